@@ -1,0 +1,46 @@
+# Every target sets up .venv first when it has to; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help train test test-slow lint format type check tensorboard clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+train: $(VENV)/.ready  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
+	$(BIN)/gan-train $(ARGS)
+
+test: $(VENV)/.ready  ## run the tests (minutes); ARGS="-k resume" selects
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.ready  ## run the slow tests too
+	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+lint: $(VENV)/.ready  ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.ready  ## rewrite files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(VENV)/.ready  ## check types (mypy, strict)
+	$(BIN)/mypy
+
+check: lint type test  ## everything that has to pass before a commit lands
+
+tensorboard: $(VENV)/.ready  ## look at all runs below outputs/
+	$(BIN)/tensorboard --logdir outputs
+
+clean:  ## remove the environment, caches and builds, but no outputs
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find gan_cli tests -name __pycache__ -type d -exec rm -rf {} +
+
+# The stamp file stands for an environment that is complete and up to date.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
