@@ -1,0 +1,1 @@
+"""One module a family of models: how a single update is made."""

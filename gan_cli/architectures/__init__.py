@@ -1,0 +1,1 @@
+"""Networks and their initialisation: a module a family, each with one class that builds a fitting pair."""

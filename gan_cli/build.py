@@ -1,0 +1,225 @@
+"""The only place that turns configuration into objects, after checking all of it.
+
+A run is built in two stages. :func:`plan` checks every section and node and reads nothing; :func:`assemble` reads the
+data and makes the algorithm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import nn
+
+from gan_cli import checkpoint, nodes
+from gan_cli.algorithms.adversarial import Context
+from gan_cli.compose import explained
+from gan_cli.config import Config, LossSection
+from gan_cli.datasets.sampler import make_sampler
+from gan_cli.device import Device, choose, seeded_generator
+from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.optim import Recipe
+from gan_cli.protocols import Algorithm, Architecture, Dataset, Density, FloatArray, Images, Schedule
+from gan_cli.rundir import RunDirectory
+
+POINTS_SHOWN = 1000
+
+# Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
+SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "")
+
+# Parts of a run that may be null.
+OPTIONAL = ("loss.constraint", "noise")
+
+# What an algorithm's constructor is given; the configuration sets the rest of its parameters.
+PROVIDED = ("context", "architecture", "loss", "noise", "optimizer", "sampler")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that is checked and ready to start; no data were read for it."""
+
+    config: Config
+    device: Device
+    dataset: Dataset
+    architecture: Architecture
+    loss: LossSection
+    noise: Schedule | None
+    optimizer: Recipe
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Both networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
+        with torch.device("meta"):
+            return {
+                "generator": self.architecture.generator(self.dataset.shape),
+                "discriminator": self.architecture.discriminator(self.dataset.shape),
+            }
+
+    def summary(self) -> str:
+        """What would run, for a person."""
+        config, train = self.config, self.config.train
+        rows = {
+            "dataset": f"{_named(self.dataset)}, samples of shape {self.dataset.shape}",
+            "architecture": _named(self.architecture),
+            **{
+                f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
+                for name, network in self.networks().items()
+            },
+            "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
+            f" constraint: {_named(self.loss.constraint)}",
+            "noise": _named(self.noise),
+            "optimizer": _named(self.optimizer),
+            "device": ", ".join(f"{key}={value}" for key, value in self.device.facts().items()),
+            "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
+        }
+        return "\n".join(f"{name:<16}{text}" for name, text in rows.items())
+
+
+def plan(config: DictConfig) -> Plan:
+    """Check everything, and build what needs no data.
+
+    Raises:
+        ConfigError: with one line for each mistake that can be told from the others.
+    """
+    typed = _typed(config)
+    parts = {
+        "dataset": typed.dataset,
+        "architecture": typed.architecture,
+        "loss.objective": typed.loss.objective,
+        "loss.constraint": typed.loss.constraint,
+        "noise": typed.noise,
+        "optimizer": typed.optimizer,
+    }
+    present = {path: node for path, node in parts.items() if node is not None or path not in OPTIONAL}
+    found = nodes.problems(typed.algorithm, "algorithm", PROVIDED)
+    for path, node in present.items():
+        found += nodes.problems(node, path)
+    if found:
+        raise ConfigError("\n".join(found))
+    built = {path: nodes.create(node, path) for path, node in present.items()}
+    checked = Plan(
+        config=typed,
+        device=choose(typed.device),
+        dataset=built["dataset"],
+        architecture=built["architecture"],
+        loss=replace(typed.loss, objective=built["loss.objective"], constraint=built.get("loss.constraint")),
+        noise=built.get("noise"),
+        optimizer=built["optimizer"],
+    )
+    checked.networks()  # they fit the data, or say why not
+    return checked
+
+
+def assemble(plan: Plan) -> Algorithm:
+    """Read the data and make the algorithm, on its device, with seeded weights.
+
+    Raises:
+        DataError: the data cannot be read.
+        ConfigError: the batch is larger than the dataset.
+    """
+    train, seed = plan.config.train, plan.config.seed
+    source = plan.dataset.load()
+    provided = {
+        "context": Context(
+            shape=plan.dataset.shape,
+            device=plan.device,
+            seed=seed,
+            batch_size=train.batch_size,
+            log_every=train.log_every,
+            sample_count=train.sample_count,
+            half_life=plan.config.ema.half_life,
+            points=None if isinstance(source, Images) else _points(source, seed),
+        ),
+        "architecture": plan.architecture,
+        "loss": plan.loss,
+        "noise": plan.noise,
+        "optimizer": plan.optimizer,
+        "sampler": make_sampler(
+            source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data
+        ),
+    }
+    assert provided.keys() == set(PROVIDED)
+    algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", provided)
+    return algorithm
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A generator as a run left it.
+
+    Attributes:
+        network: ``(N, latent_dim) -> (N, *shape)``; the moving average, in evaluation mode, on the CPU.
+        latent_dim: dimensions of z.
+        dataset: what it learned, for the samples' own coordinates.
+        step: updates it has seen.
+    """
+
+    network: nn.Module
+    latent_dim: int
+    dataset: Dataset
+    step: int
+
+
+def trained_generator(directory: RunDirectory) -> TrainedGenerator:
+    """The generator of a run's latest whole checkpoint.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint, or one of other networks.
+    """
+    typed = _typed(directory.stored_config())
+    dataset: Dataset = nodes.create(typed.dataset, "dataset")
+    architecture: Architecture = nodes.create(typed.architecture, "architecture")
+    state = checkpoint.load_latest(directory.checkpoints)
+    network = architecture.generator(dataset.shape)
+    with fitting(directory):
+        network.load_state_dict(state["algorithm"]["average"])
+    return TrainedGenerator(network.eval(), architecture.latent_dim, dataset, int(state["step"]))
+
+
+@contextlib.contextmanager
+def fitting(directory: RunDirectory) -> Iterator[None]:
+    """Turn a checkpoint that does not fit the run's configuration into one clear message."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        # torch lists every key and shape that differs, one a line, below a general first line.
+        lines = [line.strip() for line in str(error).splitlines()]
+        detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__
+        raise ConfigError(
+            f"the checkpoint in {directory.checkpoints} does not fit the configuration of its run: {detail}"
+        ) from error
+
+
+def _typed(config: DictConfig) -> Config:
+    """The configuration as a ``Config``: types checked, interpolations resolved, ranges of the sections checked."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), config)
+        for path in SECTIONS:
+            try:
+                OmegaConf.to_object(OmegaConf.select(merged, path) if path else merged)
+            except InvalidValueError as error:
+                raise error.below(path) from error
+        typed = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise explained(error) from error
+    assert isinstance(typed, Config)
+    return typed
+
+
+def _points(density: Density, seed: int) -> FloatArray:
+    """Real points to show beside generated ones, ``(POINTS_SHOWN, D)``."""
+    stream = seeded_generator(seed, "points shown", torch.device("cpu"))
+    points: FloatArray = density.draw(POINTS_SHOWN, stream).numpy()
+    return points
+
+
+def _named(part: object) -> str:
+    """An object as its class and settings."""
+    if part is None:
+        return "none"
+    name = type(part).__name__
+    return repr(part) if dataclasses.is_dataclass(part) else name

@@ -1,0 +1,134 @@
+"""Checkpoints: atomic save and load of named states. Knows nothing of what they are."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_cli.errors import ConfigError, OutputError
+
+logger = logging.getLogger(__name__)
+
+LAST = "last.pt"
+NAME = re.compile(r"step_(\d{8,})\.pt")
+
+
+def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    """Write ``step_XXXXXXXX.pt``, make ``last.pt`` the same file, and drop all but the latest ``keep``.
+
+    The file appears under its name complete or not at all, whenever the process dies.
+
+    Raises:
+        OutputError: the file cannot be written (a full disk); older checkpoints stay as they are.
+    """
+    path = folder / f"step_{step:08d}.pt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _replacing(path) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+        with _replacing(folder / LAST) as temporary:
+            _link_or_copy(path, temporary)
+        _synchronise(folder)
+        for old in _numbered(folder)[keep:]:
+            old.unlink()
+    # torch wraps a failed write of its zip archive in a RuntimeError.
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"cannot write checkpoint {path}: {_reason(error)}") from error
+    return path
+
+
+def load_latest(folder: Path) -> dict[str, Any]:
+    """The state of the latest checkpoint that is whole; says in the log when one had to be passed over.
+
+    Raises:
+        ConfigError: there is none, or one asks for code to be run.
+    """
+    candidates = [path for path in (folder / LAST, *_numbered(folder)) if path.is_file()]
+    if not candidates:
+        raise ConfigError(f"no checkpoint in {folder}: nothing to go on from")
+    for path in candidates:
+        try:
+            return load(path)
+        except _DamagedError as error:
+            logger.warning("checkpoint %s is damaged (%s); trying the one before", path, error)
+    raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to go on from")
+
+
+class _DamagedError(Exception):
+    """The file is truncated or not a checkpoint."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Tensors and plain values from one file, on the CPU; nothing in it is executed.
+
+    Raises:
+        ConfigError: the file carries code.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise ConfigError(
+                f"checkpoint {path} refused: it holds more than tensors and plain values, and loading that could"
+                " run code of its author's choice"
+            ) from error
+        raise _DamagedError(_reason(error)) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise _DamagedError(_reason(error)) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise _DamagedError("not a checkpoint of gan_cli")
+    return state
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Checkpoints of a folder, the latest first."""
+    found = [(int(match[1]), path) for path in folder.glob("step_*.pt") if (match := NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place at the end, or vanishes on an error."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # left behind by a process that was killed
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file; a copy on file systems that know no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _synchronise(folder: Path) -> None:
+    """Make the renames in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,98 @@
+"""``gan-train``: compose a run from config groups, then train it; resume one; sweep over many."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_cli.cli import leave, version
+from gan_cli.errors import ConfigError, UserError
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    leave("gan-train", lambda: _dispatch(sys.argv[1:]))
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if "--version" in arguments:
+        print(version())
+        return 0
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    known, flags = parser.parse_known_args(arguments)
+    # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
+    return _with_hydra() if flags else _single(known.overrides, known.config_dir)
+
+
+def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
+    """One run, whose directory is made once the configuration is checked and the data are read."""
+    from gan_cli.compose import compose, recompose, register
+    from gan_cli.rundir import RunDirectory
+
+    register()
+    composition = compose(overrides, extra_conf)
+    if composition.config.resume is not None:
+        directory = RunDirectory(Path(composition.config.resume))
+        composition = recompose(directory, overrides, extra_conf)
+    from gan_cli import run  # imports torch
+
+    if composition.config.dry_run:
+        print(run.dry_run(composition))
+        return 0
+    if composition.config.resume is not None:
+        return run.resume(composition, directory)
+    return run.start(composition, Path(composition.hydra.hydra.run.dir))
+
+
+def _with_hydra() -> int:
+    """Let Hydra parse its flags and, in a multirun, launch the jobs; each job is a run of its own."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gan_cli.compose import Composition, explained, register
+    from gan_cli.config import conf_dir
+
+    # Hydra would print errors its own way, and a bug's traceback only with this set.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    register()
+    statuses: list[int] = []
+
+    def job(config: DictConfig) -> int:
+        from gan_cli import run
+
+        composition = Composition.of_job(config)
+        try:
+            status = run.start(composition, Path(composition.hydra.hydra.runtime.output_dir))
+        except UserError as error:
+            print(f"gan-train: job {composition.hydra.hydra.job.num}: {error}", file=sys.stderr)
+            status = error.exit_status
+        if status > 128:
+            sys.exit(status)  # a signal ends the whole sweep
+        statuses.append(status)
+        return status
+
+    try:
+        hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explained(error) from error
+    except ValueError as error:
+        # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
+        if str(error).startswith(("Only one of --", "The --resolve flag")):
+            raise ConfigError(str(error)) from error
+        raise
+    failed = sum(status != 0 for status in statuses)
+    if failed:
+        print(f"gan-train: {failed} of {len(statuses)} jobs failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Composing a configuration with Hydra, and its errors as one clear message each. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
+
+from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, describe
+from gan_cli.errors import ConfigError, UserError, nearest
+from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
+
+# How Hydra and OmegaConf word what is said better in a word of ours.
+AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)'")
+WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
+TYPE_WORDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
+POSITIONS = ("full_key:", "object_type=", "reference_type=", "See http")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A composed run.
+
+    Attributes:
+        config: the run's own configuration, interpolations unresolved.
+        hydra: Hydra's part of it.
+        overrides: what the command line said.
+    """
+
+    config: DictConfig
+    hydra: DictConfig
+    overrides: Sequence[str]
+
+    @classmethod
+    def of_job(cls, config: DictConfig) -> Composition:
+        """The composition that Hydra's launcher is running at the moment."""
+        hydra = HydraConfig.get()
+        return cls(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Option chosen from each config group."""
+        chosen = OmegaConf.to_container(self.hydra.hydra.runtime.choices)
+        assert isinstance(chosen, dict)
+        return {str(group): option for group, option in chosen.items() if not str(group).startswith("hydra/")}
+
+
+def register() -> None:
+    """Tell Hydra of the schema, the help page and the resolvers that ``conf/config.yaml`` uses."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config, provider="gan_cli")
+    store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
+    OmegaConf.register_new_resolver("unique_dir", unique_dir, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
+
+
+def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:
+    """Compose one run.
+
+    Args:
+        overrides: as on the command line, in Hydra's grammar.
+        extra_conf: a folder of the user's own options (``--config-dir``).
+
+    Raises:
+        ConfigError: an option or key is unknown, or a value has the wrong type.
+    """
+    search = [] if extra_conf is None else [f"hydra.searchpath=[file://{extra_conf.resolve()}]"]
+    try:
+        with initialize_config_dir(str(conf_dir()), job_name="train", version_base="1.3"):
+            composed = hydra_compose("config", [*overrides, *search], return_hydra_config=True)
+        HydraConfig.instance().set_config(composed)
+        hydra = OmegaConf.masked_copy(composed, "hydra")
+        config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        return Composition(config, hydra, list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explained(error) from error
+
+
+def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:
+    """The composition of an earlier run, as it is stored, with what the new overrides may change.
+
+    What they change is the difference between two compositions, with and without them; so a default that this
+    version of the program has changed since does not creep into a run that began under another one.
+
+    Raises:
+        ConfigError: an override would change what the run is.
+    """
+    stored, earlier = directory.stored_config(), directory.stored_overrides()
+    overrides = [override for override in overrides if not override.startswith("resume=")]
+    before = compose(earlier, extra_conf)
+    after = compose([*earlier, *overrides], extra_conf) if overrides else before
+    config = stored.copy()
+    old, new = _leaves(before.config), _leaves(after.config)
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) == new.get(key):
+            continue
+        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS):
+            was, wanted = OmegaConf.select(stored, key), new.get(key)
+            raise ConfigError(
+                f"resume={directory.path}: {key}={wanted!r} would change what the run is (it has {was!r})."
+                f" May change: {', '.join(RESUMABLE_KEYS[:-1])}"
+            )
+        with open_dict(config):
+            OmegaConf.update(config, key, new.get(key), force_add=True)
+    typed = OmegaConf.merge(OmegaConf.structured(Config), config)
+    assert isinstance(typed, DictConfig)
+    return Composition(typed, after.hydra, [*earlier, *overrides])
+
+
+def _leaves(config: DictConfig) -> dict[str, Any]:
+    """``dotted.key -> value`` of everything that is not a mapping, interpolations as they stand."""
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                walk(value, f"{path}.{key}" if path else str(key))
+        else:
+            found[path] = node
+
+    walk(OmegaConf.to_container(config, resolve=False), "")
+    return found
+
+
+def explained(error: BaseException) -> UserError:
+    """An error of Hydra or OmegaConf as a user reads it: key, value, what is allowed, the nearest match."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    for link in chain:
+        if isinstance(link, UserError):
+            return link
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException) and link.full_key:
+            return ConfigError(_explain_key(link))
+    first = chain[0]
+    if isinstance(first, MissingConfigException) and first.missing_cfg_file and first.options is not None:
+        return ConfigError(_explain_option(first.missing_cfg_file, first.options))
+    if isinstance(first, OverrideParseException):
+        return ConfigError(f"cannot read the override {first.override!r}: {_one_line(str(first))}")
+    ambiguous = AMBIGUOUS.match(str(first))
+    if ambiguous:
+        return ConfigError(f"{ambiguous[1]}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]")
+    return ConfigError(_one_line(str(first)))
+
+
+def _explain_option(missing: str, options: Sequence[str]) -> str:
+    group, _, option = missing.rpartition("/")
+    if not group:
+        return f"there is no configuration {option!r}"
+    return f"{group}={option}: no such option.{nearest(option, options)} Options: {', '.join(sorted(options))}"
+
+
+def _explain_key(error: OmegaConfBaseException) -> str:
+    key = str(error.full_key)
+    parent, _, name = key.rpartition(".")
+    siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
+    if name and siblings and name not in siblings:
+        where = f"{parent} has" if parent else "there is"
+        hint = nearest(name, siblings) or f" Allowed: {', '.join(siblings)}"
+        return f"{key}: {where} no such key.{hint}"
+    if isinstance(error, ConfigAttributeError) and not siblings:
+        return f"{key}: {parent} is null; choose an option of {parent} first"
+    wrong_type = WRONG_TYPE.match(error.msg or "")
+    if wrong_type:
+        return f"{key}: expected {TYPE_WORDS.get(wrong_type[2], wrong_type[2])}, got {wrong_type[1]}"
+    return f"{key}: {_one_line(error.msg or str(error))}"
+
+
+def _one_line(message: str) -> str:
+    """The part of a message that says what is wrong; Hydra and OmegaConf add positions and types below it."""
+    lines = [line.strip() for line in message.strip().splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith(POSITIONS))
+
+
+def _help() -> dict[str, str]:
+    rows = describe(Config)
+    width = max(len(key) for key, _, _ in rows)
+    settings = "\n".join(f"  {key:<{width}}  {text} [{default}]" for key, default, text in rows)
+    template = f"""gan-train: train a GAN, and see what is going wrong
+
+Usage:
+  gan-train [group=option] [key=value] ...     one run
+  gan-train -m key=a,b seed=0,1 ...            one run for each combination
+  gan-train resume=RUN_DIR [train.steps=N]     go on with an earlier run
+  gan-train dry_run=true ...                   check everything, write nothing
+  gan-train --cfg job ...                      show the configuration
+  gan-train --version | --help | --hydra-help
+
+Groups and their options (group=option):
+
+$APP_CONFIG_GROUPS
+Settings (key=value) [default]:
+
+{settings}
+
+The parameters of the chosen options, as composed for this command line:
+
+$CONFIG"""
+    return {"app_name": "gan-train", "header": "", "footer": "", "template": template}

@@ -1,0 +1,176 @@
+"""The fixed sections of a configuration, documented and range-checked where they are declared.
+
+Swappable parts (dataset, architecture, objective, ...) are nodes with a ``_target_`` whose constructor is their
+schema; see ``nodes.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from gan_cli.errors import require
+
+
+class DeviceKind(Enum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precision(Enum):
+    """Number format of the forward and backward passes; weights are always float32."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class DataPlacement(Enum):
+    """Where the training data live: all of them on the device, or memory-mapped and prefetched."""
+
+    auto = "auto"
+    resident = "resident"
+    streamed = "streamed"
+
+
+def setting(default: Any, doc: str) -> Any:
+    """A dataclass field that carries the line ``gan-train --help`` prints for it."""
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass
+class TrainSection:
+    """The clock of a run. A step is one generator update; every schedule and x-axis counts steps."""
+
+    steps: int = setting(2000, "generator updates to train for")
+    batch_size: int = setting(64, "samples per update")
+    log_every: int = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
+    sample_every: int = setting(250, "steps between two sample grids; 0: none")
+    sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
+    checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
+    keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "log_every", "sample_count", "checkpoint_every", "keep_checkpoints"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
+
+
+@dataclass
+class MovingAverageSection:
+    """The generator's exponential moving average, which samples are drawn from."""
+
+    half_life: float = setting(50.0, "steps after which a weight's influence has halved; 0: no averaging")
+
+    def __post_init__(self) -> None:
+        require(self.half_life >= 0, "half_life", self.half_life, "a number of steps >= 0 (0: no averaging)")
+
+
+@dataclass
+class WarmupSection:
+    """Extra discriminator steps at the start and now and then, as in the reference code of the WGAN paper."""
+
+    enabled: bool = setting(False, "give D extra steps early on and now and then")
+    d_steps: int = setting(100, "D updates in such a step")
+    first: int = setting(25, "the first so many generator steps are warm-up steps")
+    every: int = setting(500, "and every so many-th one after that")
+
+    def __post_init__(self) -> None:
+        require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
+        require(self.first >= 0, "first", self.first, "an integer >= 0")
+        require(self.every >= 1, "every", self.every, "an integer >= 1")
+
+
+@dataclass
+class LossSection:
+    """What D and G minimise, and how D is kept within bounds."""
+
+    objective: Any = setting(None, "losses of D and G from D's logits")
+    constraint: Any = setting(None, "projection of D's weights after each D update")
+    d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
+    warmup: WarmupSection = field(default_factory=WarmupSection)
+
+    def __post_init__(self) -> None:
+        require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
+
+    def d_steps_at(self, step: int) -> int:
+        """D updates that go before generator update number ``step``, counted from 0."""
+        warm = self.warmup.enabled and (step < self.warmup.first or step % self.warmup.every == 0)
+        return self.warmup.d_steps if warm else self.d_steps
+
+
+@dataclass
+class DeviceSection:
+    """Where and in which number format to train; what ``auto`` chose is logged in one line."""
+
+    kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
+    precision: Precision = setting(Precision.auto, "auto: bf16 on GPUs that have it, else fp32")
+    channels_last: bool | None = setting(None, "memory layout of images; null: where it pays (CUDA)")
+    compile: bool = setting(False, "compile both networks with torch.compile")
+    deterministic: bool = setting(False, "refuse operations without a deterministic implementation")
+    threads: int | None = setting(None, "CPU threads; null: torch's choice")
+    data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")
+
+    def __post_init__(self) -> None:
+        require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1 or null")
+
+
+@dataclass
+class Config:
+    """The whole configuration of one run, as ``gan-train --cfg job`` prints it."""
+
+    dataset: Any = setting(None, "what to learn")
+    architecture: Any = setting(None, "the two networks")
+    algorithm: Any = setting(None, "how one update is made")
+    loss: LossSection = field(default_factory=LossSection)
+    noise: Any = setting(None, "instance noise: sigma over the steps")
+    optimizer: Any = setting(None, "optimizer of both networks")
+    ema: MovingAverageSection = field(default_factory=MovingAverageSection)
+    device: DeviceSection = field(default_factory=DeviceSection)
+    train: TrainSection = field(default_factory=TrainSection)
+    seed: int = setting(0, "seeds weights, data order, latents and noise")
+    resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
+    dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
+
+    def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2**63 - 1")
+
+
+# What may change when a run is resumed: how long it goes on, what it writes, where it computes and finds its data.
+RESUMABLE_KEYS = (
+    "train.steps",
+    "train.log_every",
+    "train.sample_every",
+    "train.checkpoint_every",
+    "train.keep_checkpoints",
+    "device",
+    "dataset.root",
+    "dry_run",
+    "resume",
+)
+
+
+def conf_dir() -> Path:
+    """The folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
+
+
+def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
+    """``(key, default, documentation)`` of every setting of a section and of the sections inside it."""
+    rows: list[tuple[str, str, str]] = []
+    for item in dataclasses.fields(section):
+        key = f"{prefix}{item.name}"
+        if item.default_factory is not dataclasses.MISSING:
+            rows += describe(type(item.default_factory()), f"{key}.")
+        elif item.metadata.get("doc") and item.type != "Any":
+            default = item.default.name if isinstance(item.default, Enum) else item.default
+            rows.append((key, "null" if default is None else str(default), item.metadata["doc"]))
+    return rows

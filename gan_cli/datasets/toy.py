@@ -1,0 +1,108 @@
+"""Mixtures of Gaussians in the plane, drawn afresh for every batch: the field's test for mode collapse.
+
+The protocols are those of VEEGAN and PacGAN (Lin et al. 2018, section 4.1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan_cli.errors import require
+from gan_cli.protocols import FloatArray
+
+# Deviations from the outermost centres that still lie within [-1, 1] after scaling.
+MARGIN = 5.0
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """Equally likely, round Gaussians of one width.
+
+    Attributes:
+        centres: ``(M, 2)``, scaled.
+        std: deviation of each coordinate, scaled.
+    """
+
+    centres: Tensor
+    std: float
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(count, 2)`` on the generator's device."""
+        device = generator.device
+        mode = torch.randint(len(self.centres), (count,), generator=generator, device=device)
+        noise = torch.randn(count, 2, generator=generator, device=device)
+        return self.centres.to(device)[mode] + self.std * noise
+
+
+@dataclass(frozen=True)
+class _Mixture:
+    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1]."""
+
+    std: float
+
+    def __post_init__(self) -> None:
+        require(self.std > 0, "std", self.std, "a number > 0")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(2,)``."""
+        return (2,)
+
+    def centres(self) -> Tensor:
+        """``(M, 2)``, the means of the modes in the data's own coordinates."""
+        raise NotImplementedError
+
+    @property
+    def scale(self) -> float:
+        """Own coordinates per unit of scaled ones."""
+        return float(self.centres().abs().max()) + MARGIN * self.std
+
+    def load(self) -> GaussianMixture:
+        """The mixture in scaled coordinates."""
+        return GaussianMixture(self.centres() / self.scale, self.std / self.scale)
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Scaled points ``(N, 2)`` in the data's own coordinates."""
+        return samples * self.scale
+
+
+@dataclass(frozen=True)
+class Ring(_Mixture):
+    """``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis."""
+
+    modes: int = 8
+    radius: float = 1.0
+    std: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.modes >= 1, "modes", self.modes, "an integer >= 1")
+        require(self.radius > 0, "radius", self.radius, "a number > 0")
+
+    def centres(self) -> Tensor:
+        """``(modes, 2)``. The angle 2 pi is left out: it is the angle 0."""
+        angles = torch.arange(self.modes, dtype=torch.float64) * (2 * math.pi / self.modes)
+        return (self.radius * torch.stack([angles.cos(), angles.sin()], dim=1)).float()
+
+
+@dataclass(frozen=True)
+class Grid(_Mixture):
+    """``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin."""
+
+    side: int = 5
+    spacing: float = 2.0
+    std: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.side >= 1, "side", self.side, "an integer >= 1")
+        require(self.spacing > 0, "spacing", self.spacing, "a number > 0")
+
+    def centres(self) -> Tensor:
+        """``(side * side, 2)``."""
+        ticks = (torch.arange(self.side, dtype=torch.float32) - (self.side - 1) / 2) * self.spacing
+        return torch.cartesian_prod(ticks, ticks).reshape(-1, 2)

@@ -1,0 +1,142 @@
+"""Where and how numbers are computed: device, precision, memory layout, compilation, threads and seeding."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.config import DeviceKind, DeviceSection, Precision
+from gan_cli.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device section with every ``auto`` decided.
+
+    Attributes:
+        torch_device: where tensors live.
+        autocast: number format of forward passes, or None for plain float32.
+        channels_last: whether images and convolutions use that memory layout.
+        compile: whether networks go through ``torch.compile``.
+    """
+
+    torch_device: torch.device
+    autocast: torch.dtype | None
+    channels_last: bool
+    compile: bool
+
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """The context that forward passes run in."""
+        if self.autocast is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch_device.type, dtype=self.autocast)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on the device, in its memory layout."""
+        network = network.to(self.torch_device)
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """The callable form of a placed network: compiled where asked for, sharing its weights."""
+        if not self.compile:
+            return network
+        compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
+        return compiled
+
+    def layout(self, samples: Tensor) -> Tensor:
+        """Images in the layout of the networks; other samples as they are."""
+        if self.channels_last and samples.dim() == 4:
+            return samples.contiguous(memory_format=torch.channels_last)
+        return samples
+
+    def facts(self) -> dict[str, Any]:
+        """What ``summary.json`` says of the device."""
+        name = torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else None
+        return {
+            "kind": self.torch_device.type,
+            "name": name,
+            "precision": "bf16" if self.autocast else "fp32",
+            "channels_last": self.channels_last,
+            "compile": self.compile,
+            "threads": torch.get_num_threads(),
+        }
+
+
+def choose(section: DeviceSection) -> Device:
+    """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
+
+    Raises:
+        ConfigError: the device asked for is not there.
+    """
+    kind = _available_kind(section.kind)
+    if section.threads is not None:
+        torch.set_num_threads(section.threads)
+    torch.use_deterministic_algorithms(section.deterministic)
+    if section.deterministic and kind == "cuda":
+        # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    bf16 = section.precision is Precision.bf16 or (
+        section.precision is Precision.auto and kind == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    device = Device(
+        torch_device=torch.device(kind),
+        autocast=torch.bfloat16 if bf16 else None,
+        channels_last=kind == "cuda" if section.channels_last is None else section.channels_last,
+        compile=section.compile,
+    )
+    facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
+    logger.info("device: %s", facts)
+    return device
+
+
+def _available_kind(kind: DeviceKind) -> str:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if kind is DeviceKind.auto:
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    if kind is DeviceKind.cuda and not cuda:
+        raise ConfigError(
+            "device=cuda: torch sees no CUDA device here. Use device=auto or device=cpu, or check nvidia-smi and"
+            f" that torch {torch.__version__} is a CUDA build"
+        )
+    if kind is DeviceKind.mps and not mps:
+        raise ConfigError("device=mps: torch sees no Apple GPU here. Use device=auto or device=cpu")
+    return kind.name
+
+
+def seeded_generator(seed: int, stream: str, device: torch.device) -> torch.Generator:
+    """A random stream that is a function of the run's seed and the stream's name, apart from all others."""
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class RandomState:
+    """torch's global random state, which dropout and the initialisation of weights draw from."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def state_dict(self) -> dict[str, Any]:
+        """State of the host's and of the device's global generator."""
+        state = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self._device)
+        if self._device.type == "mps":
+            state["mps"] = torch.mps.get_rng_state()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; a run that moved to another kind of device keeps that one's state."""
+        torch.set_rng_state(state["cpu"])
+        if self._device.type == "cuda" and "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self._device)
+        if self._device.type == "mps" and "mps" in state:
+            torch.mps.set_rng_state(state["mps"])

@@ -1,0 +1,64 @@
+"""What a user can get wrong, and the exit status that says so. Anything else is a bug and shows its traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake or an event outside the program; reported in one clear message, without a traceback."""
+
+    exit_status = 2
+
+
+class ConfigError(UserError):
+    """The command or the configuration is wrong."""
+
+
+class OutputError(UserError):
+    """A run directory or a picture cannot be written: no permission, a full disk."""
+
+
+class DataError(UserError):
+    """The data cannot be read or downloaded."""
+
+    exit_status = 3
+
+
+class DivergedError(UserError):
+    """Training produced a number that is not finite."""
+
+    exit_status = 4
+
+
+class InvalidValueError(ValueError):
+    """A value out of its range, raised where the value lives; ``build`` adds the path of its section.
+
+    Attributes:
+        key: name of the parameter, relative to its owner (``"start"``).
+        value: what was given.
+        allowed: what would have been right, in words (``"a number >= 0"``).
+    """
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key}: expected {allowed}, got {value!r}")
+        self.key = key
+        self.value = value
+        self.allowed = allowed
+
+    def below(self, path: str) -> ConfigError:
+        """The same mistake as a user sees it, with the full path of the key."""
+        return ConfigError(f"{path}.{self}" if path else str(self))
+
+
+def require(condition: bool, key: str, value: object, allowed: str) -> None:
+    """Raise :class:`InvalidValueError` unless ``condition`` holds."""
+    if not condition:
+        raise InvalidValueError(key, value, allowed)
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` with the candidate most like ``word``, or nothing when none is."""
+    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

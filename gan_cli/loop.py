@@ -1,0 +1,51 @@
+"""The training loop: update, checkpoint, log, show. Knows no G, no D and no Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gan_cli.config import TrainSection
+from gan_cli.protocols import Algorithm
+from gan_cli.telemetry import Telemetry
+
+
+def train(
+    algorithm: Algorithm,
+    telemetry: Telemetry,
+    save: Callable[[int], None],
+    cadence: TrainSection,
+    step: int,
+    interrupted: Callable[[], bool],
+) -> int:
+    """Train from ``step`` to ``cadence.steps`` and return the step that was reached.
+
+    A checkpoint holds the state right after an update, *before* anything of its step is reported. A resumed run
+    therefore reports that step first (again, if the earlier process came to it), and neither loses nor doubles one.
+    The last step is always reported, due or not; a run that is resumed to go on takes an undue report back.
+
+    Args:
+        algorithm: what to train.
+        telemetry: where reports go.
+        save: writes a checkpoint of the given step.
+        cadence: how often to do what.
+        step: updates made so far.
+        interrupted: whether to stop after the present step; the state is saved then.
+    """
+
+    def report(last: bool) -> None:
+        if step > 0 and (last or step % cadence.log_every == 0):
+            telemetry.log(step, algorithm.report(), algorithm.images_seen)
+        if cadence.sample_every and (last or step % cadence.sample_every == 0):
+            telemetry.show(step, algorithm.preview())
+
+    stopping = step >= cadence.steps
+    report(last=stopping)
+    while not stopping:
+        algorithm.update(step)
+        step += 1
+        telemetry.advance()
+        stopping = step >= cadence.steps or interrupted()
+        if stopping or step % cadence.checkpoint_every == 0:
+            save(step)
+        report(last=stopping)
+    return step

@@ -1,0 +1,174 @@
+"""Configuration nodes with a ``_target_``: the target's signature is the node's schema.
+
+:func:`problems` compares a node with the signature and reports every mistake with its full path; :func:`create`
+builds the object. A target is a class of this package, of ``torch.nn`` or of ``torch.optim``, and nothing else:
+a configuration, also one read back from a run directory, is data and must not name code of its choice.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum
+from typing import Any, Union
+
+from gan_cli.errors import ConfigError, InvalidValueError, nearest
+
+ALLOWED_PREFIXES = ("gan_cli.", "torch.nn.", "torch.optim.")
+
+
+def create(node: Mapping[str, Any], path: str, given: Mapping[str, Any] | None = None) -> Any:
+    """Check ``node`` and build the object it describes.
+
+    Args:
+        node: plain mapping with ``_target_`` and the target's parameters; nodes inside it are built first.
+        path: where the node stands in the configuration, for messages (``"loss.objective"``).
+        given: parameters that the program supplies; the configuration may not set them.
+
+    Raises:
+        ConfigError: the node does not fit the target's signature, or the target refuses a value.
+    """
+    given = given or {}
+    found = problems(node, path, given)
+    if found:
+        raise ConfigError("\n".join(found))
+    return _build(node, path, given)
+
+
+def problems(node: Any, path: str, given: Collection[str] = ()) -> list[str]:
+    """Everything that is wrong with a node, one line each, without building anything."""
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return [f"{path}: expected a node with a _target_, got {node!r}"]
+    try:
+        target = resolve(node["_target_"], path)
+    except ConfigError as error:
+        return [str(error)]
+    parameters = _parameters(target)
+    settable = [name for name in parameters if name not in given]
+    found = []
+    for key, value in node.items():
+        if key == "_target_":
+            continue
+        if key not in settable:
+            hint = nearest(str(key), settable) or f" Allowed: {', '.join(settable) or 'no keys'}."
+            found.append(f"{path}.{key}: {target.__name__} has no such key.{hint}")
+        else:
+            found += _mismatches(value, parameters[key].annotation, f"{path}.{key}")
+    for name in settable:
+        if name not in node and parameters[name].default is inspect.Parameter.empty:
+            found.append(f"{path}.{name}: required by {target.__name__}, but not set")
+    return found
+
+
+def resolve(target: Any, path: str) -> type:
+    """The class that a ``_target_`` names.
+
+    The class must be *defined* below an allowed prefix: a dotted path that wanders through a module's own
+    imports (``gan_cli.x.os.popen``) is refused like any other.
+    """
+    if not isinstance(target, str) or not target.startswith(ALLOWED_PREFIXES):
+        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_PREFIXES)
+        raise ConfigError(f"{path}._target_: only {allowed} may be built, got {target!r}")
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except ImportError:
+        found = None
+    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(ALLOWED_PREFIXES):
+        raise ConfigError(f"{path}._target_: there is no class {target!r}")
+    return found
+
+
+def _parameters(target: type) -> dict[str, inspect.Parameter]:
+    """Parameters of the constructor by name, with their annotations resolved to types."""
+    hints = typing.get_type_hints(target.__init__)
+    return {
+        name: parameter.replace(annotation=hints.get(name, Any))
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+
+
+def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any]) -> Any:
+    target = resolve(node["_target_"], path)
+    parameters = _parameters(target)
+    arguments: dict[str, Any] = {
+        key: _convert(value, parameters[key].annotation, f"{path}.{key}")
+        for key, value in node.items()
+        if key != "_target_"
+    }
+    try:
+        return target(**arguments, **given)
+    except InvalidValueError as error:
+        raise error.below(path) from error
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, or the annotation alone."""
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _mismatches(value: Any, annotation: Any, path: str) -> list[str]:
+    """Problems of one value against one annotation; a union is satisfied by any of its members."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        return problems(value, path)
+    choices = _choices(annotation)
+    if any(_fits(value, choice) for choice in choices):
+        return []
+    expected = " or ".join(_name(choice) for choice in choices)
+    return [f"{path}: expected {expected}, got {value!r}"]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
+    if kind in (None, type(None)):
+        return value is None
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (tuple, list, Sequence):
+        if not isinstance(value, (list, tuple)):
+            return False
+        if origin is tuple and Ellipsis not in arguments:
+            return len(value) == len(arguments) and all(map(_fits, value, arguments))
+        return all(_fits(item, arguments[0]) for item in value)
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if inspect.isclass(kind) and issubclass(kind, Enum):
+        return value in kind.__members__
+    return inspect.isclass(kind) and kind in (bool, str) and isinstance(value, kind)
+
+
+def _convert(value: Any, annotation: Any, path: str) -> Any:
+    """A value that fits, in the type its annotation promises: nodes built, enums looked up, lists as tuples."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        return _build(value, path, {})
+    for kind in _choices(annotation):
+        if inspect.isclass(kind) and issubclass(kind, Enum) and value in kind.__members__:
+            return kind[value]
+        if kind is float and _fits(value, float):
+            return float(value)
+        if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+            return tuple(value)
+    return value
+
+
+def _name(kind: Any) -> str:
+    """A type as a user reads it in a message."""
+    if kind in (None, type(None)):
+        return "null"
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(kind)))
+    if inspect.isclass(kind) and issubclass(kind, Enum):
+        return " or ".join(kind.__members__)
+    if typing.get_origin(kind) is not None:
+        return str(kind).replace("typing.", "").replace("collections.abc.", "")
+    return str(getattr(kind, "__name__", kind))

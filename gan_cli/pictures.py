@@ -1,0 +1,114 @@
+"""Pictures a person can read: grids enlarged to be seen, points over D's surface, progress as an animation.
+
+numpy and Pillow only; arrays come in from the device elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from gan_cli.protocols import ByteArray, FloatArray, Preview
+
+TILE = 56  # small images are enlarged by a whole factor until they are about this wide
+GAP = 2
+SCATTER = 640
+LONGEST_ANIMATION = 120
+FRAME_MS, LAST_FRAME_MS = 120, 2000
+
+REAL_COLOUR = (30, 30, 30)
+FAKE_COLOUR = (220, 50, 32)
+LOW_COLOUR = np.array([49.0, 104.0, 173.0])
+MIDDLE_COLOUR = np.array([247.0, 247.0, 247.0])
+HIGH_COLOUR = np.array([240.0, 178.0, 61.0])
+
+
+def to_bytes(samples: FloatArray) -> ByteArray:
+    """Values in [-1, 1] to uint8, rounded; what lies outside is cut. Any shape."""
+    return np.clip(np.rint((samples + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def to_image(sample: FloatArray) -> Image.Image:
+    """One sample ``(C, H, W)`` in [-1, 1] as a picture of its own size; 1 channel is grey, 3 are colours."""
+    pixels = to_bytes(sample)
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
+
+
+def picture(preview: Preview) -> Image.Image:
+    """The preview of a run: a grid of images, or a scatter over D's surface for points."""
+    return scatter(preview) if preview.samples.ndim == 2 else grid(preview.samples)
+
+
+def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
+    """Samples ``(N, C, H, W)`` in [-1, 1] side by side, as near to a square as they go."""
+    count, channels, height, width = samples.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    scale = max(1, round(TILE / max(height, width)))
+    tile_height, tile_width = height * scale + GAP, width * scale + GAP
+    sheet = np.full((rows * tile_height + GAP, columns * tile_width + GAP, channels), 255, np.uint8)
+    # Nearest neighbour: a person sees the pixels that are there, not an interpolation of them.
+    enlarged = to_bytes(samples).repeat(scale, axis=2).repeat(scale, axis=3)
+    for index, tile in enumerate(np.moveaxis(enlarged, 1, -1)):
+        top, left = GAP + index // columns * tile_height, GAP + index % columns * tile_width
+        sheet[top : top + height * scale, left : left + width * scale] = tile
+    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+
+
+def scatter(preview: Preview) -> Image.Image:
+    """Generated points (red) and real ones (black), over D's surface: blue where D says fake, yellow where real."""
+    surface = preview.surface
+    if surface is None:
+        extent = 1.15 * float(np.abs(preview.samples).max())
+        sheet = Image.new("RGB", (SCATTER, SCATTER), "white")
+    else:
+        extent = surface.extent
+        sheet = Image.fromarray(_heat(surface.scores)).resize((SCATTER, SCATTER), Image.Resampling.BILINEAR)
+    draw = ImageDraw.Draw(sheet)
+    if surface is not None:
+        _dots(draw, surface.real, extent, REAL_COLOUR, radius=1)
+    _dots(draw, preview.samples, extent, FAKE_COLOUR, radius=2)
+    return sheet
+
+
+def _heat(scores: FloatArray) -> ByteArray:
+    """Scores ``(R, R)`` as colours ``(R, R, 3)``, from the lowest to the highest that occur."""
+    low, high = float(scores.min()), float(scores.max())
+    level = ((scores - low) / max(high - low, 1e-12))[..., None]
+    below = LOW_COLOUR + (MIDDLE_COLOUR - LOW_COLOUR) * (2 * level)
+    above = MIDDLE_COLOUR + (HIGH_COLOUR - MIDDLE_COLOUR) * (2 * level - 1)
+    return np.where(level < 0.5, below, above).astype(np.uint8)
+
+
+def _dots(
+    draw: ImageDraw.ImageDraw, points: FloatArray, extent: float, colour: tuple[int, int, int], radius: int
+) -> None:
+    """Points ``(N, 2)`` in [-extent, extent]^2 as discs; y points up."""
+    finite = points[np.isfinite(points).all(axis=1)]
+    places = (finite * [1, -1] / extent + 1) * (SCATTER / 2)
+    for x, y in places[(places > -radius).all(axis=1) & (places < SCATTER + radius).all(axis=1)]:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+
+def animation(frames: Sequence[Image.Image], path: Path) -> None:
+    """Write frames as an endless animated WebP that rests on its last one."""
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    first, *rest = [frame.convert("RGB") for frame in frames]
+    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, lossless=True)
+
+
+def progress(files: Sequence[Path], path: Path) -> None:
+    """The animation of a run's sample pictures; of very many, an even choice that holds the first and last."""
+    if len(files) > LONGEST_ANIMATION:
+        chosen = np.linspace(0, len(files) - 1, LONGEST_ANIMATION).round().astype(int)
+        files = [files[index] for index in chosen]
+    frames = []
+    for file in files:
+        with Image.open(file) as image:
+            frames.append(image.convert("RGB"))
+    if frames:
+        animation(frames, path)

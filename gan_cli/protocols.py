@@ -1,0 +1,201 @@
+"""The few interfaces that the rooms of this package meet at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+ByteArray: TypeAlias = npt.NDArray[np.uint8]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Stateful(Protocol):
+    """Anything whose state goes into a checkpoint as tensors and plain values."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, complete: what is restored from it goes on to the bit."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        ...
+
+
+class Schedule(Protocol):
+    """A number as a function of the clock."""
+
+    def __call__(self, step: int) -> float:
+        """The value at ``step``, counted from 0."""
+        ...
+
+
+class Objective(Protocol):
+    """Losses of D and of G per sample, from D's logits; see ``losses.py``."""
+
+    divergence_name: ClassVar[str]
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What D minimises, ``(N,)``, from logits ``(N,)`` each."""
+        ...
+
+    def g_loss(self, fake: Tensor) -> Tensor:
+        """What G minimises, ``(N,)``, from logits ``(N,)``."""
+        ...
+
+    def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What D's loss estimates, sign corrected, 0-dimensional; its name is ``divergence_name``."""
+        ...
+
+    def score(self, logits: Tensor) -> Tensor:
+        """D(x) as it is reported: a probability or a critic value."""
+        ...
+
+
+class Constraint(Protocol):
+    """A projection of D's weights after each of its updates."""
+
+    def project(self, parameters: Sequence[Tensor]) -> None:
+        """Change the parameters in place."""
+        ...
+
+
+class Architecture(Protocol):
+    """A generator and a discriminator that fit each other."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions of z."""
+        ...
+
+    def generator(self, shape: tuple[int, ...]) -> nn.Module:
+        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
+        ...
+
+    def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
+        """``(N, *shape) -> (N,)`` logits."""
+        ...
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images in memory or in a memory-mapped file.
+
+    Attributes:
+        pixels: ``(N, C, H, W)``, uint8.
+        labels: ``(N,)``, int64, or None where the data have no classes.
+    """
+
+    pixels: ByteArray
+    labels: IntArray | None = None
+
+
+class Density(Protocol):
+    """A distribution that fresh samples can be drawn from, on any device."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(count, D)`` float32 on the generator's device, scaled to about [-1, 1]."""
+        ...
+
+
+class Dataset(Protocol):
+    """What there is to learn. Constructing one reads nothing; :meth:`load` does."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
+        ...
+
+    def load(self) -> Images | Density:
+        """Read, download or decode the data; raises ``DataError`` if that cannot be done."""
+        ...
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Generated samples ``(N, *shape)`` in the data's own coordinates (images: as they are, in [-1, 1])."""
+        ...
+
+
+class Sampler(Stateful, Protocol):
+    """Feeds real minibatches."""
+
+    def next(self) -> Tensor:
+        """``(batch_size, *shape)`` float32 on the device, in [-1, 1]; always of the same shape."""
+        ...
+
+    def close(self) -> None:
+        """Stop whatever works in the background."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surface:
+    """D over the plane, for a look at 2-D runs.
+
+    Attributes:
+        scores: ``(R, R)``, D(x) on a regular mesh over [-extent, extent]^2; row 0 is the top.
+        real: ``(M, 2)``, real points, scaled like generated ones.
+        extent: half the width of the picture.
+    """
+
+    scores: FloatArray
+    real: FloatArray
+    extent: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a person looks at: samples from the run's fixed latents.
+
+    Attributes:
+        samples: ``(N, *shape)``, on the scale of [-1, 1].
+        surface: D over the plane, where the data are 2-D.
+    """
+
+    samples: FloatArray
+    surface: Surface | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an algorithm has to say about the updates since its last report.
+
+    Attributes:
+        scalars: tag -> value, in the order to show them.
+        histograms: tag -> values, any shape.
+        headline: short name -> value, for the progress line.
+    """
+
+    scalars: Mapping[str, float]
+    histograms: Mapping[str, FloatArray]
+    headline: Mapping[str, float]
+
+
+class Algorithm(Stateful, Protocol):
+    """One family of models and how it is updated. The loop knows nothing else."""
+
+    def update(self, step: int) -> None:
+        """Make update number ``step``, counted from 0. Never waits for the device."""
+        ...
+
+    def report(self) -> Report:
+        """Statistics since the last report. Waits for the device."""
+        ...
+
+    def preview(self) -> Preview:
+        """Samples to look at. Waits for the device."""
+        ...
+
+    @property
+    def images_seen(self) -> int:
+        """Real samples used so far."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and files."""
+        ...

@@ -1,0 +1,168 @@
+"""Run directories: claimed by one run alone, described so that the run can be composed again. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gan_cli.errors import ConfigError, OutputError
+
+LONGEST_NAME = 150
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where everything of one run lies; the layout is a contract (README, "What is in a run directory")."""
+
+    path: Path
+
+    @property
+    def hydra(self) -> Path:
+        """``.hydra/``: how the run was composed."""
+        return self.path / ".hydra"
+
+    @property
+    def checkpoints(self) -> Path:
+        """``checkpoints/``."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """``samples/``."""
+        return self.path / "samples"
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.jsonl``."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """``train.log``."""
+        return self.path / "train.log"
+
+    @property
+    def summary(self) -> Path:
+        """``summary.json``."""
+        return self.path / "summary.json"
+
+    def describe(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
+        """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
+        with writing(self.hydra):
+            OmegaConf.save(config, self.hydra / "config.yaml")
+            OmegaConf.save(hydra, self.hydra / "hydra.yaml")
+            OmegaConf.save(list(overrides), self.hydra / "overrides.yaml")
+
+    def stored_config(self) -> DictConfig:
+        """``.hydra/config.yaml`` as it was written; nothing in it is resolved or built."""
+        config = self._read("config.yaml")
+        if not isinstance(config, DictConfig):
+            raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
+        return config
+
+    def stored_overrides(self) -> list[str]:
+        """``.hydra/overrides.yaml``."""
+        overrides = self._read("overrides.yaml")
+        if not isinstance(overrides, ListConfig):
+            raise ConfigError(f"{self.hydra / 'overrides.yaml'}: expected a list")
+        return [str(override) for override in overrides]
+
+    def _read(self, name: str) -> DictConfig | ListConfig:
+        file = self.hydra / name
+        if not file.is_file():
+            raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
+        try:
+            return OmegaConf.load(file)
+        except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, whole or not at all."""
+        with writing(self.summary):
+            temporary = self.summary.with_name(".summary.json.tmp")
+            temporary.write_text(json.dumps(summary, indent=2) + "\n")
+            temporary.replace(self.summary)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory against a second process that would train in it; a dead process holds nothing."""
+        with writing(self.hydra):
+            file = (self.hydra / "lock").open("w")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(f"{self.path}: another process is training in this directory") from error
+            yield
+
+
+def claim(wanted: Path) -> RunDirectory:
+    """A run directory that belongs to the caller alone: ``wanted``, or ``wanted_1``, ``wanted_2``, ...
+
+    Making ``.hydra`` inside is the claim: the file system lets only one of any number of processes do it.
+    """
+    for candidate in _numbered(wanted):
+        with writing(candidate):
+            candidate.mkdir(parents=True, exist_ok=True)
+            try:
+                (candidate / ".hydra").mkdir()
+            except FileExistsError:
+                continue
+        return RunDirectory(candidate)
+    raise AssertionError("unreachable: the candidates are endless")
+
+
+def unique_dir(wanted: str) -> str:
+    """Create a new directory, ``wanted`` or ``wanted_n``, and return its name (Hydra resolver ``unique_dir``)."""
+    for candidate in _numbered(Path(wanted)):
+        with writing(candidate):
+            candidate.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                candidate.mkdir()
+            except FileExistsError:
+                continue
+        return str(candidate)
+    raise AssertionError("unreachable: the candidates are endless")
+
+
+def job_dirname(overrides: str, number: int) -> str:
+    """A folder name from a job's overrides (Hydra resolver ``job_dirname``); its number where it has none.
+
+    Slashes would nest folders and long names do not fit: both are replaced, the latter by a digest.
+    """
+    name = overrides.replace("/", "-") or str(number)
+    if len(name) > LONGEST_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: LONGEST_NAME - 9]}-{digest}"
+    return name
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below ``path`` into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _numbered(wanted: Path) -> Iterator[Path]:
+    """``wanted``, then ``wanted_1`` and so on without end."""
+    wanted = wanted if wanted.name else wanted.resolve()
+    yield wanted
+    number = 1
+    while True:
+        yield wanted.with_name(f"{wanted.name}_{number}")
+        number += 1
+
+

@@ -1,0 +1,78 @@
+"""Schedules: step -> float. They know nothing of what they anneal, and are functions of the clock alone.
+
+All of them give ``start`` at step 0 and ``end`` from step ``steps`` on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gan_cli.errors import require
+
+
+def _check(start: float, end: float, steps: int) -> None:
+    require(start >= 0, "start", start, "a number >= 0")
+    require(end >= 0, "end", end, "a number >= 0")
+    require(steps >= 1, "steps", steps, "an integer >= 1")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same value at every step."""
+
+    start: float
+
+    def __post_init__(self) -> None:
+        require(self.start >= 0, "start", self.start, "a number >= 0")
+
+    def __call__(self, step: int) -> float:
+        return self.start
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A straight line from ``start`` to ``end``."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _check(self.start, self.end, self.steps)
+
+    def __call__(self, step: int) -> float:
+        return self.start + (self.end - self.start) * min(step / self.steps, 1.0)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a period of a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, eq. 5)."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        _check(self.start, self.end, self.steps)
+
+    def __call__(self, step: int) -> float:
+        progress = min(step / self.steps, 1.0)
+        return self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """A geometric series from ``start`` to ``end``: the same ratio at every step, so both are above 0."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        require(self.start > 0, "start", self.start, "a number > 0")
+        require(self.end > 0, "end", self.end, "a number > 0")
+        require(self.steps >= 1, "steps", self.steps, "an integer >= 1")
+
+    def __call__(self, step: int) -> float:
+        return float(self.start * (self.end / self.start) ** min(step / self.steps, 1.0))

@@ -1,0 +1,204 @@
+"""Where a run's figures go: TensorBoard, metrics.jsonl, sample pictures, the log and the progress bar."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+from tqdm import tqdm
+
+from gan_cli import pictures
+from gan_cli.errors import DivergedError
+from gan_cli.protocols import Preview, Report
+from gan_cli.rundir import RunDirectory, writing
+
+progress_logger = logging.getLogger("gan_cli.progress")
+
+# The charts of TensorBoard's "Custom Scalars" page: one question each.
+LAYOUT = {
+    "gan_cli": {
+        "Is D too strong? D(x) and D(G(z))": ["Multiline", ["d_real/mean", "d_fake/mean"]],
+        "Losses of D and G": ["Multiline", ["loss/d", "loss/g"]],
+        "Divergence (JSD: its ceiling is log 2 = 0.693)": ["Multiline", ["divergence/.*"]],
+        "Is G still learning? Norms of the gradients": ["Multiline", ["grad_norm/d", "grad_norm/g"]],
+    }
+}
+HPARAM_METRICS = ("loss/d", "loss/g", "divergence/jsd", "divergence/wasserstein")
+SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
+
+
+class Telemetry:
+    """All sinks of one run. What was written for a step is on disk before a checkpoint of a later step is."""
+
+    def __init__(self, directory: RunDirectory, steps: int) -> None:
+        """Prepare the sinks of ``directory`` for a run of ``steps`` steps; :meth:`open` opens them."""
+        self._directory = directory
+        self._steps = steps
+        self._seconds_before = 0.0
+        self._last = {"step": 0, "images": 0, "seconds": 0.0}
+        self.final: dict[str, float] = {}
+        self.best: dict[str, dict[str, float]] = {}
+
+    def open(self, step: int, choices: Mapping[str, Any], config: str) -> None:
+        """Open the sinks at ``step``; what an earlier process wrote of this step or later is dropped.
+
+        Args:
+            step: updates made so far. Right after it comes the report of this very step.
+            choices: hyper-parameters of the run, for TensorBoard's HParams page.
+            config: the configuration as YAML, for TensorBoard's Text page.
+        """
+        self._started = time.perf_counter()
+        with writing(self._directory.path):
+            self._directory.samples.mkdir(exist_ok=True)
+            for file in self._sample_files():
+                if _step_of(file) >= step:
+                    file.unlink()
+            _drop_lines_from(self._directory.metrics, step)
+            self._metrics = self._directory.metrics.open("a")
+            self._board = SummaryWriter(str(self._directory.path), purge_step=step or None)
+            experiment, start, self._session_end = hparams(dict(choices), dict.fromkeys(HPARAM_METRICS, 0.0))
+            if step == 0:
+                self._board.add_custom_scalars(LAYOUT)
+                self._board.add_text("config", f"```yaml\n{config}\n```")
+                # Written by hand: SummaryWriter.add_hparams would make a second, phantom run of it.
+                self._board.file_writer.add_summary(experiment)
+                self._board.file_writer.add_summary(start)
+        self._bar = tqdm(
+            total=self._steps,
+            initial=step,
+            unit="step",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all processes that worked on the run."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def advance(self) -> None:
+        """One more step is done."""
+        self._bar.update()
+
+    def log(self, step: int, report: Report, images_seen: int) -> None:
+        """Write a report to TensorBoard, metrics.jsonl, the log and the progress bar.
+
+        Raises:
+            DivergedError: a figure is not finite; everything is written before.
+        """
+        now = self.seconds
+        elapsed = max(now - self._last["seconds"], 1e-9)
+        scalars = dict(report.scalars)
+        scalars["speed/steps_per_second"] = (step - self._last["step"]) / elapsed
+        scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
+        self._last = {"step": step, "images": images_seen, "seconds": now}
+        with writing(self._directory.path):
+            line = {"step": step, "time": time.time(), **{tag: _finite(value) for tag, value in scalars.items()}}
+            self._metrics.write(json.dumps(line) + "\n")
+            self._metrics.flush()
+            for tag, value in scalars.items():
+                self._board.add_scalar(tag, value, step)
+            for tag, values in report.histograms.items():
+                if np.isfinite(values).all() and values.size:
+                    self._board.add_histogram(tag, values, step)
+        self._remember(step, scalars)
+        headline = {name: f"{value:.3g}" for name, value in report.headline.items()}
+        headline["images/s"] = f"{scalars['speed/images_per_second']:,.0f}"
+        self._bar.set_postfix(headline)
+        words = "  ".join(f"{name} {value}" for name, value in headline.items())
+        progress_logger.info("step %d/%d  %s", step, self._steps, words)
+        for tag, value in scalars.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"training diverged: {tag} is {value} at step {step}. Try a smaller optimizer.lr, or more noise"
+                )
+
+    def _remember(self, step: int, scalars: Mapping[str, float]) -> None:
+        self.final = {tag: value for tag, value in scalars.items() if math.isfinite(value)}
+        for tag, value in self.final.items():
+            if tag.startswith("divergence/") and value < self.best.get(tag, {"value": math.inf})["value"]:
+                self.best[tag] = {"value": value, "step": step}
+
+    def show(self, step: int, preview: Preview) -> None:
+        """Write the samples of a step as a picture and to TensorBoard."""
+        image = pictures.picture(preview)
+        with writing(self._directory.samples):
+            image.save(self._directory.samples / f"step_{step:08d}.png")
+            self._board.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+
+    def flush(self) -> None:
+        """Everything so far onto disk."""
+        with writing(self._directory.path):
+            self._board.flush()
+
+    def finish(self) -> None:
+        """Write what only makes sense at the end: the animation and the closing HParams record."""
+        with writing(self._directory.path):
+            pictures.progress(self._sample_files(), self._directory.samples / "progress.webp")
+            self._board.file_writer.add_summary(self._session_end)
+
+    def close(self) -> None:
+        """Close all sinks."""
+        self._bar.close()
+        with writing(self._directory.path):
+            self._metrics.close()
+            self._board.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Time spent, what the next speed is measured from, and the figures for the summary."""
+        return {
+            "seconds": self.seconds,
+            "last": dict(self._last),
+            "final": dict(self.final),
+            "best": {tag: dict(entry) for tag, entry in self.best.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`, before :meth:`open`."""
+        self._seconds_before = float(state["seconds"])
+        self._last = dict(state["last"])
+        self.final = dict(state["final"])
+        self.best = {tag: dict(entry) for tag, entry in state["best"].items()}
+
+    def _sample_files(self) -> list[Path]:
+        files = [file for file in self._directory.samples.glob("step_*.png") if SAMPLE_NAME.fullmatch(file.name)]
+        return sorted(files, key=_step_of)
+
+
+def _step_of(sample: Path) -> int:
+    match = SAMPLE_NAME.fullmatch(sample.name)
+    assert match is not None
+    return int(match[1])
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None
+
+
+def _drop_lines_from(metrics: Path, step: int) -> None:
+    """Keep the lines of metrics.jsonl before ``step``; a line cut short by a crash goes as well."""
+    if not metrics.exists():
+        return
+    kept = [line for line in metrics.read_text(errors="replace").splitlines() if _line_step(line) < step]
+    temporary = metrics.with_name(".metrics.jsonl.tmp")
+    temporary.write_text("".join(f"{line}\n" for line in kept))
+    temporary.replace(metrics)
+
+
+def _line_step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
