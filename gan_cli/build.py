@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli import checkpoint, nodes
 from gan_cli.algorithms.adversarial import Context
@@ -28,6 +28,7 @@ from gan_cli.protocols import Algorithm, Architecture, Dataset, Density, FloatAr
 from gan_cli.rundir import RunDirectory
 
 POINTS_SHOWN = 1000
+SAMPLE_BLOCK = 256
 
 # Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
 SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "")
@@ -138,9 +139,7 @@ def assemble(plan: Plan) -> Algorithm:
         "loss": plan.loss,
         "noise": plan.noise,
         "optimizer": plan.optimizer,
-        "sampler": make_sampler(
-            source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data
-        ),
+        "sampler": make_sampler(source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data),
     }
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", provided)
@@ -162,6 +161,11 @@ class TrainedGenerator:
     latent_dim: int
     dataset: Dataset
     step: int
+
+    @torch.no_grad()
+    def samples(self, latents: Tensor) -> FloatArray:
+        """``(N, *shape)`` on the scale of [-1, 1], from latents ``(N, latent_dim)``; bounded memory for any N."""
+        return torch.cat([self.network(block) for block in torch.split(latents, SAMPLE_BLOCK)]).numpy()
 
 
 def trained_generator(directory: RunDirectory) -> TrainedGenerator:

@@ -33,11 +33,10 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     path = folder / f"step_{step:08d}.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary:
-            with temporary.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
+        with _replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
         with _replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
         _synchronise(folder)

@@ -150,7 +150,9 @@ def explained(error: BaseException) -> UserError:
         return ConfigError(f"cannot read the override {first.override!r}: {_one_line(str(first))}")
     ambiguous = AMBIGUOUS.match(str(first))
     if ambiguous:
-        return ConfigError(f"{ambiguous[1]}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]")
+        return ConfigError(
+            f"{ambiguous[1]}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
+        )
     return ConfigError(_one_line(str(first)))
 
 

@@ -58,7 +58,14 @@ class TrainSection:
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
 
     def __post_init__(self) -> None:
-        for key in ("steps", "batch_size", "log_every", "sample_count", "checkpoint_every", "keep_checkpoints"):
+        for key in (
+            "steps",
+            "batch_size",
+            "log_every",
+            "sample_count",
+            "checkpoint_every",
+            "keep_checkpoints",
+        ):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +20,7 @@ class WeightClipping:
         require(self.c > 0, "c", self.c, "a number > 0")
 
     @torch.no_grad()
-    def project(self, parameters: Sequence[Tensor]) -> None:
+    def project(self, parameters: list[Tensor]) -> None:
         """Clip in place. Two launches for all parameters together."""
         torch._foreach_clamp_min_(parameters, -self.c)
         torch._foreach_clamp_max_(parameters, self.c)

@@ -43,7 +43,9 @@ class Device:
     def place(self, network: nn.Module) -> nn.Module:
         """The network on the device, in its memory layout."""
         network = network.to(self.torch_device)
-        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+        if self.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     def prepare(self, network: nn.Module) -> nn.Module:
         """The callable form of a placed network: compiled where asked for, sharing its weights."""

@@ -26,7 +26,10 @@ class _Console(logging.Handler):
 @contextlib.contextmanager
 def console() -> Iterator[MemoryHandler]:
     """Show log lines on stderr, and keep them until a run directory is there to take them (:func:`copied_to`)."""
-    shown, kept = _Console(), MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    shown, kept = (
+        _Console(),
+        MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False),
+    )
     shown.setFormatter(logging.Formatter("%(message)s"))
     ROOT.setLevel(logging.INFO)
     ROOT.propagate = False

@@ -84,7 +84,7 @@ def resolve(target: Any, path: str) -> type:
 
 def _parameters(target: type) -> dict[str, inspect.Parameter]:
     """Parameters of the constructor by name, with their annotations resolved to types."""
-    hints = typing.get_type_hints(target.__init__)
+    hints = typing.get_type_hints(inspect.getattr_static(target, "__init__"))
     return {
         name: parameter.replace(annotation=hints.get(name, Any))
         for name, parameter in inspect.signature(target).parameters.items()

@@ -64,9 +64,7 @@ class Adam(Recipe):
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """One fused launch for all parameters."""
-        return torch.optim.Adam(
-            parameters, lr, self.betas, self.eps, self.weight_decay, fused=True
-        )
+        return torch.optim.Adam(parameters, lr, self.betas, self.eps, self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +134,8 @@ class MovingAverage:
     def __init__(self, network: nn.Module, half_life: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._half_life = half_life
-        self._averaged = list(self.network.parameters())
-        self._live = list(network.parameters())
+        self._averaged: list[Tensor] = list(self.network.parameters())
+        self._live: list[Tensor] = list(network.parameters())
         self._averaged_buffers = list(self.network.buffers())
         self._live_buffers = list(network.buffers())
 

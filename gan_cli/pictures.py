@@ -29,7 +29,8 @@ HIGH_COLOUR = np.array([240.0, 178.0, 61.0])
 
 def to_bytes(samples: FloatArray) -> ByteArray:
     """Values in [-1, 1] to uint8, rounded; what lies outside is cut. Any shape."""
-    return np.clip(np.rint((samples + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    pixels: ByteArray = np.clip(np.rint((samples + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def to_image(sample: FloatArray) -> Image.Image:
@@ -81,7 +82,8 @@ def _heat(scores: FloatArray) -> ByteArray:
     level = ((scores - low) / max(high - low, 1e-12))[..., None]
     below = LOW_COLOUR + (MIDDLE_COLOUR - LOW_COLOUR) * (2 * level)
     above = MIDDLE_COLOUR + (HIGH_COLOUR - MIDDLE_COLOUR) * (2 * level - 1)
-    return np.where(level < 0.5, below, above).astype(np.uint8)
+    colours: ByteArray = np.where(level < 0.5, below, above).astype(np.uint8)
+    return colours
 
 
 def _dots(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -61,7 +61,7 @@ class Objective(Protocol):
 class Constraint(Protocol):
     """A projection of D's weights after each of its updates."""
 
-    def project(self, parameters: Sequence[Tensor]) -> None:
+    def project(self, parameters: list[Tensor]) -> None:
         """Change the parameters in place."""
         ...
 

@@ -7,6 +7,7 @@ import logging
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def _finish(
 
 
 @contextlib.contextmanager
-def _log_file(directory: RunDirectory, kept: logs.MemoryHandler) -> Iterator[None]:
+def _log_file(directory: RunDirectory, kept: MemoryHandler) -> Iterator[None]:
     with writing(directory.log):
         copied = logs.copied_to(directory.log, kept)
         copied.__enter__()

@@ -164,5 +164,3 @@ def _numbered(wanted: Path) -> Iterator[Path]:
     while True:
         yield wanted.with_name(f"{wanted.name}_{number}")
         number += 1
-
-

@@ -27,6 +27,7 @@ class Constant:
         require(self.start >= 0, "start", self.start, "a number >= 0")
 
     def __call__(self, step: int) -> float:
+        """The value at ``step``."""
         return self.start
 
 
@@ -42,6 +43,7 @@ class Linear:
         _check(self.start, self.end, self.steps)
 
     def __call__(self, step: int) -> float:
+        """The value at ``step``."""
         return self.start + (self.end - self.start) * min(step / self.steps, 1.0)
 
 
@@ -57,6 +59,7 @@ class Cosine:
         _check(self.start, self.end, self.steps)
 
     def __call__(self, step: int) -> float:
+        """The value at ``step``."""
         progress = min(step / self.steps, 1.0)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
@@ -75,4 +78,5 @@ class Exponential:
         require(self.steps >= 1, "steps", self.steps, "an integer >= 1")
 
     def __call__(self, step: int) -> float:
+        """The value at ``step``."""
         return float(self.start * (self.end / self.start) ** min(step / self.steps, 1.0))

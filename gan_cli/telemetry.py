@@ -66,13 +66,15 @@ class Telemetry:
             _drop_lines_from(self._directory.metrics, step)
             self._metrics = self._directory.metrics.open("a")
             self._board = SummaryWriter(str(self._directory.path), purge_step=step or None)
-            experiment, start, self._session_end = hparams(dict(choices), dict.fromkeys(HPARAM_METRICS, 0.0))
+            experiment, start, self._session_end = hparams(  # type: ignore[no-untyped-call]
+                dict(choices), dict.fromkeys(HPARAM_METRICS, 0.0)
+            )
             if step == 0:
                 self._board.add_custom_scalars(LAYOUT)
                 self._board.add_text("config", f"```yaml\n{config}\n```")
                 # Written by hand: SummaryWriter.add_hparams would make a second, phantom run of it.
-                self._board.file_writer.add_summary(experiment)
-                self._board.file_writer.add_summary(start)
+                self._summaries.add_summary(experiment)
+                self._summaries.add_summary(start)
         self._bar = tqdm(
             total=self._steps,
             initial=step,
@@ -86,6 +88,11 @@ class Telemetry:
     def seconds(self) -> float:
         """Training time so far, over all processes that worked on the run."""
         return self._seconds_before + time.perf_counter() - self._started
+
+    @property
+    def _summaries(self) -> Any:
+        """The writer of raw summaries below TensorBoard's SummaryWriter."""
+        return self._board.file_writer
 
     def advance(self) -> None:
         """One more step is done."""
@@ -104,8 +111,8 @@ class Telemetry:
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
         with writing(self._directory.path):
-            line = {"step": step, "time": time.time(), **{tag: _finite(value) for tag, value in scalars.items()}}
-            self._metrics.write(json.dumps(line) + "\n")
+            finite = {tag: _finite(value) for tag, value in scalars.items()}
+            self._metrics.write(json.dumps({"step": step, "time": time.time(), **finite}) + "\n")
             self._metrics.flush()
             for tag, value in scalars.items():
                 self._board.add_scalar(tag, value, step)
@@ -120,9 +127,7 @@ class Telemetry:
         progress_logger.info("step %d/%d  %s", step, self._steps, words)
         for tag, value in scalars.items():
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"training diverged: {tag} is {value} at step {step}. Try a smaller optimizer.lr, or more noise"
-                )
+                raise DivergedError(f"training diverged: {tag} is {value} at step {step}. Try a smaller optimizer.lr")
 
     def _remember(self, step: int, scalars: Mapping[str, float]) -> None:
         self.final = {tag: value for tag, value in scalars.items() if math.isfinite(value)}
@@ -146,7 +151,7 @@ class Telemetry:
         """Write what only makes sense at the end: the animation and the closing HParams record."""
         with writing(self._directory.path):
             pictures.progress(self._sample_files(), self._directory.samples / "progress.webp")
-            self._board.file_writer.add_summary(self._session_end)
+            self._summaries.add_summary(self._session_end)
 
     def close(self) -> None:
         """Close all sinks."""
@@ -172,8 +177,8 @@ class Telemetry:
         self.best = {tag: dict(entry) for tag, entry in state["best"].items()}
 
     def _sample_files(self) -> list[Path]:
-        files = [file for file in self._directory.samples.glob("step_*.png") if SAMPLE_NAME.fullmatch(file.name)]
-        return sorted(files, key=_step_of)
+        files = self._directory.samples.glob("step_*.png")
+        return sorted(filter(lambda file: SAMPLE_NAME.fullmatch(file.name), files), key=_step_of)
 
 
 def _step_of(sample: Path) -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.accumulators import Window
 from gan_cli.config import LossSection
 from gan_cli.device import Device, RandomState, seeded_generator
+from gan_cli.latents import fixed_latents
 from gan_cli.noise import add_noise
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
@@ -26,7 +26,6 @@ from gan_cli.protocols import (
 )
 
 SURFACE_RESOLUTION = 128
-LATENT_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,8 @@ class Adversarial:
         self.average = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
         self._discriminate = self._device.prepare(self.discriminator)
-        self._parameters_g = list(self.generator.parameters())
-        self._parameters_d = list(self.discriminator.parameters())
+        self._parameters_g: list[Tensor] = list(self.generator.parameters())
+        self._parameters_d: list[Tensor] = list(self.discriminator.parameters())
         self._optimizer_g = optimizer.for_generator(self._parameters_g)
         self._optimizer_d = optimizer.for_discriminator(self._parameters_d)
 
@@ -273,13 +272,6 @@ class Adversarial:
         self._sampler.close()
 
 
-def fixed_latents(seed: int, count: int, latent_dim: int) -> Tensor:
-    """The first ``count`` rows of one endless sequence of latents, ``(count, latent_dim)``, on the CPU."""
-    stream = seeded_generator(seed, "preview", torch.device("cpu"))
-    blocks = range(0, count, LATENT_BLOCK)
-    return torch.cat([torch.randn(LATENT_BLOCK, latent_dim, generator=stream) for _ in blocks])[:count]
-
-
-def _global_norm(parameters: Sequence[nn.Parameter]) -> float:
+def _global_norm(parameters: list[Tensor]) -> float:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import nn
 
@@ -47,7 +48,7 @@ class DCGAN:
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         ]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
             layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
@@ -61,7 +62,7 @@ class DCGAN:
             nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
             layers += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, base, 1, 0, bias=False), nn.Flatten(0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import nn
 
@@ -51,7 +52,7 @@ class MLP:
 
 def _hidden_layers(widths: Sequence[int], batch_norm: bool) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for index, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))
         if batch_norm and index > 0:
             layers.append(nn.BatchNorm1d(after))

@@ -25,7 +25,7 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
         status = 130
     except BrokenPipeError:
         # The reader of our output has gone (`gan-train --help | head`); the interpreter must not try once more.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         status = 0
     sys.exit(status)
 

@@ -45,9 +45,7 @@ def make_sampler(
     else:
         resident = placement is DataPlacement.resident
     how = f"resident on {device} as uint8" if resident else "streamed from the host by a prefetching thread"
-    logger.info(
-        "data: %d images, %.1f MB, %s (device.data=%s)", count, size / 1e6, how, placement.name
-    )
+    logger.info("data: %d images, %.1f MB, %s (device.data=%s)", count, size / 1e6, how, placement.name)
     return (ResidentSampler if resident else StreamedSampler)(source, batch_size, seed, device)
 
 

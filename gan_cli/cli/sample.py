@@ -1,0 +1,99 @@
+"""``gan-sample``: images, points or a latent walk from a trained generator."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from gan_cli.cli import leave, version
+from gan_cli.errors import ConfigError
+
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+WALKERS = 16
+WALK_CORNERS, WALK_FRAMES = 6, 16
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    arguments = _parser().parse_args()
+    leave("gan-sample", lambda: _sample(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-sample",
+        description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
+    parser.add_argument("--n", type=int, default=64, help="how many samples [64]")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the latents [0]")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="a grid (.png, .webp, .jpg), or the raw array (.npy): images in [-1, 1] as (N, C, H, W), points in"
+        " the data's own coordinates as (N, 2) [grid.png, unless --separate or --walk is given]",
+    )
+    parser.add_argument("--separate", type=Path, metavar="DIR", help="each image as a PNG of its own size")
+    parser.add_argument("--walk", type=Path, metavar="FILE", help="an animated walk through the latents (.webp)")
+    parser.add_argument("--version", action="version", version=version())
+    return parser
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    if arguments.n < 1:
+        raise ConfigError(f"--n: expected an integer >= 1, got {arguments.n}")
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
+    out = arguments.out
+    if out is None and not (arguments.separate or arguments.walk):
+        out = Path("grid.png")
+    if out is not None and out.suffix.lower() not in (*PICTURES, ".npy"):
+        raise ConfigError(f"--out: expected a name that ends in {', '.join(PICTURES)} or .npy, got {str(out)!r}")
+    if arguments.walk is not None and arguments.walk.suffix.lower() != ".webp":
+        raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
+
+    import numpy as np  # torch and what needs it are imported once the command is known to be right
+
+    from gan_cli import build, latents, logs, pictures
+    from gan_cli.protocols import Preview
+    from gan_cli.rundir import RunDirectory, writing
+
+    with logs.console():
+        trained = build.trained_generator(RunDirectory(arguments.run))
+    if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
+        raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
+    samples = trained.samples(latents.fixed_latents(arguments.seed, arguments.n, trained.latent_dim))
+    written = []
+    if out is not None:
+        with writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if out.suffix.lower() == ".npy":
+                np.save(out, trained.dataset.coordinates(samples))
+            else:
+                pictures.picture(Preview(samples)).save(out)
+        written.append(out)
+    if arguments.separate is not None:
+        with writing(arguments.separate):
+            arguments.separate.mkdir(parents=True, exist_ok=True)
+            for index, sample in enumerate(samples):
+                pictures.to_image(sample).save(arguments.separate / f"{index:05d}.png")
+        written.append(arguments.separate)
+    if arguments.walk is not None:
+        corners = latents.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
+        path = latents.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
+        frames = [pictures.grid(trained.samples(latent)) for latent in path]
+        with writing(arguments.walk):
+            arguments.walk.parent.mkdir(parents=True, exist_ok=True)
+            pictures.animation(frames, arguments.walk)
+        written.append(arguments.walk)
+    for path_written in written:
+        print(path_written)
+    print(f"{arguments.n} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    main()
