@@ -13,7 +13,7 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, describe
@@ -82,7 +82,8 @@ def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composi
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         return Composition(config, hydra, list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+    # Hydra refuses some overrides (`dataset=null`) with a plain ValueError.
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explained(error) from error
 
 
@@ -98,23 +99,32 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
     stored, earlier = directory.stored_config(), directory.stored_overrides()
     overrides = [override for override in overrides if not override.startswith("resume=")]
     before = compose(earlier, extra_conf)
+    # Options first, by name: one that does not suit the earlier overrides could not even be composed with them.
+    for override in overrides:
+        group, _, option = override.partition("=")
+        if group in before.choices:
+            _refuse_change(directory, group, before.choices[group], option)
     after = compose([*earlier, *overrides], extra_conf) if overrides else before
     config = stored.copy()
     old, new = _leaves(before.config), _leaves(after.config)
     for key in sorted(old.keys() | new.keys()):
-        if old.get(key) == new.get(key):
-            continue
-        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS):
-            was, wanted = OmegaConf.select(stored, key), new.get(key)
-            raise ConfigError(
-                f"resume={directory.path}: {key}={wanted!r} would change what the run is (it has {was!r})."
-                f" May change: {', '.join(RESUMABLE_KEYS[:-1])}"
-            )
-        with open_dict(config):
-            OmegaConf.update(config, key, new.get(key), force_add=True)
-    typed = OmegaConf.merge(OmegaConf.structured(Config), config)
-    assert isinstance(typed, DictConfig)
-    return Composition(typed, after.hydra, [*earlier, *overrides])
+        _refuse_change(directory, key, old.get(key), new.get(key))
+        if old.get(key) != new.get(key):
+            try:
+                OmegaConf.update(config, key, new.get(key), force_add=True)
+            except OmegaConfBaseException as error:
+                raise explained(error) from error
+    return Composition(config, after.hydra, [*earlier, *overrides])
+
+
+def _refuse_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
+    """Raise ``ConfigError`` if the key has another value now and is not one that may change."""
+    may_change = any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
+    if str(was) != str(wanted) and not may_change:
+        raise ConfigError(
+            f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."
+            f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
+        )
 
 
 def _leaves(config: DictConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ schema; see ``nodes.py``. This module imports no torch, so that ``gan-train --he
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -178,6 +179,6 @@ def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
         if item.default_factory is not dataclasses.MISSING:
             rows += describe(type(item.default_factory()), f"{key}.")
         elif item.metadata.get("doc") and item.type != "Any":
-            default = item.default.name if isinstance(item.default, Enum) else item.default
-            rows.append((key, "null" if default is None else str(default), item.metadata["doc"]))
+            default = item.default.name if isinstance(item.default, Enum) else json.dumps(item.default)
+            rows.append((key, default, item.metadata["doc"]))
     return rows

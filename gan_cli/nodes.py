@@ -46,8 +46,8 @@ def problems(node: Any, path: str, given: Collection[str] = ()) -> list[str]:
         target = resolve(node["_target_"], path)
     except ConfigError as error:
         return [str(error)]
-    parameters = _parameters(target)
-    settable = [name for name in parameters if name not in given]
+    signature = parameters(target)
+    settable = [name for name in signature if name not in given]
     found = []
     for key, value in node.items():
         if key == "_target_":
@@ -56,9 +56,9 @@ def problems(node: Any, path: str, given: Collection[str] = ()) -> list[str]:
             hint = nearest(str(key), settable) or f" Allowed: {', '.join(settable) or 'no keys'}."
             found.append(f"{path}.{key}: {target.__name__} has no such key.{hint}")
         else:
-            found += _mismatches(value, parameters[key].annotation, f"{path}.{key}")
+            found += _mismatches(value, signature[key].annotation, f"{path}.{key}")
     for name in settable:
-        if name not in node and parameters[name].default is inspect.Parameter.empty:
+        if name not in node and signature[name].default is inspect.Parameter.empty:
             found.append(f"{path}.{name}: required by {target.__name__}, but not set")
     return found
 
@@ -82,7 +82,7 @@ def resolve(target: Any, path: str) -> type:
     return found
 
 
-def _parameters(target: type) -> dict[str, inspect.Parameter]:
+def parameters(target: type) -> dict[str, inspect.Parameter]:
     """Parameters of the constructor by name, with their annotations resolved to types."""
     hints = typing.get_type_hints(inspect.getattr_static(target, "__init__"))
     return {
@@ -94,9 +94,9 @@ def _parameters(target: type) -> dict[str, inspect.Parameter]:
 
 def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any]) -> Any:
     target = resolve(node["_target_"], path)
-    parameters = _parameters(target)
+    signature = parameters(target)
     arguments: dict[str, Any] = {
-        key: _convert(value, parameters[key].annotation, f"{path}.{key}")
+        key: _convert(value, signature[key].annotation, f"{path}.{key}")
         for key, value in node.items()
         if key != "_target_"
     }
@@ -169,6 +169,10 @@ def _name(kind: Any) -> str:
         return " or ".join(map(repr, typing.get_args(kind)))
     if inspect.isclass(kind) and issubclass(kind, Enum):
         return " or ".join(kind.__members__)
+    if typing.get_origin(kind) is tuple and Ellipsis not in typing.get_args(kind):
+        return f"a list [{', '.join(map(_name, typing.get_args(kind)))}]"
+    if typing.get_origin(kind) in (tuple, list, Sequence):
+        return f"a list of {_name(typing.get_args(kind)[0])}"
     if typing.get_origin(kind) is not None:
         return str(kind).replace("typing.", "").replace("collections.abc.", "")
     return str(getattr(kind, "__name__", kind))

@@ -36,17 +36,16 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.rundir import RunDirectory
 
     register()
-    composition = compose(overrides, extra_conf)
-    if composition.config.resume is not None:
-        directory = RunDirectory(Path(composition.config.resume))
-        composition = recompose(directory, overrides, extra_conf)
+    asked = compose(overrides, extra_conf)
+    earlier = None if asked.config.resume is None else RunDirectory(Path(asked.config.resume))
+    composition = asked if earlier is None else recompose(earlier, overrides, extra_conf)
     from gan_cli import run  # imports torch
 
-    if composition.config.dry_run:
+    if asked.config.dry_run:
         print(run.dry_run(composition))
         return 0
-    if composition.config.resume is not None:
-        return run.resume(composition, directory)
+    if earlier is not None:
+        return run.resume(composition, earlier)
     return run.start(composition, Path(composition.hydra.hydra.run.dir))
 
 

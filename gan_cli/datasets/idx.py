@@ -1,0 +1,102 @@
+"""The IDX format of the MNIST family: a header of big-endian sizes, then the bytes of one array."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from gan_cli.errors import DataError
+from gan_cli.protocols import ByteArray
+
+GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTES = b"\x00\x00\x08"
+MAX_DIMENSIONS = 4
+# The largest file of the family, EMNIST's, has 550 MB: a header that promises more is damaged or malicious.
+MAX_BYTES = 2**30
+CHUNK_BYTES = 2**20
+
+
+def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
+    """The array in an IDX file of unsigned bytes, gzipped or not: its first bytes tell, whatever its name.
+
+    Reads as much as the header announces and one byte more, so that memory is bounded for any file.
+
+    Args:
+        path: the file.
+        sha256: SHA-256 that the uncompressed file must have, in hexadecimal; not checked when None.
+
+    Raises:
+        DataError: the file cannot be read, is no such file, is truncated, too long or damaged, or has another
+            checksum; the message names the file, what was found and what was expected.
+    """
+    try:
+        with _uncompressed(path) as stream:
+            return _parse(stream, path, sha256)
+    except EOFError as error:
+        raise DataError(f"{path}: its gzip data break off; expected a complete gzip file") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: its gzip data are damaged ({error}); expected a valid gzip file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextlib.contextmanager
+def _uncompressed(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as file:
+        if file.peek(2).startswith(GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=file) as stream:
+                yield stream
+        else:
+            yield file
+
+
+def _parse(stream: IO[bytes], path: Path, sha256: str | None) -> ByteArray:
+    magic = stream.read(4)
+    if len(magic) < 4 or not magic.startswith(UNSIGNED_BYTES) or not 1 <= magic[3] <= MAX_DIMENSIONS:
+        raise DataError(
+            f"{path}: not an IDX file of bytes: starts with '{magic.hex(' ')}', expected '00 00 08' and a number"
+            f" of dimensions from 1 to {MAX_DIMENSIONS}"
+        )
+    sizes = stream.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path}: truncated: {4 + len(sizes)} bytes, expected a header of {4 + 4 * magic[3]}")
+    shape = struct.unpack(f">{magic[3]}I", sizes)
+    expected = math.prod(shape)
+    if not 1 <= expected <= MAX_BYTES:
+        raise DataError(
+            f"{path}: its header announces the shape {shape}, {expected} bytes; expected 1 to {MAX_BYTES}"
+        )
+    content = np.empty(shape, np.uint8)
+    digest = hashlib.sha256(magic + sizes)
+    found = _fill(stream, content, digest)
+    if found < expected:
+        raise DataError(f"{path}: truncated: {found} bytes of data, expected {expected} for the shape {shape}")
+    # Reading on to the end also makes gzip compare its own checksum.
+    if stream.read(1):
+        raise DataError(f"{path}: goes on after the {expected} bytes of data expected for the shape {shape}")
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise DataError(f"{path}: its uncompressed content has SHA-256 {digest.hexdigest()}, expected {sha256}")
+    return content
+
+
+def _fill(stream: IO[bytes], content: ByteArray, digest: hashlib._Hash) -> int:
+    """Read into the array, chunk by chunk, and count the bytes there were."""
+    view = memoryview(content.reshape(-1))
+    position = 0
+    while position < len(view):
+        chunk = stream.read(min(CHUNK_BYTES, len(view) - position))
+        if not chunk:
+            break
+        view[position : position + len(chunk)] = chunk
+        digest.update(chunk)
+        position += len(chunk)
+    return position

@@ -1,0 +1,146 @@
+"""MNIST and Fashion-MNIST: from the data root, where their files are there, else from a mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+
+from gan_cli.datasets.base import ImageDataset, expanded
+from gan_cli.datasets.download import download
+from gan_cli.datasets.idx import read_idx
+from gan_cli.errors import DataError, require
+from gan_cli.protocols import ByteArray, Images
+
+
+class Split(Enum):
+    """A part of the data; the value is what its files' names begin with."""
+
+    train = "train"
+    test = "t10k"
+
+
+@dataclass(frozen=True)
+class IdxDataset(ImageDataset):
+    """28x28 grey images and their labels in two IDX files, ``<root>/<folder>/<name>[.gz]``.
+
+    Args:
+        root: the data root; ``~`` is the home directory.
+        mirrors: addresses of folders with the gzipped files, tried in this order; empty for no downloads.
+        split: 60,000 images to train on, or 10,000 to test with.
+    """
+
+    root: str
+    mirrors: tuple[str, ...]
+    split: Split = Split.train
+
+    folder: ClassVar[str]
+    # SHA-256 of each file, uncompressed: mirrors pack the same content differently.
+    checksums: ClassVar[Mapping[str, str]]
+
+    def __post_init__(self) -> None:
+        expanded("root", self.root)
+        for mirror in self.mirrors:
+            require(
+                mirror.startswith(("https://", "http://")),
+                "mirrors",
+                mirror,
+                "addresses that begin with https:// or http://",
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(1, 28, 28)``."""
+        return (1, 28, 28)
+
+    @property
+    def place(self) -> Path:
+        """The folder of the files."""
+        return expanded("root", self.root) / self.folder
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The file of images and the file of labels, as they are called without ``.gz``."""
+        return (f"{self.split.value}-images-idx3-ubyte", f"{self.split.value}-labels-idx1-ubyte")
+
+    def load(self) -> Images:
+        """Pixels ``(N, 1, 28, 28)`` and labels 0 to 9, after a comparison of their checksums.
+
+        Raises:
+            DataError: a file is there but wrong, or is neither there nor to be downloaded.
+        """
+        pixels, labels = (self._read(name) for name in self.names)
+        if pixels.shape[1:] != self.shape[1:] or labels.shape != pixels.shape[:1]:
+            raise DataError(
+                f"{self.place}: {' and '.join(self.names)} have the shapes {pixels.shape} and {labels.shape},"
+                " expected (N, 28, 28) and (N,)"
+            )
+        return Images(pixels[:, None], labels.astype(np.int64))
+
+    def _read(self, name: str) -> ByteArray:
+        path = self._present(name)
+        if path is None:
+            return read_idx(self._downloaded(name))
+        try:
+            return read_idx(path, self.checksums[name])
+        except DataError as error:
+            raise DataError(
+                f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
+            ) from error
+
+    def _present(self, name: str) -> Path | None:
+        """The file, unpacked or packed, or None where there is neither."""
+        candidates = (self.place / name, self.place / f"{name}.gz")
+        try:
+            return next((path for path in candidates if path.exists()), None)
+        except OSError as error:
+            raise DataError(f"{self.place}: cannot be read ({error.strerror or error})") from error
+
+    def _downloaded(self, name: str) -> Path:
+        try:
+            return download(
+                f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name])
+            )
+        except DataError as error:
+            missing = " and ".join(f"{name}.gz" for name in self.names if self._present(name) is None)
+            raise DataError(
+                f"{error}\nPut {missing} (or the same unpacked, without .gz) into {self.place}, or choose another"
+                " data root with dataset.root=DIR or the environment variable GAN_DATA."
+            ) from error
+
+
+class Mnist(IdxDataset):
+    """Handwritten digits (LeCun, Cortes & Burges 1998)."""
+
+    folder = "mnist"
+    checksums = MappingProxyType(
+        {
+            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        }
+    )
+
+
+class FashionMnist(IdxDataset):
+    """Pictures of clothes in ten classes (Xiao, Rasul & Vollgraf 2017).
+
+    Its publisher gives checksums of the gzipped files alone; these, of the content, are those that several
+    independent users of the data publish.
+    """
+
+    folder = "fashion_mnist"
+    checksums = MappingProxyType(
+        {
+            "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        }
+    )

@@ -1,0 +1,227 @@
+"""A user's mistake costs one clear message and the right exit status; nothing is half-written."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import SHORT, TINY, Command
+
+# overrides -> what the message must say
+MISTAKES: list[tuple[list[str], list[str]]] = [
+    (["loss=wgna"], ["loss=wgna", "'wgan'", "jsd, minimax, wgan"]),
+    (["dataset=mnst"], ["dataset=mnst", "'mnist'"]),
+    (["los=wgan"], ["los", "'loss'"]),
+    (["train.step=5"], ["train.step", "'steps'"]),
+    (["optimizer.lrr=1"], ["optimizer.lrr", "'lr'"]),
+    (["loss.objective.slope=1"], ["loss.objective.slope"]),
+    (["+optimizer.momentun=1"], ["optimizer.momentun", "Adam"]),
+    (["noise.start=1"], ["noise.start", "noise is null"]),
+    (["train.batch_size=abc"], ["train.batch_size", "integer", "'abc'"]),
+    (["train.steps=1.5"], ["train.steps", "integer", "1.5"]),
+    (["optimizer.lr=fast"], ["optimizer.lr", "float", "'fast'"]),
+    (["optimizer.betas=0.5"], ["optimizer.betas", "list", "0.5"]),
+    (["architecture.width=wide"], ["architecture.width", "int", "'wide'"]),
+    (["device.precision=fp16"], ["device.precision", "fp16", "auto, fp32, bf16"]),
+    (["train.batch_size=0"], ["train.batch_size", ">= 1", "0"]),
+    (["train.steps=-5"], ["train.steps", ">= 1", "-5"]),
+    (["train.log_every=0"], ["train.log_every", ">= 1"]),
+    (["train.batch_size=2000"], ["train.batch_size", "1797", "2000"]),
+    (["loss.d_steps=0"], ["loss.d_steps", ">= 1", "0"]),
+    (["loss.warmup.every=0"], ["loss.warmup.every", ">= 1"]),
+    (["loss=wgan", "loss.constraint.c=0"], ["loss.constraint.c", "> 0"]),
+    (["noise=constant", "noise.start=-0.1"], ["noise.start", ">= 0", "-0.1"]),
+    (["noise=exponential", "noise.end=0"], ["noise.end", "> 0"]),
+    (["optimizer.lr=-1"], ["optimizer.lr", "> 0", "-1"]),
+    (["optimizer.betas=[0.5,1.5]"], ["optimizer.betas", "[0, 1)", "1.5"]),
+    (["ema.half_life=-1"], ["ema.half_life", ">= 0"]),
+    (["seed=-1"], ["seed", "-1"]),
+    (["dataset=ring8", "dataset.std=0"], ["dataset.std", "> 0"]),
+    (["dataset=ring8", "architecture=dcgan"], ["dcgan", "(2,)", "mlp"]),
+    (["dataset=image_folder", "dataset.path=x", "dataset.size=30"], ["dcgan", "30x30", "28, 32"]),
+    (["dataset=image_folder"], ["dataset.path"]),
+    (["loss=jsd,wgan"], ["loss=jsd,wgan", "--multirun"]),
+    (["loss"], ["loss"]),
+    (["dataset=null"], ["NoneType"]),
+    (["loss.objective=3"], ["loss.objective", "_target_"]),
+    (["loss.objective._target_=os.system"], ["loss.objective._target_", "os.system", "gan_cli."]),
+    (["loss.objective._target_=torch.load"], ["loss.objective._target_", "torch.load"]),
+    (["resume=nowhere"], ["nowhere", "no run directory"]),
+    (["--multirun", "--cfg", "job"], ["Only one of"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "words"), MISTAKES, ids=lambda value: " ".join(value))
+def test_mistake_in_the_command(
+    overrides: list[str], words: list[str], gan_train: Command, workplace: Path
+) -> None:
+    done = gan_train(*overrides)
+    assert done.status == 2, done.err
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in done.err
+    assert list(workplace.iterdir()) == []
+
+
+def test_several_mistakes_are_told_together(gan_train: Command) -> None:
+    done = gan_train("optimizer.lr=fast", "architecture.width=wide")
+    assert done.status == 2
+    assert "optimizer.lr" in done.err
+    assert "architecture.width" in done.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_where_there_is_none(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("device=cuda")
+    assert done.status == 2
+    assert "device=cpu" in done.err
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.fixture
+def finished(gan_train: Command, workplace: Path) -> Path:
+    """A small finished run with checkpoints of steps 1 and 2."""
+    assert gan_train(*SHORT, *TINY, "train.checkpoint_every=1", "hydra.run.dir=run").status == 0
+    return workplace / "run"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loss=wgan",
+        "architecture=dcgan",
+        "dataset=ring8",
+        "seed=1",
+        "train.batch_size=8",
+        "optimizer.lr=1",
+        "noise=linear",
+        "ema.half_life=3",
+    ],
+)
+def test_resume_does_not_change_what_the_run_is(override: str, finished: Path, gan_train: Command) -> None:
+    done = gan_train("resume=run", "train.steps=3", override)
+    assert done.status == 2
+    assert override in done.err
+    assert "May change: train.steps" in done.err
+
+
+def test_resume_takes_what_is_no_change(finished: Path, gan_train: Command) -> None:
+    done = gan_train("resume=run", "train.steps=3", "loss=jsd", "seed=0", "device=cpu", "train.log_every=2")
+    assert done.status == 0, done.err
+
+
+def test_resume_without_checkpoint(finished: Path, gan_train: Command, gan_sample: Command) -> None:
+    shutil.rmtree(finished / "checkpoints")
+    for done in (gan_train("resume=run"), gan_sample("run")):
+        assert done.status == 2
+        assert "no checkpoint" in done.err
+
+
+def test_truncated_checkpoint_falls_back_to_the_one_before(finished: Path, gan_train: Command) -> None:
+    last = finished / "checkpoints" / "last.pt"
+    with last.open("r+b") as file:
+        file.truncate(last.stat().st_size // 2)
+    done = gan_train("resume=run", "train.steps=3")
+    assert done.status == 0, done.err
+    assert "damaged" in done.err
+    assert "going on from step 1" in done.err
+
+
+def test_checkpoint_of_another_architecture(finished: Path, gan_train: Command, gan_sample: Command) -> None:
+    other = ("architecture.generator_hidden=[16]", "hydra.run.dir=other")
+    assert gan_train(*SHORT, *TINY, *other).status == 0
+    shutil.rmtree(finished / "checkpoints")
+    shutil.copytree("other/checkpoints", finished / "checkpoints")
+    for done in (gan_train("resume=run", "train.steps=3"), gan_sample("run")):
+        assert done.status == 2
+        assert "does not fit" in done.err
+        assert "Traceback" not in done.err
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))])
+def test_checkpoint_with_code_is_refused_and_not_executed(
+    write: object, finished: Path, gan_train: Command, gan_sample: Command
+) -> None:
+    assert callable(write)
+    for file in (finished / "checkpoints").iterdir():
+        file.unlink()
+    write({"step": 2, "algorithm": _Bomb()}, finished / "checkpoints" / "last.pt")
+    for done in (gan_train("resume=run", "train.steps=3"), gan_sample("run")):
+        assert done.status == 2
+        assert "refused" in done.err
+    assert not Path("executed").exists()
+
+
+def test_stored_config_is_data(finished: Path, gan_train: Command, gan_sample: Command) -> None:
+    config = finished / ".hydra" / "config.yaml"
+    config.write_text(config.read_text().replace("gan_cli.architectures.mlp.MLP", "os.system"))
+    for done in (gan_train("resume=run", "train.steps=3"), gan_sample("run")):
+        assert done.status == 2
+        assert "os.system" in done.err
+
+
+@pytest.mark.parametrize("content", ["{", "- a", "\x00", "train: [1]", ""])
+def test_broken_stored_config(content: str, finished: Path, gan_train: Command, gan_sample: Command) -> None:
+    (finished / ".hydra" / "config.yaml").write_text(content)
+    for done in (gan_train("resume=run"), gan_sample("run")):
+        assert done.status == 2
+        assert "Traceback" not in done.err
+
+
+def test_output_directory_that_cannot_be_made(gan_train: Command, workplace: Path) -> None:
+    Path("file").write_text("in the way")
+    done = gan_train(*SHORT, *TINY, "hydra.run.dir=file/run")
+    assert done.status == 2
+    assert "cannot write" in done.err
+    assert "file/run" in done.err
+
+
+def test_full_disk(gan_train: Command, workplace: Path) -> None:
+    """A limit on the size of files stands in for the end of the disk: writes fail in the same place."""
+    command = [sys.executable, "-m", "gan_cli", *SHORT, "architecture=mlp", "hydra.run.dir=run"]
+    limit = 1_000_000  # less than a checkpoint, more than all else
+
+    def impose() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(command, preexec_fn=impose, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot write checkpoint" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(Path("run/checkpoints").iterdir()) == []
+    assert '"failed"' in Path("run/summary.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--n", "0"], "--n"),
+        (["--seed", "-1"], "--seed"),
+        (["--out", "x.gif"], ".npy"),
+        (["--walk", "x.png"], ".webp"),
+        (["--frobnicate"], "frobnicate"),
+    ],
+)
+def test_mistake_in_sampling(arguments: list[str], words: str, finished: Path, gan_sample: Command) -> None:
+    done = gan_sample("run", *arguments)
+    assert done.status == 2
+    assert words in done.err
+
+
+def test_sampling_from_no_run(workplace: Path, gan_sample: Command) -> None:
+    done = gan_sample("nowhere")
+    assert done.status == 2
+    assert "nowhere is no run directory" in done.err

@@ -1,0 +1,88 @@
+"""Every option under conf/ trains and says all it can be told: found by listing the folder, so none is forgotten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_cli.build import PROVIDED
+from gan_cli.config import conf_dir
+from gan_cli.nodes import parameters, resolve
+from tests.conftest import SHORT, TINY, Command
+from tests.fixtures import make_folder
+
+SMALL_WIDTHS = {"dcgan": ["architecture.width=4"]}
+DOWNLOADED = ("mnist", "fashion_mnist")
+
+
+def options() -> list[str]:
+    """``group=option`` for every file below conf/ but the root and what belongs to Hydra."""
+    files = sorted(file.relative_to(conf_dir()).with_suffix("") for file in conf_dir().rglob("*.yaml"))
+    return [f"{file.parent}={file.name}" for file in files if file.parent != Path() and file.parts[0] != "hydra"]
+
+
+def targets() -> list[tuple[str, str, dict[str, object]]]:
+    """``(file, path of the node, node)`` for every node with a target in every option file."""
+    found = []
+    for file in sorted(conf_dir().rglob("*.yaml")):
+        stack = [("", OmegaConf.to_container(OmegaConf.load(file), resolve=False))]
+        while stack:
+            path, node = stack.pop()
+            if isinstance(node, dict):
+                if "_target_" in node:
+                    found.append((str(file.relative_to(conf_dir())), path, node))
+                stack += [(f"{path}.{key}", value) for key, value in node.items()]
+    return found
+
+
+@pytest.mark.parametrize("option", options())
+def test_option_trains(option: str, gan_train: Command, workplace: Path) -> None:
+    group, _, name = option.partition("=")
+    if option in ("device=cuda", "device=mps"):
+        pytest.skip(f"needs such a device; that {option} is refused without one is tested in test_bad_input.py")
+    if group == "dataset" and name in DOWNLOADED:
+        pytest.skip("trained on below where the data are at hand, downloaded in test_datasets_idx.py")
+    overrides = [option]
+    if group == "architecture":
+        overrides += SMALL_WIDTHS.get(name, TINY[1:])
+    else:
+        overrides += TINY
+    if name == "image_folder":
+        overrides += [f"dataset.path={make_folder(workplace / 'pictures', 8)}", "dataset.size=8"]
+    done = gan_train(*SHORT, *overrides, "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("completed", 2)
+
+
+@pytest.mark.parametrize("option", options())
+def test_option_survives_a_dry_run_that_writes_nothing(option: str, gan_train: Command, workplace: Path) -> None:
+    if option in ("device=cuda", "device=mps"):
+        pytest.skip("needs such a device")
+    path = ["dataset.path=somewhere"] if option == "dataset=image_folder" else []
+    done = gan_train("dry_run=true", option, *path)
+    assert done.status == 0, done.err
+    assert "parameters" in done.out
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(("file", "path", "node"), targets(), ids=lambda value: value if isinstance(value, str) else "")
+def test_option_spells_out_every_parameter(file: str, path: str, node: dict[str, object]) -> None:
+    """What a YAML file does not list could not be overridden without a `+`, nor be found with --help."""
+    expected = set(parameters(resolve(node["_target_"], path)))
+    if file.startswith("algorithm/"):
+        expected -= set(PROVIDED)
+    if file.startswith("optimizer/") and "decay" not in file:
+        expected.discard("decay")  # a group of its own: optimizer/decay
+    assert set(node) - {"_target_"} == expected
+
+
+@pytest.mark.parametrize("recipe", [["loss=wgan", "architecture=mlp"], ["loss=jsd", "architecture=dcgan"]])
+def test_real_mnist_trains(recipe: list[str], gan_train: Command, real_data: Path) -> None:
+    done = gan_train(*recipe, *SHORT, "dataset=mnist", f"dataset.root={real_data}", "architecture.latent_dim=8")
+    assert done.status == 0, done.err
+
+

@@ -1,0 +1,194 @@
+"""N steps equal k steps, a stop of any kind, and N - k steps, to the bit; nothing reported is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import Command, start_gan_train
+
+STEPS = 240
+CADENCE = (
+    "train.log_every=20",
+    "train.sample_every=60",
+    "train.checkpoint_every=50",
+    "train.batch_size=16",
+    "train.sample_count=4",
+)
+RUNS = {
+    "jsd_noise_dcgan": (
+        "loss=jsd",
+        "noise=linear",
+        f"noise.steps={STEPS}",
+        "architecture=dcgan",
+        "architecture.width=32",
+    ),
+    "wgan_mlp": ("loss=wgan", "architecture=mlp", "optimizer/decay=cosine", f"optimizer.decay.steps={STEPS}"),
+}
+CLOCKED = ("time", "speed/")  # what depends on the wall clock
+
+
+def assert_equal(one: Any, other: Any, path: str = "") -> None:
+    """Equal to the bit, all the way down."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key in one:
+            assert_equal(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), path
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            assert_equal(left, right, f"{path}[{index}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    else:
+        assert one == other, path
+
+
+def metrics(directory: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl without what the wall clock says."""
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if not key.startswith(CLOCKED)} for line in lines]
+
+
+def board(directory: Path) -> EventAccumulator:
+    """What TensorBoard's own reader makes of the directory."""
+    events = EventAccumulator(str(directory), size_guidance={"images": 0, "scalars": 0})
+    return events.Reload()
+
+
+def assert_same_run(resumed: Path, undisturbed: Path) -> None:
+    states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (resumed, undisturbed)]
+    assert_equal(states[0]["algorithm"], states[1]["algorithm"])
+    assert metrics(resumed) == metrics(undisturbed)
+    boards = [board(resumed), board(undisturbed)]
+    assert boards[0].Tags()["scalars"] == boards[1].Tags()["scalars"]
+    for tag in boards[0].Tags()["scalars"]:
+        series = [[(event.step, event.value) for event in events.Scalars(tag)] for events in boards]
+        steps = [step for step, _ in series[0]]
+        assert steps == list(range(20, STEPS + 1, 20)), tag
+        if not tag.startswith(CLOCKED):
+            assert series[0] == series[1], tag
+    assert [event.step for event in boards[0].Images("samples")] == list(range(0, STEPS + 1, 60))
+    pictures = [sorted(path.name for path in (run / "samples").glob("*.png")) for run in (resumed, undisturbed)]
+    assert pictures[0] == pictures[1]
+    for name in pictures[0]:
+        assert (resumed / "samples" / name).read_bytes() == (undisturbed / "samples" / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A run that nothing stopped, for each recipe once."""
+    made: dict[str, Path] = {}
+
+    def run(recipe: str) -> Path:
+        if recipe not in made:
+            made[recipe] = tmp_path_factory.mktemp(recipe) / "run"
+            process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", f"hydra.run.dir={made[recipe]}")
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 0, err
+        return made[recipe]
+
+    return run
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+def reached(directory: Path, step: int) -> Callable[[], bool]:
+    """Whether metrics.jsonl has come to a step."""
+    file = directory / "metrics.jsonl"
+    return lambda: file.exists() and f'{{"step": {step},' in file.read_text()
+
+
+@pytest.mark.parametrize("recipe", RUNS)
+def test_after_a_normal_end(
+    recipe: str, gan_train: Command, workplace: Path, undisturbed: Callable[[str], Path]
+) -> None:
+    # 130 is due neither for the log nor for a sample: what the first process reports at its end is taken back.
+    assert gan_train(*RUNS[recipe], *CADENCE, "train.steps=130", "hydra.run.dir=run").status == 0
+    assert metrics(Path("run"))[-1]["step"] == 130
+    done = gan_train("resume=run", f"train.steps={STEPS}")
+    assert done.status == 0, done.err
+    assert_same_run(workplace / "run", undisturbed(recipe))
+
+
+@pytest.mark.parametrize("recipe", RUNS)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_after_a_signal(
+    recipe: str,
+    number: signal.Signals,
+    status: int,
+    gan_train: Command,
+    workplace: Path,
+    undisturbed: Callable[[str], Path],
+) -> None:
+    process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", "hydra.run.dir=run")
+    wait_for(reached(workplace / "run", 60))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert "Traceback" not in err
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert 60 <= summary["step"] < STEPS
+    last = torch.load("run/checkpoints/last.pt", weights_only=True)
+    assert last["step"] == summary["step"]
+    assert gan_train("resume=run").status == 0
+    assert_same_run(workplace / "run", undisturbed(recipe))
+
+
+@pytest.mark.parametrize("recipe", RUNS)
+def test_after_a_kill_between_checkpoints(
+    recipe: str, gan_train: Command, workplace: Path, undisturbed: Callable[[str], Path]
+) -> None:
+    process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", "hydra.run.dir=run")
+    wait_for(reached(workplace / "run", 120))  # the last checkpoint then is that of step 100
+    process.kill()
+    process.communicate(timeout=60)
+    assert not Path("run/summary.json").exists()
+    assert gan_train("resume=run").status == 0
+    assert_same_run(workplace / "run", undisturbed(recipe))
+
+
+def test_second_interrupt_leaves_at_once(workplace: Path) -> None:
+    process = start_gan_train(
+        "train.steps=1000000", "hydra.run.dir=run", "train.log_every=1", "loss.d_steps=3000", "train.batch_size=256"
+    )
+    wait_for((workplace / "run" / "samples" / "step_00000000.png").exists)
+    # One step takes far longer than the test; the first signal waits for its end, the second does not.
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+
+
+def test_finished_run_keeps_its_last_report(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS["wgan_mlp"], *CADENCE, "train.steps=30", "hydra.run.dir=run").status == 0
+    before = metrics(Path("run"))
+    assert gan_train("resume=run").status == 0
+    assert metrics(Path("run")) == before
+    assert [line["step"] for line in before] == [20, 30]
+
+
+def test_two_processes_do_not_train_in_one_directory(gan_train: Command, workplace: Path) -> None:
+    process = start_gan_train(*RUNS["wgan_mlp"], *CADENCE, "train.steps=100000", "hydra.run.dir=run")
+    wait_for(reached(workplace / "run", 60))
+    refused = gan_train("resume=run")
+    process.terminate()
+    process.communicate(timeout=60)
+    assert refused.status == 2
+    assert "another process" in refused.err
