@@ -48,6 +48,11 @@ class Composition:
         return cls(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
 
     @property
+    def dry_run(self) -> bool:
+        """Whether nothing is to be written."""
+        return bool(OmegaConf.select(self.config, "dry_run"))
+
+    @property
     def choices(self) -> dict[str, Any]:
         """Option chosen from each config group."""
         chosen = OmegaConf.to_container(self.hydra.hydra.runtime.choices)

@@ -60,9 +60,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("overrides", "words"), MISTAKES, ids=lambda value: " ".join(value))
-def test_mistake_in_the_command(
-    overrides: list[str], words: list[str], gan_train: Command, workplace: Path
-) -> None:
+def test_mistake_in_the_command(overrides: list[str], words: list[str], gan_train: Command, workplace: Path) -> None:
     done = gan_train(*overrides)
     assert done.status == 2, done.err
     assert "Traceback" not in done.err

@@ -84,5 +84,3 @@ def test_option_spells_out_every_parameter(file: str, path: str, node: dict[str,
 def test_real_mnist_trains(recipe: list[str], gan_train: Command, real_data: Path) -> None:
     done = gan_train(*recipe, *SHORT, "dataset=mnist", f"dataset.root={real_data}", "architecture.latent_dim=8")
     assert done.status == 0, done.err
-
-

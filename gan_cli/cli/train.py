@@ -36,12 +36,12 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.rundir import RunDirectory
 
     register()
-    asked = compose(overrides, extra_conf)
-    earlier = None if asked.config.resume is None else RunDirectory(Path(asked.config.resume))
-    composition = asked if earlier is None else recompose(earlier, overrides, extra_conf)
+    named = [override.partition("=")[2] for override in overrides if override.startswith("resume=")]
+    earlier = RunDirectory(Path(named[-1].strip("'\""))) if named and named[-1] != "null" else None
+    composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
     from gan_cli import run  # imports torch
 
-    if asked.config.dry_run:
+    if composition.dry_run:
         print(run.dry_run(composition))
         return 0
     if earlier is not None:

@@ -1,0 +1,77 @@
+"""The commands as a user meets them first: help, version, and what they print of the configuration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_cli import __version__
+from gan_cli.config import Config, conf_dir, describe
+from tests.conftest import Command
+
+# Fails on any import of torch; -X importtime would only tell afterwards.
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from gan_cli.cli.{command} import main; main()"
+
+
+@pytest.mark.parametrize("command", ["train", "sample"])
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_answers_without_importing_torch(command: str, flag: str, workplace: Path) -> None:
+    code = WITHOUT_TORCH.format(command=command)
+    done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (f"gan_cli {__version__}" if flag == "--version" else "RUN_DIR") in done.stdout
+    assert list(workplace.iterdir()) == []
+
+
+def test_mistake_is_told_without_importing_torch(workplace: Path) -> None:
+    code = WITHOUT_TORCH.format(command="train")
+    done = subprocess.run([sys.executable, "-c", code, "loss=wgna"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gan-train: loss=wgna: no such option. Did you mean 'wgan'?")
+
+
+def test_help_names_every_group_option_and_setting(gan_train: Command) -> None:
+    text = gan_train("--help").out
+    for file in conf_dir().rglob("*.yaml"):
+        group = file.parent.relative_to(conf_dir())
+        if group != Path() and group.parts[0] != "hydra":
+            listed = next(line for line in text.splitlines() if line.startswith(f"{group}: "))
+            assert file.stem in listed.split(": ")[1].split(", ")
+    for key, _, documentation in describe(Config):
+        assert key in text
+        assert documentation in text
+
+
+def test_configuration_can_be_shown(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("--cfg", "job", "loss=wgan")
+    assert done.status == 0
+    assert "gan_cli.losses.Wasserstein" in done.out
+    assert list(workplace.iterdir()) == []
+
+
+def test_options_of_ones_own(gan_train: Command, workplace: Path) -> None:
+    (workplace / "mine" / "loss").mkdir(parents=True)
+    (workplace / "mine" / "loss" / "soft.yaml").write_text(
+        "objective:\n  _target_: gan_cli.losses.Minimax\nd_steps: 2\n"
+    )
+    done = gan_train("--config-dir", "mine", "loss=soft", "dry_run=true")
+    assert done.status == 0, done.err
+    assert "Minimax, D steps per G step: 2" in done.out
+
+
+def test_dry_run_says_what_would_run(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("dry_run=true", "loss=wgan", "dataset=mnist", "noise=cosine")
+    assert done.status == 0, done.err
+    for words in ("Wasserstein", "Cosine", "RMSprop", "(1, 28, 28)", "parameters"):
+        assert words in done.out
+    assert list(workplace.iterdir()) == []
+
+
+def test_output_into_a_closed_pipe_is_no_bug(workplace: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m gan_cli --help | head -1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
