@@ -60,13 +60,24 @@ class Composition:
         return {str(group): option for group, option in chosen.items() if not str(group).startswith("hydra/")}
 
 
-def register() -> None:
-    """Tell Hydra of the schema, the help page and the resolvers that ``conf/config.yaml`` uses."""
+def register() -> list[str]:
+    """Tell Hydra of the schema, the help page and the resolvers that ``conf/config.yaml`` uses.
+
+    Returns:
+        The directories that the resolver ``unique_dir`` makes from now on; still empty.
+    """
+    made: list[str] = []
+
+    def make(wanted: str) -> str:
+        made.append(unique_dir(wanted))
+        return made[-1]
+
     store = ConfigStore.instance()
     store.store(name="schema", node=Config, provider="gan_cli")
     store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
-    OmegaConf.register_new_resolver("unique_dir", unique_dir, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
+    return made
 
 
 def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:

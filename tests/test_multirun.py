@@ -40,6 +40,21 @@ def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, workplac
     assert len(list(Path("sweep").glob("*/summary.json"))) == 1
 
 
+def test_misspelt_sweep_leaves_nothing(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("-m", "loss=jsd,wgna")
+    assert done.status == 2
+    assert "'wgan'" in done.err
+    assert list(workplace.iterdir()) == []
+
+
+def test_dry_run_of_a_sweep_writes_nothing(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("-m", "loss=jsd,wgan", "dry_run=true")
+    assert done.status == 0, done.err
+    assert "NonSaturating" in done.out
+    assert "Wasserstein" in done.out
+    assert list(workplace.iterdir()) == []
+
+
 def test_runs_of_the_same_second_do_not_share_a_directory(workplace: Path) -> None:
     arguments = (*SHORT, *TINY, "dataset=ring8", "hydra.run.dir=same")
     processes = [start_gan_train(*arguments) for _ in range(3)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -27,7 +29,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*")
     known, flags = parser.parse_known_args(arguments)
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
-    return _with_hydra() if flags else _single(known.overrides, known.config_dir)
+    return _with_hydra(arguments) if flags else _single(known.overrides, known.config_dir)
 
 
 def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
@@ -49,7 +51,7 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     return run.start(composition, Path(composition.hydra.hydra.run.dir))
 
 
-def _with_hydra() -> int:
+def _with_hydra(arguments: Sequence[str]) -> int:
     """Let Hydra parse its flags and, in a multirun, launch the jobs; each job is a run of its own."""
     import hydra
     from hydra.errors import HydraException
@@ -59,9 +61,6 @@ def _with_hydra() -> int:
     from gan_cli.compose import Composition, explained, register
     from gan_cli.config import conf_dir
 
-    # Hydra would print errors its own way, and a bug's traceback only with this set.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    register()
     statuses: list[int] = []
 
     def job(config: DictConfig) -> int:
@@ -69,7 +68,11 @@ def _with_hydra() -> int:
 
         composition = Composition.of_job(config)
         try:
-            status = run.start(composition, Path(composition.hydra.hydra.runtime.output_dir))
+            if composition.dry_run:
+                print(run.dry_run(composition))
+                status = 0
+            else:
+                status = run.start(composition, Path(composition.hydra.hydra.runtime.output_dir))
         except UserError as error:
             print(f"gan-train: job {composition.hydra.hydra.job.num}: {error}", file=sys.stderr)
             status = error.exit_status
@@ -78,19 +81,35 @@ def _with_hydra() -> int:
         statuses.append(status)
         return status
 
-    try:
-        hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise explained(error) from error
-    except ValueError as error:
-        # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
-        if str(error).startswith(("Only one of --", "The --resolve flag")):
-            raise ConfigError(str(error)) from error
-        raise
+    # Hydra would print errors its own way, and a bug's traceback only with this set.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    made = register()
+    with tempfile.TemporaryDirectory() as scratch:
+        if any(argument.lower() == "dry_run=true" for argument in arguments):
+            sys.argv.append(f"hydra.sweep.dir={scratch}")
+        try:
+            hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(job)()
+        except (HydraException, OmegaConfBaseException) as error:
+            if not statuses:
+                _forget(made)
+            raise explained(error) from error
+        except ValueError as error:
+            # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
+            if str(error).startswith(("Only one of --", "The --resolve flag")):
+                raise ConfigError(str(error)) from error
+            raise
     failed = sum(status != 0 for status in statuses)
     if failed:
         print(f"gan-train: {failed} of {len(statuses)} jobs failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _forget(made: Sequence[str]) -> None:
+    """Remove the directories of a sweep that could not begin, and the parents that were made for them."""
+    for path in map(Path, made):
+        (path / "multirun.yaml").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else lies there: it stays
+            os.removedirs(path)
 
 
 if __name__ == "__main__":

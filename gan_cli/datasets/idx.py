@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import math
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
 
 
 @contextlib.contextmanager
-def _uncompressed(path: Path) -> Iterator[IO[bytes]]:
+def _uncompressed(path: Path) -> Iterator[io.BufferedIOBase]:
     with path.open("rb") as file:
         if file.peek(2).startswith(GZIP_MAGIC):
             with gzip.GzipFile(fileobj=file) as stream:
@@ -59,7 +59,7 @@ def _uncompressed(path: Path) -> Iterator[IO[bytes]]:
             yield file
 
 
-def _parse(stream: IO[bytes], path: Path, sha256: str | None) -> ByteArray:
+def _parse(stream: io.BufferedIOBase, path: Path, sha256: str | None) -> ByteArray:
     magic = stream.read(4)
     if len(magic) < 4 or not magic.startswith(UNSIGNED_BYTES) or not 1 <= magic[3] <= MAX_DIMENSIONS:
         raise DataError(
@@ -72,9 +72,7 @@ def _parse(stream: IO[bytes], path: Path, sha256: str | None) -> ByteArray:
     shape = struct.unpack(f">{magic[3]}I", sizes)
     expected = math.prod(shape)
     if not 1 <= expected <= MAX_BYTES:
-        raise DataError(
-            f"{path}: its header announces the shape {shape}, {expected} bytes; expected 1 to {MAX_BYTES}"
-        )
+        raise DataError(f"{path}: its header announces the shape {shape}, {expected} bytes; expected 1 to {MAX_BYTES}")
     content = np.empty(shape, np.uint8)
     digest = hashlib.sha256(magic + sizes)
     found = _fill(stream, content, digest)
@@ -88,9 +86,9 @@ def _parse(stream: IO[bytes], path: Path, sha256: str | None) -> ByteArray:
     return content
 
 
-def _fill(stream: IO[bytes], content: ByteArray, digest: hashlib._Hash) -> int:
+def _fill(stream: io.BufferedIOBase, content: ByteArray, digest: hashlib._Hash) -> int:
     """Read into the array, chunk by chunk, and count the bytes there were."""
-    view = memoryview(content.reshape(-1))
+    view = content.reshape(-1).data
     position = 0
     while position < len(view):
         chunk = stream.read(min(CHUNK_BYTES, len(view) - position))

@@ -103,9 +103,7 @@ class IdxDataset(ImageDataset):
 
     def _downloaded(self, name: str) -> Path:
         try:
-            return download(
-                f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name])
-            )
+            return download(f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name]))
         except DataError as error:
             missing = " and ".join(f"{name}.gz" for name in self.names if self._present(name) is None)
             raise DataError(

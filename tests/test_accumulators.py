@@ -1,0 +1,89 @@
+"""The window of values between two reports: it keeps the latest rows and survives a checkpoint."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gan_cli import accumulators
+from gan_cli.accumulators import Window
+
+CPU = torch.device("cpu")
+
+
+def filled(rows: int, *values: float) -> Window:
+    window = Window(rows, 2, CPU)
+    for value in values:
+        window.add(torch.full((2,), value))
+    return window
+
+
+def rows_of(window: Window) -> list[float]:
+    """The rows, each of one repeated value, in order of value."""
+    values = window.values()
+    assert torch.equal(values[:, 0], values[:, 1])
+    return sorted(values[:, 0].tolist())
+
+
+def test_window_holds_what_was_added_and_nothing_else() -> None:
+    assert filled(4).values().shape == (0, 2)
+    assert rows_of(filled(4, 1, 2, 3)) == [1, 2, 3]
+
+
+def test_oldest_rows_make_room() -> None:
+    assert rows_of(filled(3, 1, 2, 3, 4, 5, 6, 7, 8)) == [6, 7, 8]
+
+
+def test_clear_starts_over() -> None:
+    window = filled(3, 1, 2, 3, 4)
+    window.clear()
+    assert rows_of(window) == []
+    window.add(torch.full((2,), 9.0))
+    assert rows_of(window) == [9]
+
+
+def test_rows_are_copies_without_a_graph() -> None:
+    window, values = Window(2, 2, CPU), torch.ones(2, requires_grad=True)
+    window.add(values * 2)
+    with torch.no_grad():
+        values.zero_()
+    assert window.values().tolist() == [[2.0, 2.0]]
+    assert not window.values().requires_grad
+
+
+@pytest.mark.parametrize("added", [0, 2, 3, 5])
+def test_restored_window_goes_on_as_if_there_had_been_no_stop(added: int) -> None:
+    before = filled(3, *range(added))
+    after = filled(3, 70, 80, 90, 100)
+    after.load_state_dict(before.state_dict())
+    assert torch.equal(after.values(), before.values())
+    for window in (before, after):
+        window.add(torch.full((2,), 50.0))
+    assert torch.equal(after.values(), before.values())
+
+
+def test_stored_state_does_not_change_with_the_window() -> None:
+    window = filled(3, 1, 2)
+    state = window.state_dict()
+    window.clear()
+    window.add(torch.full((2,), 9.0))
+    assert state["values"].tolist() == [[1, 1], [2, 2]]
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(5, [3, 4, 5]), (2, [4, 5])])
+def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: list[float]) -> None:
+    """A resumed run may report more often or less often than before."""
+    window = Window(rows, 2, CPU)
+    window.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
+    loaded = rows_of(window)
+    assert len(loaded) == len(kept)
+    assert set(loaded) <= {3, 4, 5}
+    window.add(torch.full((2,), 6.0))
+    assert 6 in rows_of(window)
+
+
+def test_memory_is_bounded_however_rarely_one_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accumulators, "CAPACITY", 8)
+    window = filled(10**9, *range(20))
+    assert rows_of(window) == [16, 17, 18, 19]
+    assert len(Window(5, 100, CPU)._buffer) == 1

@@ -1,0 +1,210 @@
+"""The objectives against the identities of Goodfellow et al. 2014, section 4, on distributions over a few outcomes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from gan_cli.losses import JensenShannon, Minimax, NonSaturating, Wasserstein
+from gan_cli.protocols import Objective
+
+LOG_2 = math.log(2.0)
+JSD_FAMILY = [NonSaturating(), Minimax()]
+ALL = [*JSD_FAMILY, Wasserstein()]
+
+# How often each outcome occurs among as many real samples as generated ones.
+COUNTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=6)
+
+
+class Game:
+    """Real and generated samples over the same outcomes, in exactly the proportions of p and q."""
+
+    def __init__(self, pairs: list[tuple[int, int]]) -> None:
+        counts = np.array(pairs)
+        total = np.lcm(*counts.sum(axis=0))
+        counts = counts * (total // counts.sum(axis=0))
+        self.p, self.q = counts.T / total
+        self._real, self._fake = (torch.arange(len(counts)).repeat_interleave(torch.tensor(c)) for c in counts.T)
+
+    def d_loss(self, objective: JensenShannon, table: Tensor) -> Tensor:
+        """The mean loss of a D that gives outcome x the logit ``table[x]``."""
+        return objective.d_loss(table[self._real], table[self._fake]).mean()
+
+    def divergence(self, objective: JensenShannon, table: Tensor) -> float:
+        return float(objective.divergence(table[self._real], table[self._fake]))
+
+    def best_logits(self) -> Tensor:
+        return torch.tensor(np.log(self.p / self.q))
+
+
+def entropy(p: np.ndarray) -> float:
+    return float(-sum(x * math.log(x) for x in p if x > 0))
+
+
+def cross_entropy(p: np.ndarray, q: np.ndarray) -> float:
+    return float(-sum(x * math.log(y) for x, y in zip(p, q, strict=True) if x > 0))
+
+
+def kl(p: np.ndarray, q: np.ndarray) -> float:
+    return float(sum(x * math.log(x / y) for x, y in zip(p, q, strict=True) if x > 0))
+
+
+def jsd(p: np.ndarray, q: np.ndarray) -> float:
+    middle = (p + q) / 2
+    return 0.5 * kl(p, middle) + 0.5 * kl(q, middle)
+
+
+# ---- the references that the tests below stand on
+
+
+@given(COUNTS)
+@settings(deadline=None, max_examples=50)
+def test_reference_divergences_keep_their_identities(pairs: list[tuple[int, int]]) -> None:
+    p, q = Game(pairs).p, Game(pairs).q
+    assert cross_entropy(p, q) == pytest.approx(entropy(p) + kl(p, q), abs=1e-12)
+    assert kl(p, q) >= -1e-12
+    assert jsd(p, q) == pytest.approx(jsd(q, p), abs=1e-12)
+    assert jsd(p, q) == pytest.approx(entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2, abs=1e-12)
+    assert -1e-12 <= jsd(p, q) <= LOG_2
+
+
+def test_jsd_without_overlap_is_log_2_and_not_0() -> None:
+    p, q = np.array([0.25, 0.75, 0.0]), np.array([0.0, 0.0, 1.0])
+    assert jsd(p, q) == pytest.approx(LOG_2, abs=1e-15)
+    real, fake = torch.full((8,), 50.0, dtype=torch.float64), torch.full((8,), -50.0, dtype=torch.float64)
+    assert float(NonSaturating().divergence(real, fake)) == pytest.approx(LOG_2, abs=1e-12)
+
+
+# ---- D's side of the game
+
+
+@pytest.mark.parametrize("pairs", [[(1, 4), (3, 3), (6, 1)], [(1, 9), (9, 1), (5, 5), (5, 5)]])
+def test_d_that_minimises_its_loss_is_p_over_p_plus_q(pairs: list[tuple[int, int]]) -> None:
+    game = Game(pairs)
+    table = torch.zeros(len(game.p), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([table], max_iter=100, tolerance_change=0.0, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = game.d_loss(NonSaturating(), table)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    np.testing.assert_allclose(table.detach().sigmoid(), game.p / (game.p + game.q), atol=1e-6)
+
+
+@given(COUNTS)
+@settings(deadline=None, max_examples=50)
+def test_value_at_the_best_d_is_2_jsd_minus_2_log_2(pairs: list[tuple[int, int]]) -> None:
+    game = Game(pairs)
+    value = -float(game.d_loss(NonSaturating(), game.best_logits()))
+    assert value == pytest.approx(-2 * LOG_2 + 2 * jsd(game.p, game.q), abs=1e-12)
+    assert game.divergence(NonSaturating(), game.best_logits()) == pytest.approx(jsd(game.p, game.q), abs=1e-12)
+
+
+@given(COUNTS, st.lists(st.floats(-30, 30), min_size=6, max_size=6))
+@settings(deadline=None, max_examples=50)
+def test_divergence_of_any_other_d_is_a_lower_bound_within_0_and_log_2(
+    pairs: list[tuple[int, int]], logits: list[float]
+) -> None:
+    game = Game(pairs)
+    table = torch.tensor(logits[: len(pairs)], dtype=torch.float64)
+    bound = game.divergence(NonSaturating(), table)
+    assert 0.0 <= bound <= min(jsd(game.p, game.q) + 1e-12, LOG_2)
+
+
+def test_d_that_knows_nothing_has_loss_2_log_2() -> None:
+    assert float(NonSaturating().d_loss(torch.zeros(3), torch.zeros(3)).mean()) == pytest.approx(2 * LOG_2)
+
+
+def test_minimax_and_non_saturating_share_the_discriminator() -> None:
+    real, fake = torch.linspace(-5, 5, 11), torch.linspace(3, -7, 11)
+    assert torch.equal(Minimax().d_loss(real, fake), NonSaturating().d_loss(real, fake))
+
+
+# ---- each loss against its definition in probabilities, and its gradient by hand
+
+REAL = np.array([-6.0, -1.5, 0.0, 0.7, 4.0])
+FAKE = np.array([3.0, -0.2, 0.0, -5.0, 1.1])
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+@pytest.mark.parametrize(
+    ("objective", "d_loss", "g_loss"),
+    [
+        (NonSaturating(), -np.log(sigmoid(REAL)) - np.log(1 - sigmoid(FAKE)), -np.log(sigmoid(FAKE))),
+        (Minimax(), -np.log(sigmoid(REAL)) - np.log(1 - sigmoid(FAKE)), np.log(1 - sigmoid(FAKE))),
+        (Wasserstein(), FAKE - REAL, -FAKE),
+    ],
+    ids=["non-saturating", "minimax", "wasserstein"],
+)
+def test_per_sample_losses_follow_their_definition(objective: Objective, d_loss: np.ndarray, g_loss: np.ndarray) -> None:
+    real, fake = torch.tensor(REAL), torch.tensor(FAKE)
+    np.testing.assert_allclose(objective.d_loss(real, fake), d_loss, rtol=1e-12)
+    np.testing.assert_allclose(objective.g_loss(fake), g_loss, rtol=1e-12)
+
+
+def g_gradient(objective: Objective, logits: np.ndarray) -> np.ndarray:
+    fake = torch.tensor(logits, requires_grad=True)
+    objective.g_loss(fake).sum().backward()
+    assert fake.grad is not None
+    return fake.grad.numpy()
+
+
+def test_gradients_are_those_derived_by_hand() -> None:
+    real, fake = torch.tensor(REAL, requires_grad=True), torch.tensor(FAKE, requires_grad=True)
+    NonSaturating().d_loss(real, fake).sum().backward()
+    np.testing.assert_allclose(real.grad, sigmoid(REAL) - 1, rtol=1e-12)
+    np.testing.assert_allclose(fake.grad, sigmoid(FAKE), rtol=1e-12)
+    np.testing.assert_allclose(g_gradient(NonSaturating(), FAKE), sigmoid(FAKE) - 1, rtol=1e-12)
+    np.testing.assert_allclose(g_gradient(Minimax(), FAKE), -sigmoid(FAKE), rtol=1e-12)
+    np.testing.assert_array_equal(g_gradient(Wasserstein(), FAKE), -1.0)
+
+
+def test_minimax_starves_the_generator_where_d_is_confident_and_non_saturating_does_not() -> None:
+    confident = np.array([-20.0])
+    assert abs(g_gradient(Minimax(), confident)[0]) < 1e-8
+    assert abs(g_gradient(NonSaturating(), confident)[0]) > 0.99
+
+
+@pytest.mark.parametrize("objective", ALL, ids=lambda objective: type(objective).__name__)
+def test_huge_logits_give_finite_losses_and_gradients_in_float32(objective: Objective) -> None:
+    real = torch.tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)
+    fake = torch.tensor([1e4, -1e4, -1e4, 1e4], requires_grad=True)
+    losses = objective.d_loss(real, fake) + objective.g_loss(fake)
+    losses.sum().backward()
+    assert real.grad is not None
+    assert fake.grad is not None
+    for values in (losses, real.grad, fake.grad, objective.divergence(real, fake)):
+        assert values.isfinite().all()
+
+
+def test_huge_logits_on_the_wrong_side_still_move_g_and_d() -> None:
+    """A clamp of logits or probabilities would be finite as well, but its gradient is 0."""
+    np.testing.assert_allclose(g_gradient(NonSaturating(), np.array([-1e4])), -1.0)
+    real = torch.tensor([-1e4], requires_grad=True)
+    NonSaturating().d_loss(real, torch.zeros(1)).sum().backward()
+    assert real.grad is not None
+    assert real.grad.item() == -1.0
+
+
+def test_wasserstein_estimate_is_positive_where_the_critic_prefers_real_samples() -> None:
+    real, fake = torch.tensor([3.0, 5.0]), torch.tensor([-1.0, 0.0])
+    assert float(Wasserstein().divergence(real, fake)) == 4.5
+    assert float(Wasserstein().d_loss(real, fake).mean()) == -4.5
+
+
+def test_scores_are_probabilities_for_jsd_and_critic_values_for_wasserstein() -> None:
+    logits = torch.tensor([-2.0, 0.0, 30.0])
+    np.testing.assert_allclose(NonSaturating().score(logits), sigmoid(logits.numpy()), rtol=1e-6)
+    assert torch.equal(Wasserstein().score(logits), logits)

@@ -1,0 +1,182 @@
+"""Optimizers against independent float64 references, and the closed form of the moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_cli.errors import InvalidValueError
+from gan_cli.optim import Adam, MovingAverage, Recipe, RMSprop
+from gan_cli.schedules import Linear
+
+START = np.array([0.5, -2.0, 3.0])
+GRADIENTS = np.random.default_rng(0).normal(size=(6, 3))
+
+
+def adam(start: np.ndarray, lr: float, betas: tuple[float, float], eps: float, weight_decay: float) -> np.ndarray:
+    """Kingma & Ba 2015, algorithm 1, with weight decay as a term of the gradient."""
+    w, m, v = start.copy(), np.zeros(3), np.zeros(3)
+    for t, gradient in enumerate(GRADIENTS, 1):
+        g = gradient + weight_decay * w
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        w = w - lr * (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return w
+
+
+def rmsprop(start: np.ndarray, lr: float, alpha: float, eps: float, weight_decay: float) -> np.ndarray:
+    """Hinton 2012, with weight decay as a term of the gradient."""
+    w, v = start.copy(), np.zeros(3)
+    for gradient in GRADIENTS:
+        g = gradient + weight_decay * w
+        v = alpha * v + (1 - alpha) * g**2
+        w = w - lr * g / (np.sqrt(v) + eps)
+    return w
+
+
+def trained(recipe: Recipe) -> np.ndarray:
+    """START after a step of G's optimizer for each of GRADIENTS."""
+    weights = torch.tensor(START, requires_grad=True)
+    optimizer = recipe.for_generator([weights]).optimizer
+    for gradient in GRADIENTS:
+        weights.grad = torch.tensor(gradient)
+        optimizer.step()
+    return weights.detach().numpy()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        (Adam(), adam(START, 2e-4, (0.5, 0.999), 1e-8, 0.0)),
+        (
+            Adam(lr=0.1, betas=(0.0, 0.9), eps=1e-3, weight_decay=0.1),
+            adam(START, 0.1, (0.0, 0.9), 1e-3, 0.1),
+        ),
+        (RMSprop(), rmsprop(START, 5e-5, 0.99, 1e-8, 0.0)),
+        (RMSprop(lr=0.1, alpha=0.9, eps=1e-3, weight_decay=0.1), rmsprop(START, 0.1, 0.9, 1e-3, 0.1)),
+    ],
+    ids=["adam", "adam changed", "rmsprop", "rmsprop changed"],
+)
+def test_recipe_follows_its_paper(recipe: Recipe, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(trained(recipe), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [Adam, RMSprop])
+def test_each_network_has_its_own_rate_and_lr_fills_in(kind: type[Recipe]) -> None:
+    def rates(recipe: Recipe) -> tuple[float, float]:
+        return recipe.for_generator([torch.zeros(1)]).rate, recipe.for_discriminator([torch.zeros(1)]).rate
+
+    assert rates(kind(lr=0.1)) == (0.1, 0.1)
+    assert rates(kind(lr=0.1, lr_g=0.2)) == (0.2, 0.1)
+    assert rates(kind(lr=0.1, lr_d=0.3)) == (0.1, 0.3)
+
+
+def test_decay_is_a_factor_on_the_base_rate_and_does_not_compound() -> None:
+    recipe = Adam(lr=0.1, lr_g=0.4, decay=Linear(1.0, 0.0, 10))
+    scheduled = recipe.for_generator([torch.zeros(1)])
+    for _ in range(3):
+        scheduled.set_step(5)
+    assert scheduled.rate == pytest.approx(0.2)
+    scheduled.set_step(10)
+    assert scheduled.rate == 0.0
+
+
+def test_decay_goes_on_from_a_restored_state_at_the_same_rate() -> None:
+    recipe = RMSprop(lr=0.1, decay=Linear(1.0, 0.0, 10))
+    first, second = recipe.for_discriminator([torch.zeros(1)]), recipe.for_discriminator([torch.zeros(1)])
+    first.set_step(5)
+    second.load_state_dict(first.state_dict())
+    second.set_step(6)
+    assert second.rate == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: Adam(lr=0.0), "lr"),
+        (lambda: Adam(lr_g=-1.0), "lr_g"),
+        (lambda: Adam(lr_d=float("nan")), "lr_d"),
+        (lambda: Adam(eps=0.0), "eps"),
+        (lambda: Adam(betas=(0.5, 1.0)), "betas"),
+        (lambda: RMSprop(alpha=1.0), "alpha"),
+        (lambda: RMSprop(weight_decay=-0.1), "weight_decay"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(make: Callable[[], Recipe], key: str) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        make()
+    assert refused.value.key == key
+
+
+# ---- moving average
+
+
+def constant_network(value: float) -> nn.Linear:
+    network = nn.Linear(2, 1).double()
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, value)
+    return network
+
+
+def moved(half_life: float, steps: range) -> float:
+    """The average after updates ``steps`` of a network that went from 0 to 1."""
+    network = constant_network(0.0)
+    average = MovingAverage(network, half_life)
+    for parameter in network.parameters():
+        nn.init.ones_(parameter)
+    for step in steps:
+        average.update(step)
+    values = torch.cat([parameter.flatten() for parameter in average.network.parameters()])
+    assert len(values.unique()) == 1
+    return float(values[0])
+
+
+@pytest.mark.parametrize("half_life", [1, 4, 50])
+def test_influence_of_old_weights_halves_every_half_life(half_life: int) -> None:
+    late = 2 * half_life  # from here on the early ramp is over
+    assert moved(half_life, range(late, late + half_life)) == pytest.approx(0.5)
+    assert moved(half_life, range(late, late + 3 * half_life)) == pytest.approx(0.875)
+
+
+def test_early_average_reaches_back_over_half_of_the_updates_made() -> None:
+    """Update k, counted from 1, has the half-life k / 2: the initial weights' share is 0.5 ** sum(2 / k)."""
+    for updates in (1, 2, 10):
+        share = 0.5 ** sum(2 / k for k in range(1, updates + 1))
+        assert moved(1000.0, range(updates)) == pytest.approx(1 - share)
+    assert moved(1000.0, range(10)) > 0.98
+
+
+def test_half_life_0_follows_the_network_exactly() -> None:
+    network = nn.Linear(3, 2)
+    average = MovingAverage(network, 0.0)
+    for step in range(3):
+        nn.init.normal_(network.weight)
+        average.update(step)
+        assert torch.equal(average.network.weight, network.weight)
+
+
+def test_buffers_are_copied_and_not_averaged() -> None:
+    network = nn.BatchNorm1d(2)
+    average = MovingAverage(network, 100.0)
+    for step in range(2):
+        network(torch.randn(8, 2) + 5)
+        average.update(step)
+    for mine, theirs in zip(average.network.buffers(), network.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert int(average.network.num_batches_tracked) == 2
+
+
+def test_average_is_a_network_of_its_own_for_inference() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    average = MovingAverage(network, 10.0)
+    before: list[Tensor] = [value.clone() for value in average.network.state_dict().values()]
+    nn.init.zeros_(network[0].weight)
+    assert all(torch.equal(a, b) for a, b in zip(before, average.network.state_dict().values(), strict=True))
+    assert network.training
+    assert not average.network.training
+    assert not any(parameter.requires_grad for parameter in average.network.parameters())
+    assert all(parameter.requires_grad for parameter in network.parameters())
