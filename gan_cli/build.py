@@ -15,6 +15,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli import checkpoint, nodes
 from gan_cli.algorithms.adversarial import Context
@@ -52,14 +53,6 @@ class Plan:
     noise: Schedule | None
     optimizer: Recipe
 
-    def networks(self) -> dict[str, nn.Module]:
-        """Both networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
-        with torch.device("meta"):
-            return {
-                "generator": self.architecture.generator(self.dataset.shape),
-                "discriminator": self.architecture.discriminator(self.dataset.shape),
-            }
-
     def summary(self) -> str:
         """What would run, for a person."""
         config, train = self.config, self.config.train
@@ -68,7 +61,7 @@ class Plan:
             "architecture": _named(self.architecture),
             **{
                 f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
-                for name, network in self.networks().items()
+                for name, network in _outline(self.architecture, self.dataset.shape).items()
             },
             "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
             f" constraint: {_named(self.loss.constraint)}",
@@ -102,17 +95,17 @@ def plan(config: DictConfig) -> Plan:
     if found:
         raise ConfigError("\n".join(found))
     built = {path: nodes.create(node, path) for path, node in present.items()}
-    checked = Plan(
+    dataset, architecture = built["dataset"], built["architecture"]
+    work = _forward_flops(architecture, dataset.shape, typed.train.batch_size)
+    return Plan(
         config=typed,
-        device=choose(typed.device),
-        dataset=built["dataset"],
-        architecture=built["architecture"],
+        device=choose(typed.device, work),
+        dataset=dataset,
+        architecture=architecture,
         loss=replace(typed.loss, objective=built["loss.objective"], constraint=built.get("loss.constraint")),
         noise=built.get("noise"),
         optimizer=built["optimizer"],
     )
-    checked.networks()  # they fit the data, or say why not
-    return checked
 
 
 def assemble(plan: Plan) -> Algorithm:
@@ -212,6 +205,22 @@ def _typed(config: DictConfig) -> Config:
         raise explained(error) from error
     assert isinstance(typed, Config)
     return typed
+
+
+def _outline(architecture: Architecture, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+    """Both networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
+    with torch.device("meta"):
+        return {"generator": architecture.generator(shape), "discriminator": architecture.discriminator(shape)}
+
+
+def _forward_flops(architecture: Architecture, shape: tuple[int, ...], batch_size: int) -> int:
+    """Floating-point operations of one forward pass of a batch through G and then D, by torch's own count."""
+    networks = _outline(architecture, shape)
+    # Two samples suffice, and batch norm wants no fewer.
+    z = torch.empty(2, architecture.latent_dim, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        networks["discriminator"](networks["generator"](z))
+    return int(counter.get_total_flops()) * batch_size // 2
 
 
 def _points(density: Density, seed: int) -> FloatArray:

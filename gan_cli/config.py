@@ -123,7 +123,7 @@ class DeviceSection:
     channels_last: bool | None = setting(None, "memory layout of images; null: where it pays (CUDA)")
     compile: bool = setting(False, "compile both networks with torch.compile")
     deterministic: bool = setting(False, "refuse operations without a deterministic implementation")
-    threads: int | None = setting(None, "CPU threads; null: torch's choice")
+    threads: int | None = setting(None, "CPU threads; null: one for small networks, else torch's choice")
     data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")
 
     def __post_init__(self) -> None:

@@ -17,6 +17,12 @@ from gan_cli.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+# Below this, threads wait for each other longer than they work; and beside another busy process that wait, which
+# spins, has made such runs tens of times slower.
+WORTH_THREADS = 100e6
+# torch's own choice, before an earlier run of the same process could change it.
+USUAL_THREADS = torch.get_num_threads()
+
 
 @dataclass(frozen=True)
 class Device:
@@ -73,15 +79,19 @@ class Device:
         }
 
 
-def choose(section: DeviceSection) -> Device:
+def choose(section: DeviceSection, forward_flops: int) -> Device:
     """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
+
+    Args:
+        section: what the configuration says.
+        forward_flops: work of one forward pass of a batch through both networks.
 
     Raises:
         ConfigError: the device asked for is not there.
     """
     kind = _available_kind(section.kind)
-    if section.threads is not None:
-        torch.set_num_threads(section.threads)
+    small = kind == "cpu" and forward_flops < WORTH_THREADS
+    torch.set_num_threads(section.threads or (1 if small else USUAL_THREADS))
     torch.use_deterministic_algorithms(section.deterministic)
     if section.deterministic and kind == "cuda":
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.

@@ -124,7 +124,7 @@ class ScheduledOptimizer:
 
 
 class MovingAverage:
-    """Exponential moving average of a network's parameters, with its buffers copied.
+    """Exponential moving average of a network's parameters and of its buffers, where these are real numbers.
 
     After ``half_life`` updates a weight's influence has halved. Early on the average only reaches back over half
     of the updates made so far, so that the random initial weights are forgotten. ``half_life`` 0 follows the
@@ -134,10 +134,8 @@ class MovingAverage:
     def __init__(self, network: nn.Module, half_life: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._half_life = half_life
-        self._averaged: list[Tensor] = list(self.network.parameters())
-        self._live: list[Tensor] = list(network.parameters())
-        self._averaged_buffers = list(self.network.buffers())
-        self._live_buffers = list(network.buffers())
+        self._averaged, self._copied = _by_kind(self.network)
+        self._live, self._counters = _by_kind(network)
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -145,5 +143,13 @@ class MovingAverage:
         half_life = min(self._half_life, (step + 1) / 2)
         weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0
         torch._foreach_lerp_(self._averaged, self._live, weight)
-        if self._averaged_buffers:
-            torch._foreach_copy_(self._averaged_buffers, self._live_buffers)
+        if self._copied:
+            torch._foreach_copy_(self._copied, self._counters)
+
+
+def _by_kind(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Tensors of a network that can be averaged, and those that can only be copied (batch norm's counters)."""
+    tensors = [*network.parameters(), *network.buffers()]
+    return [item for item in tensors if item.is_floating_point()], [
+        item for item in tensors if not item.is_floating_point()
+    ]

@@ -70,14 +70,13 @@ def test_stored_state_does_not_change_with_the_window() -> None:
     assert state["values"].tolist() == [[1, 1], [2, 2]]
 
 
-@pytest.mark.parametrize(("rows", "kept"), [(5, [3, 4, 5]), (2, [4, 5])])
-def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: list[float]) -> None:
+@pytest.mark.parametrize(("rows", "kept"), [(5, 3), (2, 2)])
+def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: int) -> None:
     """A resumed run may report more often or less often than before."""
     window = Window(rows, 2, CPU)
     window.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
-    loaded = rows_of(window)
-    assert len(loaded) == len(kept)
-    assert set(loaded) <= {3, 4, 5}
+    assert len(rows_of(window)) == kept
+    assert set(rows_of(window)) <= {3, 4, 5}
     window.add(torch.full((2,), 6.0))
     assert 6 in rows_of(window)
 

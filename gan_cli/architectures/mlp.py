@@ -20,13 +20,15 @@ class MLP:
         latent_dim: dimensions of z.
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
-        batch_norm: normalise G's hidden layers (all but the first) over the batch.
+        batch_norm_g: normalise G's hidden layers (all but the first) over the batch.
+        batch_norm_d: the same for D's.
     """
 
     latent_dim: int = 100
     generator_hidden: tuple[int, ...] = (256, 512, 1024)
     discriminator_hidden: tuple[int, ...] = (512, 256)
-    batch_norm: bool = True
+    batch_norm_g: bool = True
+    batch_norm_d: bool = False
 
     def __post_init__(self) -> None:
         require(self.latent_dim >= 1, "latent_dim", self.latent_dim, "an integer >= 1")
@@ -37,7 +39,7 @@ class MLP:
     def generator(self, shape: tuple[int, ...]) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
         widths = [self.latent_dim, *self.generator_hidden]
-        layers = _hidden_layers(widths, self.batch_norm)
+        layers = _hidden_layers(widths, self.batch_norm_g)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
@@ -46,7 +48,7 @@ class MLP:
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
-        layers = [nn.Flatten(), *_hidden_layers(widths, batch_norm=False), nn.Linear(widths[-1], 1)]
+        layers = [nn.Flatten(), *_hidden_layers(widths, self.batch_norm_d), nn.Linear(widths[-1], 1)]
         return nn.Sequential(*layers, nn.Flatten(0))
 
 
