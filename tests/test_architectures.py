@@ -105,7 +105,13 @@ def test_dcgan_weights_start_from_a_normal_of_deviation_0_02() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "got"),
-    [((1, 30, 30), "30x30"), ((1, 9, 9), "9x9"), ((3, 256, 256), "256x256"), ((1, 4, 4), "4x4"), ((1, 32, 64), "32x64")],
+    [
+        ((1, 30, 30), "30x30"),
+        ((1, 9, 9), "9x9"),
+        ((3, 256, 256), "256x256"),
+        ((1, 4, 4), "4x4"),
+        ((1, 32, 64), "32x64"),
+    ],
 )
 def test_dcgan_refuses_other_sizes_and_names_those_it_builds(shape: tuple[int, ...], got: str) -> None:
     for build in (DCGAN().generator, DCGAN().discriminator):
@@ -141,7 +147,7 @@ def test_mlp_builds_images_of_any_shape_within_minus_1_and_1(shape: tuple[int, .
 
 def test_mlp_places_points_without_a_bound() -> None:
     """Through tanh, modes at the edge of [-1, 1] could hardly be reached."""
-    generator, discriminator = pair(MLP(latent_dim=7, batch_norm=False), (2,))
+    generator, discriminator = pair(MLP(latent_dim=7, batch_norm_g=False), (2,))
     points = generator(1e4 * torch.randn(3, 7))
     assert points.shape == (3, 2)
     assert points.abs().max() > 10
@@ -149,7 +155,7 @@ def test_mlp_places_points_without_a_bound() -> None:
 
 
 def test_mlp_layers_have_the_widths_that_were_asked_for() -> None:
-    architecture = MLP(latent_dim=7, generator_hidden=(6, 5, 4), discriminator_hidden=(3,), batch_norm=True)
+    architecture = MLP(latent_dim=7, generator_hidden=(6, 5, 4), discriminator_hidden=(3,))
     generator, discriminator = pair(architecture, (1, 8, 8))
 
     def widths(network: nn.Module) -> list[tuple[int, int]]:
@@ -157,8 +163,18 @@ def test_mlp_layers_have_the_widths_that_were_asked_for() -> None:
 
     assert widths(generator) == [(7, 6), (6, 5), (5, 4), (4, 64)]
     assert widths(discriminator) == [(64, 3), (3, 1)]
-    assert [m.num_features for m in generator.modules() if isinstance(m, nn.BatchNorm1d)] == [5, 4]
-    assert not any(isinstance(m, nn.BatchNorm1d) for m in discriminator.modules())
+
+
+@pytest.mark.parametrize(("g", "d"), [(True, False), (False, True), (False, False)])
+def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_network_it_is_told_to(g: bool, d: bool) -> None:
+    architecture = MLP(generator_hidden=(6, 5, 4), discriminator_hidden=(9, 8), batch_norm_g=g, batch_norm_d=d)
+
+    def normalised(network: nn.Module) -> list[int]:
+        return [m.num_features for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
+
+    generator, discriminator = pair(architecture, (1, 8, 8))
+    assert normalised(generator) == ([5, 4] if g else [])
+    assert normalised(discriminator) == ([8] if d else [])
 
 
 def test_mlp_without_hidden_layers_is_linear() -> None:

@@ -148,7 +148,9 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     ],
     ids=["non-saturating", "minimax", "wasserstein"],
 )
-def test_per_sample_losses_follow_their_definition(objective: Objective, d_loss: np.ndarray, g_loss: np.ndarray) -> None:
+def test_per_sample_losses_follow_their_definition(
+    objective: Objective, d_loss: np.ndarray, g_loss: np.ndarray
+) -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
     np.testing.assert_allclose(objective.d_loss(real, fake), d_loss, rtol=1e-12)
     np.testing.assert_allclose(objective.g_loss(fake), g_loss, rtol=1e-12)

@@ -159,14 +159,14 @@ def test_half_life_0_follows_the_network_exactly() -> None:
         assert torch.equal(average.network.weight, network.weight)
 
 
-def test_buffers_are_copied_and_not_averaged() -> None:
-    network = nn.BatchNorm1d(2)
-    average = MovingAverage(network, 100.0)
-    for step in range(2):
-        network(torch.randn(8, 2) + 5)
+def test_batch_norm_statistics_are_averaged_like_weights_and_its_counter_is_copied() -> None:
+    network = nn.BatchNorm1d(2, momentum=1.0)
+    average = MovingAverage(network, 1.0)
+    for step in range(2, 4):  # past the early ramp: each update halves what was before
+        network(torch.tensor([[7.0, 7.0], [9.0, 9.0]]))
         average.update(step)
-    for mine, theirs in zip(average.network.buffers(), network.buffers(), strict=True):
-        assert torch.equal(mine, theirs)
+    torch.testing.assert_close(average.network.running_mean, torch.full((2,), 0.75 * 8.0))
+    torch.testing.assert_close(average.network.running_var, torch.full((2,), 0.25 * 1.0 + 0.75 * 2.0))
     assert int(average.network.num_batches_tracked) == 2
 
 

@@ -72,7 +72,8 @@ def test_draws_are_a_function_of_their_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [(Ring, "modes"), (Ring, "radius"), (Ring, "std"), (Grid, "side"), (Grid, "spacing"), (Grid, "std")]
+    ("kind", "key"),
+    [(Ring, "modes"), (Ring, "radius"), (Ring, "std"), (Grid, "side"), (Grid, "spacing"), (Grid, "std")],
 )
 def test_impossible_mixtures_are_refused_by_name(kind: type, key: str) -> None:
     with pytest.raises(InvalidValueError) as refused:

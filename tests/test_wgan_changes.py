@@ -137,7 +137,9 @@ def test_critic_makes_five_steps_on_fresh_batches_for_each_of_g() -> None:
     assert len({tuple(batch.flatten().tolist()) for batch in drawn}) == 15
     assert algorithm.images_seen == 15 * 8
     # RMSProp's first three steps move a weight by at most lr * (10 + 10 + 10): G made three, not fifteen.
-    moved = max(float((p - q.detach()).abs().max()) for p, q in zip(before, algorithm.generator.parameters(), strict=True))
+    moved = max(
+        float((p - q.detach()).abs().max()) for p, q in zip(before, algorithm.generator.parameters(), strict=True)
+    )
     assert 0 < moved <= 30 * 5e-5
 
 

@@ -1,0 +1,150 @@
+"""Image files to square arrays of bytes, many at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from gan_cli.protocols import ByteArray
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+# Where Pillow warns of a decompression bomb: a small file whose header announces gigabytes.
+MAX_PIXELS = 89_478_485
+# A batch is the unit of work of a thread: large enough to hide the cost of handing it over, small in memory.
+BATCH_IMAGES = 256
+BATCH_BYTES = 2**23
+
+ORIENTATION_TAG = 0x0112
+# EXIF orientation -> what turns the stored picture upright; anything else: it is upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every image is made into: ``size`` x ``size`` pixels, 1 (grey) or 3 (RGB) ``channels``."""
+
+    size: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)``."""
+        return (self.channels, self.size, self.size)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A batch of images, in the order of their names.
+
+    Attributes:
+        total: images that were tried.
+        kept: positions within the batch of those that could be decoded.
+        pixels: ``(len(kept), C, H, W)``, uint8.
+        failures: ``(name, reason)`` of the others.
+    """
+
+    total: int
+    kept: tuple[int, ...]
+    pixels: ByteArray
+    failures: tuple[tuple[str, str], ...]
+
+
+def decode_all(folder: Path, names: Sequence[str], target: Target, workers: int) -> Generator[Decoded, None, None]:
+    """Decode ``names`` below ``folder`` in threads; batches come in order, a few at a time are in memory.
+
+    Threads, as Pillow decodes and resizes without the interpreter's lock: they are as fast as processes, start at
+    once and need no copies.
+    """
+    Image.init()  # loads all formats, which is not meant to happen in several threads at once
+    length = max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(target.shape))))
+    batches = (names[start : start + length] for start in range(0, len(names), length))
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        # decode() refuses such images itself, by name.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        jobs = (pool.submit(_decode_batch, folder, batch, target) for batch in batches)
+        try:
+            yield from _in_order(jobs, ahead=2 * workers)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _in_order(jobs: Iterable[Future[Decoded]], ahead: int) -> Iterator[Decoded]:
+    """Results in the order of submission, with ``ahead`` jobs submitted before their result is asked for."""
+    jobs = iter(jobs)
+    running = deque(islice(jobs, ahead))
+    while running:
+        yield running.popleft().result()
+        running.extend(islice(jobs, 1))
+
+
+def _decode_batch(folder: Path, names: Sequence[str], target: Target) -> Decoded:
+    pixels = np.empty((len(names), *target.shape), np.uint8)
+    kept, failures = list[int](), list[tuple[str, str]]()
+    for position, name in enumerate(names):
+        try:
+            pixels[len(kept)] = decode(folder / name, target)
+        except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
+            failures.append((name, _reason(error)))
+        else:
+            kept.append(position)
+    return Decoded(len(names), tuple(kept), pixels[: len(kept)], tuple(failures))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def decode(path: Path, target: Target) -> ByteArray:
+    """One image: turned upright, cropped to its central square, and resized with Lanczos' filter.
+
+    Transparent images are laid on white, 16-bit ones rounded to 8 bits; of an animation, its first picture counts.
+
+    Returns:
+        ``(C, H, W)``, uint8.
+
+    Raises:
+        Exception: of nearly any kind, if the file is no such image, is damaged, or announces too many pixels.
+    """
+    with Image.open(path, formats=FORMATS) as opened:
+        width, height = opened.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{width}x{height} pixels, more than {MAX_PIXELS}")
+        method = UPRIGHT.get(opened.getexif().get(ORIENTATION_TAG, 1))
+        image = _in_mode(opened, "L" if target.channels == 1 else "RGB")
+    square = _central_square(image if method is None else image.transpose(method))
+    resized = np.asarray(square.resize((target.size, target.size), Image.Resampling.LANCZOS))
+    return resized[None] if target.channels == 1 else resized.transpose(2, 0, 1)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255
+        values = np.asarray(image).astype(np.int32).clip(0, 65535)
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    elif image.has_transparency_data:
+        opaque = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(opaque, image.convert("RGBA"))
+    return image.convert(mode)
+
+
+def _central_square(image: Image.Image) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))

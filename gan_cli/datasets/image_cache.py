@@ -1,0 +1,198 @@
+"""Decoded images on disk: one folder ``<store>/<key>`` with ``pixels.npy``, ``labels.npy`` and ``meta.json``.
+
+A cache is built in a folder beside its own and gets its name when it is complete, so that it is there as a whole or
+not at all: several processes may build the same one, the first to finish wins, and the others use its result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from gan_cli.datasets.decoding import Decoded, Target
+from gan_cli.datasets.image_listing import ImageFile, class_names
+from gan_cli.errors import DataError
+from gan_cli.protocols import Images
+
+logger = logging.getLogger(__name__)
+
+# Part of every key: raise it when decoding or the files below change.
+FORMAT = 1
+UNFINISHED = ".unfinished-"
+UNFINISHED_SECONDS = 24 * 60 * 60
+FAILURES_KEPT = 3
+
+
+@dataclass(frozen=True)
+class CachedImages:
+    """What a cache holds.
+
+    Attributes:
+        images: pixels in a read-only memory map, labels in memory.
+        skipped: images that could not be decoded.
+        failures: ``(name, reason)`` of the first few of them.
+        classes: names of the labels, if there are labels.
+    """
+
+    images: Images
+    skipped: int
+    failures: tuple[tuple[str, str], ...]
+    classes: tuple[str, ...] | None
+
+
+class _DamagedCacheError(Exception):
+    """The files of a cache do not fit each other; the message says how."""
+
+
+def cache_key(files: Sequence[ImageFile], target: Target) -> str:
+    """64 hexadecimal digits that change with the settings, and when an image comes, goes or changes."""
+    digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(target)}).encode())
+    for file in files:
+        # No name contains a zero byte, so that no two lists look the same.
+        digest.update(b"%b\0%d\0%d\0" % (os.fsencode(file.name), file.size, file.modified_ns))
+    return digest.hexdigest()
+
+
+def open_cache(store: Path, key: str) -> CachedImages | None:
+    """The finished cache of that key; None if there is none. A damaged one is removed, with a warning.
+
+    Raises:
+        DataError: a damaged cache cannot be removed.
+    """
+    place = store / key
+    try:
+        return _read(place, key) if place.is_dir() else None
+    except _DamagedCacheError as error:
+        logger.warning("%s: the cache of decoded images is damaged (%s), it is built again", place, error)
+    except OSError as error:
+        raise DataError(f"{place}: cannot be read ({error.strerror or error})") from error
+    with _writing(store):
+        # Out of the way in one step: another process must not find half of it.
+        aside = store / f"{UNFINISHED}{uuid.uuid4().hex}"
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            place.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    return None
+
+
+def build_cache(store: Path, key: str, files: Sequence[ImageFile], target: Target, batches: Iterable[Decoded]) -> None:
+    """Write the cache of ``key`` from the decoded ``files``; memory is that of one batch.
+
+    Raises:
+        DataError: the store cannot be written. Errors of ``batches`` pass; either way nothing stays behind.
+    """
+    staging = store / f"{UNFINISHED}{uuid.uuid4().hex}"
+    try:
+        with _writing(store):
+            staging.mkdir(parents=True)
+            _remove_leftovers(store)
+            _write(staging, key, files, target, batches)
+            with contextlib.suppress(FileExistsError):
+                _install(staging, store / key)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _install(staging: Path, place: Path) -> None:
+    try:
+        staging.rename(place)
+    except OSError as error:  # "not empty" or "exists", as the system likes
+        raise (FileExistsError() if place.is_dir() else error) from error
+
+
+@contextlib.contextmanager
+def _writing(store: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{store}: the cache of decoded images cannot be written ({error.strerror or error});"
+            " dataset.root=DIR or the environment variable GAN_DATA chooses another place"
+        ) from error
+
+
+def _remove_leftovers(store: Path) -> None:
+    """Remove what killed processes left unfinished, once nothing in it has changed for a day."""
+    for folder in store.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # its owner removes it at this moment
+            changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - changed > UNFINISHED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(staging: Path, key: str, files: Sequence[ImageFile], target: Target, batches: Iterable[Decoded]) -> None:
+    kept, failures, tried = list[int](), list[tuple[str, str]](), 0
+    with (staging / "pixels.npy").open("wb") as stream:
+        _write_header(stream, (len(files), *target.shape))
+        data_start = stream.tell()
+        for batch in batches:
+            stream.write(batch.pixels.data)
+            kept += [tried + position for position in batch.kept]
+            failures += batch.failures
+            tried += batch.total
+        # The header again, now with the number there is. NumPy leaves room for the first axis to change.
+        stream.seek(0)
+        _write_header(stream, (len(kept), *target.shape))
+        if stream.tell() != data_start:
+            raise RuntimeError("a .npy header changed its length with the number of images")
+        _synchronise(stream)
+    classes = class_names(files)
+    if classes is not None:
+        numbers = {name: number for number, name in enumerate(classes)}
+        labels = [numbers[files[index].name.partition("/")[0]] for index in kept]
+        with (staging / "labels.npy").open("wb") as stream:
+            np.save(stream, np.array(labels, np.int64))
+            _synchronise(stream)
+    meta = {
+        "format": FORMAT,
+        "key": key,
+        "shape": [len(kept), *target.shape],
+        "classes": classes,
+        "skipped": len(failures),
+        "failures": failures[:FAILURES_KEPT],
+    }
+    with (staging / "meta.json").open("wb") as stream:
+        stream.write(json.dumps(meta, indent=2).encode())
+        _synchronise(stream)
+
+
+def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _synchronise(stream: IO[bytes]) -> None:
+    """A name given before the content is on disk could survive a power failure alone."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _read(place: Path, key: str) -> CachedImages:
+    try:
+        meta: dict[str, Any] = json.loads((place / "meta.json").read_bytes())
+        pixels = np.load(place / "pixels.npy", mmap_mode="r")
+        labels = None if meta["classes"] is None else np.load(place / "labels.npy")
+        found = (meta["key"], list(pixels.shape), pixels.dtype, None if labels is None else labels.shape)
+        count = meta["shape"][0]
+        expected = (key, meta["shape"], np.uint8, None if labels is None else (count,))
+        if found != expected:
+            raise _DamagedCacheError(f"found {found}, expected {expected}")
+        return CachedImages(
+            Images(pixels, labels),
+            skipped=int(meta["skipped"]),
+            failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
+            classes=None if meta["classes"] is None else tuple(meta["classes"]),
+        )
+    except (FileNotFoundError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise _DamagedCacheError(str(error) or type(error).__name__) from error

@@ -1,0 +1,311 @@
+"""The IDX format, MNIST and Fashion-MNIST: real files, and real downloads from servers on this machine."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_cli.datasets import download as download_module
+from gan_cli.datasets import idx as idx_module
+from gan_cli.datasets.idx import read_idx
+from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, Split
+from gan_cli.errors import DataError, InvalidValueError
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    return struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+PIXELS = np.arange(3 * 28 * 28, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28)
+FILES = {IMAGES: idx_bytes(PIXELS), LABELS: idx_bytes(np.array([7, 0, 9], np.uint8))}
+
+
+class Small(IdxDataset):
+    """Three images, like MNIST in everything else."""
+
+    folder = "small"
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}  # noqa: RUF012
+
+
+def fill(folder: Path, suffix: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in FILES.items():
+        (folder / f"{name}{suffix}").write_bytes(gzip.compress(content) if suffix else content)
+
+
+@dataclass
+class Mirror:
+    """What a server answers: path -> status and body; it promises ``missing`` bytes more than it sends."""
+
+    url: str
+    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    missing: int = 0
+    silent: threading.Event | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def serve_small(self) -> None:
+        self.answers = {f"/data/{name}.gz": (200, gzip.compress(FILES[name])) for name in FILES}
+
+
+@pytest.fixture
+def mirrors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mirror]]:
+    """Two servers."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    servers, mirrors = [], []
+    for _ in range(2):
+        mirror = Mirror("")
+
+        class Handler(BaseHTTPRequestHandler):
+            source = mirror
+
+            def do_GET(self) -> None:
+                self.source.asked.append(self.path)
+                if self.source.silent is not None:
+                    self.source.silent.wait(10)
+                status, body = self.source.answers.get(self.path, (404, b"not here"))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) + self.source.missing))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        mirror.url = f"http://127.0.0.1:{server.server_port}/data/"
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        servers.append(server)
+        mirrors.append(mirror)
+    yield mirrors
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_any_number_of_dimensions_packed_or_not_whatever_the_name(tmp_path: Path) -> None:
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    for name, content in (
+        ("plain", idx_bytes(array)),
+        ("packed", gzip.compress(idx_bytes(array))),
+        ("plain.gz", idx_bytes(array)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert np.array_equal(read_idx(tmp_path / name), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "starts with ''"),
+        (b"<html>gone</html>", "starts with '3c 68 74 6d'"),
+        (b"\0\0\x0d\1" + struct.pack(">I", 1) + bytes(4), "starts with '00 00 0d 01', expected '00 00 08'"),
+        (b"\0\0\x08\3" + bytes(5), "truncated: 9 bytes, expected a header of 16"),
+        (b"\0\0\x08\1" + bytes(4), r"the shape \(0,\), 0 bytes"),
+        (b"\0\0\x08\3" + b"\xff" * 12, r"expected 1 to 1073741824"),
+        (FILES[IMAGES][:-5], r"truncated: 2347 bytes of data, expected 2352 for the shape \(3, 28, 28\)"),
+        (FILES[IMAGES] + b"x", "goes on after the 2352 bytes"),
+        (gzip.compress(FILES[IMAGES])[:-30], "its gzip data break off"),
+        (gzip.compress(FILES[IMAGES])[:-8] + bytes(8), "its gzip data are damaged"),
+        (gzip.compress(FILES[IMAGES])[:10] + b"\xff" * 50, "its gzip data are damaged"),
+        (gzip.compress(FILES[IMAGES] + b"x"), "goes on after the 2352 bytes"),
+    ],
+    ids=[
+        "empty",
+        "not idx",
+        "not bytes",
+        "short header",
+        "no data announced",
+        "too much announced",
+        "truncated",
+        "too long",
+        "truncated gzip",
+        "wrong gzip checksum",
+        "damaged gzip",
+        "too long gzip",
+    ],
+)
+def test_damaged_files_are_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_idx(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_file_that_promises_more_than_it_has_takes_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idx_module, "MAX_BYTES", 1000)
+    (tmp_path / "bomb").write_bytes(gzip.compress(FILES[IMAGES]))
+    with pytest.raises(DataError, match="2352 bytes; expected 1 to 1000"):
+        read_idx(tmp_path / "bomb")
+
+
+def test_missing_file_and_wrong_checksum(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_idx(tmp_path / "nothing")
+    (tmp_path / LABELS).write_bytes(FILES[LABELS])
+    found = Small.checksums[LABELS]
+    with pytest.raises(DataError, match=f"{LABELS}: .* has SHA-256 {found}, expected 1234"):
+        read_idx(tmp_path / LABELS, "1234")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_files_that_are_there_are_used(tmp_path: Path, suffix: str) -> None:
+    fill(tmp_path / "small", suffix)
+    images = Small(str(tmp_path), ()).load()
+    assert np.array_equal(images.pixels, PIXELS[:, None])
+    assert images.labels is not None
+    assert images.labels.dtype == np.int64
+    assert images.labels.tolist() == [7, 0, 9]
+
+
+def test_root_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "data" / "small")
+    assert len(Small("~/data", ()).load().pixels) == 3
+
+
+def test_a_wrong_file_that_is_there_is_never_replaced_but_advice_given(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    mirrors[0].serve_small()
+    fill(tmp_path / "small")
+    wrong = idx_bytes(PIXELS[::-1])
+    (tmp_path / "small" / IMAGES).write_bytes(wrong)
+    with pytest.raises(DataError) as caught:
+        Small(str(tmp_path), (mirrors[0].url,)).load()
+    message = str(caught.value)
+    assert str(tmp_path / "small" / IMAGES) in message
+    assert hashlib.sha256(wrong).hexdigest() in message
+    assert Small.checksums[IMAGES] in message
+    assert "Delete the file" in message
+    assert caught.value.exit_status == 3
+    assert (tmp_path / "small" / IMAGES).read_bytes() == wrong
+
+
+def test_images_and_labels_must_fit_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "small")
+    content = idx_bytes(np.zeros(2, np.uint8))
+    (tmp_path / "small" / LABELS).write_bytes(content)
+    monkeypatch.setattr(Small, "checksums", {**Small.checksums, LABELS: hashlib.sha256(content).hexdigest()})
+    with pytest.raises(DataError, match=r"shapes \(3, 28, 28\) and \(2,\), expected"):
+        Small(str(tmp_path), ()).load()
+
+
+def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    mirrors[0].serve_small()
+    dataset = Small(str(tmp_path), (mirrors[0].url,))
+    for _ in range(2):
+        assert np.array_equal(dataset.load().pixels, PIXELS[:, None])
+    assert mirrors[0].asked == [f"/data/{IMAGES}.gz", f"/data/{LABELS}.gz"]
+    assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "missing"),
+    [
+        (404, b"", 0),
+        (503, b"", 0),
+        (200, b"<html>please log in</html>", 0),
+        (200, gzip.compress(FILES[IMAGES])[:200], 0),
+        (200, gzip.compress(FILES[IMAGES])[:200], 300),
+        (200, gzip.compress(idx_bytes(PIXELS[::-1])), 0),
+    ],
+    ids=["not found", "out of order", "portal", "truncated", "broken off", "wrong content"],
+)
+def test_the_next_mirror_helps_out(
+    tmp_path: Path, mirrors: list[Mirror], status: int, body: bytes, missing: int
+) -> None:
+    mirrors[0].answers = {f"/data/{name}.gz": (status, body) for name in FILES}
+    mirrors[0].missing = missing
+    mirrors[1].serve_small()
+    images = Small(str(tmp_path), tuple(mirror.url for mirror in mirrors)).load()
+    assert np.array_equal(images.pixels, PIXELS[:, None])
+    assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
+
+
+def test_a_mirror_that_says_nothing_is_given_up(
+    tmp_path: Path, mirrors: list[Mirror], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_module, "TIMEOUT", (0.2, 0.2))
+    mirrors[0].silent = threading.Event()
+    mirrors[1].serve_small()
+    try:
+        images = Small(str(tmp_path), tuple(mirror.url for mirror in mirrors)).load()
+    finally:
+        mirrors[0].silent.set()
+    assert len(images.pixels) == 3
+
+
+def test_all_mirrors_failing_says_why_and_what_to_put_where(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/data"
+    mirrors[1].answers = {f"/data/{IMAGES}.gz": (200, gzip.compress(idx_bytes(PIXELS[::-1])))}
+    with pytest.raises(DataError) as caught:
+        Small(str(tmp_path), (nobody, mirrors[0].url, mirrors[1].url)).load()
+    message = str(caught.value)
+    assert f"{nobody}/{IMAGES}.gz: Connection refused" in message
+    assert f"{mirrors[0].url}{IMAGES}.gz: HTTP status 404" in message
+    assert f"{mirrors[1].url}{IMAGES}.gz: sent a wrong file: its uncompressed content has SHA-256" in message
+    assert f"Put {IMAGES}.gz and {LABELS}.gz" in message
+    assert str(tmp_path / "small") in message
+    assert "dataset.root=DIR" in message
+    assert "GAN_DATA" in message
+    assert caught.value.exit_status == 3
+    assert list((tmp_path / "small").iterdir()) == []
+
+
+def test_without_mirrors_nothing_is_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"None is configured\.\nPut "):
+        Small(str(tmp_path), ()).load()
+
+
+def test_a_root_that_cannot_be_written(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    mirrors[0].serve_small()
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/small: cannot be written .*\n.*dataset.root=DIR"):
+        Small(str(tmp_path / "file"), (mirrors[0].url,)).load()
+
+
+@pytest.mark.parametrize(
+    ("root", "mirrors", "key"),
+    [("", (), "root"), ("~nobody-of-that-name/x", (), "root"), ("data", ("ftp://x/",), "mirrors")],
+)
+def test_wrong_values_are_refused_before_anything_is_read(root: str, mirrors: tuple[str, ...], key: str) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        Mnist(root, mirrors)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize("dataset", [Mnist, FashionMnist])
+def test_every_file_of_the_family_has_its_own_checksum(dataset: type[IdxDataset]) -> None:
+    names = {name for split in Split for name in dataset("data", (), split).names}
+    assert set(dataset.checksums) == names
+    assert len({len(checksum) for checksum in dataset.checksums.values()}) == 1
+    assert len(set(dataset.checksums.values()) | set(Mnist.checksums.values())) in (4, 8)
+
+
+@pytest.mark.parametrize(("split", "count"), [(Split.train, 60_000), (Split.test, 10_000)])
+def test_the_real_mnist(split: Split, count: int) -> None:
+    root = os.environ.get("GAN_DATA")
+    if not root or not (Path(root) / "mnist").is_dir():
+        pytest.skip("needs the MNIST files: GAN_DATA is not set, or has no folder mnist")
+    images = Mnist(root, (), split).load()
+    assert images.pixels.shape == (count, 1, 28, 28)
+    assert images.labels is not None
+    assert np.bincount(images.labels, minlength=10).min() > 0.08 * count
+    first = 5 if split is Split.train else 7
+    assert images.labels[0] == first

@@ -1,0 +1,208 @@
+"""Nodes with a ``_target_``: the target's signature is the schema, and every mistake is told with its full path."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gan_cli import nodes
+from gan_cli.architectures.dcgan import DCGAN
+from gan_cli.architectures.mlp import MLP
+from gan_cli.config import DeviceSection, Precision
+from gan_cli.errors import ConfigError
+from gan_cli.optim import Adam, RMSprop
+from gan_cli.schedules import Linear
+
+ADAM = "gan_cli.optim.Adam"
+LINEAR = {"_target_": "gan_cli.schedules.Linear", "start": 1.0, "end": 0.0, "steps": 10}
+
+
+def refusal(node: Any, path: str = "optimizer", given: dict[str, Any] | None = None) -> list[str]:
+    """The lines of the message that a node is refused with."""
+    with pytest.raises(ConfigError) as refused:
+        nodes.create(node, path, given)
+    return str(refused.value).splitlines()
+
+
+# ---- what is built
+
+
+def test_node_is_built_with_the_nodes_inside_it() -> None:
+    built = nodes.create({"_target_": ADAM, "lr": 0.1, "betas": [0.0, 0.9], "decay": LINEAR}, "optimizer")
+    assert built == Adam(lr=0.1, betas=(0.0, 0.9), decay=Linear(1.0, 0.0, 10))
+
+
+def test_whole_number_is_a_float_where_one_is_expected() -> None:
+    built = nodes.create({"_target_": "gan_cli.optim.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2}, "optimizer")
+    assert built == RMSprop(lr=1.0, alpha=0.0, lr_g=2.0)
+    assert [type(value) for value in (built.lr, built.alpha, built.lr_g)] == [float, float, float]
+
+
+def test_lists_become_tuples_so_that_a_built_part_is_immutable() -> None:
+    built = nodes.create({"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, 9]}, "architecture")
+    assert built == MLP(generator_hidden=(8, 9))
+
+
+def test_null_is_for_what_may_be_null() -> None:
+    node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "width_g": None, "width_d": 3}
+    assert nodes.create(node, "architecture") == DCGAN(width_g=None, width_d=3)
+    (line,) = refusal({**node, "width": None}, "architecture")
+    assert line.startswith("architecture.width: expected int, got None")
+
+
+def test_enum_is_given_by_name() -> None:
+    node = {"_target_": "gan_cli.config.DeviceSection", "precision": "bf16"}
+    assert nodes.create(node, "device") == DeviceSection(precision=Precision.bf16)
+    (line,) = refusal({**node, "precision": "fp16"}, "device")
+    assert line == "device.precision: expected auto or fp32 or bf16, got 'fp16'"
+
+
+def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
+    assert nodes.create({"_target_": ADAM}, "optimizer", {"lr": 0.2}) == Adam(lr=0.2)
+    (line,) = refusal({"_target_": ADAM, "lr": 0.1}, given={"lr": 0.2})
+    assert line.startswith("optimizer.lr: Adam has no such key.")
+
+
+# ---- what is refused, and how that is said
+
+
+@pytest.mark.parametrize(
+    ("node", "key", "expected", "got"),
+    [
+        ({"_target_": ADAM, "lr": "fast"}, "lr", "float", "'fast'"),
+        ({"_target_": ADAM, "lr": True}, "lr", "float", "True"),
+        ({"_target_": ADAM, "lr": None}, "lr", "float", "None"),
+        ({"_target_": ADAM, "lr": [0.1]}, "lr", "float", "[0.1]"),
+        ({"_target_": ADAM, "lr_g": "fast"}, "lr_g", "float or null", "'fast'"),
+        ({"_target_": ADAM, "betas": 0.5}, "betas", "list", "0.5"),
+        ({"_target_": ADAM, "betas": [0.5]}, "betas", "list", "[0.5]"),
+        ({"_target_": ADAM, "betas": [0.5, "x"]}, "betas", "float", "'x'"),
+        ({"_target_": ADAM, "decay": 0.5}, "decay", "Schedule or null", "0.5"),
+        ({**LINEAR, "steps": 10.0}, "steps", "int", "10.0"),
+        ({**LINEAR, "steps": "10"}, "steps", "int", "'10'"),
+        ({**LINEAR, "steps": False}, "steps", "int", "False"),
+        ({"_target_": "gan_cli.architectures.mlp.MLP", "batch_norm_d": 1}, "batch_norm_d", "bool", "1"),
+        ({"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": "88"}, "generator_hidden", "int", "'88'"),
+        (
+            {"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, True]},
+            "generator_hidden",
+            "int",
+            "True",
+        ),
+    ],
+)
+def test_wrong_type_is_told_with_path_value_and_what_is_expected(
+    node: dict[str, Any], key: str, expected: str, got: str
+) -> None:
+    (line,) = refusal(node, "some.where")
+    assert line.startswith(f"some.where.{key}: expected ")
+    assert expected in line
+    assert got in line.partition("got ")[2]
+
+
+def test_unknown_key_is_told_with_the_nearest_match_or_with_all_there_are() -> None:
+    (line,) = refusal({"_target_": ADAM, "weight_decy": 0.1})
+    assert line == "optimizer.weight_decy: Adam has no such key. Did you mean 'weight_decay'?"
+    (line,) = refusal({"_target_": ADAM, "zzz": 0.1})
+    assert line.startswith("optimizer.zzz: Adam has no such key. Allowed: ")
+    assert all(key in line for key in ("lr", "lr_g", "lr_d", "betas", "eps", "weight_decay", "decay"))
+
+
+def test_missing_key_is_told() -> None:
+    lines = refusal({"_target_": LINEAR["_target_"], "start": 1.0}, "noise")
+    assert lines == [f"noise.{key}: required by Linear, but not set" for key in ("end", "steps")]
+
+
+def test_value_out_of_range_is_told_with_its_full_path() -> None:
+    assert refusal({"_target_": ADAM, "lr": -1}) == ["optimizer.lr: expected a number > 0, got -1.0"]
+    assert refusal({"_target_": ADAM, "decay": {**LINEAR, "steps": 0}}) == [
+        "optimizer.decay.steps: expected an integer >= 1, got 0"
+    ]
+
+
+def test_mistakes_inside_nested_nodes_are_told_with_the_path_down_to_them() -> None:
+    assert refusal({"_target_": ADAM, "decay": {**LINEAR, "start": "x", "stps": 3}}) == [
+        "optimizer.decay.start: expected float, got 'x'",
+        "optimizer.decay.stps: Linear has no such key. Did you mean 'steps'?",
+    ]
+    (line,) = refusal({"_target_": ADAM, "decay": {"_target_": "os.system"}})
+    assert line.startswith("optimizer.decay._target_: ")
+
+
+def test_all_mistakes_of_a_node_are_told_at_once() -> None:
+    lines = refusal({"_target_": LINEAR["_target_"], "start": "x", "stop": 1, "steps": 1.5}, "noise")
+    assert [line.partition(":")[0] for line in lines] == ["noise.start", "noise.stop", "noise.steps", "noise.end"]
+
+
+@pytest.mark.parametrize("node", [3, "adam", None, [], {}, {"lr": 0.1}])
+def test_what_is_no_node_is_refused(node: Any) -> None:
+    (line,) = refusal(node)
+    assert line == f"optimizer: expected a node with a _target_, got {node!r}"
+
+
+# ---- targets: a configuration is data and must not name code of its choice
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "builtins.eval",
+        "torch.load",
+        "torch.hub.load",
+        "torch.Tensor",
+        "torch.nnx.Linear",
+        "gan_clix.optim.Adam",
+        "Adam",
+        "",
+        3,
+        None,
+    ],
+)
+def test_target_outside_the_allowed_packages_is_refused(target: Any) -> None:
+    (line,) = refusal({"_target_": target})
+    assert line == f"optimizer._target_: only gan_cli.*, torch.nn.*, torch.optim.* may be built, got {target!r}"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "gan_cli.checkpoint.os.system",  # through a module's own imports
+        "gan_cli.checkpoint.os.popen",
+        "gan_cli.checkpoint.torch.load",
+        "torch.nn.modules.module.torch.load",
+        "gan_cli.rundir.json",  # a module
+        "gan_cli.rundir.Path",  # a class defined elsewhere
+        "gan_cli.latents.walk",  # a function
+        "gan_cli.checkpoint.load",
+        "torch.nn.functional.relu",
+        "gan_cli.losses",
+        "gan_cli.losses.",
+        "gan_cli..losses",
+        "gan_cli.nowhere.Thing",
+        "gan_cli.losses.Nothing",
+    ],
+)
+def test_target_that_is_no_class_of_the_allowed_packages_is_refused(target: str) -> None:
+    assert refusal({"_target_": target}) == [f"optimizer._target_: there is no class {target!r}"]
+
+
+def test_refused_target_is_not_even_imported(tmp_path: Path) -> None:
+    (tmp_path / "mischief.py").write_text("from pathlib import Path\nPath('ran').touch()\nclass Thing: ...\n")
+    code = "from gan_cli import nodes; assert nodes.problems({'_target_': 'mischief.Thing'}, 'optimizer')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_built_while_anything_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(Linear, "__post_init__", lambda self: built.append("Linear"))
+    refusal({"_target_": ADAM, "decay": LINEAR, "lr": "x"})
+    assert built == []
+    nodes.create({"_target_": ADAM, "decay": LINEAR}, "optimizer")
+    assert built == ["Linear"]

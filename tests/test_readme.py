@@ -1,0 +1,75 @@
+"""Every command of the README works as it is written, at least as a dry run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gan_cli.cli import sample
+from tests.conftest import SHORT, TINY, Command
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
+EXAMPLE = "outputs/2026-01-31/12-00-00"
+
+
+def of(name: str) -> list[list[str]]:
+    return [words[1:] for words in COMMANDS if words[0] == name]
+
+
+def test_there_are_ten_recipes() -> None:
+    recipes = README.split("## Ten recipes")[1].split("```")[1]
+    assert len([line for line in recipes.splitlines() if line.startswith("gan-train")]) == 10
+
+
+@pytest.mark.parametrize("arguments", of("gan-train"), ids=" ".join)
+def test_gan_train(arguments: list[str], gan_train: Command, workplace: Path) -> None:
+    if f"resume={EXAMPLE}" in arguments:
+        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_train(*arguments, "dry_run=true")
+    assert done.status == 0, done.err
+    assert "parameters" in done.out
+
+
+@pytest.mark.parametrize("arguments", of("gan-sample"), ids=" ".join)
+def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Command) -> None:
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_sample(*arguments)
+    assert done.status == 0, done.err
+    for written in done.out.splitlines():
+        assert Path(written).exists()
+
+
+def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
+    from tests.test_options import options
+
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z/]+)` \| (.*?) \|", README, flags=re.MULTILINE)}
+    for option in options():
+        group, _, name = option.partition("=")
+        assert f"`{name}`" in rows[group], f"{option} is missing from the README's table"
+
+
+def test_every_tag_of_a_run_is_explained(gan_train: Command, workplace: Path) -> None:
+    import json
+
+    assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
+    line = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])
+    for tag in set(line) - {"step", "time"}:
+        head, _, tail = tag.partition("/")
+        assert f"`{tag}`" in README or (f"`{head}/" in README and f"`/{tail}`" in README), tag
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", BLOCKS, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_flags_of_gan_sample_are_those_of_the_readme() -> None:
+    flags = {flag for words in of("gan-sample") for flag in words if flag.startswith("--")}
+    known = {flag for action in sample._parser()._actions for flag in action.option_strings}
+    assert flags <= known
