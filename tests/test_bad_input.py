@@ -29,7 +29,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["train.steps=1.5"], ["train.steps", "integer", "1.5"]),
     (["optimizer.lr=fast"], ["optimizer.lr", "float", "'fast'"]),
     (["optimizer.betas=0.5"], ["optimizer.betas", "list", "0.5"]),
-    (["architecture.width=wide"], ["architecture.width", "int", "'wide'"]),
+    (["architecture.latent_dim=wide"], ["architecture.latent_dim", "int", "'wide'"]),
     (["device.precision=fp16"], ["device.precision", "fp16", "auto, fp32, bf16"]),
     (["train.batch_size=0"], ["train.batch_size", ">= 1", "0"]),
     (["train.steps=-5"], ["train.steps", ">= 1", "-5"]),
@@ -70,10 +70,10 @@ def test_mistake_in_the_command(overrides: list[str], words: list[str], gan_trai
 
 
 def test_several_mistakes_are_told_together(gan_train: Command) -> None:
-    done = gan_train("optimizer.lr=fast", "architecture.width=wide")
+    done = gan_train("optimizer.lr=fast", "architecture.latent_dim=wide")
     assert done.status == 2
     assert "optimizer.lr" in done.err
-    assert "architecture.width" in done.err
+    assert "architecture.latent_dim" in done.err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

@@ -133,7 +133,7 @@ def test_nothing_whole_is_told(tmp_path: Path) -> None:
     save(tmp_path, 1)
     for path in list(tmp_path.iterdir()):
         truncate(path, 0.5)
-    with pytest.raises(ConfigError, match="every checkpoint in .* is damaged"):
+    with pytest.raises(ConfigError, match=r"every checkpoint in .* is damaged"):
         checkpoint.load_latest(tmp_path)
 
 

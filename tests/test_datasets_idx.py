@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -78,8 +79,9 @@ def mirrors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mirror]]:
                 status, body = self.source.answers.get(self.path, (404, b"not here"))
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body) + self.source.missing))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # the client gave up
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -64,7 +64,7 @@ def jsd(p: np.ndarray, q: np.ndarray) -> float:
 
 
 @given(COUNTS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 def test_reference_divergences_keep_their_identities(pairs: list[tuple[int, int]]) -> None:
     p, q = Game(pairs).p, Game(pairs).q
     assert cross_entropy(p, q) == pytest.approx(entropy(p) + kl(p, q), abs=1e-12)
@@ -101,7 +101,7 @@ def test_d_that_minimises_its_loss_is_p_over_p_plus_q(pairs: list[tuple[int, int
 
 
 @given(COUNTS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 def test_value_at_the_best_d_is_2_jsd_minus_2_log_2(pairs: list[tuple[int, int]]) -> None:
     game = Game(pairs)
     value = -float(game.d_loss(NonSaturating(), game.best_logits()))
@@ -110,7 +110,7 @@ def test_value_at_the_best_d_is_2_jsd_minus_2_log_2(pairs: list[tuple[int, int]]
 
 
 @given(COUNTS, st.lists(st.floats(-30, 30), min_size=6, max_size=6))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 def test_divergence_of_any_other_d_is_a_lower_bound_within_0_and_log_2(
     pairs: list[tuple[int, int]], logits: list[float]
 ) -> None:

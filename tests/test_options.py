@@ -77,7 +77,7 @@ def test_option_spells_out_every_parameter(file: str, path: str, node: dict[str,
         expected -= set(PROVIDED)
     if file.startswith("optimizer/") and "decay" not in file:
         expected.discard("decay")  # a group of its own: optimizer/decay
-    assert set(node) - {"_target_"} == expected
+    assert set(node) - {"_target_", "defaults"} == expected
 
 
 @pytest.mark.parametrize("recipe", [["loss=wgan", "architecture=mlp"], ["loss=jsd", "architecture=dcgan"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from gan_cli.cli import sample
 from tests.conftest import SHORT, TINY, Command
+from tests.test_options import options
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
@@ -45,8 +47,6 @@ def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Comman
 
 
 def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
-    from tests.test_options import options
-
     rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z/]+)` \| (.*?) \|", README, flags=re.MULTILINE)}
     for option in options():
         group, _, name = option.partition("=")
@@ -54,13 +54,11 @@ def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
 
 
 def test_every_tag_of_a_run_is_explained(gan_train: Command, workplace: Path) -> None:
-    import json
-
     assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
     line = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])
     for tag in set(line) - {"step", "time"}:
         head, _, tail = tag.partition("/")
-        assert f"`{tag}`" in README or (f"`{head}/" in README and f"`/{tail}`" in README), tag
+        assert f"`{tag}`" in README or (f"`{head}/`" in README and f"`/{tail}`" in README), tag
 
 
 def test_make_targets_of_the_readme_exist() -> None:

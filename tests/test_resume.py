@@ -31,7 +31,13 @@ RUNS = {
         "architecture=dcgan",
         "architecture.width=32",
     ),
-    "wgan_mlp": ("loss=wgan", "architecture=mlp", "optimizer/decay=cosine", f"optimizer.decay.steps={STEPS}"),
+    "wgan_mlp": (
+        "loss=wgan",
+        "architecture=mlp",
+        "architecture.generator_hidden=[64,64]",
+        "optimizer/decay=cosine",
+        f"optimizer.decay.steps={STEPS}",
+    ),
 }
 CLOCKED = ("time", "speed/")  # what depends on the wall clock
 

@@ -19,7 +19,7 @@ SIGMA = st.floats(1e-3, 10)
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(start=SIGMA, end=SIGMA, steps=st.integers(1, 100))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 def test_schedule_goes_one_way_from_start_to_end_and_stays_there(
     shape: type[Linear], start: float, end: float, steps: int
 ) -> None:

@@ -77,8 +77,8 @@ def _attempt(url: str, part: Path, check: Callable[[Path], object]) -> str | Non
 def _fetch(url: str, sink: _Sink) -> str | None:
     from pooch import HTTPDownloader  # slow to import, and rarely needed
 
-    # Shown on terminals alone (disable=None).
-    with tqdm(desc=url.rpartition("/")[2], unit="B", unit_scale=True, disable=None) as progress:
+    # Shown on terminals alone (disable=None). A bar without a total is no bar to pooch, which then sets the real one.
+    with tqdm(desc=url.rpartition("/")[2], total=1, unit="B", unit_scale=True, disable=None) as progress:
         fetch = HTTPDownloader(
             progressbar=progress,
             chunk_size=CHUNK_BYTES,
