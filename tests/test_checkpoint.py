@@ -48,8 +48,8 @@ def test_saved_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_latest_few_are_kept_and_last_is_the_latest(tmp_path: Path) -> None:
-    save(tmp_path, 9, 10, 11, 100_000_000, keep=2)
-    assert names(tmp_path) == ["last.pt", "step_00000011.pt", "step_100000000.pt"]
+    save(tmp_path, 9, 10, 99_999_999, 100_000_000, keep=2)
+    assert names(tmp_path) == ["last.pt", "step_100000000.pt", "step_99999999.pt"]
     assert checkpoint.load(tmp_path / "last.pt")["step"] == 100_000_000
 
 
@@ -115,10 +115,10 @@ def test_truncated_file_is_passed_over_with_a_warning(
     assert "step_00000002.pt" not in caplog.text
 
 
-def test_missing_last_is_no_loss(tmp_path: Path) -> None:
-    save(tmp_path, 9, 10)
+def test_latest_by_number_is_taken_where_last_is_missing(tmp_path: Path) -> None:
+    save(tmp_path, 99_999_999, 100_000_000)  # sorted by name, the earlier one would be the latest
     (tmp_path / "last.pt").unlink()
-    assert checkpoint.load_latest(tmp_path)["step"] == 10
+    assert checkpoint.load_latest(tmp_path)["step"] == 100_000_000
 
 
 def test_archive_of_something_else_is_passed_over(tmp_path: Path) -> None:
