@@ -25,7 +25,17 @@ from gan_cli.datasets.sampler import make_sampler
 from gan_cli.device import Device, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.optim import Recipe
-from gan_cli.protocols import Algorithm, Architecture, Dataset, Density, FloatArray, Images, Schedule
+from gan_cli.protocols import (
+    Algorithm,
+    Architecture,
+    Constraint,
+    Dataset,
+    Density,
+    FloatArray,
+    Images,
+    Objective,
+    Schedule,
+)
 from gan_cli.rundir import RunDirectory
 
 POINTS_SHOWN = 1000
@@ -81,20 +91,20 @@ def plan(config: DictConfig) -> Plan:
     """
     typed = _typed(config)
     parts = {
-        "dataset": typed.dataset,
-        "architecture": typed.architecture,
-        "loss.objective": typed.loss.objective,
-        "loss.constraint": typed.loss.constraint,
-        "noise": typed.noise,
-        "optimizer": typed.optimizer,
+        "dataset": (typed.dataset, Dataset),
+        "architecture": (typed.architecture, Architecture),
+        "loss.objective": (typed.loss.objective, Objective),
+        "loss.constraint": (typed.loss.constraint, Constraint),
+        "noise": (typed.noise, Schedule),
+        "optimizer": (typed.optimizer, Recipe),
     }
-    present = {path: node for path, node in parts.items() if node is not None or path not in OPTIONAL}
+    present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
     found = nodes.problems(typed.algorithm, "algorithm", PROVIDED)
-    for path, node in present.items():
+    for path, (node, _) in present.items():
         found += nodes.problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
-    built = {path: nodes.create(node, path) for path, node in present.items()}
+    built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
     work = _forward_flops(architecture, dataset.shape, typed.train.batch_size)
     return Plan(
@@ -135,7 +145,7 @@ def assemble(plan: Plan) -> Algorithm:
         "sampler": make_sampler(source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data),
     }
     assert provided.keys() == set(PROVIDED)
-    algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", provided)
+    algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
 
 
@@ -168,8 +178,8 @@ def trained_generator(directory: RunDirectory) -> TrainedGenerator:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
     typed = _typed(directory.stored_config())
-    dataset: Dataset = nodes.create(typed.dataset, "dataset")
-    architecture: Architecture = nodes.create(typed.architecture, "architecture")
+    dataset: Dataset = nodes.create(typed.dataset, "dataset", Dataset)
+    architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
     state = checkpoint.load_latest(directory.checkpoints)
     network = architecture.generator(dataset.shape)
     with fitting(directory):
@@ -194,7 +204,9 @@ def fitting(directory: RunDirectory) -> Iterator[None]:
 def _typed(config: DictConfig) -> Config:
     """The configuration as a ``Config``: types checked, interpolations resolved, ranges of the sections checked."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), config)
+        # From plain values: a key that `+` has added to a section is to be refused like any other unknown one.
+        plain = OmegaConf.to_container(config, resolve=False)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), plain)
         for path in SECTIONS:
             try:
                 OmegaConf.to_object(OmegaConf.select(merged, path) if path else merged)

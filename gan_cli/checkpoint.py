@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from gan_cli.errors import ConfigError, OutputError
 logger = logging.getLogger(__name__)
 
 LAST = "last.pt"
+# How torch words that a file names something to be called.
+CODE = ("GLOBAL ", "unrecognized function", "unrecognized class")
 NAME = re.compile(r"step_(\d{8,})\.pt")
 
 
@@ -40,7 +43,7 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         with _replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
         _synchronise(folder)
-        for old in _numbered(folder)[keep:]:
+        for old in [other for other in _numbered(folder) if other != path][keep - 1 :]:
             old.unlink()
     # torch wraps a failed write of its zip archive in a RuntimeError.
     except (OSError, RuntimeError) as error:
@@ -76,15 +79,21 @@ def load(path: Path) -> dict[str, Any]:
         ConfigError: the file carries code.
     """
     try:
+        # torch does not compare the checksums of its own archive.
+        if zipfile.is_zipfile(path) and (part := zipfile.ZipFile(path).testzip()) is not None:
+            raise _DamagedError(f"{part} has another checksum than it should")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        bare = path.read_bytes()[:1] == pickle.PROTO  # gan_cli writes archives; a bare pickle is somebody else's
+        if bare or any(words in str(error) for words in CODE):
             raise ConfigError(
                 f"checkpoint {path} refused: it holds more than tensors and plain values, and loading that could"
                 " run code of its author's choice"
             ) from error
         raise _DamagedError(_reason(error)) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DamagedError:
+        raise
+    except Exception as error:  # what a reader of damaged bytes may stumble over has no end
         raise _DamagedError(_reason(error)) from error
     if not isinstance(state, dict) or "step" not in state:
         raise _DamagedError("not a checkpoint of gan_cli")

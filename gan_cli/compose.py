@@ -113,7 +113,7 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
         ConfigError: an override would change what the run is.
     """
     stored, earlier = directory.stored_config(), directory.stored_overrides()
-    overrides = [override for override in overrides if not override.startswith("resume=")]
+    overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
     before = compose(earlier, extra_conf)
     # Options first, by name: one that does not suit the earlier overrides could not even be composed with them.
     for override in overrides:

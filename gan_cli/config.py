@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -78,7 +79,8 @@ class MovingAverageSection:
     half_life: float = setting(50.0, "steps after which a weight's influence has halved; 0: no averaging")
 
     def __post_init__(self) -> None:
-        require(self.half_life >= 0, "half_life", self.half_life, "a number of steps >= 0 (0: no averaging)")
+        allowed = "a number of steps >= 0 (0: no averaging)"
+        require(0 <= self.half_life < math.inf, "half_life", self.half_life, allowed)
 
 
 @dataclass

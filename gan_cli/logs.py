@@ -19,8 +19,10 @@ class _Console(logging.Handler):
     """Lines on stderr that do not tear a progress bar; where there is a bar, progress needs no lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != PROGRESS or not sys.stderr.isatty():
-            tqdm.write(self.format(record), file=sys.stderr)
+        # A reader that has gone (`2>&1 | head`) must not take the training with it.
+        with contextlib.suppress(BrokenPipeError):
+            if record.name != PROGRESS or not sys.stderr.isatty():
+                tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -17,15 +17,17 @@ from typing import Any, Union
 
 from gan_cli.errors import ConfigError, InvalidValueError, nearest
 
+LARGEST_FLOAT32 = 3.4e38
 ALLOWED_PREFIXES = ("gan_cli.", "torch.nn.", "torch.optim.")
 
 
-def create(node: Mapping[str, Any], path: str, given: Mapping[str, Any] | None = None) -> Any:
+def create(node: Mapping[str, Any], path: str, kind: Any, given: Mapping[str, Any] | None = None) -> Any:
     """Check ``node`` and build the object it describes.
 
     Args:
         node: plain mapping with ``_target_`` and the target's parameters; nodes inside it are built first.
         path: where the node stands in the configuration, for messages (``"loss.objective"``).
+        kind: what the object must be: a class, or a protocol that can be checked at run time.
         given: parameters that the program supplies; the configuration may not set them.
 
     Raises:
@@ -35,7 +37,7 @@ def create(node: Mapping[str, Any], path: str, given: Mapping[str, Any] | None =
     found = problems(node, path, given)
     if found:
         raise ConfigError("\n".join(found))
-    return _build(node, path, given)
+    return _build(node, path, given, kind)
 
 
 def problems(node: Any, path: str, given: Collection[str] = ()) -> list[str]:
@@ -79,6 +81,8 @@ def resolve(target: Any, path: str) -> type:
         found = None
     if not inspect.isclass(found) or not f"{found.__module__}.".startswith(ALLOWED_PREFIXES):
         raise ConfigError(f"{path}._target_: there is no class {target!r}")
+    if inspect.isabstract(found) or getattr(found, "_is_protocol", False) or issubclass(found, BaseException):
+        raise ConfigError(f"{path}._target_: {target!r} is nothing that can be built")
     return found
 
 
@@ -92,7 +96,7 @@ def parameters(target: type) -> dict[str, inspect.Parameter]:
     }
 
 
-def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any]) -> Any:
+def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: Any) -> Any:
     target = resolve(node["_target_"], path)
     signature = parameters(target)
     arguments: dict[str, Any] = {
@@ -101,9 +105,26 @@ def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any]) -> Any:
         if key != "_target_"
     }
     try:
-        return target(**arguments, **given)
+        built = target(**arguments, **given)
     except InvalidValueError as error:
         raise error.below(path) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        if target.__module__.startswith("gan_cli."):
+            raise  # ours say InvalidValueError; anything else is a bug
+        raise ConfigError(f"{path}: {target.__name__} refuses its parameters: {error}") from error
+    if not any(isinstance(built, choice) for choice in _choices(kind) if _is_interface(choice)):
+        raise ConfigError(f"{path}._target_: expected {_name(kind)}, got {node['_target_']!r}")
+    return built
+
+
+def _is_interface(kind: Any) -> bool:
+    """Whether a node may stand for a value of this type."""
+    return inspect.isclass(kind) and kind not in (bool, int, float, str, type(None)) and not issubclass(kind, Enum)
+
+
+def _is_finite(value: float) -> bool:
+    """Whether the number survives as a float32; neither infinity nor NaN does."""
+    return abs(value) <= LARGEST_FLOAT32
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
@@ -115,9 +136,9 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 
 def _mismatches(value: Any, annotation: Any, path: str) -> list[str]:
     """Problems of one value against one annotation; a union is satisfied by any of its members."""
-    if isinstance(value, Mapping) and "_target_" in value:
-        return problems(value, path)
     choices = _choices(annotation)
+    if isinstance(value, Mapping) and "_target_" in value and any(map(_is_interface, choices)):
+        return problems(value, path)
     if any(_fits(value, choice) for choice in choices):
         return []
     expected = " or ".join(_name(choice) for choice in choices)
@@ -139,7 +160,7 @@ def _fits(value: Any, kind: Any) -> bool:
             return len(value) == len(arguments) and all(map(_fits, value, arguments))
         return all(_fits(item, arguments[0]) for item in value)
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if inspect.isclass(kind) and issubclass(kind, Enum):
@@ -150,14 +171,16 @@ def _fits(value: Any, kind: Any) -> bool:
 def _convert(value: Any, annotation: Any, path: str) -> Any:
     """A value that fits, in the type its annotation promises: nodes built, enums looked up, lists as tuples."""
     if isinstance(value, Mapping) and "_target_" in value:
-        return _build(value, path, {})
+        return _build(value, path, {}, annotation)
     for kind in _choices(annotation):
         if inspect.isclass(kind) and issubclass(kind, Enum) and value in kind.__members__:
             return kind[value]
         if kind is float and _fits(value, float):
             return float(value)
         if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
-            return tuple(value)
+            kinds = typing.get_args(kind)
+            kinds = kinds[:1] * len(value) if Ellipsis in kinds else kinds
+            return tuple(_convert(item, each, path) for item, each in zip(value, kinds, strict=True))
     return value
 
 

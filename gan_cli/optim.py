@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from gan_cli.protocols import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(ABC):
     """What every optimizer has: learning rates and their decay. ``lr_g`` and ``lr_d`` fall back to ``lr``.
 
     ``decay`` is a factor on both rates over the steps.
@@ -46,9 +47,9 @@ class Recipe:
     def _scheduled(self, parameters: Iterable[Tensor], lr: float) -> ScheduledOptimizer:
         return ScheduledOptimizer(self.optimizer(list(parameters), lr), self.decay)
 
+    @abstractmethod
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """The torch optimizer with these settings."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,13 @@ numpy and Pillow only; arrays come in from the device elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from gan_cli.protocols import ByteArray, FloatArray, Preview
 
@@ -28,8 +29,9 @@ HIGH_COLOUR = np.array([240.0, 178.0, 61.0])
 
 
 def to_bytes(samples: FloatArray) -> ByteArray:
-    """Values in [-1, 1] to uint8, rounded; what lies outside is cut. Any shape."""
-    pixels: ByteArray = np.clip(np.rint((samples + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    """Values in [-1, 1] to uint8, rounded; what lies outside is cut, and what is no number is 0. Any shape."""
+    finite = np.nan_to_num(samples, nan=-1.0)
+    pixels: ByteArray = np.clip(np.rint((finite + 1.0) * 127.5), 0, 255).astype(np.uint8)
     return pixels
 
 
@@ -64,7 +66,7 @@ def scatter(preview: Preview) -> Image.Image:
     """Generated points (red) and real ones (black), over D's surface: blue where D says fake, yellow where real."""
     surface = preview.surface
     if surface is None:
-        extent = 1.15 * float(np.abs(preview.samples).max())
+        extent = 1.15 * float(np.nan_to_num(np.abs(preview.samples)).max()) or 1.0
         sheet = Image.new("RGB", (SCATTER, SCATTER), "white")
     else:
         extent = surface.extent
@@ -78,6 +80,7 @@ def scatter(preview: Preview) -> Image.Image:
 
 def _heat(scores: FloatArray) -> ByteArray:
     """Scores ``(R, R)`` as colours ``(R, R, 3)``, from the lowest to the highest that occur."""
+    scores = np.nan_to_num(scores)
     low, high = float(scores.min()), float(scores.max())
     level = ((scores - low) / max(high - low, 1e-12))[..., None]
     below = LOW_COLOUR + (MIDDLE_COLOUR - LOW_COLOUR) * (2 * level)
@@ -110,7 +113,8 @@ def progress(files: Sequence[Path], path: Path) -> None:
         files = [files[index] for index in chosen]
     frames = []
     for file in files:
-        with Image.open(file) as image:
+        # A picture that a crash cut short is missing from the animation, no more.
+        with contextlib.suppress(UnidentifiedImageError, SyntaxError), Image.open(file) as image:
             frames.append(image.convert("RGB"))
     if frames:
         animation(frames, path)

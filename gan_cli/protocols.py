@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ class Stateful(Protocol):
         ...
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """A number as a function of the clock."""
 
@@ -36,6 +37,7 @@ class Schedule(Protocol):
         ...
 
 
+@runtime_checkable
 class Objective(Protocol):
     """Losses of D and of G per sample, from D's logits; see ``losses.py``."""
 
@@ -58,6 +60,7 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
 class Constraint(Protocol):
     """A projection of D's weights after each of its updates."""
 
@@ -66,6 +69,7 @@ class Constraint(Protocol):
         ...
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """A generator and a discriminator that fit each other."""
 
@@ -104,6 +108,7 @@ class Density(Protocol):
         ...
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """What there is to learn. Constructing one reads nothing; :meth:`load` does."""
 
@@ -176,6 +181,7 @@ class Report:
     headline: Mapping[str, float]
 
 
+@runtime_checkable
 class Algorithm(Stateful, Protocol):
     """One family of models and how it is updated. The loop knows nothing else."""
 

@@ -44,7 +44,9 @@ class Linear:
 
     def __call__(self, step: int) -> float:
         """The value at ``step``."""
-        return self.start + (self.end - self.start) * min(step / self.steps, 1.0)
+        if step >= self.steps:
+            return self.end  # to the bit
+        return self.start + (self.end - self.start) * step / self.steps
 
 
 @dataclass(frozen=True)
@@ -79,4 +81,7 @@ class Exponential:
 
     def __call__(self, step: int) -> float:
         """The value at ``step``."""
-        return float(self.start * (self.end / self.start) ** min(step / self.steps, 1.0))
+        if step >= self.steps:
+            return self.end
+        share = step / self.steps
+        return math.exp((1 - share) * math.log(self.start) + share * math.log(self.end)) if share else self.start

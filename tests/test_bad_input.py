@@ -55,6 +55,18 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["loss.objective._target_=os.system"], ["loss.objective._target_", "os.system", "gan_cli."]),
     (["loss.objective._target_=torch.load"], ["loss.objective._target_", "torch.load"]),
     (["resume=nowhere"], ["nowhere", "no run directory"]),
+    (["++resume=nowhere"], ["nowhere", "no run directory"]),
+    (["resume="], ["resume", "expected a run directory"]),
+    (["-m", "resume=nowhere", "seed=0,1"], ["resume", "takes no flags"]),
+    (["--config-dir", "nowhere"], ["--config-dir", "nowhere"]),
+    (["+train.foo=1"], ["train.foo", "no such key"]),
+    (["optimizer.lr=inf"], ["optimizer.lr", "inf"]),
+    (["noise=constant", "noise.start=1e39"], ["noise.start", "1e+39"]),
+    (["loss.objective._target_=torch.nn.ReLU"], ["loss.objective._target_", "Objective", "torch.nn.ReLU"]),
+    (["loss.objective._target_=gan_cli.protocols.Objective"], ["loss.objective._target_", "gan_cli.protocols"]),
+    (["+optimizer.decay._target_=gan_cli.losses.Minimax"], ["optimizer.decay", "Minimax"]),
+    (["optimizer.lr={_target_:gan_cli.schedules.Constant,start:1}"], ["optimizer.lr", "float"]),
+    (["architecture.latent_dim=1000000000000000"], ["memory"]),
     (["--multirun", "--cfg", "job"], ["Only one of"]),
 ]
 

@@ -75,3 +75,16 @@ def test_output_into_a_closed_pipe_is_no_bug(workplace: Path) -> None:
         f"{sys.executable} -m gan_cli --help | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_closed_stream_is_no_bug(closed: str, workplace: Path) -> None:
+    redirection = {"stdout": ">&-", "stderr": "2>&-"}[closed]
+    command = f"{sys.executable} -m gan_cli dry_run=true {redirection}"
+    assert subprocess.run(command, shell=True, check=False, capture_output=True).returncode == 0
+
+
+def test_run_outlives_the_reader_of_its_console(workplace: Path) -> None:
+    small = "train.steps=40 train.log_every=1 train.batch_size=4 dataset=ring8 hydra.run.dir=run"
+    subprocess.run(f"{sys.executable} -m gan_cli {small} 2>&1 | head -2", shell=True, check=False, capture_output=True)
+    assert '"completed"' in Path("run/summary.json").read_text()

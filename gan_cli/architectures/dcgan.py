@@ -9,7 +9,7 @@ from torch import nn
 
 from gan_cli.errors import ConfigError, require
 
-SMALLEST, LARGEST = 8, 128
+LARGEST = 128
 BASES = (4, 5, 6, 7)
 SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= LARGEST)
 

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from gan_cli import __version__
@@ -15,23 +16,42 @@ from gan_cli.errors import UserError
 def leave(command: str, work: Callable[[], int]) -> NoReturn:
     """Run a command and end the process with its status; a user's mistake costs one message, a bug its traceback."""
     threading.excepthook = _quiet_about_files
+    # A closed stream (`>&-`) is None here: what would be written to it is lost, and that is all.
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     # torch's OpenMP reads this when it is loaded. Its threads wait for each other by spinning for milliseconds, which
     # makes a run beside another busy process up to forty times slower; this many turns take microseconds.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         status = work()
-        sys.stdout.flush()
     except UserError as error:
         print(f"{command}: {error}", file=sys.stderr)
         status = error.exit_status
+    except (MemoryError, RuntimeError) as error:
+        # torch says of some allocations in words alone that they failed.
+        if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
+            raise
+        print(f"{command}: not enough memory for these sizes: {str(error).splitlines()[0]}", file=sys.stderr)
+        status = 2
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        # The reader of our output has gone (`gan-train --help | head`); the interpreter must not try once more.
+        status = 0  # the reader of our output has gone: `gan-train --help | head`
+    sys.exit(_flushed(command, status))
+
+
+def _flushed(command: str, status: int) -> int:
+    """Hand the last of the output over; the exit status, changed where that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Without a stream the interpreter does not try, and fail, once more at its end.
         sys.stdout = None
-        status = 0
-    sys.exit(status)
+        if not isinstance(error, BrokenPipeError):
+            print(f"{command}: cannot write the output: {error.strerror}", file=sys.stderr)
+            return 2
+    return status
 
 
 def version() -> str:

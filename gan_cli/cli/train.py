@@ -28,6 +28,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     parser.add_argument("--config-dir", "-cd", type=Path)
     parser.add_argument("overrides", nargs="*")
     known, flags = parser.parse_known_args(arguments)
+    if known.config_dir is not None and not known.config_dir.is_dir():
+        raise ConfigError(f"--config-dir: there is no folder {str(known.config_dir)!r}")
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
     return _with_hydra(arguments) if flags else _single(known.overrides, known.config_dir)
 
@@ -38,8 +40,8 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.rundir import RunDirectory
 
     register()
-    named = [override.partition("=")[2] for override in overrides if override.startswith("resume=")]
-    earlier = RunDirectory(Path(named[-1].strip("'\""))) if named and named[-1] != "null" else None
+    named = _resumed(overrides)
+    earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
     from gan_cli import run  # imports torch
 
@@ -49,6 +51,17 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     if earlier is not None:
         return run.resume(composition, earlier)
     return run.start(composition, Path(composition.hydra.hydra.run.dir))
+
+
+def _resumed(arguments: Sequence[str]) -> str | None:
+    """The run directory that the command line asks to go on in, or None."""
+    named = [value for key, _, value in (item.partition("=") for item in arguments) if key.lstrip("+") == "resume"]
+    if not named or named[-1] == "null":
+        return None
+    directory = named[-1].strip("'\"")
+    if not directory:
+        raise ConfigError("resume: expected a run directory, got nothing")
+    return directory
 
 
 def _with_hydra(arguments: Sequence[str]) -> int:
@@ -61,6 +74,8 @@ def _with_hydra(arguments: Sequence[str]) -> int:
     from gan_cli.compose import Composition, explained, register
     from gan_cli.config import conf_dir
 
+    if _resumed(arguments) is not None:
+        raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
     statuses: list[int] = []
 
     def job(config: DictConfig) -> int:

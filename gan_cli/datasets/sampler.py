@@ -168,6 +168,7 @@ class _Prefetcher:
         """The next batch; an error of the thread is raised here."""
         item = self._queue.get()
         if isinstance(item, Exception):
+            self._queue.put(item)  # the thread has ended: whoever asks again hears the same
             raise item
         return item
 

@@ -6,6 +6,7 @@ The protocols are those of VEEGAN and PacGAN (Lin et al. 2018, section 4.1).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,7 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
-class _Mixture:
+class _Mixture(ABC):
     """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1]."""
 
     std: float
@@ -52,9 +53,9 @@ class _Mixture:
         """``(2,)``."""
         return (2,)
 
+    @abstractmethod
     def centres(self) -> Tensor:
         """``(M, 2)``, the means of the modes in the data's own coordinates."""
-        raise NotImplementedError
 
     @property
     def scale(self) -> float:
