@@ -65,6 +65,7 @@ class Telemetry:
                     file.unlink()
             _drop_lines_from(self._directory.metrics, step)
             self._metrics = self._directory.metrics.open("a")
+            _wait_for_a_later_second(self._directory.path)
             self._board = SummaryWriter(str(self._directory.path), purge_step=step or None)
             experiment, start, self._session_end = hparams(  # type: ignore[no-untyped-call]
                 dict(choices), dict.fromkeys(HPARAM_METRICS, 0.0)
@@ -179,6 +180,19 @@ class Telemetry:
     def _sample_files(self) -> list[Path]:
         files = self._directory.samples.glob("step_*.png")
         return sorted(filter(lambda file: SAMPLE_NAME.fullmatch(file.name), files), key=_step_of)
+
+
+def _wait_for_a_later_second(directory: Path) -> None:
+    """TensorBoard reads event files in the order of their names, which carry the second they were begun in.
+
+    A run resumed in the very second it was begun in would be read first; this waits for the next one.
+    """
+    seconds = [name.split(".")[3] for name in (file.name for file in directory.glob("events.out.tfevents.*"))]
+    newest = max((int(second) for second in seconds if second.isdigit()), default=0)
+    for _ in range(25):  # no longer than that: the clock may have been set back since
+        if time.time() >= newest + 1:
+            return
+        time.sleep(0.05)
 
 
 def _step_of(sample: Path) -> int:
