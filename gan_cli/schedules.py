@@ -11,12 +11,6 @@ from dataclasses import dataclass
 from gan_cli.errors import require
 
 
-def _check(start: float, end: float, steps: int) -> None:
-    require(start >= 0, "start", start, "a number >= 0")
-    require(end >= 0, "end", end, "a number >= 0")
-    require(steps >= 1, "steps", steps, "an integer >= 1")
-
-
 @dataclass(frozen=True)
 class Constant:
     """The same value at every step."""
@@ -32,15 +26,22 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A straight line from ``start`` to ``end``."""
+class _Annealed:
+    """What goes from ``start`` to ``end`` in ``steps`` steps, and stays there."""
 
     start: float
     end: float
     steps: int
 
     def __post_init__(self) -> None:
-        _check(self.start, self.end, self.steps)
+        require(self.start >= 0, "start", self.start, "a number >= 0")
+        require(self.end >= 0, "end", self.end, "a number >= 0")
+        require(self.steps >= 1, "steps", self.steps, "an integer >= 1")
+
+
+@dataclass(frozen=True)
+class Linear(_Annealed):
+    """A straight line from ``start`` to ``end``."""
 
     def __call__(self, step: int) -> float:
         """The value at ``step``."""
@@ -50,15 +51,8 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(_Annealed):
     """Half a period of a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, eq. 5)."""
-
-    start: float
-    end: float
-    steps: int
-
-    def __post_init__(self) -> None:
-        _check(self.start, self.end, self.steps)
 
     def __call__(self, step: int) -> float:
         """The value at ``step``."""
@@ -67,17 +61,13 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(_Annealed):
     """A geometric series from ``start`` to ``end``: the same ratio at every step, so both are above 0."""
 
-    start: float
-    end: float
-    steps: int
-
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.start > 0, "start", self.start, "a number > 0")
         require(self.end > 0, "end", self.end, "a number > 0")
-        require(self.steps >= 1, "steps", self.steps, "an integer >= 1")
 
     def __call__(self, step: int) -> float:
         """The value at ``step``."""
