@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,15 +29,20 @@ from gan_cli.optim import Recipe
 from gan_cli.protocols import (
     Algorithm,
     Architecture,
+    Augmentation,
     Constraint,
     Dataset,
     Density,
     FloatArray,
     Images,
+    IntArray,
     Objective,
+    Penalty,
     Schedule,
 )
 from gan_cli.rundir import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 POINTS_SHOWN = 1000
 SAMPLE_BLOCK = 256
@@ -45,10 +51,10 @@ SAMPLE_BLOCK = 256
 SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "")
 
 # Parts of a run that may be null.
-OPTIONAL = ("loss.constraint", "noise")
+OPTIONAL = ("loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
 # What an algorithm's constructor is given; the configuration sets the rest of its parameters.
-PROVIDED = ("context", "architecture", "loss", "noise", "optimizer", "sampler")
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Plan:
     architecture: Architecture
     loss: LossSection
     noise: Schedule | None
+    augment: Augmentation | None
     optimizer: Recipe
 
     def summary(self) -> str:
@@ -71,11 +78,14 @@ class Plan:
             "architecture": _named(self.architecture),
             **{
                 f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
-                for name, network in _outline(self.architecture, self.dataset.shape).items()
+                for name, network in _outline(self.architecture, _sizes(config, self.dataset)).items()
             },
+            "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
             "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
             f" constraint: {_named(self.loss.constraint)}",
+            "penalties": ", ".join(map(_named, self.loss.penalties)) or "none",
             "noise": _named(self.noise),
+            "augment": _named(self.augment),
             "optimizer": _named(self.optimizer),
             "device": ", ".join(f"{key}={value}" for key, value in self.device.facts().items()),
             "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
@@ -94,8 +104,12 @@ def plan(config: DictConfig) -> Plan:
         "dataset": (typed.dataset, Dataset),
         "architecture": (typed.architecture, Architecture),
         "loss.objective": (typed.loss.objective, Objective),
+        **{f"loss.penalty.{name}": (node, Penalty) for name, node in (typed.loss.penalty or {}).items()},
+        "loss.anneal": (typed.loss.anneal, Schedule),
+        "loss.top_k": (typed.loss.top_k, Schedule),
         "loss.constraint": (typed.loss.constraint, Constraint),
         "noise": (typed.noise, Schedule),
+        "augment": (typed.augment, Augmentation),
         "optimizer": (typed.optimizer, Recipe),
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
@@ -106,16 +120,49 @@ def plan(config: DictConfig) -> Plan:
         raise ConfigError("\n".join(found))
     built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
-    work = _forward_flops(architecture, dataset.shape, typed.train.batch_size)
+    penalties = {name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}}
+    _refuse_what_does_not_fit(typed, dataset, penalties)
+    sizes = _sizes(typed, dataset)
+    work = _forward_flops(architecture, sizes, typed.train.batch_size)
+    if penalties and any(map(_couples_samples, _outline(architecture, sizes)["discriminator"].modules())):
+        logger.warning(
+            "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
+            " others: architecture.norm_d=layer or none"
+        )
     return Plan(
         config=typed,
         device=choose(typed.device, work),
         dataset=dataset,
         architecture=architecture,
-        loss=replace(typed.loss, objective=built["loss.objective"], constraint=built.get("loss.constraint")),
+        loss=replace(
+            typed.loss,
+            objective=built["loss.objective"],
+            penalty=penalties,
+            anneal=built.get("loss.anneal"),
+            top_k=built.get("loss.top_k"),
+            constraint=built.get("loss.constraint"),
+        ),
         noise=built.get("noise"),
+        augment=built.get("augment"),
         optimizer=built["optimizer"],
     )
+
+
+def _refuse_what_does_not_fit(config: Config, dataset: Dataset, penalties: Mapping[str, Penalty]) -> None:
+    """Raise ``ConfigError`` for parts that are right each by itself, but not together."""
+    if config.conditional and dataset.classes == 0:
+        raise ConfigError(f"conditional: expected false for {_named(dataset)}, whose samples have no labels")
+    if penalties and config.device.compile:
+        raise ConfigError(
+            f"device.compile: expected false with penalties ({', '.join(penalties)}), got true: torch.compile cannot"
+            " differentiate a gradient again. Use device.compile=false or loss/penalty=none"
+        )
+    if config.augment is not None and len(dataset.shape) != 3:
+        raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
+
+
+def _couples_samples(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm)
 
 
 def assemble(plan: Plan) -> Algorithm:
@@ -127,20 +174,27 @@ def assemble(plan: Plan) -> Algorithm:
     """
     train, seed = plan.config.train, plan.config.seed
     source = plan.dataset.load()
+    labels = _labels(plan, source) if plan.config.conditional else None
+    if isinstance(source, Images):
+        source = replace(source, labels=labels)  # nobody asks for them otherwise
     provided = {
         "context": Context(
             shape=plan.dataset.shape,
+            classes=0 if labels is None else plan.dataset.classes or int(labels.max()) + 1,
             device=plan.device,
             seed=seed,
             batch_size=train.batch_size,
+            pac=plan.config.pac,
             log_every=train.log_every,
             sample_count=train.sample_count,
             half_life=plan.config.ema.half_life,
+            labels=labels,
             points=None if isinstance(source, Images) else _points(source, seed),
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,
         "noise": plan.noise,
+        "augment": plan.augment,
         "optimizer": plan.optimizer,
         "sampler": make_sampler(source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data),
     }
@@ -149,26 +203,43 @@ def assemble(plan: Plan) -> Algorithm:
     return algorithm
 
 
+def _labels(plan: Plan, source: Images | Density) -> IntArray:
+    """The label of every sample; raises ``ConfigError`` if the data have none after all."""
+    if not isinstance(source, Images) or source.labels is None:
+        raise ConfigError(f"conditional: expected false, because these data have no labels: {_named(plan.dataset)}")
+    return source.labels
+
+
 @dataclass(frozen=True)
 class TrainedGenerator:
     """A generator as a run left it.
 
     Attributes:
-        network: ``(N, latent_dim) -> (N, *shape)``; the moving average, in evaluation mode, on the CPU.
+        network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
+            the moving average, in evaluation mode, on the CPU.
         latent_dim: dimensions of z.
+        classes: how many classes it was told; 0: none.
         dataset: what it learned, for the samples' own coordinates.
         step: updates it has seen.
     """
 
     network: nn.Module
     latent_dim: int
+    classes: int
     dataset: Dataset
     step: int
 
     @torch.no_grad()
-    def samples(self, latents: Tensor) -> FloatArray:
-        """``(N, *shape)`` on the scale of [-1, 1], from latents ``(N, latent_dim)``; bounded memory for any N."""
-        return torch.cat([self.network(block) for block in torch.split(latents, SAMPLE_BLOCK)]).numpy()
+    def samples(self, latents: Tensor, labels: Tensor | None = None) -> FloatArray:
+        """``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N.
+
+        Args:
+            latents: ``(N, latent_dim)``.
+            labels: ``(N,)`` in [0, classes), where ``classes`` > 0.
+        """
+        inputs = [latents] if labels is None else [latents, labels]
+        blocks = zip(*(torch.split(each, SAMPLE_BLOCK) for each in inputs), strict=True)
+        return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
 def trained_generator(directory: RunDirectory) -> TrainedGenerator:
@@ -181,10 +252,12 @@ def trained_generator(directory: RunDirectory) -> TrainedGenerator:
     dataset: Dataset = nodes.create(typed.dataset, "dataset", Dataset)
     architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
     state = checkpoint.load_latest(directory.checkpoints)
-    network = architecture.generator(dataset.shape)
+    with fitting(directory):
+        classes = int(state["algorithm"]["classes"])
+    network = architecture.generator(dataset.shape, classes)
     with fitting(directory):
         network.load_state_dict(state["algorithm"]["average"])
-    return TrainedGenerator(network.eval(), architecture.latent_dim, dataset, int(state["step"]))
+    return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, int(state["step"]))
 
 
 @contextlib.contextmanager
@@ -219,19 +292,39 @@ def _typed(config: DictConfig) -> Config:
     return typed
 
 
-def _outline(architecture: Architecture, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+@dataclass(frozen=True)
+class _Sizes:
+    """What networks are built for; the classes of data that are not loaded yet count as one."""
+
+    shape: tuple[int, ...]
+    pack_shape: tuple[int, ...]
+    classes: int
+
+
+def _sizes(config: Config, dataset: Dataset) -> _Sizes:
+    first, *rest = dataset.shape
+    return _Sizes(dataset.shape, (config.pac * first, *rest), (dataset.classes or 1) if config.conditional else 0)
+
+
+def _outline(architecture: Architecture, sizes: _Sizes) -> dict[str, nn.Module]:
     """Both networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
     with torch.device("meta"):
-        return {"generator": architecture.generator(shape), "discriminator": architecture.discriminator(shape)}
+        return {
+            "generator": architecture.generator(sizes.shape, sizes.classes),
+            "discriminator": architecture.discriminator(sizes.pack_shape, sizes.classes),
+        }
 
 
-def _forward_flops(architecture: Architecture, shape: tuple[int, ...], batch_size: int) -> int:
+def _forward_flops(architecture: Architecture, sizes: _Sizes, batch_size: int) -> int:
     """Floating-point operations of one forward pass of a batch through G and then D, by torch's own count."""
-    networks = _outline(architecture, shape)
+    networks = _outline(architecture, sizes)
     # Two samples suffice, and batch norm wants no fewer.
     z = torch.empty(2, architecture.latent_dim, device="meta")
+    packs = torch.empty(2, *sizes.pack_shape, device="meta")
+    labels = [torch.zeros(2, dtype=torch.int64, device="meta")] if sizes.classes else []
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        networks["discriminator"](networks["generator"](z))
+        networks["generator"](z, *labels)
+        networks["discriminator"](packs, *labels)
     return int(counter.get_total_flops()) * batch_size // 2
 
 

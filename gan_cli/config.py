@@ -103,12 +103,20 @@ class LossSection:
     """What D and G minimise, and how D is kept within bounds."""
 
     objective: Any = setting(None, "losses of D and G from D's logits")
+    penalty: Any = setting(None, "penalties on D's gradient, by name; null: none")
+    anneal: Any = setting(None, "a factor on all penalties over the steps; null: 1")
+    top_k: Any = setting(None, "share of a batch that G learns from, D's favourites, over the steps; null: all")
     constraint: Any = setting(None, "projection of D's weights after each D update")
     d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
     warmup: WarmupSection = field(default_factory=WarmupSection)
 
     def __post_init__(self) -> None:
         require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
+
+    @property
+    def penalties(self) -> list[Any]:
+        """The penalties there are."""
+        return list((self.penalty or {}).values())
 
     def d_steps_at(self, step: int) -> int:
         """D updates that go before generator update number ``step``, counted from 0."""
@@ -141,15 +149,21 @@ class Config:
     algorithm: Any = setting(None, "how one update is made")
     loss: LossSection = field(default_factory=LossSection)
     noise: Any = setting(None, "instance noise: sigma over the steps")
+    augment: Any = setting(None, "random changes to D's images; null: none")
     optimizer: Any = setting(None, "optimizer of both networks")
     ema: MovingAverageSection = field(default_factory=MovingAverageSection)
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)
+    conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
+    pac: int = setting(1, "samples that D judges as one (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
     resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 
     def __post_init__(self) -> None:
+        size = self.train.batch_size
+        require(self.pac >= 1 and size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
+        require(self.pac == 1 or not self.conditional, "pac", self.pac, "1 with conditional=true")
         require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2**63 - 1")
 
 

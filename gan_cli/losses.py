@@ -8,10 +8,13 @@ The caller reduces; nothing here knows of optimizers, penalties or noise.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
+
+from gan_cli.errors import require
 
 LOG_2 = math.log(2.0)
 
@@ -20,6 +23,8 @@ class JensenShannon:
     """What the losses of the original GAN share: its discriminator (Goodfellow et al. 2014, eq. 1)."""
 
     divergence_name: ClassVar[str] = "jsd"
+    relativistic: ClassVar[bool] = False
+    boundary: float = 0.0
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """``-log D(x) - log(1 - D(G(z)))`` per pair of samples.
@@ -49,7 +54,7 @@ class JensenShannon:
 class NonSaturating(JensenShannon):
     """G minimises ``-log D(G(z))``, strong where D is confident (Goodfellow et al. 2014, section 3)."""
 
-    def g_loss(self, fake: Tensor) -> Tensor:
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """``-log D(G(z))`` per sample, ``(N,)``, from logits ``(N,)``."""
         return softplus(-fake)
 
@@ -57,7 +62,7 @@ class NonSaturating(JensenShannon):
 class Minimax(JensenShannon):
     """G minimises ``log(1 - D(G(z)))``, whose gradient vanishes where D is confident (ibid., eq. 1)."""
 
-    def g_loss(self, fake: Tensor) -> Tensor:
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """``log(1 - D(G(z)))`` per sample, ``(N,)``, from logits ``(N,)``."""
         return -softplus(fake)
 
@@ -66,12 +71,14 @@ class Wasserstein:
     """The critic's loss without sigmoid and logarithm (Arjovsky et al. 2017, eq. 2 and algorithm 1)."""
 
     divergence_name: ClassVar[str] = "wasserstein"
+    relativistic: ClassVar[bool] = False
+    boundary: None = None
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """``f(G(z)) - f(x)`` per pair of samples, ``(N,)``; the critic maximises its negative."""
         return fake - real
 
-    def g_loss(self, fake: Tensor) -> Tensor:
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """``-f(G(z))`` per sample, ``(N,)``. Its value means nothing by itself."""
         return -fake
 
@@ -81,4 +88,103 @@ class Wasserstein:
 
     def score(self, logits: Tensor) -> Tensor:
         """The critic value itself. Same shape as ``logits``."""
+        return logits
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Least squares instead of logarithms: no vanishing gradient far from the boundary (Mao et al. 2017, eq. 2).
+
+    Attributes:
+        a: what D is to say of generated samples.
+        b: what D is to say of real ones.
+        c: what G wants D to say of generated ones. (a, b, c) = (0, 1, 1) is the paper's eq. 9, (-1, 1, 0) its eq. 8.
+    """
+
+    divergence_name: ClassVar[str] = "le_cam"
+    relativistic: ClassVar[bool] = False
+    a: float = 0.0
+    b: float = 1.0
+    c: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.a < self.b, "a", self.a, f"a number below b, which is {self.b}")
+
+    @property
+    def boundary(self) -> float:
+        """Half way between the two targets."""
+        return (self.a + self.b) / 2
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``((D(x) - b)^2 + (D(G(z)) - a)^2) / 2`` per pair of samples, ``(N,)``."""
+        return 0.5 * ((real - self.b).square() + (fake - self.a).square())
+
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``(D(G(z)) - c)^2 / 2`` per sample, ``(N,)``."""
+        return 0.5 * (fake - self.c).square()
+
+    def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Lower bound on Le Cam's distance ``1/2 int (p - q)^2 / (p + q)``, 0-dimensional, in [0, 1].
+
+        The best D is ``(b p + a q) / (p + q)``, where ``d_loss`` is ``(b - a)^2 / 2 int p q / (p + q)``.
+        """
+        scale = (self.b - self.a) ** 2
+        return (1.0 - 4.0 * self.d_loss(real, fake).mean() / scale).clamp(0.0, 1.0)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """D's own output, near ``b`` for real samples and near ``a`` for generated ones."""
+        return logits
+
+
+class Hinge:
+    """D's margins, G's critic value (Lim & Ye 2017; Miyato et al. 2018, eqs. 16 and 17)."""
+
+    divergence_name: ClassVar[str] = "total_variation"
+    relativistic: ClassVar[bool] = False
+    boundary: float = 0.0
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``max(0, 1 - D(x)) + max(0, 1 + D(G(z)))`` per pair of samples, ``(N,)``."""
+        return relu(1.0 - real) + relu(1.0 + fake)
+
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``-D(G(z))`` per sample, ``(N,)``."""
+        return -fake
+
+    def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Lower bound on the total variation distance, 0-dimensional, in [0, 1].
+
+        The best D is ``sign(p - q)``, where ``d_loss`` is ``2 int min(p, q) = 2 (1 - TV)``.
+        """
+        return (1.0 - 0.5 * self.d_loss(real, fake).mean()).clamp(0.0, 1.0)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """The critic value. Same shape as ``logits``."""
+        return logits
+
+
+class Relativistic:
+    """D compares each real sample with a generated one (Jolicoeur-Martineau 2019, RSGAN; Huang et al. 2024, eq. 2)."""
+
+    divergence_name: ClassVar[str] = "relativistic"
+    relativistic: ClassVar[bool] = True
+    boundary: None = None
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``-log sigmoid(D(x) - D(G(z)))`` per pair of samples, ``(N,)``; ``log 2`` for a D that knows nothing."""
+        return softplus(fake - real)
+
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """``-log sigmoid(D(G(z)) - D(x))`` per pair of samples, ``(N,)``."""
+        return softplus(real - fake)
+
+    def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Lower bound on half the paired relativistic divergence (Jolicoeur-Martineau 2020, eq. 4), in [0, log 2].
+
+        It is 0 for equal distributions, and ``log 2`` where D tells every pair apart; 0-dimensional.
+        """
+        return (LOG_2 - self.d_loss(real, fake).mean()).clamp(0.0, LOG_2)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """The critic value: only differences between real and generated samples mean something."""
         return logits

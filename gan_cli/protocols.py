@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -39,16 +40,27 @@ class Schedule(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """Losses of D and of G per sample, from D's logits; see ``losses.py``."""
+    """Losses of D and of G per sample, from D's logits; see ``losses.py``.
+
+    Attributes:
+        divergence_name: what :meth:`divergence` is called in ``divergence/<name>``.
+        relativistic: whether G's loss also looks at real samples; if not, D is spared a pass over them.
+    """
 
     divergence_name: ClassVar[str]
+    relativistic: ClassVar[bool]
+
+    @property
+    def boundary(self) -> float | None:
+        """The logit above which D says "real"; None where only differences of logits mean something."""
+        ...
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """What D minimises, ``(N,)``, from logits ``(N,)`` each."""
         ...
 
-    def g_loss(self, fake: Tensor) -> Tensor:
-        """What G minimises, ``(N,)``, from logits ``(N,)``."""
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What G minimises, ``(N,)``, from logits ``(N,)`` each; only relativistic objectives look at ``real``."""
         ...
 
     def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -57,6 +69,78 @@ class Objective(Protocol):
 
     def score(self, logits: Tensor) -> Tensor:
         """D(x) as it is reported: a probability or a critic value."""
+        ...
+
+
+Critic: TypeAlias = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch and what D says of it, for penalties.
+
+    Attributes:
+        samples: ``(N, *shape)``, as they came to D: before augmentation and instance noise.
+        logits: ``(N,)``.
+        slope: gives d logits / d samples, ``(N, *shape)``, differentiable; computed once, whoever asks.
+    """
+
+    samples: Tensor
+    logits: Tensor
+    slope: Callable[[], Tensor]
+
+
+class Side(Enum):
+    """The two batches that D judges."""
+
+    real = "real"
+    fake = "fake"
+
+
+@runtime_checkable
+class Penalty(Protocol):
+    """What D pays for beside its objective; see ``penalties.py``. Knows nothing of the objective.
+
+    Attributes:
+        looks_at: the batches whose slope it asks for.
+        weight: factor on its values.
+        every: it is due at every so many-th D update, and counts that much more then.
+    """
+
+    looks_at: ClassVar[frozenset[Side]]
+    weight: float
+    every: int
+
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+        """Values per sample, ``(N,)``, differentiable with respect to D's parameters.
+
+        Args:
+            critic: D with all that stands before it, ``(N, *shape) -> (N,)``, for points of the penalty's own.
+            real: real samples.
+            fake: generated samples, without a way back to G.
+            random: the stream to draw from.
+        """
+        ...
+
+
+@runtime_checkable
+class Augmentation(Stateful, Protocol):
+    """Random changes to D's images, real and generated alike; see ``augment.py``."""
+
+    def place(self, device: torch.device) -> None:
+        """Move what it keeps to the device."""
+        ...
+
+    def __call__(self, images: Tensor, random: torch.Generator) -> Tensor:
+        """``(N, C, H, W)`` in, the same out; differentiable with respect to ``images``."""
+        ...
+
+    def observe(self, margins: Tensor) -> None:
+        """Learn how far D's logits of real samples, ``(N,)``, lie above its boundary."""
+        ...
+
+    def figures(self) -> dict[str, Tensor]:
+        """Tag -> 0-dimensional tensor on the device."""
         ...
 
 
@@ -71,18 +155,21 @@ class Constraint(Protocol):
 
 @runtime_checkable
 class Architecture(Protocol):
-    """A generator and a discriminator that fit each other."""
+    """A generator and a discriminator that fit each other.
+
+    Both networks take labels as a second argument, ``(N,)`` int64, where they are built for ``classes`` > 0.
+    """
 
     @property
     def latent_dim(self) -> int:
         """Dimensions of z."""
         ...
 
-    def generator(self, shape: tuple[int, ...]) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
         ...
 
-    def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
         ...
 
@@ -110,11 +197,22 @@ class Density(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """What there is to learn. Constructing one reads nothing; :meth:`load` does."""
+    """What there is to learn. Constructing one reads nothing; :meth:`load` does.
+
+    Attributes:
+        licence: under what terms the data, and so what is learned from them, may be used; one sentence.
+    """
+
+    licence: ClassVar[str]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
+        ...
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the labels tell apart; 0: there are no labels; None: known once the data are loaded."""
         ...
 
     def load(self) -> Images | Density:
@@ -126,11 +224,24 @@ class Dataset(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Real samples on the device.
+
+    Attributes:
+        samples: ``(N, *shape)`` float32, in [-1, 1].
+        labels: ``(N,)`` int64, or None where the data have none or nobody asks for them.
+    """
+
+    samples: Tensor
+    labels: Tensor | None = None
+
+
 class Sampler(Stateful, Protocol):
     """Feeds real minibatches."""
 
-    def next(self) -> Tensor:
-        """``(batch_size, *shape)`` float32 on the device, in [-1, 1]; always of the same shape."""
+    def next(self) -> Batch:
+        """The next ``batch_size`` samples; always of the same shape."""
         ...
 
     def close(self) -> None:
@@ -160,10 +271,12 @@ class Preview:
     Attributes:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
         surface: D over the plane, where the data are 2-D.
+        columns: of the grid; None: about as many as there are rows.
     """
 
     samples: FloatArray
     surface: Surface | None = None
+    columns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.architectures.dcgan import DCGAN, SIZES
+from gan_cli.architectures.dcgan import DCGAN
+from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.mlp import MLP
+from gan_cli.architectures.shapes import SIZES
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols import Architecture
 
@@ -16,7 +18,7 @@ Layer = tuple[int, int, int, int, int]
 
 def pair(architecture: Architecture, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
-    return architecture.generator(shape), architecture.discriminator(shape)
+    return architecture.generator(shape, 0), architecture.discriminator(shape, 0)
 
 
 def convolutions(network: nn.Module) -> list[Layer]:
@@ -72,7 +74,7 @@ def test_dcgan_at_64_has_the_layers_of_the_reference_implementation() -> None:
     assert kinds(discriminator) == [
         *("Conv2d", "LeakyReLU"),
         *["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3,
-        *("Conv2d", "Flatten"),
+        "Conv2d",
     ]
     assert {layer.negative_slope for layer in discriminator.modules() if isinstance(layer, nn.LeakyReLU)} == {0.2}
     assert not any(layer.bias is not None for layer in generator.modules() if isinstance(layer, nn.ConvTranspose2d))
@@ -116,14 +118,14 @@ def test_dcgan_weights_start_from_a_normal_of_deviation_0_02() -> None:
 def test_dcgan_refuses_other_sizes_and_names_those_it_builds(shape: tuple[int, ...], got: str) -> None:
     for build in (DCGAN().generator, DCGAN().discriminator):
         with pytest.raises(ConfigError) as refused:
-            build(shape)
+            build(shape, 0)
         assert got in str(refused.value)
         assert ", ".join(map(str, SIZES)) in str(refused.value)
 
 
 def test_dcgan_refuses_points_and_names_an_architecture_that_takes_them() -> None:
     with pytest.raises(ConfigError, match=r"\(2,\).*architecture=mlp"):
-        DCGAN().generator((2,))
+        DCGAN().generator((2,), 0)
 
 
 @pytest.mark.parametrize("key", ["latent_dim", "width", "width_g", "width_d"])
@@ -147,7 +149,7 @@ def test_mlp_builds_images_of_any_shape_within_minus_1_and_1(shape: tuple[int, .
 
 def test_mlp_places_points_without_a_bound() -> None:
     """Through tanh, modes at the edge of [-1, 1] could hardly be reached."""
-    generator, discriminator = pair(MLP(latent_dim=7, batch_norm_g=False), (2,))
+    generator, discriminator = pair(MLP(latent_dim=7, norm_g=Norm.none), (2,))
     points = generator(1e4 * torch.randn(3, 7))
     assert points.shape == (3, 2)
     assert points.abs().max() > 10
@@ -165,16 +167,17 @@ def test_mlp_layers_have_the_widths_that_were_asked_for() -> None:
     assert widths(discriminator) == [(64, 3), (3, 1)]
 
 
-@pytest.mark.parametrize(("g", "d"), [(True, False), (False, True), (False, False)])
-def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_network_it_is_told_to(g: bool, d: bool) -> None:
-    architecture = MLP(generator_hidden=(6, 5, 4), discriminator_hidden=(9, 8), batch_norm_g=g, batch_norm_d=d)
+@pytest.mark.parametrize(("g", "d"), [(Norm.batch, Norm.none), (Norm.layer, Norm.batch), (Norm.none, Norm.layer)])
+def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_network_it_is_told_to(g: Norm, d: Norm) -> None:
+    architecture = MLP(generator_hidden=(6, 5, 4), discriminator_hidden=(9, 8), norm_g=g, norm_d=d)
+    kinds = {nn.BatchNorm1d: Norm.batch, nn.LayerNorm: Norm.layer}
 
-    def normalised(network: nn.Module) -> list[int]:
-        return [m.num_features for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
+    def normalised(network: nn.Module) -> list[tuple[Norm, int]]:
+        return [(kinds[type(m)], len(m.weight)) for m in network.modules() if type(m) in kinds]
 
     generator, discriminator = pair(architecture, (1, 8, 8))
-    assert normalised(generator) == ([5, 4] if g else [])
-    assert normalised(discriminator) == ([8] if d else [])
+    assert normalised(generator) == ([] if g is Norm.none else [(g, 5), (g, 4)])
+    assert normalised(discriminator) == ([] if d is Norm.none else [(d, 8)])
 
 
 def test_mlp_without_hidden_layers_is_linear() -> None:

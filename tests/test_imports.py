@@ -17,12 +17,14 @@ PACKAGE = Path(gan_cli.__file__).parent
 # Rooms that must not know of one another, whatever else changes.
 FORBIDDEN = {
     "loop": {"algorithms", "build", "compose", "losses", "architectures", "device", "run", "cli"},
-    "losses": {"algorithms", "optim", "noise", "config", "build", "constraints"},
+    "losses": {"algorithms", "optim", "noise", "config", "build", "constraints", "penalties"},
+    "penalties": {"algorithms", "losses", "optim", "noise", "config", "build", "constraints"},
+    "augment": {"algorithms", "losses", "noise", "config", "build"},
     "schedules": {"optim", "noise", "algorithms", "config"},
     "noise": {"schedules", "algorithms", "config"},
     "checkpoint": {"algorithms", "build", "telemetry", "protocols"},
     "architectures": {"losses", "algorithms", "build", "datasets"},
-    "algorithms": {"build", "compose", "telemetry", "losses", "architectures", "datasets", "run", "cli"},
+    "algorithms": {"build", "compose", "telemetry", "losses", "penalties", "augment", "architectures", "datasets", "run", "cli"},
     "telemetry": {"algorithms", "build", "run", "cli"},
     "config": {"build", "compose", "protocols"},
 }

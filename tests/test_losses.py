@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_cli.losses import JensenShannon, Minimax, NonSaturating, Wasserstein
+from gan_cli.algorithms.adversarial import margins
+from gan_cli.errors import InvalidValueError
+from gan_cli.losses import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.protocols import Objective
 
 LOG_2 = math.log(2.0)
 JSD_FAMILY = [NonSaturating(), Minimax()]
-ALL = [*JSD_FAMILY, Wasserstein()]
+ALL = [*JSD_FAMILY, Wasserstein(), LeastSquares(), LeastSquares(-1.0, 1.0, 0.0), Hinge(), Relativistic()]
 
 # How often each outcome occurs among as many real samples as generated ones.
 COUNTS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=6)
@@ -32,11 +34,11 @@ class Game:
         self.p, self.q = counts.T / total
         self._real, self._fake = (torch.arange(len(counts)).repeat_interleave(torch.tensor(c)) for c in counts.T)
 
-    def d_loss(self, objective: JensenShannon, table: Tensor) -> Tensor:
+    def d_loss(self, objective: Objective, table: Tensor) -> Tensor:
         """The mean loss of a D that gives outcome x the logit ``table[x]``."""
         return objective.d_loss(table[self._real], table[self._fake]).mean()
 
-    def divergence(self, objective: JensenShannon, table: Tensor) -> float:
+    def divergence(self, objective: Objective, table: Tensor) -> float:
         return float(objective.divergence(table[self._real], table[self._fake]))
 
     def best_logits(self) -> Tensor:
@@ -120,6 +122,65 @@ def test_divergence_of_any_other_d_is_a_lower_bound_within_0_and_log_2(
     assert 0.0 <= bound <= min(jsd(game.p, game.q) + 1e-12, LOG_2)
 
 
+@given(COUNTS)
+@settings(deadline=None, max_examples=25)
+def test_best_d_of_least_squares_gives_le_cams_distance(pairs: list[tuple[int, int]]) -> None:
+    game = Game(pairs)
+    le_cam = 0.5 * float(np.sum((game.p - game.q) ** 2 / (game.p + game.q)))
+    for objective in (LeastSquares(), LeastSquares(-1.0, 1.0, 0.0), LeastSquares(0.1, 0.9, 0.5)):
+        best = torch.tensor((objective.b * game.p + objective.a * game.q) / (game.p + game.q))
+        assert game.divergence(objective, best) == pytest.approx(le_cam, abs=1e-12)
+        for other in (best + 0.1, best * 0.5, torch.zeros_like(best)):
+            assert game.divergence(objective, other) <= le_cam + 1e-12
+
+
+@given(COUNTS)
+@settings(deadline=None, max_examples=25)
+def test_best_d_of_the_hinge_loss_gives_the_total_variation(pairs: list[tuple[int, int]]) -> None:
+    game = Game(pairs)
+    variation = 0.5 * float(np.abs(game.p - game.q).sum())
+    best = torch.tensor(np.sign(game.p - game.q))
+    assert game.divergence(Hinge(), best) == pytest.approx(variation, abs=1e-12)
+    for other in (best * 0.5, best * 3, best + 0.3):
+        assert game.divergence(Hinge(), other) <= variation + 1e-12
+
+
+@given(COUNTS)
+@settings(deadline=None, max_examples=25)
+def test_no_critic_finds_a_relativistic_divergence_between_equal_distributions(pairs: list[tuple[int, int]]) -> None:
+    values = torch.tensor([pair[0] for pair in pairs], dtype=torch.float64)
+    real, fake = torch.cartesian_prod(values, values).unbind(1)  # every real sample against every generated one
+    assert float(Relativistic().divergence(real, fake)) == 0.0
+    apart = torch.full_like(real, 60.0)
+    assert float(Relativistic().divergence(apart, -apart)) == pytest.approx(LOG_2, abs=1e-12)
+
+
+def test_relativistic_losses_know_differences_alone() -> None:
+    real, fake = torch.tensor(REAL), torch.tensor(FAKE)
+    torch.testing.assert_close(Relativistic().d_loss(real + 5, fake + 5), Relativistic().d_loss(real, fake))
+    torch.testing.assert_close(Relativistic().g_loss(real, fake), Relativistic().d_loss(fake, real))
+
+
+def test_margins_are_measured_from_the_boundary_where_there_is_one_and_between_pairs_where_there_is_none() -> None:
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([0.4, -3.0])
+    for objective in (NonSaturating(), Hinge()):
+        above, below = margins(objective, real, fake)
+        assert (above.tolist(), below.tolist()) == (real.tolist(), (-fake).tolist())
+    above, below = margins(LeastSquares(), real, fake)
+    assert above.tolist() == [1.5, -1.5]
+    torch.testing.assert_close(below, torch.tensor([0.1, 3.5]))
+    for objective in (Wasserstein(), Relativistic()):
+        above, below = margins(objective, real, fake)
+        torch.testing.assert_close(above, torch.tensor([1.6, 2.0]))
+        assert torch.equal(above, below)
+
+
+def test_least_squares_refuses_targets_the_wrong_way_round() -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        LeastSquares(a=1.0, b=0.0)
+    assert refused.value.key == "a"
+
+
 def test_d_that_knows_nothing_has_loss_2_log_2() -> None:
     assert float(NonSaturating().d_loss(torch.zeros(3), torch.zeros(3)).mean()) == pytest.approx(2 * LOG_2)
 
@@ -145,20 +206,24 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         (NonSaturating(), -np.log(sigmoid(REAL)) - np.log(1 - sigmoid(FAKE)), -np.log(sigmoid(FAKE))),
         (Minimax(), -np.log(sigmoid(REAL)) - np.log(1 - sigmoid(FAKE)), np.log(1 - sigmoid(FAKE))),
         (Wasserstein(), FAKE - REAL, -FAKE),
+        (LeastSquares(), ((REAL - 1) ** 2 + FAKE**2) / 2, (FAKE - 1) ** 2 / 2),
+        (LeastSquares(-1.0, 1.0, 0.0), ((REAL - 1) ** 2 + (FAKE + 1) ** 2) / 2, FAKE**2 / 2),
+        (Hinge(), np.maximum(0, 1 - REAL) + np.maximum(0, 1 + FAKE), -FAKE),
+        (Relativistic(), -np.log(sigmoid(REAL - FAKE)), -np.log(sigmoid(FAKE - REAL))),
     ],
-    ids=["non-saturating", "minimax", "wasserstein"],
+    ids=["non-saturating", "minimax", "wasserstein", "lsgan", "lsgan-pearson", "hinge", "relativistic"],
 )
 def test_per_sample_losses_follow_their_definition(
     objective: Objective, d_loss: np.ndarray, g_loss: np.ndarray
 ) -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
     np.testing.assert_allclose(objective.d_loss(real, fake), d_loss, rtol=1e-12)
-    np.testing.assert_allclose(objective.g_loss(fake), g_loss, rtol=1e-12)
+    np.testing.assert_allclose(objective.g_loss(real, fake), g_loss, rtol=1e-12)
 
 
 def g_gradient(objective: Objective, logits: np.ndarray) -> np.ndarray:
     fake = torch.tensor(logits, requires_grad=True)
-    objective.g_loss(fake).sum().backward()
+    objective.g_loss(torch.zeros_like(fake), fake).sum().backward()
     assert fake.grad is not None
     return fake.grad.numpy()
 
@@ -183,7 +248,7 @@ def test_minimax_starves_the_generator_where_d_is_confident_and_non_saturating_d
 def test_huge_logits_give_finite_losses_and_gradients_in_float32(objective: Objective) -> None:
     real = torch.tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)
     fake = torch.tensor([1e4, -1e4, -1e4, 1e4], requires_grad=True)
-    losses = objective.d_loss(real, fake) + objective.g_loss(fake)
+    losses = objective.d_loss(real, fake) + objective.g_loss(real, fake)
     losses.sum().backward()
     assert real.grad is not None
     assert fake.grad is not None

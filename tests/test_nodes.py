@@ -87,7 +87,7 @@ def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
         ({**LINEAR, "steps": 10.0}, "steps", "int", "10.0"),
         ({**LINEAR, "steps": "10"}, "steps", "int", "'10'"),
         ({**LINEAR, "steps": False}, "steps", "int", "False"),
-        ({"_target_": "gan_cli.architectures.mlp.MLP", "batch_norm_d": 1}, "batch_norm_d", "bool", "1"),
+        ({"_target_": "gan_cli.architectures.mlp.MLP", "spectral_norm": 1}, "spectral_norm", "bool", "1"),
         ({"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": "88"}, "generator_hidden", "int", "'88'"),
         (
             {"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, True]},

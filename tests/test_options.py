@@ -14,8 +14,11 @@ from gan_cli.nodes import parameters, resolve
 from tests.conftest import SHORT, TINY, Command
 from tests.fixtures import make_folder
 
-SMALL_WIDTHS = {"dcgan": ["architecture.width=4"]}
-DOWNLOADED = ("mnist", "fashion_mnist")
+SMALL_WIDTHS = {
+    "dcgan": ["architecture.width=4"],
+    "resnet": ["architecture.width_g=4", "architecture.width_d=4"],
+    "r3gan": ["architecture.width=4", "architecture.cardinality=2"],
+}
 
 
 def options() -> list[str]:

@@ -50,7 +50,7 @@ def numbers(batch: Tensor) -> list[int]:
 
 
 def drawn(sampler: Any, batches: int) -> list[int]:
-    return [number for _ in range(batches) for number in numbers(sampler.next())]
+    return [number for _ in range(batches) for number in numbers(sampler.next().samples)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,7 +66,7 @@ def test_every_epoch_is_a_new_permutation_across_the_borders_of_batches(kind: Ki
 def test_every_batch_has_the_same_shape_and_type(kind: Kind, opened: list[Any]) -> None:
     opened.append(kind(NUMBERED, BATCH, 0, CPU))
     for _ in range(6):
-        batch = opened[0].next()
+        batch = opened[0].next().samples
         assert batch.shape == (BATCH, 1, 4, 4)
         assert batch.dtype is torch.float32
 
@@ -93,7 +93,7 @@ def test_streamed_batches_are_those_of_resident_data_to_the_bit(
         pixels = np.load(tmp_path / "pixels.npy", mmap_mode="r")
     opened.append(StreamedSampler(Images(pixels), 16, 5, CPU))
     for _ in range(12):
-        assert torch.equal(opened[0].next(), resident.next())
+        assert torch.equal(opened[0].next().samples, resident.next().samples)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,12 +111,12 @@ def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches:
 
 def test_density_goes_on_with_its_own_stream() -> None:
     first, second = (DensitySampler(Ring().load(), 8, seed, CPU) for seed in (0, 1))
-    batch = first.next()
+    batch = first.next().samples
     assert batch.shape == (8, 2)
-    assert not torch.equal(batch, second.next())
+    assert not torch.equal(batch, second.next().samples)
     second.load_state_dict(first.state_dict())
     torch.manual_seed(7)  # the global stream has no part in it
-    assert torch.equal(first.next(), second.next())
+    assert torch.equal(first.next().samples, second.next().samples)
 
 
 def test_normalisation_ends_at_minus_1_and_1() -> None:
@@ -130,7 +130,7 @@ def test_batch_larger_than_the_data_is_refused_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size.* 10 .* 11"):
         make_sampler(NUMBERED, 11, 0, CPU, DataPlacement.auto)
     whole = make_sampler(NUMBERED, 10, 0, CPU, DataPlacement.resident)
-    assert sorted(numbers(whole.next())) == list(range(10))
+    assert sorted(numbers(whole.next().samples)) == list(range(10))
 
 
 def test_placement_is_what_was_asked_for_or_what_the_memory_allows(
@@ -167,7 +167,7 @@ def test_error_of_the_prefetching_thread_surfaces_after_the_good_batches(opened:
     opened.append(StreamedSampler(Images(Unreadable(2)), BATCH, 0, CPU))  # type: ignore[arg-type]
     assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU), 2)
     with pytest.raises(OSError, match="disk on fire"):
-        opened[0].next()
+        opened[0].next().samples
 
 
 def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:

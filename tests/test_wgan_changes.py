@@ -8,6 +8,7 @@ import torch
 from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.compose import compose, register
+from gan_cli.protocols import Batch
 
 C = 0.01
 SMALL = (
@@ -50,7 +51,7 @@ def clip_once(network: torch.nn.Module) -> None:
 
 def test_reported_scores_are_critic_values_without_bounds() -> None:
     algorithm = assembled("loss.constraint=null")
-    *_, last_layer, _flatten = algorithm.discriminator.children()
+    last_layer = algorithm.discriminator.head
     with torch.no_grad():
         last_layer.bias.fill_(70.0)
     algorithm.update(0)
@@ -67,7 +68,7 @@ def test_losses_are_linear_in_the_logits() -> None:
     objective = planned().loss.objective
     start, change = torch.randn(2, 16, dtype=torch.float64)
     for loss in (
-        objective.g_loss,
+        lambda logits: objective.g_loss(torch.zeros_like(logits), logits),
         lambda logits: objective.d_loss(logits, torch.zeros_like(logits)),
         lambda logits: objective.d_loss(torch.zeros_like(logits), logits),
     ):
@@ -130,7 +131,7 @@ def test_critic_makes_five_steps_on_fresh_batches_for_each_of_g() -> None:
     algorithm = assembled()
     draw, drawn = algorithm._sampler.next, []
 
-    def spied() -> torch.Tensor:
+    def spied() -> Batch:
         drawn.append(draw())
         return drawn[-1]
 
@@ -139,7 +140,7 @@ def test_critic_makes_five_steps_on_fresh_batches_for_each_of_g() -> None:
     for step in range(3):
         algorithm.update(step)
     assert len(drawn) == 15
-    assert len({tuple(batch.flatten().tolist()) for batch in drawn}) == 15
+    assert len({tuple(batch.samples.flatten().tolist()) for batch in drawn}) == 15
     assert algorithm.images_seen == 15 * 8
     # RMSProp's first three steps move a weight by at most lr * (10 + 10 + 10): G made three, not fifteen.
     assert 0 < float((flattened(algorithm.generator) - before).abs().max()) <= 30 * 5e-5

@@ -10,18 +10,24 @@ import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
+from gan_cli.algorithms.judge import Judge
 from gan_cli.config import LossSection
 from gan_cli.device import Device, RandomState, seeded_generator
 from gan_cli.latents import fixed_latents
-from gan_cli.noise import add_noise
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
     Architecture,
+    Augmentation,
     FloatArray,
+    IntArray,
+    Judged,
+    Objective,
+    Penalty,
     Preview,
     Report,
     Sampler,
     Schedule,
+    Side,
     Surface,
 )
 
@@ -34,23 +40,34 @@ class Context:
 
     Attributes:
         shape: shape of one sample.
+        classes: how many classes G and D are told; 0: they are told none.
         device: where and how to compute.
         seed: of the run.
         batch_size: samples per update.
+        pac: samples that D judges as one.
         log_every: steps between two reports.
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
+        labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
     """
 
     shape: tuple[int, ...]
+    classes: int
     device: Device
     seed: int
     batch_size: int
+    pac: int
     log_every: int
     sample_count: int
     half_life: float
+    labels: IntArray | None = None
     points: FloatArray | None = None
+
+    @property
+    def pack_shape(self) -> tuple[int, ...]:
+        """Shape of what D judges as one sample."""
+        return (self.pac * self.shape[0], *self.shape[1:])
 
 
 class Adversarial:
@@ -63,46 +80,59 @@ class Adversarial:
         architecture: Architecture,
         loss: LossSection,
         noise: Schedule | None,
+        augment: Augmentation | None,
         optimizer: Recipe,
         sampler: Sampler,
     ) -> None:
         self._context = context
         self._device = context.device
         self._loss = loss
-        self._noise = noise
+        self._objective: Objective = loss.objective
         self._sampler = sampler
         on = self._device.torch_device
         torch.manual_seed(context.seed)
-        self.generator = self._device.place(architecture.generator(context.shape))
-        self.discriminator = self._device.place(architecture.discriminator(context.shape))
+        self.generator = self._device.place(architecture.generator(context.shape, context.classes))
+        self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.average = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
-        self._discriminate = self._device.prepare(self.discriminator)
+        self._judge = Judge(
+            self.discriminator,
+            device=self._device,
+            seed=context.seed,
+            pac=context.pac,
+            noise=noise,
+            augment=augment,
+        )
         self._parameters_g: list[Tensor] = list(self.generator.parameters())
         self._parameters_d: list[Tensor] = list(self.discriminator.parameters())
         self._optimizer_g = optimizer.for_generator(self._parameters_g)
         self._optimizer_d = optimizer.for_discriminator(self._parameters_d)
 
         self._latent_dim = architecture.latent_dim
+        self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(on)
         self._latent_stream = seeded_generator(context.seed, "latents", on)
-        self._noise_stream = seeded_generator(context.seed, "noise", on)
+        self._penalty_stream = seeded_generator(context.seed, "penalty", on)
         self._global_random = RandomState(on)
-        self._sigma = torch.zeros((), device=on)
-        self._sigma_value = 0.0
+        self._anneal = torch.ones((), device=on)
+        self._top_share = torch.ones((), device=on)
         self._updates_d = 0
+        self._batches = 0
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
-        rows = context.log_every
-        self._real_logits = Window(rows * loss.d_steps, context.batch_size, on)
-        self._fake_logits = Window(rows * loss.d_steps, context.batch_size, on)
-        self._game_logits = Window(rows, context.batch_size, on)
-        self._preview_latents = fixed_latents(
-            context.seed, context.sample_count * (16 if len(context.shape) == 1 else 1), self._latent_dim
-        ).to(on)
+        rows, width = context.log_every, context.batch_size // context.pac
+        self._windows = {
+            "real": Window(rows * loss.d_steps, width, on),
+            "fake": Window(rows * loss.d_steps, width, on),
+            "game_real": Window(rows, width, on),
+            "game_fake": Window(rows, width, on),
+            "penalty": Window(rows * loss.d_steps, 1, on),
+        }
+        self._preview_columns, self._preview_labels = _preview_classes(context)
+        self._preview_latents = _preview_latents(context, self._latent_dim, self._preview_columns).to(on)
 
     @property
     def images_seen(self) -> int:
         """Real samples shown to D so far."""
-        return self._updates_d * self._context.batch_size
+        return self._batches * self._context.batch_size
 
     def update(self, step: int) -> None:
         """D's steps, then G's, then the moving average. Launches work and waits for none of it."""
@@ -115,35 +145,79 @@ class Adversarial:
     def _set_clock(self, step: int) -> None:
         self._optimizer_d.set_step(step)
         self._optimizer_g.set_step(step)
-        if self._noise is not None:
-            self._sigma_value = self._noise(step)
-            self._sigma.fill_(self._sigma_value)
+        self._judge.set_clock(step)
+        if self._loss.anneal is not None:
+            self._anneal.fill_(self._loss.anneal(step))
+        if self._loss.top_k is not None:
+            self._top_share.fill_(self._loss.top_k(step))
 
     def _update_discriminator(self) -> None:
-        real = self._device.layout(self._sampler.next())
+        packs, labels = self._real()
+        due = [penalty for penalty in self._loss.penalties if self._updates_d % penalty.every == 0]
         with torch.no_grad():
-            fake = self._fake()
-        logits_real, logits_fake = self._logits(real), self._logits(fake)
-        loss = self._loss.objective.d_loss(logits_real, logits_fake).mean()
+            generated = self._judge.pack(self._fake(labels))
+        slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in due))
+        real, fake = self._judge.both(packs, generated, labels, slopes)
+        loss = self._objective.d_loss(real.logits, fake.logits).mean()
+        if due:
+            loss = loss + self._penalty(due, real, fake, labels)
         self._optimizer_d.optimizer.zero_grad()
-        loss.backward()
+        # Slopes reach back to the samples; only D's parameters are to collect anything.
+        torch.autograd.backward(loss, inputs=self._parameters_d)
         self._optimizer_d.optimizer.step()
         if self._loss.constraint is not None:
             self._loss.constraint.project(self._parameters_d)
         self._updates_d += 1
-        self._real_logits.add(logits_real)
-        self._fake_logits.add(logits_fake)
+        self._judge.observe(margins(self._objective, real.logits.detach(), fake.logits.detach())[0])
+        self._windows["real"].add(real.logits)
+        self._windows["fake"].add(fake.logits)
+
+    def _penalty(self, due: list[Penalty], real: Judged, fake: Judged, labels: Tensor | None) -> Tensor:
+        """What the penalties that are due cost D, 0-dimensional: each counts for the updates it is left out of."""
+
+        def critic(points: Tensor) -> Tensor:
+            return self._judge(points, labels)
+
+        values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream).mean() for penalty in due]
+        self._windows["penalty"].add(self._anneal * torch.stack(values).sum())
+        lazy = [penalty.every * value for penalty, value in zip(due, values, strict=True)]
+        return self._anneal * torch.stack(lazy).sum()
 
     def _update_generator(self) -> None:
-        logits = self._logits(self._fake())
-        loss = self._loss.objective.g_loss(logits).mean()
+        if self._objective.relativistic:
+            packs, labels = self._real()
+            with torch.no_grad():
+                real = self._judge(packs, labels)
+            self._windows["game_real"].add(real)
+            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
+        else:
+            labels = self._drawn_labels()
+            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
+            real = fake
+        losses = self._objective.g_loss(real, fake)
+        loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
         self._optimizer_g.optimizer.zero_grad()
         # D's parameters are not among the inputs: autograd neither computes nor keeps their gradients.
-        loss.backward(inputs=self._parameters_g)
+        torch.autograd.backward(loss, inputs=self._parameters_g)
         self._optimizer_g.optimizer.step()
-        self._game_logits.add(logits)
+        self._windows["game_fake"].add(fake)
 
-    def _fake(self) -> Tensor:
+    def _real(self) -> tuple[Tensor, Tensor | None]:
+        """Packs of the next real batch, and their labels if D is told any."""
+        batch = self._sampler.next()
+        self._batches += 1
+        return self._judge.pack(self._device.layout(batch.samples)), batch.labels
+
+    def _drawn_labels(self) -> Tensor | None:
+        """Labels for a batch of G's own, as frequent as in the data."""
+        if self._labels is None:
+            return None
+        size = (self._context.batch_size,)
+        return self._labels[
+            torch.randint(len(self._labels), size, generator=self._latent_stream, device=self._labels.device)
+        ]
+
+    def _fake(self, labels: Tensor | None) -> Tensor:
         """A batch of generated samples from fresh latents."""
         z = torch.randn(
             self._context.batch_size,
@@ -152,44 +226,41 @@ class Adversarial:
             device=self._device.torch_device,
         )
         with self._device.precision():
-            fake: Tensor = self._generate(z)
+            fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
         return fake
-
-    def _logits(self, samples: Tensor) -> Tensor:
-        """What D says of samples, through the instance noise in force; ``(N,)`` float32."""
-        if self._noise is not None:
-            samples = add_noise(samples, self._sigma, self._noise_stream)
-        with self._device.precision():
-            logits: Tensor = self._discriminate(samples)
-        return logits.float()
 
     @torch.no_grad()
     def report(self) -> Report:
         """Everything of design section 7 over the updates since the last report (or the latest of many)."""
-        objective = self._loss.objective
-        real, fake, game = self._real_logits.values(), self._fake_logits.values(), self._game_logits.values()
+        objective = self._objective
+        values = {name: window.values() for name, window in self._windows.items()}
+        real, fake, game = values["real"], values["fake"], values["game_fake"]
+        above, below = margins(objective, real, fake)
         scores = {"d_real": objective.score(real), "d_fake": objective.score(fake)}
         figures = {
             "loss/d": objective.d_loss(real, fake).mean(),
-            "loss/g": objective.g_loss(game).mean(),
+            "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else game, game).mean(),
             f"divergence/{objective.divergence_name}": objective.divergence(real, fake),
-            "d/accuracy_real": (real > 0).float().mean(),
-            "d/accuracy_fake": (fake < 0).float().mean(),
+            "d/accuracy_real": (above > 0).float().mean(),
+            "d/accuracy_fake": (below > 0).float().mean(),
         }
-        for name, values in scores.items():
-            figures[f"{name}/mean"] = values.mean()
-            figures[f"{name}/std"] = values.std(correction=0)
-            figures[f"{name}/min"] = values.min()
-            figures[f"{name}/max"] = values.max()
+        if values["penalty"].numel():
+            figures["loss/penalty"] = values["penalty"].mean()
+        for name, score in scores.items():
+            figures[f"{name}/mean"] = score.mean()
+            figures[f"{name}/std"] = score.std(correction=0)
+            figures[f"{name}/min"] = score.min()
+            figures[f"{name}/max"] = score.max()
+        figures |= self._judge.figures()
         # The one place where training waits for the device: a single transfer for all figures.
         numbers = torch.stack(list(figures.values())).tolist()
         scalars = dict(zip(figures, numbers, strict=True))
         scalars |= self._gradient_norms()
-        scalars["noise/sigma"] = self._sigma_value
+        scalars["noise/sigma"] = self._judge.sigma
         scalars["lr/d"] = self._optimizer_d.rate
         scalars["lr/g"] = self._optimizer_g.rate
-        histograms = {name: values.flatten().cpu().numpy() for name, values in scores.items()}
-        for window in self._windows().values():
+        histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
+        for window in self._windows.values():
             window.clear()
         headline = {
             "loss D": scalars["loss/d"],
@@ -210,11 +281,12 @@ class Adversarial:
 
     @torch.no_grad()
     def preview(self) -> Preview:
-        """Samples of the moving average from the run's fixed latents."""
+        """Samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
+        network, labels = self.average.network, self._preview_labels
         with self._device.precision():
-            samples: Tensor = self.average.network(self._preview_latents)
+            samples: Tensor = network(self._preview_latents, *([] if labels is None else [labels]))
         surface = None if self._context.points is None else self._surface(samples, self._context.points)
-        return Preview(samples.float().cpu().numpy(), surface)
+        return Preview(samples.float().cpu().numpy(), surface, self._preview_columns)
 
     def _surface(self, samples: Tensor, points: FloatArray) -> Surface:
         """D over a square that holds all real points and, unless they fly far, all generated ones."""
@@ -222,54 +294,96 @@ class Adversarial:
         extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
         ticks = torch.linspace(-extent, extent, SURFACE_RESOLUTION, device=self._device.torch_device)
         y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
+        mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
+        # A pack that is looked at holds a point of the mesh and real ones: what D says of this point among those.
+        companions = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
+        # In evaluation mode, so that looking changes nothing: no running mean, no step of a power iteration.
+        self.discriminator.eval()
         with self._device.precision():
-            logits = self._discriminate(torch.stack([x.flatten(), y.flatten()], dim=1)).float()
-        scores = self._loss.objective.score(logits).reshape(x.shape)
+            logits = self.discriminator(torch.cat([mesh, companions], dim=1)).float()
+        self.discriminator.train()
+        scores = self._objective.score(logits).reshape(x.shape)
         return Surface(scores.cpu().numpy(), points, extent)
-
-    def _windows(self) -> dict[str, Window]:
-        return {"real": self._real_logits, "fake": self._fake_logits, "game": self._game_logits}
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving average, optimizers, random streams, sampler, accumulators and counters."""
         return {
+            "classes": self._context.classes,
             "generator": self.generator.state_dict(),
             "average": self.average.network.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
+            "judge": self._judge.state_dict(),
             "optimizer_g": self._optimizer_g.state_dict(),
             "optimizer_d": self._optimizer_d.state_dict(),
             "random": {
                 "global": self._global_random.state_dict(),
                 "latents": self._latent_stream.get_state(),
-                "noise": self._noise_stream.get_state(),
+                "penalty": self._penalty_stream.get_state(),
             },
             "sampler": self._sampler.state_dict(),
-            "windows": {name: window.state_dict() for name, window in self._windows().items()},
+            "windows": {name: window.state_dict() for name, window in self._windows.items()},
             "updates_d": self._updates_d,
+            "batches": self._batches,
             "gradient_norms": self._gradient_norms(),
-            "sigma": self._sigma_value,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
         self.generator.load_state_dict(state["generator"])
         self.average.network.load_state_dict(state["average"])
-        self.discriminator.load_state_dict(state["discriminator"])
+        self._judge.load_state_dict(state["judge"])
         self._optimizer_g.load_state_dict(state["optimizer_g"])
         self._optimizer_d.load_state_dict(state["optimizer_d"])
         self._global_random.load_state_dict(state["random"]["global"])
         self._latent_stream.set_state(state["random"]["latents"])
-        self._noise_stream.set_state(state["random"]["noise"])
+        self._penalty_stream.set_state(state["random"]["penalty"])
         self._sampler.load_state_dict(state["sampler"])
-        for name, window in self._windows().items():
+        for name, window in self._windows.items():
             window.load_state_dict(state["windows"][name])
         self._updates_d = int(state["updates_d"])
+        self._batches = int(state["batches"])
         self._norms = dict(state["gradient_norms"])
-        self._sigma_value = float(state["sigma"])
 
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""
         self._sampler.close()
+
+
+def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """How far logits lie on the right side of the objective's boundary: of real and of generated samples.
+
+    Without a boundary only a difference means something: then both are that of a real sample to a generated one.
+    """
+    if objective.boundary is None:
+        return real - fake, real - fake
+    return real - objective.boundary, objective.boundary - fake
+
+
+def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
+    """Mean loss over the given share of samples, those that D takes for real most (Sinha et al. 2020, section 3).
+
+    A mask, not a selection: shapes stay the same whatever the share, and nothing waits for its value.
+    """
+    kept = (share * len(losses)).ceil()
+    rank = logits.detach().argsort(descending=True).argsort()
+    return torch.where(rank < kept, losses, 0.0).sum() / kept
+
+
+def _preview_classes(context: Context) -> tuple[int | None, Tensor | None]:
+    """Columns of the preview's grid and the label of each of its samples: one row a class, as far as they go."""
+    if context.classes == 0:
+        return None, None
+    rows = min(context.classes, context.sample_count)
+    columns = max(1, context.sample_count // rows)
+    return columns, torch.arange(rows, device=context.device.torch_device).repeat_interleave(columns)
+
+
+def _preview_latents(context: Context, latent_dim: int, columns: int | None) -> Tensor:
+    """Latents of the preview: points are many, and in a grid of classes each column shares one latent."""
+    if columns is None:
+        count = context.sample_count * (16 if len(context.shape) == 1 else 1)
+        return fixed_latents(context.seed, count, latent_dim)
+    rows = min(context.classes, context.sample_count)
+    return fixed_latents(context.seed, columns, latent_dim).repeat(rows, 1)
 
 
 def _global_norm(parameters: list[Tensor]) -> float:

@@ -7,11 +7,9 @@ from itertools import pairwise
 
 from torch import nn
 
-from gan_cli.errors import ConfigError, require
-
-LARGEST = 128
-BASES = (4, 5, 6, 7)
-SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= LARGEST)
+from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_2d, spectrally_normalised
+from gan_cli.architectures.shapes import pyramid
+from gan_cli.errors import require
 
 
 @dataclass(frozen=True)
@@ -26,68 +24,64 @@ class DCGAN:
         latent_dim: dimensions of z.
         width_g: channels of G's largest feature map.
         width_d: channels of D's largest feature map.
+        norm_g: normalisation of G's layers.
+        norm_d: normalisation of D's layers, all but the first.
+        spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
+        class_embedding: dimensions of the class beside z, where there are classes.
     """
 
     latent_dim: int = 100
     width: int = 64
     width_g: int | None = None
     width_d: int | None = None
+    norm_g: Norm = Norm.batch
+    norm_d: Norm = Norm.batch
+    spectral_norm: bool = False
+    class_embedding: int = 32
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "width", "width_g", "width_d"):
+        for key in ("latent_dim", "width", "width_g", "width_d", "class_embedding"):
             value = getattr(self, key)
             require(value is None or value >= 1, key, value, "an integer >= 1")
 
-    def generator(self, shape: tuple[int, ...]) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]."""
-        channels, base, levels = _fit(shape)
-        widths = [(self.width_g or self.width) << level for level in reversed(range(levels))]
+        fit = pyramid("dcgan", shape)
+        widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
+        inputs = self.latent_dim + (self.class_embedding if classes else 0)
         layers: list[nn.Module] = [
-            nn.Unflatten(1, (self.latent_dim, 1, 1)),
-            nn.ConvTranspose2d(self.latent_dim, widths[0], base, 1, 0, bias=False),
-            nn.BatchNorm2d(widths[0]),
+            nn.Unflatten(1, (inputs, 1, 1)),
+            nn.ConvTranspose2d(inputs, widths[0], fit.base, 1, 0, bias=False),
+            *norm_2d(self.norm_g, widths[0]),
             nn.ReLU(inplace=True),
         ]
         for before, after in pairwise(widths):
             layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
-            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
-        return nn.Sequential(*layers).apply(_initialise)
+            layers += [*norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1, bias=False), nn.Tanh()]
+        body = nn.Sequential(*layers).apply(_initialise)
+        return LatentAndClass(body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, C, S, S) -> (N,)`` logits."""
-        channels, base, levels = _fit(shape)
-        widths = [(self.width_d or self.width) << level for level in range(levels)]
+        fit = pyramid("dcgan", shape)
+        widths = [(self.width_d or self.width) << level for level in range(fit.levels)]
         layers: list[nn.Module] = [
-            nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False),
+            nn.Conv2d(fit.channels, widths[0], 4, 2, 1, bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         for before, after in pairwise(widths):
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
-            layers += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
-        layers += [nn.Conv2d(widths[-1], 1, base, 1, 0, bias=False), nn.Flatten(0)]
-        return nn.Sequential(*layers).apply(_initialise)
-
-
-def _fit(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """``(channels, base size, halvings)`` for images of this shape."""
-    if len(shape) != 3:
-        raise ConfigError(
-            f"architecture: dcgan builds images, but a sample of this dataset has shape {shape}."
-            " Use architecture=mlp or mlp_small"
-        )
-    channels, height, width = shape
-    if height != width or height not in SIZES:
-        sizes = ", ".join(map(str, SIZES))
-        raise ConfigError(f"architecture: dcgan builds square images of size {sizes}; got {height}x{width}")
-    levels = next(levels for levels in range(1, 6) if height >> levels in BASES)
-    return channels, height >> levels, levels
+            layers += [*norm_2d(self.norm_d, after), nn.LeakyReLU(0.2, inplace=True)]
+        head = nn.Conv2d(widths[-1], 1, fit.base, 1, 0, bias=False)
+        network = Projection(nn.Sequential(*layers), head, embedding(classes, widths[-1])).apply(_initialise)
+        return spectrally_normalised(network) if self.spectral_norm else network
 
 
 def _initialise(module: nn.Module) -> None:
     """Weights from N(0, 0.02), as the paper says in section 4; batch norm scales around 1."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)

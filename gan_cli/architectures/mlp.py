@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
 from gan_cli.errors import require
 
 
@@ -20,43 +21,52 @@ class MLP:
         latent_dim: dimensions of z.
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
-        batch_norm_g: normalise G's hidden layers (all but the first) over the batch.
-        batch_norm_d: the same for D's.
+        norm_g: normalisation of G's hidden layers, all but the first.
+        norm_d: the same for D's.
+        spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
+        class_embedding: dimensions of the class beside z, where there are classes.
     """
 
     latent_dim: int = 100
     generator_hidden: tuple[int, ...] = (256, 512, 1024)
     discriminator_hidden: tuple[int, ...] = (512, 256)
-    batch_norm_g: bool = True
-    batch_norm_d: bool = False
+    norm_g: Norm = Norm.batch
+    norm_d: Norm = Norm.none
+    spectral_norm: bool = False
+    class_embedding: int = 16
 
     def __post_init__(self) -> None:
-        require(self.latent_dim >= 1, "latent_dim", self.latent_dim, "an integer >= 1")
+        for key in ("latent_dim", "class_embedding"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         for key in ("generator_hidden", "discriminator_hidden"):
             widths = getattr(self, key)
             require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        for key in ("norm_g", "norm_d"):
+            allowed = "batch, layer or none: fully connected layers have no instances"
+            require(getattr(self, key) is not Norm.instance, key, getattr(self, key).name, allowed)
 
-    def generator(self, shape: tuple[int, ...]) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
-        widths = [self.latent_dim, *self.generator_hidden]
-        layers = _hidden_layers(widths, self.batch_norm_g)
+        widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
+        layers = _hidden_layers(widths, self.norm_g)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        return nn.Sequential(*layers)
+        return LatentAndClass(nn.Sequential(*layers), embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
-        layers = [nn.Flatten(), *_hidden_layers(widths, self.batch_norm_d), nn.Linear(widths[-1], 1)]
-        return nn.Sequential(*layers, nn.Flatten(0))
+        features = nn.Sequential(nn.Flatten(), *_hidden_layers(widths, self.norm_d))
+        network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
+        return spectrally_normalised(network) if self.spectral_norm else network
 
 
-def _hidden_layers(widths: Sequence[int], batch_norm: bool) -> list[nn.Module]:
+def _hidden_layers(widths: Sequence[int], norm: Norm) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))
-        if batch_norm and index > 0:
-            layers.append(nn.BatchNorm1d(after))
+        if index > 0:
+            layers += norm_1d(norm, after)
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers

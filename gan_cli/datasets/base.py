@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from gan_cli.errors import InvalidValueError, require
+from gan_cli.errors import DataError, InvalidValueError, nearest, require
 from gan_cli.protocols import FloatArray
 
 
@@ -27,3 +28,38 @@ def expanded(key: str, folder: str) -> Path:
         return Path(folder).expanduser()
     except RuntimeError as error:
         raise InvalidValueError(key, folder, "a folder below a home directory that exists") from error
+
+
+def check_mirrors(mirrors: Sequence[str]) -> None:
+    """Mirrors are addresses on the web.
+
+    Raises:
+        InvalidValueError: one of ``mirrors`` is not.
+    """
+    for mirror in mirrors:
+        require(
+            mirror.startswith(("https://", "http://")),
+            "mirrors",
+            mirror,
+            "addresses that begin with https:// or http://",
+        )
+
+
+def existing(folder: Path) -> Path:
+    """The folder itself.
+
+    Raises:
+        DataError: there is no such folder; suggests the name that is most like it.
+    """
+    try:
+        if folder.is_dir():
+            return folder
+        if folder.exists():
+            raise DataError(f"{folder}: a file; expected a folder")
+        missing = folder
+        while not missing.parent.is_dir():
+            missing = missing.parent
+        siblings = [path.name for path in missing.parent.iterdir() if path.is_dir()]
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    raise DataError(f"{folder}: there is no folder {missing}.{nearest(missing.name, siblings)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,10 +18,20 @@ FULL_INK = 16
 class Digits(ImageDataset):
     """1,797 handwritten digits: the test set of the UCI data "Optical Recognition of Handwritten Digits"."""
 
+    licence: ClassVar[str] = (
+        "Optical Recognition of Handwritten Digits (Alpaydin & Kaynak, UCI):"
+        " CC BY 4.0, free for any use with attribution."
+    )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """``(1, 8, 8)``."""
         return (1, 8, 8)
+
+    @property
+    def classes(self) -> int:
+        """10."""
+        return 10
 
     def load(self) -> Images:
         """Pixels ``(1797, 1, 8, 8)`` and labels 0 to 9."""

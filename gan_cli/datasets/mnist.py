@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.datasets.base import ImageDataset, expanded
+from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
 from gan_cli.datasets.download import download
 from gan_cli.datasets.idx import read_idx
-from gan_cli.errors import DataError, require
+from gan_cli.errors import DataError
 from gan_cli.protocols import ByteArray, Images
 
 
@@ -39,24 +39,24 @@ class IdxDataset(ImageDataset):
     mirrors: tuple[str, ...]
     split: Split = Split.train
 
+    licence: ClassVar[str]
     folder: ClassVar[str]
     # SHA-256 of each file, uncompressed: mirrors pack the same content differently.
     checksums: ClassVar[Mapping[str, str]]
 
     def __post_init__(self) -> None:
         expanded("root", self.root)
-        for mirror in self.mirrors:
-            require(
-                mirror.startswith(("https://", "http://")),
-                "mirrors",
-                mirror,
-                "addresses that begin with https:// or http://",
-            )
+        check_mirrors(self.mirrors)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(1, 28, 28)``."""
         return (1, 28, 28)
+
+    @property
+    def classes(self) -> int:
+        """10."""
+        return 10
 
     @property
     def place(self) -> Path:
@@ -115,6 +115,7 @@ class IdxDataset(ImageDataset):
 class Mnist(IdxDataset):
     """Handwritten digits (LeCun, Cortes & Burges 1998)."""
 
+    licence = "MNIST (LeCun, Cortes & Burges): CC BY-SA 3.0, to be shared with attribution under the same terms."
     folder = "mnist"
     checksums = MappingProxyType(
         {
@@ -133,6 +134,7 @@ class FashionMnist(IdxDataset):
     independent users of the data publish.
     """
 
+    licence = "Fashion-MNIST (Zalando SE): MIT licence, free for any use with its copyright notice."
     folder = "fashion_mnist"
     checksums = MappingProxyType(
         {

@@ -19,7 +19,7 @@ from torch import Tensor
 from gan_cli.config import DataPlacement
 from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import Density, Images, Sampler
+from gan_cli.protocols import Batch, Density, Images, Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -90,16 +90,17 @@ class ResidentSampler:
 
     def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device) -> None:
         self._pixels = torch.tensor(source.pixels, device=device)
+        self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
         self._order = EpochOrder(len(source.pixels), seed)
         self._batch_size = batch_size
         self._given = 0
 
-    def next(self) -> Tensor:
-        """``(batch_size, C, H, W)`` in [-1, 1]."""
-        indices = self._order.indices(self._given, self._batch_size)
-        self._given += self._batch_size
+    def next(self) -> Batch:
+        """Images ``(batch_size, C, H, W)`` in [-1, 1]."""
         # On CUDA this copies batch_size int64 indices from the host, and nothing else.
-        return normalise(self._pixels[indices.to(self._pixels.device, non_blocking=True)])
+        indices = self._order.indices(self._given, self._batch_size).to(self._pixels.device, non_blocking=True)
+        self._given += self._batch_size
+        return Batch(normalise(self._pixels[indices]), None if self._labels is None else self._labels[indices])
 
     def state_dict(self) -> dict[str, Any]:
         """How many samples were given out."""
@@ -118,26 +119,34 @@ class StreamedSampler:
 
     def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device) -> None:
         self._pixels = source.pixels
+        self._labels = source.labels
         self._seed = seed
         self._batch_size = batch_size
         self._device = device
         self._given = 0
         self._prefetcher: _Prefetcher | None = None
 
-    def next(self) -> Tensor:
-        """``(batch_size, C, H, W)`` in [-1, 1]."""
+    def next(self) -> Batch:
+        """Images ``(batch_size, C, H, W)`` in [-1, 1]."""
         if self._prefetcher is None:
             self._prefetcher = _Prefetcher(self._batches(self._given))
         batch = self._prefetcher.take()
         self._given += self._batch_size
-        return normalise(batch.to(self._device, non_blocking=True))
+        labels = None if batch.labels is None else batch.labels.to(self._device, non_blocking=True)
+        return Batch(normalise(batch.samples.to(self._device, non_blocking=True)), labels)
 
-    def _batches(self, start: int) -> Iterator[Tensor]:
+    def _batches(self, start: int) -> Iterator[Batch]:
+        """Batches of bytes on the host, from sample number ``start`` on."""
         order = EpochOrder(len(self._pixels), self._seed)
         while True:
-            batch = torch.from_numpy(self._pixels[order.indices(start, self._batch_size).numpy()])
-            yield batch.pin_memory() if self._device.type == "cuda" else batch
+            indices = order.indices(start, self._batch_size).numpy()
+            labels = None if self._labels is None else self._staged(torch.from_numpy(self._labels[indices]))
+            yield Batch(self._staged(torch.from_numpy(self._pixels[indices])), labels)
             start += self._batch_size
+
+    def _staged(self, part: Tensor) -> Tensor:
+        """In memory that a GPU can fetch from by itself."""
+        return part.pin_memory() if self._device.type == "cuda" else part
 
     def state_dict(self) -> dict[str, Any]:
         """How many samples were given out; what is prefetched does not count."""
@@ -158,13 +167,13 @@ class StreamedSampler:
 class _Prefetcher:
     """Takes batches from an endless iterator in a thread, a few ahead of their use."""
 
-    def __init__(self, batches: Iterator[Tensor]) -> None:
-        self._queue: queue.Queue[Tensor | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._queue: queue.Queue[Batch | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(batches,), name="prefetch", daemon=True)
         self._thread.start()
 
-    def take(self) -> Tensor:
+    def take(self) -> Batch:
         """The next batch; an error of the thread is raised here."""
         item = self._queue.get()
         if isinstance(item, Exception):
@@ -177,7 +186,7 @@ class _Prefetcher:
         self._stopped.set()
         self._thread.join()
 
-    def _work(self, batches: Iterator[Tensor]) -> None:
+    def _work(self, batches: Iterator[Batch]) -> None:
         try:
             for batch in batches:
                 if not self._put(batch):
@@ -185,7 +194,7 @@ class _Prefetcher:
         except Exception as error:
             self._put(error)
 
-    def _put(self, item: Tensor | Exception) -> bool:
+    def _put(self, item: Batch | Exception) -> bool:
         """Wait for a free place; False when there will be no more taking."""
         while not self._stopped.is_set():
             try:
@@ -204,9 +213,9 @@ class DensitySampler:
         self._batch_size = batch_size
         self._generator = seeded_generator(seed, "data", device)
 
-    def next(self) -> Tensor:
-        """``(batch_size, D)``."""
-        return self._source.draw(self._batch_size, self._generator)
+    def next(self) -> Batch:
+        """Points ``(batch_size, D)``."""
+        return Batch(self._source.draw(self._batch_size, self._generator))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the random stream."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from gan_cli.errors import require
 from gan_cli.protocols import FloatArray
 
+SYNTHETIC = "Synthetic points, drawn from a formula: free of rights."
 # Deviations from the outermost centres that still lie within [-1, 1] after scaling.
 MARGIN = 5.0
 
@@ -43,6 +45,8 @@ class GaussianMixture:
 class _Mixture(ABC):
     """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1]."""
 
+    licence: ClassVar[str] = SYNTHETIC
+
     std: float
 
     def __post_init__(self) -> None:
@@ -52,6 +56,11 @@ class _Mixture(ABC):
     def shape(self) -> tuple[int, ...]:
         """``(2,)``."""
         return (2,)
+
+    @property
+    def classes(self) -> int:
+        """0: fresh points come without labels."""
+        return 0
 
     @abstractmethod
     def centres(self) -> Tensor:

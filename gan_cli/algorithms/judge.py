@@ -1,0 +1,129 @@
+"""D and what stands before it: packs, augmentation and instance noise."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.device import Device, seeded_generator
+from gan_cli.noise import add_noise
+from gan_cli.protocols import Augmentation, Judged, Schedule, Side
+
+
+class Judge:
+    """What D says of samples as they come; the only way that samples reach D while it learns."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        device: Device,
+        seed: int,
+        pac: int,
+        noise: Schedule | None,
+        augment: Augmentation | None,
+    ) -> None:
+        on = device.torch_device
+        self.network = network
+        self.sigma = 0.0
+        self._device = device
+        self._call = device.prepare(network)
+        self._pac = pac
+        self._noise = noise
+        self._noise_stream = seeded_generator(seed, "noise", on)
+        self._sigma = torch.zeros((), device=on)
+        self._augment = augment
+        self._augment_stream = seeded_generator(seed, "augment", on)
+        if augment is not None:
+            augment.place(on)
+        # Batch norm would mix the two: then each has a pass of its own, as in the paper's algorithm.
+        self._together = not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+
+    def set_clock(self, step: int) -> None:
+        """Bring the instance noise to its deviation at ``step``."""
+        if self._noise is not None:
+            self.sigma = self._noise(step)
+            self._sigma.fill_(self.sigma)
+
+    def pack(self, samples: Tensor) -> Tensor:
+        """``pac`` samples to one (Lin et al. 2018), along channels or features: ``(N, C, ...) -> (N/pac, pac C, ...)``."""
+        if self._pac == 1:
+            return samples
+        count, first, *rest = samples.shape
+        return samples.reshape(count // self._pac, self._pac * first, *rest)
+
+    def __call__(self, packs: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force."""
+        if self._augment is not None:
+            count, first, *rest = packs.shape
+            single = packs.reshape(count * self._pac, first // self._pac, *rest)
+            packs = self.pack(self._augment(single, self._augment_stream))
+        if self._noise is not None:
+            packs = add_noise(packs, self._sigma, self._noise_stream)
+        with self._device.precision():
+            logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
+        return logits.float()
+
+    def both(self, real: Tensor, fake: Tensor, labels: Tensor | None, slopes: frozenset[Side]) -> tuple[Judged, Judged]:
+        """Judge a real and a generated batch of packs, both with the same labels, if there are any.
+
+        Args:
+            real: ``(N, *shape)``.
+            fake: ``(N, *shape)``, without a way back to G.
+            labels: ``(N,)`` or None.
+            slopes: the sides whose slope will be asked for.
+        """
+        # One pass over both costs half the launches. With one slope alone it would cost that of the other batch too.
+        if not self._together or len(slopes) == 1:
+            return (
+                self._judged(real, labels, Side.real in slopes),
+                self._judged(fake, labels, Side.fake in slopes),
+            )
+        twice = None if labels is None else torch.cat([labels, labels])
+        judged = self._judged(torch.cat([real, fake]), twice, bool(slopes))
+        halves = (slice(None, len(real)), slice(len(real), None))
+        of_real, of_fake = (
+            Judged(judged.samples[half], judged.logits[half], partial(_part, judged, half)) for half in halves
+        )
+        return of_real, of_fake
+
+    def _judged(self, packs: Tensor, labels: Tensor | None, with_slope: bool) -> Judged:
+        if with_slope:
+            packs = packs.detach().requires_grad_()
+        logits = self(packs, labels)
+        return Judged(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
+
+    def observe(self, margins: Tensor) -> None:
+        """Tell the augmentation how far real samples lie above D's boundary, ``(N,)``."""
+        if self._augment is not None:
+            self._augment.observe(margins)
+
+    def figures(self) -> dict[str, Tensor]:
+        """Tag -> 0-dimensional tensor on the device."""
+        return {} if self._augment is None else self._augment.figures()
+
+    def state_dict(self) -> dict[str, Any]:
+        """D's weights, the random streams, the noise in force and the augmentation's state."""
+        return {
+            "network": self.network.state_dict(),
+            "sigma": self.sigma,
+            "noise": self._noise_stream.get_state(),
+            "augment": self._augment_stream.get_state(),
+            "augmentation": {} if self._augment is None else self._augment.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; a network of another shape raises ``RuntimeError``."""
+        self.network.load_state_dict(state["network"])
+        self.sigma = float(state["sigma"])
+        self._noise_stream.set_state(state["noise"])
+        self._augment_stream.set_state(state["augment"])
+        if self._augment is not None:
+            self._augment.load_state_dict(state["augmentation"])
+
+
+def _part(judged: Judged, half: slice) -> Tensor:
+    return judged.slope()[half]

@@ -1,0 +1,91 @@
+"""Layers that several architectures are made of."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_cli.errors import ConfigError
+
+
+class Norm(Enum):
+    """How a layer's output is normalised."""
+
+    batch = "batch"
+    layer = "layer"
+    instance = "instance"
+    none = "none"
+
+
+def norm_1d(kind: Norm, features: int) -> list[nn.Module]:
+    """The normalisation of ``(N, features)``, or nothing; where a feature is one number, there is no instance."""
+    if kind is Norm.batch:
+        return [nn.BatchNorm1d(features)]
+    return [nn.LayerNorm(features)] if kind is Norm.layer else []
+
+
+def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
+    """The normalisation of ``(N, channels, H, W)``, or nothing. A layer is a sample's all channels and places."""
+    if kind is Norm.batch:
+        return [nn.BatchNorm2d(channels, affine=affine)]
+    if kind is Norm.layer:
+        return [nn.GroupNorm(1, channels, affine=affine)]
+    return [nn.InstanceNorm2d(channels, affine=affine)] if kind is Norm.instance else []
+
+
+def spectrally_normalised(network: nn.Module) -> nn.Module:
+    """Every weight matrix of the network divided by its largest singular value (Miyato et al. 2018), in place.
+
+    Raises:
+        ConfigError: there is no weight matrix.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Linear, nn.Conv2d, nn.Embedding))]
+    if not layers:
+        raise ConfigError("architecture.spectral_norm: expected false for a discriminator without weight matrices")
+    for layer in layers:
+        spectral_norm(layer)
+    return network
+
+
+class LatentAndClass(nn.Module):
+    """A generator that is told the class beside z: ``(N, latent_dim), (N,) -> (N, *shape)``."""
+
+    def __init__(self, body: nn.Module, embedding: nn.Embedding | None) -> None:
+        """``body`` takes z and, where there is one, the embedding of the class behind it."""
+        super().__init__()
+        self.body = body
+        self.embedding = embedding
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Samples ``(N, *shape)``; ``labels`` are for a generator with an embedding."""
+        if self.embedding is not None:
+            z = torch.cat([z, self.embedding(labels)], dim=1)
+        samples: Tensor = self.body(z)
+        return samples
+
+
+class Projection(nn.Module):
+    """A discriminator that is told the class: ``head(f(x)) + <embedding(y), f(x)>`` (Miyato & Koyama 2018, eq. 3)."""
+
+    def __init__(self, features: nn.Module, head: nn.Module, embedding: nn.Embedding | None) -> None:
+        """``features`` gives ``(N, F)`` or ``(N, F, H, W)``, ``head`` one number a sample from it."""
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.embedding = embedding
+
+    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits ``(N,)``; ``labels`` are for a discriminator with an embedding."""
+        features = self.features(samples)
+        logits: Tensor = self.head(features).flatten()
+        if self.embedding is not None:
+            logits = logits + (self.embedding(labels) * features.flatten(2).sum(2)).sum(1)
+        return logits
+
+
+def embedding(classes: int, dimensions: int) -> nn.Embedding | None:
+    """A vector for each class, or None where there are no classes."""
+    return nn.Embedding(classes, dimensions) if classes else None

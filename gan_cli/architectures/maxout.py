@@ -1,0 +1,82 @@
+"""The networks of PacGAN's experiments in the plane (Lin et al. 2018, section 4.1)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from gan_cli.architectures.layers import LatentAndClass, Projection, embedding, spectrally_normalised
+from gan_cli.errors import require
+
+
+class Maxout(nn.Module):
+    """The largest of ``pieces`` linear maps, feature by feature (Goodfellow et al. 2013, eq. 1)."""
+
+    def __init__(self, before: int, after: int, pieces: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(before, after * pieces)
+        self.split = nn.Unflatten(1, (after, pieces))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(N, before) -> (N, after)``."""
+        largest: Tensor = self.split(self.linear(features)).amax(2)
+        return largest
+
+
+@dataclass(frozen=True)
+class MaxoutMLP:
+    """G of fully connected layers with batch norm and ReLU, D of maxout layers; weights from N(0, 0.02).
+
+    Attributes:
+        latent_dim: dimensions of z.
+        generator_hidden: widths of G's hidden layers.
+        discriminator_hidden: widths of D's hidden layers.
+        pieces: linear maps that each of D's features is the largest of.
+        spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
+        class_embedding: dimensions of the class beside z, where there are classes.
+    """
+
+    latent_dim: int = 2
+    generator_hidden: tuple[int, ...] = (400, 400, 400, 400)
+    discriminator_hidden: tuple[int, ...] = (200, 200, 200)
+    pieces: int = 5
+    spectral_norm: bool = False
+    class_embedding: int = 16
+
+    def __post_init__(self) -> None:
+        for key in ("latent_dim", "pieces", "class_embedding"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        for key in ("generator_hidden", "discriminator_hidden"):
+            widths = getattr(self, key)
+            require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
+        widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
+        if len(shape) == 3:
+            layers.append(nn.Tanh())
+        body = nn.Sequential(*layers).apply(_initialise)
+        return LatentAndClass(body, embedding(classes, self.class_embedding))
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, *shape) -> (N,)`` logits."""
+        widths = [math.prod(shape), *self.discriminator_hidden]
+        layers = [Maxout(before, after, self.pieces) for before, after in pairwise(widths)]
+        features = nn.Sequential(nn.Flatten(), *layers)
+        network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1])).apply(_initialise)
+        return spectrally_normalised(network) if self.spectral_norm else network
+
+
+def _initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02) and no biases, as in the authors' code."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,187 @@
+"""The networks of R3GAN (Huang et al. 2024, section 4): ResNeXt-like stages without any normalisation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+
+from gan_cli.architectures.layers import LatentAndClass, embedding, spectrally_normalised
+from gan_cli.architectures.shapes import pyramid
+from gan_cli.errors import require
+
+SLOPE = 0.2
+ACTIVATION_GAIN = math.sqrt(2 / (1 + SLOPE**2))
+RESIDUAL_LAYERS = 3
+
+
+@dataclass(frozen=True)
+class R3GAN:
+    """One stage a size: inverted bottlenecks with grouped 3x3 convolutions, and bilinear resampling between stages.
+
+    Depth is made safe by initialisation alone (Fixup, Zhang et al. 2019): the last layer of each residual branch
+    starts at zero, the others are scaled by ``L^(-1 / (2 m - 2))`` for L branches of m layers. G's output has no tanh,
+    as in the authors' code; what lies outside [-1, 1] is cut when it is shown.
+
+    Attributes:
+        latent_dim: dimensions of z.
+        width: channels of every stage; 768 for CIFAR-10 in the paper.
+        blocks: residual blocks a stage.
+        cardinality: groups of the 3x3 convolutions; 96 for CIFAR-10 in the paper.
+        expansion: channels inside a block, as a multiple of ``width``.
+        spectral_norm: divide D's weights by their largest singular value; not part of the paper.
+        class_embedding: dimensions of the class beside z, where there are classes; None: ``latent_dim``.
+    """
+
+    latent_dim: int = 64
+    width: int = 128
+    blocks: int = 2
+    cardinality: int = 16
+    expansion: int = 2
+    spectral_norm: bool = False
+    class_embedding: int | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("latent_dim", "width", "blocks", "cardinality", "expansion", "class_embedding"):
+            value = getattr(self, key)
+            require(value is None or value >= 1, key, value, "an integer >= 1")
+        inside = self.width * self.expansion
+        allowed = f"a divisor of width * expansion, {inside}"
+        require(inside % self.cardinality == 0, "cardinality", self.cardinality, allowed)
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, latent_dim) -> (N, C, S, S)``, about in [-1, 1]."""
+        fit = pyramid("r3gan", shape)
+        dimensions = self.class_embedding or self.latent_dim
+        inputs = self.latent_dim + (dimensions if classes else 0)
+        layers: list[nn.Module] = [_GenerativeBasis(inputs, self.width, fit.base), *self._stage(fit.levels)]
+        for _ in range(fit.levels):
+            layers += [_Upsample(), *self._stage(fit.levels)]
+        layers.append(_conv(self.width, fit.channels, 1))
+        classed = embedding(classes, dimensions)
+        if classed is not None:
+            nn.init.normal_(classed.weight, 0.0, 1 / math.sqrt(classes))
+        return LatentAndClass(nn.Sequential(*layers), classed)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, C, S, S) -> (N,)`` logits."""
+        fit = pyramid("r3gan", shape)
+        layers: list[nn.Module] = [_conv(fit.channels, self.width, 1)]
+        for _ in range(fit.levels):
+            layers += [*self._stage(fit.levels), _Downsample()]
+        layers += self._stage(fit.levels)
+        network = _Discriminator(nn.Sequential(*layers), self.width, fit.base, classes)
+        return spectrally_normalised(network) if self.spectral_norm else network
+
+    def _stage(self, levels: int) -> list[nn.Module]:
+        branches = self.blocks * (levels + 1)
+        inside = self.width * self.expansion
+        return [_Block(self.width, inside, self.cardinality, branches) for _ in range(self.blocks)]
+
+
+class _Block(nn.Module):
+    """1x1 to a larger width, activation, grouped 3x3, activation, 1x1 back, all beside an identity."""
+
+    def __init__(self, width: int, inside: int, groups: int, branches: int) -> None:
+        super().__init__()
+        gain = ACTIVATION_GAIN * branches ** (-1 / (2 * RESIDUAL_LAYERS - 2))
+        self.branch = nn.Sequential(
+            _conv(width, inside, 1, gain=gain),
+            _BiasedActivation(inside),
+            _conv(inside, inside, 3, groups, gain),
+            _BiasedActivation(inside),
+            _conv(inside, width, 1, gain=0.0),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        added: Tensor = features + self.branch(features)
+        return added
+
+
+class _BiasedActivation(nn.Module):
+    """A bias for each channel, then LeakyReLU: the only biases there are."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return leaky_relu(features + self.bias, SLOPE)
+
+
+class _GenerativeBasis(nn.Module):
+    """z as the coordinates in a learned basis of small feature maps: ``(N, inputs) -> (N, width, base, base)``."""
+
+    def __init__(self, inputs: int, width: int, base: int) -> None:
+        super().__init__()
+        self.basis = nn.Parameter(torch.randn(width, base, base))
+        self.linear = _linear(inputs, width)
+
+    def forward(self, z: Tensor) -> Tensor:
+        maps: Tensor = self.basis * self.linear(z)[:, :, None, None]
+        return maps
+
+
+class _Discriminator(nn.Module):
+    """A backbone, a depthwise basis that takes the last feature map to a vector, and one number from that.
+
+    Told the class, that number is the vector's projection on the class's embedding.
+    """
+
+    def __init__(self, backbone: nn.Module, width: int, base: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.basis = nn.Conv2d(width, width, base, groups=width, bias=False)
+        nn.init.normal_(self.basis.weight, 0.0, 1 / base)
+        self.linear = _linear(width, width if classes else 1)
+        self.embedding = embedding(classes, width)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0.0, 1 / math.sqrt(width * classes))
+
+    def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
+        vectors = self.linear(self.basis(self.backbone(samples)).flatten(1))
+        if self.embedding is not None:
+            vectors = (vectors * self.embedding(labels)).sum(1)
+        logits: Tensor = vectors.flatten()
+        return logits
+
+
+class _Resampling(nn.Module):
+    """A depthwise filter [1, 2, 1] along both axes: bilinear interpolation."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", torch.outer(taps, taps)[None, None], persistent=False)
+
+
+class _Upsample(_Resampling):
+    def forward(self, features: Tensor) -> Tensor:
+        channels = features.shape[1]
+        kernel = (4 * self.kernel).expand(channels, 1, 3, 3).to(features.dtype)
+        return conv_transpose2d(features, kernel, stride=2, padding=1, output_padding=1, groups=channels)
+
+
+class _Downsample(_Resampling):
+    def forward(self, features: Tensor) -> Tensor:
+        channels = features.shape[1]
+        kernel = self.kernel.expand(channels, 1, 3, 3).to(features.dtype)
+        return conv2d(features, kernel, stride=2, padding=1, groups=channels)
+
+
+def _conv(before: int, after: int, kernel: int, groups: int = 1, gain: float = 1.0) -> nn.Conv2d:
+    """Without bias; weights from N(0, gain^2 / fan-in)."""
+    layer = nn.Conv2d(before, after, kernel, padding=kernel // 2, groups=groups, bias=False)
+    nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(before // groups * kernel * kernel))
+    return layer
+
+
+def _linear(before: int, after: int) -> nn.Linear:
+    layer = nn.Linear(before, after, bias=False)
+    nn.init.normal_(layer.weight, 0.0, 1 / math.sqrt(before))
+    return layer

@@ -1,0 +1,197 @@
+"""Residual networks of spectral normalisation GANs (Miyato et al. 2018, tables 3 and 4), for any pyramid of images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, relu
+
+from gan_cli.architectures.layers import Norm, Projection, embedding, norm_2d, spectrally_normalised
+from gan_cli.architectures.shapes import pyramid
+from gan_cli.errors import require
+
+# Up to this size all layers are equally wide, above it each halving doubles the width (tables 3 and 4).
+LARGEST_UNIFORM = 32
+MOST_DOUBLINGS = 4
+# Residual branches start with a larger gain than shortcuts, for the ReLU before each convolution.
+BRANCH_GAIN = math.sqrt(2.0)
+
+
+class Pooling(Enum):
+    """How D's last feature map becomes one vector."""
+
+    sum = "sum"
+    mean = "mean"
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """Pre-activation residual blocks; nearest-neighbour upsampling in G, mean pooling in D.
+
+    Images up to 32 pixels have one width throughout and two more blocks at D's smallest size, like the paper's
+    network for CIFAR-10. Larger ones double the width with each halving, like its network for STL-10.
+
+    Attributes:
+        latent_dim: dimensions of z.
+        width_g: channels of G's blocks, or of its largest feature map above 32 pixels; None: 256, or 64.
+        width_d: channels of D's blocks, or of its largest feature map above 32 pixels; None: 128, or 64.
+        norm_g: normalisation in G; told the class, it scales and shifts by class (conditional batch norm).
+        norm_d: normalisation in D: none in the SNGAN paper, ``layer`` in some WGAN-GP codes.
+        pooling: of D's last feature map: ``sum`` in the SNGAN paper, ``mean`` in WGAN-GP's code.
+        spectral_norm: divide D's weights by their largest singular value.
+    """
+
+    latent_dim: int = 128
+    width_g: int | None = None
+    width_d: int | None = None
+    norm_g: Norm = Norm.batch
+    norm_d: Norm = Norm.none
+    pooling: Pooling = Pooling.sum
+    spectral_norm: bool = True
+
+    def __post_init__(self) -> None:
+        for key in ("latent_dim", "width_g", "width_d"):
+            value = getattr(self, key)
+            require(value is None or value >= 1, key, value, "an integer >= 1")
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]."""
+        fit = pyramid("resnet", shape)
+        if shape[1] <= LARGEST_UNIFORM:
+            widths = [self.width_g or 256] * (fit.levels + 1)
+        else:
+            widths = [(self.width_g or 64) << level for level in reversed(range(fit.levels + 1))]
+        return _Generator(self.latent_dim, fit.base, widths, fit.channels, self.norm_g, classes)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, C, S, S) -> (N,)`` logits."""
+        fit = pyramid("resnet", shape)
+        if shape[1] <= LARGEST_UNIFORM:
+            # Table 3 halves 32 to 8 pixels, and has two more blocks there.
+            halving = [self.width_d or 128] * max(1, fit.levels - 1)
+            staying = halving[:1] * 2
+        else:
+            # Table 4 halves 48 to 3 pixels, and has one more block there.
+            *halving, last = [(self.width_d or 64) << min(level, MOST_DOUBLINGS) for level in range(fit.levels + 2)]
+            staying = [last]
+        blocks: list[nn.Module] = [_FirstBlock(fit.channels, halving[0])]
+        blocks += [_DownBlock(before, after, self.norm_d, halve=True) for before, after in pairwise(halving)]
+        blocks += [_DownBlock(before, after, self.norm_d, False) for before, after in pairwise([halving[-1], *staying])]
+        features = nn.Sequential(*blocks, nn.ReLU(), _Pool(self.pooling), nn.Flatten())
+        network = Projection(features, _linear(staying[-1], 1), embedding(classes, staying[-1]))
+        return spectrally_normalised(network) if self.spectral_norm else network
+
+
+class _ClassNorm(nn.Module):
+    """Normalisation whose scale and shift depend on the class, if there are classes (Dumoulin et al. 2017)."""
+
+    def __init__(self, norm: Norm, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.Sequential(*norm_2d(norm, channels, affine=not classes))
+        self.scale, self.shift = embedding(classes, channels), embedding(classes, channels)
+        if self.scale is not None and self.shift is not None:
+            nn.init.ones_(self.scale.weight)
+            nn.init.zeros_(self.shift.weight)
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        """Same shape as ``features``."""
+        normalised: Tensor = self.norm(features)
+        if self.scale is None or self.shift is None:
+            return normalised
+        return normalised * self.scale(labels)[:, :, None, None] + self.shift(labels)[:, :, None, None]
+
+
+class _Generator(nn.Module):
+    def __init__(self, latent_dim: int, base: int, widths: list[int], channels: int, norm: Norm, classes: int) -> None:
+        super().__init__()
+        self.dense = _linear(latent_dim, widths[0] * base * base)
+        self.unflatten = nn.Unflatten(1, (widths[0], base, base))
+        self.blocks = nn.ModuleList(_UpBlock(before, after, norm, classes) for before, after in pairwise(widths))
+        self.norm = nn.Sequential(*norm_2d(norm, widths[-1]))
+        self.last = _conv(widths[-1], channels, 3)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = self.unflatten(self.dense(z))
+        for block in self.blocks:
+            features = block(features, labels)
+        images: Tensor = self.last(relu(self.norm(features))).tanh()
+        return images
+
+
+class _UpBlock(nn.Module):
+    """Twice the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; upsampling and 1x1 beside it."""
+
+    def __init__(self, before: int, after: int, norm: Norm, classes: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = _ClassNorm(norm, before, classes), _ClassNorm(norm, after, classes)
+        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
+        self.shortcut = _conv(before, after, 1)
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        branch: Tensor = self.conv1(interpolate(relu(self.norm1(features, labels)), scale_factor=2))
+        branch = self.conv2(relu(self.norm2(branch, labels)))
+        # 1x1 before upsampling: the same values for a quarter of the work.
+        upsampled: Tensor = branch + interpolate(self.shortcut(features), scale_factor=2)
+        return upsampled
+
+
+class _FirstBlock(nn.Module):
+    """Half the size: 3x3, ReLU, 3x3, pooling; pooling and 1x1 beside it. No ReLU on pixels."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
+        self.shortcut = _conv(before, after, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled: Tensor = avg_pool2d(self.conv2(relu(self.conv1(images))), 2) + self.shortcut(avg_pool2d(images, 2))
+        return pooled
+
+
+class _DownBlock(nn.Module):
+    """norm, ReLU, 3x3, norm, ReLU, 3x3, and pooling if it halves; 1x1 beside it where size or width change."""
+
+    def __init__(self, before: int, after: int, norm: Norm, halve: bool) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.Sequential(*norm_2d(norm, before)), nn.Sequential(*norm_2d(norm, after))
+        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
+        self.shortcut = _conv(before, after, 1) if halve or before != after else nn.Identity()
+        self.halve = halve
+
+    def forward(self, features: Tensor) -> Tensor:
+        branch = self.conv2(relu(self.norm2(self.conv1(relu(self.norm1(features))))))
+        # The 1x1 convolution and the mean commute: the branches are pooled together.
+        sum_of_both: Tensor = branch + self.shortcut(features)
+        return avg_pool2d(sum_of_both, 2) if self.halve else sum_of_both
+
+
+class _Pool(nn.Module):
+    """``(N, C, H, W) -> (N, C, 1, 1)``."""
+
+    def __init__(self, pooling: Pooling) -> None:
+        super().__init__()
+        self.pooling = pooling
+
+    def forward(self, features: Tensor) -> Tensor:
+        over = (2, 3)
+        if self.pooling is Pooling.sum:
+            return features.sum(over, keepdim=True)
+        return features.mean(over, keepdim=True)
+
+
+def _conv(before: int, after: int, kernel: int, gain: float = 1.0) -> nn.Conv2d:
+    layer = nn.Conv2d(before, after, kernel, padding=kernel // 2)
+    nn.init.xavier_uniform_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def _linear(before: int, after: int) -> nn.Linear:
+    layer = nn.Linear(before, after)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

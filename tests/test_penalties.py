@@ -1,0 +1,225 @@
+"""Penalties against closed forms and central differences in float64, and what they do to D's gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gan_cli.algorithms.judge import Judge
+from gan_cli.config import DeviceSection
+from gan_cli.device import choose
+from gan_cli.errors import InvalidValueError
+from gan_cli.penalties import R1, R2, Dragan, GradientPenalty, Roth
+from gan_cli.protocols import Critic, Judged, Penalty, Side
+
+N = 7
+SHAPES = [(2,), (1, 3, 3)]
+ALL: list[Penalty] = [
+    R1(), R2(), Roth(), GradientPenalty(), GradientPenalty(one_sided=True), GradientPenalty(target=0.0), Dragan(),
+]  # fmt: skip
+
+
+def names(penalty: object) -> str:
+    return type(penalty).__name__
+
+
+def judged(critic: Critic, samples: Tensor) -> Judged:
+    points = samples.detach().requires_grad_()
+    logits = critic(points)
+    return Judged(points, logits, lambda: torch.autograd.grad(logits.sum(), points, create_graph=True)[0])
+
+
+def batches(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return (
+        torch.randn(N, *shape, generator=random, dtype=torch.float64),
+        torch.randn(N, *shape, generator=random, dtype=torch.float64) * 0.5 + 2,
+    )
+
+
+def values(penalty: Penalty, critic: Critic, shape: tuple[int, ...]) -> Tensor:
+    real, fake = batches(shape)
+    random = torch.Generator().manual_seed(2)
+    return penalty(critic, judged(critic, real), judged(critic, fake), random)
+
+
+def network(shape: tuple[int, ...]) -> nn.Module:
+    torch.manual_seed(3)
+    inputs = int(np.prod(shape))
+    layers = [nn.Flatten(), nn.Linear(inputs, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)]
+    return nn.Sequential(*layers).double()
+
+
+# ---- closed forms: a linear critic has one slope everywhere, a quadratic one the slope 2 a x
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_linear_critic_costs_what_its_slope_says(shape: tuple[int, ...]) -> None:
+    w = torch.full(shape, 0.7, dtype=torch.float64)
+    squared = float(w.square().sum())
+    norm = squared**0.5
+
+    def critic(x: Tensor) -> Tensor:
+        return (x * w).flatten(1).sum(1)
+
+    for penalty, expected in [
+        (R1(), 0.5 * squared),
+        (R2(), 0.5 * squared),
+        (GradientPenalty(), (norm - 1) ** 2),
+        (GradientPenalty(target=0.0), squared),
+        (GradientPenalty(target=5.0), (norm - 5) ** 2),
+        (GradientPenalty(target=5.0, one_sided=True), 0.0),
+        (GradientPenalty(target=0.5, one_sided=True), (norm - 0.5) ** 2),
+        (Dragan(), (norm - 1) ** 2),
+    ]:
+        np.testing.assert_allclose(values(penalty, critic, shape), np.full(N, expected), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_r1_looks_at_real_samples_and_r2_at_generated_ones(shape: tuple[int, ...]) -> None:
+    def critic(x: Tensor) -> Tensor:
+        return 3 * x.square().flatten(1).sum(1)
+
+    real, fake = batches(shape)
+    for penalty, samples in ((R1(), real), (R2(), fake)):
+        expected = 0.5 * 36 * samples.square().flatten(1).sum(1)
+        torch.testing.assert_close(values(penalty, critic, shape), expected)
+        assert penalty.looks_at == {Side.real if samples is real else Side.fake}
+
+
+def test_roth_weighs_the_slope_by_how_wrong_d_is() -> None:
+    w = torch.tensor([0.3, -1.1], dtype=torch.float64)
+    real, fake = batches((2,))
+    on_real, on_fake = torch.sigmoid(real @ w), torch.sigmoid(fake @ w)
+    expected = 0.5 * ((1 - on_real) ** 2 + on_fake**2) * w.square().sum()
+    torch.testing.assert_close(values(Roth(), lambda x: x @ w, (2,)), expected)
+
+
+def test_gradient_penalty_lies_between_the_pair_and_dragan_around_the_real_sample() -> None:
+    real, fake = batches((2,))
+    seen: list[Tensor] = []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.sum(1)
+
+    for penalty in (GradientPenalty(), Dragan(spread=0.5)):
+        penalty(critic, judged(lambda x: x.sum(1), real), judged(lambda x: x.sum(1), fake), torch.Generator())
+    share = (seen[0] - real) / (fake - real)
+    torch.testing.assert_close(share[:, 0], share[:, 1])  # on the line between the two
+    assert ((share >= 0) & (share <= 1)).all()
+    assert share[:, 0].std() > 0.1  # each sample has a share of its own
+    moved = seen[1] - real
+    assert (moved >= 0).all()
+    assert (moved <= 0.5 * real.std()).all()
+
+
+# ---- central differences: the value from the critic's values alone, its gradient from the value's
+
+
+def numeric_slope(critic: Critic, samples: Tensor, h: float = 1e-6) -> Tensor:
+    slope = torch.zeros_like(samples)
+    for index in product(*map(range, samples.shape[1:])):
+        moved = torch.zeros_like(samples)
+        moved[(slice(None), *index)] = h
+        slope[(slice(None), *index)] = (critic(samples + moved) - critic(samples - moved)).detach() / (2 * h)
+    return slope
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("penalty", ALL, ids=names)
+def test_values_agree_with_central_differences(penalty: Penalty, shape: tuple[int, ...]) -> None:
+    critic = network(shape)
+    found = values(penalty, critic, shape).detach()
+
+    class Numeric(torch.autograd.Function):
+        """The critic with a slope that was never differentiated by torch."""
+
+        @staticmethod
+        def forward(context: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+            context.save_for_backward(numeric_slope(critic, x))
+            return critic(x).detach()
+
+        @staticmethod
+        def backward(context: torch.autograd.function.FunctionCtx, upstream: Tensor) -> Tensor:
+            (slope,) = context.saved_tensors
+            return slope * upstream.reshape(-1, *[1] * (slope.dim() - 1))
+
+    np.testing.assert_allclose(values(penalty, Numeric.apply, shape).detach(), found, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", ALL, ids=names)
+def test_gradient_with_respect_to_the_weights_agrees_with_central_differences(penalty: Penalty) -> None:
+    critic = network((2,))
+    weights = list(critic.parameters())
+    found = torch.autograd.grad(values(penalty, critic, (2,)).mean(), weights, allow_unused=True)
+    h = 1e-5
+    for weight, gradient in zip(weights, found, strict=True):
+        for index in product(*map(range, weight.shape)):
+            with torch.no_grad():
+                weight[index] += h
+                above = float(values_no_grad(penalty, critic))
+                weight[index] -= 2 * h
+                below = float(values_no_grad(penalty, critic))
+                weight[index] += h
+            expected = 0.0 if gradient is None else float(gradient[index])
+            assert (above - below) / (2 * h) == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def values_no_grad(penalty: Penalty, critic: nn.Module) -> Tensor:
+    with torch.enable_grad():
+        return values(penalty, critic, (2,)).mean().detach()
+
+
+# ---- per sample, safe at zero, lazy
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(), Dragan(), R1(), R2(), Roth()], ids=names)
+def test_a_penalty_is_one_samples_own(penalty: Penalty) -> None:
+    """A norm over the whole batch, torchgan's mistake, would give one value for all."""
+    found = values(penalty, lambda x: x.pow(3).sum(1), (2,))
+    assert found.shape == (N,)
+    assert len(set(found.tolist())) == N
+
+
+@pytest.mark.parametrize("penalty", ALL, ids=names)
+def test_flat_critic_has_a_finite_gradient(penalty: Penalty) -> None:
+    """The derivative of a norm at 0 is 0 / 0 unless someone takes care."""
+    w = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    found = values(penalty, lambda x: x @ w, (2,))
+    assert found.isfinite().all()
+    (gradient,) = torch.autograd.grad(found.sum(), w)
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("build", [R1, R2, Roth, GradientPenalty, Dragan])
+@pytest.mark.parametrize(("key", "value"), [("weight", -1.0), ("every", 0)])
+def test_impossible_settings_are_refused(build: Callable[..., Penalty], key: str, value: float) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        build(**{key: value})
+    assert refused.value.key == key
+
+
+# ---- what the judge hands to a penalty
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("sides", [{Side.real}, {Side.fake}, {Side.real, Side.fake}])
+def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_norm: bool) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(2, 4), nn.BatchNorm1d(4)] if batch_norm else [nn.Linear(2, 4)]
+    d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
+    device = choose(DeviceSection(), 1)
+    judge = Judge(d, device=device, seed=0, pac=1, noise=None, augment=None)
+    batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
+    found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))
+    for side in sides:
+        points = batch[side].clone().requires_grad_()
+        (expected,) = torch.autograd.grad(d(points).sum(), points)
+        torch.testing.assert_close(found[side].slope(), expected.to(found[side].slope()), rtol=1e-5, atol=1e-6)
+        assert torch.equal(found[side].samples.detach(), batch[side])
