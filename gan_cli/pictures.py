@@ -43,7 +43,7 @@ def to_image(sample: FloatArray) -> Image.Image:
 
 def picture(preview: Preview) -> Image.Image:
     """The preview of a run: a grid of images, or a scatter over D's surface for points."""
-    return scatter(preview) if preview.samples.ndim == 2 else grid(preview.samples)
+    return scatter(preview) if preview.samples.ndim == 2 else grid(preview.samples, preview.columns)
 
 
 def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:

@@ -16,7 +16,7 @@ from tests.conftest import Command
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from gan_cli.cli.{command} import main; main()"
 
 
-@pytest.mark.parametrize("command", ["train", "sample"])
+@pytest.mark.parametrize("command", ["train", "sample", "export"])
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_answers_without_importing_torch(command: str, flag: str, workplace: Path) -> None:
     code = WITHOUT_TORCH.format(command=command)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -368,6 +369,27 @@ def test_two_processes_build_the_same_cache(images: Path, root: Path, tmp_path: 
     expected = int(400 * reference(picture(0), size=32).sum(dtype="int64"))
     assert [int(output) for output, _ in outputs] == [expected, expected]
     assert len(caches(root)) == 1
+
+
+def test_memory_does_not_grow_with_the_pixels(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory: a few batches of pixels at a time, and less than 1 kB for each file."""
+    count, size, batch = 600, 64, 2**19
+    monkeypatch.setattr(decoding, "BATCH_BYTES", batch)
+    tree(images / "0", "0.png")
+    (images / "1").mkdir()
+    for number in range(1, count):
+        os.link(images / "0" / "0.png", images / str(number % 2) / f"{number}.png")
+    dataset(tree(images.parent / "warm", "a/1.png", "b/2.png"), root).load()  # what is imported and made only once
+    tracemalloc.start()
+    try:
+        loaded = dataset(images, root, size=size, workers=1).load()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert loaded.pixels.shape == (count, 3, size, size)
+    assert loaded.labels is not None
+    # One batch being decoded, two ready, one being written.
+    assert peak < 4 * batch + 1000 * count < 0.4 * loaded.pixels.nbytes
 
 
 def test_names_that_are_no_text(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,12 +24,36 @@ FORBIDDEN = {
     "noise": {"schedules", "algorithms", "config"},
     "checkpoint": {"algorithms", "build", "telemetry", "protocols"},
     "architectures": {"losses", "algorithms", "build", "datasets"},
-    "algorithms": {"build", "compose", "telemetry", "losses", "penalties", "augment", "architectures", "datasets", "run", "cli"},
+    "algorithms": {
+        "build",
+        "compose",
+        "telemetry",
+        "losses",
+        "penalties",
+        "augment",
+        "architectures",
+        "datasets",
+        "run",
+        "cli",
+    },
     "telemetry": {"algorithms", "build", "run", "cli"},
+    "export": {"algorithms", "losses", "telemetry", "run", "cli"},
     "config": {"build", "compose", "protocols"},
 }
 # Imported before a command knows that it needs torch.
-WITHOUT_TORCH = ("config", "compose", "rundir", "errors", "cli.train", "cli.sample", "nodes", "schedules", "logs")
+WITHOUT_TORCH = (
+    "config",
+    "compose",
+    "rundir",
+    "errors",
+    "cli.train",
+    "cli.sample",
+    "cli.export",
+    "export.files",
+    "nodes",
+    "schedules",
+    "logs",
+)
 
 
 def modules() -> dict[str, set[str]]:

@@ -82,7 +82,7 @@ class Projection(nn.Module):
         features = self.features(samples)
         logits: Tensor = self.head(features).flatten()
         if self.embedding is not None:
-            logits = logits + (self.embedding(labels) * features.flatten(2).sum(2)).sum(1)
+            logits = logits + (self.embedding(labels) * features.reshape(*features.shape[:2], -1).sum(2)).sum(1)
         return logits
 
 

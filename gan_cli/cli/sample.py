@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 WALKERS = 16
@@ -29,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
     parser.add_argument("--n", type=int, default=64, help="how many samples [64]")
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents [0]")
+    parser.add_argument(
+        "--label",
+        type=int,
+        metavar="CLASS",
+        help="draw this class alone, from a run with conditional=true [all classes in turn, one row each]",
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -65,7 +75,9 @@ def _sample(arguments: argparse.Namespace) -> int:
         trained = build.trained_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
-    samples = trained.samples(latents.fixed_latents(arguments.seed, arguments.n, trained.latent_dim))
+    labels = _labels(arguments.label, trained.classes, arguments.n)
+    samples = trained.samples(latents.fixed_latents(arguments.seed, arguments.n, trained.latent_dim), labels)
+    columns = None if labels is None or arguments.label is not None else math.ceil(arguments.n / trained.classes)
     written = []
     if out is not None:
         with writing(out):
@@ -73,7 +85,7 @@ def _sample(arguments: argparse.Namespace) -> int:
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
             else:
-                pictures.picture(Preview(samples)).save(out)
+                pictures.picture(Preview(samples, columns=columns)).save(out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):
@@ -84,7 +96,8 @@ def _sample(arguments: argparse.Namespace) -> int:
     if arguments.walk is not None:
         corners = latents.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
         path = latents.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
-        frames = [pictures.grid(trained.samples(latent)) for latent in path]
+        walking = _labels(arguments.label, trained.classes, WALKERS)
+        frames = [pictures.grid(trained.samples(latent, walking)) for latent in path]
         with writing(arguments.walk):
             arguments.walk.parent.mkdir(parents=True, exist_ok=True)
             pictures.animation(frames, arguments.walk)
@@ -93,6 +106,23 @@ def _sample(arguments: argparse.Namespace) -> int:
         print(path_written)
     print(f"{arguments.n} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
     return 0
+
+
+def _labels(label: int | None, classes: int, count: int) -> Tensor | None:
+    """The class of each sample, ``(count,)``: the one asked for, or all in turn; None where the run was told none."""
+    if label is None and classes == 0:
+        return None
+    if classes == 0:
+        raise ConfigError("--label: this run was trained without classes; conditional=true trains with them")
+    if label is not None and not 0 <= label < classes:
+        raise ConfigError(f"--label: expected an integer from 0 to {classes - 1}, got {label}")
+
+    import torch
+
+    if label is not None:
+        return torch.full((count,), label)
+    # Row by row of a grid that is as wide as it has to be.
+    return torch.arange(count) // math.ceil(count / classes)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -48,6 +50,18 @@ class Target:
         return (self.channels, self.size, self.size)
 
 
+class Encoded(NamedTuple):
+    """An image as it is stored.
+
+    Attributes:
+        name: what messages call it.
+        data: its file, or the bytes of one.
+    """
+
+    name: str
+    data: Path | bytes
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A batch of images, in the order of their names.
@@ -65,23 +79,35 @@ class Decoded:
     failures: tuple[tuple[str, str], ...]
 
 
-def decode_all(folder: Path, names: Sequence[str], target: Target, workers: int) -> Generator[Decoded, None, None]:
-    """Decode ``names`` below ``folder`` in threads; batches come in order, a few at a time are in memory.
+def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Generator[Decoded, None, None]:
+    """Decode in threads; batches come in order, a few at a time are in memory, and ``images`` is read no further.
 
     Threads, as Pillow decodes and resizes without the interpreter's lock: they are as fast as processes, start at
     once and need no copies.
     """
     Image.init()  # loads all formats, which is not meant to happen in several threads at once
     length = max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(target.shape))))
-    batches = (names[start : start + length] for start in range(0, len(names), length))
     with warnings.catch_warnings(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         # decode() refuses such images itself, by name.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        jobs = (pool.submit(_decode_batch, folder, batch, target) for batch in batches)
+        jobs = (pool.submit(_decode_batch, batch, target) for batch in _batches(images, length))
         try:
             yield from _in_order(jobs, ahead=2 * workers)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _batches(images: Iterable[Encoded], length: int) -> Iterator[list[Encoded]]:
+    """``length`` images at a time; fewer where their bytes would fill the memory meant for a batch."""
+    batch, size = list[Encoded](), 0
+    for image in images:
+        batch.append(image)
+        size += len(image.data) if isinstance(image.data, bytes) else 0
+        if len(batch) == length or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _in_order(jobs: Iterable[Future[Decoded]], ahead: int) -> Iterator[Decoded]:
@@ -93,17 +119,17 @@ def _in_order(jobs: Iterable[Future[Decoded]], ahead: int) -> Iterator[Decoded]:
         running.extend(islice(jobs, 1))
 
 
-def _decode_batch(folder: Path, names: Sequence[str], target: Target) -> Decoded:
-    pixels = np.empty((len(names), *target.shape), np.uint8)
+def _decode_batch(images: Sequence[Encoded], target: Target) -> Decoded:
+    pixels = np.empty((len(images), *target.shape), np.uint8)
     kept, failures = list[int](), list[tuple[str, str]]()
-    for position, name in enumerate(names):
+    for position, (name, data) in enumerate(images):
         try:
-            pixels[len(kept)] = decode(folder / name, target)
+            pixels[len(kept)] = decode(data, target)
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             failures.append((name, _reason(error)))
         else:
             kept.append(position)
-    return Decoded(len(names), tuple(kept), pixels[: len(kept)], tuple(failures))
+    return Decoded(len(images), tuple(kept), pixels[: len(kept)], tuple(failures))
 
 
 def _reason(error: Exception) -> str:
@@ -112,7 +138,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def decode(path: Path, target: Target) -> ByteArray:
+def decode(data: Path | bytes, target: Target) -> ByteArray:
     """One image: turned upright, cropped to its central square, and resized with Lanczos' filter.
 
     Transparent images are laid on white, 16-bit ones rounded to 8 bits; of an animation, its first picture counts.
@@ -121,9 +147,9 @@ def decode(path: Path, target: Target) -> ByteArray:
         ``(C, H, W)``, uint8.
 
     Raises:
-        Exception: of nearly any kind, if the file is no such image, is damaged, or announces too many pixels.
+        Exception: of nearly any kind, if it is no such image, is damaged, or announces too many pixels.
     """
-    with Image.open(path, formats=FORMATS) as opened:
+    with Image.open(BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as opened:
         width, height = opened.size
         if width * height > MAX_PIXELS:
             raise ValueError(f"{width}x{height} pixels, more than {MAX_PIXELS}")

@@ -14,7 +14,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,9 +23,8 @@ from typing import IO, Any
 import numpy as np
 
 from gan_cli.datasets.decoding import Decoded, Target
-from gan_cli.datasets.image_listing import ImageFile, class_names
 from gan_cli.errors import DataError
-from gan_cli.protocols import Images
+from gan_cli.protocols import Images, IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -52,16 +52,32 @@ class CachedImages:
     classes: tuple[str, ...] | None
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What the images show.
+
+    Attributes:
+        classes: a name for each label.
+        numbers: ``(N,)``, the label of each image that was kept.
+    """
+
+    classes: tuple[str, ...]
+    numbers: IntArray
+
+
+# From the positions, among all images that were tried, of those that were kept; None where there are no labels.
+Labelling = Callable[[Sequence[int]], Labels | None]
+
+
 class _DamagedCacheError(Exception):
     """The files of a cache do not fit each other; the message says how."""
 
 
-def cache_key(files: Sequence[ImageFile], target: Target) -> str:
-    """64 hexadecimal digits that change with the settings, and when an image comes, goes or changes."""
+def cache_key(target: Target, identities: Iterable[bytes]) -> str:
+    """64 hexadecimal digits that change with the settings, and with what tells one state of the source from another."""
     digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(target)}).encode())
-    for file in files:
-        # No name contains a zero byte, so that no two lists look the same.
-        digest.update(b"%b\0%d\0%d\0" % (os.fsencode(file.name), file.size, file.modified_ns))
+    for identity in identities:
+        digest.update(identity)
     return digest.hexdigest()
 
 
@@ -87,8 +103,8 @@ def open_cache(store: Path, key: str) -> CachedImages | None:
     return None
 
 
-def build_cache(store: Path, key: str, files: Sequence[ImageFile], target: Target, batches: Iterable[Decoded]) -> None:
-    """Write the cache of ``key`` from the decoded ``files``; memory is that of one batch.
+def build_cache(store: Path, key: str, target: Target, batches: Iterable[Decoded], labelling: Labelling) -> None:
+    """Write the cache of ``key``; in memory are one batch, and eight bytes for each image that is kept.
 
     Raises:
         DataError: the store cannot be written. Errors of ``batches`` pass; either way nothing stays behind.
@@ -98,7 +114,7 @@ def build_cache(store: Path, key: str, files: Sequence[ImageFile], target: Targe
         with _writing(store):
             staging.mkdir(parents=True)
             _remove_leftovers(store)
-            _write(staging, key, files, target, batches)
+            _write(staging, key, target, batches, labelling)
             with contextlib.suppress(FileExistsError):
                 _install(staging, store / key)
     finally:
@@ -132,15 +148,16 @@ def _remove_leftovers(store: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(staging: Path, key: str, files: Sequence[ImageFile], target: Target, batches: Iterable[Decoded]) -> None:
-    kept, failures, tried = list[int](), list[tuple[str, str]](), 0
+def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], labelling: Labelling) -> None:
+    kept, failures, skipped, tried = array("q"), list[tuple[str, str]](), 0, 0
     with (staging / "pixels.npy").open("wb") as stream:
-        _write_header(stream, (len(files), *target.shape))
+        _write_header(stream, (0, *target.shape))
         data_start = stream.tell()
         for batch in batches:
             stream.write(batch.pixels.data)
-            kept += [tried + position for position in batch.kept]
-            failures += batch.failures
+            kept.extend(tried + position for position in batch.kept)
+            failures += batch.failures[: FAILURES_KEPT - len(failures)]
+            skipped += len(batch.failures)
             tried += batch.total
         # The header again, now with the number there is. NumPy leaves room for the first axis to change.
         stream.seek(0)
@@ -148,20 +165,18 @@ def _write(staging: Path, key: str, files: Sequence[ImageFile], target: Target, 
         if stream.tell() != data_start:
             raise RuntimeError("a .npy header changed its length with the number of images")
         _synchronise(stream)
-    classes = class_names(files)
-    if classes is not None:
-        numbers = {name: number for number, name in enumerate(classes)}
-        labels = [numbers[files[index].name.partition("/")[0]] for index in kept]
+    labels = labelling(kept)
+    if labels is not None:
         with (staging / "labels.npy").open("wb") as stream:
-            np.save(stream, np.array(labels, np.int64))
+            np.save(stream, labels.numbers)
             _synchronise(stream)
     meta = {
         "format": FORMAT,
         "key": key,
         "shape": [len(kept), *target.shape],
-        "classes": classes,
-        "skipped": len(failures),
-        "failures": failures[:FAILURES_KEPT],
+        "classes": None if labels is None else labels.classes,
+        "skipped": skipped,
+        "failures": failures,
     }
     with (staging / "meta.json").open("wb") as stream:
         stream.write(json.dumps(meta, indent=2).encode())

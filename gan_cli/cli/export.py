@@ -1,0 +1,95 @@
+"""``gan-export``: the generator of a run in a file for use elsewhere, with a card that describes it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gan_cli.cli import leave, version
+from gan_cli.errors import ConfigError
+
+# Format -> the packages beside torch that writing it takes.
+PACKAGES = {"safetensors": ("safetensors",), "onnx": ("onnx", "onnxscript"), "torch": ()}
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    arguments = _parser().parse_args()
+    leave("gan-export", lambda: _export(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-export",
+        description="Write the generator (its moving average) of a run, and a model card (README.md) that says what it"
+        " is and how to sample from it without gan_cli.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
+    parser.add_argument(
+        "--format",
+        choices=tuple(PACKAGES),
+        required=True,
+        help="safetensors: the weights, with config.json; onnx: the network for ONNX Runtime; torch: the network for"
+        " torch.export.load",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files [RUN_DIR/export/<format>]")
+    parser.add_argument("--version", action="version", version=version())
+    return parser
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from omegaconf import OmegaConf
+
+    from gan_cli.export import files
+    from gan_cli.rundir import RunDirectory
+
+    directory, kind = RunDirectory(arguments.run), arguments.format
+    config = directory.stored_config()
+    folder = arguments.out or directory.path / "export" / kind
+    files.usable(folder)
+    _require_packages(kind)
+    summary = _summary(directory.summary)
+
+    # torch and what needs it are imported once the command is known to be right
+    from gan_cli import build, logs
+    from gan_cli.export import card, formats
+
+    with logs.console():
+        trained = build.trained_generator(directory)
+    architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
+    exported = formats.FORMATS[kind](trained, architecture)
+    text = card.card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
+    # The card first: it marks the folder as one that the next export may write over.
+    files.write(folder, {files.CARD: text.encode(), **exported.files})
+    print(folder)
+    print(f"generator of step {trained.step}: {', '.join(exported.files)}, {files.CARD}", file=sys.stderr)
+    return 0
+
+
+def _require_packages(kind: str) -> None:
+    missing = [name for name in PACKAGES[kind] if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"--format {kind}: this takes {' and '.join(missing)}, not installed here: pip install 'gan_cli[export]'"
+        )
+
+
+def _summary(file: Path) -> dict[str, Any] | None:
+    """``summary.json``, or None where there is none yet."""
+    try:
+        summary = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    if not isinstance(summary, dict):
+        raise ConfigError(f"{file} cannot be read: expected an object")
+    return summary
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Curves in the plane, drawn afresh for every batch: a spiral, two interleaved arcs, and a line beside a line."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.datasets.toy import MARGIN, SYNTHETIC
+from gan_cli.errors import require
+from gan_cli.protocols import FloatArray
+
+
+@dataclass(frozen=True)
+class NoisyCurve:
+    """Points of a curve, moved by round Gaussian noise, then centred and scaled.
+
+    Attributes:
+        curve: the curve, in its own coordinates.
+    """
+
+    curve: _Curve
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(count, 2)`` on the generator's device."""
+        device = generator.device
+        points = self.curve.points(torch.rand(count, generator=generator, device=device))
+        noise = torch.randn(count, 2, generator=generator, device=device)
+        centre = torch.tensor(self.curve.centre, device=device)
+        return (points + self.curve.std * noise - centre) / self.curve.scale
+
+
+@dataclass(frozen=True)
+class _Curve(ABC):
+    """What the curves share: noise, and a scale at which curve and noise lie within [-1, 1]."""
+
+    licence: ClassVar[str] = SYNTHETIC
+    # What lies in the middle of the scaled coordinates.
+    centre: ClassVar[tuple[float, float]] = (0.0, 0.0)
+
+    std: float
+
+    def __post_init__(self) -> None:
+        require(self.std >= 0, "std", self.std, "a number >= 0")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(2,)``."""
+        return (2,)
+
+    @property
+    def classes(self) -> int:
+        """0: fresh points come without labels."""
+        return 0
+
+    @property
+    @abstractmethod
+    def extent(self) -> float:
+        """The largest distance of the curve from its centre along an axis, in its own coordinates."""
+
+    @abstractmethod
+    def points(self, position: Tensor) -> Tensor:
+        """``(N,)`` uniform in [0, 1) -> points of the curve ``(N, 2)``, in its own coordinates."""
+
+    @property
+    def scale(self) -> float:
+        """Own coordinates per unit of scaled ones."""
+        return self.extent + MARGIN * self.std
+
+    def load(self) -> NoisyCurve:
+        """The curve in scaled coordinates."""
+        return NoisyCurve(self)
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Scaled points ``(N, 2)`` in the curve's own coordinates."""
+        points: FloatArray = samples * np.float32(self.scale) + np.array(self.centre, np.float32)
+        return points
+
+
+@dataclass(frozen=True)
+class SwissRoll(_Curve):
+    """The spiral ``(t cos t, t sin t)``, t uniform in [1.5 pi, 4.5 pi].
+
+    That is scikit-learn's ``make_swiss_roll`` seen from its side; with ``std`` 0.25 it is the swiss roll of "Improved
+    Training of Wasserstein GANs" (Gulrajani et al. 2017, figure 1b), which divides it by 7.5.
+
+    Args:
+        std: deviation of the noise on each coordinate, beside a radius of 4.7 to 14.1.
+    """
+
+    std: float = 0.25
+
+    @property
+    def extent(self) -> float:
+        """4.5 pi: the spiral ends there, straight above the origin."""
+        return 4.5 * math.pi
+
+    def points(self, position: Tensor) -> Tensor:
+        """``(N,)`` in [0, 1) -> ``(N, 2)``, from the inner end to the outer one."""
+        angle = 1.5 * math.pi * (1 + 2 * position)
+        return angle[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+@dataclass(frozen=True)
+class TwoMoons(_Curve):
+    """Half a unit circle open below, and another open above that begins inside it: scikit-learn's ``make_moons``.
+
+    The upper arc is ``(cos a, sin a)``, the lower one ``(1 - cos a, 1/2 - sin a)``, a uniform in [0, pi]; both are
+    equally likely.
+
+    Args:
+        std: deviation of the noise on each coordinate, beside arcs of radius 1.
+    """
+
+    centre: ClassVar[tuple[float, float]] = (0.5, 0.25)
+
+    std: float = 0.05
+
+    @property
+    def extent(self) -> float:
+        """1.5: the arcs reach from -1 to 2."""
+        return 1.5
+
+    def points(self, position: Tensor) -> Tensor:
+        """``(N,)`` in [0, 1) -> ``(N, 2)``; below 1/2 the upper arc, from there on the lower one."""
+        lower = position >= 0.5
+        angle = (2 * position - lower.float()) * math.pi
+        x, y = angle.cos(), angle.sin()
+        return torch.stack([torch.where(lower, 1 - x, x), torch.where(lower, 0.5 - y, y)], dim=1)
+
+
+@dataclass(frozen=True)
+class ParallelLines(_Curve):
+    """Real points ``(theta, Z)``, Z uniform in [0, 1]: "learning parallel lines", example 1 of Arjovsky et al. 2017.
+
+    There the data are ``(0, Z)`` and the model is ``(theta, Z)``, whose only parameter is theta. Here a network is the
+    model; it begins around x = 0, so the line that it has to find is the one at ``theta``. Were the generated points
+    exactly ``(0, Z)``, then the Wasserstein distance would be ``|theta|``, which has a gradient everywhere, and the
+    Jensen-Shannon divergence log 2 for every theta but 0, which has none.
+
+    Up to ``|theta|`` = 1 and without noise nothing is scaled, and distances are those of the paper.
+
+    Args:
+        std: deviation of the noise on each coordinate; 0 for a line without width, as in the paper.
+        theta: where the real line stands on the x-axis, -100 to 100.
+    """
+
+    std: float = 0.0
+    theta: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(abs(self.theta) <= 100, "theta", self.theta, "a number from -100 to 100")
+
+    @property
+    def extent(self) -> float:
+        """``max(1, |theta|)``."""
+        return max(1.0, abs(self.theta))
+
+    def points(self, position: Tensor) -> Tensor:
+        """``(N,)`` in [0, 1) -> ``(N, 2)``: the position is Z itself."""
+        return torch.stack([torch.full_like(position, self.theta), position], dim=1)

@@ -1,0 +1,294 @@
+"""Images of any dataset on the Hugging Face hub, or of a local folder laid out like one, such as parquet files.
+
+The library ``datasets`` reads them as a stream: what arrives is decoded at once into the memory-mapped cache of
+``image_cache.py``, and no second copy is made on the way. From its release 4.0 on the library runs no code that a
+dataset brings along, which is why an older one is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import json
+import logging
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gan_cli.datasets.base import ImageDataset, existing, expanded
+from gan_cli.datasets.decoding import Encoded, Target
+from gan_cli.datasets.image_cache import Labels, cache_key
+from gan_cli.datasets.image_loading import load_images
+from gan_cli.errors import ConfigError, DataError, nearest, require
+from gan_cli.protocols import Images
+
+logger = logging.getLogger(__name__)
+
+INSTALL = "pip install 'gan_cli[huggingface]'"
+OLDEST_RELEASE = 4
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+HUB_FILES = "hf://datasets/"
+
+
+@dataclass(frozen=True)
+class HuggingFace(ImageDataset):
+    """One column of images, and if wanted one of labels, of a dataset on the Hugging Face hub or in a local folder.
+
+    Images are turned upright, cropped to their central square and resized like those of ``ImageFolder``. A private
+    dataset needs the token that ``hf auth login`` stores.
+
+    Args:
+        name: ``owner/name`` on the hub, or a folder; a folder of that name has precedence.
+        root: the data root, whose ``huggingface`` keeps the decoded images.
+        column: the column of images: images as the library knows them, or the bytes of their files.
+        label_column: the column of labels: classes, integers or words; None for data without labels.
+        subset: the configuration of a dataset that has several; None for its only or default one.
+        split: the part of the data to learn.
+        revision: branch, tag or commit on the hub; None for its main branch as it is now.
+        size: side of the images in pixels, 4 to 1024.
+        channels: 1 for grey, 3 for RGB.
+        strict: refuse the dataset if an image cannot be decoded.
+        workers: threads that decode; None for one for each processor, 16 at most.
+    """
+
+    name: str | None
+    root: str
+    column: str = "image"
+    label_column: str | None = None
+    subset: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    size: int = 32
+    channels: int = 3
+    strict: bool = False
+    workers: int | None = None
+
+    licence: ClassVar[str] = "A Hugging Face dataset: the terms on its card on the hub, or in its folder, apply."
+
+    def __post_init__(self) -> None:
+        require(bool(self.name), "name", self.name, "a dataset on the hub or a folder (dataset.name=OWNER/NAME)")
+        expanded("name", self.name or "")
+        expanded("root", self.root)
+        require(self.column != "", "column", self.column, "the name of a column")
+        require(self.label_column != "", "label_column", self.label_column, "the name of a column or null")
+        require(self.label_column != self.column, "label_column", self.label_column, "another column than the images'")
+        require(self.split != "", "split", self.split, "the name of a split")
+        require(4 <= self.size <= 1024, "size", self.size, "an integer from 4 to 1024")
+        require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
+        require(self.workers is None or self.workers >= 1, "workers", self.workers, "an integer >= 1 or null")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(channels, size, size)``."""
+        return (self.channels, self.size, self.size)
+
+    @property
+    def classes(self) -> int | None:
+        """0 without a column of labels, else None: the column tells, when it is read."""
+        return 0 if self.label_column is None else None
+
+    def load(self) -> Images:
+        """Pixels ``(N, C, size, size)`` in the order of the rows; labels 0, 1, ... in the order of the classes.
+
+        Raises:
+            ConfigError: the library ``datasets`` is missing or too old; told before anything is read.
+            DataError: there is no such dataset, split or column, it cannot be read or decoded, an image cannot be
+                decoded and ``strict`` holds, or the cache cannot be written.
+        """
+        library = _library()
+        store = expanded("root", self.root) / "huggingface"
+        folder = self._folder()
+        with _reading(str(folder or self.name)):
+            builder = library.load_dataset_builder(
+                str(folder or self.name), self.subset, revision=self.revision, cache_dir=str(store / "datasets")
+            )
+        if builder.info.license:
+            logger.info("%s: licence %s", self.name, builder.info.license)
+        files = self._files(builder)
+        target = Target(self.size, self.channels)
+        what = {"files": files, "subset": self.subset, "split": self.split}
+        what |= {"column": self.column, "label_column": self.label_column}
+        key = cache_key(target, [json.dumps(what, sort_keys=True).encode()])
+        columns = _Columns(
+            library, builder, folder, str(folder or self.name), self.split, self.column, self.label_column
+        )
+        return load_images(columns, target, store, key, self.strict, self.workers)
+
+    def _folder(self) -> Path | None:
+        """The local folder that is meant, or None for a name on the hub."""
+        path = expanded("name", self.name or "")
+        try:
+            local = path.is_dir()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if local or not HUB_NAME.fullmatch(self.name or "") or (self.name or "").startswith("."):
+            return existing(path.absolute())
+        return None
+
+    def _files(self, builder: Any) -> list[list[str | int]]:
+        """What the split consists of: on the hub addresses with the commit in them, else files, sizes and times."""
+        splits: Mapping[str, Sequence[str]] = {
+            str(name): files for name, files in (builder.config.data_files or {}).items()
+        }
+        if self.split not in splits:
+            raise DataError(
+                f"{self.name}: there is no split {self.split!r}.{nearest(self.split, splits)}"
+                f" There are: {', '.join(splits) or 'none'}"
+            )
+        found = list[list[str | int]]()
+        for file in splits[self.split]:
+            path = Path(file)
+            try:
+                status = None if "://" in file else path.stat()
+            except OSError as error:
+                raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+            found.append([file] if status is None else [file, status.st_size, status.st_mtime_ns])
+        return found
+
+
+def _library() -> Any:
+    """The library ``datasets``; slow to import, and not every run needs it."""
+    try:
+        release = importlib.metadata.version("datasets")
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(
+            f"dataset: huggingface needs the package datasets, which is not installed: {INSTALL}"
+        ) from None
+    if int(release.partition(".")[0]) < OLDEST_RELEASE:
+        raise ConfigError(
+            f"dataset: huggingface needs datasets >= {OLDEST_RELEASE}.0, as older ones run code that a dataset brings"
+            f" along; found {release}: {INSTALL}"
+        )
+    try:
+        return importlib.import_module("datasets")
+    except ImportError as error:
+        raise ConfigError(
+            f"dataset: huggingface needs the package datasets, which fails ({error}): {INSTALL}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Makes a ``DataError`` of whatever the library raises: network, permissions, formats, each in its own class."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{where}: cannot be read ({reason})") from error
+
+
+@dataclass
+class _Columns:
+    """The columns of a split as a source of encoded images; remembers the labels it comes by."""
+
+    library: Any
+    builder: Any
+    folder: Path | None
+    where: str
+    split: str
+    column: str
+    label_column: str | None
+    # Label of each row, as the number of its value among `values`.
+    codes: array[int] = field(default_factory=lambda: array("q"))
+    values: dict[str | int, int] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
+
+    @property
+    def count(self) -> int | None:
+        """As the dataset's own description says, if it does."""
+        info = (self.builder.info.splits or {}).get(self.split)
+        return (info.num_examples or None) if info is not None else None
+
+    def encoded(self) -> Iterator[Encoded]:
+        """Each row's image. Rows without one have no bytes, and are counted among those that cannot be decoded."""
+        self.codes, self.values = array("q"), {}
+        with _reading(self.where):
+            for number, row in enumerate(self._rows()):
+                if self.label_column is not None:
+                    self.codes.append(self._code(number, row[self.label_column]))
+                yield Encoded(f"row {number}", self._bytes(row[self.column]))
+
+    def full_name(self, name: str) -> str:
+        """As in ``owner/name: row 7``."""
+        return f"{self.where}: {name}"
+
+    def labels(self, kept: Sequence[int]) -> Labels | None:
+        """The library's classes as they are numbered; other values in their order."""
+        if self.label_column is None:
+            return None
+        codes = np.array(self.codes, np.int64)[np.array(kept, np.int64)]
+        if self.class_names is not None:
+            return Labels(tuple(self.class_names), np.array(list(self.values), np.int64)[codes])
+        order = sorted(self.values, key=lambda value: (isinstance(value, str), value))
+        rank = np.empty(len(order), np.int64)
+        rank[[self.values[value] for value in order]] = np.arange(len(order))
+        return Labels(tuple(map(str, order)), rank[codes])
+
+    def _rows(self) -> Any:
+        """The wanted columns as a stream, with images not decoded."""
+        stream = self.builder.as_streaming_dataset(self.split)
+        names = stream.column_names or list(next(iter(stream), {}))
+        wanted = [name for name in (self.column, self.label_column) if name is not None]
+        for name in wanted:
+            if name not in names:
+                raise DataError(
+                    f"{self.where}: there is no column {name!r}.{nearest(name, names)} There are: {', '.join(names)}"
+                )
+        features = stream.features or {}
+        stream = stream.select_columns(wanted)
+        kind = features.get(self.column)
+        if isinstance(kind, self.library.Image):
+            stream = stream.cast_column(self.column, self.library.Image(decode=False))
+        elif not (kind is None or _holds_files(kind)):
+            raise DataError(f"{self.where}: column {self.column!r} holds {kind}; expected images or their files' bytes")
+        label = features.get(self.label_column)
+        self.class_names = label.names if isinstance(label, self.library.ClassLabel) else None
+        return stream
+
+    def _code(self, number: int, value: object) -> int:
+        """The number of a label's value, in the order of their first appearance."""
+        known = range(len(self.class_names)) if self.class_names is not None else None
+        fits = isinstance(value, (int, str)) and (known is None or value in known)
+        if not fits:
+            raise DataError(
+                f"{self.where}: row {number} has the label {value!r} in column {self.label_column!r};"
+                f" expected {'an integer or a word' if known is None else f'0 to {len(known) - 1}'}"
+            )
+        assert isinstance(value, (int, str))
+        return self.values.setdefault(value, len(self.values))
+
+    def _bytes(self, value: object) -> bytes:
+        """The file of an image; empty where there is none."""
+        if isinstance(value, Mapping):
+            content, path = value.get("bytes"), value.get("path")
+            value = self._file(path) if content is None and path else content
+        return value if isinstance(value, bytes) else b""
+
+    def _file(self, path: str) -> bytes:
+        """A file beside the table. A dataset may name any path there, and only those within itself are read."""
+        origin = path.rpartition("::")[2]
+        if self.folder is None:
+            within = origin.startswith(HUB_FILES)
+        else:
+            within = Path(origin).resolve().is_relative_to(self.folder.resolve())
+        if not within:
+            return b""
+        fsspec = importlib.import_module("fsspec")  # comes with datasets
+        with fsspec.open(path, "rb") as stream:
+            content: bytes = stream.read()
+        return content
+
+
+def _holds_files(kind: Any) -> bool:
+    """Whether a column is one of bytes, or of the pairs of bytes and path that images are stored as."""
+    if isinstance(kind, Mapping):
+        return "bytes" in kind
+    return getattr(kind, "dtype", None) in ("binary", "large_binary")

@@ -1,0 +1,62 @@
+"""A folder of files that appears whole or not at all, and takes the place of its like only. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from gan_cli.errors import ConfigError
+from gan_cli.rundir import writing
+
+CARD = "README.md"
+# First line of every card: a folder whose card has it may be written over.
+MARK = b"<!-- written by gan-export -->"
+
+
+def usable(folder: Path) -> None:
+    """Check that ``folder`` is a folder or can become one.
+
+    Raises:
+        ConfigError: a file is in its place, or in that of a folder above it.
+    """
+    found = _existing(folder)
+    if not found.is_dir():
+        raise ConfigError(f"--out: expected a folder, got {str(folder)!r}: {found} is a file")
+
+
+def write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files by name into ``folder``, over those of an earlier export. On a failure all is as it was before.
+
+    Raises:
+        ConfigError: files of these names are there, and it was not ``gan-export`` that wrote them.
+        OutputError: the folder cannot be written.
+    """
+    with writing(folder):
+        card = folder / CARD
+        earlier = card.is_file() and card.read_bytes().startswith(MARK)
+        foreign = [] if earlier else [name for name in contents if os.path.lexists(folder / name)]
+        if foreign:
+            raise ConfigError(
+                f"--out: {folder} has a {foreign[0]} that is not from an earlier export; name another folder"
+            )
+        # Beside the place of the files, hence on one file system with it: what is complete only has to be renamed.
+        staging = Path(tempfile.mkdtemp(prefix=".gan-export-", dir=_existing(folder)))
+        try:
+            for name, content in contents.items():
+                with (staging / name).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in contents:
+                (staging / name).replace(folder / name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))

@@ -1,0 +1,202 @@
+"""A trained generator as the bytes of a file, in each of the formats that ``gan-export`` knows.
+
+None of these files holds code of this package, local paths, or a pickle:
+
+- ``safetensors`` holds the weights, and a ``config.json`` beside it how they belong together.
+- ``onnx`` holds the network for ONNX Runtime and its like, in opset 18: what torch's exporter writes natively,
+  and every runtime of the last years reads.
+- ``torch`` holds the network for torch alone, as an exported program (``torch.export``). TorchScript, its
+  predecessor, is deprecated, and a pickled module would need this package and could run any code when it is loaded.
+  An exported program is a graph in JSON and raw tensors; the one pickle that torch would add to it, its example
+  inputs, is left out. torch promises less than the other two formats that later versions read the file.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli import __version__
+from gan_cli.build import TrainedGenerator
+
+OPSET = 18
+# Samples in a traced batch: two, as torch takes a dimension of size 1 for a constant.
+TRACED = 2
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A generator in one format.
+
+    Attributes:
+        files: name -> content.
+        body: name of the submodule that does all of the network's work, where ``config.json`` describes it so that
+            ``torch.nn`` alone can build it; None elsewhere.
+    """
+
+    files: Mapping[str, bytes]
+    body: str | None = None
+
+
+def facts(trained: TrainedGenerator) -> dict[str, Any]:
+    """What every format says of the generator beside its weights."""
+    return {
+        "gan_cli": __version__,
+        "step": trained.step,
+        "latent_dim": trained.latent_dim,
+        "shape": list(trained.dataset.shape),
+        "classes": trained.classes,
+    }
+
+
+def as_safetensors(trained: TrainedGenerator, architecture: Arguments) -> Exported:
+    """``model.safetensors`` and ``config.json``.
+
+    Args:
+        trained: the generator.
+        architecture: the node of the run's configuration that it was built from.
+    """
+    from safetensors.torch import save
+
+    weights = {name: tensor.contiguous() for name, tensor in trained.network.state_dict().items()}
+    body, layers = _body(trained)
+    config = {
+        **facts(trained),
+        "architecture": dict(architecture),
+        "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
+        "body": body,
+        "layers": layers,
+    }
+    files = {
+        "model.safetensors": save(weights, {"format": "pt", **_texts(trained)}),
+        "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+    }
+    return Exported(files, body)
+
+
+def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
+    """``model.onnx``: ``z`` (and ``labels``) to ``samples``, for any size of the batch."""
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
+    names = ["z", "labels"] if trained.classes else ["z"]
+    with _quiet():
+        program = torch.onnx.export(
+            _traced(trained),
+            input_names=names,
+            output_names=["samples"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    ClearMetadataAndDocStringPass()(program.model)  # where in the sources, with their full paths, each node came from
+    program.model.metadata_props.update(_texts(trained))
+    return Exported({"model.onnx": program.model_proto.SerializeToString()})
+
+
+def as_torch(trained: TrainedGenerator, architecture: Arguments) -> Exported:
+    """``model.pt2``: for ``torch.export.load``, for any size of the batch."""
+    with _quiet():
+        program = _traced(trained)
+        program.example_inputs = None  # the file's only pickle
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files={"gan_cli.json": json.dumps(facts(trained))})
+    return Exported({"model.pt2": file.getvalue()})
+
+
+FORMATS: Mapping[str, Callable[[TrainedGenerator, Arguments], Exported]] = {
+    "safetensors": as_safetensors,
+    "onnx": as_onnx,
+    "torch": as_torch,
+}
+
+
+def _texts(trained: TrainedGenerator) -> dict[str, str]:
+    """The facts for a header that holds nothing but text."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts(trained).items()}
+
+
+def _latents(trained: TrainedGenerator) -> Tensor:
+    """Any latents, ``(TRACED, latent_dim)``, to trace and to compare with; no random state is touched."""
+    return torch.linspace(-2, 2, TRACED * trained.latent_dim).reshape(TRACED, -1)
+
+
+def _traced(trained: TrainedGenerator) -> torch.export.ExportedProgram:
+    """The network as a graph of torch's own operations, for any size of the batch."""
+    inputs = (_latents(trained), torch.zeros(TRACED, dtype=torch.int64))[: 2 if trained.classes else 1]
+    batch = torch.export.Dim("batch", min=1)
+    # Nobody trains what was exported: its samples are to come without a gradient.
+    network = copy.deepcopy(trained.network).requires_grad_(False)
+    program = torch.export.export(network, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs), strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # full paths of the sources
+    return program
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to oneself what torch's exporters say of themselves: deprecated calls, packages they do not need here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
+    """The network's only part and its layers as ``{"type", "arguments"}``, from which :func:`_chain` builds it again.
+
+    None where the network is more than one chain of ``torch.nn`` layers, or the copy does not compute the same.
+    """
+    parts = list(trained.network.named_children())
+    if trained.classes or len(parts) != 1:
+        return None, None
+    name, body = parts[0]
+    if not isinstance(body, nn.Sequential):
+        return None, None
+    z = _latents(trained)
+    try:
+        described = [{"type": type(layer).__name__, "arguments": _arguments(layer)} for layer in body]
+        layers: list[dict[str, Any]] = json.loads(json.dumps(described))
+        rebuilt = _chain(layers).eval()
+        rebuilt.load_state_dict(body.state_dict())
+        with torch.no_grad():
+            same = torch.equal(rebuilt(z), trained.network(z))
+    except (AttributeError, TypeError, RuntimeError):
+        return None, None
+    return (name, layers) if same else (None, None)
+
+
+def _chain(layers: list[dict[str, Any]]) -> nn.Sequential:
+    """The card's own way from ``config.json`` to a network."""
+    return nn.Sequential(*(getattr(nn, layer["type"])(**layer["arguments"]) for layer in layers))
+
+
+def _arguments(layer: nn.Module) -> dict[str, Any]:
+    """What a ``torch.nn`` layer was constructed with: it keeps its arguments as attributes of the same names.
+
+    Raises:
+        AttributeError: this one does not.
+    """
+    parameters = inspect.signature(type(layer)).parameters.values()
+    # Layers without arguments of their own show nn.Module's *args and **kwargs, which take none either.
+    named = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    names = [name for name in named if name not in ("device", "dtype")]
+    return {name: getattr(layer, name) is not None if name == "bias" else getattr(layer, name) for name in names}
