@@ -21,7 +21,6 @@ from torch import Tensor
 
 from gan_cli import __version__, build, nodes, rundir
 from gan_cli.build import TrainedGenerator
-from gan_cli.cli import export as command
 from gan_cli.export import card, formats
 from gan_cli.protocols import Architecture
 from gan_cli.rundir import RunDirectory

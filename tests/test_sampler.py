@@ -167,7 +167,7 @@ def test_error_of_the_prefetching_thread_surfaces_after_the_good_batches(opened:
     opened.append(StreamedSampler(Images(Unreadable(2)), BATCH, 0, CPU))  # type: ignore[arg-type]
     assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU), 2)
     with pytest.raises(OSError, match="disk on fire"):
-        opened[0].next().samples
+        opened[0].next()
 
 
 def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:

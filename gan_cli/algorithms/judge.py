@@ -49,7 +49,10 @@ class Judge:
             self._sigma.fill_(self.sigma)
 
     def pack(self, samples: Tensor) -> Tensor:
-        """``pac`` samples to one (Lin et al. 2018), along channels or features: ``(N, C, ...) -> (N/pac, pac C, ...)``."""
+        """``pac`` samples to one (Lin et al. 2018), along channels or features.
+
+        ``(N, C, ...) -> (N / pac, pac C, ...)``.
+        """
         if self._pac == 1:
             return samples
         count, first, *rest = samples.shape

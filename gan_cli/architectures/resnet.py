@@ -102,7 +102,9 @@ class _ClassNorm(nn.Module):
         normalised: Tensor = self.norm(features)
         if self.scale is None or self.shift is None:
             return normalised
-        return normalised * self.scale(labels)[:, :, None, None] + self.shift(labels)[:, :, None, None]
+        scale: Tensor = self.scale(labels)[:, :, None, None]
+        shift: Tensor = self.shift(labels)[:, :, None, None]
+        return normalised * scale + shift
 
 
 class _Generator(nn.Module):
