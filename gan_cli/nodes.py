@@ -2,13 +2,15 @@
 
 :func:`problems` compares a node with the signature and reports every mistake with its full path; :func:`create`
 builds the object. A target is a class of this package, of ``torch.nn`` or of ``torch.optim``, and nothing else:
-a configuration, also one read back from a run directory, is data and must not name code of its choice.
+a configuration, also one read back from a run directory, is data and must not name code of its choice. Whoever
+runs a command may name modules of their own in the environment variable ``GAN_PLUGINS``; nothing stored can.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -19,6 +21,8 @@ from gan_cli.errors import ConfigError, InvalidValueError, nearest
 
 LARGEST_FLOAT32 = 3.4e38
 ALLOWED_PREFIXES = ("gan_cli.", "torch.nn.", "torch.optim.")
+# Modules of the user's own, separated by commas.
+PLUGINS = "GAN_PLUGINS"
 
 
 def create(node: Mapping[str, Any], path: str, kind: Any, given: Mapping[str, Any] | None = None) -> Any:
@@ -71,19 +75,31 @@ def resolve(target: Any, path: str) -> type:
     The class must be *defined* below an allowed prefix: a dotted path that wanders through a module's own
     imports (``gan_cli.x.os.popen``) is refused like any other.
     """
-    if not isinstance(target, str) or not target.startswith(ALLOWED_PREFIXES):
-        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED_PREFIXES)
-        raise ConfigError(f"{path}._target_: only {allowed} may be built, got {target!r}")
+    prefixes = allowed_prefixes()
+    if not isinstance(target, str) or not target.startswith(prefixes):
+        allowed = ", ".join(f"{prefix}*" for prefix in prefixes)
+        raise ConfigError(
+            f"{path}._target_: only {allowed} may be built, got {target!r}. A module of your own has to be named in"
+            f" the environment variable {PLUGINS}; see docs/extending.md"
+        )
     module_name, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError:
+    except ImportError as error:
+        if not target.startswith(ALLOWED_PREFIXES):
+            raise ConfigError(f"{path}._target_: {module_name} cannot be imported: {error}") from error
         found = None
-    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(ALLOWED_PREFIXES):
+    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(prefixes):
         raise ConfigError(f"{path}._target_: there is no class {target!r}")
     if inspect.isabstract(found) or getattr(found, "_is_protocol", False) or issubclass(found, BaseException):
         raise ConfigError(f"{path}._target_: {target!r} is nothing that can be built")
     return found
+
+
+def allowed_prefixes() -> tuple[str, ...]:
+    """Where targets may lie: this package, parts of torch, and what the environment names."""
+    named = [name.strip() for name in os.environ.get(PLUGINS, "").split(",")]
+    return (*ALLOWED_PREFIXES, *(f"{name}." for name in named if name))
 
 
 def parameters(target: type) -> dict[str, inspect.Parameter]:
@@ -109,7 +125,7 @@ def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: A
     except InvalidValueError as error:
         raise error.below(path) from error
     except (TypeError, ValueError, RuntimeError) as error:
-        if target.__module__.startswith("gan_cli."):
+        if not target.__module__.startswith("torch."):
             raise  # ours say InvalidValueError; anything else is a bug
         raise ConfigError(f"{path}: {target.__name__} refuses its parameters: {error}") from error
     if not any(isinstance(built, choice) for choice in _choices(kind) if _is_interface(choice)):
