@@ -100,6 +100,8 @@ def plan(config: DictConfig) -> Plan:
         ConfigError: with one line for each mistake that can be told from the others.
     """
     typed = _typed(config)
+    if not isinstance(typed.loss.penalty, dict | None):
+        raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
     parts = {
         "dataset": (typed.dataset, Dataset),
         "architecture": (typed.architecture, Architecture),

@@ -17,7 +17,7 @@ from tests.conftest import SHORT, TINY, Command
 
 # overrides -> what the message must say
 MISTAKES: list[tuple[list[str], list[str]]] = [
-    (["loss=wgna"], ["loss=wgna", "'wgan'", "jsd, minimax, wgan"]),
+    (["loss=wgna"], ["loss=wgna", "'wgan'", "jsd, lsgan, minimax"]),
     (["dataset=mnst"], ["dataset=mnst", "'mnist'"]),
     (["los=wgan"], ["los", "'loss'"]),
     (["train.step=5"], ["train.step", "'steps'"]),
@@ -68,6 +68,24 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["optimizer.lr={_target_:gan_cli.schedules.Constant,start:1}"], ["optimizer.lr", "float"]),
     (["architecture.latent_dim=1000000000000000"], ["memory"]),
     (["--multirun", "--cfg", "job"], ["Only one of"]),
+    (["dataset=ring8", "conditional=true"], ["conditional", "expected false", "Ring", "no labels"]),
+    (["pac=3"], ["pac", "3", "divisor of train.batch_size, 128"]),
+    (["pac=2", "conditional=true"], ["pac", "2", "1 with conditional=true"]),
+    (["loss=r3gan", "device.compile=true"], ["device.compile", "r1, r2", "loss/penalty=none"]),
+    (["dataset=ring8", "augment=diffaugment"], ["augment", "expected none", "(2,)"]),
+    (["loss/penalty=r3"], ["loss/penalty=r3", "'r2'"]),
+    (["loss/penalty=r1", "loss.penalty.r1.weight=-1"], ["loss.penalty.r1.weight", ">= 0", "-1"]),
+    (["loss/penalty=r1", "loss.penalty.r1.gamma=1"], ["loss.penalty.r1.gamma", "weight"]),
+    (["loss/penalty=r1", "loss.penalty.r1.every=0"], ["loss.penalty.r1.every", ">= 1"]),
+    (["loss.penalty=3"], ["loss.penalty", "3"]),
+    (["+loss.penalty.x._target_=gan_cli.losses.Hinge"], ["loss.penalty.x", "Penalty", "Hinge"]),
+    (["loss=lsgan", "loss.objective.a=2"], ["loss.objective.a", "below b", "2"]),
+    (["augment=ada", "augment.target=2"], ["augment.target", "(-1, 1)", "2"]),
+    (["architecture=r3gan", "architecture.cardinality=7"], ["architecture.cardinality", "256", "7"]),
+    (["architecture=mlp", "architecture.norm_d=instance"], ["architecture.norm_d", "batch, layer or none"]),
+    (["architecture=dcgan", "architecture.norm_d=bach"], ["architecture.norm_d", "batch or layer or instance or none"]),
+    (["dataset=ring8", "architecture=resnet"], ["resnet", "(2,)", "mlp"]),
+    (["loss.top_k=0.5"], ["loss.top_k", "_target_"]),
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
@@ -23,6 +24,9 @@ class MLP:
         discriminator_hidden: widths of D's hidden layers.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
+        gain_g: factor on G's initial weights, which are torch's own: uniform of deviation ``(3 fan_in)^-1/2``. At 2.4
+            (He et al. 2015) a signal keeps its size through the layers, and G is steep from the start.
+        gain_d: the same for D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
         class_embedding: dimensions of the class beside z, where there are classes.
     """
@@ -32,6 +36,8 @@ class MLP:
     discriminator_hidden: tuple[int, ...] = (512, 256)
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
+    gain_g: float = 1.0
+    gain_d: float = 1.0
     spectral_norm: bool = False
     class_embedding: int = 16
 
@@ -41,6 +47,8 @@ class MLP:
         for key in ("generator_hidden", "discriminator_hidden"):
             widths = getattr(self, key)
             require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        for key in ("gain_g", "gain_d"):
+            require(getattr(self, key) > 0, key, getattr(self, key), "a number > 0")
         for key in ("norm_g", "norm_d"):
             allowed = "batch, layer or none: fully connected layers have no instances"
             require(getattr(self, key) is not Norm.instance, key, getattr(self, key).name, allowed)
@@ -52,13 +60,15 @@ class MLP:
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        return LatentAndClass(nn.Sequential(*layers), embedding(classes, self.class_embedding))
+        body = _amplified(nn.Sequential(*layers), self.gain_g)
+        return LatentAndClass(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
         features = nn.Sequential(nn.Flatten(), *_hidden_layers(widths, self.norm_d))
         network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
+        _amplified(network, self.gain_d)
         return spectrally_normalised(network) if self.spectral_norm else network
 
 
@@ -70,3 +80,12 @@ def _hidden_layers(widths: Sequence[int], norm: Norm) -> list[nn.Module]:
             layers += norm_1d(norm, after)
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers
+
+
+@torch.no_grad()
+def _amplified(network: nn.Module, gain: float) -> nn.Module:
+    """The network with its linear layers' weights multiplied by ``gain``, in place; biases stay."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.mul_(gain)
+    return network

@@ -32,7 +32,8 @@ class R3GAN:
         blocks: residual blocks a stage.
         cardinality: groups of the 3x3 convolutions; 96 for CIFAR-10 in the paper.
         expansion: channels inside a block, as a multiple of ``width``.
-        spectral_norm: divide D's weights by their largest singular value; not part of the paper.
+        spectral_norm: divide D's weights by their largest singular value; not part of the paper. D's branches do
+            not start at zero then: zero has no direction to be normalised.
         class_embedding: dimensions of the class beside z, where there are classes; None: ``latent_dim``.
     """
 
@@ -71,29 +72,29 @@ class R3GAN:
         fit = pyramid("r3gan", shape)
         layers: list[nn.Module] = [_conv(fit.channels, self.width, 1)]
         for _ in range(fit.levels):
-            layers += [*self._stage(fit.levels), _Downsample()]
-        layers += self._stage(fit.levels)
+            layers += [*self._stage(fit.levels, zero=not self.spectral_norm), _Downsample()]
+        layers += self._stage(fit.levels, zero=not self.spectral_norm)
         network = _Discriminator(nn.Sequential(*layers), self.width, fit.base, classes)
         return spectrally_normalised(network) if self.spectral_norm else network
 
-    def _stage(self, levels: int) -> list[nn.Module]:
-        branches = self.blocks * (levels + 1)
-        inside = self.width * self.expansion
-        return [_Block(self.width, inside, self.cardinality, branches) for _ in range(self.blocks)]
+    def _stage(self, levels: int, zero: bool = True) -> list[nn.Module]:
+        """The blocks of one size; ``zero`` lets their branches start at zero."""
+        gain = ACTIVATION_GAIN * (self.blocks * (levels + 1)) ** (-1 / (2 * RESIDUAL_LAYERS - 2))
+        inside, last_gain = self.width * self.expansion, 0.0 if zero else gain
+        return [_Block(self.width, inside, self.cardinality, gain, last_gain) for _ in range(self.blocks)]
 
 
 class _Block(nn.Module):
     """1x1 to a larger width, activation, grouped 3x3, activation, 1x1 back, all beside an identity."""
 
-    def __init__(self, width: int, inside: int, groups: int, branches: int) -> None:
+    def __init__(self, width: int, inside: int, groups: int, gain: float, last_gain: float) -> None:
         super().__init__()
-        gain = ACTIVATION_GAIN * branches ** (-1 / (2 * RESIDUAL_LAYERS - 2))
         self.branch = nn.Sequential(
             _conv(width, inside, 1, gain=gain),
             _BiasedActivation(inside),
             _conv(inside, inside, 3, groups, gain),
             _BiasedActivation(inside),
-            _conv(inside, width, 1, gain=0.0),
+            _conv(inside, width, 1, gain=last_gain),
         )
 
     def forward(self, features: Tensor) -> Tensor:

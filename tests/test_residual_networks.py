@@ -1,0 +1,264 @@
+"""Residual architectures against the tables of their papers; spectral norm, normalisation and classes in all of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torch.nn.utils import parametrize
+
+from gan_cli.architectures import resnet
+from gan_cli.architectures.dcgan import DCGAN
+from gan_cli.architectures.layers import Norm, spectrally_normalised
+from gan_cli.architectures.maxout import Maxout, MaxoutMLP
+from gan_cli.architectures.mlp import MLP
+from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
+from gan_cli.architectures.resnet import Pooling, ResNet
+from gan_cli.architectures.shapes import SIZES
+from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.protocols import Architecture
+
+IMAGES: list[Architecture] = [
+    ResNet(latent_dim=5, width_g=2, width_d=2),
+    R3GAN(latent_dim=5, width=4, blocks=1, cardinality=2),
+    DCGAN(latent_dim=5, width=2),
+    MLP(latent_dim=5, generator_hidden=(6, 6), discriminator_hidden=(6, 6)),
+    MaxoutMLP(latent_dim=5, generator_hidden=(6,), discriminator_hidden=(6,)),
+]
+
+
+def names(architecture: object) -> str:
+    return type(architecture).__name__
+
+
+def meta(architecture: Architecture, size: int, classes: int = 0) -> tuple[nn.Module, nn.Module]:
+    with torch.device("meta"):
+        shape = (3, size, size)
+        return architecture.generator(shape, classes), architecture.discriminator(shape, classes)
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+# ---- what all of them can do
+
+
+@pytest.mark.parametrize("architecture", IMAGES, ids=names)
+@pytest.mark.parametrize("classes", [0, 3])
+def test_images_and_logits_have_their_shapes(architecture: Architecture, classes: int) -> None:
+    torch.manual_seed(0)
+    shape = (3, 8, 8)
+    labels = [torch.tensor([0, 2])] if classes else []
+    images = architecture.generator(shape, classes)(torch.randn(2, 5), *labels)
+    assert images.shape == (2, *shape)
+    assert architecture.discriminator(shape, classes)(images, *labels).shape == (2,)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("architecture", IMAGES[:2], ids=names)
+def test_residual_networks_fit_every_size(architecture: Architecture, size: int) -> None:
+    with torch.device("meta"):
+        generator, discriminator = (
+            architecture.generator((1, size, size), 0),
+            architecture.discriminator((1, size, size), 0),
+        )
+        images = generator(torch.empty(2, 5))
+        assert images.shape == (2, 1, size, size)
+        assert discriminator(images).shape == (2,)
+
+
+@pytest.mark.parametrize("architecture", [ResNet(), R3GAN()], ids=names)
+def test_residual_networks_refuse_what_is_no_pyramid(architecture: Architecture) -> None:
+    for shape in ((2,), (3, 30, 30), (3, 32, 64)):
+        with pytest.raises(ConfigError, match="architecture: "):
+            architecture.generator(shape, 0)
+
+
+@pytest.mark.parametrize("architecture", IMAGES, ids=names)
+def test_projection_is_the_inner_product_with_the_class(architecture: Architecture) -> None:
+    """Logits of two classes differ by <e(a) - e(b), features>: linear in the embedding."""
+    torch.manual_seed(0)
+    discriminator = architecture.discriminator((3, 8, 8), 2).eval()
+    images = torch.randn(4, 3, 8, 8)
+    zero, one = (discriminator(images, torch.full((4,), label)) for label in (0, 1))
+    assert not torch.allclose(zero, one)
+    embedding = next(layer for layer in discriminator.modules() if isinstance(layer, nn.Embedding))
+    if parametrize.is_parametrized(embedding):
+        pytest.skip("an embedding of norm 1 cannot be moved freely")
+    with torch.no_grad():
+        embedding.weight[1] = 3 * embedding.weight[0]
+    base = (
+        3 * discriminator(images, torch.zeros(4, dtype=torch.int64)) - discriminator(images, torch.ones(4).long())
+    ) / 2
+    with torch.no_grad():
+        embedding.weight.zero_()
+    torch.testing.assert_close(discriminator(images, torch.zeros(4, dtype=torch.int64)), base, rtol=1e-4, atol=1e-5)
+
+
+# ---- spectral normalisation
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        ResNet(width_d=4),
+        R3GAN(width=4, blocks=1, cardinality=2, spectral_norm=True),
+        DCGAN(width=4, spectral_norm=True),
+        MLP(discriminator_hidden=(16, 16), spectral_norm=True),
+        MaxoutMLP(discriminator_hidden=(8,), spectral_norm=True),
+    ],
+    ids=names,
+)
+def test_every_weight_of_d_has_a_largest_singular_value_of_1(architecture: Architecture) -> None:
+    torch.manual_seed(0)
+    discriminator = architecture.discriminator((3, 8, 8), 4)
+    images, labels = torch.randn(2, 3, 8, 8), torch.tensor([0, 1])
+    for _ in range(200):
+        discriminator(images, labels)
+    discriminator.eval()
+    layers = [layer for layer in discriminator.modules() if isinstance(layer, (nn.Linear, nn.Conv2d, nn.Embedding))]
+    assert layers
+    for layer in layers:
+        assert float(torch.linalg.matrix_norm(layer.weight.flatten(1), 2)) == pytest.approx(1.0, abs=0.02)
+
+
+def test_discriminator_without_weights_cannot_be_normalised() -> None:
+    with pytest.raises(ConfigError, match=r"architecture\.spectral_norm: expected false"):
+        spectrally_normalised(nn.Sequential(nn.Flatten(), nn.ReLU()))
+
+
+# ---- SNGAN's tables
+
+
+def test_resnet_at_32_is_table_3_of_the_paper() -> None:
+    generator, discriminator = meta(ResNet(), 32)
+    convolutions = [
+        (m.in_channels, m.out_channels, m.kernel_size[0]) for m in generator.modules() if isinstance(m, nn.Conv2d)
+    ]
+    assert convolutions == [*[(256, 256, 3), (256, 256, 3), (256, 256, 1)] * 3, (256, 3, 3)]
+    assert generator.dense.out_features == 4 * 4 * 256
+    blocks = [m for m in discriminator.modules() if isinstance(m, (resnet._FirstBlock, resnet._DownBlock))]
+    assert [getattr(block, "halve", True) for block in blocks] == [True, True, False, False]
+    assert {block.conv2.out_channels for block in blocks} == {128}
+    dense, block = 128 * 4096 + 4096, 2 * (256 * 256 * 9 + 256) + 256 * 256 + 256 + 4 * 256
+    assert parameters(generator) == dense + 3 * block + 2 * 256 + 256 * 3 * 9 + 3
+    wide, first, narrow = 128 * 128 * 9 + 128, 3 * 128 * 9 + 128, 3 * 128 + 128
+    assert parameters(discriminator) == first + narrow + 7 * wide + (128 * 128 + 128) + 129
+
+
+def test_resnet_at_48_is_table_4_of_the_paper() -> None:
+    generator, discriminator = meta(ResNet(), 48)
+    assert generator.dense.out_features == 6 * 6 * 512
+    assert [block.conv2.out_channels for block in generator.blocks] == [256, 128, 64]
+    blocks = [m for m in discriminator.modules() if isinstance(m, (resnet._FirstBlock, resnet._DownBlock))]
+    assert [block.conv2.out_channels for block in blocks] == [64, 128, 256, 512, 1024]
+    assert [getattr(block, "halve", True) for block in blocks] == [True, True, True, True, False]
+
+
+def test_pooling_is_a_sum_or_a_mean_over_places() -> None:
+    features = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(resnet._Pool(Pooling.sum)(features), 16 * resnet._Pool(Pooling.mean)(features))
+
+
+@pytest.mark.parametrize("norm", list(Norm))
+def test_class_norm_starts_as_the_plain_norm_and_scales_by_class(norm: Norm) -> None:
+    plain, classed = resnet._ClassNorm(norm, 4, 0), resnet._ClassNorm(norm, 4, 2)
+    features, labels = torch.randn(6, 4, 3, 3), torch.tensor([0, 1, 0, 1, 0, 1])
+    torch.testing.assert_close(classed(features, labels), plain(features, None))
+    assert classed.scale is not None
+    with torch.no_grad():
+        classed.scale.weight[1] = 2.0
+    expected = plain(features, None) * torch.tensor([1.0, 2.0]).repeat(3)[:, None, None, None]
+    torch.testing.assert_close(classed(features, labels), expected)
+
+
+# ---- R3GAN
+
+
+def test_r3gan_for_cifar_has_the_papers_size() -> None:
+    generator, discriminator = meta(R3GAN(latent_dim=64, width=768, blocks=2, cardinality=96), 32)
+    # By hand: a block is 768 * 1536 * 2 + 1536 * 16 * 9 + 2 * 1536; four stages of two.
+    block = 768 * 1536 * 2 + 1536 * 16 * 9 + 2 * 1536
+    assert parameters(generator) == 8 * block + 768 * 16 + 64 * 768 + 768 * 3
+    assert parameters(discriminator) == 8 * block + 768 * 3 + 768 * 16 + 768
+
+
+def test_r3gan_branches_start_at_zero_and_no_layer_normalises() -> None:
+    torch.manual_seed(0)
+    generator = R3GAN(latent_dim=8, width=8, blocks=2, cardinality=4).generator((3, 16, 16), 0)
+    blocks = [layer for layer in generator.modules() if type(layer).__name__ == "_Block"]
+    assert len(blocks) == 6
+    features = torch.randn(2, 8, 4, 4)
+    for block in blocks:
+        assert torch.equal(block(features), features)
+    assert not any("Norm" in type(layer).__name__ for layer in generator.modules())
+
+
+def test_r3gan_weights_have_the_deviation_of_fixup() -> None:
+    torch.manual_seed(0)
+    generator = R3GAN(width=128, blocks=2, cardinality=16).generator((3, 32, 32), 0)
+    branch = next(layer for layer in generator.modules() if type(layer).__name__ == "_Block").branch
+    gain = math.sqrt(2 / 1.04) * 8 ** (-1 / 4)  # eight branches of three layers
+    assert float(branch[0].weight.std()) == pytest.approx(gain / math.sqrt(128), rel=0.05)
+    assert float(branch[2].weight.std()) == pytest.approx(gain / math.sqrt(16 * 9), rel=0.05)
+
+
+def resampled_by_hand(row: Tensor) -> Tensor:
+    """Bilinear: each value, and between two neighbours their mean; beyond the end there is 0."""
+    following = torch.cat([row[1:], row.new_zeros(1)])
+    return torch.stack([row, (row + following) / 2], dim=1).flatten()
+
+
+def test_resampling_filters_are_bilinear() -> None:
+    row = torch.tensor([1.0, 5.0, 2.0, 4.0])
+    image = torch.outer(row, row)[None, None]
+    expected = torch.outer(resampled_by_hand(row), resampled_by_hand(row))[None, None]
+    torch.testing.assert_close(_Upsample()(image), expected)
+    flat = torch.full((1, 2, 8, 8), 3.0)
+    torch.testing.assert_close(_Downsample()(flat)[..., 1:, 1:], torch.full((1, 2, 3, 3), 3.0))
+    assert _Downsample()(flat).shape == interpolate(flat, scale_factor=0.5).shape
+
+
+# ---- PacGAN's networks
+
+
+def test_maxout_is_the_largest_of_its_pieces() -> None:
+    layer = Maxout(3, 4, 5)
+    x = torch.randn(6, 3)
+    by_hand = torch.stack(
+        [x @ layer.linear.weight[piece::5].T + layer.linear.bias[piece::5] for piece in range(5)]
+    ).amax(0)
+    torch.testing.assert_close(layer(x), by_hand)
+
+
+def test_maxout_networks_are_those_of_pacgans_experiments() -> None:
+    with torch.device("meta"):
+        generator, discriminator = MaxoutMLP().generator((2,), 0), MaxoutMLP().discriminator((4,), 0)
+    linear = [
+        (m.in_features, m.out_features, m.bias is not None) for m in generator.modules() if isinstance(m, nn.Linear)
+    ]
+    assert linear == [(2, 400, False), *[(400, 400, False)] * 3, (400, 2, True)]
+    assert sum(isinstance(m, nn.BatchNorm1d) for m in generator.modules()) == 4
+    pieces = [(m.in_features, m.out_features) for m in discriminator.modules() if isinstance(m, nn.Linear)]
+    assert pieces == [(4, 1000), (200, 1000), (200, 1000), (200, 1)]
+
+
+@pytest.mark.parametrize(("build", "key"), [(MaxoutMLP, "pieces"), (R3GAN, "blocks"), (ResNet, "width_g")])
+def test_empty_networks_are_refused(build: type, key: str) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        build(**{key: 0})
+    assert refused.value.key == key
+
+
+def test_gain_multiplies_initial_weights_and_leaves_biases() -> None:
+    plain, steep = MLP(generator_hidden=(8,)), MLP(generator_hidden=(8,), gain_g=3.0)
+    networks = []
+    for architecture in (plain, steep):
+        torch.manual_seed(0)
+        networks.append(dict(architecture.generator((2,), 0).named_parameters()))
+    for name, weight in networks[0].items():
+        torch.testing.assert_close(networks[1][name], weight * 3 if name.endswith("weight") else weight)
