@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
 from gan_cli.errors import require
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,9 @@ class MLP:
         discriminator_hidden: widths of D's hidden layers.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
+        codes: how many of z's dimensions cut G into branches: the largest of the first ``codes`` chooses one of as many
+            learned vectors, and G is steered by that and the rest of z. A continuous G draws bridges between modes
+            that have nothing between them; equally likely branches need none. 0: none.
         gain_g: factor on G's initial weights, which are torch's own: uniform of deviation ``(3 fan_in)^-1/2``. At 2.4
             (He et al. 2015) a signal keeps its size through the layers, and G is steep from the start.
         gain_d: the same for D.
@@ -36,6 +42,7 @@ class MLP:
     discriminator_hidden: tuple[int, ...] = (512, 256)
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
+    codes: int = 0
     gain_g: float = 1.0
     gain_d: float = 1.0
     spectral_norm: bool = False
@@ -44,9 +51,12 @@ class MLP:
     def __post_init__(self) -> None:
         for key in ("latent_dim", "class_embedding"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        require(not self.codes or bool(self.generator_hidden), "codes", self.codes, "0 without hidden layers in G")
         for key in ("generator_hidden", "discriminator_hidden"):
             widths = getattr(self, key)
             require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
+        require(0 <= self.codes < self.latent_dim, "codes", self.codes, allowed)
         for key in ("gain_g", "gain_d"):
             require(getattr(self, key) > 0, key, getattr(self, key), "a number > 0")
         for key in ("norm_g", "norm_d"):
@@ -55,12 +65,13 @@ class MLP:
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
-        widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
+        widths = [self.latent_dim + (self.class_embedding if classes else 0) - self.codes, *self.generator_hidden]
         layers = _hidden_layers(widths, self.norm_g)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        body = _amplified(nn.Sequential(*layers), self.gain_g)
+        chain = _amplified(nn.Sequential(*layers), self.gain_g)
+        body = _Branches(self.codes, chain, self.generator_hidden[0]) if self.codes else chain
         return LatentAndClass(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -70,6 +81,21 @@ class MLP:
         network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
         _amplified(network, self.gain_d)
         return spectrally_normalised(network) if self.spectral_norm else network
+
+
+class _Branches(nn.Module):
+    """A body whose first layer has another bias for each code, which the largest of the first coordinates chooses."""
+
+    def __init__(self, codes: int, body: nn.Sequential, width: int) -> None:
+        super().__init__()
+        self.codes = codes
+        self.table = nn.Embedding(codes, width)
+        self.first, self.rest = body[0], body[1:]
+
+    def forward(self, z: Tensor) -> Tensor:
+        chosen = z[:, : self.codes].argmax(1)
+        samples: Tensor = self.rest(self.first(z[:, self.codes :]) + self.table(chosen))
+        return samples
 
 
 def _hidden_layers(widths: Sequence[int], norm: Norm) -> list[nn.Module]:
@@ -83,7 +109,7 @@ def _hidden_layers(widths: Sequence[int], norm: Norm) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def _amplified(network: nn.Module, gain: float) -> nn.Module:
+def _amplified(network: Network, gain: float) -> Network:
     """The network with its linear layers' weights multiplied by ``gain``, in place; biases stay."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
