@@ -25,7 +25,6 @@ class Recipe(ABC):
     lr: float
     lr_g: float | None = None
     lr_d: float | None = None
-    eps: float = 1e-8
     weight_decay: float = 0.0
     decay: Schedule | None = None
 
@@ -33,7 +32,6 @@ class Recipe(ABC):
         for key in ("lr", "lr_g", "lr_d"):
             value = getattr(self, key)
             require(value is None or value > 0, key, value, "a number > 0")
-        require(self.eps > 0, "eps", self.eps, "a number > 0")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "a number >= 0")
 
     def for_generator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
@@ -58,9 +56,11 @@ class Adam(Recipe):
 
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    eps: float = 1e-8
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.eps > 0, "eps", self.eps, "a number > 0")
         require(all(0 <= beta < 1 for beta in self.betas), "betas", list(self.betas), "two numbers in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
@@ -74,9 +74,11 @@ class RMSprop(Recipe):
 
     lr: float = 5e-5
     alpha: float = 0.99
+    eps: float = 1e-8
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.eps > 0, "eps", self.eps, "a number > 0")
         require(0 <= self.alpha < 1, "alpha", self.alpha, "a number in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
@@ -90,6 +92,22 @@ class RMSprop(Recipe):
             foreach=True,
             capturable=parameters[0].is_cuda,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(Recipe):
+    """Gradient descent with momentum, as the first GANs were trained (Goodfellow et al. 2014)."""
+
+    lr: float = 0.1
+    momentum: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
+
+    def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
+        """One fused launch for all parameters."""
+        return torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass

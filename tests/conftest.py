@@ -42,12 +42,17 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-@pytest.fixture
-def real_data() -> Path:
-    """The data root that this test run was given."""
+def real_data_root() -> Path:
+    """The data root that this test run was given; skips the test where there is none."""
     if REAL_DATA is None:
         pytest.skip("needs real data: set GAN_DATA to a data root")
     return Path(REAL_DATA)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The data root that this test run was given."""
+    return real_data_root()
 
 
 def _in_process(main: Callable[[], Any], name: str, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Command:

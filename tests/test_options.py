@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from gan_cli.build import PROVIDED
 from gan_cli.config import conf_dir
 from gan_cli.nodes import parameters, resolve
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, real_data_root
 from tests.fixtures import make_folder
 
 SMALL_WIDTHS = {
@@ -26,6 +26,7 @@ TRAINED_ELSEWHERE = {
     "dataset=cifar10": "test_datasets_cifar.py",
     "dataset=huggingface": "test_datasets_huggingface.py",
 }
+IN_THE_PLANE = ("ring8", "grid25")
 NEEDED = {"dataset=image_folder": ["dataset.path=somewhere"], "dataset=huggingface": ["dataset.name=owner/name"]}
 
 
@@ -49,10 +50,10 @@ def targets() -> list[tuple[str, str, dict[str, object]]]:
     return found
 
 
-def architecture_of(experiment: str) -> str:
-    """The architecture that an experiment's file selects."""
+def choice(experiment: str, group: str) -> str:
+    """The option of a group that an experiment's file selects."""
     defaults = OmegaConf.load(conf_dir() / "experiment" / f"{experiment}.yaml").defaults
-    (name,) = (entry["override /architecture"] for entry in defaults if "override /architecture" in entry)
+    (name,) = (entry[f"override /{group}"] for entry in defaults if f"override /{group}" in entry)
     return str(name)
 
 
@@ -62,9 +63,12 @@ def small(option: str, workplace: Path) -> list[str]:
     if group == "architecture":
         return SMALL_WIDTHS.get(name, TINY[1:])
     if group == "experiment":
-        architecture = architecture_of(name)
-        images = [] if architecture in ("maxout", "mlp_small") else ["dataset=digits"]
-        return [*images, f"architecture={architecture}", *SMALL_WIDTHS.get(architecture, TINY[1:])]
+        architecture, dataset = choice(name, "architecture"), choice(name, "dataset")
+        if dataset == "stacked_mnist":
+            data = ["dataset.count=32", f"dataset.root={real_data_root()}"]
+        else:
+            data = [] if dataset in IN_THE_PLANE else ["dataset=digits"]
+        return [*data, f"architecture={architecture}", *SMALL_WIDTHS.get(architecture, TINY[1:])]
     if name == "image_folder":
         return [*TINY, f"dataset.path={make_folder(workplace / 'pictures', 8)}", "dataset.size=8"]
     return list(TINY)

@@ -1,4 +1,4 @@
-"""Residual architectures against the tables of their papers; spectral norm, normalisation and classes in all of them."""
+"""Residual architectures against the tables of their papers; spectral norm and classes in all architectures."""
 
 from __future__ import annotations
 

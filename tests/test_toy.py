@@ -210,3 +210,12 @@ def test_impossible_curves_are_refused_by_name(kind: type, settings: dict[str, f
     with pytest.raises(InvalidValueError) as refused:
         kind(**settings)
     assert [refused.value.key] == list(settings)
+
+
+def test_fixed_points_are_few_the_same_in_every_run_and_drawn_from_again_and_again() -> None:
+    sources = [Ring(count=50).load() for _ in range(2)]
+    drawn = [source.draw(2000, torch.Generator().manual_seed(seed)) for seed, source in enumerate(sources)]
+    first, second = ({tuple(point) for point in points.tolist()} for points in drawn)
+    assert len(first) == 50
+    assert first == second
+    assert not torch.equal(*drawn)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from gan_cli.architectures.layers import LatentAndClass, Projection, embedding, spectrally_normalised
+from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
 from gan_cli.errors import require
 
 
@@ -34,6 +34,7 @@ class MaxoutMLP:
         latent_dim: dimensions of z.
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
+        norm_g: normalisation of G's hidden layers.
         pieces: linear maps that each of D's features is the largest of.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
         class_embedding: dimensions of the class beside z, where there are classes.
@@ -42,6 +43,7 @@ class MaxoutMLP:
     latent_dim: int = 2
     generator_hidden: tuple[int, ...] = (400, 400, 400, 400)
     discriminator_hidden: tuple[int, ...] = (200, 200, 200)
+    norm_g: Norm = Norm.batch
     pieces: int = 5
     spectral_norm: bool = False
     class_embedding: int = 16
@@ -52,13 +54,17 @@ class MaxoutMLP:
         for key in ("generator_hidden", "discriminator_hidden"):
             widths = getattr(self, key)
             require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        allowed = "batch, layer or none: fully connected layers have no instances"
+        require(self.norm_g is not Norm.instance, "norm_g", self.norm_g.name, allowed)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
+            # A normalisation takes away every constant: no bias before it.
+            layers.append(nn.Linear(before, after, bias=self.norm_g is Norm.none))
+            layers += [*norm_1d(self.norm_g, after), nn.ReLU(inplace=True)]
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())

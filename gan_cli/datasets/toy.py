@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane, drawn afresh for every batch: the field's test for mode collapse.
+"""Mixtures of Gaussians in the plane, fresh points for every batch or a fixed set: the field's test for mode collapse.
 
 The protocols are those of VEEGAN and PacGAN (Lin et al. 2018, section 4.1).
 """
@@ -42,15 +42,38 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
+class FixedPoints:
+    """Points that were drawn once, and from then on are all there is.
+
+    Attributes:
+        points: ``(M, 2)``, scaled.
+    """
+
+    points: Tensor
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(count, 2)`` on the generator's device, with replacement."""
+        chosen = torch.randint(len(self.points), (count,), generator=generator, device=generator.device)
+        return self.points.to(generator.device)[chosen]
+
+
+@dataclass(frozen=True)
 class _Mixture(ABC):
-    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1]."""
+    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1].
+
+    Args:
+        std: deviation of each coordinate.
+        count: draw so many points once and learn from those, as PacGAN does; None: fresh points for every batch.
+    """
 
     licence: ClassVar[str] = SYNTHETIC
 
     std: float
+    count: int | None = None
 
     def __post_init__(self) -> None:
         require(self.std > 0, "std", self.std, "a number > 0")
+        require(self.count is None or self.count >= 1, "count", self.count, "an integer >= 1 or null")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,9 +94,12 @@ class _Mixture(ABC):
         """Own coordinates per unit of scaled ones."""
         return float(self.centres().abs().max()) + MARGIN * self.std
 
-    def load(self) -> GaussianMixture:
-        """The mixture in scaled coordinates."""
-        return GaussianMixture(self.centres() / self.scale, self.std / self.scale)
+    def load(self) -> GaussianMixture | FixedPoints:
+        """The mixture in scaled coordinates, or the fixed points drawn from it: the same in every run."""
+        mixture = GaussianMixture(self.centres() / self.scale, self.std / self.scale)
+        if self.count is None:
+            return mixture
+        return FixedPoints(mixture.draw(self.count, torch.Generator().manual_seed(0)))
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Scaled points ``(N, 2)`` in the data's own coordinates."""
@@ -87,6 +113,7 @@ class Ring(_Mixture):
     modes: int = 8
     radius: float = 1.0
     std: float = 0.01
+    count: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,6 +133,7 @@ class Grid(_Mixture):
     side: int = 5
     spacing: float = 2.0
     std: float = 0.05
+    count: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
