@@ -1,0 +1,108 @@
+"""Modes, quality, evenness and spread of recipes on mixtures of Gaussians, over seeds: a table in Markdown.
+
+    python benchmarks/mixtures.py ring8_best grid25_best --seeds 10 --jobs 2
+
+Each run is a process of its own on one CPU thread. Modes and quality are measured on 2,500 samples, the protocol of
+PacGAN; shares and spread on 50,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan_cli import build, latents
+from gan_cli.metrics.mixtures import Modes, modes
+from gan_cli.rundir import RunDirectory
+
+PROTOCOL, MANY = 2_500, 50_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run.
+
+    Attributes:
+        few: on the protocol's samples.
+        many: on enough samples for shares and spreads.
+        total: modes there are.
+        seconds: of training.
+    """
+
+    few: Modes
+    many: Modes
+    total: int
+    seconds: float
+
+
+def train(recipe: str, seed: int, folder: Path, overrides: list[str]) -> Path:
+    """Train on one thread, unless the folder holds that run already; returns its directory."""
+    run = folder / recipe / str(seed)
+    if not (run / "summary.json").exists():
+        command = [sys.executable, "-m", "gan_cli", f"experiment={recipe}", f"seed={seed}", "device=cpu"]
+        command += ["device.threads=1", f"hydra.run.dir={run}", *overrides]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return run
+
+
+def measure(run: Path) -> Measured:
+    """Sample the run's generator, and compare with the mixture it learned."""
+    trained = build.trained_generator(RunDirectory(run))
+    mixture = trained.dataset
+    centres = mixture.centres().numpy()
+    # Seed 1: not the latents of the run's own previews.
+    points = mixture.coordinates(trained.samples(latents.fixed_latents(1, MANY, trained.latent_dim)))
+    few, many = (modes(points[:count], centres, mixture.std) for count in (PROTOCOL, MANY))
+    return Measured(few, many, len(centres), json.loads((run / "summary.json").read_text())["seconds"])
+
+
+def row(seed: object, found: Measured) -> str:
+    """One line of the table."""
+    few, many = found.few, found.many
+    return (
+        f"| {seed} | {few.captured}/{found.total} | {few.high_quality:.2%} | {many.high_quality:.2%}"
+        f" | {many.shares.min():.2f} to {many.shares.max():.2f} | {many.spread:.3f}"
+        f" | {np.nanmin(many.spreads):.2f} to {np.nanmax(many.spreads):.2f} | {found.seconds:.0f} |"
+    )
+
+
+def main() -> None:
+    """Train, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipes", nargs="+", help="recipes of conf/experiment on ring8 or grid25")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/mixtures"))
+    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for recipe in arguments.recipes:
+        print(f"\n{recipe} (torch {torch.__version__}, one CPU thread a run, {arguments.jobs} at a time)\n")
+        print("| seed | modes | HQ, 2,500 | HQ, 50,000 | shares x M | spread | spread of modes | seconds |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            runs = pool.map(
+                lambda seed, recipe=recipe: train(recipe, seed, arguments.folder, arguments.override),
+                range(arguments.seeds),
+            )
+            found = []
+            for seed, run in enumerate(runs):
+                found.append(measure(run))
+                print(row(seed, found[-1]), flush=True)
+        quality = np.array([each.few.high_quality for each in found])
+        print(
+            f"\nmodes {min(each.few.captured for each in found)} to {max(each.few.captured for each in found)},"
+            f" HQ {quality.mean():.2%} +- {quality.std():.2%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
