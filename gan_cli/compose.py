@@ -219,9 +219,12 @@ def _help() -> dict[str, str]:
 
 Usage:
   gan-train [group=option] [key=value] ...     one run
+  gan-train experiment=NAME                    a published protocol or a recipe of ours
+  gan-train loss=jsd loss/penalty=[r1,r2]      penalties go with every loss, alone or together
   gan-train -m key=a,b seed=0,1 ...            one run for each combination
   gan-train resume=RUN_DIR [train.steps=N]     go on with an earlier run
   gan-train dry_run=true ...                   check everything, write nothing
+  gan-train --config-dir DIR ...               with options of your own (docs/extending.md)
   gan-train --cfg job ...                      show the configuration
   gan-train --version | --help | --hydra-help
 

@@ -262,3 +262,32 @@ def test_gain_multiplies_initial_weights_and_leaves_biases() -> None:
         networks.append(dict(architecture.generator((2,), 0).named_parameters()))
     for name, weight in networks[0].items():
         torch.testing.assert_close(networks[1][name], weight * 3 if name.endswith("weight") else weight)
+
+
+def test_branches_give_every_code_its_own_bias_and_equal_chances() -> None:
+    torch.manual_seed(0)
+    generator = MLP(latent_dim=6, codes=4, generator_hidden=(8, 8)).generator((2,), 0).eval()
+    rest = torch.randn(1, 2).expand(4, -1)
+    points = generator(torch.cat([torch.eye(4), rest], dim=1))
+    assert len({tuple(point) for point in points.tolist()}) == 4
+    # The size of the largest coordinate says nothing, nor do the others.
+    same = generator(torch.cat([5 * torch.eye(4) - torch.rand(4, 4), rest], dim=1))
+    torch.testing.assert_close(same, points)
+    chosen = torch.randn(20_000, 6)[:, :4].argmax(1)
+    assert torch.bincount(chosen).float().div(5000).sub(1).abs().max() < 0.06
+
+
+def test_octaves_show_d_waves_of_its_inputs() -> None:
+    torch.manual_seed(0)
+    discriminator = MLP(octaves_d=2, discriminator_hidden=()).discriminator((1,), 0)
+    x = torch.linspace(-1, 1, 9)[:, None]
+    waves = [f(math.pi / 2 * 2**k * x) for f in (torch.sin, torch.cos) for k in (0, 1)]
+    linear = discriminator.head
+    torch.testing.assert_close(discriminator(x), linear(torch.cat([x, *waves], dim=1)).flatten())
+
+
+@pytest.mark.parametrize(("key", "value"), [("codes", 6), ("codes", -1), ("octaves_d", 17), ("gain_g", 0.0)])
+def test_mlp_refuses_impossible_settings(key: str, value: float) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        MLP(latent_dim=6, **{key: value})
+    assert refused.value.key == key

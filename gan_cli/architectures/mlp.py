@@ -27,6 +27,8 @@ class MLP:
         discriminator_hidden: widths of D's hidden layers.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
+        octaves_d: D also sees sine and cosine of ``pi / 2 * 2^k`` times each input, for k below this: fine structure
+            from the start (Fourier features, Tancik et al. 2020). For points; 0: none.
         codes: how many of z's dimensions cut G into branches: the largest of the first ``codes`` chooses one of as many
             learned vectors, and G is steered by that and the rest of z. A continuous G draws bridges between modes
             that have nothing between them; equally likely branches need none. 0: none.
@@ -42,6 +44,7 @@ class MLP:
     discriminator_hidden: tuple[int, ...] = (512, 256)
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
+    octaves_d: int = 0
     codes: int = 0
     gain_g: float = 1.0
     gain_d: float = 1.0
@@ -55,6 +58,7 @@ class MLP:
         for key in ("generator_hidden", "discriminator_hidden"):
             widths = getattr(self, key)
             require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        require(0 <= self.octaves_d <= 16, "octaves_d", self.octaves_d, "an integer from 0 to 16")
         allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
         require(0 <= self.codes < self.latent_dim, "codes", self.codes, allowed)
         for key in ("gain_g", "gain_d"):
@@ -76,11 +80,26 @@ class MLP:
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
-        widths = [math.prod(shape), *self.discriminator_hidden]
-        features = nn.Sequential(nn.Flatten(), *_hidden_layers(widths, self.norm_d))
+        waves = [_Waves(self.octaves_d)] if self.octaves_d else []
+        widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
+        features = nn.Sequential(nn.Flatten(), *waves, *_hidden_layers(widths, self.norm_d))
         network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
         _amplified(network, self.gain_d)
         return spectrally_normalised(network) if self.spectral_norm else network
+
+
+class _Waves(nn.Module):
+    """Inputs, and sine and cosine of them at ``octaves`` frequencies: ``(N, F) -> (N, F (1 + 2 octaves))``."""
+
+    frequencies: Tensor
+
+    def __init__(self, octaves: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", math.pi / 2 * 2.0 ** torch.arange(octaves), persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        angles = (inputs[:, :, None] * self.frequencies).flatten(1)
+        return torch.cat([inputs, angles.sin(), angles.cos()], dim=1)
 
 
 class _Branches(nn.Module):

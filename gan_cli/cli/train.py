@@ -27,7 +27,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config-dir", "-cd", type=Path)
     parser.add_argument("overrides", nargs="*")
-    known, flags = parser.parse_known_args(arguments)
+    known, flags = parser.parse_known_intermixed_args(arguments)
     if known.config_dir is not None and not known.config_dir.is_dir():
         raise ConfigError(f"--config-dir: there is no folder {str(known.config_dir)!r}")
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
