@@ -46,8 +46,28 @@ def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Comman
         assert Path(written).exists()
 
 
+@pytest.mark.parametrize("arguments", of("gan-export"), ids=" ".join)
+def test_gan_export(arguments: list[str], gan_train: Command, gan_export: Command) -> None:
+    pytest.importorskip("onnxscript")
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_export(*arguments)
+    assert done.status == 0, done.err
+    assert Path(done.out.strip()).is_dir()
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx", "safetensors"])
+def test_lines_that_load_an_export_are_those_of_the_card(kind: str, gan_train: Command, gan_export: Command) -> None:
+    """The cards' own lines are run without gan_cli in test_export.py."""
+    pytest.importorskip({"onnx": "onnxscript", "safetensors": "safetensors"}.get(kind, "torch"))
+    (lines,) = re.findall(rf"```python\n# --format {kind}\n(.*?)```", README, flags=re.DOTALL)
+    assert gan_train(*SHORT, "hydra.run.dir=run").status == 0
+    assert gan_export("run", "--format", kind, "--out", "here").status == 0
+    assert f"```python\n{lines}```" in Path("here/README.md").read_text()
+
+
 def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
-    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z/]+)` \| (.*?) \|", README, flags=re.MULTILINE)}
+    section = README.split("## Groups and options")[1].split("\n## ")[0]
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z/]+)` \| (.*?) \|", section, flags=re.MULTILINE)}
     for option in options():
         group, _, name = option.partition("=")
         assert f"`{name}`" in rows[group], f"{option} is missing from the README's table"
