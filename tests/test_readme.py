@@ -67,7 +67,7 @@ def test_lines_that_load_an_export_are_those_of_the_card(kind: str, gan_train: C
 
 def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
     section = README.split("## Groups and options")[1].split("\n## ")[0]
-    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z/]+)` \| (.*?) \|", section, flags=re.MULTILINE)}
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z_/]+)` \| (.*?) \|", section, flags=re.MULTILINE)}
     for option in options():
         group, _, name = option.partition("=")
         assert f"`{name}`" in rows[group], f"{option} is missing from the README's table"

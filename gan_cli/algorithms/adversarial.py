@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
-from gan_cli.algorithms.judge import Judge
+from gan_cli.algorithms.judge import Judge, margins
 from gan_cli.config import LossSection
 from gan_cli.device import Device, RandomState, seeded_generator
 from gan_cli.latents import fixed_latents
@@ -168,7 +168,7 @@ class Adversarial:
         if self._loss.constraint is not None:
             self._loss.constraint.project(self._parameters_d)
         self._updates_d += 1
-        self._judge.observe(margins(self._objective, real.logits.detach(), fake.logits.detach())[0])
+        self._judge.observe(self._objective, real.logits, fake.logits)
         self._windows["real"].add(real.logits)
         self._windows["fake"].add(fake.logits)
 
@@ -184,16 +184,13 @@ class Adversarial:
         return self._anneal * torch.stack(lazy).sum()
 
     def _update_generator(self) -> None:
-        if self._objective.relativistic:
-            packs, labels = self._real()
+        packs, labels = self._real() if self._objective.relativistic else (None, self._drawn_labels())
+        fake = self._judge(self._judge.pack(self._fake(labels)), labels)
+        real = fake  # an objective that is not relativistic does not look
+        if packs is not None:
             with torch.no_grad():
                 real = self._judge(packs, labels)
             self._windows["game_real"].add(real)
-            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
-        else:
-            labels = self._drawn_labels()
-            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
-            real = fake
         losses = self._objective.g_loss(real, fake)
         loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
         self._optimizer_g.optimizer.zero_grad()
@@ -346,16 +343,6 @@ class Adversarial:
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""
         self._sampler.close()
-
-
-def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """How far logits lie on the right side of the objective's boundary: of real and of generated samples.
-
-    Without a boundary only a difference means something: then both are that of a real sample to a generated one.
-    """
-    if objective.boundary is None:
-        return real - fake, real - fake
-    return real - objective.boundary, objective.boundary - fake
 
 
 def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:

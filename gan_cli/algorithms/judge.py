@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
-from gan_cli.protocols import Augmentation, Judged, Schedule, Side
+from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
 
 
 class Judge:
@@ -99,10 +99,10 @@ class Judge:
         logits = self(packs, labels)
         return Judged(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
 
-    def observe(self, margins: Tensor) -> None:
-        """Tell the augmentation how far real samples lie above D's boundary, ``(N,)``."""
+    def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:
+        """Tell the augmentation how D fares, from its logits ``(N,)`` of real and generated samples."""
         if self._augment is not None:
-            self._augment.observe(margins)
+            self._augment.observe(margins(objective, real.detach(), fake.detach())[0])
 
     def figures(self) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor on the device."""
@@ -130,3 +130,13 @@ class Judge:
 
 def _part(judged: Judged, half: slice) -> Tensor:
     return judged.slope()[half]
+
+
+def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """How far logits lie on the right side of the objective's boundary: of real and of generated samples.
+
+    Without a boundary only a difference means something: then both are that of a real sample to a generated one.
+    """
+    if objective.boundary is None:
+        return real - fake, real - fake
+    return real - objective.boundary, objective.boundary - fake
