@@ -30,10 +30,12 @@ LAYOUT = {
         "Is D too strong? D(x) and D(G(z))": ["Multiline", ["d_real/mean", "d_fake/mean"]],
         "Losses of D and G": ["Multiline", ["loss/d", "loss/g"]],
         "Divergence (JSD: its ceiling is log 2 = 0.693)": ["Multiline", ["divergence/.*"]],
+        "What the penalties cost D": ["Multiline", ["loss/penalty"]],
         "Is G still learning? Norms of the gradients": ["Multiline", ["grad_norm/d", "grad_norm/g"]],
     }
 }
-HPARAM_METRICS = ("loss/d", "loss/g", "divergence/jsd", "divergence/wasserstein")
+DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
+HPARAM_METRICS = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
 SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
 
 

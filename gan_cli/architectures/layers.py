@@ -76,6 +76,9 @@ class Projection(nn.Module):
         self.features = features
         self.head = head
         self.embedding = embedding
+        if embedding is not None:
+            # As large as the head's own weights: a class that outshouts the image teaches G one image a class.
+            nn.init.normal_(embedding.weight, 0.0, embedding.embedding_dim**-0.5)
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``(N,)``; ``labels`` are for a discriminator with an embedding."""
