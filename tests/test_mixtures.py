@@ -49,6 +49,7 @@ def test_contracted_missing_and_stray_samples_show() -> None:
     assert np.isnan(found.spreads[2:]).all()
 
 
+@pytest.mark.slow
 def test_benchmark_prints_a_row_a_seed(tmp_path: Path) -> None:
     command = [sys.executable, "benchmarks/mixtures.py", "ring8_best", "--seeds", "2", "--folder", str(tmp_path)]
     short = ["--override", "train.steps=2", "--override", "train.sample_every=0"]

@@ -11,6 +11,7 @@ from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.compose import compose, register
 from gan_cli.device import seeded_generator
 from gan_cli.noise import add_noise
+from gan_cli.protocols import Batch
 
 CPU = torch.device("cpu")
 
@@ -63,12 +64,13 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     noisy: list[Tensor] = []
     draw = algorithm._sampler.next
 
-    def spied() -> Tensor:
-        clean.append(draw())
-        return clean[-1]
+    def spied() -> Batch:
+        batch = draw()
+        clean.append(batch.samples)
+        return batch
 
     def saw(module: nn.Module, arguments: tuple[Tensor], *output: Tensor) -> None:
-        noisy.append(arguments[0].detach())
+        noisy.extend(arguments[0].detach().split(4096))  # real and generated ones in one pass
 
     algorithm._sampler.next = spied
     algorithm.generator.register_forward_hook(lambda module, arguments, output: clean.append(output.detach()))

@@ -149,15 +149,17 @@ def _traced(trained: TrainedGenerator) -> torch.export.ExportedProgram:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep to oneself what torch's exporters say of themselves: deprecated calls, packages they do not need here."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
