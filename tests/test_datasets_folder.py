@@ -1,60 +1,21 @@
-"""Folders of images: real files of every format and kind, real caches, real processes."""
+"""Folders of images: real files of every format and kind."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import shutil
 import struct
-import subprocess
-import sys
-import time
-import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
-from gan_cli.datasets import decoding
 from gan_cli.datasets.folder import ImageFolder
 from gan_cli.errors import DataError, InvalidValueError
-
-SIZE = 16
-
-
-def picture(seed: int, width: int = 20, height: int = 20, channels: int = 3) -> Image.Image:
-    """Smooth and colourful, different for each seed."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, channels), dtype=np.uint8)
-    return Image.fromarray(coarse.squeeze()).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def tree(folder: Path, *names: str) -> Path:
-    """Pictures of these names."""
-    for seed, name in enumerate(names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(seed).save(folder / name)
-    return folder
-
-
-def dataset(path: Path, root: Path, **settings: object) -> ImageFolder:
-    return ImageFolder(**{"path": str(path), "root": str(root), "size": SIZE, **settings})  # type: ignore[arg-type]
-
-
-def reference(image: Image.Image, size: int = SIZE, mode: str = "RGB") -> np.ndarray:
-    """The straightforward way: ``(C, size, size)``."""
-    image = ImageOps.exif_transpose(image).convert(mode)
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    array = np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
-    return array[None] if mode == "L" else array.transpose(2, 0, 1)
-
-
-def caches(root: Path) -> list[Path]:
-    return sorted((root / "image_folder").iterdir())
+from tests.image_trees import SIZE, caches, dataset, picture, reference, tree
 
 
 @pytest.fixture
@@ -153,33 +114,6 @@ def test_links_are_followed_but_not_in_circles(images: Path, root: Path, tmp_pat
     assert loaded.labels.tolist() == [0, 1, 2]
 
 
-def test_second_load_decodes_nothing(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(images, "a.png", "b.png")
-    first = dataset(images, root).load()
-    monkeypatch.setattr(decoding, "decode", None)
-    second = dataset(images, root, workers=1).load()
-    assert isinstance(second.pixels, np.memmap)
-    assert np.array_equal(first.pixels, second.pixels)
-    with pytest.raises(ValueError, match="read-only"):
-        second.pixels[0] = 0
-
-
-def test_whatever_changes_the_result_makes_another_cache(images: Path, root: Path) -> None:
-    tree(images, "a.png", "b.png")
-    before = dataset(images, root).load().pixels.copy()
-    dataset(images, root, size=SIZE + 1).load()
-    dataset(images, root, channels=1).load()
-    assert len(caches(root)) == 3
-
-    picture(9).save(images / "a.png")
-    assert not np.array_equal(dataset(images, root).load().pixels[0], before[0])
-    (images / "b.png").rename(images / "c.png")
-    dataset(images, root).load()
-    (images / "c.png").unlink()
-    assert len(dataset(images, root).load().pixels) == 1
-    assert len(caches(root)) == 6
-
-
 def test_corrupt_images_are_left_out_counted_and_named(
     images: Path, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -273,123 +207,6 @@ def test_wrong_values_are_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(InvalidValueError, match=message):
         ImageFolder(**{"path": str(images), "root": str(root), **settings})  # type: ignore[arg-type]
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda place: truncate(place / "pixels.npy"),
-        lambda place: truncate(place / "labels.npy"),
-        lambda place: truncate(place / "meta.json"),
-        lambda place: (place / "pixels.npy").write_bytes(b""),
-        lambda place: (place / "meta.json").unlink(),
-        lambda place: np.save(place / "labels.npy", np.zeros(1, np.int64)),
-    ],
-)
-def test_damaged_caches_are_built_again(
-    images: Path, root: Path, damage: object, caplog: pytest.LogCaptureFixture
-) -> None:
-    tree(images, "a/1.png", "b/2.png")
-    expected = dataset(images, root).load().pixels.copy()
-    damage(caches(root)[0])  # type: ignore[operator]
-    assert np.array_equal(dataset(images, root).load().pixels, expected)
-    assert "is damaged" in caplog.text
-    assert "built again" in caplog.text
-    assert len(caches(root)) == 1
-
-
-def test_cache_that_cannot_be_written(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(images, "a.png")
-    root.touch()
-    with pytest.raises(DataError, match=r"root/image_folder: .* cannot be written .*dataset.root=DIR.*GAN_DATA"):
-        dataset(images, root).load()
-    root.unlink()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="No space left on device"):
-        dataset(images, root).load()
-    assert caches(root) == []
-
-
-def test_leftovers_of_killed_processes_go_after_a_day(images: Path, root: Path) -> None:
-    tree(images, "a.png")
-    old, new = root / "image_folder" / ".unfinished-old", root / "image_folder" / ".unfinished-new"
-    for folder in (old, new):
-        folder.mkdir(parents=True)
-        (folder / "pixels.npy").write_bytes(b"half")
-    yesterday = time.time() - 25 * 60 * 60
-    for path in (old / "pixels.npy", old):
-        os.utime(path, (yesterday, yesterday))
-    dataset(images, root).load()
-    assert not old.exists()
-    assert new.exists()
-
-
-LOAD = """
-import sys, time
-from pathlib import Path
-from gan_cli.datasets.folder import ImageFolder
-dataset = ImageFolder(sys.argv[1], sys.argv[2], size=32)
-Path(sys.argv[3]).touch()
-while not Path(sys.argv[4]).exists():
-    time.sleep(0.005)
-print(int(dataset.load().pixels.sum(dtype="int64")))
-"""
-
-
-def test_two_processes_build_the_same_cache(images: Path, root: Path, tmp_path: Path) -> None:
-    tree(images, "0.png")
-    for number in range(1, 400):
-        shutil.copy2(images / "0.png", images / f"{number}.png")
-    start = tmp_path / "start"
-    ready = [tmp_path / f"ready{number}" for number in range(2)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", LOAD, str(images), str(root), str(own), str(start)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for own in ready
-    ]
-    deadline = time.monotonic() + 60
-    while not all(own.exists() for own in ready):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    start.touch()
-    outputs = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    expected = int(400 * reference(picture(0), size=32).sum(dtype="int64"))
-    assert [int(output) for output, _ in outputs] == [expected, expected]
-    assert len(caches(root)) == 1
-
-
-def test_memory_does_not_grow_with_the_pixels(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In memory: a few batches of pixels at a time, and less than 1 kB for each file."""
-    count, size, batch = 600, 64, 2**19
-    monkeypatch.setattr(decoding, "BATCH_BYTES", batch)
-    tree(images / "0", "0.png")
-    (images / "1").mkdir()
-    for number in range(1, count):
-        os.link(images / "0" / "0.png", images / str(number % 2) / f"{number}.png")
-    dataset(tree(images.parent / "warm", "a/1.png", "b/2.png"), root).load()  # what is imported and made only once
-    tracemalloc.start()
-    try:
-        loaded = dataset(images, root, size=size, workers=1).load()
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert loaded.pixels.shape == (count, 3, size, size)
-    assert loaded.labels is not None
-    # One batch being decoded, two ready, one being written.
-    assert peak < 4 * batch + 1000 * count < 0.4 * loaded.pixels.nbytes
 
 
 def test_names_that_are_no_text(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,10 @@
-"""What datasets of images have in common."""
+"""What datasets of images, and those of points in the plane, have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from gan_cli.errors import DataError, InvalidValueError, nearest, require
 from gan_cli.protocols import FloatArray
@@ -15,6 +16,22 @@ class ImageDataset:
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """``(N, C, H, W)`` in [-1, 1], as they are."""
         return samples
+
+
+class PlaneDataset:
+    """Fresh points in the plane: synthetic, and without labels."""
+
+    licence: ClassVar[str] = "Synthetic points, drawn from a formula: free of rights."
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(2,)``."""
+        return (2,)
+
+    @property
+    def classes(self) -> int:
+        """0: points come without labels."""
+        return 0
 
 
 def expanded(key: str, folder: str) -> Path:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.datasets.toy import MARGIN, SYNTHETIC
+from gan_cli.datasets.base import PlaneDataset
+from gan_cli.datasets.toy import MARGIN
 from gan_cli.errors import require
 from gan_cli.protocols import FloatArray
 
@@ -36,10 +37,9 @@ class NoisyCurve:
 
 
 @dataclass(frozen=True)
-class _Curve(ABC):
+class _Curve(PlaneDataset, ABC):
     """What the curves share: noise, and a scale at which curve and noise lie within [-1, 1]."""
 
-    licence: ClassVar[str] = SYNTHETIC
     # What lies in the middle of the scaled coordinates.
     centre: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
@@ -47,16 +47,6 @@ class _Curve(ABC):
 
     def __post_init__(self) -> None:
         require(self.std >= 0, "std", self.std, "a number >= 0")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(2,)``."""
-        return (2,)
-
-    @property
-    def classes(self) -> int:
-        """0: fresh points come without labels."""
-        return 0
 
     @property
     @abstractmethod

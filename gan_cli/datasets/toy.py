@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gan_cli.datasets.base import PlaneDataset
 from gan_cli.errors import require
 from gan_cli.protocols import FloatArray
 
-SYNTHETIC = "Synthetic points, drawn from a formula: free of rights."
 # Deviations from the outermost centres that still lie within [-1, 1] after scaling.
 MARGIN = 5.0
 
@@ -58,7 +57,7 @@ class FixedPoints:
 
 
 @dataclass(frozen=True)
-class _Mixture(ABC):
+class _Mixture(PlaneDataset, ABC):
     """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1].
 
     Args:
@@ -66,24 +65,12 @@ class _Mixture(ABC):
         count: draw so many points once and learn from those, as PacGAN does; None: fresh points for every batch.
     """
 
-    licence: ClassVar[str] = SYNTHETIC
-
     std: float
     count: int | None = None
 
     def __post_init__(self) -> None:
         require(self.std > 0, "std", self.std, "a number > 0")
         require(self.count is None or self.count >= 1, "count", self.count, "an integer >= 1 or null")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(2,)``."""
-        return (2,)
-
-    @property
-    def classes(self) -> int:
-        """0: fresh points come without labels."""
-        return 0
 
     @abstractmethod
     def centres(self) -> Tensor:
