@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, require
 
 
 class Norm(Enum):
@@ -87,6 +88,15 @@ class Projection(nn.Module):
         if self.embedding is not None:
             logits = logits + (self.embedding(labels) * features.reshape(*features.shape[:2], -1).sum(2)).sum(1)
         return logits
+
+
+def require_layers(widths: Mapping[str, Sequence[int]], norms: Mapping[str, Norm]) -> None:
+    """Check settings of fully connected networks by name; raises ``InvalidValueError``."""
+    for key, each in widths.items():
+        require(all(width >= 1 for width in each), key, list(each), "a list of integers >= 1")
+    for key, norm in norms.items():
+        allowed = "batch, layer or none: fully connected layers have no instances"
+        require(norm is not Norm.instance, key, norm.name, allowed)
 
 
 def embedding(classes: int, dimensions: int) -> nn.Embedding | None:

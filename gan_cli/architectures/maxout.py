@@ -8,7 +8,15 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
+from gan_cli.architectures.layers import (
+    LatentAndClass,
+    Norm,
+    Projection,
+    embedding,
+    norm_1d,
+    require_layers,
+    spectrally_normalised,
+)
 from gan_cli.errors import require
 
 
@@ -51,11 +59,8 @@ class MaxoutMLP:
     def __post_init__(self) -> None:
         for key in ("latent_dim", "pieces", "class_embedding"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        for key in ("generator_hidden", "discriminator_hidden"):
-            widths = getattr(self, key)
-            require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
-        allowed = "batch, layer or none: fully connected layers have no instances"
-        require(self.norm_g is not Norm.instance, "norm_g", self.norm_g.name, allowed)
+        widths = {"generator_hidden": self.generator_hidden, "discriminator_hidden": self.discriminator_hidden}
+        require_layers(widths, {"norm_g": self.norm_g})
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""

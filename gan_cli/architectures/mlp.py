@@ -11,7 +11,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_1d, spectrally_normalised
+from gan_cli.architectures.layers import (
+    LatentAndClass,
+    Norm,
+    Projection,
+    embedding,
+    norm_1d,
+    require_layers,
+    spectrally_normalised,
+)
 from gan_cli.errors import require
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -55,17 +63,13 @@ class MLP:
         for key in ("latent_dim", "class_embedding"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(not self.codes or bool(self.generator_hidden), "codes", self.codes, "0 without hidden layers in G")
-        for key in ("generator_hidden", "discriminator_hidden"):
-            widths = getattr(self, key)
-            require(all(width >= 1 for width in widths), key, list(widths), "a list of integers >= 1")
+        widths = {"generator_hidden": self.generator_hidden, "discriminator_hidden": self.discriminator_hidden}
+        require_layers(widths, {"norm_g": self.norm_g, "norm_d": self.norm_d})
         require(0 <= self.octaves_d <= 16, "octaves_d", self.octaves_d, "an integer from 0 to 16")
         allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
         require(0 <= self.codes < self.latent_dim, "codes", self.codes, allowed)
         for key in ("gain_g", "gain_d"):
             require(getattr(self, key) > 0, key, getattr(self, key), "a number > 0")
-        for key in ("norm_g", "norm_d"):
-            allowed = "batch, layer or none: fully connected layers have no instances"
-            require(getattr(self, key) is not Norm.instance, key, getattr(self, key).name, allowed)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
