@@ -12,31 +12,41 @@ CAPACITY = 2**22
 
 
 class Window:
-    """The latest rows of values since the last :meth:`clear`. Adding a row is one copy on the device."""
+    """The latest rows of values since the last :meth:`clear`.
+
+    How many rows were added is a number on the device, so that adding some can be recorded and replayed.
+    """
 
     def __init__(self, rows: int, width: int, device: torch.device) -> None:
         self._buffer = torch.zeros(max(1, min(rows, CAPACITY // width)), width, device=device)
-        self._added = 0
+        self._added = torch.zeros((), dtype=torch.int64, device=device)
 
+    @torch.no_grad()
     def add(self, values: Tensor) -> None:
-        """Append one row ``(width,)``; the oldest row makes room when the window is full."""
-        self._buffer[self._added % len(self._buffer)].copy_(values.detach(), non_blocking=True)
-        self._added += 1
+        """Append rows ``(R, width)``; the oldest rows make room when the window is full."""
+        room = len(self._buffer)
+        skipped = max(0, len(values) - room)
+        places = torch.arange(skipped, len(values), device=values.device).add_(self._added).remainder_(room)
+        self._buffer.index_copy_(0, places, values[skipped:].detach())
+        self._added.add_(len(values))
 
     def values(self) -> Tensor:
-        """``(R, width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear."""
-        return self._buffer[: self._added]
+        """``(R, width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear.
+
+        Waits for the device, which knows how many rows there are.
+        """
+        return self._buffer[: int(self._added)]
 
     def clear(self) -> None:
         """Start over."""
-        self._added = 0
+        self._added.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """The rows and how many were added."""
-        return {"values": self.values().clone(), "added": self._added}
+        return {"values": self.values().clone(), "added": int(self._added)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; of more rows than there is room for, some are dropped."""
         values = state["values"][: len(self._buffer)]
         self._buffer[: len(values)].copy_(values)
-        self._added = int(state["added"]) if len(values) == len(self._buffer) else len(values)
+        self._added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))

@@ -91,30 +91,34 @@ class Adaptive(DiffAugment):
     images: int = 500_000
     _seen: Tensor = field(init=False, repr=False)
     _measure: Tensor = field(init=False, repr=False)
-    _observed: int = field(init=False, repr=False, default=0)
+    _observed: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(-1 < self.target < 1, "target", self.target, "a number in (-1, 1)")
         require(self.every >= 1, "every", self.every, "an integer >= 1")
         require(self.images >= 1, "images", self.images, "an integer >= 1")
-        self._seen, self._measure = torch.zeros(()), torch.zeros(())
+        self._seen, self._measure, self._observed = torch.zeros(()), torch.zeros(()), torch.zeros(())
 
     def place(self, device: torch.device) -> None:
         """Move the controller to the device."""
         super().place(device)
-        self._seen, self._measure = self._seen.to(device), self._measure.to(device)
+        self._seen, self._measure, self._observed = (
+            counter.to(device) for counter in (self._seen, self._measure, self._observed)
+        )
 
     @torch.no_grad()
     def observe(self, margins: Tensor) -> None:
         """Take in how far D's logits of real samples lie above its boundary, ``(N,)``; adapt when it is time."""
         self._seen += margins.sign().mean()
         self._observed += 1
-        if self._observed % self.every == 0:
-            self._measure.copy_(self._seen / self.every)
-            step = len(margins) * self.every / self.images
-            self._p.add_((self._measure - self.target).sign(), alpha=step).clamp_(0.0, 1.0)
-            self._seen.zero_()
+        # Whether it is time is the device's to know, so that a replayed step counts on.
+        due = self._observed == self.every
+        self._measure.copy_(torch.where(due, self._seen / self.every, self._measure))
+        step = len(margins) * self.every / self.images
+        self._p.add_((self._measure - self.target).sign() * due, alpha=step).clamp_(0.0, 1.0)
+        self._seen *= ~due
+        self._observed *= ~due
 
     def figures(self) -> dict[str, Tensor]:
         """The probability in force, and the measure that it follows."""
@@ -123,14 +127,15 @@ class Adaptive(DiffAugment):
     def state_dict(self) -> dict[str, Any]:
         """Probability, measure and what is gathered for the next one."""
         state = super().state_dict()
-        return {**state, "seen": self._seen.clone(), "measure": self._measure.clone(), "observed": self._observed}
+        gathered = {"seen": self._seen, "measure": self._measure, "observed": self._observed}
+        return state | {name: counter.clone() for name, counter in gathered.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         super().load_state_dict(state)
         self._seen.copy_(state["seen"])
         self._measure.copy_(state["measure"])
-        self._observed = int(state["observed"])
+        self._observed.copy_(state["observed"])
 
 
 def _uniform(images: Tensor, random: torch.Generator) -> Tensor:

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli import checkpoint, nodes
-from gan_cli.algorithms.adversarial import Context
+from gan_cli.algorithms.adversarial import Context, Watch, unwatched
+from gan_cli.algorithms.batches import couples_samples
 from gan_cli.compose import explained
 from gan_cli.config import Config, LossSection
 from gan_cli.datasets.sampler import make_sampler
-from gan_cli.device import Device, choose, seeded_generator
+from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.optim import Recipe
 from gan_cli.protocols import (
@@ -83,7 +84,7 @@ class Plan:
             "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
             "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
             f" constraint: {_named(self.loss.constraint)}",
-            "penalties": ", ".join(map(_named, self.loss.penalties)) or "none",
+            "penalties": ", ".join(map(_named, self.loss.penalties.values())) or "none",
             "noise": _named(self.noise),
             "augment": _named(self.augment),
             "optimizer": _named(self.optimizer),
@@ -125,8 +126,9 @@ def plan(config: DictConfig) -> Plan:
     penalties = {name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}}
     _refuse_what_does_not_fit(typed, dataset, penalties)
     sizes = _sizes(typed, dataset)
-    work = _forward_flops(architecture, sizes, typed.train.batch_size)
-    if penalties and any(map(_couples_samples, _outline(architecture, sizes)["discriminator"].modules())):
+    networks = _outline(architecture, sizes)
+    work = Work.of(networks.values(), _forward_flops(architecture, sizes, typed.train.batch_size))
+    if penalties and couples_samples(networks["discriminator"]):
         logger.warning(
             "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
             " others: architecture.norm_d=layer or none"
@@ -163,12 +165,12 @@ def _refuse_what_does_not_fit(config: Config, dataset: Dataset, penalties: Mappi
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 
 
-def _couples_samples(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.modules.batchnorm._BatchNorm)
-
-
-def assemble(plan: Plan) -> Algorithm:
+def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
     """Read the data and make the algorithm, on its device, with seeded weights.
+
+    Args:
+        plan: what to train.
+        watch: is told of the parts of each step.
 
     Raises:
         DataError: the data cannot be read.
@@ -192,13 +194,21 @@ def assemble(plan: Plan) -> Algorithm:
             half_life=plan.config.ema.half_life,
             labels=labels,
             points=None if isinstance(source, Images) else _points(source, seed),
+            watch=watch,
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,
         "noise": plan.noise,
         "augment": plan.augment,
         "optimizer": plan.optimizer,
-        "sampler": make_sampler(source, train.batch_size, seed, plan.device.torch_device, plan.config.device.data),
+        "sampler": make_sampler(
+            source,
+            train.batch_size,
+            seed,
+            plan.device.torch_device,
+            plan.config.device.data,
+            most=plan.loss.most_d_steps + plan.loss.objective.relativistic,
+        ),
     }
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)

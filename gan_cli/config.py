@@ -114,9 +114,14 @@ class LossSection:
         require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
 
     @property
-    def penalties(self) -> list[Any]:
-        """The penalties there are."""
-        return list((self.penalty or {}).values())
+    def penalties(self) -> dict[str, Any]:
+        """The penalties there are, by name."""
+        return self.penalty or {}
+
+    @property
+    def most_d_steps(self) -> int:
+        """D updates that ever go before one generator update, at most."""
+        return max(self.d_steps, self.warmup.d_steps) if self.warmup.enabled else self.d_steps
 
     def d_steps_at(self, step: int) -> int:
         """D updates that go before generator update number ``step``, counted from 0."""
@@ -129,9 +134,11 @@ class DeviceSection:
     """Where and in which number format to train; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
-    precision: Precision = setting(Precision.auto, "auto: bf16 on GPUs that have it, else fp32")
-    channels_last: bool | None = setting(None, "memory layout of images; null: where it pays (CUDA)")
+    precision: Precision = setting(Precision.auto, "auto: bf16 where the hardware has it and the networks gain by it")
+    tf32: bool = setting(True, "on GPUs, let fp32 matrix products round their factors to TF32")
+    channels_last: bool | None = setting(None, "memory layout of images; null: where there are convolutions")
     compile: bool = setting(False, "compile both networks with torch.compile")
+    graph: bool | None = setting(None, "record whole steps and replay them as CUDA graphs; null: on CUDA")
     deterministic: bool = setting(False, "refuse operations without a deterministic implementation")
     threads: int | None = setting(None, "CPU threads; null: one for small networks, else torch's choice")
     data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")

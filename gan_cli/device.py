@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from gan_cli.config import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
+from gan_cli.graphs import CudaRecorder, Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,33 @@ logger = logging.getLogger(__name__)
 WORTH_THREADS = 100e6
 # torch's own choice, before an earlier run of the same process could change it.
 USUAL_THREADS = torch.get_num_threads()
+# Weights of a fully connected layer from which on a CPU gains more by bf16 products than it loses by rounding to bf16.
+WORTH_BF16 = 2**18
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run asks of a device.
+
+    Attributes:
+        forward_flops: floating-point operations of one forward pass of a batch through both networks.
+        convolutional: whether there are convolutions.
+        widest: weights of the largest layer.
+    """
+
+    forward_flops: int
+    convolutional: bool
+    widest: int
+
+    @classmethod
+    def of(cls, networks: Iterable[nn.Module], forward_flops: int) -> Work:
+        """The work of networks, which may lie on any device."""
+        layers = [layer for network in networks for layer in network.modules()]
+        return cls(
+            forward_flops,
+            convolutional=any(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers),
+            widest=max((weight.numel() for layer in layers for weight in layer.parameters(recurse=False)), default=0),
+        )
 
 
 @dataclass(frozen=True)
@@ -33,12 +62,14 @@ class Device:
         autocast: number format of forward passes, or None for plain float32.
         channels_last: whether images and convolutions use that memory layout.
         compile: whether networks go through ``torch.compile``.
+        graph: whether steps are recorded and replayed as CUDA graphs.
     """
 
     torch_device: torch.device
     autocast: torch.dtype | None
     channels_last: bool
     compile: bool
+    graph: bool
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """The context that forward passes run in."""
@@ -60,6 +91,10 @@ class Device:
         compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
         return compiled
 
+    def recorder(self, generators: Sequence[torch.Generator]) -> Recorder | None:
+        """How steps are recorded that draw from these random streams; None: they are not."""
+        return CudaRecorder(self.torch_device, generators) if self.graph else None
+
     def layout(self, samples: Tensor) -> Tensor:
         """Images in the layout of the networks; other samples as they are."""
         if self.channels_last and samples.dim() == 4:
@@ -75,39 +110,72 @@ class Device:
             "precision": "bf16" if self.autocast else "fp32",
             "channels_last": self.channels_last,
             "compile": self.compile,
+            "graph": self.graph,
             "threads": torch.get_num_threads(),
         }
 
 
-def choose(section: DeviceSection, forward_flops: int) -> Device:
+def choose(section: DeviceSection, work: Work) -> Device:
     """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
 
-    Args:
-        section: what the configuration says.
-        forward_flops: work of one forward pass of a batch through both networks.
+    All of it is a function of the configuration and the machine: a run that is resumed computes as it did before.
 
     Raises:
-        ConfigError: the device asked for is not there.
+        ConfigError: what is asked for is not there.
     """
     kind = _available_kind(section.kind)
-    small = kind == "cpu" and forward_flops < WORTH_THREADS
+    if section.graph and kind != "cuda":
+        raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
+    small = kind == "cpu" and work.forward_flops < WORTH_THREADS
     torch.set_num_threads(section.threads or (1 if small else USUAL_THREADS))
     torch.use_deterministic_algorithms(section.deterministic)
     if section.deterministic and kind == "cuda":
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    bf16 = section.precision is Precision.bf16 or (
-        section.precision is Precision.auto and kind == "cuda" and torch.cuda.is_bf16_supported()
-    )
+    _choose_float32_products(kind, section.tf32)
+    gains = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and _cpu_gains_by_bf16(work)
+    bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and gains)
     device = Device(
         torch_device=torch.device(kind),
         autocast=torch.bfloat16 if bf16 else None,
-        channels_last=kind == "cuda" if section.channels_last is None else section.channels_last,
+        channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
+        graph=kind == "cuda" if section.graph is None else section.graph,
     )
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
     return device
+
+
+def _choose_float32_products(kind: str, tf32: bool) -> None:
+    """Choose how products of float32 matrices are computed.
+
+    A GPU may round factors to TF32, to 10 bits, if it is allowed to. On a CPU no factor is rounded. But where torch
+    would use MKL, which leaves half the speed of AMD's AVX-512 unused, "medium" makes it use oneDNN. That may round to
+    bf16, and on processors with AMX does; on others it computes in float32 all the same, which is tried out here.
+    """
+    if kind == "cuda":
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        return
+    torch.set_float32_matmul_precision("medium" if kind == "cpu" else "highest")
+    if kind == "cpu" and not all(map(_is_exact, (8, 64, 512))):
+        torch.set_float32_matmul_precision("highest")
+
+
+def _is_exact(size: int) -> bool:
+    """Whether a product of float32 matrices, ``(size, size)``, is one of float32 numbers."""
+    stream = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, size, size, generator=stream)
+    exact = a.double() @ b.double()
+    return bool((a @ b - exact).abs().max() < 1e-5 * exact.abs().max())
+
+
+def _cpu_gains_by_bf16(work: Work) -> bool:
+    """Whether the processor multiplies bf16 numbers faster than float32 ones, and the networks are large enough."""
+    able = torch.cpu.get_capabilities()
+    instructions = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
+    return bool(instructions) and (work.convolutional or work.widest >= WORTH_BF16)
 
 
 def _available_kind(kind: DeviceKind) -> str:

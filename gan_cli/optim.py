@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 
 from gan_cli.errors import require
 from gan_cli.protocols import Schedule
+
+# A number of steps, exact in float32, to whose power every alpha < 1 is 0; counting on from it changes nothing.
+LONG_AGO = 2.0**100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,7 @@ class Adam(Recipe):
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """One fused launch for all parameters."""
-        return torch.optim.Adam(parameters, lr, self.betas, self.eps, self.weight_decay, fused=True)
+        return _fused_adam(parameters, lr, self.betas, self.eps, self.weight_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +86,26 @@ class RMSprop(Recipe):
         require(0 <= self.alpha < 1, "alpha", self.alpha, "a number in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        """torch has no fused RMSProp: one launch an operation instead, for all parameters together."""
-        return torch.optim.RMSprop(
-            parameters,
-            lr,
-            self.alpha,
-            self.eps,
-            self.weight_decay,
-            foreach=True,
-            capturable=parameters[0].is_cuda,
-        )
+        """One fused launch for all parameters: torch has none of RMSProp, but of Adam.
+
+        RMSProp is Adam without momentum and without the correction of the early steps, ``1 - alpha^t``. That factor
+        is 1 for good where the count of steps begins beyond anything that counts.
+        """
+        adam = _fused_adam(parameters, lr, (0.0, self.alpha), self.eps, self.weight_decay)
+        for parameter in parameters:
+            adam.state[parameter] = {
+                "step": torch.full((), LONG_AGO, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+            }
+        return adam
+
+
+def _fused_adam(
+    parameters: list[Tensor], lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> torch.optim.Adam:
+    capturable = parameters[0].is_cuda
+    return torch.optim.Adam(parameters, lr, betas, eps, weight_decay, fused=True, capturable=capturable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,36 +124,55 @@ class SGD(Recipe):
         return torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
 
 
-@dataclass
 class ScheduledOptimizer:
-    """An optimizer whose learning rate is a function of the step."""
+    """An optimizer whose learning rate is a function of the step: a number on the device, so that a replay reads it."""
 
-    optimizer: torch.optim.Optimizer
-    decay: Schedule | None
-    _base: list[float] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._base = [float(group["lr"]) for group in self.optimizer.param_groups]
+    def __init__(self, optimizer: torch.optim.Optimizer, decay: Schedule | None) -> None:
+        self.optimizer = optimizer
+        self._decay = decay
+        self._parameters: list[Tensor] = optimizer.param_groups[0]["params"]
+        (group,) = optimizer.param_groups
+        self._base = float(group["lr"])
+        self._lr = self._parameters[0].detach().new_tensor(self._base)
+        # How the optimizer is to work on this device.
+        self._options = {key: value for key, value in group.items() if key != "params"} | {"lr": self._lr}
+        self._set_rate(self._base)
 
     def set_step(self, step: int) -> None:
         """Bring the learning rate to its value at ``step``."""
-        if self.decay is not None:
-            factor = self.decay(step)
-            for group, lr in zip(self.optimizer.param_groups, self._base, strict=True):
-                group["lr"] = lr * factor
+        if self._decay is not None:
+            self._set_rate(self._base * self._decay(step))
+
+    def differentiate(self, loss: Tensor) -> None:
+        """Give the optimizer's parameters, and nothing else, the gradient of ``loss``, 0-dimensional."""
+        self.optimizer.zero_grad()
+        # What is not among the inputs neither computes nor keeps a gradient: D's weights in G's update, and samples.
+        torch.autograd.backward(loss, inputs=self._parameters)
+
+    def step(self) -> None:
+        """One step along the gradient."""
+        self.optimizer.step()
 
     @property
     def rate(self) -> float:
         """The learning rate in force."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        return self._rate
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the torch optimizer."""
-        return self.optimizer.state_dict()
+        """The state of the torch optimizer, the learning rate as a plain number."""
+        state: dict[str, Any] = self.optimizer.state_dict()
+        (group,) = state["param_groups"]
+        return {**state, "param_groups": [{**group, "lr": self._rate}]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
+        """Restore :meth:`state_dict`; how the optimizer works on this device stays as it is."""
         self.optimizer.load_state_dict(state)
+        self._set_rate(float(state["param_groups"][0]["lr"]))
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate = rate
+        self._lr.fill_(rate)
+        self.optimizer.param_groups[0].update(self._options)
 
 
 class MovingAverage:
@@ -151,17 +184,23 @@ class MovingAverage:
     """
 
     def __init__(self, network: nn.Module, half_life: float) -> None:
+        live, self._counters = _by_kind(network)
+        self._live = _joined(live)  # and so the copy's tensors, too, share one storage
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        averaged, self._copied = _by_kind(self.network)
+        self._averaged = _joined(averaged)
         self._half_life = half_life
-        self._averaged, self._copied = _by_kind(self.network)
-        self._live, self._counters = _by_kind(network)
+        self._weight = self._live.new_zeros(())
+
+    def set_step(self, step: int) -> None:
+        """Bring the weight of the network's present values to that of update number ``step``, counted from 0."""
+        half_life = min(self._half_life, (step + 1) / 2)
+        self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the network's weights after update number ``step``, counted from 0."""
-        half_life = min(self._half_life, (step + 1) / 2)
-        weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0
-        torch._foreach_lerp_(self._averaged, self._live, weight)
+    def update(self) -> None:
+        """Take in the network's weights. One launch for all of them."""
+        self._averaged.lerp_(self._live, self._weight)
         if self._copied:
             torch._foreach_copy_(self._copied, self._counters)
 
@@ -172,3 +211,19 @@ def _by_kind(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     return [item for item in tensors if item.is_floating_point()], [
         item for item in tensors if not item.is_floating_point()
     ]
+
+
+@torch.no_grad()
+def _joined(tensors: list[Tensor]) -> Tensor:
+    """Move tensors, dense and of one kind, into one storage: each a view of it with the strides it had.
+
+    Returns:
+        All of them, ``(S,)``, with zeros between them: each begins at a multiple of 64 bytes.
+    """
+    starts = list(accumulate((-(-tensor.numel() // 16) * 16 for tensor in tensors), initial=0))
+    joined = tensors[0].new_zeros(starts[-1])
+    for tensor, start in zip(tensors, starts, strict=False):
+        place = joined.as_strided(tensor.shape, tensor.stride(), start)
+        place.copy_(tensor)
+        tensor.data = place
+    return joined

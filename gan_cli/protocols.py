@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
@@ -188,10 +188,14 @@ class Images:
 
 
 class Density(Protocol):
-    """A distribution that fresh samples can be drawn from, on any device."""
+    """A distribution that fresh samples can be drawn from."""
+
+    def on(self, device: torch.device) -> Density:
+        """The same with all it needs on the device, so that drawing copies nothing from the host."""
+        ...
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``(count, D)`` float32 on the generator's device, scaled to about [-1, 1]."""
+        """``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
         ...
 
 
@@ -238,10 +242,24 @@ class Batch:
 
 
 class Sampler(Stateful, Protocol):
-    """Feeds real minibatches."""
+    """Feeds real minibatches, several at a time."""
 
-    def next(self) -> Batch:
-        """The next ``batch_size`` samples; always of the same shape."""
+    @property
+    def waited(self) -> float | None:
+        """Seconds that the host has waited for data so far; None where it never has to."""
+        ...
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """The random streams that :meth:`take` draws from."""
+        ...
+
+    def prepare(self, batches: int) -> None:
+        """Have that many batches at hand for :meth:`take`: the host's part, which may copy and wait."""
+        ...
+
+    def take(self, batches: int) -> Batch:
+        """The next ``batches * batch_size`` samples. Launches work on the device and reads nothing of the host."""
         ...
 
     def close(self) -> None:

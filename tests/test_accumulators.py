@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 def filled(rows: int, *values: float) -> Window:
     window = Window(rows, 2, CPU)
     for value in values:
-        window.add(torch.full((2,), value))
+        window.add(torch.full((1, 2), float(value)))
     return window
 
 
@@ -38,12 +38,12 @@ def test_clear_starts_over() -> None:
     window = filled(3, 1, 2, 3, 4)
     window.clear()
     assert rows_of(window) == []
-    window.add(torch.full((2,), 9.0))
+    window.add(torch.full((1, 2), 9.0))
     assert rows_of(window) == [9]
 
 
 def test_rows_are_copies_without_a_graph() -> None:
-    window, values = Window(2, 2, CPU), torch.ones(2, requires_grad=True)
+    window, values = Window(2, 2, CPU), torch.ones(1, 2, requires_grad=True)
     window.add(values * 2)
     with torch.no_grad():
         values.zero_()
@@ -58,7 +58,7 @@ def test_restored_window_goes_on_as_if_there_had_been_no_stop(added: int) -> Non
     after.load_state_dict(before.state_dict())
     assert torch.equal(after.values(), before.values())
     for window in (before, after):
-        window.add(torch.full((2,), 50.0))
+        window.add(torch.full((1, 2), 50.0))
     assert torch.equal(after.values(), before.values())
 
 
@@ -66,7 +66,7 @@ def test_stored_state_does_not_change_with_the_window() -> None:
     window = filled(3, 1, 2)
     state = window.state_dict()
     window.clear()
-    window.add(torch.full((2,), 9.0))
+    window.add(torch.full((1, 2), 9.0))
     assert state["values"].tolist() == [[1, 1], [2, 2]]
 
 
@@ -77,8 +77,19 @@ def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: int
     window.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
     assert len(rows_of(window)) == kept
     assert set(rows_of(window)) <= {3, 4, 5}
-    window.add(torch.full((2,), 6.0))
+    window.add(torch.full((1, 2), 6.0))
     assert 6 in rows_of(window)
+
+
+def test_rows_that_come_together_are_those_that_come_one_by_one() -> None:
+    for count in (1, 2, 3, 7):
+        together, single = Window(3, 2, CPU), Window(3, 2, CPU)
+        for start in range(0, 4 * count, count):
+            rows = torch.arange(start, start + count).float()[:, None].expand(count, 2)
+            together.add(rows)
+            for row in rows:
+                single.add(row[None])
+        assert rows_of(together) == rows_of(single)
 
 
 def test_memory_is_bounded_however_rarely_one_reports(monkeypatch: pytest.MonkeyPatch) -> None:

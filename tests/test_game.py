@@ -102,7 +102,7 @@ def test_anneal_multiplies_all_penalties() -> None:
 def test_wgan_gp_makes_five_d_steps_without_clipping_and_with_the_papers_optimizer() -> None:
     register()
     plan = build.plan(compose(["loss=wgan_gp"]).config)
-    (penalty,) = plan.loss.penalties
+    (penalty,) = plan.loss.penalties.values()
     assert (penalty.weight, penalty.target, penalty.one_sided) == (10.0, 1.0, False)
     assert plan.loss.constraint is None
     assert plan.loss.d_steps == 5
@@ -315,6 +315,8 @@ def test_looking_at_a_run_changes_nothing() -> None:
 
 def test_samplers_hand_out_labels_only_where_somebody_asks() -> None:
     for conditional, asked in (("true", True), ("false", False)):
-        batch = assembled(*TINY_DIGITS, f"conditional={conditional}")._sampler.next()
+        sampler = assembled(*TINY_DIGITS, f"conditional={conditional}")._sampler
+        sampler.prepare(1)
+        batch = sampler.take(1)
         assert isinstance(batch, Batch)
         assert (batch.labels is not None) is asked

@@ -62,17 +62,17 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     assert isinstance(algorithm, Adversarial)
     clean: list[Tensor] = []
     noisy: list[Tensor] = []
-    draw = algorithm._sampler.next
+    draw = algorithm._sampler.take
 
-    def spied() -> Batch:
-        batch = draw()
+    def spied(batches: int) -> Batch:
+        batch = draw(batches)
         clean.append(batch.samples)
         return batch
 
     def saw(module: nn.Module, arguments: tuple[Tensor], *output: Tensor) -> None:
         noisy.extend(arguments[0].detach().split(4096))  # real and generated ones in one pass
 
-    algorithm._sampler.next = spied
+    algorithm._sampler.take = spied
     algorithm.generator.register_forward_hook(lambda module, arguments, output: clean.append(output.detach()))
     algorithm.discriminator.register_forward_pre_hook(saw)
     for step, sigma in enumerate([0.5, 0.3, 0.1, 0.1]):

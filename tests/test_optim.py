@@ -112,6 +112,33 @@ def test_impossible_settings_are_refused_by_name(make: Callable[[], Recipe], key
     assert refused.value.key == key
 
 
+@pytest.mark.parametrize(("alpha", "weight_decay"), [(0.99, 0.0), (0.9, 0.01), (0.0, 0.0), (1 - 1e-12, 0.0)])
+def test_rmsprop_by_fused_adam_is_torchs_rmsprop(alpha: float, weight_decay: float) -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(7, 5), torch.randn(3)]
+    ours, theirs = ([value.clone().requires_grad_() for value in start] for _ in range(2))
+    fused = RMSprop(lr=1e-2, alpha=alpha, weight_decay=weight_decay).for_generator(ours)
+    plain = torch.optim.RMSprop(theirs, 1e-2, alpha, 1e-8, weight_decay)
+    for _ in range(20):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        fused.step()
+        plain.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_restored_optimizer_works_as_this_device_wants_it() -> None:
+    """Its flags may come from a run on another kind of device; its rate and state are the checkpoint's."""
+    first, second = (Adam(lr=lr).for_generator([torch.ones(3, requires_grad=True)]) for lr in (0.5, 0.25))
+    state = first.state_dict()
+    state["param_groups"][0]["capturable"] = True
+    second.load_state_dict(state)
+    assert second.optimizer.param_groups[0]["capturable"] is False
+    assert second.rate == 0.5
+
+
 # ---- moving average
 
 
@@ -129,7 +156,8 @@ def moved(half_life: float, steps: range) -> float:
     for parameter in network.parameters():
         nn.init.ones_(parameter)
     for step in steps:
-        average.update(step)
+        average.set_step(step)
+        average.update()
     values = torch.cat([parameter.flatten() for parameter in average.network.parameters()])
     assert len(values.unique()) == 1
     return float(values[0])
@@ -155,7 +183,8 @@ def test_half_life_0_follows_the_network_exactly() -> None:
     average = MovingAverage(network, 0.0)
     for step in range(3):
         nn.init.normal_(network.weight)
-        average.update(step)
+        average.set_step(step)
+        average.update()
         assert torch.equal(average.network.weight, network.weight)
 
 
@@ -164,10 +193,32 @@ def test_batch_norm_statistics_are_averaged_like_weights_and_its_counter_is_copi
     average = MovingAverage(network, 1.0)
     for step in range(2, 4):  # past the early ramp: each update halves what was before
         network(torch.tensor([[7.0, 7.0], [9.0, 9.0]]))
-        average.update(step)
+        average.set_step(step)
+        average.update()
     torch.testing.assert_close(average.network.running_mean, torch.full((2,), 0.75 * 8.0))
     torch.testing.assert_close(average.network.running_var, torch.full((2,), 0.25 * 1.0 + 0.75 * 2.0))
     assert int(average.network.num_batches_tracked) == 2
+
+
+def test_averaging_moves_weights_into_one_storage_and_changes_none() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ConvTranspose2d(5, 2, 2)).to(
+        memory_format=torch.channels_last  # type: ignore[call-overload]
+    )
+    before = {name: (value.clone(), value.stride()) for name, value in network.state_dict().items()}
+    average = MovingAverage(network, 10.0)
+    for copied in (network, average.network):
+        values = copied.state_dict()
+        assert {name: value.stride() for name, value in values.items()} == {k: s for k, (_, s) in before.items()}
+        assert all(torch.equal(values[name], value) for name, (value, _) in before.items())
+        storages = {value.untyped_storage().data_ptr() for value in values.values() if value.is_floating_point()}
+        assert len(storages) == 1
+    with torch.no_grad():
+        network[0].weight.add_(1.0)
+    average.set_step(100)
+    average.update()
+    assert not torch.equal(average.network[0].weight, before["0.weight"][0])
+    assert torch.equal(average.network[2].weight, before["2.weight"][0])
 
 
 def test_average_is_a_network_of_its_own_for_inference() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.judge import Judge
 from gan_cli.config import DeviceSection
-from gan_cli.device import choose
+from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
 from gan_cli.penalties import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.protocols import Critic, Judged, Penalty, Side
@@ -214,7 +214,7 @@ def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_nor
     torch.manual_seed(0)
     layers = [nn.Linear(2, 4), nn.BatchNorm1d(4)] if batch_norm else [nn.Linear(2, 4)]
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
-    device = choose(DeviceSection(), 1)
+    device = choose(DeviceSection(), Work(1, convolutional=False, widest=8))
     judge = Judge(d, device=device, seed=0, pac=1, noise=None, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
     found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))

@@ -26,6 +26,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.protocols import Images
 
 CPU = torch.device("cpu")
+MOST = 3  # batches prepared at once, at most
 COUNT, BATCH = 10, 4  # no multiple of each other: every other batch crosses from one epoch to the next
 
 # Image number i is filled with the value i, so that a batch says which images it holds.
@@ -49,13 +50,20 @@ def numbers(batch: Tensor) -> list[int]:
     return ((batch[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
 
+def batch_of(sampler: Any, batches: int = 1) -> Tensor:
+    """The samples of the next ``batches`` batches."""
+    sampler.prepare(batches)
+    samples: Tensor = sampler.take(batches).samples
+    return samples
+
+
 def drawn(sampler: Any, batches: int) -> list[int]:
-    return [number for _ in range(batches) for number in numbers(sampler.next().samples)]
+    return [number for _ in range(batches) for number in numbers(batch_of(sampler))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_epoch_is_a_new_permutation_across_the_borders_of_batches(kind: Kind, opened: list[Any]) -> None:
-    opened.append(kind(NUMBERED, BATCH, 0, CPU))
+    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST))
     sequence = drawn(opened[0], 15)  # six epochs
     epochs = [sequence[start : start + COUNT] for start in range(0, 60, COUNT)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(COUNT))] * 6
@@ -64,15 +72,15 @@ def test_every_epoch_is_a_new_permutation_across_the_borders_of_batches(kind: Ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_batch_has_the_same_shape_and_type(kind: Kind, opened: list[Any]) -> None:
-    opened.append(kind(NUMBERED, BATCH, 0, CPU))
+    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST))
     for _ in range(6):
-        batch = opened[0].next().samples
+        batch = batch_of(opened[0])
         assert batch.shape == (BATCH, 1, 4, 4)
         assert batch.dtype is torch.float32
 
 
 def test_order_is_a_function_of_the_seed() -> None:
-    orders = [drawn(ResidentSampler(NUMBERED, BATCH, seed, CPU), 5) for seed in (0, 0, 1)]
+    orders = [drawn(ResidentSampler(NUMBERED, BATCH, seed, CPU, MOST), 5) for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -87,20 +95,20 @@ def test_streamed_batches_are_those_of_resident_data_to_the_bit(
     memory_mapped: bool, tmp_path: Any, opened: list[Any]
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 8), dtype=np.uint8)
-    resident = ResidentSampler(Images(pixels), 16, 5, CPU)
+    resident = ResidentSampler(Images(pixels), 16, 5, CPU, MOST)
     if memory_mapped:
         np.save(tmp_path / "pixels.npy", pixels)
         pixels = np.load(tmp_path / "pixels.npy", mmap_mode="r")
-    opened.append(StreamedSampler(Images(pixels), 16, 5, CPU))
+    opened.append(StreamedSampler(Images(pixels), 16, 5, CPU, MOST))
     for _ in range(12):
-        assert torch.equal(opened[0].next().samples, resident.next().samples)
+        assert torch.equal(batch_of(opened[0]), batch_of(resident))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batches", [0, 1, 2, 7])
 def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches: int, opened: list[Any]) -> None:
     for _ in range(3):
-        opened.append(kind(NUMBERED, BATCH, 0, CPU))
+        opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST))
     uninterrupted, before, after = opened
     expected = drawn(uninterrupted, batches + 6)
     assert drawn(before, batches) == expected[: batches * BATCH]
@@ -111,12 +119,53 @@ def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches:
 
 def test_density_goes_on_with_its_own_stream() -> None:
     first, second = (DensitySampler(Ring().load(), 8, seed, CPU) for seed in (0, 1))
-    batch = first.next().samples
+    batch = batch_of(first)
     assert batch.shape == (8, 2)
-    assert not torch.equal(batch, second.next().samples)
+    assert not torch.equal(batch, batch_of(second))
     second.load_state_dict(first.state_dict())
     torch.manual_seed(7)  # the global stream has no part in it
-    assert torch.equal(first.next().samples, second.next().samples)
+    assert torch.equal(batch_of(first), batch_of(second))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_taken_together_are_those_taken_one_by_one(kind: Kind, opened: list[Any]) -> None:
+    labelled = Images(NUMBERED.pixels, np.arange(COUNT))
+    opened += [kind(labelled, BATCH, 0, CPU, MOST) for _ in range(2)]
+    for batches in (3, 1, 2, 3, 3):
+        for sampler in opened:
+            sampler.prepare(batches)
+        together = opened[0].take(batches)
+        single = [opened[1].take(1) for _ in range(batches)]
+        assert torch.equal(together.samples, torch.cat([batch.samples for batch in single]))
+        assert torch.equal(together.labels, torch.cat([batch.labels for batch in single]))
+        assert together.labels.tolist() == numbers(together.samples)
+
+
+def test_the_order_is_laid_out_again_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST), 40)
+    monkeypatch.setattr(samplers, "INDICES_AHEAD", 14)  # room for three batches and a half
+    assert drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST), 40) == expected
+
+
+def test_streaming_fills_the_same_few_buffers_again(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST)
+    opened.append(sampler)
+    drawn(sampler, 1)
+    prefetcher = sampler._prefetcher
+    assert prefetcher is not None
+    made: list[int] = []
+    whole = prefetcher._buffers
+    monkeypatch.setattr(prefetcher, "_buffers", lambda: made.append(id(whole_ := whole())) or whole_)
+    drawn(sampler, 40)
+    assert len(made) >= 40
+    assert len(set(made)) <= samplers.PREFETCHED_BATCHES + 3
+
+
+def test_waiting_is_counted_where_data_are_streamed_and_nowhere_else(opened: list[Any]) -> None:
+    opened.append(StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST))
+    drawn(opened[0], 3)
+    assert opened[0].waited > 0
+    assert ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST).waited is None
 
 
 def test_normalisation_ends_at_minus_1_and_1() -> None:
@@ -128,16 +177,16 @@ def test_normalisation_ends_at_minus_1_and_1() -> None:
 
 def test_batch_larger_than_the_data_is_refused_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size.* 10 .* 11"):
-        make_sampler(NUMBERED, 11, 0, CPU, DataPlacement.auto)
-    whole = make_sampler(NUMBERED, 10, 0, CPU, DataPlacement.resident)
-    assert sorted(numbers(whole.next().samples)) == list(range(10))
+        make_sampler(NUMBERED, 11, 0, CPU, DataPlacement.auto, MOST)
+    whole = make_sampler(NUMBERED, 10, 0, CPU, DataPlacement.resident, MOST)
+    assert sorted(numbers(batch_of(whole))) == list(range(10))
 
 
 def test_placement_is_what_was_asked_for_or_what_the_memory_allows(
     monkeypatch: pytest.MonkeyPatch, opened: list[Any]
 ) -> None:
     def made(placement: DataPlacement) -> type:
-        opened.append(make_sampler(NUMBERED, BATCH, 0, CPU, placement))
+        opened.append(make_sampler(NUMBERED, BATCH, 0, CPU, placement, MOST))
         return type(opened[-1])
 
     assert made(DataPlacement.resident) is ResidentSampler
@@ -147,36 +196,38 @@ def test_placement_is_what_was_asked_for_or_what_the_memory_allows(
     assert made(DataPlacement.auto) is StreamedSampler
 
 
-class Unreadable:
+class Unreadable(np.ndarray):
     """An array on a disk that fails after some reads."""
 
-    def __init__(self, good_reads: int) -> None:
-        self._left = good_reads
+    left: int
 
-    def __len__(self) -> int:
-        return COUNT
-
-    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        self._left -= 1
-        if self._left < 0:
+    def take(self, *args: Any, **kwargs: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
             raise OSError("disk on fire")
-        return NUMBERED.pixels[indices]
+        return NUMBERED.pixels.take(*args, **kwargs)
+
+
+def unreadable(good_reads: int) -> Unreadable:
+    array = NUMBERED.pixels.view(Unreadable)
+    array.left = good_reads
+    return array
 
 
 def test_error_of_the_prefetching_thread_surfaces_after_the_good_batches(opened: list[Any]) -> None:
-    opened.append(StreamedSampler(Images(Unreadable(2)), BATCH, 0, CPU))  # type: ignore[arg-type]
-    assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU), 2)
+    opened.append(StreamedSampler(Images(unreadable(2)), BATCH, 0, CPU, MOST))
+    assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST), 2)
     with pytest.raises(OSError, match="disk on fire"):
-        opened[0].next()
+        batch_of(opened[0])
 
 
 def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:
     running = threading.active_count()
-    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU)
+    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST)
     first = drawn(sampler, 2)
     assert threading.active_count() == running + 1
     sampler.close()
     assert threading.active_count() == running
     rest = drawn(sampler, 3)
     sampler.close()
-    assert first + rest == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU), 5)
+    assert first + rest == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST), 5)

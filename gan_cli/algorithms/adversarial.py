@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
+from gan_cli.algorithms.batches import separate
 from gan_cli.algorithms.judge import Judge, margins
 from gan_cli.config import LossSection
 from gan_cli.device import Device, RandomState, seeded_generator
+from gan_cli.graphs import Replayed
 from gan_cli.latents import fixed_latents
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
@@ -32,6 +39,18 @@ from gan_cli.protocols import (
 )
 
 SURFACE_RESOLUTION = 128
+# Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
+AHEAD = 8
+
+# The penalties, by name, that are due in one update of D.
+Due: TypeAlias = tuple[str, ...]
+# Opens a context around a part of a step, for whoever wants to know how long it takes.
+Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
+
+
+def unwatched(part: str) -> contextlib.AbstractContextManager[Any]:
+    """Nobody wants to know."""
+    return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,7 @@ class Context:
         half_life: of the generator's moving average, in steps.
         labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
+        watch: is told of the parts of a step: data, G, D, optimizer.
     """
 
     shape: tuple[int, ...]
@@ -63,11 +83,20 @@ class Context:
     half_life: float
     labels: IntArray | None = None
     points: FloatArray | None = None
+    watch: Watch = unwatched
 
     @property
     def pack_shape(self) -> tuple[int, ...]:
         """Shape of what D judges as one sample."""
         return (self.pac * self.shape[0], *self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What the latest updates of D and of G went along: a tensor for each parameter, or None for one without use."""
+
+    d: list[Tensor | None]
+    g: list[Tensor | None]
 
 
 class Adversarial:
@@ -89,6 +118,7 @@ class Adversarial:
         self._loss = loss
         self._objective: Objective = loss.objective
         self._sampler = sampler
+        self._watch = context.watch
         on = self._device.torch_device
         torch.manual_seed(context.seed)
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
@@ -117,7 +147,9 @@ class Adversarial:
         self._top_share = torch.ones((), device=on)
         self._updates_d = 0
         self._batches = 0
+        self._gradients: Gradients | None = None
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
+        self._waited = (time.perf_counter(), 0.0)
         rows, width = context.log_every, context.batch_size // context.pac
         self._windows = {
             "real": Window(rows * loss.d_steps, width, on),
@@ -126,6 +158,10 @@ class Adversarial:
             "game_fake": Window(rows, width, on),
             "penalty": Window(rows * loss.d_steps, 1, on),
         }
+        # What a step adds to the windows, in the order in which it comes.
+        self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
+        streams = [self._latent_stream, self._penalty_stream, *self._judge.generators, *sampler.generators]
+        self._run: Replayed[Gradients] = Replayed(self._device.recorder(streams))
         self._preview_columns, self._preview_labels = _preview_classes(context)
         self._preview_latents = _preview_latents(context, self._latent_dim, self._preview_columns).to(on)
 
@@ -135,42 +171,70 @@ class Adversarial:
         return self._batches * self._context.batch_size
 
     def update(self, step: int) -> None:
-        """D's steps, then G's, then the moving average. Launches work and waits for none of it."""
+        """D's steps, then G's, then the moving average. Launches work and waits for none of it but for data."""
         self._set_clock(step)
-        for _ in range(self._loss.d_steps_at(step)):
-            self._update_discriminator()
-        self._update_generator()
-        self.average.update(step)
+        due = [self._due(self._updates_d + index) for index in range(self._loss.d_steps_at(step))]
+        batches = len(due) + self._objective.relativistic
+        with self._watch("data"):
+            self._sampler.prepare(batches)
+        self._gradients = self._run(tuple(due), partial(self._play, due))
+        self._updates_d += len(due)
+        self._batches += batches
 
     def _set_clock(self, step: int) -> None:
+        """Hand the schedules' values to the device, where a replayed step reads them."""
         self._optimizer_d.set_step(step)
         self._optimizer_g.set_step(step)
+        self.average.set_step(step)
         self._judge.set_clock(step)
         if self._loss.anneal is not None:
             self._anneal.fill_(self._loss.anneal(step))
         if self._loss.top_k is not None:
             self._top_share.fill_(self._loss.top_k(step))
 
-    def _update_discriminator(self) -> None:
-        packs, labels = self._real()
-        due = [penalty for penalty in self._loss.penalties if self._updates_d % penalty.every == 0]
+    def _due(self, update: int) -> Due:
+        """The penalties that are due in D's update number ``update``, counted from 0."""
+        return tuple(name for name, penalty in self._loss.penalties.items() if update % penalty.every == 0)
+
+    def _play(self, due: list[Due]) -> Gradients:
+        """The whole step on the device, one update of D for each entry of ``due``: what a graph records."""
+        for start in range(0, len(due), AHEAD):
+            some = due[start : start + AHEAD]
+            for penalties, round_ in zip(some, self._rounds(len(some)), strict=True):
+                self._update_discriminator(penalties, *round_)
+        gradients_d = [parameter.grad for parameter in self._parameters_d]
+        self._update_generator()
+        with self._watch("optimizer"):
+            self.average.update()
+        for name, rows in self._rows.items():
+            self._windows[name].add(torch.stack(rows))
+        self._rows.clear()
+        return Gradients(gradients_d, [parameter.grad for parameter in self._parameters_g])
+
+    def _rounds(self, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Real packs, generated packs and their labels for each of D's next ``count`` updates."""
+        packs, labels = self._real(count)
         with torch.no_grad():
-            generated = self._judge.pack(self._fake(labels))
-        slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in due))
-        real, fake = self._judge.both(packs, generated, labels, slopes)
-        loss = self._objective.d_loss(real.logits, fake.logits).mean()
-        if due:
-            loss = loss + self._penalty(due, real, fake, labels)
-        self._optimizer_d.optimizer.zero_grad()
-        # Slopes reach back to the samples; only D's parameters are to collect anything.
-        torch.autograd.backward(loss, inputs=self._parameters_d)
-        self._optimizer_d.optimizer.step()
-        if self._loss.constraint is not None:
-            self._loss.constraint.project(self._parameters_d)
-        self._updates_d += 1
+            generated = self._judge.pack(self._fake(labels, count))
+        each = [None] * count if labels is None else labels.chunk(count)
+        yield from zip(packs.chunk(count), generated.chunk(count), each, strict=True)
+
+    def _update_discriminator(self, due: Due, packs: Tensor, generated: Tensor, labels: Tensor | None) -> None:
+        penalties = [self._loss.penalties[name] for name in due]
+        slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in penalties))
+        with self._watch("D"):
+            real, fake = self._judge.both(packs, generated, labels, slopes)
+            loss = self._objective.d_loss(real.logits, fake.logits).mean()
+            if penalties:
+                loss = loss + self._penalty(penalties, real, fake, labels)
+            self._optimizer_d.differentiate(loss)
+        with self._watch("optimizer"):
+            self._optimizer_d.step()
+            if self._loss.constraint is not None:
+                self._loss.constraint.project(self._parameters_d)
         self._judge.observe(self._objective, real.logits, fake.logits)
-        self._windows["real"].add(real.logits)
-        self._windows["fake"].add(fake.logits)
+        self._rows["real"].append(real.logits.detach())
+        self._rows["fake"].append(fake.logits.detach())
 
     def _penalty(self, due: list[Penalty], real: Judged, fake: Judged, labels: Tensor | None) -> Tensor:
         """What the penalties that are due cost D, 0-dimensional: each counts for the updates it is left out of."""
@@ -179,31 +243,31 @@ class Adversarial:
             return self._judge(points, labels)
 
         values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream).mean() for penalty in due]
-        self._windows["penalty"].add(self._anneal * torch.stack(values).sum())
+        self._rows["penalty"].append((self._anneal * torch.stack(values).sum()).detach().reshape(1))
         lazy = [penalty.every * value for penalty, value in zip(due, values, strict=True)]
         return self._anneal * torch.stack(lazy).sum()
 
     def _update_generator(self) -> None:
-        packs, labels = self._real() if self._objective.relativistic else (None, self._drawn_labels())
-        fake = self._judge(self._judge.pack(self._fake(labels)), labels)
-        real = fake  # an objective that is not relativistic does not look
-        if packs is not None:
-            with torch.no_grad():
-                real = self._judge(packs, labels)
-            self._windows["game_real"].add(real)
-        losses = self._objective.g_loss(real, fake)
-        loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
-        self._optimizer_g.optimizer.zero_grad()
-        # D's parameters are not among the inputs: autograd neither computes nor keeps their gradients.
-        torch.autograd.backward(loss, inputs=self._parameters_g)
-        self._optimizer_g.optimizer.step()
-        self._windows["game_fake"].add(fake)
+        packs, labels = self._real(1) if self._objective.relativistic else (None, self._drawn_labels())
+        with self._watch("G"):
+            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
+            real = fake  # an objective that is not relativistic does not look
+            if packs is not None:
+                with torch.no_grad():
+                    real = self._judge(packs, labels)
+                self._rows["game_real"].append(real)
+            losses = self._objective.g_loss(real, fake)
+            loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
+            self._optimizer_g.differentiate(loss)
+        with self._watch("optimizer"):
+            self._optimizer_g.step()
+        self._rows["game_fake"].append(fake.detach())
 
-    def _real(self) -> tuple[Tensor, Tensor | None]:
-        """Packs of the next real batch, and their labels if D is told any."""
-        batch = self._sampler.next()
-        self._batches += 1
-        return self._judge.pack(self._device.layout(batch.samples)), batch.labels
+    def _real(self, batches: int) -> tuple[Tensor, Tensor | None]:
+        """Packs of the next real batches, and their labels if D is told any."""
+        with self._watch("data"):
+            batch = self._sampler.take(batches)
+            return self._judge.pack(self._device.layout(batch.samples)), batch.labels
 
     def _drawn_labels(self) -> Tensor | None:
         """Labels for a batch of G's own, as frequent as in the data."""
@@ -214,15 +278,15 @@ class Adversarial:
             torch.randint(len(self._labels), size, generator=self._latent_stream, device=self._labels.device)
         ]
 
-    def _fake(self, labels: Tensor | None) -> Tensor:
-        """A batch of generated samples from fresh latents."""
+    def _fake(self, labels: Tensor | None, batches: int = 1) -> Tensor:
+        """Batches of generated samples from fresh latents."""
         z = torch.randn(
-            self._context.batch_size,
+            batches * self._context.batch_size,
             self._latent_dim,
             generator=self._latent_stream,
             device=self._device.torch_device,
         )
-        with self._device.precision():
+        with self._watch("G"), self._device.precision(), separate(self.generator, batches):
             fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
         return fake
 
@@ -256,6 +320,7 @@ class Adversarial:
         scalars["noise/sigma"] = self._judge.sigma
         scalars["lr/d"] = self._optimizer_d.rate
         scalars["lr/g"] = self._optimizer_g.rate
+        scalars |= self._data_wait()
         histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
         for window in self._windows.values():
             window.clear()
@@ -267,12 +332,20 @@ class Adversarial:
         }
         return Report(scalars, histograms, headline)
 
+    def _data_wait(self) -> dict[str, float]:
+        """Share of the time since the last report that went by waiting for data, where one may have to."""
+        if self._sampler.waited is None:
+            return {}
+        (since, before), now = self._waited, (time.perf_counter(), self._sampler.waited)
+        self._waited = now
+        return {"speed/data_wait": (now[1] - before) / max(now[0] - since, 1e-9)}
+
     def _gradient_norms(self) -> dict[str, float]:
         """Global norms of the last update's gradients; right after a resume, those the checkpoint brought."""
-        if self._parameters_g[0].grad is not None:
+        if self._gradients is not None:
             self._norms = {
-                "grad_norm/d": _global_norm(self._parameters_d),
-                "grad_norm/g": _global_norm(self._parameters_g),
+                "grad_norm/d": _global_norm(self._gradients.d),
+                "grad_norm/g": _global_norm(self._gradients.g),
             }
         return self._norms
 
@@ -339,6 +412,8 @@ class Adversarial:
         self._updates_d = int(state["updates_d"])
         self._batches = int(state["batches"])
         self._norms = dict(state["gradient_norms"])
+        self._gradients = None
+        self._run.forget()
 
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""
@@ -373,6 +448,6 @@ def _preview_latents(context: Context, latent_dim: int, columns: int | None) -> 
     return fixed_latents(context.seed, columns, latent_dim).repeat(rows, 1)
 
 
-def _global_norm(parameters: list[Tensor]) -> float:
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+def _global_norm(gradients: list[Tensor | None]) -> float:
+    there = [gradient for gradient in gradients if gradient is not None]
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(there))))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_cli.algorithms.batches import separate
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
@@ -39,8 +40,6 @@ class Judge:
         self._augment_stream = seeded_generator(seed, "augment", on)
         if augment is not None:
             augment.place(on)
-        # Batch norm would mix the two: then each has a pass of its own, as in the paper's algorithm.
-        self._together = not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
 
     def set_clock(self, step: int) -> None:
         """Bring the instance noise to its deviation at ``step``."""
@@ -58,15 +57,23 @@ class Judge:
         count, first, *rest = samples.shape
         return samples.reshape(count // self._pac, self._pac * first, *rest)
 
-    def __call__(self, packs: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force."""
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """The random streams that judging draws from."""
+        return [self._noise_stream, self._augment_stream]
+
+    def __call__(self, packs: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
+        """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force.
+
+        The packs may be those of several ``batches``, one behind the other.
+        """
         if self._augment is not None:
             count, first, *rest = packs.shape
             single = packs.reshape(count * self._pac, first // self._pac, *rest)
             packs = self.pack(self._augment(single, self._augment_stream))
         if self._noise is not None:
             packs = add_noise(packs, self._sigma, self._noise_stream)
-        with self._device.precision():
+        with self._device.precision(), separate(self.network, batches):
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
 
@@ -80,23 +87,23 @@ class Judge:
             slopes: the sides whose slope will be asked for.
         """
         # One pass over both costs half the launches. With one slope alone it would cost that of the other batch too.
-        if not self._together or len(slopes) == 1:
+        if len(slopes) == 1:
             return (
                 self._judged(real, labels, Side.real in slopes),
                 self._judged(fake, labels, Side.fake in slopes),
             )
         twice = None if labels is None else torch.cat([labels, labels])
-        judged = self._judged(torch.cat([real, fake]), twice, bool(slopes))
+        judged = self._judged(torch.cat([real, fake]), twice, bool(slopes), batches=2)
         halves = (slice(None, len(real)), slice(len(real), None))
         of_real, of_fake = (
             Judged(judged.samples[half], judged.logits[half], partial(_part, judged, half)) for half in halves
         )
         return of_real, of_fake
 
-    def _judged(self, packs: Tensor, labels: Tensor | None, with_slope: bool) -> Judged:
+    def _judged(self, packs: Tensor, labels: Tensor | None, with_slope: bool, batches: int = 1) -> Judged:
         if with_slope:
             packs = packs.detach().requires_grad_()
-        logits = self(packs, labels)
+        logits = self(packs, labels, batches)
         return Judged(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
 
     def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:

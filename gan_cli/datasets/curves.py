@@ -23,17 +23,22 @@ class NoisyCurve:
 
     Attributes:
         curve: the curve, in its own coordinates.
+        centre: ``(2,)``, what lies in the middle of the scaled ones.
     """
 
     curve: _Curve
+    centre: Tensor
+
+    def on(self, device: torch.device) -> NoisyCurve:
+        """The same curve with its centre on the device."""
+        return NoisyCurve(self.curve, self.centre.to(device))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """``(count, 2)`` on the generator's device."""
         device = generator.device
         points = self.curve.points(torch.rand(count, generator=generator, device=device))
         noise = torch.randn(count, 2, generator=generator, device=device)
-        centre = torch.tensor(self.curve.centre, device=device)
-        return (points + self.curve.std * noise - centre) / self.curve.scale
+        return (points + self.curve.std * noise - self.centre) / self.curve.scale
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class _Curve(PlaneDataset, ABC):
 
     def load(self) -> NoisyCurve:
         """The curve in scaled coordinates."""
-        return NoisyCurve(self)
+        return NoisyCurve(self, torch.tensor(self.centre))
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Scaled points ``(N, 2)`` in the curve's own coordinates."""

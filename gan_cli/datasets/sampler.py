@@ -2,6 +2,9 @@
 
 Images are walked through in epochs. The order of epoch ``e`` is a function of (seed, e) alone, and an epoch's last,
 short batch is completed from the next one; so the whole state of a sampler is how many samples it has given out.
+
+``prepare`` is the host's part, which may copy and wait; ``take`` launches work on the device and no more, so that a
+step that takes batches can be recorded and replayed: where to read is a number in device memory.
 """
 
 from __future__ import annotations
@@ -10,9 +13,13 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,12 +31,27 @@ from gan_cli.protocols import Batch, Density, Images, Sampler
 logger = logging.getLogger(__name__)
 
 PREFETCHED_BATCHES = 4
+# Indices laid out on the device at a time, at least: so that tiny datasets do not lay out every few steps.
+INDICES_AHEAD = 2**16
 
 
 def make_sampler(
-    source: Images | Density, batch_size: int, seed: int, device: torch.device, placement: DataPlacement
+    source: Images | Density,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    placement: DataPlacement,
+    most: int,
 ) -> Sampler:
     """The sampler that suits the data and the memory there is; says in the log which.
+
+    Args:
+        source: the data.
+        batch_size: samples in a batch.
+        seed: of the run.
+        device: where batches are wanted.
+        placement: where the data are to live.
+        most: batches that are ever prepared at once.
 
     Raises:
         ConfigError: the batch is larger than the dataset.
@@ -46,7 +68,7 @@ def make_sampler(
         resident = placement is DataPlacement.resident
     how = f"resident on {device} as uint8" if resident else "streamed from the host by a prefetching thread"
     logger.info("data: %d images, %.1f MB, %s (device.data=%s)", count, size / 1e6, how, placement.name)
-    return (ResidentSampler if resident else StreamedSampler)(source, batch_size, seed, device)
+    return (ResidentSampler if resident else StreamedSampler)(source, batch_size, seed, device, most)
 
 
 def _memory(device: torch.device) -> float:
@@ -62,7 +84,7 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 class EpochOrder:
-    """Indices of consecutive batches: reshuffled epochs joined end to end."""
+    """Indices of consecutive samples: reshuffled epochs joined end to end."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
@@ -70,12 +92,14 @@ class EpochOrder:
         self._epoch = -1
         self._permutation = torch.empty(0, dtype=torch.int64)
 
-    def indices(self, start: int, batch_size: int) -> Tensor:
-        """Indices number ``start`` to ``start + batch_size`` of the endless sequence, ``(batch_size,)`` int64."""
-        epoch, offset = divmod(start, self._count)
-        head = self._order(epoch)[offset : offset + batch_size]
-        missing = batch_size - len(head)
-        return head if missing == 0 else torch.cat([head, self._order(epoch + 1)[:missing]])
+    def indices(self, start: int, count: int) -> Tensor:
+        """Indices number ``start`` to ``start + count`` of the endless sequence, ``(count,)`` int64."""
+        parts, missing = [], count
+        while missing > 0:
+            epoch, offset = divmod(start + count - missing, self._count)
+            parts.append(self._order(epoch)[offset : offset + missing])
+            missing -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _order(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
@@ -88,19 +112,38 @@ class EpochOrder:
 class ResidentSampler:
     """All images on the device as uint8; a batch is a gather and a normalisation there."""
 
-    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device) -> None:
+    waited: None = None
+    generators: ClassVar[Sequence[torch.Generator]] = ()
+
+    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device, most: int) -> None:
         self._pixels = torch.tensor(source.pixels, device=device)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
         self._order = EpochOrder(len(source.pixels), seed)
         self._batch_size = batch_size
         self._given = 0
+        # A stretch of the order on the device, how far it reaches, and where in it the next batch begins.
+        room = max(len(source.pixels), most * batch_size, INDICES_AHEAD)
+        self._indices = torch.empty(room, dtype=torch.int64, device=device)
+        self._reach = 0
+        self._offset = torch.zeros((), dtype=torch.int64, device=device)
+        self._range = torch.arange(most * batch_size, device=device)
 
-    def next(self) -> Batch:
-        """Images ``(batch_size, C, H, W)`` in [-1, 1]."""
-        # On CUDA this copies batch_size int64 indices from the host, and nothing else.
-        indices = self._order.indices(self._given, self._batch_size).to(self._pixels.device, non_blocking=True)
-        self._given += self._batch_size
-        return Batch(normalise(self._pixels[indices]), None if self._labels is None else self._labels[indices])
+    def prepare(self, batches: int) -> None:
+        """Lay out more of the order where less than ``batches`` batches of it are left: about once an epoch."""
+        wanted = batches * self._batch_size
+        if self._given + wanted > self._reach:
+            # A copy from the host, in order behind the work that still reads the old indices.
+            self._indices.copy_(self._order.indices(self._given, len(self._indices)))
+            self._reach = self._given + len(self._indices)
+            self._offset.zero_()
+        self._given += wanted
+
+    def take(self, batches: int) -> Batch:
+        """Images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
+        count = batches * self._batch_size
+        chosen = self._indices[self._offset + self._range[:count]]
+        self._offset.add_(count)
+        return Batch(normalise(self._pixels[chosen]), None if self._labels is None else self._labels[chosen])
 
     def state_dict(self) -> dict[str, Any]:
         """How many samples were given out."""
@@ -109,6 +152,7 @@ class ResidentSampler:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         self._given = int(state["given"])
+        self._reach = 0
 
     def close(self) -> None:
         """Nothing runs in the background."""
@@ -117,36 +161,47 @@ class ResidentSampler:
 class StreamedSampler:
     """Images stay in their (memory-mapped) array; a thread gathers batches ahead of their use."""
 
-    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device) -> None:
-        self._pixels = source.pixels
-        self._labels = source.labels
+    generators: ClassVar[Sequence[torch.Generator]] = ()
+
+    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device, most: int) -> None:
+        self._source = source
         self._seed = seed
         self._batch_size = batch_size
         self._device = device
         self._given = 0
+        self.waited = 0.0
         self._prefetcher: _Prefetcher | None = None
+        # What :meth:`prepare` has brought to the device, at addresses that stay, and how much of it is taken.
+        room = most * batch_size
+        self._pixels = torch.empty(room, *source.pixels.shape[1:], dtype=torch.uint8, device=device)
+        self._labels = None if source.labels is None else torch.empty(room, dtype=torch.int64, device=device)
+        self._taken = 0
 
-    def next(self) -> Batch:
-        """Images ``(batch_size, C, H, W)`` in [-1, 1]."""
+    def prepare(self, batches: int) -> None:
+        """Bring ``batches`` batches to the device; waits where the thread has not gathered them yet."""
+        count = batches * self._batch_size
         if self._prefetcher is None:
-            self._prefetcher = _Prefetcher(self._batches(self._given))
-        batch = self._prefetcher.take()
-        self._given += self._batch_size
-        labels = None if batch.labels is None else batch.labels.to(self._device, non_blocking=True)
-        return Batch(normalise(batch.samples.to(self._device, non_blocking=True)), labels)
+            self._prefetcher = _Prefetcher(self._source, self._batch_size, self._seed, self._given, self._device)
+        for start in range(0, count, self._batch_size):
+            place = slice(start, start + self._batch_size)
+            before = time.perf_counter()
+            staged = self._prefetcher.take()
+            self.waited += time.perf_counter() - before
+            self._pixels[place].copy_(staged.pixels, non_blocking=True)
+            if self._labels is not None:
+                assert staged.labels is not None
+                self._labels[place].copy_(staged.labels, non_blocking=True)
+            self._prefetcher.give_back(staged)
+        self._given += count
+        self._taken = 0
 
-    def _batches(self, start: int) -> Iterator[Batch]:
-        """Batches of bytes on the host, from sample number ``start`` on."""
-        order = EpochOrder(len(self._pixels), self._seed)
-        while True:
-            indices = order.indices(start, self._batch_size).numpy()
-            labels = None if self._labels is None else self._staged(torch.from_numpy(self._labels[indices]))
-            yield Batch(self._staged(torch.from_numpy(self._pixels[indices])), labels)
-            start += self._batch_size
-
-    def _staged(self, part: Tensor) -> Tensor:
-        """In memory that a GPU can fetch from by itself."""
-        return part.pin_memory() if self._device.type == "cuda" else part
+    def take(self, batches: int) -> Batch:
+        """Images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
+        place = slice(self._taken, self._taken + batches * self._batch_size)
+        self._taken = place.stop
+        # A copy: the next :meth:`prepare` writes over these labels.
+        labels = None if self._labels is None else self._labels[place].clone()
+        return Batch(normalise(self._pixels[place]), labels)
 
     def state_dict(self) -> dict[str, Any]:
         """How many samples were given out; what is prefetched does not count."""
@@ -164,16 +219,37 @@ class StreamedSampler:
             self._prefetcher = None
 
 
-class _Prefetcher:
-    """Takes batches from an endless iterator in a thread, a few ahead of their use."""
+@dataclass
+class _Staged:
+    """A batch on the host, in memory that is used again and again.
 
-    def __init__(self, batches: Iterator[Batch]) -> None:
-        self._queue: queue.Queue[Batch | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
+    Attributes:
+        pixels: ``(batch_size, C, H, W)`` uint8.
+        labels: ``(batch_size,)`` int64, or None.
+        copied: says when the copy to the device is done, where that goes on by itself.
+    """
+
+    pixels: Tensor
+    labels: Tensor | None
+    copied: torch.cuda.Event | None = None
+
+
+class _Prefetcher:
+    """Gathers batches of bytes in a thread, a few ahead of their use, into a ring of buffers."""
+
+    def __init__(self, source: Images, batch_size: int, seed: int, start: int, device: torch.device) -> None:
+        self._source = source
+        self._batch_size = batch_size
+        self._order = EpochOrder(len(source.pixels), seed)
+        self._start = start
+        self._pinned = device.type == "cuda"  # memory that a GPU can fetch from by itself
+        self._queue: queue.Queue[_Staged | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
+        self._free: deque[_Staged] = deque()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(batches,), name="prefetch", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
         self._thread.start()
 
-    def take(self) -> Batch:
+    def take(self) -> _Staged:
         """The next batch; an error of the thread is raised here."""
         item = self._queue.get()
         if isinstance(item, Exception):
@@ -181,20 +257,49 @@ class _Prefetcher:
             raise item
         return item
 
+    def give_back(self, staged: _Staged) -> None:
+        """Let a batch's buffers be filled anew, as soon as the copies out of them that were launched are done."""
+        if self._pinned:
+            staged.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            staged.copied.record()
+        self._free.append(staged)
+
     def stop(self) -> None:
         """End the thread and wait for it."""
         self._stopped.set()
         self._thread.join()
 
-    def _work(self, batches: Iterator[Batch]) -> None:
+    def _work(self) -> None:
         try:
-            for batch in batches:
-                if not self._put(batch):
-                    return
+            while self._put(self._gathered()):
+                pass
         except Exception as error:
             self._put(error)
 
-    def _put(self, item: Batch | Exception) -> bool:
+    def _gathered(self) -> _Staged:
+        """The next batch of the order."""
+        indices = self._order.indices(self._start, self._batch_size).numpy()
+        self._start += self._batch_size
+        staged = self._buffers()
+        # "clip" spares numpy a buffer of its own; no index lies outside.
+        np.take(self._source.pixels, indices, axis=0, out=staged.pixels.numpy(), mode="clip")
+        if staged.labels is not None and self._source.labels is not None:
+            np.take(self._source.labels, indices, out=staged.labels.numpy(), mode="clip")
+        return staged
+
+    def _buffers(self) -> _Staged:
+        """Buffers that are free, else new ones: there are never more than are queued and in use."""
+        if not self._free:
+            shape = (self._batch_size, *self._source.pixels.shape[1:])
+            pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pinned)
+            labels = torch.empty(self._batch_size, dtype=torch.int64, pin_memory=self._pinned)
+            return _Staged(pixels, None if self._source.labels is None else labels)
+        staged = self._free.popleft()
+        if staged.copied is not None:
+            staged.copied.synchronize()
+        return staged
+
+    def _put(self, item: _Staged | Exception) -> bool:
         """Wait for a free place; False when there will be no more taking."""
         while not self._stopped.is_set():
             try:
@@ -208,14 +313,24 @@ class _Prefetcher:
 class DensitySampler:
     """Fresh points from a density, drawn on the device."""
 
+    waited: None = None
+
     def __init__(self, source: Density, batch_size: int, seed: int, device: torch.device) -> None:
-        self._source = source
+        self._source = source.on(device)
         self._batch_size = batch_size
         self._generator = seeded_generator(seed, "data", device)
 
-    def next(self) -> Batch:
-        """Points ``(batch_size, D)``."""
-        return Batch(self._source.draw(self._batch_size, self._generator))
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """The stream of points."""
+        return (self._generator,)
+
+    def prepare(self, batches: int) -> None:
+        """Nothing to do: points are made where they are used."""
+
+    def take(self, batches: int) -> Batch:
+        """Points ``(batches * batch_size, D)``."""
+        return Batch(self._source.draw(batches * self._batch_size, self._generator))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the random stream."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -32,12 +32,16 @@ class GaussianMixture:
     centres: Tensor
     std: float
 
+    def on(self, device: torch.device) -> GaussianMixture:
+        """The same mixture with its centres on the device."""
+        return replace(self, centres=self.centres.to(device))
+
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """``(count, 2)`` on the generator's device."""
         device = generator.device
         mode = torch.randint(len(self.centres), (count,), generator=generator, device=device)
         noise = torch.randn(count, 2, generator=generator, device=device)
-        return self.centres.to(device)[mode] + self.std * noise
+        return torch.add(self.centres[mode], noise, alpha=self.std)
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,14 @@ class FixedPoints:
 
     points: Tensor
 
+    def on(self, device: torch.device) -> FixedPoints:
+        """The same points on the device."""
+        return FixedPoints(self.points.to(device))
+
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """``(count, 2)`` on the generator's device, with replacement."""
         chosen = torch.randint(len(self.points), (count,), generator=generator, device=generator.device)
-        return self.points.to(generator.device)[chosen]
+        return self.points[chosen]
 
 
 @dataclass(frozen=True)
