@@ -207,7 +207,7 @@ def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
             seed,
             plan.device.torch_device,
             plan.config.device.data,
-            most=plan.loss.most_d_steps + plan.loss.objective.relativistic,
+            most=plan.loss.most_d_steps + 1,
         ),
     }
     assert provided.keys() == set(PROVIDED)

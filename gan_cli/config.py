@@ -108,6 +108,10 @@ class LossSection:
     top_k: Any = setting(None, "share of a batch that G learns from, D's favourites, over the steps; null: all")
     constraint: Any = setting(None, "projection of D's weights after each D update")
     d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
+    reuse: bool = setting(
+        False,
+        "G learns from the samples that D's last update saw, as in many scripts: a pass of G less; false: fresh ones",
+    )
     warmup: WarmupSection = field(default_factory=WarmupSection)
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import logging
 import os
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 WORTH_THREADS = 100e6
 # torch's own choice, before an earlier run of the same process could change it.
 USUAL_THREADS = torch.get_num_threads()
+# Parameters of the C library's mallopt, from malloc.h: from which size on blocks get pages of their own, and how much
+# free memory goes back to the system.
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 # Weights of a fully connected layer from which on a CPU gains more by bf16 products than it loses by rounding to bf16.
 WORTH_BF16 = 2**18
 
@@ -133,6 +137,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     _choose_float32_products(kind, section.tf32)
+    _keep_freed_memory()
     gains = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and _cpu_gains_by_bf16(work)
     bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and gains)
     device = Device(
@@ -169,6 +174,18 @@ def _is_exact(size: int) -> bool:
     a, b = torch.randn(2, size, size, generator=stream)
     exact = a.double() @ b.double()
     return bool((a @ b - exact).abs().max() < 1e-5 * exact.abs().max())
+
+
+def _keep_freed_memory() -> None:
+    """Keep what a step frees for the next one.
+
+    The C library returns large blocks to the system and asks for them again, and the system clears every page of them
+    anew: up to half the time of a step whose tensors have a few megabytes each.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library has other ways
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _cpu_gains_by_bf16(work: Work) -> bool:

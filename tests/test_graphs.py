@@ -42,6 +42,7 @@ RUNS = {
     "swiss roll": ("dataset=swiss_roll", *PLANE[1:]),
     "fixed points": (*PLANE, "dataset.count=100"),
     "digits": DIGITS,
+    "reuse": (*DIGITS, "loss.reuse=true", "loss=rgan", "conditional=true", "loss.d_steps=2"),
     "digits, streamed": (*DIGITS, *STREAMED),
     "conditional": (*DIGITS, "conditional=true", "loss.d_steps=2"),
     "conditional, streamed": (*DIGITS, *STREAMED, "conditional=true", "loss=rgan", "loss.d_steps=3"),

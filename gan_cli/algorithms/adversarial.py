@@ -92,6 +92,21 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Round:
+    """What one update looks at.
+
+    Attributes:
+        real: packs ``(N, *shape)``; None where only generated ones are looked at.
+        fake: packs ``(N, *shape)``.
+        labels: ``(N,)`` of both, or None.
+    """
+
+    real: Tensor | None
+    fake: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True)
 class Gradients:
     """What the latest updates of D and of G went along: a tensor for each parameter, or None for one without use."""
 
@@ -174,7 +189,7 @@ class Adversarial:
         """D's steps, then G's, then the moving average. Launches work and waits for none of it but for data."""
         self._set_clock(step)
         due = [self._due(self._updates_d + index) for index in range(self._loss.d_steps_at(step))]
-        batches = len(due) + self._objective.relativistic
+        batches = len(due) + (self._objective.relativistic and not self._loss.reuse)
         with self._watch("data"):
             self._sampler.prepare(batches)
         self._gradients = self._run(tuple(due), partial(self._play, due))
@@ -198,12 +213,13 @@ class Adversarial:
 
     def _play(self, due: list[Due]) -> Gradients:
         """The whole step on the device, one update of D for each entry of ``due``: what a graph records."""
-        for start in range(0, len(due), AHEAD):
-            some = due[start : start + AHEAD]
-            for penalties, round_ in zip(some, self._rounds(len(some)), strict=True):
-                self._update_discriminator(penalties, *round_)
+        for penalties, round_ in zip(due, self._rounds(len(due) - self._loss.reuse), strict=False):
+            self._update_discriminator(penalties, round_)
+        game = self._game()
+        if self._loss.reuse:
+            self._update_discriminator(due[-1], game)
         gradients_d = [parameter.grad for parameter in self._parameters_d]
-        self._update_generator()
+        self._update_generator(game)
         with self._watch("optimizer"):
             self.average.update()
         for name, rows in self._rows.items():
@@ -211,22 +227,33 @@ class Adversarial:
         self._rows.clear()
         return Gradients(gradients_d, [parameter.grad for parameter in self._parameters_g])
 
-    def _rounds(self, count: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Real packs, generated packs and their labels for each of D's next ``count`` updates."""
-        packs, labels = self._real(count)
-        with torch.no_grad():
-            generated = self._judge.pack(self._fake(labels, count))
-        each = [None] * count if labels is None else labels.chunk(count)
-        yield from zip(packs.chunk(count), generated.chunk(count), each, strict=True)
+    def _rounds(self, count: int) -> Iterator[Round]:
+        """What D's next ``count`` updates look at: fresh batches, and no way back to G."""
+        for start in range(0, count, AHEAD):
+            batches = min(AHEAD, count - start)
+            real, labels = self._real(batches)
+            with torch.no_grad():
+                fake = self._judge.pack(self._fake(labels, batches))
+            each = [None] * batches if labels is None else labels.chunk(batches)
+            yield from map(Round, real.chunk(batches), fake.chunk(batches), each)
 
-    def _update_discriminator(self, due: Due, packs: Tensor, generated: Tensor, labels: Tensor | None) -> None:
+    def _game(self) -> Round:
+        """What G's update looks at: a batch that G can learn from, and a real one for who compares the two."""
+        if self._objective.relativistic or self._loss.reuse:
+            real, labels = self._real(1)
+        else:
+            real, labels = None, self._drawn_labels()
+        return Round(real, self._judge.pack(self._fake(labels)), labels)
+
+    def _update_discriminator(self, due: Due, round_: Round) -> None:
+        assert round_.real is not None
         penalties = [self._loss.penalties[name] for name in due]
         slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in penalties))
         with self._watch("D"):
-            real, fake = self._judge.both(packs, generated, labels, slopes)
+            real, fake = self._judge.both(round_.real, round_.fake.detach(), round_.labels, slopes)
             loss = self._objective.d_loss(real.logits, fake.logits).mean()
             if penalties:
-                loss = loss + self._penalty(penalties, real, fake, labels)
+                loss = loss + self._penalty(penalties, real, fake, round_.labels)
             self._optimizer_d.differentiate(loss)
         with self._watch("optimizer"):
             self._optimizer_d.step()
@@ -247,14 +274,14 @@ class Adversarial:
         lazy = [penalty.every * value for penalty, value in zip(due, values, strict=True)]
         return self._anneal * torch.stack(lazy).sum()
 
-    def _update_generator(self) -> None:
-        packs, labels = self._real(1) if self._objective.relativistic else (None, self._drawn_labels())
+    def _update_generator(self, round_: Round) -> None:
         with self._watch("G"):
-            fake = self._judge(self._judge.pack(self._fake(labels)), labels)
+            fake = self._judge(round_.fake, round_.labels)
             real = fake  # an objective that is not relativistic does not look
-            if packs is not None:
+            if self._objective.relativistic:
+                assert round_.real is not None
                 with torch.no_grad():
-                    real = self._judge(packs, labels)
+                    real = self._judge(round_.real, round_.labels)
                 self._rows["game_real"].append(real)
             losses = self._objective.g_loss(real, fake)
             loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
