@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -15,38 +16,47 @@ class Window:
     """The latest rows of values since the last :meth:`clear`.
 
     How many rows were added is a number on the device, so that adding some can be recorded and replayed.
+
+    Attributes:
+        added: rows since the last clear, 0-dimensional.
     """
 
     def __init__(self, rows: int, width: int, device: torch.device) -> None:
         self._buffer = torch.zeros(max(1, min(rows, CAPACITY // width)), width, device=device)
-        self._added = torch.zeros((), dtype=torch.int64, device=device)
+        self.added = torch.zeros((), dtype=torch.int64, device=device)
 
     @torch.no_grad()
     def add(self, values: Tensor) -> None:
         """Append rows ``(R, width)``; the oldest rows make room when the window is full."""
         room = len(self._buffer)
         skipped = max(0, len(values) - room)
-        places = torch.arange(skipped, len(values), device=values.device).add_(self._added).remainder_(room)
+        places = torch.arange(skipped, len(values), device=values.device).add_(self.added).remainder_(room)
         self._buffer.index_copy_(0, places, values[skipped:].detach())
-        self._added.add_(len(values))
+        self.added.add_(len(values))
 
     def values(self) -> Tensor:
         """``(R, width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear.
 
         Waits for the device, which knows how many rows there are.
         """
-        return self._buffer[: int(self._added)]
+        return self._buffer[: int(self.added)]
+
+    def part(self, index: int, of: int) -> Window:
+        """A window on part number ``index`` of ``of`` equal ones of each row, and on the same memory."""
+        part = copy.copy(self)
+        part._buffer = self._buffer.chunk(of, dim=1)[index]
+        return part
 
     def clear(self) -> None:
         """Start over."""
-        self._added.zero_()
+        self.added.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """The rows and how many were added."""
-        return {"values": self.values().clone(), "added": int(self._added)}
+        return {"values": self.values().clone(), "added": int(self.added)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; of more rows than there is room for, some are dropped."""
         values = state["values"][: len(self._buffer)]
         self._buffer[: len(values)].copy_(values)
-        self._added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))
+        self.added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli import checkpoint, nodes
-from gan_cli.algorithms.adversarial import Context, Watch, unwatched
+from gan_cli.algorithms.adversarial import Adversarial, Context, Watch, unwatched
 from gan_cli.algorithms.batches import couples_samples
+from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
 from gan_cli.config import Config, LossSection
 from gan_cli.datasets.sampler import make_sampler
@@ -133,19 +134,22 @@ def plan(config: DictConfig) -> Plan:
             "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
             " others: architecture.norm_d=layer or none"
         )
+    loss = replace(
+        typed.loss,
+        objective=built["loss.objective"],
+        penalty=penalties,
+        anneal=built.get("loss.anneal"),
+        top_k=built.get("loss.top_k"),
+        constraint=built.get("loss.constraint"),
+    )
+    if typed.train.replicas > 1:
+        require_stackable(loss, augmented="augment" in built, compiled=typed.device.compile)
     return Plan(
         config=typed,
         device=choose(typed.device, work),
         dataset=dataset,
         architecture=architecture,
-        loss=replace(
-            typed.loss,
-            objective=built["loss.objective"],
-            penalty=penalties,
-            anneal=built.get("loss.anneal"),
-            top_k=built.get("loss.top_k"),
-            constraint=built.get("loss.constraint"),
-        ),
+        loss=loss,
         noise=built.get("noise"),
         augment=built.get("augment"),
         optimizer=built["optimizer"],
@@ -176,8 +180,28 @@ def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset.
     """
-    train, seed = plan.config.train, plan.config.seed
-    source = plan.dataset.load()
+    return _algorithm(plan, plan.dataset.load(), plan.config.seed, watch)
+
+
+def assemble_replicas(plan: Plan) -> Replicas:
+    """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
+
+    Raises:
+        DataError: the data cannot be read.
+        ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
+    """
+    source, first = plan.dataset.load(), plan.config.seed
+    runs = []
+    for seed in range(first, first + plan.config.train.replicas):
+        run = _algorithm(plan, source, seed)
+        if not isinstance(run, Adversarial):
+            raise ConfigError(f"train.replicas: expected 1 with algorithm {_named(run)}")
+        runs.append(run)
+    return Replicas(runs, loss=plan.loss, noise=plan.noise, optimizer=plan.optimizer)
+
+
+def _algorithm(plan: Plan, source: Images | Density, seed: int, watch: Watch = unwatched) -> Algorithm:
+    train = plan.config.train
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise

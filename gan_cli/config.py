@@ -58,6 +58,7 @@ class TrainSection:
     sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
     checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
+    replicas: int = setting(1, "runs trained as one, with the seeds from `seed` on; for small networks")
 
     def __post_init__(self) -> None:
         for key in (
@@ -67,6 +68,7 @@ class TrainSection:
             "sample_count",
             "checkpoint_every",
             "keep_checkpoints",
+            "replicas",
         ):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
@@ -175,7 +177,8 @@ class Config:
         size = self.train.batch_size
         require(self.pac >= 1 and size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
         require(self.pac == 1 or not self.conditional, "pac", self.pac, "1 with conditional=true")
-        require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2**63 - 1")
+        most = 2**63 - self.train.replicas
+        require(0 <= self.seed <= most, "seed", self.seed, f"an integer from 0 to {most}")
 
 
 # What may change when a run is resumed: how long it goes on, what it writes, where it computes and finds its data.

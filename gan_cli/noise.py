@@ -8,14 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_cli.streams import Stream
 
-def add_noise(samples: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+
+def add_noise(samples: Tensor, sigma: Tensor, stream: Stream) -> Tensor:
     """``samples + sigma * N(0, I)``.
 
     Args:
-        samples: any shape, values on the scale of [-1, 1].
+        samples: ``(N, *shape)``, values on the scale of [-1, 1].
         sigma: 0-dimensional, on the samples' device, so that a replayed graph reads its present value.
-        generator: of the samples' device.
+        stream: of the samples' device.
     """
-    noise = torch.empty_like(samples).normal_(generator=generator)
-    return torch.addcmul(samples, noise, sigma)
+    return torch.addcmul(samples, stream.normal_like(samples), sigma)

@@ -130,10 +130,10 @@ class ScheduledOptimizer:
     def __init__(self, optimizer: torch.optim.Optimizer, decay: Schedule | None) -> None:
         self.optimizer = optimizer
         self._decay = decay
-        self._parameters: list[Tensor] = optimizer.param_groups[0]["params"]
+        self.parameters: list[Tensor] = optimizer.param_groups[0]["params"]
         (group,) = optimizer.param_groups
         self._base = float(group["lr"])
-        self._lr = self._parameters[0].detach().new_tensor(self._base)
+        self._lr = self.parameters[0].detach().new_tensor(self._base)
         # How the optimizer is to work on this device.
         self._options = {key: value for key, value in group.items() if key != "params"} | {"lr": self._lr}
         self._set_rate(self._base)
@@ -147,7 +147,7 @@ class ScheduledOptimizer:
         """Give the optimizer's parameters, and nothing else, the gradient of ``loss``, 0-dimensional."""
         self.optimizer.zero_grad()
         # What is not among the inputs neither computes nor keeps a gradient: D's weights in G's update, and samples.
-        torch.autograd.backward(loss, inputs=self._parameters)
+        torch.autograd.backward(loss, inputs=self.parameters)
 
     def step(self) -> None:
         """One step along the gradient."""

@@ -85,7 +85,7 @@ def test_lazy_penalty_is_due_every_so_many_d_updates_and_counts_as_much_more() -
     torch.testing.assert_close(gradients[1], 4 * gradients[0], rtol=1e-4, atol=1e-6)
     lazy = assembled(*TINY_PLANE, "loss/penalty=r1", "loss.penalty.r1.every=4")
     after(9, lazy)
-    assert len(lazy._windows["penalty"].values()) == 3  # updates 0, 4 and 8
+    assert len(lazy.windows["penalty"].values()) == 3  # updates 0, 4 and 8
 
 
 def test_anneal_multiplies_all_penalties() -> None:
@@ -315,7 +315,7 @@ def test_looking_at_a_run_changes_nothing() -> None:
 
 def test_samplers_hand_out_labels_only_where_somebody_asks() -> None:
     for conditional, asked in (("true", True), ("false", False)):
-        sampler = assembled(*TINY_DIGITS, f"conditional={conditional}")._sampler
+        sampler = assembled(*TINY_DIGITS, f"conditional={conditional}").sampler
         sampler.prepare(1)
         batch = sampler.take(1)
         assert isinstance(batch, Batch)

@@ -122,7 +122,7 @@ def test_recorded_steps_equal_steps_run_as_they_are_to_the_bit(run: str, recorde
 
 def waiting(algorithm: Adversarial) -> dict[str, Any]:
     """The one figure that is not a function of the step."""
-    return {} if algorithm._sampler.waited is None else {"speed/data_wait": pytest.approx(0.5, abs=0.5)}
+    return {} if algorithm.sampler.waited is None else {"speed/data_wait": pytest.approx(0.5, abs=0.5)}
 
 
 def test_resumed_run_records_anew_and_is_equal_to_the_bit(recorder: FakeRecorder) -> None:

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.compose import compose, register
-from gan_cli.device import seeded_generator
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Batch
+from gan_cli.streams import SeededStream
 
 CPU = torch.device("cpu")
 
 
-def stream(seed: int = 0) -> torch.Generator:
-    return seeded_generator(seed, "noise", CPU)
+def stream(seed: int = 0) -> SeededStream:
+    return SeededStream(seed, "noise", CPU)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 2.0])
@@ -62,7 +62,7 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     assert isinstance(algorithm, Adversarial)
     clean: list[Tensor] = []
     noisy: list[Tensor] = []
-    draw = algorithm._sampler.take
+    draw = algorithm.sampler.take
 
     def spied(batches: int) -> Batch:
         batch = draw(batches)
@@ -72,7 +72,7 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     def saw(module: nn.Module, arguments: tuple[Tensor], *output: Tensor) -> None:
         noisy.extend(arguments[0].detach().split(4096))  # real and generated ones in one pass
 
-    algorithm._sampler.take = spied
+    algorithm.sampler.take = spied
     algorithm.generator.register_forward_hook(lambda module, arguments, output: clean.append(output.detach()))
     algorithm.discriminator.register_forward_pre_hook(saw)
     for step, sigma in enumerate([0.5, 0.3, 0.1, 0.1]):

@@ -16,6 +16,7 @@ from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
 from gan_cli.penalties import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.protocols import Critic, Judged, Penalty, Side
+from gan_cli.streams import SeededStream
 
 N = 7
 SHAPES = [(2,), (1, 3, 3)]
@@ -215,7 +216,8 @@ def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_nor
     layers = [nn.Linear(2, 4), nn.BatchNorm1d(4)] if batch_norm else [nn.Linear(2, 4)]
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
     device = choose(DeviceSection(), Work(1, convolutional=False, widest=8))
-    judge = Judge(d, device=device, seed=0, pac=1, noise=None, augment=None)
+    stream = SeededStream(0, "noise", device.torch_device)
+    judge = Judge(d, device=device, seed=0, pac=1, noise=None, noise_stream=stream, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
     found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))
     for side in sides:

@@ -118,7 +118,7 @@ def test_generator_is_not_clipped() -> None:
 
 def test_both_networks_are_trained_by_rmsprop_at_5e_5() -> None:
     algorithm = assembled()
-    for optimizer in (algorithm._optimizer_d.optimizer, algorithm._optimizer_g.optimizer):
+    for optimizer in (algorithm.optimizer_d.optimizer, algorithm.optimizer_g.optimizer):
         # That this is RMSProp, whatever torch calls it, is tested in test_optim.py.
         assert [(group["lr"], group["betas"]) for group in optimizer.param_groups] == [(5e-5, (0.0, 0.99))]
     assert isinstance(planned().optimizer, RMSprop)
@@ -133,14 +133,14 @@ def test_command_line_wins_over_the_optimizer_that_wgan_selects() -> None:
 
 def test_critic_makes_five_steps_on_fresh_batches_for_each_of_g() -> None:
     algorithm = assembled()
-    draw, drawn = algorithm._sampler.take, []
+    draw, drawn = algorithm.sampler.take, []
 
     def spied(batches: int) -> Batch:
         batch = draw(batches)
         drawn.extend(batch.samples.chunk(batches))
         return batch
 
-    algorithm._sampler.take = spied
+    algorithm.sampler.take = spied
     before = flattened(algorithm.generator)
     for step in range(3):
         algorithm.update(step)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -37,6 +38,7 @@ from gan_cli.protocols import (
     Side,
     Surface,
 )
+from gan_cli.streams import SeededStream, Stream
 
 SURFACE_RESOLUTION = 128
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
@@ -70,6 +72,8 @@ class Context:
         labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
         watch: is told of the parts of a step: data, G, D, optimizer.
+        lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
+        streams: name -> random stream; None: those of the seed.
     """
 
     shape: tuple[int, ...]
@@ -84,6 +88,14 @@ class Context:
     labels: IntArray | None = None
     points: FloatArray | None = None
     watch: Watch = unwatched
+    lanes: int = 1
+    streams: Mapping[str, Stream] | None = None
+
+    def stream(self, name: str) -> Stream:
+        """The random stream of that name."""
+        if self.streams is not None:
+            return self.streams[name]
+        return SeededStream(self.seed, name, self.device.torch_device)
 
     @property
     def pack_shape(self) -> tuple[int, ...]:
@@ -104,6 +116,15 @@ class Round:
     real: Tensor | None
     fake: Tensor
     labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a game has come: the number of its latest update, D's updates and real batches so far."""
+
+    step: int = 0
+    updates_d: int = 0
+    batches: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,11 +149,11 @@ class Adversarial:
         optimizer: Recipe,
         sampler: Sampler,
     ) -> None:
-        self._context = context
+        self.context = context
         self._device = context.device
         self._loss = loss
         self._objective: Objective = loss.objective
-        self._sampler = sampler
+        self.sampler = sampler
         self._watch = context.watch
         on = self._device.torch_device
         torch.manual_seed(context.seed)
@@ -140,66 +161,67 @@ class Adversarial:
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.average = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
+        self.latent_stream, self.noise_stream = context.stream("latents"), context.stream("noise")
         self._judge = Judge(
             self.discriminator,
             device=self._device,
             seed=context.seed,
             pac=context.pac,
             noise=noise,
+            noise_stream=self.noise_stream,
             augment=augment,
         )
         self._parameters_g: list[Tensor] = list(self.generator.parameters())
         self._parameters_d: list[Tensor] = list(self.discriminator.parameters())
-        self._optimizer_g = optimizer.for_generator(self._parameters_g)
-        self._optimizer_d = optimizer.for_discriminator(self._parameters_d)
+        self.optimizer_g = optimizer.for_generator(self._parameters_g)
+        self.optimizer_d = optimizer.for_discriminator(self._parameters_d)
 
-        self._latent_dim = architecture.latent_dim
+        self.latent_dim = architecture.latent_dim
         self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(on)
-        self._latent_stream = seeded_generator(context.seed, "latents", on)
         self._penalty_stream = seeded_generator(context.seed, "penalty", on)
         self._global_random = RandomState(on)
         self._anneal = torch.ones((), device=on)
         self._top_share = torch.ones((), device=on)
-        self._updates_d = 0
-        self._batches = 0
-        self._gradients: Gradients | None = None
+        self.progress = Progress()
+        self.gradients: Gradients | None = None
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._waited = (time.perf_counter(), 0.0)
         rows, width = context.log_every, context.batch_size // context.pac
-        self._windows = {
+        self.windows = {
             "real": Window(rows * loss.d_steps, width, on),
             "fake": Window(rows * loss.d_steps, width, on),
             "game_real": Window(rows, width, on),
             "game_fake": Window(rows, width, on),
-            "penalty": Window(rows * loss.d_steps, 1, on),
+            "penalty": Window(rows * loss.d_steps, width, on),
         }
         # What a step adds to the windows, in the order in which it comes.
         self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
-        streams = [self._latent_stream, self._penalty_stream, *self._judge.generators, *sampler.generators]
-        self._run: Replayed[Gradients] = Replayed(self._device.recorder(streams))
+        streams = (self.latent_stream, sampler, self._judge)
+        generators = [self._penalty_stream, *(each for stream in streams for each in stream.generators)]
+        self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
         self._preview_columns, self._preview_labels = _preview_classes(context)
-        self._preview_latents = _preview_latents(context, self._latent_dim, self._preview_columns).to(on)
+        self._preview_latents = _preview_latents(context, self.latent_dim, self._preview_columns).to(on)
 
     @property
     def images_seen(self) -> int:
         """Real samples shown to D so far."""
-        return self._batches * self._context.batch_size
+        return self.progress.batches * self.context.batch_size
 
     def update(self, step: int) -> None:
         """D's steps, then G's, then the moving average. Launches work and waits for none of it but for data."""
-        self._set_clock(step)
-        due = [self._due(self._updates_d + index) for index in range(self._loss.d_steps_at(step))]
+        self.set_clock(step)
+        done = self.progress
+        due = [self._due(done.updates_d + index) for index in range(self._loss.d_steps_at(step))]
         batches = len(due) + (self._objective.relativistic and not self._loss.reuse)
         with self._watch("data"):
-            self._sampler.prepare(batches)
-        self._gradients = self._run(tuple(due), partial(self._play, due))
-        self._updates_d += len(due)
-        self._batches += batches
+            self.sampler.prepare(batches)
+        self.gradients = self._run(tuple(due), partial(self._play, due))
+        self.progress = Progress(step, done.updates_d + len(due), done.batches + batches)
 
-    def _set_clock(self, step: int) -> None:
+    def set_clock(self, step: int) -> None:
         """Hand the schedules' values to the device, where a replayed step reads them."""
-        self._optimizer_d.set_step(step)
-        self._optimizer_g.set_step(step)
+        self.optimizer_d.set_step(step)
+        self.optimizer_g.set_step(step)
         self.average.set_step(step)
         self._judge.set_clock(step)
         if self._loss.anneal is not None:
@@ -223,7 +245,7 @@ class Adversarial:
         with self._watch("optimizer"):
             self.average.update()
         for name, rows in self._rows.items():
-            self._windows[name].add(torch.stack(rows))
+            self.windows[name].add(torch.stack(rows))
         self._rows.clear()
         return Gradients(gradients_d, [parameter.grad for parameter in self._parameters_g])
 
@@ -251,12 +273,12 @@ class Adversarial:
         slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in penalties))
         with self._watch("D"):
             real, fake = self._judge.both(round_.real, round_.fake.detach(), round_.labels, slopes)
-            loss = self._objective.d_loss(real.logits, fake.logits).mean()
+            loss = self._mean(self._objective.d_loss(real.logits, fake.logits))
             if penalties:
                 loss = loss + self._penalty(penalties, real, fake, round_.labels)
-            self._optimizer_d.differentiate(loss)
+            self.optimizer_d.differentiate(loss)
         with self._watch("optimizer"):
-            self._optimizer_d.step()
+            self.optimizer_d.step()
             if self._loss.constraint is not None:
                 self._loss.constraint.project(self._parameters_d)
         self._judge.observe(self._objective, real.logits, fake.logits)
@@ -269,10 +291,14 @@ class Adversarial:
         def critic(points: Tensor) -> Tensor:
             return self._judge(points, labels)
 
-        values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream).mean() for penalty in due]
-        self._rows["penalty"].append((self._anneal * torch.stack(values).sum()).detach().reshape(1))
-        lazy = [penalty.every * value for penalty, value in zip(due, values, strict=True)]
+        values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream) for penalty in due]
+        self._rows["penalty"].append((self._anneal * torch.stack(values).sum(0)).detach())
+        lazy = [penalty.every * self._mean(value) for penalty, value in zip(due, values, strict=True)]
         return self._anneal * torch.stack(lazy).sum()
+
+    def _mean(self, losses: Tensor) -> Tensor:
+        """What is minimised, 0-dimensional: the mean of the losses of each game, summed over games side by side."""
+        return losses.mean() if self.context.lanes == 1 else self.context.lanes * losses.mean()
 
     def _update_generator(self, round_: Round) -> None:
         with self._watch("G"):
@@ -284,35 +310,27 @@ class Adversarial:
                     real = self._judge(round_.real, round_.labels)
                 self._rows["game_real"].append(real)
             losses = self._objective.g_loss(real, fake)
-            loss = losses.mean() if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
-            self._optimizer_g.differentiate(loss)
+            loss = self._mean(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
+            self.optimizer_g.differentiate(loss)
         with self._watch("optimizer"):
-            self._optimizer_g.step()
+            self.optimizer_g.step()
         self._rows["game_fake"].append(fake.detach())
 
     def _real(self, batches: int) -> tuple[Tensor, Tensor | None]:
         """Packs of the next real batches, and their labels if D is told any."""
         with self._watch("data"):
-            batch = self._sampler.take(batches)
+            batch = self.sampler.take(batches)
             return self._judge.pack(self._device.layout(batch.samples)), batch.labels
 
     def _drawn_labels(self) -> Tensor | None:
         """Labels for a batch of G's own, as frequent as in the data."""
         if self._labels is None:
             return None
-        size = (self._context.batch_size,)
-        return self._labels[
-            torch.randint(len(self._labels), size, generator=self._latent_stream, device=self._labels.device)
-        ]
+        return self._labels[self.latent_stream.integers(len(self._labels), self.context.batch_size)]
 
     def _fake(self, labels: Tensor | None, batches: int = 1) -> Tensor:
         """Batches of generated samples from fresh latents."""
-        z = torch.randn(
-            batches * self._context.batch_size,
-            self._latent_dim,
-            generator=self._latent_stream,
-            device=self._device.torch_device,
-        )
+        z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
         with self._watch("G"), self._device.precision(), separate(self.generator, batches):
             fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
         return fake
@@ -321,7 +339,7 @@ class Adversarial:
     def report(self) -> Report:
         """Everything of design section 7 over the updates since the last report (or the latest of many)."""
         objective = self._objective
-        values = {name: window.values() for name, window in self._windows.items()}
+        values = {name: window.values() for name, window in self.windows.items()}
         real, fake, game = values["real"], values["fake"], values["game_fake"]
         above, below = margins(objective, real, fake)
         scores = {"d_real": objective.score(real), "d_fake": objective.score(fake)}
@@ -345,11 +363,11 @@ class Adversarial:
         scalars = dict(zip(figures, numbers, strict=True))
         scalars |= self._gradient_norms()
         scalars["noise/sigma"] = self._judge.sigma
-        scalars["lr/d"] = self._optimizer_d.rate
-        scalars["lr/g"] = self._optimizer_g.rate
+        scalars["lr/d"] = self.optimizer_d.rate
+        scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait()
         histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
-        for window in self._windows.values():
+        for window in self.windows.values():
             window.clear()
         headline = {
             "loss D": scalars["loss/d"],
@@ -361,18 +379,18 @@ class Adversarial:
 
     def _data_wait(self) -> dict[str, float]:
         """Share of the time since the last report that went by waiting for data, where one may have to."""
-        if self._sampler.waited is None:
+        if self.sampler.waited is None:
             return {}
-        (since, before), now = self._waited, (time.perf_counter(), self._sampler.waited)
+        (since, before), now = self._waited, (time.perf_counter(), self.sampler.waited)
         self._waited = now
         return {"speed/data_wait": (now[1] - before) / max(now[0] - since, 1e-9)}
 
     def _gradient_norms(self) -> dict[str, float]:
         """Global norms of the last update's gradients; right after a resume, those the checkpoint brought."""
-        if self._gradients is not None:
+        if self.gradients is not None:
             self._norms = {
-                "grad_norm/d": _global_norm(self._gradients.d),
-                "grad_norm/g": _global_norm(self._gradients.g),
+                "grad_norm/d": _global_norm(self.gradients.d),
+                "grad_norm/g": _global_norm(self.gradients.g),
             }
         return self._norms
 
@@ -382,7 +400,7 @@ class Adversarial:
         network, labels = self.average.network, self._preview_labels
         with self._device.precision():
             samples: Tensor = network(self._preview_latents, *([] if labels is None else [labels]))
-        surface = None if self._context.points is None else self._surface(samples, self._context.points)
+        surface = None if self.context.points is None else self._surface(samples, self.context.points)
         return Preview(samples.float().cpu().numpy(), surface, self._preview_columns)
 
     def _surface(self, samples: Tensor, points: FloatArray) -> Surface:
@@ -393,7 +411,7 @@ class Adversarial:
         y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
         mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
         # A pack that is looked at holds a point of the mesh and real ones: what D says of this point among those.
-        companions = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
+        companions = torch.from_numpy(points).to(mesh)[: self.context.pac - 1].flatten().expand(len(mesh), -1)
         # In evaluation mode, so that looking changes nothing: no running mean, no step of a power iteration.
         self.discriminator.eval()
         with self._device.precision():
@@ -405,21 +423,20 @@ class Adversarial:
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving average, optimizers, random streams, sampler, accumulators and counters."""
         return {
-            "classes": self._context.classes,
+            "classes": self.context.classes,
             "generator": self.generator.state_dict(),
             "average": self.average.network.state_dict(),
             "judge": self._judge.state_dict(),
-            "optimizer_g": self._optimizer_g.state_dict(),
-            "optimizer_d": self._optimizer_d.state_dict(),
+            "optimizer_g": self.optimizer_g.state_dict(),
+            "optimizer_d": self.optimizer_d.state_dict(),
             "random": {
                 "global": self._global_random.state_dict(),
-                "latents": self._latent_stream.get_state(),
+                "latents": self.latent_stream.get_state(),
                 "penalty": self._penalty_stream.get_state(),
             },
-            "sampler": self._sampler.state_dict(),
-            "windows": {name: window.state_dict() for name, window in self._windows.items()},
-            "updates_d": self._updates_d,
-            "batches": self._batches,
+            "sampler": self.sampler.state_dict(),
+            "windows": {name: window.state_dict() for name, window in self.windows.items()},
+            "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
         }
 
@@ -428,23 +445,22 @@ class Adversarial:
         self.generator.load_state_dict(state["generator"])
         self.average.network.load_state_dict(state["average"])
         self._judge.load_state_dict(state["judge"])
-        self._optimizer_g.load_state_dict(state["optimizer_g"])
-        self._optimizer_d.load_state_dict(state["optimizer_d"])
+        self.optimizer_g.load_state_dict(state["optimizer_g"])
+        self.optimizer_d.load_state_dict(state["optimizer_d"])
         self._global_random.load_state_dict(state["random"]["global"])
-        self._latent_stream.set_state(state["random"]["latents"])
+        self.latent_stream.set_state(state["random"]["latents"])
         self._penalty_stream.set_state(state["random"]["penalty"])
-        self._sampler.load_state_dict(state["sampler"])
-        for name, window in self._windows.items():
+        self.sampler.load_state_dict(state["sampler"])
+        for name, window in self.windows.items():
             window.load_state_dict(state["windows"][name])
-        self._updates_d = int(state["updates_d"])
-        self._batches = int(state["batches"])
+        self.progress = Progress(**state["progress"])
         self._norms = dict(state["gradient_norms"])
-        self._gradients = None
+        self.gradients = None
         self._run.forget()
 
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""
-        self._sampler.close()
+        self.sampler.close()
 
 
 def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from gan_cli.algorithms.batches import separate
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
+from gan_cli.streams import Stream
 
 
 class Judge:
@@ -25,6 +27,7 @@ class Judge:
         seed: int,
         pac: int,
         noise: Schedule | None,
+        noise_stream: Stream,
         augment: Augmentation | None,
     ) -> None:
         on = device.torch_device
@@ -34,7 +37,7 @@ class Judge:
         self._call = device.prepare(network)
         self._pac = pac
         self._noise = noise
-        self._noise_stream = seeded_generator(seed, "noise", on)
+        self._noise_stream = noise_stream
         self._sigma = torch.zeros((), device=on)
         self._augment = augment
         self._augment_stream = seeded_generator(seed, "augment", on)
@@ -58,9 +61,9 @@ class Judge:
         return samples.reshape(count // self._pac, self._pac * first, *rest)
 
     @property
-    def generators(self) -> list[torch.Generator]:
-        """The random streams that judging draws from."""
-        return [self._noise_stream, self._augment_stream]
+    def generators(self) -> Sequence[torch.Generator]:
+        """What judging draws from."""
+        return (*self._noise_stream.generators, self._augment_stream)
 
     def __call__(self, packs: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
         """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force.

@@ -1,0 +1,332 @@
+"""Several runs that differ in their seed alone, in lockstep: each operation is one for all of them.
+
+A small network leaves even a CPU idle: most of a step is asking for work. Here the weights of N runs lie stacked in
+common tensors, and ``torch.func.vmap`` runs the networks on all of them at once. The game itself is the ordinary one
+(``adversarial.py``), played over a batch N times as large whose rows are ordered by batch, run and sample; only its
+networks, its data and its random streams know that there are several runs. Each run stays an ``Adversarial`` of its
+own, with its own streams, whose tensors are views of its part of the common ones: so it reports, shows and saves
+itself as if it were alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from gan_cli.algorithms.adversarial import Adversarial, Context, Gradients
+from gan_cli.config import LossSection
+from gan_cli.errors import ConfigError
+from gan_cli.optim import Recipe, ScheduledOptimizer
+from gan_cli.protocols import Batch, Preview, Report, Sampler, Schedule
+from gan_cli.streams import Stream
+
+
+class Replicas:
+    """N runs of one configuration, trained as one."""
+
+    def __init__(self, runs: Sequence[Adversarial], *, loss: LossSection, noise: Schedule | None, optimizer: Recipe):
+        """Take over the runs, which must be new: their tensors become views of common ones.
+
+        Raises:
+            ConfigError: the networks cannot run stacked.
+        """
+        self.runs = runs
+        first = runs[0].context
+        _try_out(runs)
+        self._game = Adversarial(
+            context=replace(
+                first,
+                batch_size=len(runs) * first.batch_size,
+                lanes=len(runs),
+                streams={
+                    "latents": _Braid([run.latent_stream for run in runs], first.batch_size),
+                    "noise": _Braid([run.noise_stream for run in runs], first.batch_size // first.pac),
+                },
+            ),
+            architecture=_Stacked(runs, first),
+            loss=loss,
+            noise=noise,
+            augment=None,
+            optimizer=optimizer,
+            sampler=_Braided([run.sampler for run in runs]),
+        )
+        for index, run in enumerate(runs):
+            for own, common in _networks(run, self._game):
+                _share(own, common, index)
+            for name, window in self._game.windows.items():
+                run.windows[name] = window.part(index, len(runs))
+
+    @property
+    def images_seen(self) -> int:
+        """Real samples shown to each D so far."""
+        return self.runs[0].images_seen
+
+    def update(self, step: int) -> None:
+        """Update number ``step`` of every run."""
+        self._game.update(step)
+        for run in self.runs:
+            run.progress = self._game.progress
+
+    def report(self) -> list[Report]:
+        """What each run has to say about the updates since its last report."""
+        self._settle()
+        # A run that reports empties its windows; they count their rows together.
+        rows = [(window.added, int(window.added)) for window in self._game.windows.values()]
+        reports = []
+        for run in self.runs:
+            for added, count in rows:
+                added.fill_(count)
+            reports.append(run.report())
+        return reports
+
+    def preview(self) -> list[Preview]:
+        """Samples of each run to look at."""
+        return [run.preview() for run in self.runs]
+
+    def states(self) -> list[dict[str, Any]]:
+        """What each run alone would save."""
+        self._settle()
+        return [run.state_dict() for run in self.runs]
+
+    def close(self) -> None:
+        """Let go of threads and files."""
+        self._game.close()
+
+    def _settle(self) -> None:
+        """Give each run what it would have of an update of its own: gradients, optimizer state, clock."""
+        game = self._game
+        for index, run in enumerate(self.runs):
+            run.set_clock(game.progress.step)
+            if game.gradients is not None:
+                run.gradients = Gradients(_lane(game.gradients.d, index), _lane(game.gradients.g, index))
+            _share_state(run.optimizer_d, game.optimizer_d, index)
+            _share_state(run.optimizer_g, game.optimizer_g, index)
+
+
+class _StackedNetwork(nn.Module):
+    """N networks as one, ``(k N B, *in) -> (k N B, *out)``: k batches, each of N runs, each of B samples."""
+
+    def __init__(self, networks: Sequence[nn.Module], batch_size: int) -> None:
+        super().__init__()
+        self._lanes, self._batch_size = len(networks), batch_size
+        weights, buffers = stack_module_state(list(networks))
+        # Ordered as in a single network: a ParameterDict sorts what is not.
+        self._weights = nn.ParameterDict(
+            OrderedDict((_plain(name), nn.Parameter(value)) for name, value in weights.items())
+        )
+        self._names = {_plain(name): name for name in (*weights, *buffers)}
+        for name, value in buffers.items():
+            self.register_buffer(_plain(name), value)
+        # Not a part of this module: it lends its layers, but not its weights.
+        self._skeleton = [copy.deepcopy(networks[0]).to("meta")]
+
+    def train(self, mode: bool = True) -> _StackedNetwork:
+        """Bring all layers into training or evaluation mode."""
+        self._skeleton[0].train(mode)
+        return super().train(mode)
+
+    def modules(self, *arguments: Any, **settings: Any) -> Any:
+        """The layers of one network beside this module's own, for whoever looks for a kind of layer."""
+        yield from super().modules(*arguments, **settings)
+        yield from self._skeleton[0].modules()
+
+    def values(self) -> dict[str, Tensor]:
+        """Stacked parameters and buffers by their names in a single network, ``(N, *shape)`` each."""
+        stacked = {**dict(self._weights.items()), **dict(self._buffers.items())}
+        return {self._names[name]: value for name, value in stacked.items() if value is not None}
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """What each network makes of its rows."""
+
+        def single(values: dict[str, Tensor], *rows: Tensor) -> Tensor:
+            out: Tensor = functional_call(self._skeleton[0], values, rows)
+            return out
+
+        batches = len(inputs[0]) // (self._lanes * self._batch_size)
+        out: Tensor = torch.vmap(single)(self.values(), *(self._by_run(rows, batches) for rows in inputs))
+        return out.reshape(self._lanes, batches, -1, *out.shape[2:]).transpose(0, 1).flatten(0, 2)
+
+    def _by_run(self, rows: Tensor, batches: int) -> Tensor:
+        """``(k N B, ...) -> (N, k B, ...)``."""
+        return rows.reshape(batches, self._lanes, -1, *rows.shape[1:]).transpose(0, 1).flatten(1, 2)
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    """The networks of all runs as an architecture: they are there already."""
+
+    runs: Sequence[Adversarial]
+    context: Context
+
+    @property
+    def latent_dim(self) -> int:
+        """Of each run."""
+        return self.runs[0].latent_dim
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """All generators."""
+        return _StackedNetwork([run.generator for run in self.runs], self.context.batch_size)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """All discriminators."""
+        size = self.context.batch_size // self.context.pac
+        return _StackedNetwork([run.discriminator for run in self.runs], size)
+
+
+@dataclass(frozen=True)
+class _Braid:
+    """The streams of all runs as one: each run's rows come from its own.
+
+    Attributes:
+        strands: a stream a run.
+        size: rows of a batch of one run.
+    """
+
+    strands: Sequence[Stream]
+    size: int
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """Those of all runs."""
+        return [generator for strand in self.strands for generator in strand.generators]
+
+    def normal(self, rows: int, width: int) -> Tensor:
+        """``(rows, width)`` from N(0, 1)."""
+        return self._braided([strand.normal(rows // len(self.strands), width) for strand in self.strands])
+
+    def normal_like(self, samples: Tensor) -> Tensor:
+        """Numbers from N(0, 1) for samples ``(N, *shape)``."""
+        share = samples[: len(samples) // len(self.strands)]
+        return self._braided([strand.normal_like(share) for strand in self.strands])
+
+    def integers(self, high: int, rows: int) -> Tensor:
+        """``(rows,)`` uniform in [0, high)."""
+        return self._braided([strand.integers(high, rows // len(self.strands)) for strand in self.strands])
+
+    def get_state(self) -> Tensor:
+        """The states of all runs, which also save their own."""
+        return torch.stack([strand.get_state() for strand in self.strands])
+
+    def set_state(self, state: Tensor) -> None:
+        """Restore :meth:`get_state`."""
+        for strand, own in zip(self.strands, state, strict=True):
+            strand.set_state(own)
+
+    def _braided(self, parts: Sequence[Tensor]) -> Tensor:
+        return _braided(parts, len(parts[0]) // self.size)
+
+
+class _Braided:
+    """The samplers of all runs as one."""
+
+    waited: None = None
+
+    def __init__(self, strands: Sequence[Sampler]) -> None:
+        self._strands = strands
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """Those of all runs."""
+        return [generator for strand in self._strands for generator in strand.generators]
+
+    def prepare(self, batches: int) -> None:
+        """Have that many batches of each run at hand."""
+        for strand in self._strands:
+            strand.prepare(batches)
+
+    def take(self, batches: int) -> Batch:
+        """The next batches of every run, ``(batches * N * batch_size, *shape)``."""
+        parts = [strand.take(batches) for strand in self._strands]
+        labels = [part.labels for part in parts if part.labels is not None]
+        samples = _braided([part.samples for part in parts], batches)
+        return Batch(samples, _braided(labels, batches) if labels else None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: each run saves its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
+    def close(self) -> None:
+        """Stop all that works in the background."""
+        for strand in self._strands:
+            strand.close()
+
+
+def _try_out(runs: Sequence[Adversarial]) -> None:
+    """Run the networks stacked, on no memory; raises ``ConfigError`` if they cannot."""
+    context = runs[0].context
+    inputs = {"generator": (runs[0].latent_dim,), "discriminator": context.pack_shape}
+    for name, shape in inputs.items():
+        with torch.device("meta"):
+            network = _StackedNetwork([copy.deepcopy(getattr(run, name)).to("meta") for run in runs[:2]], 2)
+            labels = [torch.zeros(2 * len(runs[:2]), dtype=torch.int64)] if context.classes else []
+            try:
+                network(torch.empty(2 * len(runs[:2]), *shape), *labels)
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"train.replicas: expected 1, because the {name} cannot run stacked: {str(error).splitlines()[0]}"
+                ) from error
+
+
+def _braided(parts: Sequence[Tensor], batches: int) -> Tensor:
+    """The rows of each run, ``(batches B, ...)``, as ``(batches N B, ...)``."""
+    if batches == 1:
+        return torch.cat(list(parts))
+    return torch.stack([part.reshape(batches, -1, *part.shape[1:]) for part in parts], dim=1).flatten(0, 2)
+
+
+def _plain(name: str) -> str:
+    """A name that a module allows for a parameter."""
+    return name.replace(".", "/")
+
+
+def _networks(run: Adversarial, game: Adversarial) -> list[tuple[nn.Module, nn.Module]]:
+    return [
+        (run.generator, game.generator),
+        (run.discriminator, game.discriminator),
+        (run.average.network, game.average.network),
+    ]
+
+
+def _share(own: nn.Module, common: nn.Module, index: int) -> None:
+    """Make a network's tensors views of its part of the stacked ones."""
+    assert isinstance(common, _StackedNetwork)
+    stacked = common.values()
+    for name, value in (*own.named_parameters(), *own.named_buffers()):
+        value.data = stacked[name].data[index]
+
+
+def _share_state(own: ScheduledOptimizer, common: ScheduledOptimizer, index: int) -> None:
+    """Make an optimizer's state views of its part of the stacked one's."""
+    for parameter, stacked in zip(own.parameters, common.parameters, strict=True):
+        own.optimizer.state[parameter] = {
+            key: value[index] if isinstance(value, Tensor) and value.shape == stacked.shape else value
+            for key, value in common.optimizer.state[stacked].items()
+        }
+
+
+def _lane(gradients: Sequence[Tensor | None], index: int) -> list[Tensor | None]:
+    return [None if gradient is None else gradient[index] for gradient in gradients]
+
+
+def require_stackable(loss: LossSection, augmented: bool, compiled: bool) -> None:
+    """Raise ``ConfigError`` for what looks at a whole batch, or draws from a stream that is not braided."""
+    drawing = [name for name, penalty in loss.penalties.items() if not penalty.looks_at]
+    reasons = {
+        f"with the penalty {', '.join(drawing)}, which draws points of its own": bool(drawing),
+        "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
+        "with augment, which draws from a stream of its own": augmented,
+        "with device.compile=true": compiled,
+    }
+    for reason, there in reasons.items():
+        if there:
+            raise ConfigError(f"train.replicas: expected 1 {reason}")
