@@ -180,6 +180,21 @@ def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_network_it_is_told
     assert normalised(discriminator) == ([] if d is Norm.none else [(d, 8)])
 
 
+@pytest.mark.parametrize("norm", [Norm.batch, Norm.layer])
+def test_mlp_passes_its_epsilon_to_both_networks(norm: Norm) -> None:
+    architecture = MLP(generator_hidden=(6, 5, 4), discriminator_hidden=(9, 8), norm_g=norm, norm_d=norm, norm_eps=0.8)
+    for network, count in zip(pair(architecture, (1, 8, 8)), (2, 1), strict=True):
+        layers = [layer for layer in network.modules() if isinstance(layer, (nn.BatchNorm1d, nn.LayerNorm))]
+        assert [layer.eps for layer in layers] == [0.8] * count
+
+
+@pytest.mark.parametrize("eps", [0.0, -1e-5, float("inf"), float("nan")])
+def test_mlp_refuses_an_epsilon_that_is_no_number_above_0(eps: float) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        MLP(norm_eps=eps)
+    assert refused.value.key == "norm_eps"
+
+
 def test_mlp_without_hidden_layers_is_linear() -> None:
     _, discriminator = pair(MLP(discriminator_hidden=()), (2,))
     x, y = torch.randn(2, 1, 2)

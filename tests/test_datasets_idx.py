@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_cli.datasets import download as download_module
 from gan_cli.datasets import idx as idx_module
 from gan_cli.datasets.idx import read_idx
-from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, Split
+from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, Split, _resized
 from gan_cli.errors import DataError, InvalidValueError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -173,6 +174,44 @@ def test_files_that_are_there_are_used(tmp_path: Path, suffix: str) -> None:
     assert images.labels is not None
     assert images.labels.dtype == np.int64
     assert images.labels.tolist() == [7, 0, 9]
+
+
+@pytest.mark.parametrize("size", [8, 32, 64])
+def test_images_are_resized_as_pillow_does_it(tmp_path: Path, size: int) -> None:
+    fill(tmp_path / "small")
+    dataset = Small(str(tmp_path), (), size=size)
+    pixels = dataset.load().pixels
+    assert dataset.shape == (1, size, size)
+    assert (pixels.shape, pixels.dtype) == ((3, *dataset.shape), np.uint8)
+    for image, original in zip(pixels[:, 0], PIXELS, strict=True):
+        resized = Image.fromarray(original).resize((size, size), Image.Resampling.BILINEAR)
+        assert np.array_equal(image, np.asarray(resized))
+
+
+@pytest.mark.parametrize("size", [None, 28])
+def test_28_pixels_are_untouched(tmp_path: Path, size: int | None) -> None:
+    fill(tmp_path / "small")
+    dataset = Small(str(tmp_path), (), size=size)
+    assert dataset.shape == (1, 28, 28)
+    assert np.array_equal(dataset.load().pixels, PIXELS[:, None])
+
+
+def test_resizing_keeps_constants_and_averages_where_it_shrinks() -> None:
+    constant = np.full((2, 28, 28), 77, np.uint8)
+    assert all((_resized(constant, size) == 77).all() for size in (8, 31, 256))
+    # Two columns of each four are white. Without antialiasing, some pixels would see black alone, or white alone.
+    stripes = np.tile(np.repeat(np.array([0, 255], np.uint8), 2), (1, 28, 7))
+    assert np.abs(_resized(stripes, 8).astype(float) - 127.5).max() < 40
+    # Twice as large, a pixel lies a quarter of a pixel from its original: 3/4 of that and 1/4 of the neighbour.
+    edge = np.repeat(np.array([0, 200], np.uint8), 14)[None, None].repeat(28, axis=1)
+    assert _resized(edge, 56)[0, 20, 26:30].tolist() == [0, 50, 150, 200]
+
+
+@pytest.mark.parametrize("size", [0, 7, 257, -28])
+def test_other_sizes_are_refused(size: int) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        Mnist("data", (), size=size)
+    assert caught.value.key == "size"
 
 
 def test_root_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

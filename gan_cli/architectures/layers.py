@@ -21,11 +21,14 @@ class Norm(Enum):
     none = "none"
 
 
-def norm_1d(kind: Norm, features: int) -> list[nn.Module]:
-    """The normalisation of ``(N, features)``, or nothing; where a feature is one number, there is no instance."""
+def norm_1d(kind: Norm, features: int, eps: float = 1e-5) -> list[nn.Module]:
+    """The normalisation of ``(N, features)``, or nothing; where a feature is one number, there is no instance.
+
+    ``eps`` is added to the variance that it divides by.
+    """
     if kind is Norm.batch:
-        return [nn.BatchNorm1d(features)]
-    return [nn.LayerNorm(features)] if kind is Norm.layer else []
+        return [nn.BatchNorm1d(features, eps)]
+    return [nn.LayerNorm(features, eps)] if kind is Norm.layer else []
 
 
 def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:

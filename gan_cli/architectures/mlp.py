@@ -35,6 +35,8 @@ class MLP:
         discriminator_hidden: widths of D's hidden layers.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
+        norm_eps: what both networks' normalisations add to the variance. Torch's default is 1e-5; the most copied
+            scripts write ``BatchNorm1d(features, 0.8)``, and thereby have 0.8.
         octaves_d: D also sees sine and cosine of ``pi / 2 * 2^k`` times each input, for k below this: fine structure
             from the start (Fourier features, Tancik et al. 2020). For points; 0: none.
         codes: how many of z's dimensions cut G into branches: the largest of the first ``codes`` chooses one of as many
@@ -52,6 +54,7 @@ class MLP:
     discriminator_hidden: tuple[int, ...] = (512, 256)
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
+    norm_eps: float = 1e-5
     octaves_d: int = 0
     codes: int = 0
     gain_g: float = 1.0
@@ -65,6 +68,7 @@ class MLP:
         require(not self.codes or bool(self.generator_hidden), "codes", self.codes, "0 without hidden layers in G")
         widths = {"generator_hidden": self.generator_hidden, "discriminator_hidden": self.discriminator_hidden}
         require_layers(widths, {"norm_g": self.norm_g, "norm_d": self.norm_d})
+        require(0 < self.norm_eps < math.inf, "norm_eps", self.norm_eps, "a number > 0")
         require(0 <= self.octaves_d <= 16, "octaves_d", self.octaves_d, "an integer from 0 to 16")
         allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
         require(0 <= self.codes < self.latent_dim, "codes", self.codes, allowed)
@@ -74,7 +78,7 @@ class MLP:
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0) - self.codes, *self.generator_hidden]
-        layers = _hidden_layers(widths, self.norm_g)
+        layers = _hidden_layers(widths, self.norm_g, self.norm_eps)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
@@ -86,7 +90,7 @@ class MLP:
         """``(N, *shape) -> (N,)`` logits."""
         waves = [_Waves(self.octaves_d)] if self.octaves_d else []
         widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
-        features = nn.Sequential(nn.Flatten(), *waves, *_hidden_layers(widths, self.norm_d))
+        features = nn.Sequential(nn.Flatten(), *waves, *_hidden_layers(widths, self.norm_d, self.norm_eps))
         network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
         _amplified(network, self.gain_d)
         return spectrally_normalised(network) if self.spectral_norm else network
@@ -121,12 +125,12 @@ class _Branches(nn.Module):
         return samples
 
 
-def _hidden_layers(widths: Sequence[int], norm: Norm) -> list[nn.Module]:
+def _hidden_layers(widths: Sequence[int], norm: Norm, eps: float) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))
         if index > 0:
-            layers += norm_1d(norm, after)
+            layers += norm_1d(norm, after, eps)
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers
 

@@ -10,12 +10,16 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
+from PIL import Image
 
 from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
 from gan_cli.datasets.download import download
 from gan_cli.datasets.idx import read_idx
-from gan_cli.errors import DataError
+from gan_cli.errors import DataError, require
 from gan_cli.protocols import ByteArray, Images
+
+# Side of the images in the files, in pixels.
+SIDE = 28
 
 
 class Split(Enum):
@@ -27,17 +31,20 @@ class Split(Enum):
 
 @dataclass(frozen=True)
 class IdxDataset(ImageDataset):
-    """28x28 grey images and their labels in two IDX files, ``<root>/<folder>/<name>[.gz]``.
+    """Grey images, stored as 28x28, and their labels in two IDX files, ``<root>/<folder>/<name>[.gz]``.
 
     Args:
         root: the data root; ``~`` is the home directory.
         mirrors: addresses of folders with the gzipped files, tried in this order; empty for no downloads.
         split: 60,000 images to train on, or 10,000 to test with.
+        size: side in pixels that the images are resized to, 8 to 256; None: 28, as they are. The 60,000 take 246 MB at
+            64 pixels, 3.9 GB at 256.
     """
 
     root: str
     mirrors: tuple[str, ...]
     split: Split = Split.train
+    size: int | None = None
 
     licence: ClassVar[str]
     folder: ClassVar[str]
@@ -47,11 +54,13 @@ class IdxDataset(ImageDataset):
     def __post_init__(self) -> None:
         expanded("root", self.root)
         check_mirrors(self.mirrors)
+        require(self.size is None or 8 <= self.size <= 256, "size", self.size, "an integer from 8 to 256 or null")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(1, 28, 28)``."""
-        return (1, 28, 28)
+        """``(1, size, size)``."""
+        side = self.size or SIDE
+        return (1, side, side)
 
     @property
     def classes(self) -> int:
@@ -69,18 +78,18 @@ class IdxDataset(ImageDataset):
         return (f"{self.split.value}-images-idx3-ubyte", f"{self.split.value}-labels-idx1-ubyte")
 
     def load(self) -> Images:
-        """Pixels ``(N, 1, 28, 28)`` and labels 0 to 9, after a comparison of their checksums.
+        """Pixels ``(N, 1, size, size)`` and labels 0 to 9, after a comparison of the files' checksums.
 
         Raises:
             DataError: a file is there but wrong, or is neither there nor to be downloaded.
         """
         pixels, labels = (self._read(name) for name in self.names)
-        if pixels.shape[1:] != self.shape[1:] or labels.shape != pixels.shape[:1]:
+        if pixels.shape[1:] != (SIDE, SIDE) or labels.shape != pixels.shape[:1]:
             raise DataError(
                 f"{self.place}: {' and '.join(self.names)} have the shapes {pixels.shape} and {labels.shape},"
-                " expected (N, 28, 28) and (N,)"
+                f" expected (N, {SIDE}, {SIDE}) and (N,)"
             )
-        return Images(pixels[:, None], labels.astype(np.int64))
+        return Images(_resized(pixels, self.shape[-1])[:, None], labels.astype(np.int64))
 
     def _read(self, name: str) -> ByteArray:
         path = self._present(name)
@@ -110,6 +119,20 @@ class IdxDataset(ImageDataset):
                 f"{error}\nPut {missing} (or the same unpacked, without .gz) into {self.place}, or choose another"
                 " data root with dataset.root=DIR or the environment variable GAN_DATA."
             ) from error
+
+
+def _resized(images: ByteArray, side: int) -> ByteArray:
+    """``(N, H, W) -> (N, side, side)``: Pillow's bilinear filter, which is antialiased where it shrinks.
+
+    Bilinear, as scripts resize that use torchvision. One image after the other, as there is nothing to be gained:
+    Pillow takes 1.6 s for 60,000 at 64 pixels, and no memory beside the result.
+    """
+    if images.shape[1:] == (side, side):
+        return images
+    result = np.empty((len(images), side, side), np.uint8)
+    for position, image in enumerate(images):
+        result[position] = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
+    return result
 
 
 class Mnist(IdxDataset):

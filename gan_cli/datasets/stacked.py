@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from gan_cli.datasets.base import ImageDataset
-from gan_cli.datasets.mnist import Mnist, Split
+from gan_cli.datasets.mnist import SIDE, Mnist, Split
 from gan_cli.errors import require
 from gan_cli.protocols import Images
 
-DIGIT = 28
 CHANNELS = 3
 # Images made at a time: what is copied on the way stays small beside the result.
 BLOCK = 4096
@@ -70,8 +69,8 @@ class StackedMnist(ImageDataset):
         assert digits.labels is not None
         chosen = np.random.default_rng(self.seed).integers(len(digits.pixels), size=(self.count, CHANNELS))
         pixels = np.zeros((self.count, *self.shape), np.uint8)
-        margin = (self.size - DIGIT) // 2
-        inside = slice(margin, margin + DIGIT)
+        margin = (self.size - SIDE) // 2
+        inside = slice(margin, margin + SIDE)
         for start in range(0, self.count, BLOCK):
             block = slice(start, start + BLOCK)
             pixels[block, :, inside, inside] = digits.pixels[chosen[block], 0]

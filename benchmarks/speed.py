@@ -1,0 +1,388 @@
+"""Training speed as ratios to the loop of the popular scripts, and start-up times: two tables in Markdown.
+
+    python benchmarks/speed.py --data DIR
+    make bench ARGS="--rows mlp_wgan --pairs 7"
+
+A pair is a run of ``benchmarks/reference.py`` and one run of each variant of gan_cli, every other pair in reverse
+order; each run is a process of its own and has the machine to itself. A ratio is taken within its pair, so that a
+machine that slows down in between slows both. gan_cli's speed is that of its summary: real images over seconds of the
+training loop, with what the recipe logs, samples and saves; the reference counts its loop likewise. Nothing else
+may run meanwhile: threads of networks this small wait for each other, and beside a busy process that wait has made the
+reference twenty times slower, and ratios far too good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = "reference"
+# Overrides of each variant of gan_cli.
+VARIANTS: Mapping[str, tuple[str, ...]] = {"auto": (), "fp32": ("device.precision=fp32",)}
+# What a run of the warm-up takes, as a share of a measured one.
+WARM_UP = 0.25
+# From this load on, somebody else was at work in the minute before.
+BUSY = 0.7
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A comparison: the row of ``benchmarks/reference.py`` of the same name, and a recipe of gan_cli.
+
+    Attributes:
+        experiment: the recipe.
+        images_per_step: real images that D sees in one of its steps.
+        seconds: how long each run takes, unless the command line says otherwise.
+        goals: the ratio that each variant is to reach.
+    """
+
+    experiment: str
+    images_per_step: int
+    seconds: float
+    goals: Mapping[str, float]
+
+    def steps(self, speed: float, seconds: float) -> int:
+        """Steps that take about so many seconds at a speed in images a second; 1 at least."""
+        return max(1, round(speed * seconds / self.images_per_step))
+
+
+@dataclass(frozen=True)
+class StartUp:
+    """A command whose wall time is measured, and the seconds that it may take."""
+
+    what: str
+    arguments: tuple[str, ...]
+    goal: float
+
+
+ROWS: Mapping[str, Row] = {
+    "mlp_wgan": Row("bench_mlp_wgan", 320, 10.0, {"auto": 2.0, "fp32": 1.6}),
+    "mlp_gan": Row("bench_mlp_gan", 64, 10.0, {"auto": 2.0}),
+    "dcgan64": Row("bench_dcgan64", 64, 15.0, {"auto": 2.2, "fp32": 1.25}),
+}
+START_UP = "start_up"
+START_UPS = (
+    StartUp("`gan-train` on digits, one step, to the end of the run", ("train.steps=1", "train.sample_every=0"), 4.0),
+    StartUp("`gan-train --help`", ("--help",), 1.0),
+)
+
+
+# ---- Figures
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What one run came to: real images shown to D, and seconds of its training loop."""
+
+    images: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """The run's speed."""
+        return self.images / self.seconds
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Runs that are compared with each other; ``ours`` by variant."""
+
+    reference: Speed
+    ours: Mapping[str, Speed]
+
+    def ratio(self, variant: str) -> float:
+        """How many times as fast as the reference a variant was."""
+        return self.ours[variant].images_per_second / self.reference.images_per_second
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, smallest and largest of some figures."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, figures: Iterable[float]) -> Spread:
+        """Of one figure or more."""
+        ordered = sorted(figures)
+        return cls(statistics.median(ordered), ordered[0], ordered[-1])
+
+    def text(self, digits: int) -> str:
+        """``median (low to high)``."""
+        median, low, high = (f"{figure:,.{digits}f}" for figure in (self.median, self.low, self.high))
+        return f"{median} ({low} to {high})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line of the table of speeds, in images a second; ``ratio`` is over the pairs' own ratios."""
+
+    row: str
+    variant: str
+    reference: Spread
+    ours: Spread
+    ratio: Spread
+    goal: float | None
+
+    @classmethod
+    def of(cls, row: str, variant: str, pairs: Sequence[Pair]) -> Comparison:
+        """What the pairs of a row say of a variant."""
+        return cls(
+            row,
+            variant,
+            reference=Spread.of(pair.reference.images_per_second for pair in pairs),
+            ours=Spread.of(pair.ours[variant].images_per_second for pair in pairs),
+            ratio=Spread.of(pair.ratio(variant) for pair in pairs),
+            goal=ROWS[row].goals.get(variant),
+        )
+
+    def line(self) -> str:
+        """The line in Markdown."""
+        goal, met = ("", "") if self.goal is None else (f"{self.goal:g}", _met(self.ratio.median >= self.goal))
+        cells = (self.row, self.variant, self.reference.text(0), self.ours.text(0), self.ratio.text(2), goal, met)
+        return _line(cells)
+
+
+SPEEDS = ("row", "variant", "reference, images/s", "gan_cli, images/s", "ratio", "goal", "met")
+SECONDS = ("start-up", "seconds", "goal", "met")
+
+
+def start_up_line(command: StartUp, seconds: Spread) -> str:
+    """One line of the table of start-up times, in Markdown."""
+    return _line((command.what, seconds.text(2), f"{command.goal:g}", _met(seconds.median <= command.goal)))
+
+
+def heading(cells: Sequence[str]) -> str:
+    """The first two lines of a table in Markdown."""
+    return f"\n{_line(cells)}\n|{'---|' * len(cells)}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _met(met: bool) -> str:
+    return "yes" if met else "no"
+
+
+# ---- Runs
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How to measure.
+
+    Attributes:
+        data: the data root.
+        pairs: pairs of a row, and runs of a start-up command.
+        seconds: of each run; None: as long as its row says.
+    """
+
+    data: Path
+    pairs: int
+    seconds: float | None
+
+    def row(self, name: str) -> Iterator[Pair]:
+        """Warm up, then measure pair by pair; each run of a variant tells how many steps fill the time of its next."""
+        row = ROWS[name]
+        seconds = row.seconds if self.seconds is None else self.seconds
+        first = self.reference(name, WARM_UP * seconds)
+        steps = row.steps(first.images_per_second, WARM_UP * seconds)
+        latest = {variant: self.ours(row, variant, steps) for variant in VARIANTS}
+
+        def measured(run: str) -> Speed:
+            if run == REFERENCE:
+                return self.reference(name, seconds)
+            return self.ours(row, run, row.steps(latest[run].images_per_second, seconds))
+
+        order = [REFERENCE, *VARIANTS]
+        for _ in range(self.pairs):
+            found = {run: measured(run) for run in order}
+            reference = found.pop(REFERENCE)
+            yield Pair(reference, found)
+            latest = found
+            order.reverse()
+
+    def reference(self, name: str, seconds: float) -> Speed:
+        """One run of the popular scripts' loop."""
+        with tempfile.TemporaryDirectory() as folder:
+            script = [str(ROOT / "benchmarks" / "reference.py"), name, "--seconds", str(seconds)]
+            output = run_python(*script, "--data", str(self.data), "--out", folder)
+        found = json.loads(output.splitlines()[-1])
+        return Speed(found["images"], found["seconds"])
+
+    def ours(self, row: Row, variant: str, steps: int) -> Speed:
+        """One run of gan_cli."""
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            overrides = [f"train.steps={steps}", f"dataset.root={self.data}", "dataset.mirrors=[]", *VARIANTS[variant]]
+            run_python("-m", "gan_cli", f"experiment={row.experiment}", *overrides, f"hydra.run.dir={run}")
+            summary = json.loads((run / "summary.json").read_text())
+        return Speed(summary["images_seen"], summary["seconds"])
+
+    def start_up(self, command: StartUp) -> Spread:
+        """Wall time of a command, from the start of its process to its end, after one run that warms the disk up."""
+        return Spread.of([_wall_time(command) for _ in range(self.pairs + 1)][1:])
+
+
+def _wall_time(command: StartUp) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        run_python("-m", "gan_cli", *command.arguments, f"hydra.run.dir={folder}/run")
+        return time.perf_counter() - start
+
+
+def run_python(*arguments: str) -> str:
+    """What a Python process with this checkout's gan_cli prints; leaves with its complaint if it fails."""
+    command = [sys.executable, *arguments]
+    # The reference computes on the CPU: neither sees a GPU, though no device is chosen for gan_cli.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"speed.py: exit status {done.returncode} of {shlex.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+# ---- The machine
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and when figures were measured.
+
+    Attributes:
+        cpu: its model.
+        cores: processors that this process may use.
+        flags: whether the CPU has each of :data:`CPU_FLAGS`, its instructions for bf16.
+        load: processes that waited for a processor in the minute before.
+        torch: version.
+        day: date.
+        command: what was called.
+    """
+
+    cpu: str
+    cores: int
+    flags: Mapping[str, bool]
+    load: float
+    torch: str
+    day: str
+    command: str
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine, now; without the import of torch, whose threads and memory are no business of ours."""
+        facts = _cpu_facts()
+        known = facts.get("flags", "").split()
+        return cls(
+            cpu=facts.get("model name") or platform.processor() or platform.machine(),
+            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            flags={flag: flag in known for flag in CPU_FLAGS},
+            load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+            torch=metadata.version("torch"),
+            day=date.today().isoformat(),
+            command=shlex.join(["python", "benchmarks/speed.py", *sys.argv[1:]]),
+        )
+
+    def text(self) -> str:
+        """Two lines in Markdown, and a warning where the machine was not idle."""
+        flags = ", ".join(f"{flag} {_met(has)}" for flag, has in self.flags.items())
+        cores = f"{self.cores} core{'s' if self.cores > 1 else ''}"
+        machine = f"{self.cpu}, {cores} ({flags}), load {self.load:.1f} at the start"
+        warning = "" if self.load < BUSY else "\n\n**Other processes were at work: not to be quoted.**"
+        return f"{machine}; torch {self.torch}; {self.day}.  \n`{self.command}`{warning}"
+
+
+def _cpu_facts() -> dict[str, str]:
+    """What Linux says of the first processor; nothing elsewhere."""
+    listing = Path("/proc/cpuinfo")
+    first = listing.read_text().split("\n\n")[0] if listing.exists() else ""
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+# ---- The command
+
+
+def missing_data(root: Path) -> str | None:
+    """What is missing of MNIST below a data root, in one line; None if it is all there."""
+    folder = root / "mnist"
+    missing = [file for file in FILES if not ((folder / file).exists() or (folder / f"{file}.gz").exists())]
+    if not missing:
+        return None
+    return f"{folder}: no {' and no '.join(f'{file}[.gz]' for file in missing)}; --data DIR names the data root\n"
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    rows = [*ROWS, START_UP]
+    parser.add_argument("--rows", nargs="+", choices=rows, default=rows, metavar="ROW", help=", ".join(rows))
+    parser.add_argument("--pairs", type=int, default=5, help="pairs a row, and runs of each start-up command")
+    parser.add_argument("--seconds", type=float, help="of each run; by default 10 or 15, as the row needs")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("GAN_DATA", "~/.cache/gan_cli")))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
+    arguments = parser.parse_args()
+    if arguments.pairs < 1 or (arguments.seconds is not None and arguments.seconds <= 0):
+        parser.error("--pairs has to be at least 1, and --seconds more than 0")
+    compared = [row for row in ROWS if row in arguments.rows]
+    bench = Bench(arguments.data.expanduser().absolute(), arguments.pairs, arguments.seconds)
+    problem = missing_data(bench.data) if compared else None
+    if problem:
+        parser.exit(3, f"{parser.prog}: {problem}")
+
+    machine = Machine.here()
+    print(machine.text())
+    speeds, starts = {}, {}
+    if compared:
+        print(heading(SPEEDS), flush=True)
+    for name in compared:
+        speeds[name] = list(bench.row(name))
+        for variant in VARIANTS:
+            print(Comparison.of(name, variant, speeds[name]).line(), flush=True)
+    if START_UP in arguments.rows:
+        print(heading(SECONDS), flush=True)
+        for command in START_UPS:
+            starts[command.what] = bench.start_up(command)
+            print(start_up_line(command, starts[command.what]), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report(machine, speeds, starts), indent=2) + "\n")
+
+
+def report(
+    machine: Machine, speeds: Mapping[str, Sequence[Pair]], starts: Mapping[str, Spread]
+) -> dict[str, dict[str, object]]:
+    """All figures as plain values: the machine, each pair and each line of the tables."""
+    compared = {
+        name: {
+            "pairs": [asdict(pair) for pair in pairs],
+            "variants": {variant: asdict(Comparison.of(name, variant, pairs)) for variant in VARIANTS},
+        }
+        for name, pairs in speeds.items()
+    }
+    return {
+        "machine": asdict(machine),
+        "speeds": compared,
+        "start_up": {what: asdict(seconds) for what, seconds in starts.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
