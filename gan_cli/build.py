@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,7 +24,7 @@ from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
 from gan_cli.config import Config, LossSection
-from gan_cli.datasets.sampler import make_sampler
+from gan_cli.datasets.sampler import sampler_for
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.optim import Recipe
@@ -40,6 +40,7 @@ from gan_cli.protocols import (
     IntArray,
     Objective,
     Penalty,
+    Sampler,
     Schedule,
 )
 from gan_cli.rundir import RunDirectory
@@ -128,7 +129,8 @@ def plan(config: DictConfig) -> Plan:
     _refuse_what_does_not_fit(typed, dataset, penalties)
     sizes = _sizes(typed, dataset)
     networks = _outline(architecture, sizes)
-    work = Work.of(networks.values(), _forward_flops(architecture, sizes, typed.train.batch_size))
+    together = typed.train.batch_size * typed.train.replicas
+    work = Work.of(networks.values(), _forward_flops(architecture, sizes, together))
     if penalties and couples_samples(networks["discriminator"]):
         logger.warning(
             "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
@@ -180,7 +182,8 @@ def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset.
     """
-    return _algorithm(plan, plan.dataset.load(), plan.config.seed, watch)
+    source = plan.dataset.load()
+    return _algorithm(plan, source, _sampler_for(plan, source), plan.config.seed, watch)
 
 
 def assemble_replicas(plan: Plan) -> Replicas:
@@ -191,16 +194,22 @@ def assemble_replicas(plan: Plan) -> Replicas:
         ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
     """
     source, first = plan.dataset.load(), plan.config.seed
-    runs = []
+    sampler, runs = _sampler_for(plan, source), []
     for seed in range(first, first + plan.config.train.replicas):
-        run = _algorithm(plan, source, seed)
+        run = _algorithm(plan, source, sampler, seed)
         if not isinstance(run, Adversarial):
             raise ConfigError(f"train.replicas: expected 1 with algorithm {_named(run)}")
         runs.append(run)
     return Replicas(runs, loss=plan.loss, noise=plan.noise, optimizer=plan.optimizer)
 
 
-def _algorithm(plan: Plan, source: Images | Density, seed: int, watch: Watch = unwatched) -> Algorithm:
+def _sampler_for(plan: Plan, source: Images | Density) -> Callable[..., Sampler]:
+    return sampler_for(source, plan.config.train.batch_size, plan.device.torch_device, plan.config.device.data)
+
+
+def _algorithm(
+    plan: Plan, source: Images | Density, sampler: Callable[..., Sampler], seed: int, watch: Watch = unwatched
+) -> Algorithm:
     train = plan.config.train
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
@@ -225,14 +234,7 @@ def _algorithm(plan: Plan, source: Images | Density, seed: int, watch: Watch = u
         "noise": plan.noise,
         "augment": plan.augment,
         "optimizer": plan.optimizer,
-        "sampler": make_sampler(
-            source,
-            train.batch_size,
-            seed,
-            plan.device.torch_device,
-            plan.config.device.data,
-            most=plan.loss.most_d_steps + 1,
-        ),
+        "sampler": sampler(source, train.batch_size, seed, plan.device.torch_device, plan.loss.most_d_steps + 1),
     }
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)

@@ -53,6 +53,20 @@ class Composition:
         return bool(OmegaConf.select(self.config, "dry_run"))
 
     @property
+    def replicas(self) -> int:
+        """How many runs are trained as one."""
+        return int(OmegaConf.select(self.config, "train.replicas"))
+
+    def replica(self, seed: int) -> Composition:
+        """The composition of one of the runs that are trained as one, as if it were trained alone."""
+        config = self.config.copy()
+        config.seed, config.train.replicas = seed, 1
+        others = [
+            item for item in self.overrides if item.lstrip("+").partition("=")[0] not in ("seed", "train.replicas")
+        ]
+        return Composition(config, self.hydra, [*others, f"seed={seed}"])
+
+    @property
     def choices(self) -> dict[str, Any]:
         """Option chosen from each config group."""
         chosen = OmegaConf.to_container(self.hydra.hydra.runtime.choices)

@@ -7,8 +7,10 @@ import ctypes
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -130,6 +132,8 @@ def choose(section: DeviceSection, work: Work) -> Device:
     kind = _available_kind(section.kind)
     if section.graph and kind != "cuda":
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
+    if section.compile:
+        _prepare_compiler(kind)
     small = kind == "cpu" and work.forward_flops < WORTH_THREADS
     torch.set_num_threads(section.threads or (1 if small else USUAL_THREADS))
     torch.use_deterministic_algorithms(section.deterministic)
@@ -150,6 +154,17 @@ def choose(section: DeviceSection, work: Work) -> Device:
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
     return device
+
+
+def _prepare_compiler(kind: str) -> None:
+    """Let compiled networks be found by the next run; raises ``ConfigError`` where nothing can be compiled."""
+    compiler = os.environ.get("CXX", "g++")
+    if kind == "cpu" and shutil.which(compiler) is None:
+        raise ConfigError(
+            f"device.compile: expected false, because torch.compile needs a C++ compiler and there is no {compiler}"
+            " (the environment variable CXX names another)"
+        )
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path("~/.cache/gan_cli/compiled").expanduser()))
 
 
 def _choose_float32_products(kind: str, tf32: bool) -> None:

@@ -118,7 +118,8 @@ class CudaRecorder:
             for generator in self._generators:
                 graph.register_generator_state(generator)
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._aside):
+            # Thread-local: what a prefetching thread asks of the driver meanwhile is no part of the step.
+            with torch.cuda.graph(graph, self._pool, self._aside, capture_error_mode="thread_local"):
                 result = launch()
         except RuntimeError as error:
             self._restore(states, error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from logging.handlers import MemoryHandler
-from pathlib import Path
 
 from tqdm import tqdm
+
+from gan_cli.rundir import RunDirectory, writing
 
 ROOT = logging.getLogger("gan_cli")
 PROGRESS = "gan_cli.progress"
@@ -45,16 +46,21 @@ def console() -> Iterator[MemoryHandler]:
 
 
 @contextlib.contextmanager
-def copied_to(path: Path, kept: MemoryHandler) -> Iterator[None]:
-    """Append what was said so far, and what is said from now on, to a file."""
-    file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    kept.setTarget(file)
-    kept.flush()
-    ROOT.removeHandler(kept)
-    ROOT.addHandler(file)
-    try:
+def copied_to(directories: Sequence[RunDirectory], kept: MemoryHandler) -> Iterator[None]:
+    """Append what was said so far, and what is said from now on, to the log of each run directory.
+
+    Raises:
+        OutputError: a log cannot be written.
+    """
+    with contextlib.ExitStack() as opened:
+        for directory in directories:
+            with writing(directory.log):
+                file = opened.enter_context(contextlib.closing(logging.FileHandler(directory.log)))
+            file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            for record in kept.buffer:
+                file.handle(record)
+            ROOT.addHandler(file)
+            opened.callback(ROOT.removeHandler, file)
+        kept.buffer.clear()
+        ROOT.removeHandler(kept)
         yield
-    finally:
-        ROOT.removeHandler(file)
-        file.close()

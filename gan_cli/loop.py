@@ -3,15 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from gan_cli.config import TrainSection
-from gan_cli.protocols import Algorithm
-from gan_cli.telemetry import Telemetry
+
+ReportT = TypeVar("ReportT")
+PreviewT = TypeVar("PreviewT")
+SaidT = TypeVar("SaidT", covariant=True)
+ShownT = TypeVar("ShownT", covariant=True)
+HeardT = TypeVar("HeardT", contravariant=True)
+SeenT = TypeVar("SeenT", contravariant=True)
+
+
+class Trainee(Protocol[SaidT, ShownT]):
+    """One algorithm, or several that are trained as one; see ``protocols.Algorithm``."""
+
+    @property
+    def images_seen(self) -> int:
+        """Real samples used so far."""
+        ...
+
+    def update(self, step: int) -> None:
+        """Make update number ``step``."""
+        ...
+
+    def report(self) -> SaidT:
+        """What there is to say since the last report."""
+        ...
+
+    def preview(self) -> ShownT:
+        """Samples to look at."""
+        ...
+
+
+class Sinks(Protocol[HeardT, SeenT]):
+    """Where reports and previews go; see ``telemetry.py``."""
+
+    def advance(self) -> None:
+        """One more step is done."""
+        ...
+
+    def log(self, step: int, report: HeardT, images_seen: int) -> None:
+        """Write a report."""
+        ...
+
+    def show(self, step: int, preview: SeenT) -> None:
+        """Write a preview."""
+        ...
 
 
 def train(
-    algorithm: Algorithm,
-    telemetry: Telemetry,
+    algorithm: Trainee[ReportT, PreviewT],
+    telemetry: Sinks[ReportT, PreviewT],
     save: Callable[[int], None],
     cadence: TrainSection,
     step: int,

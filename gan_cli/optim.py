@@ -190,12 +190,15 @@ class MovingAverage:
         averaged, self._copied = _by_kind(self.network)
         self._averaged = _joined(averaged)
         self._half_life = half_life
+        self._in_force = -1.0
         self._weight = self._live.new_zeros(())
 
     def set_step(self, step: int) -> None:
         """Bring the weight of the network's present values to that of update number ``step``, counted from 0."""
         half_life = min(self._half_life, (step + 1) / 2)
-        self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
+        if half_life != self._in_force:
+            self._in_force = half_life
+            self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
 
     @torch.no_grad()
     def update(self) -> None:

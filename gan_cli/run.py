@@ -7,7 +7,6 @@ import logging
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,16 @@ from gan_cli import __version__, build, checkpoint, logs, loop, rundir
 from gan_cli.compose import Composition
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.interrupts import Interrupts
+from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
-from gan_cli.rundir import RunDirectory, writing
+from gan_cli.rundir import RunDirectory
 from gan_cli.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class _Outcome:
+class Outcome:
     """How a run ended, or that it has not yet."""
 
     status: str = "failed"
@@ -47,8 +47,8 @@ def start(composition: Composition, wanted: Path) -> int:
         with contextlib.closing(algorithm):
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
-            with directory.locked(), _log_file(directory, kept):
-                telemetry = Telemetry(directory, plan.config.train.steps)
+            with directory.locked(), logs.copied_to([directory], kept):
+                telemetry = Telemetry(directory, Console(plan.config.train.steps))
                 return _train(plan, composition, algorithm, telemetry, directory, step=0)
 
 
@@ -58,8 +58,8 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         plan = build.plan(composition.config)
         state = checkpoint.load_latest(directory.checkpoints)
         algorithm = build.assemble(plan)
-        with contextlib.closing(algorithm), _log_file(directory, kept):
-            telemetry = Telemetry(directory, plan.config.train.steps)
+        with contextlib.closing(algorithm), logs.copied_to([directory], kept):
+            telemetry = Telemetry(directory, Console(plan.config.train.steps))
             with build.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
@@ -84,10 +84,10 @@ def _train(
         state = {"step": step, "algorithm": algorithm.state_dict(), "telemetry": telemetry.state_dict()}
         checkpoint.save(directory.checkpoints, step, state, cadence.keep_checkpoints)
 
-    outcome = _Outcome(step=step)
+    outcome = Outcome(step=step)
     with Interrupts() as interrupted, _summarised(plan, algorithm, telemetry, directory, outcome):
         logger.info("training in %s", directory.path)
-        telemetry.open(step, _choices(composition), OmegaConf.to_yaml(composition.config))
+        telemetry.open(step, choices(composition), OmegaConf.to_yaml(composition.config))
         try:
             outcome.step = loop.train(algorithm, telemetry, save, cadence, step, interrupted)
         except DivergedError:
@@ -101,7 +101,7 @@ def _train(
 
 @contextlib.contextmanager
 def _summarised(
-    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: _Outcome
+    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: Outcome
 ) -> Iterator[None]:
     """Close the sinks and write ``summary.json`` at the end, whatever the end is."""
     try:
@@ -109,14 +109,15 @@ def _summarised(
     except BaseException:
         # The first error is the one to tell; on a full disk the summary may well fail as the rest did.
         with contextlib.suppress(UserError):
-            _finish(plan, algorithm, telemetry, directory, outcome)
+            finish(plan, algorithm, telemetry, directory, outcome)
         raise
-    _finish(plan, algorithm, telemetry, directory, outcome)
+    finish(plan, algorithm, telemetry, directory, outcome)
 
 
-def _finish(
-    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: _Outcome
+def finish(
+    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: Outcome
 ) -> None:
+    """Write a run's summary and close its sinks."""
     summary: dict[str, Any] = {
         "status": outcome.status,
         "step": outcome.step,
@@ -137,18 +138,7 @@ def _finish(
     telemetry.close()
 
 
-@contextlib.contextmanager
-def _log_file(directory: RunDirectory, kept: MemoryHandler) -> Iterator[None]:
-    with writing(directory.log):
-        copied = logs.copied_to(directory.log, kept)
-        copied.__enter__()
-    try:
-        yield
-    finally:
-        copied.__exit__(None, None, None)
-
-
-def _choices(composition: Composition) -> dict[str, Any]:
+def choices(composition: Composition) -> dict[str, Any]:
     """The run's choices for TensorBoard's HParams page: options of the groups and the usual numbers."""
     config = composition.config
     return {

@@ -1,38 +1,30 @@
-"""Where a run's figures go: TensorBoard, metrics.jsonl, sample pictures, the log and the progress bar."""
+"""Where a run's figures go: TensorBoard, metrics.jsonl and sample pictures."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
-from tqdm import tqdm
 
-from gan_cli import pictures
+from gan_cli import events, pictures
 from gan_cli.errors import DivergedError
+from gan_cli.progress import Progress
 from gan_cli.protocols import Preview, Report
 from gan_cli.rundir import RunDirectory, writing
 
-progress_logger = logging.getLogger("gan_cli.progress")
-
 # The charts of TensorBoard's "Custom Scalars" page: one question each.
-LAYOUT = {
-    "gan_cli": {
-        "Is D too strong? D(x) and D(G(z))": ["Multiline", ["d_real/mean", "d_fake/mean"]],
-        "Losses of D and G": ["Multiline", ["loss/d", "loss/g"]],
-        "Divergence (JSD: its ceiling is log 2 = 0.693)": ["Multiline", ["divergence/.*"]],
-        "What the penalties cost D": ["Multiline", ["loss/penalty"]],
-        "Is G still learning? Norms of the gradients": ["Multiline", ["grad_norm/d", "grad_norm/g"]],
-    }
+CHARTS = {
+    "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
+    "Losses of D and G": ["loss/d", "loss/g"],
+    "Divergence (JSD: its ceiling is log 2 = 0.693)": ["divergence/.*"],
+    "What the penalties cost D": ["loss/penalty"],
+    "Is G still learning? Norms of the gradients": ["grad_norm/d", "grad_norm/g"],
 }
 DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
 HPARAM_METRICS = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
@@ -42,10 +34,10 @@ SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
 class Telemetry:
     """All sinks of one run. What was written for a step is on disk before a checkpoint of a later step is."""
 
-    def __init__(self, directory: RunDirectory, steps: int) -> None:
-        """Prepare the sinks of ``directory`` for a run of ``steps`` steps; :meth:`open` opens them."""
+    def __init__(self, directory: RunDirectory, progress: Progress) -> None:
+        """Prepare the sinks of ``directory``; :meth:`open` opens them."""
         self._directory = directory
-        self._steps = steps
+        self._progress = progress
         self._seconds_before = 0.0
         self._last = {"step": 0, "images": 0, "seconds": 0.0}
         self.final: dict[str, float] = {}
@@ -68,41 +60,24 @@ class Telemetry:
             _drop_lines_from(self._directory.metrics, step)
             self._metrics = self._directory.metrics.open("a")
             _wait_for_a_later_second(self._directory.path)
-            self._board = SummaryWriter(str(self._directory.path), purge_step=step or None)
-            experiment, start, self._session_end = hparams(  # type: ignore[no-untyped-call]
-                dict(choices), dict.fromkeys(HPARAM_METRICS, 0.0)
-            )
+            self._board = events.EventFile(self._directory.path, purge_step=step)
             if step == 0:
-                self._board.add_custom_scalars(LAYOUT)
-                self._board.add_text("config", f"```yaml\n{config}\n```")
-                # Written by hand: SummaryWriter.add_hparams would make a second, phantom run of it.
-                self._summaries.add_summary(experiment)
-                self._summaries.add_summary(start)
-        self._bar = tqdm(
-            total=self._steps,
-            initial=step,
-            unit="step",
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-            dynamic_ncols=True,
-        )
+                page = events.text("config", f"```yaml\n{config}\n```")
+                choice = events.session_start(choices, HPARAM_METRICS)
+                self._board.add([events.charts("gan_cli", CHARTS), page, *choice])
+        self._progress.open(step)
 
     @property
     def seconds(self) -> float:
         """Training time so far, over all processes that worked on the run."""
         return self._seconds_before + time.perf_counter() - self._started
 
-    @property
-    def _summaries(self) -> Any:
-        """The writer of raw summaries below TensorBoard's SummaryWriter."""
-        return self._board.file_writer
-
     def advance(self) -> None:
         """One more step is done."""
-        self._bar.update()
+        self._progress.advance()
 
     def log(self, step: int, report: Report, images_seen: int) -> None:
-        """Write a report to TensorBoard, metrics.jsonl, the log and the progress bar.
+        """Write a report to TensorBoard and metrics.jsonl, and tell the progress of it.
 
         Raises:
             DivergedError: a figure is not finite; everything is written before.
@@ -116,18 +91,16 @@ class Telemetry:
         with writing(self._directory.path):
             finite = {tag: _finite(value) for tag, value in scalars.items()}
             self._metrics.write(json.dumps({"step": step, "time": time.time(), **finite}) + "\n")
-            self._metrics.flush()
-            for tag, value in scalars.items():
-                self._board.add_scalar(tag, value, step)
-            for tag, values in report.histograms.items():
-                if np.isfinite(values).all() and values.size:
-                    self._board.add_histogram(tag, values, step)
+            curves = [events.scalar(tag, value) for tag, value in scalars.items()]
+            distributions = [
+                events.histogram(tag, values)
+                for tag, values in report.histograms.items()
+                if values.size and np.isfinite(values).all()
+            ]
+            self._board.add([*curves, *distributions], step)
+        self.flush()
         self._remember(step, scalars)
-        headline = {name: f"{value:.3g}" for name, value in report.headline.items()}
-        headline["images/s"] = f"{scalars['speed/images_per_second']:,.0f}"
-        self._bar.set_postfix(headline)
-        words = "  ".join(f"{name} {value}" for name, value in headline.items())
-        progress_logger.info("step %d/%d  %s", step, self._steps, words)
+        self._progress.say(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
         for tag, value in scalars.items():
             if not math.isfinite(value):
                 raise DivergedError(f"training diverged: {tag} is {value} at step {step}. Try a smaller optimizer.lr")
@@ -141,24 +114,27 @@ class Telemetry:
     def show(self, step: int, preview: Preview) -> None:
         """Write the samples of a step as a picture and to TensorBoard."""
         image = pictures.picture(preview)
+        png = pictures.png(image)
         with writing(self._directory.samples):
-            image.save(self._directory.samples / f"step_{step:08d}.png")
-            self._board.add_image("samples", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+            (self._directory.samples / f"step_{step:08d}.png").write_bytes(png)
+            self._board.add([events.image("samples", png, *image.size)], step)
+        self.flush()
 
     def flush(self) -> None:
-        """Everything so far onto disk."""
+        """Everything so far to the system, for whoever looks on."""
         with writing(self._directory.path):
+            self._metrics.flush()
             self._board.flush()
 
     def finish(self) -> None:
         """Write what only makes sense at the end: the animation and the closing HParams record."""
         with writing(self._directory.path):
             pictures.progress(self._sample_files(), self._directory.samples / "progress.webp")
-            self._summaries.add_summary(self._session_end)
+            self._board.add([events.session_end()])
 
     def close(self) -> None:
         """Close all sinks."""
-        self._bar.close()
+        self._progress.close()
         with writing(self._directory.path):
             self._metrics.close()
             self._board.close()

@@ -218,7 +218,7 @@ def test_class_changes_what_g_draws_and_what_d_says(architecture: str) -> None:
     chosen = ["dataset=digits", f"architecture={architecture}", *widths[architecture], "train.batch_size=8"]
     algorithm = assembled(*chosen, "conditional=true", "optimizer.lr=0.01")
     after(6, algorithm)
-    z = torch.randn(1, algorithm._latent_dim).expand(10, -1)
+    z = torch.randn(1, algorithm.latent_dim).expand(10, -1)
     algorithm.generator.eval()
     algorithm.discriminator.eval()
     with torch.no_grad():

@@ -135,6 +135,16 @@ def test_pictures(run: Path) -> None:
         assert animation.n_frames == 3
 
 
+def test_tensorboard_shows_the_pictures_that_are_in_the_files(run: Path) -> None:
+    shown = EventAccumulator(str(run)).Reload().Images("samples")
+    assert [event.step for event in shown] == [0, 3, 6]
+    for event in shown:
+        file = run / "samples" / f"step_{event.step:08d}.png"
+        assert event.encoded_image_string == file.read_bytes()
+        with Image.open(file) as grid:
+            assert (event.width, event.height) == grid.size
+
+
 def test_picture_of_the_plane(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*CADENCE, "dataset=ring8", "hydra.run.dir=run").status == 0
     with Image.open("run/samples/step_00000006.png") as scatter:

@@ -77,12 +77,40 @@ def test_scatter_shows_where_d_says_real_and_where_fake_with_row_0_on_top() -> N
     assert image.getpixel((SCATTER // 2, SCATTER - 1)) == tuple(pictures.LOW_COLOUR.astype(int))
 
 
+def test_scatter_survives_scores_that_are_no_numbers() -> None:
+    scores = np.array([[np.inf, np.inf], [-np.inf, np.nan]], np.float32)
+    image = pictures.scatter(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
+    assert image.getpixel((0, 0)) == tuple(pictures.HIGH_COLOUR.astype(int))
+    assert image.getpixel((0, SCATTER - 1)) == tuple(pictures.LOW_COLOUR.astype(int))
+
+
 def test_scatter_survives_points_far_outside_and_points_that_are_no_numbers() -> None:
     fake = np.array([[np.nan, 0.0], [np.inf, 0.0], [1e30, -1e30], [0.0, 0.0]], np.float32)
     image = pictures.scatter(Preview(fake, flat_surface([], extent=1.0)))
     red = (np.asarray(image) == FAKE_COLOUR).all(axis=-1)
     assert red[SCATTER // 2, SCATTER // 2]
     assert red.sum() < 30
+
+
+def test_points_are_discs_that_the_borders_of_the_sheet_cut() -> None:
+    radius, corner = 2, np.array([[-1.0, 1.0]], np.float32)
+    red, black = (np.array(colour) for colour in (FAKE_COLOUR, REAL_COLOUR))
+    middle = np.asarray(pictures.scatter(Preview(np.zeros((1, 2), np.float32), flat_surface([[0.5, 0.5]], 1.0))))
+    assert (middle == red).all(axis=-1).sum() == 21, "5 x 5 without its corners"
+    assert (middle == black).all(axis=-1).sum() == 5, "3 x 3 without its corners"
+    cut = (np.asarray(pictures.scatter(Preview(corner, flat_surface([], 1.0)))) == red).all(axis=-1)
+    assert cut[: radius + 1, : radius + 1].sum() == cut.sum() == 8
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (1, 1), (640, 640, 3), (3, 4, 3)])
+def test_png_holds_every_pixel(shape: tuple[int, ...], tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    (tmp_path / "picture.png").write_bytes(pictures.png(Image.fromarray(pixels)))
+    with Image.open(tmp_path / "picture.png") as image:
+        image.verify()
+    with Image.open(tmp_path / "picture.png") as image:
+        assert image.mode == ("L" if len(shape) == 2 else "RGB")
+        np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
 def test_picture_is_a_scatter_for_points_and_a_grid_for_images() -> None:

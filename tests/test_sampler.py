@@ -18,8 +18,8 @@ from gan_cli.datasets.sampler import (
     EpochOrder,
     ResidentSampler,
     StreamedSampler,
-    make_sampler,
     normalise,
+    sampler_for,
 )
 from gan_cli.datasets.toy import Ring
 from gan_cli.errors import ConfigError
@@ -118,7 +118,7 @@ def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches:
 
 
 def test_density_goes_on_with_its_own_stream() -> None:
-    first, second = (DensitySampler(Ring().load(), 8, seed, CPU) for seed in (0, 1))
+    first, second = (DensitySampler(Ring().load(), 8, seed, CPU, MOST) for seed in (0, 1))
     batch = batch_of(first)
     assert batch.shape == (8, 2)
     assert not torch.equal(batch, batch_of(second))
@@ -177,17 +177,14 @@ def test_normalisation_ends_at_minus_1_and_1() -> None:
 
 def test_batch_larger_than_the_data_is_refused_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size.* 10 .* 11"):
-        make_sampler(NUMBERED, 11, 0, CPU, DataPlacement.auto, MOST)
-    whole = make_sampler(NUMBERED, 10, 0, CPU, DataPlacement.resident, MOST)
+        sampler_for(NUMBERED, 11, CPU, DataPlacement.auto)
+    whole = sampler_for(NUMBERED, 10, CPU, DataPlacement.resident)(NUMBERED, 10, 0, CPU, MOST)
     assert sorted(numbers(batch_of(whole))) == list(range(10))
 
 
-def test_placement_is_what_was_asked_for_or_what_the_memory_allows(
-    monkeypatch: pytest.MonkeyPatch, opened: list[Any]
-) -> None:
-    def made(placement: DataPlacement) -> type:
-        opened.append(make_sampler(NUMBERED, BATCH, 0, CPU, placement, MOST))
-        return type(opened[-1])
+def test_placement_is_what_was_asked_for_or_what_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(placement: DataPlacement) -> object:
+        return sampler_for(NUMBERED, BATCH, CPU, placement)
 
     assert made(DataPlacement.resident) is ResidentSampler
     assert made(DataPlacement.streamed) is StreamedSampler

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -15,7 +16,8 @@ from gan_cli.errors import UserError
 
 def leave(command: str, work: Callable[[], int]) -> NoReturn:
     """Run a command and end the process with its status; a user's mistake costs one message, a bug its traceback."""
-    threading.excepthook = _quiet_about_files
+    # What is left at the end goes with the process: nothing is gained by half a second's search for garbage in it.
+    atexit.register(gc.freeze)
     # A closed stream (`>&-`) is None here: what would be written to it is lost, and that is all.
     nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
@@ -58,9 +60,3 @@ def _flushed(command: str, status: int) -> int:
 def version() -> str:
     """What ``--version`` prints."""
     return f"gan_cli {__version__}"
-
-
-def _quiet_about_files(failure: threading.ExceptHookArgs) -> None:
-    """TensorBoard's writer thread hands a full disk on to the caller; its own traceback would only repeat it."""
-    if not issubclass(failure.exc_type, OSError):
-        threading.__excepthook__(failure)

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError, UserError
+from gan_cli.garbage import uncollected
 
 
 def main() -> NoReturn:
@@ -43,14 +44,18 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     named = _resumed(overrides)
     earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
-    from gan_cli import run  # imports torch
+    with uncollected():
+        import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes no less than all the rest
+
+        from gan_cli import fleet, run
 
     if composition.dry_run:
         print(run.dry_run(composition))
         return 0
     if earlier is not None:
         return run.resume(composition, earlier)
-    return run.start(composition, Path(composition.hydra.hydra.run.dir))
+    start = run.start if composition.replicas == 1 else fleet.start
+    return start(composition, Path(composition.hydra.hydra.run.dir))
 
 
 def _resumed(arguments: Sequence[str]) -> str | None:
@@ -79,7 +84,7 @@ def _with_hydra(arguments: Sequence[str]) -> int:
     statuses: list[int] = []
 
     def job(config: DictConfig) -> int:
-        from gan_cli import run
+        from gan_cli import fleet, run
 
         composition = Composition.of_job(config)
         try:
@@ -87,7 +92,8 @@ def _with_hydra(arguments: Sequence[str]) -> int:
                 print(run.dry_run(composition))
                 status = 0
             else:
-                status = run.start(composition, Path(composition.hydra.hydra.runtime.output_dir))
+                start = run.start if composition.replicas == 1 else fleet.start
+                status = start(composition, Path(composition.hydra.hydra.runtime.output_dir))
         except UserError as error:
             print(f"gan-train: job {composition.hydra.hydra.job.num}: {error}", file=sys.stderr)
             status = error.exit_status

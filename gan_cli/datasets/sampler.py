@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,30 +35,17 @@ PREFETCHED_BATCHES = 4
 INDICES_AHEAD = 2**16
 
 
-def make_sampler(
-    source: Images | Density,
-    batch_size: int,
-    seed: int,
-    device: torch.device,
-    placement: DataPlacement,
-    most: int,
-) -> Sampler:
-    """The sampler that suits the data and the memory there is; says in the log which.
-
-    Args:
-        source: the data.
-        batch_size: samples in a batch.
-        seed: of the run.
-        device: where batches are wanted.
-        placement: where the data are to live.
-        most: batches that are ever prepared at once.
+def sampler_for(
+    source: Images | Density, batch_size: int, device: torch.device, placement: DataPlacement
+) -> Callable[[Any, int, int, torch.device, int], Sampler]:
+    """The class of sampler that suits the data and the memory there is; says in the log which.
 
     Raises:
         ConfigError: the batch is larger than the dataset.
     """
     if not isinstance(source, Images):
         logger.info("data: drawn afresh from a density on %s", device)
-        return DensitySampler(source, batch_size, seed, device)
+        return DensitySampler
     count, size = len(source.pixels), source.pixels.nbytes
     if batch_size > count:
         raise ConfigError(f"train.batch_size: expected at most the dataset's {count} samples, got {batch_size}")
@@ -68,7 +55,7 @@ def make_sampler(
         resident = placement is DataPlacement.resident
     how = f"resident on {device} as uint8" if resident else "streamed from the host by a prefetching thread"
     logger.info("data: %d images, %.1f MB, %s (device.data=%s)", count, size / 1e6, how, placement.name)
-    return (ResidentSampler if resident else StreamedSampler)(source, batch_size, seed, device, most)
+    return ResidentSampler if resident else StreamedSampler
 
 
 def _memory(device: torch.device) -> float:
@@ -110,7 +97,10 @@ class EpochOrder:
 
 
 class ResidentSampler:
-    """All images on the device as uint8; a batch is a gather and a normalisation there."""
+    """All images on the device as uint8; a batch is a gather and a normalisation there.
+
+    ``most`` is how many batches are ever prepared at once.
+    """
 
     waited: None = None
     generators: ClassVar[Sequence[torch.Generator]] = ()
@@ -315,7 +305,7 @@ class DensitySampler:
 
     waited: None = None
 
-    def __init__(self, source: Density, batch_size: int, seed: int, device: torch.device) -> None:
+    def __init__(self, source: Density, batch_size: int, seed: int, device: torch.device, most: int) -> None:
         self._source = source.on(device)
         self._batch_size = batch_size
         self._generator = seeded_generator(seed, "data", device)

@@ -1,0 +1,194 @@
+"""TensorBoard's event files: records of protocol buffers, one for all that is said of a step.
+
+TensorBoard brings the buffers but, without TensorFlow, only writers that take a buffer for each single number, and
+a checksum in Python that takes longer over a picture than all else that is done with it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+
+from gan_cli.protocols import FloatArray
+
+Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
+
+BUCKETS = 30  # as many as TensorBoard's own histograms have, and as its pages show
+BLOCK = 1024
+POLYNOMIAL = 0x82F63B78  # of CRC-32C, the lowest power in the highest bit
+
+
+class EventFile:
+    """A new event file in a run directory. Every record is a single event, whatever number of values it holds."""
+
+    def __init__(self, directory: Path, purge_step: int = 0) -> None:
+        """Begin the file; of what older ones say of ``purge_step`` and later, TensorBoard is to show nothing."""
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.0"
+        self._file = (directory / name).open("ab")
+        self._write(file_version="brain.Event:2")
+        if purge_step:
+            self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
+
+    def add(self, values: Sequence[Value], step: int = 0) -> None:
+        """Write what there is to say of a step."""
+        self._write(step=step, summary=Summary(value=values))
+
+    def _write(self, **content: Any) -> None:
+        data = Event(wall_time=time.time(), **content).SerializeToString()
+        length = struct.pack("<Q", len(data))
+        self._file.write(length + _masked_crc32c(length) + data + _masked_crc32c(data))
+
+    def flush(self) -> None:
+        """Hand everything so far to the system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self._file.close()
+
+
+def scalar(tag: str, number: float) -> Value:
+    """One number of a curve."""
+    return Summary.Value(tag=tag, simple_value=number)
+
+
+def histogram(tag: str, values: FloatArray) -> Value:
+    """The distribution of finite values, of any shape but not empty, in buckets of one width."""
+    doubles = values.astype(np.float64).ravel()
+    counts, edges = np.histogram(doubles, BUCKETS)
+    return Summary.Value(
+        tag=tag,
+        histo=HistogramProto(
+            min=doubles.min(),
+            max=doubles.max(),
+            num=doubles.size,
+            sum=doubles.sum(),
+            sum_squares=doubles @ doubles,
+            # A bucket only says where it ends: an empty one in front says where the first begins.
+            bucket_limit=edges.tolist(),
+            bucket=[0, *counts.tolist()],
+        ),
+    )
+
+
+def image(tag: str, png: bytes, width: int, height: int) -> Value:
+    """A picture, as it is in its file."""
+    return Summary.Value(tag=tag, image=Summary.Image(width=width, height=height, encoded_image_string=png))
+
+
+def text(tag: str, markdown: str) -> Value:
+    """A paragraph of TensorBoard's Text page."""
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
+    return Summary.Value(
+        tag=f"{tag}/text_summary",
+        metadata=_for_plugin("text"),
+        tensor=TensorProto(dtype="DT_STRING", string_val=[markdown.encode()], tensor_shape=shape),
+    )
+
+
+def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
+    """The charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
+    described = layout_pb2.Layout(
+        category=[
+            layout_pb2.Category(
+                title=category,
+                chart=[
+                    layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
+                    for title, tags in layout.items()
+                ],
+            )
+        ]
+    )
+    return Summary.Value(
+        tag="custom_scalars__config__",
+        metadata=_for_plugin("custom_scalars"),
+        tensor=TensorProto(
+            dtype="DT_STRING", string_val=[described.SerializeToString()], tensor_shape=TensorShapeProto()
+        ),
+    )
+
+
+def session_start(choices: Mapping[str, str | float | None], metrics: Sequence[str]) -> list[Value]:
+    """What a run chose, and the tags it is to be compared by, for the HParams page; what is None was not chosen."""
+    chosen = {name: value for name, value in choices.items() if value is not None}
+    start = SessionStartInfo()
+    for name, value in chosen.items():
+        if isinstance(value, str):
+            start.hparams[name].string_value = value
+        else:
+            start.hparams[name].number_value = value
+    kinds = {
+        name: api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64
+        for name, value in chosen.items()
+    }
+    experiment = api_pb2.Experiment(
+        hparam_infos=[api_pb2.HParamInfo(name=name, type=kind) for name, kind in kinds.items()],
+        metric_infos=[api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics],
+    )
+    return [_hparams("experiment", experiment=experiment), _hparams("session_start_info", session_start_info=start)]
+
+
+def session_end() -> Value:
+    """That the run has come to its end, for the HParams page."""
+    return _hparams("session_end_info", session_end_info=SessionEndInfo(status=api_pb2.STATUS_SUCCESS))
+
+
+def _hparams(name: str, **content: Any) -> Value:
+    data = HParamsPluginData(version=0, **content).SerializeToString()
+    return Summary.Value(tag=f"_hparams_/{name}", metadata=_for_plugin("hparams", data))
+
+
+def _for_plugin(name: str, content: bytes = b"") -> Any:
+    return SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=name, content=content))
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum CRC-32C (Castagnoli), a block at a time.
+
+    The remainder of a block is the sum, without carries, of what each of its bytes leaves by itself; and that depends
+    on the byte and on how many follow it alone, so it is looked up for all of them at once.
+    """
+    remainder = 0xFFFFFFFF
+    for start in range(0, len(data), BLOCK):
+        block = np.frombuffer(data[start : start + BLOCK], np.uint8).copy()
+        # What the blocks before have left is added to the first bytes of this one.
+        carried = np.frombuffer(remainder.to_bytes(4, "little"), np.uint8)[: len(block)]
+        block[: len(carried)] ^= carried
+        alone = _remainders()[np.arange(BLOCK - len(block), BLOCK), block]
+        remainder = int(np.bitwise_xor.reduce(alone)) ^ remainder >> 8 * len(block)
+    return remainder ^ 0xFFFFFFFF
+
+
+@cache
+def _remainders() -> NDArray[np.uint32]:
+    """``(BLOCK, 256)``: what a byte in a given place of a block, and zeros otherwise, leave."""
+    last = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        last = np.where(last & 1, last >> 1 ^ POLYNOMIAL, last >> 1).astype(np.uint32)
+    table = np.empty((BLOCK, 256), np.uint32)
+    table[-1] = last
+    for place in range(BLOCK - 1, 0, -1):
+        table[place - 1] = last[table[place] & 0xFF] ^ table[place] >> 8
+    return table
+
+
+def _masked_crc32c(data: bytes) -> bytes:
+    """The checksum as records hold it: turned and shifted, because a checksum of checksums says little."""
+    crc = crc32c(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -1,0 +1,136 @@
+"""What is chosen for a device, and that it computes what was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from gan_cli import build, device
+from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.compose import compose, register
+from gan_cli.config import DeviceKind, DeviceSection, Precision
+from gan_cli.device import Work, choose
+from gan_cli.errors import ConfigError
+
+SMALL, WIDE = Work(10**6, convolutional=False, widest=2**10), Work(10**9, convolutional=False, widest=2**19)
+CONVOLUTIONAL = Work(10**9, convolutional=True, widest=2**10)
+FAST, AMX, OLD = {"avx512_bf16": True}, {"amx_bf16": True}, {"avx512_f": True}
+
+
+def chosen(work: Work, **settings: object) -> device.Device:
+    return choose(DeviceSection(kind=DeviceKind.cpu, **settings), work)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("able", "work", "bf16"),
+    [
+        (FAST, CONVOLUTIONAL, True),
+        (FAST, WIDE, True),
+        (AMX, WIDE, True),
+        (FAST, SMALL, False),
+        (OLD, CONVOLUTIONAL, False),
+        ({}, WIDE, False),
+    ],
+)
+def test_bf16_is_chosen_where_the_processor_has_it_and_the_networks_gain(
+    able: dict[str, bool], work: Work, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert (chosen(work).autocast is torch.bfloat16) is bf16
+    assert chosen(work, precision=Precision.fp32).autocast is None
+    assert chosen(work, precision=Precision.bf16).autocast is torch.bfloat16
+
+
+def test_channels_last_is_chosen_where_there_are_convolutions() -> None:
+    assert chosen(CONVOLUTIONAL).channels_last
+    assert not chosen(WIDE).channels_last
+    assert not chosen(CONVOLUTIONAL, channels_last=False).channels_last
+
+
+def test_work_is_read_off_the_networks() -> None:
+    with torch.device("meta"):
+        networks = [nn.Sequential(nn.Linear(10, 7), nn.Linear(7, 3)), nn.Sequential(nn.ConvTranspose2d(2, 3, 4))]
+    assert Work.of(networks, 5) == Work(5, convolutional=True, widest=96)
+    assert Work.of(networks[:1], 5) == Work(5, convolutional=False, widest=70)
+
+
+def test_small_networks_get_one_thread() -> None:
+    chosen(SMALL)
+    assert torch.get_num_threads() == 1
+    chosen(SMALL, threads=2)
+    assert torch.get_num_threads() == 2
+
+
+def test_float32_products_on_a_cpu_are_exact_whatever_computes_them() -> None:
+    chosen(WIDE)
+    torch.manual_seed(0)
+    for shape in ((64, 1024, 784), (3, 5, 7)):
+        a, b = torch.randn(shape[0], shape[1]), torch.randn(shape[1], shape[2])
+        exact = a.double() @ b.double()
+        assert (a @ b - exact).abs().max() < 1e-5 * exact.abs().max()
+
+
+def test_products_that_round_to_bf16_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor with AMX, where the quick way rounds."""
+    whole = torch.Tensor.__matmul__
+
+    def rounding(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        if a.dtype is torch.float32 and torch.get_float32_matmul_precision() == "medium":
+            return whole(a.bfloat16(), b.bfloat16()).float()
+        return whole(a, b)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
+    chosen(WIDE)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ConfigError, match=r"device\.compile: expected false.*no-such-compiler"):
+        chosen(SMALL, compile=True)
+
+
+def losses(*overrides: str) -> list[float]:
+    """Of D and G, at a few steps."""
+    register()
+    algorithm = build.assemble(build.plan(compose([*overrides, "device=cpu"]).config))
+    assert isinstance(algorithm, Adversarial)
+    found = []
+    for step in range(12):
+        algorithm.update(step)
+        if step % 4 == 3:
+            scalars = algorithm.report().scalars
+            found += [scalars["loss/d"], scalars["loss/g"]]
+    return found
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("architecture=mlp", "architecture.norm_g=none"),
+        ("architecture=dcgan", "architecture.width=16"),
+        ("dataset=ring8", "loss=wgan"),
+    ],
+)
+def test_bf16_follows_float32_for_a_while(overrides: tuple[str, ...]) -> None:
+    rounded, exact = (losses(*overrides, f"device.precision={precision}") for precision in ("bf16", "fp32"))
+    assert rounded == pytest.approx(exact, rel=0.03, abs=0.003)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [("architecture=mlp",), ("dataset=ring8", "loss=wgan")])
+def test_compiled_networks_follow_those_that_are_not(overrides: tuple[str, ...]) -> None:
+    compiled, plain = (losses(*overrides, f"device.compile={compile}") for compile in ("true", "false"))
+    assert compiled == pytest.approx(plain, rel=1e-3, abs=1e-4)
+
+
+def test_weights_stay_float32_under_bf16() -> None:
+    register()
+    plan = build.plan(compose(["architecture=dcgan", "architecture.width=4", "device.precision=bf16"]).config)
+    algorithm = build.assemble(plan)
+    assert isinstance(algorithm, Adversarial)
+    algorithm.update(0)
+    for network in (algorithm.generator, algorithm.discriminator, algorithm.average.network):
+        assert {value.dtype for value in network.parameters()} == {torch.float32}
+    assert algorithm.optimizer_g.optimizer.state_dict()["state"][0]["exp_avg"].dtype is torch.float32
