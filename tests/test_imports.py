@@ -49,6 +49,7 @@ WITHOUT_TORCH = (
     "cli.train",
     "cli.sample",
     "cli.export",
+    "cli.bench",
     "export.files",
     "nodes",
     "schedules",

@@ -1,0 +1,75 @@
+"""What reports, pictures and checkpoints cost each time, in a run directory that is thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from gan_cli import checkpoint, rundir
+from gan_cli.bench.trial import Trial
+from gan_cli.compose import Composition
+from gan_cli.config import TrainSection
+from gan_cli.errors import DivergedError
+from gan_cli.progress import Overheard
+from gan_cli.run import choices
+from gan_cli.rundir import RunDirectory
+from gan_cli.telemetry import Telemetry
+
+TIMES = 3
+# Seconds to spend at most on the steps that a report is about.
+BETWEEN = 0.2
+
+
+def cadences(train: TrainSection) -> dict[str, int]:
+    """Steps between two times of each; 0: never."""
+    return {"report": train.log_every, "picture": train.sample_every, "checkpoint": train.checkpoint_every}
+
+
+def seconds(trial: Trial, composition: Composition, train: TrainSection) -> dict[str, float]:
+    """Seconds that each takes, from the device's last step to the next: the median of a few times."""
+    between = min(train.log_every, trial.within(BETWEEN))
+    with _sinks(composition) as (directory, telemetry):
+
+        def report() -> None:
+            with contextlib.suppress(DivergedError):  # raised when all is written; the time is the same
+                telemetry.log(trial.step, trial.algorithm.report(), trial.algorithm.images_seen)
+
+        def picture() -> None:
+            telemetry.show(trial.step, trial.algorithm.preview())
+
+        def save() -> None:
+            telemetry.flush()
+            state = {"step": trial.step, "algorithm": trial.algorithm.state_dict(), "telemetry": telemetry.state_dict()}
+            checkpoint.save(directory.checkpoints, trial.step, state, train.keep_checkpoints)
+
+        acts = {"report": report, "picture": picture, "checkpoint": save}
+        return {name: _median(trial, between, act) for name, act in acts.items()}
+
+
+def _median(trial: Trial, between: int, act: Callable[[], None]) -> float:
+    spent = []
+    for _ in range(1 + TIMES):
+        trial.timed(between)
+        start = time.perf_counter()
+        act()
+        trial.synchronise()
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent[1:])  # the first one makes folders and tables
+
+
+@contextlib.contextmanager
+def _sinks(composition: Composition) -> Iterator[tuple[RunDirectory, Telemetry]]:
+    """Sinks as a run has them, but for the console."""
+    with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
+        directory = rundir.claim(Path(scratch) / "run")
+        directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
+        telemetry = Telemetry(directory, Overheard())
+        telemetry.open(0, choices(composition), OmegaConf.to_yaml(composition.config))
+        with contextlib.closing(telemetry):
+            yield directory, telemetry

@@ -1,0 +1,68 @@
+"""Whoever is told of the parts of a step: a stopwatch, or another one after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gan_cli.algorithms.adversarial import Watch, unwatched
+
+# What goes by in no part.
+REST = "rest"
+
+
+class Stopwatch:
+    """Time by part. A part inside another one stops the other's clock, so that nothing counts twice."""
+
+    def __init__(self, synchronise: Callable[[], None]) -> None:
+        """Begin. ``synchronise`` waits for the device, so that a part's work is done when its time is taken."""
+        self._synchronise = synchronise
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._open = [REST]
+        synchronise()
+        self._since = time.perf_counter()
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """The time of a part."""
+        self._settle()
+        self._open.append(part)
+        try:
+            yield
+        finally:
+            self._settle()
+            self._open.pop()
+
+    def read(self) -> dict[str, float]:
+        """Seconds by part so far; they sum to all that went by."""
+        self._settle()
+        return {name: self._seconds[name] for name in sorted(self._seconds, key=lambda name: name == REST)}
+
+    def _settle(self) -> None:
+        self._synchronise()
+        now = time.perf_counter()
+        self._seconds[self._open[-1]] += now - self._since
+        self._since = now
+
+
+class Switch:
+    """A watch that hands on to another one, for a while: an algorithm keeps the one it was made with."""
+
+    def __init__(self) -> None:
+        self._watch: Watch = unwatched
+
+    def __call__(self, part: str) -> contextlib.AbstractContextManager[Any]:
+        """What the present watch makes of the part."""
+        return self._watch(part)
+
+    @contextlib.contextmanager
+    def to(self, watch: Watch) -> Iterator[None]:
+        """Hand on to ``watch``."""
+        self._watch = watch
+        try:
+            yield
+        finally:
+            self._watch = unwatched

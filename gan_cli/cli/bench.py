@@ -1,0 +1,100 @@
+"""``gan-bench``: how fast this machine trains a run's configuration, and where the time goes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_cli.cli import leave, version
+from gan_cli.errors import ConfigError
+
+STDOUT = "-"
+TRACES = (".json", ".json.gz")
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    arguments = _parser().parse_intermixed_args()
+    leave("gan-bench", lambda: _bench(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-bench",
+        description="Train with a configuration for a few seconds in each way of running that this machine has (as it"
+        " is, compiled, recorded as CUDA graphs), and say how fast that goes, what share of the device's peak it is,"
+        " and where the time of a step goes. Takes about four times --seconds, and what compiling takes.",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="OVERRIDE", help="as of gan-train: experiment=wgan_mnist device.precision=fp32"
+    )
+    parser.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="how long steps are timed in each way of running, about [5]"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="all figures as JSON; -: on stdout, and the table on stderr instead"
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="a trace of a few steps (.json or .json.gz) for ui.perfetto.dev or TensorBoard",
+    )
+    parser.add_argument("--version", action="version", version=version())
+    return parser
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    from gan_cli.compose import compose, register
+
+    register()
+    _refuse_resume(arguments.overrides)
+    composition = compose(arguments.overrides, arguments.config_dir)
+
+    # torch and what needs it are imported once the command is known to be right
+    from gan_cli import logs, run
+    from gan_cli.bench import benchmark, table
+    from gan_cli.rundir import writing
+
+    if composition.dry_run:
+        print(run.dry_run(composition))
+        return 0
+    with logs.console():
+        result = benchmark.benchmark(composition, arguments.seconds, arguments.profile)
+    print(table.table(result), file=sys.stderr if arguments.json == STDOUT else sys.stdout)
+    if arguments.json is not None:
+        text = json.dumps(dataclasses.asdict(result), indent=2)
+        if arguments.json == STDOUT:
+            print(text)
+        else:
+            file = Path(arguments.json)
+            with writing(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"{text}\n")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.seconds < math.inf:
+        raise ConfigError(f"--seconds: expected a number > 0, got {arguments.seconds:g}")
+    if arguments.profile is not None and not arguments.profile.name.endswith(TRACES):
+        raise ConfigError(f"--profile: expected a name that ends in {' or '.join(TRACES)}, got {arguments.profile}")
+    if arguments.config_dir is not None and not arguments.config_dir.is_dir():
+        raise ConfigError(f"--config-dir: there is no folder {str(arguments.config_dir)!r}")
+
+
+def _refuse_resume(overrides: Sequence[str]) -> None:
+    if any(override.lstrip("+").startswith("resume=") for override in overrides):
+        raise ConfigError("resume: expected null, because gan-bench measures a configuration, not a run")
+
+
+if __name__ == "__main__":
+    main()
