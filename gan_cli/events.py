@@ -1,22 +1,19 @@
 """TensorBoard's event files: records of protocol buffers, one for all that is said of a step.
 
-TensorBoard brings the buffers but, without TensorFlow, only writers that take a buffer for each single number, and
-a checksum in Python that takes longer over a picture than all else that is done with it.
+TensorBoard brings the buffers and the framing of records; torch's writer on top of them would take a record, and a
+thread, for each single number.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -24,14 +21,13 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan_cli.protocols import FloatArray
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 
 BUCKETS = 30  # as many as TensorBoard's own histograms have, and as its pages show
-BLOCK = 1024
-POLYNOMIAL = 0x82F63B78  # of CRC-32C, the lowest power in the highest bit
 
 
 class EventFile:
@@ -41,6 +37,7 @@ class EventFile:
         """Begin the file; of what older ones say of ``purge_step`` and later, TensorBoard is to show nothing."""
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.0"
         self._file = (directory / name).open("ab")
+        self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if purge_step:
             self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
@@ -50,9 +47,7 @@ class EventFile:
         self._write(step=step, summary=Summary(value=values))
 
     def _write(self, **content: Any) -> None:
-        data = Event(wall_time=time.time(), **content).SerializeToString()
-        length = struct.pack("<Q", len(data))
-        self._file.write(length + _masked_crc32c(length) + data + _masked_crc32c(data))
+        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
     def flush(self) -> None:
         """Hand everything so far to the system."""
@@ -156,39 +151,3 @@ def _hparams(name: str, **content: Any) -> Value:
 
 def _for_plugin(name: str, content: bytes = b"") -> Any:
     return SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=name, content=content))
-
-
-def crc32c(data: bytes) -> int:
-    """The checksum CRC-32C (Castagnoli), a block at a time.
-
-    The remainder of a block is the sum, without carries, of what each of its bytes leaves by itself; and that depends
-    on the byte and on how many follow it alone, so it is looked up for all of them at once.
-    """
-    remainder = 0xFFFFFFFF
-    for start in range(0, len(data), BLOCK):
-        block = np.frombuffer(data[start : start + BLOCK], np.uint8).copy()
-        # What the blocks before have left is added to the first bytes of this one.
-        carried = np.frombuffer(remainder.to_bytes(4, "little"), np.uint8)[: len(block)]
-        block[: len(carried)] ^= carried
-        alone = _remainders()[np.arange(BLOCK - len(block), BLOCK), block]
-        remainder = int(np.bitwise_xor.reduce(alone)) ^ remainder >> 8 * len(block)
-    return remainder ^ 0xFFFFFFFF
-
-
-@cache
-def _remainders() -> NDArray[np.uint32]:
-    """``(BLOCK, 256)``: what a byte in a given place of a block, and zeros otherwise, leave."""
-    last = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        last = np.where(last & 1, last >> 1 ^ POLYNOMIAL, last >> 1).astype(np.uint32)
-    table = np.empty((BLOCK, 256), np.uint32)
-    table[-1] = last
-    for place in range(BLOCK - 1, 0, -1):
-        table[place - 1] = last[table[place] & 0xFF] ^ table[place] >> 8
-    return table
-
-
-def _masked_crc32c(data: bytes) -> bytes:
-    """The checksum as records hold it: turned and shifted, because a checksum of checksums says little."""
-    crc = crc32c(data)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

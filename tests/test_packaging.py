@@ -55,4 +55,6 @@ def test_wheel_trains_from_an_empty_directory(installed: Path, workplace: Path) 
 
 
 def test_commands_are_installed(installed: Path) -> None:
-    assert {"gan-train", "gan-sample", "gan-export", "gan-bench"} <= {path.name for path in (installed / "bin").iterdir()}
+    assert {"gan-train", "gan-sample", "gan-export", "gan-bench"} <= {
+        path.name for path in (installed / "bin").iterdir()
+    }

@@ -40,7 +40,7 @@ from gan_cli.protocols import (
 )
 from gan_cli.streams import SeededStream, Stream
 
-SURFACE_RESOLUTION = 128
+SURFACE_RESOLUTION = 64
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8
 
