@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config import DeviceKind, DeviceSection, Precision
+from gan_cli.contention import busy_cores
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
 
@@ -124,7 +125,8 @@ class Device:
 def choose(section: DeviceSection, work: Work) -> Device:
     """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
 
-    All of it is a function of the configuration and the machine: a run that is resumed computes as it did before.
+    All of it is a function of the configuration and the machine, but for the number of threads, which leaves out
+    cores that others keep busy: a checkpoint holds it, so that a run that is resumed computes as it did before.
 
     Raises:
         ConfigError: what is asked for is not there.
@@ -135,7 +137,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
     if section.compile:
         _prepare_compiler(kind)
     small = kind == "cpu" and work.forward_flops < WORTH_THREADS
-    torch.set_num_threads(section.threads or (1 if small else USUAL_THREADS))
+    torch.set_num_threads(section.threads or (1 if small else _idle_cores() if kind == "cpu" else USUAL_THREADS))
     torch.use_deterministic_algorithms(section.deterministic)
     if section.deterministic and kind == "cuda":
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
@@ -154,6 +156,21 @@ def choose(section: DeviceSection, work: Work) -> Device:
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
     return device
+
+
+def _idle_cores() -> int:
+    """Threads for networks that gain by several: no more than find a core of their own."""
+    busy = busy_cores()
+    threads = max(1, USUAL_THREADS - busy)
+    if threads < USUAL_THREADS:
+        logger.info(
+            "threads: %d of %d, since other processes keep %d cores busy (device.threads=%d insists)",
+            threads,
+            USUAL_THREADS,
+            busy,
+            USUAL_THREADS,
+        )
+    return threads
 
 
 def _prepare_compiler(kind: str) -> None:

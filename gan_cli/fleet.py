@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import torch
 from omegaconf import OmegaConf
 
 from gan_cli import build, checkpoint, logs, loop, run, rundir
@@ -75,13 +76,13 @@ def _member(composition: Composition, algorithm: Adversarial, wanted: Path) -> M
 
 def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> int:
     cadence = plan.config.train
-    sinks = _FleetSinks(members, Console(cadence.steps))
+    sinks = _FleetSinks(members, Console(cadence.steps, torch.get_num_threads()))
 
     def save(step: int) -> None:
         for member, state in zip(members, replicas.states(), strict=True):
             if member.goes_on:
                 member.telemetry.flush()
-                whole = {"step": step, "algorithm": state, "telemetry": member.telemetry.state_dict()}
+                whole = run.whole(step, state, member.telemetry)
                 checkpoint.save(member.directory.checkpoints, step, whole, cadence.keep_checkpoints)
 
     with Interrupts() as interrupted, _summarised(plan, members), contextlib.closing(sinks):

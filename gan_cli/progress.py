@@ -9,7 +9,11 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from gan_cli.contention import Contention
+
+# Lines that a bar replaces; a warning stays.
 progress_logger = logging.getLogger("gan_cli.progress")
+logger = logging.getLogger("gan_cli.contention")
 
 
 class Progress(Protocol):
@@ -33,14 +37,16 @@ class Progress(Protocol):
 
 
 class Console:
-    """A bar where stderr is a terminal; lines in the log in any case."""
+    """A bar where stderr is a terminal; lines in the log in any case; a word when other processes are in the way."""
 
-    def __init__(self, steps: int) -> None:
-        """``steps``: of the whole run."""
+    def __init__(self, steps: int, threads: int) -> None:
+        """``steps`` of the whole run, and the ``threads`` that it computes with."""
         self._steps = steps
+        self._threads = threads
 
     def open(self, step: int) -> None:
         """Show the bar at ``step``."""
+        self._contention = Contention(self._threads)
         self._bar = tqdm(
             total=self._steps,
             initial=step,
@@ -60,6 +66,11 @@ class Console:
         self._bar.set_postfix(words)
         said = "  ".join(f"{name} {value}" for name, value in words.items())
         progress_logger.info("step %d/%d  %s", step, self._steps, said)
+        if self._contention.noticed():
+            logger.warning(
+                "other processes keep taking cores from this run, and its threads wait for each other:"
+                " device.threads=1 may be many times faster"
+            )
 
     def close(self) -> None:
         """Leave the bar as it stands."""

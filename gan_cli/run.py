@@ -48,7 +48,7 @@ def start(composition: Composition, wanted: Path) -> int:
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             with directory.locked(), logs.copied_to([directory], kept):
-                telemetry = Telemetry(directory, Console(plan.config.train.steps))
+                telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
                 return _train(plan, composition, algorithm, telemetry, directory, step=0)
 
 
@@ -57,15 +57,29 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
     with logs.console() as kept, directory.locked():
         plan = build.plan(composition.config)
         state = checkpoint.load_latest(directory.checkpoints)
+        if plan.config.device.threads is None:
+            with build.fitting(directory):
+                # Sums come out in another order with another number of threads.
+                torch.set_num_threads(int(state["threads"]))
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm), logs.copied_to([directory], kept):
-            telemetry = Telemetry(directory, Console(plan.config.train.steps))
+            telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
             with build.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
                 telemetry.load_state_dict(state["telemetry"])
             logger.info("going on from step %d in %s", step, directory.path)
             return _train(plan, composition, algorithm, telemetry, directory, step)
+
+
+def whole(step: int, algorithm: dict[str, Any], telemetry: Telemetry) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    return {
+        "step": step,
+        "threads": torch.get_num_threads(),
+        "algorithm": algorithm,
+        "telemetry": telemetry.state_dict(),
+    }
 
 
 def _train(
@@ -81,7 +95,7 @@ def _train(
 
     def save(step: int) -> None:
         telemetry.flush()  # what was reported before this checkpoint must not be lost after it
-        state = {"step": step, "algorithm": algorithm.state_dict(), "telemetry": telemetry.state_dict()}
+        state = whole(step, algorithm.state_dict(), telemetry)
         checkpoint.save(directory.checkpoints, step, state, cadence.keep_checkpoints)
 
     outcome = Outcome(step=step)

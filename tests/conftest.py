@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_cli.cli import export, sample, train
+from gan_cli.cli import bench, export, sample, train
 
 # Overrides that make any run small and quick.
 TINY = ("architecture=mlp", "architecture.generator_hidden=[8]", "architecture.discriminator_hidden=[8]")
@@ -84,6 +84,12 @@ def gan_sample(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
 def gan_export(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """``gan-export`` in this process, in an empty working directory."""
     return _in_process(export.main, "gan-export", monkeypatch, capfd)
+
+
+@pytest.fixture
+def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """``gan-bench`` in this process, in an empty working directory."""
+    return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
 
 
 def start_gan_train(*arguments: object) -> subprocess.Popen[str]:

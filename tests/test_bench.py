@@ -18,22 +18,20 @@ import torch
 from gan_cli import build
 from gan_cli.bench import benchmark, flops, results, sinks, trial, watches
 from gan_cli.bench.trial import Trial
-from gan_cli.cli import bench
 from gan_cli.compose import compose, register
-from tests.conftest import SHORT, TINY, Command, Finished, _in_process
+from tests.conftest import SHORT, TINY, Command, Finished
 
 QUICK = ("--seconds", "0.05", *SHORT)
 RING = (*TINY, "dataset=ring8")
 PARTS = ("data", "G", "D", "optimizer", "rest")
 
 
-@pytest.fixture
-def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-bench`` in this process, in an empty working directory, with a compiler that does nothing."""
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small products, few steps and a compiler that does nothing."""
     monkeypatch.setattr(flops, "SIZES", {"cpu": (64, 128)})
     monkeypatch.setattr(sinks, "BETWEEN", 0.01)
     monkeypatch.setattr(torch, "compile", lambda network: network)
-    return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
 
 
 def measured(done: Finished) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from gan_cli.cli import sample
 from tests.conftest import SHORT, TINY, Command
 from tests.test_options import options
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PERFORMANCE = (ROOT / "docs" / "performance.md").read_text()
+BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + PERFORMANCE, flags=re.DOTALL))
 COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
 EXAMPLE = "outputs/2026-01-31/12-00-00"
 
@@ -33,6 +35,13 @@ def test_gan_train(arguments: list[str], gan_train: Command, workplace: Path) ->
     if f"resume={EXAMPLE}" in arguments:
         assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
     done = gan_train(*arguments, "dry_run=true")
+    assert done.status == 0, done.err
+    assert "parameters" in done.out
+
+
+@pytest.mark.parametrize("arguments", of("gan-bench"), ids=" ".join)
+def test_gan_bench(arguments: list[str], gan_bench: Command) -> None:
+    done = gan_bench(*arguments, "dry_run=true")
     assert done.status == 0, done.err
     assert "parameters" in done.out
 
@@ -82,7 +91,7 @@ def test_every_tag_of_a_run_is_explained(gan_train: Command, workplace: Path) ->
 
 
 def test_make_targets_of_the_readme_exist() -> None:
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", BLOCKS, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
 

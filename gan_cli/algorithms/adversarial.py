@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
-from gan_cli.algorithms.batches import separate
+from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.judge import Judge, margins
 from gan_cli.config import LossSection
 from gan_cli.device import Device, RandomState, seeded_generator
@@ -161,6 +161,7 @@ class Adversarial:
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.average = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
+        self._separate = separator(self.generator)
         self.latent_stream, self.noise_stream = context.stream("latents"), context.stream("noise")
         self._judge = Judge(
             self.discriminator,
@@ -235,6 +236,7 @@ class Adversarial:
 
     def _play(self, due: list[Due]) -> Gradients:
         """The whole step on the device, one update of D for each entry of ``due``: what a graph records."""
+        self._rows.clear()  # of a step that could not be recorded to its end
         for penalties, round_ in zip(due, self._rounds(len(due) - self._loss.reuse), strict=False):
             self._update_discriminator(penalties, round_)
         game = self._game()
@@ -331,7 +333,7 @@ class Adversarial:
     def _fake(self, labels: Tensor | None, batches: int = 1) -> Tensor:
         """Batches of generated samples from fresh latents."""
         z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
-        with self._watch("G"), self._device.precision(), separate(self.generator, batches):
+        with self._watch("G"), self._device.precision(), self._separate(batches):
             fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
         return fake
 

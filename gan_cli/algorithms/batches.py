@@ -17,13 +17,14 @@ def couples_samples(network: nn.Module) -> bool:
     return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
 
 
-def separate(network: nn.Module, batches: int) -> contextlib.AbstractContextManager[Any]:
-    """The context for a pass over ``batches`` minibatches of one size, one behind the other.
+def separator(network: nn.Module) -> Callable[[int], contextlib.AbstractContextManager[Any]]:
+    """What gives the context for a pass of the network over a number of minibatches of one size, one behind the other.
 
     Batch norm takes the statistics of each by itself, in their order, as it would in a pass for each; its counter
     alone, which nothing here reads, goes up once.
     """
-    return _Separate(batches) if batches > 1 and couples_samples(network) else contextlib.nullcontext()
+    coupled = couples_samples(network)
+    return lambda batches: _Separate(batches) if coupled and batches > 1 else contextlib.nullcontext()
 
 
 class _Separate(TorchFunctionMode):

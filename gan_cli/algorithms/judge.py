@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.batches import separate
+from gan_cli.algorithms.batches import separator
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
@@ -35,6 +35,7 @@ class Judge:
         self.sigma = 0.0
         self._device = device
         self._call = device.prepare(network)
+        self._separate = separator(network)
         self._pac = pac
         self._noise = noise
         self._noise_stream = noise_stream
@@ -76,7 +77,7 @@ class Judge:
             packs = self.pack(self._augment(single, self._augment_stream))
         if self._noise is not None:
             packs = add_noise(packs, self._sigma, self._noise_stream)
-        with self._device.precision(), separate(self.network, batches):
+        with self._device.precision(), self._separate(batches):
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
 

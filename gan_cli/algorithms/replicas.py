@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
+from torch.func import stack_module_state
 
 from gan_cli.algorithms.adversarial import Adversarial, Context, Gradients
 from gan_cli.config import LossSection
@@ -124,8 +124,9 @@ class _StackedNetwork(nn.Module):
         self._names = {_plain(name): name for name in (*weights, *buffers)}
         for name, value in buffers.items():
             self.register_buffer(_plain(name), value)
-        # Not a part of this module: it lends its layers, but not its weights.
+        # Not a part of this module: it lends its layers, and for each pass is lent the weights of a run.
         self._skeleton = [copy.deepcopy(networks[0]).to("meta")]
+        self._places = _places(self._skeleton[0], [*weights, *buffers])
 
     def train(self, mode: bool = True) -> _StackedNetwork:
         """Bring all layers into training or evaluation mode."""
@@ -145,17 +146,31 @@ class _StackedNetwork(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """What each network makes of its rows."""
 
-        def single(values: dict[str, Tensor], *rows: Tensor) -> Tensor:
-            out: Tensor = functional_call(self._skeleton[0], values, rows)
+        def single(values: list[Tensor], *rows: Tensor) -> Tensor:
+            # What torch.func.functional_call does, but for its search of all modules at every call.
+            for (slots, name), value in zip(self._places, values, strict=True):
+                slots[name] = value
+            out: Tensor = self._skeleton[0](*rows)
             return out
 
         batches = len(inputs[0]) // (self._lanes * self._batch_size)
-        out: Tensor = torch.vmap(single)(self.values(), *(self._by_run(rows, batches) for rows in inputs))
+        values = [*self._weights.values(), *self._buffers.values()]
+        out: Tensor = torch.vmap(single)(values, *(self._by_run(rows, batches) for rows in inputs))
         return out.reshape(self._lanes, batches, -1, *out.shape[2:]).transpose(0, 1).flatten(0, 2)
 
     def _by_run(self, rows: Tensor, batches: int) -> Tensor:
         """``(k N B, ...) -> (N, k B, ...)``."""
         return rows.reshape(batches, self._lanes, -1, *rows.shape[1:]).transpose(0, 1).flatten(1, 2)
+
+
+def _places(network: nn.Module, names: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
+    """Where a module keeps the parameters and buffers of these names: the dictionary, and the key in it."""
+    places: list[tuple[dict[str, Any], str]] = []
+    for path in names:
+        owner, _, name = path.rpartition(".")
+        module = network.get_submodule(owner)
+        places.append((module._parameters if name in module._parameters else module._buffers, name))
+    return places
 
 
 @dataclass(frozen=True)

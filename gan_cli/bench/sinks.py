@@ -17,7 +17,7 @@ from gan_cli.compose import Composition
 from gan_cli.config import TrainSection
 from gan_cli.errors import DivergedError
 from gan_cli.progress import Overheard
-from gan_cli.run import choices
+from gan_cli.run import choices, whole
 from gan_cli.rundir import RunDirectory
 from gan_cli.telemetry import Telemetry
 
@@ -45,7 +45,7 @@ def seconds(trial: Trial, composition: Composition, train: TrainSection) -> dict
 
         def save() -> None:
             telemetry.flush()
-            state = {"step": trial.step, "algorithm": trial.algorithm.state_dict(), "telemetry": telemetry.state_dict()}
+            state = whole(trial.step, trial.algorithm.state_dict(), telemetry)
             checkpoint.save(directory.checkpoints, trial.step, state, train.keep_checkpoints)
 
         acts = {"report": report, "picture": picture, "checkpoint": save}

@@ -1,0 +1,72 @@
+"""Other processes on the same cores are noticed: before a run, and while it is under way."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli import contention, device
+from gan_cli.config import DeviceKind, DeviceSection
+from gan_cli.contention import Contention, busy_cores
+from gan_cli.device import Work, choose
+from gan_cli.progress import Console
+from tests.conftest import SHORT, TINY, Command
+
+LARGE = Work(10**10, convolutional=True, widest=2**20)
+
+
+@pytest.mark.parametrize(
+    ("line", "busy"), [("0.2 0.1 0.1 1/80 11", 0), ("0.2 0.1 0.1 4/80 11", 3), ("", 0), ("a b", 0)]
+)
+def test_busy_cores_are_those_of_others(line: str, busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda self: line)
+    monkeypatch.setattr(contention, "BETWEEN", 0.0)
+    assert busy_cores() == busy
+
+
+@pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
+def test_large_networks_get_the_cores_that_are_idle(busy: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "USUAL_THREADS", 4)
+    monkeypatch.setattr(device, "busy_cores", lambda: busy)
+    choose(DeviceSection(kind=DeviceKind.cpu), LARGE)
+    assert torch.get_num_threads() == threads
+    choose(DeviceSection(kind=DeviceKind.cpu, threads=2), LARGE)
+    assert torch.get_num_threads() == 2
+
+
+def test_resumed_run_computes_with_the_threads_it_had(
+    gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = (*SHORT, *TINY, "hydra.run.dir=run")
+    monkeypatch.setattr(device, "WORTH_THREADS", 0)
+    monkeypatch.setattr(device, "busy_cores", lambda: 0)
+    assert gan_train(*run).status == 0
+    usual = torch.get_num_threads()
+    monkeypatch.setattr(device, "busy_cores", lambda: 99)
+    assert gan_train("resume=run", "train.steps=3").status == 0
+    assert torch.get_num_threads() == usual
+    assert gan_train("resume=run", "train.steps=4", "device.threads=1").status == 0
+    assert torch.get_num_threads() == 1
+
+
+def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
+    losses = iter([0, 0, 10**6, 10**7, 10**8, 10**9])
+    monkeypatch.setattr(contention, "_losses", lambda: next(losses))
+    console = Console(10, threads=2)
+    console.open(0)
+    for step in range(4):
+        console.say(step, {"x": 1.0})
+    console.close()
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(said) == 1, said
+    assert "device.threads=1" in said[0]
+
+
+def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter(range(0, 10**9, 10**6))
+    monkeypatch.setattr(contention, "_losses", lambda: next(losses))
+    assert not any(Contention(1).noticed() for _ in range(5))
