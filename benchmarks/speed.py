@@ -74,7 +74,7 @@ class StartUp:
 ROWS: Mapping[str, Row] = {
     "mlp_wgan": Row("bench_mlp_wgan", 320, 10.0, {"auto": 2.0, "fp32": 1.6}),
     "mlp_gan": Row("bench_mlp_gan", 64, 10.0, {"auto": 2.0}),
-    "dcgan64": Row("bench_dcgan64", 64, 15.0, {"auto": 2.2, "fp32": 1.25}),
+    "dcgan64": Row("bench_dcgan64", 64, 30.0, {"auto": 2.2, "fp32": 1.25}),
 }
 START_UP = "start_up"
 START_UPS = (
@@ -336,7 +336,7 @@ def main() -> None:
     rows = [*ROWS, START_UP]
     parser.add_argument("--rows", nargs="+", choices=rows, default=rows, metavar="ROW", help=", ".join(rows))
     parser.add_argument("--pairs", type=int, default=5, help="pairs a row, and runs of each start-up command")
-    parser.add_argument("--seconds", type=float, help="of each run; by default 10 or 15, as the row needs")
+    parser.add_argument("--seconds", type=float, help="of each run; by default 10 or 30, as the row needs")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GAN_DATA", "~/.cache/gan_cli")))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
     arguments = parser.parse_args()

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli import checkpoint, nodes
-from gan_cli.algorithms.adversarial import Adversarial, Context, Watch, unwatched
+from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.batches import couples_samples
+from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
 from gan_cli.config import Config, LossSection

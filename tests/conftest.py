@@ -14,6 +14,9 @@ import pytest
 
 from gan_cli.cli import bench, export, sample, train
 
+# Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Overrides that make any run small and quick.
 TINY = ("architecture=mlp", "architecture.generator_hidden=[8]", "architecture.discriminator_hidden=[8]")
 SHORT = ("train.steps=2", "train.batch_size=4", "train.log_every=1", "train.sample_count=4")
@@ -90,6 +93,11 @@ def gan_export(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
 def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """``gan-bench`` in this process, in an empty working directory."""
     return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged, each record once: pytest hears loggers that do not propagate twice where they do after all."""
+    return list({id(record): record.getMessage() for record in caplog.records}.values())
 
 
 def start_gan_train(*arguments: object) -> subprocess.Popen[str]:

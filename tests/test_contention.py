@@ -13,7 +13,7 @@ from gan_cli.config import DeviceKind, DeviceSection
 from gan_cli.contention import Contention, busy_cores
 from gan_cli.device import Work, choose
 from gan_cli.progress import Console
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, said
 
 LARGE = Work(10**10, convolutional=True, widest=2**20)
 
@@ -61,9 +61,7 @@ def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     for step in range(4):
         console.say(step, {"x": 1.0})
     console.close()
-    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(said) == 1, said
-    assert "device.threads=1" in said[0]
+    assert sum("device.threads=1" in line for line in said(caplog)) == 1
 
 
 def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,7 +233,7 @@ def test_preview_has_one_row_a_class_and_one_latent_a_column() -> None:
     preview = algorithm.preview()
     assert preview.samples.shape == (60, 1, 8, 8)
     assert preview.columns == 6
-    latents, labels = algorithm._preview_latents.reshape(10, 6, -1), algorithm._preview_labels
+    latents, labels = algorithm._showcase._latents.reshape(10, 6, -1), algorithm._showcase._labels
     assert torch.equal(latents[0], latents[9])
     assert labels is not None
     assert labels.reshape(10, 6)[:, 0].tolist() == list(range(10))

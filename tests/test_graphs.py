@@ -17,6 +17,7 @@ from gan_cli.compose import compose, register
 from gan_cli.device import Device
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import Recording, Replayed, Result
+from tests.conftest import said
 from tests.recorders import FakeRecorder
 
 PLANE = (
@@ -165,7 +166,7 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
     for step in range(6):
         run("kind", lambda step=step: steps.append(step))
     assert steps == [0, 1, 2, 3, 4, 5]
-    (message,) = [record.getMessage() for record in caplog.records]
+    (message,) = said(caplog)
     assert message.startswith("device.graph: steps run as they are")
     assert message.endswith("operation not permitted when stream is capturing")
 

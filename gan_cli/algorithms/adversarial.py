@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
 from gan_cli.algorithms.batches import separator
+from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge, margins
+from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
-from gan_cli.device import Device, RandomState, seeded_generator
+from gan_cli.device import RandomState, seeded_generator
 from gan_cli.graphs import Replayed
-from gan_cli.latents import fixed_latents
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
     Architecture,
     Augmentation,
-    FloatArray,
-    IntArray,
     Judged,
     Objective,
     Penalty,
@@ -36,71 +33,13 @@ from gan_cli.protocols import (
     Sampler,
     Schedule,
     Side,
-    Surface,
 )
-from gan_cli.streams import SeededStream, Stream
 
-SURFACE_RESOLUTION = 64
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8
 
 # The penalties, by name, that are due in one update of D.
 Due: TypeAlias = tuple[str, ...]
-# Opens a context around a part of a step, for whoever wants to know how long it takes.
-Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
-
-
-def unwatched(part: str) -> contextlib.AbstractContextManager[Any]:
-    """Nobody wants to know."""
-    return contextlib.nullcontext()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a run settles before there is an algorithm.
-
-    Attributes:
-        shape: shape of one sample.
-        classes: how many classes G and D are told; 0: they are told none.
-        device: where and how to compute.
-        seed: of the run.
-        batch_size: samples per update.
-        pac: samples that D judges as one.
-        log_every: steps between two reports.
-        sample_count: samples in a preview.
-        half_life: of the generator's moving average, in steps.
-        labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
-        points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
-        watch: is told of the parts of a step: data, G, D, optimizer.
-        lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
-        streams: name -> random stream; None: those of the seed.
-    """
-
-    shape: tuple[int, ...]
-    classes: int
-    device: Device
-    seed: int
-    batch_size: int
-    pac: int
-    log_every: int
-    sample_count: int
-    half_life: float
-    labels: IntArray | None = None
-    points: FloatArray | None = None
-    watch: Watch = unwatched
-    lanes: int = 1
-    streams: Mapping[str, Stream] | None = None
-
-    def stream(self, name: str) -> Stream:
-        """The random stream of that name."""
-        if self.streams is not None:
-            return self.streams[name]
-        return SeededStream(self.seed, name, self.device.torch_device)
-
-    @property
-    def pack_shape(self) -> tuple[int, ...]:
-        """Shape of what D judges as one sample."""
-        return (self.pac * self.shape[0], *self.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -200,8 +139,7 @@ class Adversarial:
         streams = (self.latent_stream, sampler, self._judge)
         generators = [self._penalty_stream, *(each for stream in streams for each in stream.generators)]
         self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
-        self._preview_columns, self._preview_labels = _preview_classes(context)
-        self._preview_latents = _preview_latents(context, self.latent_dim, self._preview_columns).to(on)
+        self._showcase = Showcase(context, self.latent_dim)
 
     @property
     def images_seen(self) -> int:
@@ -399,28 +337,7 @@ class Adversarial:
     @torch.no_grad()
     def preview(self) -> Preview:
         """Samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
-        network, labels = self.average.network, self._preview_labels
-        with self._device.precision():
-            samples: Tensor = network(self._preview_latents, *([] if labels is None else [labels]))
-        surface = None if self.context.points is None else self._surface(samples, self.context.points)
-        return Preview(samples.float().cpu().numpy(), surface, self._preview_columns)
-
-    def _surface(self, samples: Tensor, points: FloatArray) -> Surface:
-        """D over a square that holds all real points and, unless they fly far, all generated ones."""
-        reach = float(np.abs(points).max())
-        extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
-        ticks = torch.linspace(-extent, extent, SURFACE_RESOLUTION, device=self._device.torch_device)
-        y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
-        mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
-        # A pack that is looked at holds a point of the mesh and real ones: what D says of this point among those.
-        companions = torch.from_numpy(points).to(mesh)[: self.context.pac - 1].flatten().expand(len(mesh), -1)
-        # In evaluation mode, so that looking changes nothing: no running mean, no step of a power iteration.
-        self.discriminator.eval()
-        with self._device.precision():
-            logits = self.discriminator(torch.cat([mesh, companions], dim=1)).float()
-        self.discriminator.train()
-        scores = self._objective.score(logits).reshape(x.shape)
-        return Surface(scores.cpu().numpy(), points, extent)
+        return self._showcase.preview(self.average.network, self.discriminator, self._objective)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving average, optimizers, random streams, sampler, accumulators and counters."""
@@ -473,24 +390,6 @@ def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
     kept = (share * len(losses)).ceil()
     rank = logits.detach().argsort(descending=True).argsort()
     return torch.where(rank < kept, losses, 0.0).sum() / kept
-
-
-def _preview_classes(context: Context) -> tuple[int | None, Tensor | None]:
-    """Columns of the preview's grid and the label of each of its samples: one row a class, as far as they go."""
-    if context.classes == 0:
-        return None, None
-    rows = min(context.classes, context.sample_count)
-    columns = max(1, context.sample_count // rows)
-    return columns, torch.arange(rows, device=context.device.torch_device).repeat_interleave(columns)
-
-
-def _preview_latents(context: Context, latent_dim: int, columns: int | None) -> Tensor:
-    """Latents of the preview: points are many, and in a grid of classes each column shares one latent."""
-    if columns is None:
-        count = context.sample_count * (16 if len(context.shape) == 1 else 1)
-        return fixed_latents(context.seed, count, latent_dim)
-    rows = min(context.classes, context.sample_count)
-    return fixed_latents(context.seed, columns, latent_dim).repeat(rows, 1)
 
 
 def _global_norm(gradients: list[Tensor | None]) -> float:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
 
-from gan_cli.algorithms.adversarial import Adversarial, Context, Gradients
+from gan_cli.algorithms.adversarial import Adversarial, Gradients
+from gan_cli.algorithms.context import Context
 from gan_cli.config import LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.optim import Recipe, ScheduledOptimizer

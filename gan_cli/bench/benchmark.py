@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_cli import __version__, build
-from gan_cli.algorithms.adversarial import Watch, unwatched
+from gan_cli.algorithms.context import Watch, unwatched
 from gan_cli.bench import flops, memory, results, sinks, trace
 from gan_cli.bench.results import Network, Peak, Result, Row, Setting, Speed, Work
 from gan_cli.bench.trial import Trial

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gan_cli.algorithms.adversarial import Watch, unwatched
+from gan_cli.algorithms.context import Watch, unwatched
 
 # What goes by in no part.
 REST = "rest"

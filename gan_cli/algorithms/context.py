@@ -1,0 +1,68 @@
+"""What a run settles before there is an algorithm."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gan_cli.device import Device
+from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.streams import SeededStream, Stream
+
+# Opens a context around a part of a step, for whoever wants to know how long it takes.
+Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
+
+
+def unwatched(part: str) -> contextlib.AbstractContextManager[Any]:
+    """Nobody wants to know."""
+    return contextlib.nullcontext()
+
+
+@dataclass(frozen=True)
+class Context:
+    """The circumstances of a game.
+
+    Attributes:
+        shape: shape of one sample.
+        classes: how many classes G and D are told; 0: they are told none.
+        device: where and how to compute.
+        seed: of the run.
+        batch_size: samples per update.
+        pac: samples that D judges as one.
+        log_every: steps between two reports.
+        sample_count: samples in a preview.
+        half_life: of the generator's moving average, in steps.
+        labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
+        points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
+        watch: is told of the parts of a step: data, G, D, optimizer.
+        lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
+        streams: name -> random stream; None: those of the seed.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    device: Device
+    seed: int
+    batch_size: int
+    pac: int
+    log_every: int
+    sample_count: int
+    half_life: float
+    labels: IntArray | None = None
+    points: FloatArray | None = None
+    watch: Watch = unwatched
+    lanes: int = 1
+    streams: Mapping[str, Stream] | None = None
+
+    def stream(self, name: str) -> Stream:
+        """The random stream of that name."""
+        if self.streams is not None:
+            return self.streams[name]
+        return SeededStream(self.seed, name, self.device.torch_device)
+
+    @property
+    def pack_shape(self) -> tuple[int, ...]:
+        """Shape of what D judges as one sample."""
+        return (self.pac * self.shape[0], *self.shape[1:])

@@ -1,0 +1,66 @@
+"""What a person is shown of a game: samples from latents that stay, and D's surface where the data are points."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli.algorithms.context import Context
+from gan_cli.latents import fixed_latents
+from gan_cli.protocols import FloatArray, Objective, Preview, Surface
+
+SURFACE_RESOLUTION = 64
+
+
+class Showcase:
+    """The run's fixed latents and, where there are classes, their labels: one row of the grid a class."""
+
+    def __init__(self, context: Context, latent_dim: int) -> None:
+        self._context = context
+        self._device = context.device
+        self._columns, self._labels = _classes(context)
+        self._latents = _latents(context, latent_dim, self._columns).to(self._device.torch_device)
+
+    def preview(self, generator: nn.Module, discriminator: nn.Module, objective: Objective) -> Preview:
+        """Samples of G, with D over the plane behind them where they are points. Waits for the device."""
+        with self._device.precision():
+            samples: Tensor = generator(self._latents, *([] if self._labels is None else [self._labels]))
+        points = self._context.points
+        surface = None if points is None else self._surface(samples, points, discriminator, objective)
+        return Preview(samples.float().cpu().numpy(), surface, self._columns)
+
+    def _surface(self, samples: Tensor, points: FloatArray, discriminator: nn.Module, objective: Objective) -> Surface:
+        """D over a square that holds all real points and, unless they fly far, all generated ones."""
+        reach = float(np.abs(points).max())
+        extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
+        ticks = torch.linspace(-extent, extent, SURFACE_RESOLUTION, device=self._device.torch_device)
+        y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
+        mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
+        # A pack that is looked at holds a point of the mesh and real ones: what D says of this point among those.
+        companions = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
+        # In evaluation mode, so that looking changes nothing: no running mean, no step of a power iteration.
+        discriminator.eval()
+        with self._device.precision():
+            logits = discriminator(torch.cat([mesh, companions], dim=1)).float()
+        discriminator.train()
+        scores = objective.score(logits).reshape(x.shape)
+        return Surface(scores.cpu().numpy(), points, extent)
+
+
+def _classes(context: Context) -> tuple[int | None, Tensor | None]:
+    """Columns of the preview's grid and the label of each of its samples: one row a class, as far as they go."""
+    if context.classes == 0:
+        return None, None
+    rows = min(context.classes, context.sample_count)
+    columns = max(1, context.sample_count // rows)
+    return columns, torch.arange(rows, device=context.device.torch_device).repeat_interleave(columns)
+
+
+def _latents(context: Context, latent_dim: int, columns: int | None) -> Tensor:
+    """Latents of the preview: points are many, and in a grid of classes each column shares one latent."""
+    if columns is None:
+        count = context.sample_count * (16 if len(context.shape) == 1 else 1)
+        return fixed_latents(context.seed, count, latent_dim)
+    rows = min(context.classes, context.sample_count)
+    return fixed_latents(context.seed, columns, latent_dim).repeat(rows, 1)
