@@ -23,6 +23,7 @@ class Window:
 
     def __init__(self, rows: int, width: int, device: torch.device) -> None:
         self._buffer = torch.zeros(max(1, min(rows, CAPACITY // width)), width, device=device)
+        self._places = torch.arange(len(self._buffer), device=device)
         self.added = torch.zeros((), dtype=torch.int64, device=device)
 
     @torch.no_grad()
@@ -30,7 +31,8 @@ class Window:
         """Append rows ``(R, width)``; the oldest rows make room when the window is full."""
         room = len(self._buffer)
         skipped = max(0, len(values) - room)
-        places = torch.arange(skipped, len(values), device=values.device).add_(self.added).remainder_(room)
+        start = self.added + skipped if skipped else self.added
+        places = (self._places[: len(values) - skipped] + start) % room
         self._buffer.index_copy_(0, places, values[skipped:].detach())
         self.added.add_(len(values))
 

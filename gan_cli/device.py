@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import logging
 import os
@@ -16,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_cli import processor
 from gan_cli.config import DeviceKind, DeviceSection, Precision
-from gan_cli.contention import busy_cores
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
 
@@ -28,9 +27,6 @@ logger = logging.getLogger(__name__)
 WORTH_THREADS = 100e6
 # torch's own choice, before an earlier run of the same process could change it.
 USUAL_THREADS = torch.get_num_threads()
-# Parameters of the C library's mallopt, from malloc.h: from which size on blocks get pages of their own, and how much
-# free memory goes back to the system.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 # Weights of a fully connected layer from which on a CPU gains more by bf16 products than it loses by rounding to bf16.
 WORTH_BF16 = 2**18
 
@@ -136,16 +132,19 @@ def choose(section: DeviceSection, work: Work) -> Device:
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
     if section.compile:
         _prepare_compiler(kind)
-    small = kind == "cpu" and work.forward_flops < WORTH_THREADS
-    torch.set_num_threads(section.threads or (1 if small else _idle_cores() if kind == "cpu" else USUAL_THREADS))
+    torch.set_num_threads(section.threads or _threads(kind, work))
     torch.use_deterministic_algorithms(section.deterministic)
     if section.deterministic and kind == "cuda":
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    _choose_float32_products(kind, section.tf32)
-    _keep_freed_memory()
-    gains = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and _cpu_gains_by_bf16(work)
-    bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and gains)
+    processor.keep_freed_memory()
+    if kind == "cpu":
+        processor.choose_float32_products()
+    else:
+        # A GPU may round the factors of float32 products to TF32, to 10 bits, if it is allowed to.
+        torch.set_float32_matmul_precision("high" if section.tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = section.tf32
+    bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and _gains_by_bf16(kind, work))
     device = Device(
         torch_device=torch.device(kind),
         autocast=torch.bfloat16 if bf16 else None,
@@ -158,19 +157,17 @@ def choose(section: DeviceSection, work: Work) -> Device:
     return device
 
 
-def _idle_cores() -> int:
-    """Threads for networks that gain by several: no more than find a core of their own."""
-    busy = busy_cores()
-    threads = max(1, USUAL_THREADS - busy)
-    if threads < USUAL_THREADS:
-        logger.info(
-            "threads: %d of %d, since other processes keep %d cores busy (device.threads=%d insists)",
-            threads,
-            USUAL_THREADS,
-            busy,
-            USUAL_THREADS,
-        )
-    return threads
+def _threads(kind: str, work: Work) -> int:
+    """CPU threads, where nobody asks for a number."""
+    if kind != "cpu":
+        return USUAL_THREADS
+    return 1 if work.forward_flops < WORTH_THREADS else processor.idle_cores(USUAL_THREADS)
+
+
+def _gains_by_bf16(kind: str, work: Work) -> bool:
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return kind == "cpu" and processor.multiplies_bf16() and (work.convolutional or work.widest >= WORTH_BF16)
 
 
 def _prepare_compiler(kind: str) -> None:
@@ -182,49 +179,6 @@ def _prepare_compiler(kind: str) -> None:
             " (the environment variable CXX names another)"
         )
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path("~/.cache/gan_cli/compiled").expanduser()))
-
-
-def _choose_float32_products(kind: str, tf32: bool) -> None:
-    """Choose how products of float32 matrices are computed.
-
-    A GPU may round factors to TF32, to 10 bits, if it is allowed to. On a CPU no factor is rounded. But where torch
-    would use MKL, which leaves half the speed of AMD's AVX-512 unused, "medium" makes it use oneDNN. That may round to
-    bf16, and on processors with AMX does; on others it computes in float32 all the same, which is tried out here.
-    """
-    if kind == "cuda":
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = tf32
-        return
-    torch.set_float32_matmul_precision("medium" if kind == "cpu" else "highest")
-    if kind == "cpu" and not all(map(_is_exact, (8, 64, 512))):
-        torch.set_float32_matmul_precision("highest")
-
-
-def _is_exact(size: int) -> bool:
-    """Whether a product of float32 matrices, ``(size, size)``, is one of float32 numbers."""
-    stream = torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, size, size, generator=stream)
-    exact = a.double() @ b.double()
-    return bool((a @ b - exact).abs().max() < 1e-5 * exact.abs().max())
-
-
-def _keep_freed_memory() -> None:
-    """Keep what a step frees for the next one.
-
-    The C library returns large blocks to the system and asks for them again, and the system clears every page of them
-    anew: up to half the time of a step whose tensors have a few megabytes each.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library has other ways
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _cpu_gains_by_bf16(work: Work) -> bool:
-    """Whether the processor multiplies bf16 numbers faster than float32 ones, and the networks are large enough."""
-    able = torch.cpu.get_capabilities()
-    instructions = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
-    return bool(instructions) and (work.convolutional or work.widest >= WORTH_BF16)
 
 
 def _available_kind(kind: DeviceKind) -> str:

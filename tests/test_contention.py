@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_cli import contention, device
+from gan_cli import contention, device, processor
 from gan_cli.config import DeviceKind, DeviceSection
 from gan_cli.contention import Contention, busy_cores
 from gan_cli.device import Work, choose
@@ -30,7 +30,7 @@ def test_busy_cores_are_those_of_others(line: str, busy: int, monkeypatch: pytes
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
 def test_large_networks_get_the_cores_that_are_idle(busy: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "USUAL_THREADS", 4)
-    monkeypatch.setattr(device, "busy_cores", lambda: busy)
+    monkeypatch.setattr(processor, "busy_cores", lambda: busy)
     choose(DeviceSection(kind=DeviceKind.cpu), LARGE)
     assert torch.get_num_threads() == threads
     choose(DeviceSection(kind=DeviceKind.cpu, threads=2), LARGE)
@@ -42,10 +42,10 @@ def test_resumed_run_computes_with_the_threads_it_had(
 ) -> None:
     run = (*SHORT, *TINY, "hydra.run.dir=run")
     monkeypatch.setattr(device, "WORTH_THREADS", 0)
-    monkeypatch.setattr(device, "busy_cores", lambda: 0)
+    monkeypatch.setattr(processor, "busy_cores", lambda: 0)
     assert gan_train(*run).status == 0
     usual = torch.get_num_threads()
-    monkeypatch.setattr(device, "busy_cores", lambda: 99)
+    monkeypatch.setattr(processor, "busy_cores", lambda: 99)
     assert gan_train("resume=run", "train.steps=3").status == 0
     assert torch.get_num_threads() == usual
     assert gan_train("resume=run", "train.steps=4", "device.threads=1").status == 0

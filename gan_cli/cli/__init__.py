@@ -22,9 +22,9 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
     nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     # torch's OpenMP reads this when it is loaded. Its threads wait for each other by spinning for milliseconds, which
-    # makes a run beside another busy process twenty times slower. So many turns take some 30 microseconds: most waits
-    # are over by then, and a run that is alone loses a tenth at the most.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # makes a run beside another busy process twenty times slower. So many turns take some 100 microseconds: most waits
+    # are over by then, so a run that is alone loses nothing that could be measured.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         status = work()
     except UserError as error:
