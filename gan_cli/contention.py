@@ -7,25 +7,52 @@ process, the rest burn theirs. Two runs with two threads each on two cores have 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
-import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 # How often a run that is alone loses a core is a few dozen times a second; beside others, hundreds to thousands.
 MOST_LOSSES = 200.0
-GLANCES, BETWEEN = 9, 0.01
 
 
-def busy_cores() -> int:
-    """Cores that others keep busy at the moment; 0 where the system does not tell."""
-    running = []
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for _ in range(GLANCES):
-            # "0.20 0.18 0.12 3/80 11206": three are running, and one of them is this thread.
-            running.append(int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0]))
-            time.sleep(BETWEEN)
-    return max(0, int(statistics.median(running)) - 1) if running else 0
+@dataclass(frozen=True)
+class Spent:
+    """Seconds, all from some beginning.
+
+    Attributes:
+        wall: on the clock.
+        cores: of computing on this process's cores, by whomever.
+        own: of that, by this process.
+    """
+
+    wall: float
+    cores: float
+    own: float
+
+    @classmethod
+    def now(cls) -> Spent:
+        """As the system counts it; no computing where it does not."""
+        cores = 0.0
+        with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
+            ours = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+            lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+            # A core's jiffies: user, nice, system, idle, waiting for a disk, interrupts of two kinds.
+            spent = [[int(number) for number in line[1:8]] for line in lines if line[0] in ours]
+            cores = sum(sum(core) - core[3] - core[4] for core in spent) / os.sysconf("SC_CLK_TCK")
+        return cls(time.perf_counter(), cores, time.process_time())
+
+
+# When the process began: its imports take long enough to tell what others do meanwhile.
+BEGAN = Spent.now()
+
+
+def busy_cores(began: Spent = BEGAN) -> int:
+    """Cores that others have kept busy since this process began, on average; 0 where the system does not tell."""
+    now = Spent.now()
+    others = (now.cores - began.cores) - (now.own - began.own)
+    return max(0, round(others / max(now.wall - began.wall, 0.1)))
 
 
 class Contention:

@@ -23,7 +23,7 @@ def idle_cores(usual: int) -> int:
     threads = max(1, usual - busy)
     if threads < usual:
         logger.info(
-            "threads: %d of %d, since other processes keep %d cores busy (device.threads=%d insists)",
+            "threads: %d of %d, since other processes keep %d busy (device.threads=%d insists)",
             threads,
             usual,
             busy,

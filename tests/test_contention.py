@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from gan_cli import contention, device, processor
 from gan_cli.config import DeviceKind, DeviceSection
-from gan_cli.contention import Contention, busy_cores
+from gan_cli.contention import Contention, Spent, busy_cores
 from gan_cli.device import Work, choose
 from gan_cli.progress import Console
 from tests.conftest import SHORT, TINY, Command, said
@@ -19,12 +20,27 @@ LARGE = Work(10**10, convolutional=True, widest=2**20)
 
 
 @pytest.mark.parametrize(
-    ("line", "busy"), [("0.2 0.1 0.1 1/80 11", 0), ("0.2 0.1 0.1 4/80 11", 3), ("", 0), ("a b", 0)]
+    ("others", "busy"), [(0.0, 0), (0.4, 0), (0.6, 1), (2.2, 2), (-0.5, 0)], ids=["idle", "hardly", "one", "two", "odd"]
 )
-def test_busy_cores_are_those_of_others(line: str, busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda self: line)
-    monkeypatch.setattr(contention, "BETWEEN", 0.0)
-    assert busy_cores() == busy
+def test_busy_cores_are_those_of_others(others: float, busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over two seconds, in which this process has computed for one and a half itself."""
+    now = Spent(wall=12.0, cores=101.5 + 2 * others, own=6.5)
+    monkeypatch.setattr(Spent, "now", classmethod(lambda cls: now))
+    assert busy_cores(Spent(wall=10.0, cores=100.0, own=5.0)) == busy
+
+
+@pytest.mark.parametrize("text", ["", "cpu0 1 2", "cpu0 a b c d e f g", "nothing of the kind"])
+def test_a_system_that_does_not_tell_has_no_busy_cores(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda self: text)
+    assert busy_cores(Spent.now()) == 0
+
+
+def test_what_the_system_tells_is_seconds_of_computing() -> None:
+    began = Spent.now()
+    while time.process_time() - began.own < 0.3:
+        pass
+    spent = Spent.now()
+    assert spent.cores - began.cores > 0.2
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
 from gan_cli import __version__
 from gan_cli.errors import UserError
 
