@@ -23,7 +23,7 @@ LONG_AGO = 2.0**100
 class Recipe(ABC):
     """What every optimizer has: learning rates and their decay. ``lr_g`` and ``lr_d`` fall back to ``lr``.
 
-    ``decay`` is a factor on both rates over the steps.
+    ``decay`` is a factor on both rates over the steps. ``lr_g`` or ``lr_d`` = 0: that network stays as it is.
     """
 
     lr: float
@@ -33,9 +33,10 @@ class Recipe(ABC):
     decay: Schedule | None = None
 
     def __post_init__(self) -> None:
-        for key in ("lr", "lr_g", "lr_d"):
+        require(self.lr > 0, "lr", self.lr, "a number > 0")
+        for key in ("lr_g", "lr_d"):
             value = getattr(self, key)
-            require(value is None or value > 0, key, value, "a number > 0")
+            require(value is None or value >= 0, key, value, "a number >= 0 (0: this network stays as it is)")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "a number >= 0")
 
     def for_generator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.optim import Adam, MovingAverage, Recipe, RMSprop
+from gan_cli.optim import SGD, Adam, MovingAverage, Recipe, RMSprop
 from gan_cli.schedules import Linear
 
 START = np.array([0.5, -2.0, 3.0])
@@ -92,6 +92,19 @@ def test_decay_goes_on_from_a_restored_state_at_the_same_rate() -> None:
     second.load_state_dict(first.state_dict())
     second.set_step(6)
     assert second.rate == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("kind", [Adam, RMSprop, SGD])
+def test_network_with_a_rate_of_0_stays_as_it_is(kind: type[Recipe]) -> None:
+    start = torch.randn(5, generator=torch.Generator().manual_seed(0))
+    still, moving = start.clone().requires_grad_(), start.clone().requires_grad_()
+    recipe = kind(lr=0.1, lr_g=0.0)
+    for weights, optimizer in ((still, recipe.for_generator([still])), (moving, recipe.for_discriminator([moving]))):
+        for _ in range(3):
+            optimizer.differentiate(weights.square().sum())
+            optimizer.step()
+    assert torch.equal(still, start)
+    assert not torch.equal(moving, start)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,32 @@ class Norm(Enum):
     layer = "layer"
     instance = "instance"
     none = "none"
+
+
+class Activation(Enum):
+    """What follows the layers of a fully connected network."""
+
+    leaky_relu = "leaky_relu"
+    relu = "relu"
+    tanh = "tanh"
+
+    def layer(self) -> nn.Module:
+        """A new layer; the slope of leaky_relu below zero is 0.2."""
+        return _ACTIVATIONS[self]()
+
+
+_ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
+    Activation.leaky_relu: partial(nn.LeakyReLU, 0.2, inplace=True),
+    Activation.relu: partial(nn.ReLU, inplace=True),
+    Activation.tanh: nn.Tanh,
+}
+
+
+class Weights(Enum):
+    """How the weights of a fully connected network begin."""
+
+    uniform = "uniform"
+    orthogonal = "orthogonal"
 
 
 def norm_1d(kind: Norm, features: int, eps: float = 1e-5) -> list[nn.Module]:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.architectures.layers import (
+    Activation,
     LatentAndClass,
     Norm,
     Projection,
+    Weights,
     embedding,
     norm_1d,
     require_layers,
@@ -27,12 +29,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class MLP:
-    """Fully connected generator and discriminator, with LeakyReLU(0.2) between their layers.
+    """Fully connected generator and discriminator.
 
     Attributes:
         latent_dim: dimensions of z.
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
+        activation: what follows the hidden layers: leaky_relu (slope 0.2), relu or tanh.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
         norm_eps: what both networks' normalisations add to the variance. Torch's default is 1e-5; the most copied
@@ -42,8 +45,10 @@ class MLP:
         codes: how many of z's dimensions cut G into branches: the largest of the first ``codes`` chooses one of as many
             learned vectors, and G is steered by that and the rest of z. A continuous G draws bridges between modes
             that have nothing between them; equally likely branches need none. 0: none.
-        gain_g: factor on G's initial weights, which are torch's own: uniform of deviation ``(3 fan_in)^-1/2``. At 2.4
-            (He et al. 2015) a signal keeps its size through the layers, and G is steep from the start.
+        weights: how both networks begin. uniform: torch's own, of deviation ``(3 fan_in)^-1/2``. orthogonal: rows or
+            columns of length 1 at right angles (Saxe et al. 2014), and biases of 0.
+        gain_g: factor on G's initial weights. At 2.4 (He et al. 2015) a signal keeps its size through layers that
+            begin uniform, and G is steep from the start.
         gain_d: the same for D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
         class_embedding: dimensions of the class beside z, where there are classes.
@@ -52,11 +57,13 @@ class MLP:
     latent_dim: int = 100
     generator_hidden: tuple[int, ...] = (256, 512, 1024)
     discriminator_hidden: tuple[int, ...] = (512, 256)
+    activation: Activation = Activation.leaky_relu
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
     norm_eps: float = 1e-5
     octaves_d: int = 0
     codes: int = 0
+    weights: Weights = Weights.uniform
     gain_g: float = 1.0
     gain_d: float = 1.0
     spectral_norm: bool = False
@@ -78,11 +85,11 @@ class MLP:
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0) - self.codes, *self.generator_hidden]
-        layers = _hidden_layers(widths, self.norm_g, self.norm_eps)
+        layers = self._hidden_layers(widths, self.norm_g)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        chain = _amplified(nn.Sequential(*layers), self.gain_g)
+        chain = self._begun(nn.Sequential(*layers), self.gain_g)
         body = _Branches(self.codes, chain, self.generator_hidden[0]) if self.codes else chain
         return LatentAndClass(body, embedding(classes, self.class_embedding))
 
@@ -90,10 +97,30 @@ class MLP:
         """``(N, *shape) -> (N,)`` logits."""
         waves = [_Waves(self.octaves_d)] if self.octaves_d else []
         widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
-        features = nn.Sequential(nn.Flatten(), *waves, *_hidden_layers(widths, self.norm_d, self.norm_eps))
+        features = nn.Sequential(nn.Flatten(), *waves, *self._hidden_layers(widths, self.norm_d))
         network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
-        _amplified(network, self.gain_d)
+        self._begun(network, self.gain_d)
         return spectrally_normalised(network) if self.spectral_norm else network
+
+    def _hidden_layers(self, widths: Sequence[int], norm: Norm) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for index, (before, after) in enumerate(pairwise(widths)):
+            layers.append(nn.Linear(before, after))
+            if index > 0:
+                layers += norm_1d(norm, after, self.norm_eps)
+            layers.append(self.activation.layer())
+        return layers
+
+    @torch.no_grad()
+    def _begun(self, network: Network, gain: float) -> Network:
+        """The network with the initial weights of its linear layers, multiplied by ``gain``, in place."""
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                if self.weights is Weights.orthogonal:
+                    nn.init.orthogonal_(layer.weight)
+                    nn.init.zeros_(layer.bias)
+                layer.weight.mul_(gain)
+        return network
 
 
 class _Waves(nn.Module):
@@ -123,22 +150,3 @@ class _Branches(nn.Module):
         chosen = z[:, : self.codes].argmax(1)
         samples: Tensor = self.rest(self.first(z[:, self.codes :]) + self.table(chosen))
         return samples
-
-
-def _hidden_layers(widths: Sequence[int], norm: Norm, eps: float) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(pairwise(widths)):
-        layers.append(nn.Linear(before, after))
-        if index > 0:
-            layers += norm_1d(norm, after, eps)
-        layers.append(nn.LeakyReLU(0.2, inplace=True))
-    return layers
-
-
-@torch.no_grad()
-def _amplified(network: Network, gain: float) -> Network:
-    """The network with its linear layers' weights multiplied by ``gain``, in place; biases stay."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            layer.weight.mul_(gain)
-    return network

@@ -1,0 +1,132 @@
+"""Generators whose distribution is known in closed form, for tests of theory: a Gaussian and a segment in the plane.
+
+Both are affine in what they draw, and their few parameters are learned like any others; ``optimizer.lr_g=0`` keeps
+them. Their discriminators are the fully connected ones of ``mlp.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.architectures.layers import Activation, Norm
+from gan_cli.architectures.mlp import MLP
+from gan_cli.errors import ConfigError, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known(ABC):
+    """What both have: as many dimensions of z as samples have, and a discriminator.
+
+    Attributes:
+        discriminator_hidden: widths of D's hidden layers.
+        activation: what follows them: leaky_relu (slope 0.2), relu or tanh.
+        norm_d: their normalisation, all but the first.
+    """
+
+    discriminator_hidden: tuple[int, ...] = (128, 128)
+    activation: Activation = Activation.leaky_relu
+    norm_d: Norm = Norm.none
+
+    def __post_init__(self) -> None:
+        self._mlp()  # checks what it is given
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """Dimensions of z."""
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, *shape) -> (N,)`` logits."""
+        return self._mlp().discriminator(shape, classes)
+
+    def _mlp(self) -> MLP:
+        return MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
+
+    def _check(self, shape: tuple[int, ...], classes: int) -> None:
+        """Raise ``ConfigError`` unless samples have as many coordinates as z, and no classes."""
+        if shape != (self.latent_dim,) or classes:
+            raise ConfigError(
+                f"architecture: expected samples of shape ({self.latent_dim},) without classes for"
+                f" {type(self).__name__}, got {shape} with {classes or 'none'}; architecture=mlp fits any"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian(_Known):
+    """``G(z) = mean + std z``: a Gaussian with independent coordinates.
+
+    Attributes:
+        mean: of each coordinate, on the scale of [-1, 1].
+        std: deviation of each coordinate.
+    """
+
+    mean: tuple[float, ...] = (0.0, 0.0)
+    std: tuple[float, ...] = (0.3, 0.3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.mean) >= 1, "mean", list(self.mean), "a list of numbers, one a coordinate")
+        fits = len(self.std) == len(self.mean) and all(std > 0 for std in self.std)
+        require(fits, "std", list(self.std), f"a list of {len(self.mean)} numbers > 0, one a coordinate")
+
+    @property
+    def latent_dim(self) -> int:
+        """As many as there are coordinates."""
+        return len(self.mean)
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, D) -> (N, D)``."""
+        self._check(shape, classes)
+        return _Affine(self.mean, self.std)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment(_Known):
+    """Points uniform on the segment from ``start`` to ``end``: the model of "learning parallel lines".
+
+    With the default segment, moved by theta along the x-axis, that is example 1 of Arjovsky et al. 2017:
+    ``G(z) = (theta, Z)``, Z uniform in [0, 1].
+
+    Attributes:
+        start: one end, ``(2,)``, on the scale of [-1, 1].
+        end: the other.
+    """
+
+    start: tuple[float, float] = (0.0, 0.0)
+    end: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def latent_dim(self) -> int:
+        """2, of which the first says where on the segment."""
+        return 2
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, 2) -> (N, 2)``."""
+        self._check(shape, classes)
+        way = [last - first for first, last in zip(self.start, self.end, strict=True)]
+        return nn.Sequential(_Uniform(), _Affine(self.start, way))
+
+
+class _Affine(nn.Module):
+    """``start + way * inputs``, coordinate by coordinate: ``(N, D) -> (N, D)``."""
+
+    def __init__(self, start: tuple[float, ...] | list[float], way: tuple[float, ...] | list[float]) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.tensor(start, dtype=torch.float32))
+        self.way = nn.Parameter(torch.tensor(way, dtype=torch.float32))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.addcmul(self.start, self.way, inputs)
+
+
+class _Uniform(nn.Module):
+    """The first coordinate's distribution function in all of them, uniform in [0, 1]: ``(N, D) -> (N, D)``."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        position = 0.5 * torch.erfc(z[:, :1] * -math.sqrt(0.5))
+        return position.expand_as(z)
