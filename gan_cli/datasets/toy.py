@@ -66,18 +66,22 @@ class FixedPoints:
 
 @dataclass(frozen=True)
 class _Mixture(PlaneDataset, ABC):
-    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1].
+    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1], or as one asks.
 
     Args:
         std: deviation of each coordinate.
+        unit: own coordinates per unit of those that the networks see; 1: they see the data's own, as most published
+            protocols do. None: as many as bring the whole mixture into [-1, 1].
         count: draw so many points once and learn from those, as PacGAN does; None: fresh points for every batch.
     """
 
     std: float
+    unit: float | None = None
     count: int | None = None
 
     def __post_init__(self) -> None:
         require(self.std > 0, "std", self.std, "a number > 0")
+        require(self.unit is None or self.unit > 0, "unit", self.unit, "a number > 0 or null")
         require(self.count is None or self.count >= 1, "count", self.count, "an integer >= 1 or null")
 
     @abstractmethod
@@ -87,7 +91,7 @@ class _Mixture(PlaneDataset, ABC):
     @property
     def scale(self) -> float:
         """Own coordinates per unit of scaled ones."""
-        return float(self.centres().abs().max()) + MARGIN * self.std
+        return float(self.centres().abs().max()) + MARGIN * self.std if self.unit is None else self.unit
 
     def load(self) -> GaussianMixture | FixedPoints:
         """The mixture in scaled coordinates, or the fixed points drawn from it: the same in every run."""
@@ -108,6 +112,7 @@ class Ring(_Mixture):
     modes: int = 8
     radius: float = 1.0
     std: float = 0.01
+    unit: float | None = None
     count: int | None = None
 
     def __post_init__(self) -> None:
@@ -128,6 +133,7 @@ class Grid(_Mixture):
     side: int = 5
     spacing: float = 2.0
     std: float = 0.05
+    unit: float | None = None
     count: int | None = None
 
     def __post_init__(self) -> None:
