@@ -181,10 +181,17 @@ class Images:
     Attributes:
         pixels: ``(N, C, H, W)``, uint8.
         labels: ``(N,)``, int64, or None where the data have no classes.
+        rows: ``(M,)``, ascending, those to train on; None: all.
     """
 
     pixels: ByteArray
     labels: IntArray | None = None
+    rows: IntArray | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are to train on."""
+        return len(self.pixels if self.rows is None else self.rows)
 
 
 class Density(Protocol):
@@ -196,6 +203,10 @@ class Density(Protocol):
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
+        ...
+
+    def split(self, share: float) -> tuple[Density, Density]:
+        """What to train on, and where held-out samples come from: itself where no sample comes twice."""
         ...
 
 
@@ -264,6 +275,18 @@ class Sampler(Stateful, Protocol):
 
     def close(self) -> None:
         """Stop whatever works in the background."""
+        ...
+
+
+class Specimens(Protocol):
+    """Real samples to look at; which ones is a function of the step alone."""
+
+    def trained(self, count: int, step: int) -> Batch:
+        """``count`` samples that D trains on, on the device."""
+        ...
+
+    def held_out(self, count: int, step: int) -> Batch:
+        """``count`` samples that D never trains on; other training samples where none are held out."""
         ...
 
 
