@@ -44,10 +44,14 @@ class Objective(Protocol):
 
     Attributes:
         divergence_name: what :meth:`divergence` is called in ``divergence/<name>``.
+        ceiling: the divergence of distributions that have nothing in common; None where there is no highest one.
+        score_name: what :meth:`score` gives, in a word or two.
         relativistic: whether G's loss also looks at real samples; if not, D is spared a pass over them.
     """
 
     divergence_name: ClassVar[str]
+    ceiling: ClassVar[float | None]
+    score_name: ClassVar[str]
     relativistic: ClassVar[bool]
 
     @property
@@ -69,6 +73,10 @@ class Objective(Protocol):
 
     def score(self, logits: Tensor) -> Tensor:
         """D(x) as it is reported: a probability or a critic value."""
+        ...
+
+    def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
+        """Losses, ``(N,)`` each, that G could minimise against this very D, by name; empty where there is no choice."""
         ...
 
 
@@ -236,6 +244,22 @@ class Dataset(Protocol):
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Generated samples ``(N, *shape)`` in the data's own coordinates (images: as they are, in [-1, 1])."""
+        ...
+
+
+@runtime_checkable
+class Modal(Protocol):
+    """A dataset whose modes are known."""
+
+    std: float
+
+    @property
+    def scale(self) -> float:
+        """Own coordinates per unit of scaled ones."""
+        ...
+
+    def centres(self) -> Tensor:
+        """``(M, D)``, the means of the modes in the data's own coordinates."""
         ...
 
 

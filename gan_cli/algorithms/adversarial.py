@@ -15,11 +15,13 @@ from torch import Tensor
 
 from gan_cli.accumulators import Window
 from gan_cli.algorithms.batches import separator
+from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge, margins
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
 from gan_cli.device import RandomState, seeded_generator
+from gan_cli.diagnostics.scores import score_figures
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
@@ -140,6 +142,7 @@ class Adversarial:
         generators = [self._penalty_stream, *(each for stream in streams for each in stream.generators)]
         self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
         self._showcase = Showcase(context, self.latent_dim)
+        self._checkup = Checkup(context, self.generator, self._judge, self._objective, self.latent_dim)
 
     @property
     def images_seen(self) -> int:
@@ -292,12 +295,10 @@ class Adversarial:
         }
         if values["penalty"].numel():
             figures["loss/penalty"] = values["penalty"].mean()
-        for name, score in scores.items():
-            figures[f"{name}/mean"] = score.mean()
-            figures[f"{name}/std"] = score.std(correction=0)
-            figures[f"{name}/min"] = score.min()
-            figures[f"{name}/max"] = score.max()
+        figures |= score_figures(objective, real, fake)
         figures |= self._judge.figures()
+        if (self.progress.step + 1) % self.context.examine_every == 0:
+            figures |= self._checkup.figures(self.progress.step)
         # The one place where training waits for the device: a single transfer for all figures.
         numbers = torch.stack(list(figures.values())).tolist()
         scalars = dict(zip(figures, numbers, strict=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from gan_cli.algorithms.batches import separator
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
-from gan_cli.streams import Stream
+from gan_cli.streams import SeededStream, Stream
 
 
 class Judge:
@@ -60,6 +61,21 @@ class Judge:
             return samples
         count, first, *rest = samples.shape
         return samples.reshape(count // self._pac, self._pac * first, *rest)
+
+    @contextlib.contextmanager
+    def aside(self, seed: int, name: str) -> Iterator[None]:
+        """Judge inside from random streams that are a function of seed and name, with the network as it is.
+
+        Not through what was compiled or recorded for training, which is made for one size of batch.
+        """
+        ours = (self._call, self._noise_stream, self._augment_stream)
+        on = self._device.torch_device
+        self._call = self.network
+        self._noise_stream, self._augment_stream = SeededStream(seed, name, on), seeded_generator(seed, name, on)
+        try:
+            yield
+        finally:
+            self._call, self._noise_stream, self._augment_stream = ours
 
     @property
     def generators(self) -> Sequence[torch.Generator]:

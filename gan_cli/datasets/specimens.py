@@ -5,7 +5,7 @@ Which ones is a function of the step alone, so that looking at them has no state
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,21 +20,33 @@ from gan_cli.protocols import Batch, Density, Images, IntArray, Specimens
 MOST = 1024
 
 
-def specimens_for(
-    source: Images | Density, share: float, seed: int, device: torch.device
-) -> tuple[Images | Density, Specimens]:
-    """What to train on, and what to look at, with a share of the data held out."""
+@dataclass(frozen=True)
+class Split:
+    """Data without a share of them, and that share.
+
+    Attributes:
+        train: what to train on.
+        held: rows of the same images that are held out, or where other points come from.
+    """
+
+    train: Images | Density
+    held: IntArray | Density
+
+    def specimens(self, seed: int, device: torch.device) -> Specimens:
+        """What to look at of either side; of points, which ones depends on the run's seed."""
+        if isinstance(self.train, Images):
+            assert isinstance(self.held, np.ndarray)
+            return ImageSpecimens(self.train, self.held, device)
+        assert not isinstance(self.held, np.ndarray)
+        return PointSpecimens(self.train, self.held, seed, device)
+
+
+def split(source: Images | Density, share: float) -> Split:
+    """Hold out a share of the data; where no sample comes twice, nothing has to be."""
     if isinstance(source, Images):
-        train, held = held_out(source, share)
-        return train, ImageSpecimens(train, held, device)
-    kept, other = source.split(share)
-    return kept, PointSpecimens(kept, other if share else kept, seed, device)
-
-
-def held_out(source: Images, share: float) -> tuple[Images, IntArray]:
-    """The images without those that are held out, and the rows of the latter, ascending."""
-    train, held = held_out_rows(len(source.pixels), share)
-    return replace(source, rows=train if len(held) else None), held
+        rows, held = held_out_rows(len(source.pixels), share)
+        return Split(replace(source, rows=rows if len(held) else None), held)
+    return Split(*(source.split(share) if share else (source, source)))
 
 
 class ImageSpecimens:
