@@ -29,6 +29,7 @@ from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.noise_level import Scheduled
 from gan_cli.optim import Recipe
 from gan_cli.protocols import (
     Algorithm,
@@ -41,6 +42,7 @@ from gan_cli.protocols import (
     Images,
     IntArray,
     Modal,
+    NoiseLevel,
     Objective,
     Penalty,
     Sampler,
@@ -82,7 +84,7 @@ class Plan:
     dataset: Dataset
     architecture: Architecture
     loss: LossSection
-    noise: Schedule | None
+    noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
     optimizer: Recipe
 
@@ -126,7 +128,7 @@ def plan(config: DictConfig) -> Plan:
         "loss.anneal": (typed.loss.anneal, Schedule),
         "loss.top_k": (typed.loss.top_k, Schedule),
         "loss.constraint": (typed.loss.constraint, Constraint),
-        "noise": (typed.noise, Schedule),
+        "noise": (typed.noise, Schedule | NoiseLevel),
         "augment": (typed.augment, Augmentation),
         "optimizer": (typed.optimizer, Recipe),
     }
@@ -158,7 +160,8 @@ def plan(config: DictConfig) -> Plan:
         constraint=built.get("loss.constraint"),
     )
     if typed.train.replicas > 1:
-        require_stackable(loss, augmented="augment" in built, compiled=typed.device.compile)
+        adaptive = isinstance(built.get("noise"), NoiseLevel)
+        require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
     return Plan(
         config=typed,
         device=choose(typed.device, work),
@@ -211,7 +214,7 @@ def assemble_replicas(plan: Plan) -> Replicas:
         if not isinstance(run, Adversarial):
             raise ConfigError(f"train.replicas: expected 1 with algorithm {_named(run)}")
         runs.append(run)
-    return Replicas(runs, loss=plan.loss, noise=plan.noise, optimizer=plan.optimizer)
+    return Replicas(runs, loss=plan.loss, noise=_level(plan), optimizer=plan.optimizer)
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,7 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,
-        "noise": plan.noise,
+        "noise": _level(plan),
         "augment": plan.augment,
         "optimizer": plan.optimizer,
         "sampler": data.sampler(source, train.batch_size, seed, on, plan.loss.most_d_steps + 1),
@@ -271,6 +274,10 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
+
+
+def _level(plan: Plan) -> NoiseLevel:
+    return plan.noise if isinstance(plan.noise, NoiseLevel) else Scheduled(plan.noise)
 
 
 def _labels(plan: Plan, source: Images | Density) -> IntArray:

@@ -156,7 +156,7 @@ def _require_share(section: Any, *keys: str) -> None:
 
 
 @dataclass
-class Symptom:
+class Thresholds:
     """What the thresholds of every alarm have in common."""
 
     patience: int = setting(5, PATIENCE)
@@ -166,7 +166,7 @@ class Symptom:
 
 
 @dataclass
-class TooStrongSection(Symptom):
+class TooStrongSection(Thresholds):
     """D separates real from generated samples, and the divergence sits at its ceiling."""
 
     accuracy: float = setting(0.99, "D's accuracy on either side is at least this")
@@ -178,7 +178,7 @@ class TooStrongSection(Symptom):
 
 
 @dataclass
-class TooWeakSection(Symptom):
+class TooWeakSection(Thresholds):
     """D does not tell apart what a comparison with the nearest neighbour does, so its estimate means nothing."""
 
     auc: float = setting(0.6, "D ranks at most this share of pairs correctly")
@@ -190,7 +190,7 @@ class TooWeakSection(Symptom):
 
 
 @dataclass
-class VanishingSection(Symptom):
+class VanishingSection(Thresholds):
     """What reaches G of D's judgement has faded."""
 
     share: float = setting(0.01, "the gradient is at most this share of its highest median of five reports")
@@ -201,7 +201,7 @@ class VanishingSection(Symptom):
 
 
 @dataclass
-class CollapseSection(Symptom):
+class CollapseSection(Thresholds):
     """Generated samples are more alike than real ones."""
 
     patience: int = setting(4, PATIENCE)
@@ -215,7 +215,7 @@ class CollapseSection(Symptom):
 
 
 @dataclass
-class OverfitSection(Symptom):
+class OverfitSection(Thresholds):
     """D estimates more divergence on the samples it trains on than on held-out ones: it knows them by heart."""
 
     gap: float = setting(0.25, "difference of the two estimates, as a share of the ceiling, or of the estimate")
@@ -226,7 +226,7 @@ class OverfitSection(Symptom):
 
 
 @dataclass
-class OscillationSection(Symptom):
+class OscillationSection(Thresholds):
     """The balance of D and G swings to and fro instead of settling."""
 
     patience: int = setting(20, "reports that are looked at; 0: never")
@@ -326,7 +326,7 @@ class Config:
 ALARMS = tuple(
     item.name
     for item in dataclasses.fields(DiagnosticsSection)
-    if isinstance(item.default_factory, type(Symptom)) and issubclass(item.default_factory, Symptom)
+    if isinstance(item.default_factory, type(Thresholds)) and issubclass(item.default_factory, Thresholds)
 )
 
 # What may change when a run is resumed: how long it goes on, what it writes, where it computes and finds its data.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
@@ -149,6 +149,34 @@ class Augmentation(Stateful, Protocol):
 
     def figures(self) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor on the device."""
+        ...
+
+
+@runtime_checkable
+class NoiseLevel(Stateful, Protocol):
+    """How much instance noise there is; see ``noise_level.py``.
+
+    Attributes:
+        sigma: the deviation, 0-dimensional, on the device.
+    """
+
+    sigma: Tensor
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is never any noise, so that nothing need be drawn."""
+        ...
+
+    def place(self, device: torch.device) -> None:
+        """Move the number to the device."""
+        ...
+
+    def set_clock(self, step: int) -> None:
+        """Hand over what the host knows of ``step``."""
+        ...
+
+    def observe(self, margins: Sequence[Tensor]) -> None:
+        """Learn how far D's logits, ``(N,)`` of either side, lie on the right side. Works on the device alone."""
         ...
 
 
@@ -359,6 +387,21 @@ class Report:
     headline: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Treatment:
+    """What a rollback changes.
+
+    Attributes:
+        lr_g: factor on G's learning rate.
+        lr_d: factor on D's.
+        sigma: deviation of the instance noise that is added to what there is.
+    """
+
+    lr_g: float = 1.0
+    lr_d: float = 1.0
+    sigma: float = 0.0
+
+
 @runtime_checkable
 class Algorithm(Stateful, Protocol):
     """One family of models and how it is updated. The loop knows nothing else."""
@@ -373,6 +416,14 @@ class Algorithm(Stateful, Protocol):
 
     def preview(self) -> Preview:
         """Samples to look at. Waits for the device."""
+        ...
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """What the latest update came to, by name, in the order in which it came: where trouble is looked for."""
+        ...
+
+    def treat(self, treatment: Treatment) -> None:
+        """Go on in another way than configured, from now on and after every resume."""
         ...
 
     @property

@@ -28,13 +28,14 @@ from gan_cli.protocols import (
     Architecture,
     Augmentation,
     Judged,
+    NoiseLevel,
     Objective,
     Penalty,
     Preview,
     Report,
     Sampler,
-    Schedule,
     Side,
+    Treatment,
 )
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
@@ -85,7 +86,7 @@ class Adversarial:
         context: Context,
         architecture: Architecture,
         loss: LossSection,
-        noise: Schedule | None,
+        noise: NoiseLevel,
         augment: Augmentation | None,
         optimizer: Recipe,
         sampler: Sampler,
@@ -303,7 +304,6 @@ class Adversarial:
         numbers = torch.stack(list(figures.values())).tolist()
         scalars = dict(zip(figures, numbers, strict=True))
         scalars |= self._gradient_norms()
-        scalars["noise/sigma"] = self._judge.sigma
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait()
@@ -339,6 +339,29 @@ class Adversarial:
     def preview(self) -> Preview:
         """Samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
         return self._showcase.preview(self.average.network, self.discriminator, self._objective)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """D's logits, then its gradients and weights, then those of G."""
+        for name, window in {"D(x)": "real", "D(G(z))": "fake"}.items():
+            yield name, self.windows[window].values()
+        gradients = self.gradients or Gradients([], [])
+        for side, network, found in (
+            ("D", self.discriminator, gradients.d),
+            ("G", self.generator, gradients.g),
+        ):
+            named = list(network.named_parameters())
+            for (name, _), gradient in zip(named, found, strict=False):
+                if gradient is not None:
+                    yield f"gradient of {side}'s {name}", gradient
+            for name, tensor in (*named, *network.named_buffers()):
+                yield f"{side}'s {name}", tensor
+
+    def treat(self, treatment: Treatment) -> None:
+        """Change both learning rates and the instance noise."""
+        self.optimizer_g.scale(treatment.lr_g)
+        self.optimizer_d.scale(treatment.lr_d)
+        self._judge.add_sigma(treatment.sigma)
+        self._run.forget()
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving average, optimizers, random streams, sampler, accumulators and counters."""

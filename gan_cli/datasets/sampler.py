@@ -48,7 +48,7 @@ def sampler_for(
         return DensitySampler
     count, size = source.count, source.pixels.nbytes
     if batch_size > count:
-        raise ConfigError(f"train.batch_size: expected at most the dataset's {count} samples, got {batch_size}")
+        raise ConfigError(f"train.batch_size: expected at most the {count} samples to train on, got {batch_size}")
     if placement is DataPlacement.auto:
         resident = size <= 0.25 * _memory(device)
     else:
