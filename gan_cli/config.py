@@ -63,6 +63,7 @@ class TrainSection:
     batch_size: int = setting(64, "samples per update")
     log_every: int = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
     sample_every: int = setting(250, "steps between two sample grids; 0: none")
+    eval_every: int = setting(0, "steps between two evaluations of samples (metrics/...), and one at the end; 0: none")
     sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
     checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
@@ -83,6 +84,7 @@ class TrainSection:
         ):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
+        require(self.eval_every >= 0, "eval_every", self.eval_every, "an integer >= 0 (0: no evaluations)")
         require(0 <= self.held_out <= 0.5, "held_out", self.held_out, "a number from 0 to 0.5")
 
 
@@ -334,6 +336,7 @@ RESUMABLE_KEYS = (
     "train.steps",
     "train.log_every",
     "train.sample_every",
+    "train.eval_every",
     "train.checkpoint_every",
     "train.keep_checkpoints",
     "diagnostics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -380,11 +380,13 @@ class Report:
         scalars: tag -> value, in the order to show them.
         histograms: tag -> values, any shape.
         headline: short name -> value, for the progress line.
+        meanings: tag -> what its values are, in a word or two.
     """
 
     scalars: Mapping[str, float]
     histograms: Mapping[str, FloatArray]
     headline: Mapping[str, float]
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

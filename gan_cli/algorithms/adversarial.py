@@ -316,7 +316,9 @@ class Adversarial:
             "D(x)": scalars["d_real/mean"],
             "D(G(z))": scalars["d_fake/mean"],
         }
-        return Report(scalars, histograms, headline)
+        if objective.ceiling is not None:
+            scalars["divergence/ceiling"] = objective.ceiling
+        return Report(scalars, histograms, headline, dict.fromkeys(histograms, f"{objective.score_name} of D"))
 
     def _data_wait(self) -> dict[str, float]:
         """Share of the time since the last report that went by waiting for data, where one may have to."""
@@ -349,11 +351,13 @@ class Adversarial:
             ("D", self.discriminator, gradients.d),
             ("G", self.generator, gradients.g),
         ):
+            for name, tensor in network.named_buffers():
+                yield f"{side}'s {name}", tensor
             named = list(network.named_parameters())
             for (name, _), gradient in zip(named, found, strict=False):
                 if gradient is not None:
                     yield f"gradient of {side}'s {name}", gradient
-            for name, tensor in (*named, *network.named_buffers()):
+            for name, tensor in named:
                 yield f"{side}'s {name}", tensor
 
     def treat(self, treatment: Treatment) -> None:

@@ -13,6 +13,8 @@ from gan_cli.config import DiagnosticsSection
 from gan_cli.diagnostics.symptoms import Advice, Symptom, symptoms
 
 NON_FINITE = "non_finite"
+# Where a learning rate has no say any more, that of most GANs is the one to start from.
+USUAL_RATE = 2e-4
 # The peak of the gradient is that of a median of so many reports: a single spike is no standard.
 SMOOTHED = 5
 
@@ -100,13 +102,19 @@ class Doctor:
         found[f"diagnosis/{NON_FINITE}"] = float(any(alarm.name == NON_FINITE for alarm in raised))
         return Examination(found, raised, over)
 
+    def add(self, alarm: Alarm, sentence: str) -> Alarm:
+        """Add what was found out since to the message of an alarm."""
+        index = self.alarms.index(alarm)
+        self.alarms[index] = replace(alarm, message=f"{alarm.message}; {sentence}")
+        return self.alarms[index]
+
     def _not_finite(self, step: int, scalars: Mapping[str, float]) -> list[Alarm]:
         """The alarm of a figure that is no finite number: at once, whatever the configuration."""
         bad = {tag: value for tag, value in scalars.items() if not math.isfinite(value)}
         if not bad:
             return []
         tag, value = next(iter(bad.items()))
-        advice = Advice("smaller steps:", f"optimizer.lr={min(scalars.get('lr/g', 2e-4), 1.0) / 4:.2g}")
+        advice = Advice("smaller steps:", f"optimizer.lr={min(scalars.get('lr/g', USUAL_RATE), USUAL_RATE) / 4:.2g}")
         message = f"{tag} is {value}" + (f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else "")
         alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, f"{advice.sentence} {advice.overrides}")
         self.alarms.append(alarm)
