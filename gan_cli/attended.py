@@ -70,10 +70,10 @@ class Attended:
             logger.info("step %d: %s is over", step, name)
         for alarm in found.raised:
             logger.warning("step %d: %s: %s. Try %s", step, alarm.name, alarm.message, alarm.try_next)
-        self.stopping = self.stopping or bool(found.raised and self._on_alarm is OnAlarm.stop)
-        for alarm in found.raised:
+        for alarm in filter(self.doctor.acts, found.raised):
             if alarm.name == NON_FINITE or self._on_alarm is OnAlarm.rollback:
                 raise AlarmError(alarm)
+            self.stopping = self.stopping or self._on_alarm is OnAlarm.stop
 
     def state_dict(self) -> dict[str, Any]:
         """Of the sinks, of the doctor, and how often there was a rollback."""

@@ -24,7 +24,7 @@ from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
-from gan_cli.config import ALARMS, Config, LossSection
+from gan_cli.config import ALARMS, Config, LossSection, OnAlarm
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
@@ -160,6 +160,11 @@ def plan(config: DictConfig) -> Plan:
         constraint=built.get("loss.constraint"),
     )
     if typed.train.replicas > 1:
+        if typed.diagnostics.on_alarm is not OnAlarm.warn:
+            raise ConfigError(
+                "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
+                f" {typed.diagnostics.on_alarm.name}"
+            )
         adaptive = isinstance(built.get("noise"), NoiseLevel)
         require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
     return Plan(

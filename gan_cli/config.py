@@ -149,6 +149,7 @@ class LossSection:
         return self.warmup.d_steps if warm else self.d_steps
 
 
+ACTS = "whether diagnostics.on_alarm=stop or rollback applies to it"
 PATIENCE = "reports in a row after which the alarm is raised; 0: never"
 
 
@@ -162,6 +163,7 @@ class Thresholds:
     """What the thresholds of every alarm have in common."""
 
     patience: int = setting(5, PATIENCE)
+    acts: bool = setting(True, ACTS)
 
     def __post_init__(self) -> None:
         require(self.patience >= 0, "patience", self.patience, "an integer >= 0 (0: never)")
@@ -183,6 +185,7 @@ class TooStrongSection(Thresholds):
 class TooWeakSection(Thresholds):
     """D does not tell apart what a comparison with the nearest neighbour does, so its estimate means nothing."""
 
+    acts: bool = setting(False, ACTS)
     auc: float = setting(0.6, "D ranks at most this share of pairs correctly")
     neighbours: float = setting(0.9, "while nearest neighbours tell at least this share of samples apart")
 
@@ -208,7 +211,7 @@ class CollapseSection(Thresholds):
 
     patience: int = setting(4, PATIENCE)
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
-    neighbours: float = setting(0.25, "or they have at most this share of the nearest real neighbours of real samples")
+    neighbours: float = setting(0.25, "or they lie nearest to at most this share as many real samples as real ones do")
     modes: float = setting(0.5, "or they fill at most this share of a mixture's modes")
 
     def __post_init__(self) -> None:
@@ -220,7 +223,7 @@ class CollapseSection(Thresholds):
 class OverfitSection(Thresholds):
     """D estimates more divergence on the samples it trains on than on held-out ones: it knows them by heart."""
 
-    gap: float = setting(0.25, "difference of the two estimates, as a share of the ceiling, or of the estimate")
+    gap: float = setting(0.5, "difference of the two estimates, as a share of the ceiling, or of the estimate")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -232,6 +235,7 @@ class OscillationSection(Thresholds):
     """The balance of D and G swings to and fro instead of settling."""
 
     patience: int = setting(20, "reports that are looked at; 0: never")
+    acts: bool = setting(False, ACTS)
     swing: float = setting(0.2, "mean change of D's lead from one report to the next, of 2 at most")
     turns: float = setting(0.5, "share of these changes that turn the one before around")
 

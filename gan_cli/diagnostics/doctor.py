@@ -79,6 +79,10 @@ class Doctor:
         """Names of the symptoms that show, whether their alarm is raised yet or not."""
         return frozenset(name for name, streak in self._streaks.items() if streak)
 
+    def acts(self, alarm: Alarm) -> bool:
+        """Whether more than a warning may come of it; always of a number that is not finite."""
+        return alarm.name == NON_FINITE or bool(getattr(self._limits, alarm.name).acts)
+
     def examine(self, step: int, scalars: Mapping[str, float]) -> Examination:
         """Look at the report of a step. Nothing is said where nothing was looked at (``diagnostics.every=0``)."""
         if not self._limits.every:

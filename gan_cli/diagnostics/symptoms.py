@@ -193,12 +193,16 @@ class ModeCollapse(_Limited):
     needs = ("diagnosis/diversity", "diagnosis/neighbours", "lr/g")
 
     def shows(self, now: Figures) -> bool:
-        """Any of the three looks."""
-        return (
-            now["diagnosis/diversity"] <= self.limits.diversity
-            or now["diagnosis/neighbours"] <= self.limits.neighbours
+        """Hardly any distance between samples, or no more than between real ones and yet few real ones around them.
+
+        Samples that lie farther apart than real ones have few of these around them too, but have not collapsed.
+        """
+        diversity = now["diagnosis/diversity"]
+        few = (
+            now["diagnosis/neighbours"] <= self.limits.neighbours
             or now.get("diagnosis/modes", 1.0) <= self.limits.modes
         )
+        return diversity <= self.limits.diversity or (diversity <= 1.0 and few)
 
     def says(self, now: Figures) -> str:
         """With all figures there are."""
