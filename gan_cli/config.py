@@ -199,10 +199,11 @@ class VanishingSection(Thresholds):
     """What reaches G of D's judgement has faded."""
 
     share: float = setting(0.01, "the gradient is at most this share of its highest median of five reports")
+    auc: float = setting(0.75, "although D ranks at least this share of pairs correctly: there is more to learn")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_share(self, "share")
+        _require_share(self, "share", "auc")
 
 
 @dataclass
@@ -211,7 +212,7 @@ class CollapseSection(Thresholds):
 
     patience: int = setting(4, PATIENCE)
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
-    neighbours: float = setting(0.25, "or they lie nearest to at most this share as many real samples as real ones do")
+    neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
     modes: float = setting(0.5, "or they fill at most this share of a mixture's modes")
 
     def __post_init__(self) -> None:

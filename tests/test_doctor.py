@@ -109,6 +109,12 @@ def test_missing_modes_are_a_collapse_too() -> None:
     assert [alarm.name for alarm in reports(doctor(), {"diagnosis/neighbours": 0.1}, 4)] == ["mode_collapse"]
 
 
+def test_a_gradient_that_fades_because_g_has_arrived_is_no_trouble() -> None:
+    patient = doctor()
+    reports(patient, {}, 6)
+    assert reports(patient, {"diagnosis/gradient": 1e-3, "d/auc": 0.7}, 9, start=6) == []
+
+
 def test_samples_all_over_the_place_have_not_collapsed() -> None:
     assert reports(doctor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 9) == []
 

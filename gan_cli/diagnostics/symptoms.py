@@ -157,11 +157,12 @@ class VanishingGradient(_Limited):
 
     limits: VanishingSection
     name = "vanishing_gradient"
-    needs = ("diagnosis/gradient", "diagnosis/gradient_peak", "lr/d")
+    needs = ("diagnosis/gradient", "diagnosis/gradient_peak", "d/auc")
 
     def shows(self, now: Figures) -> bool:
-        """Far below the peak."""
-        return now["diagnosis/gradient"] <= self.limits.share * now["diagnosis/gradient_peak"]
+        """Far below the peak, and not because G has arrived: there D cannot tell the two apart."""
+        faded = now["diagnosis/gradient"] <= self.limits.share * now["diagnosis/gradient_peak"]
+        return faded and now["d/auc"] >= self.limits.auc
 
     def says(self, now: Figures) -> str:
         """With the present norm and the peak, and with what -log D would give."""
