@@ -11,6 +11,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -52,7 +53,7 @@ POINTS_SHOWN = 1000
 SAMPLE_BLOCK = 256
 
 # Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
-SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "")
+SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "evaluation", "")
 
 # Parts of a run that may be null.
 OPTIONAL = ("loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
@@ -249,13 +250,20 @@ def _labels(plan: Plan, source: Images | Density) -> IntArray:
     return source.labels
 
 
+class Weights(Enum):
+    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
+
+    average = "average"
+    raw = "generator"
+
+
 @dataclass(frozen=True)
 class TrainedGenerator:
     """A generator as a run left it.
 
     Attributes:
         network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
-            the moving average, in evaluation mode, on the CPU.
+            in evaluation mode, on the CPU.
         latent_dim: dimensions of z.
         classes: how many classes it was told; 0: none.
         dataset: what it learned, for the samples' own coordinates.
@@ -281,8 +289,12 @@ class TrainedGenerator:
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
-def trained_generator(directory: RunDirectory) -> TrainedGenerator:
+def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
     """The generator of a run's latest whole checkpoint.
+
+    Args:
+        directory: of the run.
+        weights: the moving average, or the network as training left it.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
@@ -295,7 +307,7 @@ def trained_generator(directory: RunDirectory) -> TrainedGenerator:
         classes = int(state["algorithm"]["classes"])
     network = architecture.generator(dataset.shape, classes)
     with fitting(directory):
-        network.load_state_dict(state["algorithm"]["average"])
+        network.load_state_dict(state["algorithm"][weights.value])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, int(state["step"]))
 
 

@@ -42,6 +42,15 @@ class DataPlacement(Enum):
     streamed = "streamed"
 
 
+class BackboneKind(Enum):
+    """What generated and real samples are compared by; see ``backbones/``."""
+
+    auto = "auto"
+    pixels = "pixels"
+    classifier = "classifier"
+    inception = "inception"
+
+
 def setting(default: Any, doc: str) -> Any:
     """A dataclass field that carries the line ``gan-train --help`` prints for it."""
     return field(default=default, metadata={"doc": doc})
@@ -55,6 +64,7 @@ class TrainSection:
     batch_size: int = setting(64, "samples per update")
     log_every: int = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
     sample_every: int = setting(250, "steps between two sample grids; 0: none")
+    eval_every: int = setting(0, "steps between two evaluations (metrics/... of metrics.jsonl); 0: none")
     sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
     checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
@@ -72,6 +82,20 @@ class TrainSection:
         ):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
+        require(self.eval_every >= 0, "eval_every", self.eval_every, "an integer >= 0 (0: no evaluation)")
+
+
+@dataclass
+class EvaluationSection:
+    """How samples are compared with real ones every train.eval_every steps; gan-eval has options of its own."""
+
+    samples: int = setting(2000, "generated samples of an evaluation, and as many real ones where there are so many")
+    backbone: BackboneKind = setting(
+        BackboneKind.auto, "what they are compared by; auto: classifier where the data have labels, else pixels"
+    )
+
+    def __post_init__(self) -> None:
+        require(self.samples >= 20, "samples", self.samples, "an integer >= 20")
 
 
 @dataclass
@@ -167,6 +191,7 @@ class Config:
     ema: MovingAverageSection = field(default_factory=MovingAverageSection)
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
     pac: int = setting(1, "samples that D judges as one (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
@@ -186,8 +211,10 @@ RESUMABLE_KEYS = (
     "train.steps",
     "train.log_every",
     "train.sample_every",
+    "train.eval_every",
     "train.checkpoint_every",
     "train.keep_checkpoints",
+    "evaluation",
     "device",
     "dataset.root",
     "dry_run",
