@@ -289,6 +289,12 @@ class TrainedGenerator:
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
+def learned(directory: RunDirectory) -> Dataset:
+    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
+    dataset: Dataset = nodes.create(_typed(directory.stored_config()).dataset, "dataset", Dataset)
+    return dataset
+
+
 def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
     """The generator of a run's latest whole checkpoint.
 
@@ -300,7 +306,7 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
     typed = _typed(directory.stored_config())
-    dataset: Dataset = nodes.create(typed.dataset, "dataset", Dataset)
+    dataset = learned(directory)
     architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
     state = checkpoint.load_latest(directory.checkpoints)
     with fitting(directory):

@@ -12,7 +12,6 @@ import logging
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,14 +20,13 @@ import torch
 from torch import Tensor
 
 from gan_cli.backbones.base import Described, Samples, Tags
+from gan_cli.backbones.optional import INCEPTION_PACKAGE, INSTALL, require_inception
 from gan_cli.datasets.download import download
 from gan_cli.errors import ConfigError, DataError
 from gan_cli.storage import sha256
 
 logger = logging.getLogger(__name__)
 
-PACKAGE = "torch_fidelity"
-INSTALL = "pip install 'gan_cli[fid]'"
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 MIRRORS = ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/",)
 # Of the file as it was published: its name carries the first digits, several independent users the rest.
@@ -79,12 +77,6 @@ class Inception:
         return Described(torch.cat(found).numpy())
 
 
-def require_package() -> None:
-    """Raise ``ConfigError`` unless torch-fidelity is installed. Imports nothing."""
-    if find_spec(PACKAGE) is None:
-        raise ConfigError(f"backbone inception: this takes torch-fidelity, not installed here: {INSTALL}")
-
-
 def inception(weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS) -> Inception:
     """The backbone with weights from a file, or with the published ones.
 
@@ -98,11 +90,11 @@ def inception(weights: Path | None, root: Path, device: torch.device, mirrors: t
         ConfigError: torch-fidelity is not installed or fails, or the file of weights does not fit.
         DataError: the weights cannot be read or downloaded.
     """
-    require_package()
+    require_inception()
     path = weights or _published(root, mirrors)
     checksum = _loadable(path)
     try:
-        module = importlib.import_module(f"{PACKAGE}.feature_extractor_inceptionv3")
+        module = importlib.import_module(f"{INCEPTION_PACKAGE}.feature_extractor_inceptionv3")
     except ImportError as error:
         raise ConfigError(f"backbone inception: torch-fidelity fails ({error}): {INSTALL}") from error
     try:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gan_cli.backbones.base import Backbone
 from gan_cli.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
-from gan_cli.backbones.inception import inception, require_package
+from gan_cli.backbones.inception import inception
+from gan_cli.backbones.optional import require_inception
 from gan_cli.backbones.pixels import Pixels
 from gan_cli.config import BackboneKind, Config
 from gan_cli.datasets.base import expanded
@@ -166,7 +167,7 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
     if BackboneKind.inception in kinds:
         if len(dataset.shape) != 3:
             raise ConfigError(f"backbone inception: expected images, got samples of shape {dataset.shape}")
-        require_package()
+        require_inception()
     return tuple(dict.fromkeys(kinds))
 
 
