@@ -28,8 +28,8 @@ class Gaussian:
 class Moments:
     """Mean and covariance of features that come in batches; holds ``D x D`` numbers, however many samples there are.
 
-    Batches are merged around their own means (Chan et al. 1979, "Updating formulae", eq. 1.5), so that a mean far from
-    0 costs no precision.
+    Batches are merged around their own means (Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm
+    for Computing Sample Variances"), so that a mean far from 0 costs no precision.
 
     Attributes:
         count: samples so far.
@@ -86,7 +86,7 @@ def gaussian(features: Features) -> Gaussian:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Squared 2-Wasserstein distance of two Gaussians: ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))``, >= 0.
 
-    Dowson and Landau 1982, eq. 4; on Inception's features it is the FID of Heusel et al. 2017, eq. 6. With
+    Dowson and Landau 1982; on Inception's features it is the FID of Heusel et al. 2017, eq. 6. With
     ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the singular values of ``F^T G``: no root
     of a matrix that is not symmetric has to be found, and covariances may be singular, as they are whenever there are
     fewer samples than dimensions.

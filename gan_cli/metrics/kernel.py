@@ -28,7 +28,7 @@ def kernel_distance(
 ) -> KernelDistance:
     """Unbiased estimate of MMD^2 with the kernel ``(x.y / D + 1)^3``, averaged over random subsets.
 
-    Binkowski et al. 2018, "Demystifying MMD GANs", section 4 and eq. 4; on Inception's features it is their KID. Its
+    Binkowski et al. 2018, "Demystifying MMD GANs", section 4; on Inception's features it is their KID. Its
     expectation does not depend on how many samples there are, unlike that of the Frechet distance.
 
     Args:

@@ -30,7 +30,7 @@ class Manifold:
 
 
 def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach: int = 3) -> Manifold:
-    """Precision, recall (Kynkaanniemi et al. 2019, eq. 1, 2), density and coverage (Naeem et al. 2020, eq. 3, 4).
+    """Precision, recall (Kynkaanniemi et al. 2019, eq. 1, 2), density and coverage (Naeem et al. 2020).
 
     A sample's ball reaches to its k-th nearest neighbour within its own set, that neighbour included. All comes from
     one pass over the distances between the sets and one over those within each, a block at a time.
@@ -79,7 +79,7 @@ def radii(features: Features, k: int) -> DoubleArray:
 
 
 def expected_coverage(real: int, generated: int, neighbours: int = 5) -> float:
-    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020, lemma 2), in (0, 1).
+    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020, appendix), in (0, 1).
 
     Args:
         real: how many real samples.

@@ -20,7 +20,7 @@ class Memorisation:
     Attributes:
         score: how likely a generated sample is nearer to its nearest training sample than a held-out one is to its own;
             ties count half. In [0, 1]: 0.5 is expected of fresh samples, 1 of copies, less than 0.5 of samples that
-            miss the data. It is 1 minus the ``Delta_T`` of Meehan et al. 2020, definition 2.1.
+            miss the data. It is 1 minus the ``Delta_T`` of Meehan et al. 2020.
         statistic: the same in standard deviations, their ``C_T`` in a single cell: standard normal for fresh samples,
             far below 0 (-3 or less) for copies, far above 0 for samples that miss the data.
         copied: share of generated samples nearer to a training sample than all but 1% of held-out ones; 0.01 is

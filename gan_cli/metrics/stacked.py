@@ -32,7 +32,7 @@ class StackedModes:
 
 
 def stacked_modes(predicted: IntArray, data: DoubleArray | None = None) -> StackedModes:
-    """Count modes as VEEGAN (Srivastava et al. 2017, section 4.1) and PacGAN (Lin et al. 2018, section 4.2) do.
+    """Count modes as VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018, section 4.2) do.
 
     Args:
         predicted: ``(N, 3)``, the digit that a classifier of MNIST sees in each channel; N is 26,000 in both papers.
