@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 from gan_cli.cli import leave, version
 from gan_cli.config import BackboneKind
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.figures import FEWEST
 
 if TYPE_CHECKING:
     from gan_cli.evaluation.subject import Subject
     from gan_cli.rundir import RunDirectory
 
-FEWEST = 10
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
 
@@ -110,7 +110,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: Subject) -> Path | None:
-    """Where the picture of neighbours goes; None: nowhere, as points have none, and a file's are not part of the run."""
+    """Where the picture of neighbours goes; None: nowhere, as with points, and with samples that are not the run's."""
     images = len(judged.dataset.shape) == 3
     if arguments.neighbours is not None and not images:
         raise ConfigError("--neighbours: this run learned points, not images")
@@ -135,3 +135,7 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
         from gan_cli.backbones.optional import require_inception
 
         require_inception()
+
+
+if __name__ == "__main__":
+    main()

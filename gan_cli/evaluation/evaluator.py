@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,9 @@ import torch
 from gan_cli import __version__, pictures
 from gan_cli.backbones.base import Backbone, Samples
 from gan_cli.errors import ConfigError, DivergedError
+from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.measures import Measure, Memorised, Transport
-from gan_cli.evaluation.real import FEWEST, RealData
+from gan_cli.evaluation.real import RealData
 from gan_cli.evaluation.reference import Reference, cached_figures, reference
 from gan_cli.protocols import FloatArray
 from gan_cli.storage import Store
@@ -156,6 +157,6 @@ def _limits(measures: Sequence[Measure], known: Reference, generated: int) -> di
     for measure in measures:
         if isinstance(measure, Transport):
             limits["transport_samples"] = measure.count(known, generated)
-        if isinstance(measure, Memorised):
-            limits["memorisation"] = {**asdict(measure), "training": len(known.training)}
+        if isinstance(measure, Memorised) and not known.fresh:
+            limits["memorisation_samples"] = measure.counts(known, generated)
     return limits

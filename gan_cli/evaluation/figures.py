@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+# Fewer samples than these tell nothing.
+FEWEST = 10
+
 
 @dataclass(frozen=True)
 class Meaning:

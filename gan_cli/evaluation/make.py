@@ -121,7 +121,7 @@ def evaluator(dataset: Dataset, source: Images | Density, options: Options, choo
         DataError: the data's test split, or Inception's weights, cannot be read.
     """
     kinds = _kinds(dataset, source, options.backbones)
-    count = usual_count(source, USUAL_SAMPLES) if options.samples is None else options.samples
+    count = usual_count(source, USUAL_SAMPLES, options.share) if options.samples is None else options.samples
     root = expanded("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or HOME)
     store, part = Store(root), test_part(dataset)
     loaded = None if part is None else part.load()
@@ -149,7 +149,7 @@ def for_training(
     section = config.evaluation
     kind = _usual(source)[0] if section.backbone is BackboneKind.auto else section.backbone
     # What is left out of small data for the noise floor should not be all of it.
-    samples = min(section.samples, usual_count(source, section.samples))
+    samples = min(section.samples, usual_count(source, section.samples, share))
     options = Options((kind,), samples, config.seed, share, device=device)
     return evaluator(dataset, source, options, quick_measures)
 

@@ -118,6 +118,15 @@ class Memorised:
         halves = reference.held_out[::2], reference.held_out[1::2]
         return self(replace(reference, held_out=halves[0]), Described(halves[1]))
 
+    def counts(self, reference: Reference, generated: int) -> dict[str, int]:
+        """Samples that are looked at, where so many were generated."""
+        held_out = min(self.most, len(reference.held_out))
+        return {
+            "generated": min(self.most, generated),
+            "held_out": held_out,
+            "training": len(reference.training),
+        }
+
 
 @dataclass(frozen=True)
 class Transport:

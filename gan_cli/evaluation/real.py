@@ -19,10 +19,9 @@ from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.stacked import StackedMnist
 from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.figures import FEWEST
 from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
 
-# Fewer generated samples than these tell nothing.
-FEWEST = 10
 # Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.
 MOST_TRAINING = 100_000
 MOST_BYTES = 2**30
@@ -62,9 +61,9 @@ class RealData:
         return self.training.shape[1:]
 
 
-def usual_count(source: Images | Density, most: int) -> int:
-    """Samples to generate where nobody says: ``most``, but no more than half of the data."""
-    return min(most, len(source.pixels) // 2) if isinstance(source, Images) else most
+def usual_count(source: Images | Density, most: int, share: float) -> int:
+    """Samples to generate where nobody says: ``most``, but no more than half of what is trained on."""
+    return min(most, len(held_out_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else most
 
 
 def test_part(dataset: Dataset) -> Dataset | None:

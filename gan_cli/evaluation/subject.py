@@ -18,8 +18,9 @@ from gan_cli.build import TrainedGenerator, Weights
 from gan_cli.config import BackboneKind
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.make import Options, evaluator
-from gan_cli.evaluation.real import FEWEST, labels_like
+from gan_cli.evaluation.real import labels_like
 from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
 from gan_cli.rundir import RunDirectory
 from gan_cli.storage import sha256

@@ -8,6 +8,9 @@ from typing import Any
 
 from gan_cli.evaluation.figures import meaning
 
+# Of these a person reads the first digits.
+DIGESTS = ("checksum", "reference", "fingerprint")
+
 
 def document(figures: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
     """All of an evaluation as plain values: each figure with its floor and which way is good, then the provenance."""
@@ -50,20 +53,21 @@ def _origin(evaluated: Mapping[str, Any]) -> list[str]:
                 "neighbours among": counts["real_neighbours"],
                 "training": counts["training"],
                 "held out": f"{counts['held_out']} ({data['held_out']})",
-                "fingerprint": data["fingerprint"][:12],
+                "fingerprint": data["fingerprint"],
             },
         ),
         _line("floor", {"the same figures of real samples": f"{counts['floor']} ({data['floor']})"}),
     ]
     for name, facts in evaluated["backbones"].items():
-        short = {key: value[:12] if key in ("checksum", "reference") else value for key, value in facts.items()}
-        lines.append(_line(name, short))
+        lines.append(_line(name, facts))
     lines.append(_line("versions", evaluated["versions"]))
     return lines
 
 
 def _line(name: str, facts: Mapping[str, Any]) -> str:
-    return f"{name:<11}{', '.join(f'{key} {_plain(value)}' for key, value in facts.items() if value is not None)}"
+    told = {key: value[:12] if key in DIGESTS else value for key, value in facts.items() if value is not None}
+    words = ", ".join(f"{key} {_plain(value)}" for key, value in told.items()).replace("_samples ", " samples ")
+    return f"{name:<11}{words}"
 
 
 def _plain(value: Any) -> str:
@@ -72,6 +76,8 @@ def _plain(value: Any) -> str:
         return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
 
 
