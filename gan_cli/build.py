@@ -11,6 +11,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -62,6 +63,7 @@ SECTIONS = (
     "ema",
     "device",
     "train",
+    "evaluation",
     "diagnostics.rollback",
     *(f"diagnostics.{name}" for name in ALARMS),
     "diagnostics",
@@ -292,13 +294,20 @@ def _labels(plan: Plan, source: Images | Density) -> IntArray:
     return source.labels
 
 
+class Weights(Enum):
+    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
+
+    average = "average"
+    raw = "generator"
+
+
 @dataclass(frozen=True)
 class TrainedGenerator:
     """A generator as a run left it.
 
     Attributes:
         network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
-            the moving average, in evaluation mode, on the CPU.
+            in evaluation mode, on the CPU.
         latent_dim: dimensions of z.
         classes: how many classes it was told; 0: none.
         dataset: what it learned, for the samples' own coordinates.
@@ -324,21 +333,31 @@ class TrainedGenerator:
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
-def trained_generator(directory: RunDirectory) -> TrainedGenerator:
+def learned(directory: RunDirectory) -> Dataset:
+    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
+    dataset: Dataset = nodes.create(_typed(directory.stored_config()).dataset, "dataset", Dataset)
+    return dataset
+
+
+def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
     """The generator of a run's latest whole checkpoint.
+
+    Args:
+        directory: of the run.
+        weights: the moving average, or the network as training left it.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
     typed = _typed(directory.stored_config())
-    dataset: Dataset = nodes.create(typed.dataset, "dataset", Dataset)
+    dataset = learned(directory)
     architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
     state = checkpoint.load_latest(directory.checkpoints)
     with fitting(directory):
         classes = int(state["algorithm"]["classes"])
     network = architecture.generator(dataset.shape, classes)
     with fitting(directory):
-        network.load_state_dict(state["algorithm"]["average"])
+        network.load_state_dict(state["algorithm"][weights.value])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, int(state["step"]))
 
 

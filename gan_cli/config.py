@@ -50,6 +50,15 @@ class OnAlarm(Enum):
     rollback = "rollback"
 
 
+class BackboneKind(Enum):
+    """What generated and real samples are compared by; see ``backbones/``."""
+
+    auto = "auto"
+    pixels = "pixels"
+    classifier = "classifier"
+    inception = "inception"
+
+
 def setting(default: Any, doc: str) -> Any:
     """A dataclass field that carries the line ``gan-train --help`` prints for it."""
     return field(default=default, metadata={"doc": doc})
@@ -86,6 +95,19 @@ class TrainSection:
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
         require(self.eval_every >= 0, "eval_every", self.eval_every, "an integer >= 0 (0: no evaluations)")
         require(0 <= self.held_out <= 0.5, "held_out", self.held_out, "a number from 0 to 0.5")
+
+
+@dataclass
+class EvaluationSection:
+    """How samples are compared with real ones every train.eval_every steps; gan-eval has options of its own."""
+
+    samples: int = setting(2000, "generated samples of an evaluation, and as many real ones where there are so many")
+    backbone: BackboneKind = setting(
+        BackboneKind.auto, "what they are compared by; auto: classifier where the data have labels, else pixels"
+    )
+
+    def __post_init__(self) -> None:
+        require(self.samples >= 20, "samples", self.samples, "an integer >= 20")
 
 
 @dataclass
@@ -315,6 +337,7 @@ class Config:
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)
     diagnostics: DiagnosticsSection = field(default_factory=DiagnosticsSection)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
     pac: int = setting(1, "samples that D judges as one (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
@@ -345,6 +368,7 @@ RESUMABLE_KEYS = (
     "train.checkpoint_every",
     "train.keep_checkpoints",
     "diagnostics",
+    "evaluation",
     "device",
     "dataset.root",
     "dry_run",

@@ -56,6 +56,11 @@ class RunDirectory:
         """``summary.json``."""
         return self.path / "summary.json"
 
+    @property
+    def evaluation(self) -> Path:
+        """``evaluation.json``."""
+        return self.path / "evaluation.json"
+
     def describe(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
         """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
         with writing(self.hydra):
@@ -88,10 +93,11 @@ class RunDirectory:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
-        with writing(self.summary):
-            temporary = self.summary.with_name(".summary.json.tmp")
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
-            temporary.replace(self.summary)
+        _write_json(self.summary, summary)
+
+    def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
+        """Write ``evaluation.json``, whole or not at all."""
+        _write_json(self.evaluation, evaluation)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -104,6 +110,13 @@ class RunDirectory:
             except OSError as error:
                 raise ConfigError(f"{self.path}: another process is training in this directory") from error
             yield
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    with writing(file):
+        temporary = file.with_name(f".{file.name}.tmp")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.replace(file)
 
 
 def claim(wanted: Path) -> RunDirectory:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_cli.cli import bench, export, sample, train
+from gan_cli.cli import bench, evaluate, export, sample, train
 
 # Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -87,6 +87,12 @@ def gan_sample(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
 def gan_export(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """``gan-export`` in this process, in an empty working directory."""
     return _in_process(export.main, "gan-export", monkeypatch, capfd)
+
+
+@pytest.fixture
+def gan_eval(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """``gan-eval`` in this process, in an empty working directory."""
+    return _in_process(evaluate.main, "gan-eval", monkeypatch, capfd)
 
 
 @pytest.fixture
