@@ -1,10 +1,10 @@
-"""Which way a figure is to go: what is best of a run, what a table calls good. Imports no torch."""
+"""Which way a figure is to go: what is best of a run. Imports no torch."""
 
 from __future__ import annotations
 
-# The first part of a metric's name: `frechet` of metrics/frechet/classifier.
-LOWER = frozenset({"frechet", "fid", "kernel", "kid", "wasserstein", "class_kl", "modes_kl"})
-HIGHER = frozenset({"precision", "recall", "density", "coverage", "modes", "high_quality"})
+from gan_cli.evaluation.figures import MEANINGS
+
+SIGNS = {"lower": -1, "higher": 1}
 
 
 def direction(tag: str) -> int:
@@ -12,5 +12,5 @@ def direction(tag: str) -> int:
     group, _, name = tag.partition("/")
     if group == "divergence":
         return 0 if name == "ceiling" else -1
-    metric = name.partition("/")[0] if group == "metrics" else ""
-    return 1 if metric in HIGHER else -1 if metric in LOWER else 0
+    meaning = MEANINGS.get(name.partition("/")[0]) if group == "metrics" else None
+    return 0 if meaning is None else SIGNS.get(meaning.better, 0)

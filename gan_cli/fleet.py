@@ -18,6 +18,7 @@ from gan_cli.algorithms.replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
 from gan_cli.errors import DivergedError, UserError
+from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols import Preview, Report
@@ -58,13 +59,14 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
+        evaluator = run.evaluator_of(plan)
         replicas = build.assemble_replicas(plan)
         with contextlib.closing(replicas), contextlib.ExitStack() as open_files:
             members = [_member(plan, composition, algorithm, wanted) for algorithm in replicas.runs]
             for member in members:
                 open_files.enter_context(member.directory.locked())
             open_files.enter_context(logs.copied_to([member.directory for member in members], kept))
-            return _train(plan, replicas, members)
+            return _train(plan, replicas, members, evaluator)
 
 
 def _member(plan: build.Plan, composition: Composition, algorithm: Adversarial, wanted: Path) -> Member:
@@ -76,9 +78,9 @@ def _member(plan: build.Plan, composition: Composition, algorithm: Adversarial, 
     return Member(alone, algorithm, directory, progress, sinks)
 
 
-def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> int:
+def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member], evaluator: Evaluator | None) -> int:
     cadence = plan.config.train
-    sinks = _FleetSinks(members, Console(cadence.steps, torch.get_num_threads()))
+    sinks = _FleetSinks(members, evaluator, Console(cadence.steps, torch.get_num_threads()))
 
     def save(step: int) -> None:
         for member, state in zip(members, replicas.states(), strict=True):
@@ -90,7 +92,7 @@ def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> i
     with Interrupts() as interrupted, _summarised(plan, members), contextlib.closing(sinks):
         sinks.open()
         logger.info("training %d runs as one in %s", len(members), members[0].directory.path.parent)
-        step = loop.train(replicas, sinks, save, cadence, 0, interrupted)
+        step = loop.train(replicas, sinks, save, cadence, 0, interrupted, sinks.evaluate)
         completed = step >= cadence.steps
         for member in members:
             member.outcome.step = step
@@ -107,8 +109,9 @@ def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> i
 class _FleetSinks:
     """The sinks of all runs, and one progress for all of them: mean figures."""
 
-    def __init__(self, members: Sequence[Member], console: Console) -> None:
+    def __init__(self, members: Sequence[Member], evaluator: Evaluator | None, console: Console) -> None:
         self._members = members
+        self._evaluator = evaluator
         self._console = console
 
     def open(self) -> None:
@@ -146,6 +149,12 @@ class _FleetSinks:
         for member, each in zip(self._members, preview, strict=True):
             if member.goes_on:
                 member.sinks.show(step, each)
+
+    def evaluate(self, step: int) -> None:
+        """Measure each run's samples, where that is wanted at all."""
+        for member in self._members:
+            if member.goes_on and self._evaluator is not None:
+                member.sinks.measure(step, self._evaluator(member.algorithm.samples).figures)
 
     def close(self) -> None:
         """Close the progress."""

@@ -420,6 +420,10 @@ class Algorithm(Stateful, Protocol):
         """Samples to look at. Waits for the device."""
         ...
 
+    def samples(self, count: int) -> FloatArray:
+        """``(count, *shape)`` to be measured, on the scale of [-1, 1]; changes nothing. Waits for the device."""
+        ...
+
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """What the latest update came to, by name, in the order in which it came: where trouble is looked for."""
         ...

@@ -20,6 +20,8 @@ from gan_cli.compose import Composition
 from gan_cli.config import OnAlarm
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import DivergedError, UserError
+from gan_cli.evaluation import make
+from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
@@ -46,12 +48,13 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
+        evaluator = evaluator_of(plan)
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm):
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             with directory.locked(), logs.copied_to([directory], kept):
-                return _train(Run(plan, composition, algorithm, directory, _sinks(plan, directory)), step=0)
+                return _train(Run(plan, composition, algorithm, directory, _sinks(plan, directory), evaluator), step=0)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
@@ -63,6 +66,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with build.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
+        evaluator = evaluator_of(plan)
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm), logs.copied_to([directory], kept):
             sinks = _sinks(plan, directory)
@@ -71,7 +75,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 algorithm.load_state_dict(state["algorithm"])
                 sinks.load_state_dict(state["sinks"])
             logger.info("going on from step %d in %s", step, directory.path)
-            return _train(Run(plan, composition, algorithm, directory, sinks), step)
+            return _train(Run(plan, composition, algorithm, directory, sinks, evaluator), step)
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ class Run:
     algorithm: Algorithm
     directory: RunDirectory
     sinks: Attended
+    evaluator: Evaluator | None = None
+
+    def evaluate(self, step: int) -> None:
+        """Measure samples and write what was found, where that is wanted at all."""
+        if self.evaluator is not None:
+            self.sinks.measure(step, self.evaluator(self.algorithm.samples).figures)
 
     def save(self, step: int) -> None:
         """Write a checkpoint of the state right after the update that led to ``step``."""
@@ -99,6 +109,15 @@ class Run:
 def _sinks(plan: build.Plan, directory: RunDirectory) -> Attended:
     telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
     return attended(plan, telemetry)
+
+
+def evaluator_of(plan: build.Plan) -> Evaluator | None:
+    """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
+    config = plan.config
+    if not config.train.eval_every:
+        return None
+    source, share = plan.dataset.load(), config.train.held_out
+    return make.for_training(config, plan.dataset, source, share, plan.device.torch_device)
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
@@ -153,6 +172,7 @@ def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
                 run.plan.config.train,
                 step,
                 lambda: interrupted() or sinks.stopping,
+                run.evaluate,
             )
         except AlarmError as error:
             alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)

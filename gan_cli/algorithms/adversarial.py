@@ -27,6 +27,7 @@ from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
     Architecture,
     Augmentation,
+    FloatArray,
     Judged,
     NoiseLevel,
     Objective,
@@ -341,6 +342,11 @@ class Adversarial:
     def preview(self) -> Preview:
         """Samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
         return self._showcase.preview(self.average.network, self.discriminator, self._objective)
+
+    @torch.no_grad()
+    def samples(self, count: int) -> FloatArray:
+        """Of the moving average, from latents of the run's seed: the same at every step."""
+        return self._showcase.draw(self.average.network, count)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """D's logits, then its gradients and weights, then those of G."""
