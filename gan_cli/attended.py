@@ -63,7 +63,9 @@ class Attended:
             AlarmError: a figure is not finite, or an alarm is to lead to a rollback; everything is written before.
         """
         self.step = step
-        found = self.doctor.examine(step, report.scalars)
+        # What was measured last, at steps of its own, is as good as new to whoever looks for modes.
+        measured = {tag: value for tag, value in self.telemetry.final.items() if tag.startswith("metrics/")}
+        found = self.doctor.examine(step, {**measured, **report.scalars})
         scalars = {**report.scalars, **found.scalars}
         self.telemetry.log(step, replace(report, scalars=scalars), images_seen, found.raised)
         for name in found.over:

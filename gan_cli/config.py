@@ -236,10 +236,12 @@ class CollapseSection(Thresholds):
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
     neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
     modes: float = setting(0.5, "or they fill at most this share of a mixture's modes")
+    class_kl: float = setting(0.7, "or their classes are this far from the data's in nats (needs train.eval_every)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_share(self, "diversity", "neighbours", "modes")
+        require(self.class_kl > 0, "class_kl", self.class_kl, "a number > 0")
 
 
 @dataclass

@@ -115,6 +115,12 @@ def test_a_gradient_that_fades_because_g_has_arrived_is_no_trouble() -> None:
     assert reports(patient, {"diagnosis/gradient": 1e-3, "d/auc": 0.7}, 9, start=6) == []
 
 
+def test_classes_that_are_missing_are_a_collapse_where_a_classifier_tells() -> None:
+    assert reports(doctor(), {"metrics/class_kl/classifier": 0.3}, 9) == []
+    (alarm,) = reports(doctor(), {"metrics/class_kl/classifier": 1.6}, 4)
+    assert "1.60 nats" in alarm.message
+
+
 def test_samples_all_over_the_place_have_not_collapsed() -> None:
     assert reports(doctor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 9) == []
 

@@ -21,6 +21,8 @@ from gan_cli.config import (
 )
 
 Figures: TypeAlias = Mapping[str, float]
+# Measured every train.eval_every steps, where a classifier is at hand: how unevenly generated samples fill classes.
+CLASS_KL = "metrics/class_kl/classifier"
 
 
 @dataclass(frozen=True)
@@ -202,15 +204,17 @@ class ModeCollapse(_Limited):
         few = (
             now["diagnosis/neighbours"] <= self.limits.neighbours
             or now.get("diagnosis/modes", 1.0) <= self.limits.modes
+            or now.get(CLASS_KL, 0.0) >= self.limits.class_kl
         )
         return diversity <= self.limits.diversity or (diversity <= 1.0 and few)
 
     def says(self, now: Figures) -> str:
         """With all figures there are."""
         modes = f", and they fill {now['diagnosis/modes']:.0%} of the modes" if "diagnosis/modes" in now else ""
+        classes = f"; their classes are {now[CLASS_KL]:.2f} nats from the data's" if CLASS_KL in now else ""
         return (
             f"generated samples are {now['diagnosis/diversity']:.0%} as far from each other as real ones, and lie"
-            f" nearest to {now['diagnosis/neighbours']:.0%} as many real samples{modes}"
+            f" nearest to {now['diagnosis/neighbours']:.0%} as many real samples{modes}{classes}"
         )
 
     def advises(self, now: Figures) -> Advice:
