@@ -1,0 +1,143 @@
+"""Figures by their tags: which to show, which way is better, what they are bounded by, what they are measured in."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from gan_cli.errors import ConfigError, nearest
+from gan_cli.report.runs import Run
+
+
+class Better(Enum):
+    """Which way a figure should go."""
+
+    lower = "lower"
+    higher = "higher"
+
+
+# A word of a tag -> which way is better, the most telling figure first.
+WORDS = {
+    "frechet": Better.lower,
+    "fid": Better.lower,
+    "kernel": Better.lower,
+    "kid": Better.lower,
+    "modes": Better.higher,
+    "quality": Better.higher,
+    "coverage": Better.higher,
+    "precision": Better.higher,
+    "recall": Better.higher,
+    "density": Better.higher,
+    "kl": Better.lower,
+    "wasserstein": Better.lower,
+    "transport": Better.lower,
+    "divergence": Better.lower,
+}
+# Words of figures about another figure, for which no way is better.
+ASIDE = {"deviation", "std", "floor", "threshold", "count", "gap"}
+# Name of a divergence -> its ceiling, and how that is written.
+CEILINGS = {
+    "jsd": (math.log(2), "log 2"),
+    "relativistic": (math.log(2), "log 2"),
+    "le_cam": (1.0, "1"),
+    "total_variation": (1.0, "1"),
+}
+IN_NATS = ("jsd", "relativistic")
+# Tags whose values mean something only among losses that estimate the same divergence.
+OF_ONE_LOSS = ("loss/", "d_real/", "d_fake/")
+# Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
+MOST_MEASURED = 6
+TRAINING_PREFIXES = (*OF_ONE_LOSS, "divergence/", "d/", "grad_norm/", "noise/", "lr/", "speed/", "diagnosis/")
+
+
+def better(tag: str) -> Better | None:
+    """Which way a figure is better, or None where neither is."""
+    words = re.split(r"[/_.]", tag)
+    if ASIDE.intersection(words):
+        return None
+    return next((way for word, way in WORDS.items() if word in words), None)
+
+
+def known_tags(runs: Iterable[Run]) -> list[str]:
+    """Every tag that some run has a figure for."""
+    return list(dict.fromkeys(tag for run in runs for tag in (*run.final, *run.curves)))
+
+
+def default_tags(runs: Iterable[Run]) -> list[str]:
+    """A short list that tells most: what was measured on samples, divergences, how often D is right."""
+    tags = known_tags(runs)
+    periodic = [tag for tag in tags if tag.startswith("metrics/")]
+    evaluated = [tag for tag in tags if not tag.startswith((*TRAINING_PREFIXES, "metrics/", "augment/"))]
+    return [
+        *sorted(filter(better, evaluated), key=_rank)[:MOST_MEASURED],
+        *sorted(filter(better, periodic), key=_rank)[:MOST_MEASURED],
+        *(tag for tag in tags if tag.startswith("divergence/") and better(tag)),
+        *(tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags),
+    ]
+
+
+def checked(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The tags that a command line asks for, each once.
+
+    Raises:
+        ConfigError: no run has such a figure.
+    """
+    names = sorted(set(known))
+    for tag in wanted:
+        if tag not in names:
+            raise ConfigError(f"{option} {tag}: no run has such a figure.{nearest(tag, names)}")
+    return list(dict.fromkeys(wanted))
+
+
+def ceiling(tag: str) -> tuple[float, str] | None:
+    """The largest value that a figure can have, and how it is written; None where there is none or it is no help."""
+    return next((bound for name, bound in CEILINGS.items() if tag.startswith(f"divergence/{name}")), None)
+
+
+def unit(tag: str, divergence: str) -> str:
+    """What a figure is measured in, in a run that estimates this divergence; empty for a plain number."""
+    if tag.startswith("divergence/") and divergence in IN_NATS:
+        return "nats"
+    if tag.startswith(("d_real/", "d_fake/")) and divergence:
+        return "probability" if divergence.startswith("jsd") else "critic value"
+    if tag.startswith("d/accuracy"):
+        return "share"
+    return ""
+
+
+def curve_tags(tags: Iterable[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tags to draw, and those to fold away, of all that have curves.
+
+    Args:
+        tags: all of them.
+        chosen: the columns of the table.
+    """
+    available = list(tags)
+    asked = [tag for tag in chosen if tag in available]
+    usual = [tag for tag in ("d_real/mean", "d_fake/mean", "grad_norm/g") if tag in available]
+    first = list(dict.fromkeys([*asked, *usual]))
+    more = [tag for tag in ("loss/d", "loss/g", "loss/penalty", "grad_norm/d", "noise/sigma") if tag in available]
+    return first, [tag for tag in more if tag not in first]
+
+
+def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
+    """Groups by what may share an axis: all of them, or those of one divergence where a figure depends on the loss.
+
+    Args:
+        tag: the figure.
+        divergences: what the D of each group estimates.
+
+    Returns:
+        Divergence, or nothing where it does not matter, -> places of groups.
+    """
+    kinds: dict[str, list[int]] = {}
+    for place, divergence in enumerate(divergences):
+        kinds.setdefault(divergence if tag.startswith(OF_ONE_LOSS) else "", []).append(place)
+    return kinds
+
+
+def _rank(tag: str) -> int:
+    words = re.split(r"[/_.]", tag)
+    return next(place for place, word in enumerate(WORDS) if word in words)

@@ -1,0 +1,169 @@
+"""The comparison as one HTML page that needs nothing else: no network, no script but its own few lines."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gan_cli import __version__
+from gan_cli.report import choices, columns, images, plots, svg, tables, wording
+from gan_cli.report.grouping import Comparison, Group
+from gan_cli.report.images import Embedded
+from gan_cli.report.runs import Run
+from gan_cli.report.text import figure
+
+TEMPLATES = Path(__file__).parent / "templates"
+# A page is to be sent: so many pictures of a group at most, and so many in all.
+MOST_PICTURES_OF_A_GROUP = 4
+MOST_PICTURES = 60
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the table.
+
+    Attributes:
+        heading: of its column, shown beside it where the page is narrow.
+        text: what it says.
+        value: what to sort by.
+        note: a second, smaller line.
+        kind: ``choice``, ``number`` or ``words``, for its looks.
+    """
+
+    heading: str
+    text: str
+    value: str
+    note: str = ""
+    kind: str = "words"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group in the table, with the classes of its colour and the key of its lines."""
+
+    style: str
+    key: Markup
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A sample grid with what to say below it."""
+
+    image: Embedded
+    caption: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The last samples of a group.
+
+    Attributes:
+        style: classes of its colour.
+        label: what the group is called.
+        pictures: of its first runs.
+        left_out: how many more runs have some.
+    """
+
+    style: str
+    label: str
+    pictures: tuple[Picture, ...]
+    left_out: int
+
+
+def page(comparison: Comparison) -> str:
+    """The page's HTML."""
+    first, more = columns.curve_tags(columns.known_tags(comparison.runs), comparison.tags)
+    script, sheet = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.js", "page.css"))
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=wording.title(comparison),
+        extent=wording.extent(comparison),
+        shared=choices.common(comparison.runs),
+        summary=wording.summary(comparison),
+        legend=wording.legend(comparison),
+        rows=[_row(comparison, place, group) for place, group in enumerate(comparison.groups)],
+        keys=[(svg.style(place), svg.key(place), group.label) for place, group in enumerate(comparison.groups)],
+        charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, first)],
+        more_charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, more)],
+        several=any(len(group.runs) > 1 for group in comparison.groups),
+        cards=list(_cards(comparison)),
+        groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
+        runs=[_run(run) for run in comparison.runs],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        sheet=sheet,
+        version=__version__,
+        written=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _row(comparison: Comparison, place: int, group: Group) -> Row:
+    keys = comparison.keys or ("run",)
+    count = len(group.runs)
+    seconds = group.seconds
+    cells = [
+        Cell(key, value, value, kind="choice") for key, value in zip(keys, group.values or (group.label,), strict=True)
+    ]
+    cells.append(Cell("seeds", str(count), str(count), kind="number"))
+    cells.append(Cell("state", group.states, group.states))
+    cells.append(Cell("step", f"{group.step:,}", str(group.step), kind="number"))
+    cells += [_measured(group, tag) for tag in comparison.tags]
+    alarms = ", ".join(wording.raised(each) for each in group.alarms)
+    cells.append(Cell("alarms", alarms or "none", str(len(group.alarms)), kind="alarm" if alarms else "words"))
+    cells.append(Cell("seconds", tables.shown(seconds, count), str(seconds.mean) if seconds else "", kind="number"))
+    return Row(svg.style(place), svg.key(place), tuple(cells))
+
+
+def _measured(group: Group, tag: str) -> Cell:
+    count = len(group.runs)
+    final, best = group.final(tag), group.best(tag)
+    note = f"best {tables.shown(best, count)}" if best else ""
+    return Cell(tag, tables.shown(final, count), str(final.mean) if final else "", note, "number")
+
+
+def _cards(comparison: Comparison) -> Iterator[Card]:
+    """Pictures of every group, of fewer runs of each where there are many groups."""
+    most = max(1, min(MOST_PICTURES_OF_A_GROUP, MOST_PICTURES // len(comparison.groups)))
+    for place, group in enumerate(comparison.groups[:MOST_PICTURES]):
+        having = [run for run in group.runs if run.samples]
+        pictures = []
+        for run in having[:most]:
+            image = images.first_whole(run.samples)
+            if image is not None:
+                step = int(image.name.removeprefix("step_").removesuffix(".png"))
+                pictures.append(Picture(image, f"seed {run.seed}, step {step:,}"))
+        if pictures:
+            yield Card(svg.style(place), group.label, tuple(pictures), len(having) - len(pictures))
+
+
+def _settings(run: Run) -> str:
+    """The configuration of a run, a setting a line."""
+    return "\n".join(f"{key}: {choices.shown(value)}" for key, value in run.leaves.items())
+
+
+def _run(run: Run) -> dict[str, str]:
+    """A run in the list of all of them."""
+    return {
+        "name": run.name,
+        "seed": run.seed,
+        "state": run.state.value,
+        "step": f"{run.step:,}",
+        "seconds": "" if run.seconds is None else figure(run.seconds),
+        "overrides": " ".join(run.overrides),
+        "provenance": json.dumps(run.provenance, indent=1, ensure_ascii=False) if run.provenance else "",
+    }
