@@ -48,8 +48,19 @@ IN_NATS = ("jsd", "relativistic")
 # Tags whose values mean something only among losses that estimate the same divergence.
 OF_ONE_LOSS = ("loss/", "d_real/", "d_fake/")
 # Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
-MOST_MEASURED = 6
-TRAINING_PREFIXES = (*OF_ONE_LOSS, "divergence/", "d/", "grad_norm/", "noise/", "lr/", "speed/", "diagnosis/")
+MOST_MEASURED = 4
+PERIODIC = "metrics/"
+OF_TRAINING = (
+    *OF_ONE_LOSS,
+    "divergence/",
+    "d/",
+    "grad_norm/",
+    "noise/",
+    "lr/",
+    "augment/",
+    "speed/",
+    "diagnosis/",
+)
 
 
 def better(tag: str) -> Better | None:
@@ -68,14 +79,22 @@ def known_tags(runs: Iterable[Run]) -> list[str]:
 def default_tags(runs: Iterable[Run]) -> list[str]:
     """A short list that tells most: what was measured on samples, divergences, how often D is right."""
     tags = known_tags(runs)
-    periodic = [tag for tag in tags if tag.startswith("metrics/")]
-    evaluated = [tag for tag in tags if not tag.startswith((*TRAINING_PREFIXES, "metrics/", "augment/"))]
-    return [
-        *sorted(filter(better, evaluated), key=_rank)[:MOST_MEASURED],
-        *sorted(filter(better, periodic), key=_rank)[:MOST_MEASURED],
-        *(tag for tag in tags if tag.startswith("divergence/") and better(tag)),
-        *(tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags),
-    ]
+    evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC)]
+    periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC)]
+    periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC) not in evaluated]
+    measured = [*sorted(evaluated, key=_rank)[:MOST_MEASURED], *sorted(periodic, key=_rank)[:MOST_MEASURED]]
+    divergences = [tag for tag in tags if tag.startswith("divergence/") and better(tag)]
+    # Where nothing was measured, how often D is right is the next best thing to know.
+    accuracies = [tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags and not measured]
+    return [*measured, *divergences, *accuracies]
+
+
+def is_measured(tag: str) -> bool:
+    """Whether a figure was measured on samples, and says how good they are.
+
+    What D estimates in training does not: a weak D estimates a small divergence, however bad the samples are.
+    """
+    return better(tag) is not None and not tag.startswith(OF_TRAINING)
 
 
 def checked(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from gan_cli.report import choices
-from gan_cli.report.columns import Better, better
+from gan_cli.report.columns import Better, better, is_measured
 from gan_cli.report.runs import Alarm, Run, State
 from gan_cli.report.text import counted
 
@@ -163,10 +163,10 @@ def ranked(groups: Sequence[Group], tag: str) -> list[Group]:
 
 
 def main_tag(groups: Sequence[Group], tags: Sequence[str]) -> str | None:
-    """The first figure that every group has and of which one way is better; None where there is none."""
-    having = [group for group in groups if any(group.final(tag) for tag in tags)]
-    shared = [tag for tag in tags if better(tag) and all(group.final(tag) for group in having)]
-    return next(iter(shared), None)
+    """The first figure measured on samples that all groups have which have any; None where there is none."""
+    measured = [tag for tag in tags if is_measured(tag)]
+    having = [group for group in groups if any(group.final(tag) for tag in measured)]
+    return next((tag for tag in measured if all(group.final(tag) for group in having)), None)
 
 
 def repeated_seeds(groups: Iterable[Group]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gan_cli import __version__
-from gan_cli.report import choices, columns, images, plots, svg, tables, wording
-from gan_cli.report.grouping import Comparison, Group
+from gan_cli.report import choices, columns, images, plots, svg, wording
+from gan_cli.report.grouping import Comparison, Group, Spread
 from gan_cli.report.images import Embedded
-from gan_cli.report.runs import Run
-from gan_cli.report.text import figure
+from gan_cli.report.runs import Run, State
+from gan_cli.report.text import MISSING, counted, figure, mean_and_deviation
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A page is to be sent: so many pictures of a group at most, and so many in all.
@@ -34,14 +35,14 @@ class Cell:
         heading: of its column, shown beside it where the page is narrow.
         text: what it says.
         value: what to sort by.
-        note: a second, smaller line.
+        notes: smaller lines below.
         kind: ``choice``, ``number`` or ``words``, for its looks.
     """
 
     heading: str
     text: str
     value: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
     kind: str = "words"
 
 
@@ -90,9 +91,11 @@ def page(comparison: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html").render(
         title=wording.title(comparison),
         extent=wording.extent(comparison),
+        varied=wording.varied(comparison),
         shared=choices.common(comparison.runs),
         summary=wording.summary(comparison),
         legend=wording.legend(comparison),
@@ -101,6 +104,7 @@ def page(comparison: Comparison) -> str:
         charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, first)],
         more_charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, more)],
         several=any(len(group.runs) > 1 for group in comparison.groups),
+        alarmed=any(group.alarms for group in comparison.groups),
         cards=list(_cards(comparison)),
         groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
         runs=[_run(run) for run in comparison.runs],
@@ -112,28 +116,44 @@ def page(comparison: Comparison) -> str:
     )
 
 
+def _breakable(tag: str) -> Markup:
+    """A tag that may be broken into lines behind its slashes and underscores."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])", tag))
+
+
 def _row(comparison: Comparison, place: int, group: Group) -> Row:
     keys = comparison.keys or ("run",)
+    values = group.values or (group.label,)
     count = len(group.runs)
-    seconds = group.seconds
     cells = [
-        Cell(key, value, value, kind="choice") for key, value in zip(keys, group.values or (group.label,), strict=True)
+        *(Cell(key, value, value, kind="choice") for key, value in zip(keys, values, strict=True)),
+        Cell("seeds", str(count), str(count), kind="number"),
+        Cell("state", group.states, group.states, (f"step {group.step:,}",)),
+        _alarms(group),
+        *(_cell(tag, group.final(tag), group.best(tag), count) for tag in comparison.tags),
+        _cell("seconds", group.seconds, None, count),
     ]
-    cells.append(Cell("seeds", str(count), str(count), kind="number"))
-    cells.append(Cell("state", group.states, group.states))
-    cells.append(Cell("step", f"{group.step:,}", str(group.step), kind="number"))
-    cells += [_measured(group, tag) for tag in comparison.tags]
-    alarms = ", ".join(wording.raised(each) for each in group.alarms)
-    cells.append(Cell("alarms", alarms or "none", str(len(group.alarms)), kind="alarm" if alarms else "words"))
-    cells.append(Cell("seconds", tables.shown(seconds, count), str(seconds.mean) if seconds else "", kind="number"))
     return Row(svg.style(place), svg.key(place), tuple(cells))
 
 
-def _measured(group: Group, tag: str) -> Cell:
-    count = len(group.runs)
-    final, best = group.final(tag), group.best(tag)
-    note = f"best {tables.shown(best, count)}" if best else ""
-    return Cell(tag, tables.shown(final, count), str(final.mean) if final else "", note, "number")
+def _cell(heading: str, final: Spread | None, best: Spread | None, of: int) -> Cell:
+    """A figure: its mean, and on lines below its deviation, of how many runs where not all, and the best value."""
+    if final is None:
+        return Cell(heading, MISSING, "", kind="number")
+    mean, _, deviation = mean_and_deviation(final.mean, final.deviation).partition(" ± ")
+    notes = [
+        f"± {deviation}" if deviation else "",
+        f"n = {final.count}" if final.count < of else "",
+        f"best {best.mean:.3g}" if best else "",
+    ]
+    return Cell(heading, mean, str(final.mean), tuple(note for note in notes if note), "number")
+
+
+def _alarms(group: Group) -> Cell:
+    alarms = group.alarms
+    notes = tuple(wording.raised(each).replace("_", " ") for each in alarms)
+    text = counted(len(alarms), "alarm") if alarms else "none"
+    return Cell("alarms", text, str(len(alarms)), notes, "alarm" if alarms else "words")
 
 
 def _cards(comparison: Comparison) -> Iterator[Card]:
@@ -146,7 +166,8 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
             image = images.first_whole(run.samples)
             if image is not None:
                 step = int(image.name.removeprefix("step_").removesuffix(".png"))
-                pictures.append(Picture(image, f"seed {run.seed}, step {step:,}"))
+                ended = "" if run.state is State.completed else f", {run.state.value}"
+                pictures.append(Picture(image, f"seed {run.seed}, step {step:,}{ended}"))
         if pictures:
             yield Card(svg.style(place), group.label, tuple(pictures), len(having) - len(pictures))
 

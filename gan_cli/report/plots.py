@@ -66,7 +66,7 @@ class Chart:
     Attributes:
         tag: the figure.
         unit: what it is measured in; may be empty.
-        about: for which losses, where that matters; may be empty.
+        about: for which losses, by the divergence they estimate, where that matters; may be empty.
         ceiling: the largest value there can be and how it is written, or None.
         logarithmic: whether its axis should be.
         lines: of the groups that have the figure.
@@ -115,7 +115,7 @@ def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
     drawn = {kind: lines for kind, lines in drawn.items() if lines}
     for kind, lines in drawn.items():
         divergence = kind or tag.removeprefix("divergence/")
-        about = f"losses that estimate {kind}" if len(drawn) > 1 else ""
+        about = f"{kind} losses" if kind and len(drawn) > 1 else ""
         unit = columns.unit(tag, divergence)
         yield Chart(tag, unit, about, columns.ceiling(tag), _is_wide(lines), tuple(lines))
 

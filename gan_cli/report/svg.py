@@ -13,7 +13,7 @@ from gan_cli.report.plots import Chart, Line
 from gan_cli.report.runs import Floats
 
 WIDTH, HEIGHT = 400, 230
-LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 36
+LEFT, RIGHT, TOP, BOTTOM = 50, 22, 12, 36
 # Colours of the page's style sheet, and dashes that tell apart groups that share one.
 COLOURS, DASHES = 8, 4
 MARK = 5  # half the width of an alarm's triangle

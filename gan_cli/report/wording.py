@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from gan_cli.report import choices
@@ -12,7 +13,7 @@ from gan_cli.report.text import counted, listed, mean_and_deviation
 
 # Groups that alarms are told of one by one; above that, they are counted.
 FEW = 6
-LONGEST_LIST = 4
+LONGEST_LIST = 5
 
 
 def title(comparison: Comparison) -> str:
@@ -21,6 +22,15 @@ def title(comparison: Comparison) -> str:
     where = choices.common(comparison.runs).get("dataset")
     what = listed(list(names.values())) if names else _single_name(comparison)
     return f"{what} on {where}" if where else what
+
+
+def varied(comparison: Comparison) -> list[tuple[str, str]]:
+    """The keys that differ, each with the values that occur."""
+    told = []
+    for place, key in enumerate(comparison.keys):
+        values = list(dict.fromkeys(group.values[place] for group in comparison.groups))
+        told.append((key, ",".join(_shortened(values))))
+    return told
 
 
 def extent(comparison: Comparison) -> str:
@@ -76,27 +86,34 @@ def _best(comparison: Comparison) -> list[str]:
 
 
 def _certainty(best: Spread, next_best: Spread) -> str:
-    """Whether the two best groups can be told apart, in deviations of the difference of their means."""
+    """How far the two best groups lie apart, against how far seeds do."""
     if best.deviation is None or next_best.deviation is None:
-        return "With one seed each there is no telling how much of that is chance."
-    error = (best.deviation**2 / best.count + next_best.deviation**2 / next_best.count) ** 0.5
+        return "From one seed there is no telling how much of that is chance."
+    pooled = math.sqrt((best.deviation**2 + next_best.deviation**2) / 2)
     gap = abs(best.mean - next_best.mean)
-    if gap <= 2 * error:
-        return "That is within two standard errors of the difference: the two are not told apart by these seeds."
-    return f"That is {gap / error:.0f} standard errors of the difference." if error else ""
+    if gap <= 2 * pooled * math.sqrt(1 / best.count + 1 / next_best.count):
+        return "So few seeds do not tell the two apart."
+    return f"The gap is {gap / pooled:.1f} times the deviation over seeds." if pooled else ""
 
 
 def _no_ranking(comparison: Comparison) -> list[str]:
     if len(comparison.groups) < 2:
         return []
-    kinds = sorted({group.divergence for group in comparison.groups if group.divergence})
-    if len(kinds) < 2:
-        return []
     return [
-        f"No figure here ranks all configurations: {listed(kinds)} are different divergences, each on a scale of its"
-        " own. gan-eval RUN_DIR measures what can be compared (a Frechet distance and others); --sort TAG ranks by any"
-        " figure."
+        "Nothing here measures the samples themselves, so no configuration is called the best: a divergence is what D"
+        " estimates, on a scale of its own for each kind, and a weak D estimates too little. gan-eval RUN_DIR measures"
+        " the samples; --sort TAG ranks by any figure.",
+        *(sentence for tag in comparison.tags if tag.startswith("divergence/") for sentence in _range(comparison, tag)),
     ]
+
+
+def _range(comparison: Comparison, tag: str) -> list[str]:
+    """From the lowest to the highest last value, and whose they are."""
+    order = [(group, final) for group in ranked(comparison.groups, tag) if (final := group.final(tag)) is not None]
+    if len(order) < 2:
+        return []
+    (first, low), (last, high) = order[0], order[-1]
+    return [f"{tag} at the end: from {_told(low)} ({first.label}) to {_told(high)} ({last.label})."]
 
 
 def _alarms(comparison: Comparison) -> list[str]:
@@ -152,7 +169,7 @@ def _seed(comparison: Comparison, run: Run) -> str:
 def _shortened(items: Iterable[str]) -> list[str]:
     every = list(items)
     rest = len(every) - LONGEST_LIST
-    return every if rest <= 0 else [*every[:LONGEST_LIST], f"and {rest} more"]
+    return every if rest <= 0 else [*every[:LONGEST_LIST], f"{rest} more"]
 
 
 def _told(spread: Spread) -> str:
