@@ -50,6 +50,11 @@ def telling(runs: Sequence[Run]) -> list[str]:
     return told
 
 
+def naming(runs: Sequence[Run]) -> list[str]:
+    """Keys to call runs by that nothing tells apart."""
+    return [key for key in ("loss", "dataset") if all(key in run.options for run in runs)]
+
+
 def value(run: Run, key: str) -> str:
     """What a run has for a key, as it is shown; ``?`` where its directory does not tell the option."""
     if key in run.options:

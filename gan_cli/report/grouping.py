@@ -138,7 +138,7 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 def by_seed(runs: Sequence[Run]) -> tuple[list[str], list[Group]]:
     """The keys that tell runs apart, and the runs in groups that differ in nothing but the seed."""
-    keys = choices.telling(runs)
+    keys = choices.telling(runs) or choices.naming(runs)
     together: dict[str, list[Run]] = {}
     for run in runs:
         together.setdefault(choices.identity(run), []).append(run)

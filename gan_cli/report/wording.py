@@ -18,10 +18,11 @@ LONGEST_LIST = 5
 
 def title(comparison: Comparison) -> str:
     """What is compared: ``loss and lr on ring8``."""
-    names = choices.short_names(comparison.keys)
-    where = choices.common(comparison.runs).get("dataset")
-    what = listed(list(names.values())) if names else _single_name(comparison)
-    return f"{what} on {where}" if where else what
+    keys = [key for key, _ in varied(comparison)]
+    names = choices.short_names(keys)
+    shared = choices.common(comparison.runs)
+    what = listed([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
+    return f"{what} on {shared['dataset']}" if "dataset" in shared else what
 
 
 def varied(comparison: Comparison) -> list[tuple[str, str]]:
@@ -29,7 +30,8 @@ def varied(comparison: Comparison) -> list[tuple[str, str]]:
     told = []
     for place, key in enumerate(comparison.keys):
         values = list(dict.fromkeys(group.values[place] for group in comparison.groups))
-        told.append((key, ",".join(_shortened(values))))
+        if len(values) > 1:
+            told.append((key, ",".join(_shortened(values))))
     return told
 
 
@@ -64,12 +66,6 @@ def raised(each: Raised) -> str:
     """An alarm in a cell: ``mode_collapse 2 of 3, step 400``."""
     share = f" {each.count} of {each.total}" if each.total > 1 else ""
     return f"{each.alarm.name}{share}, step {each.alarm.step:,}"
-
-
-def _single_name(comparison: Comparison) -> str:
-    """What a comparison of one group is called."""
-    run = comparison.runs[0]
-    return choices.value(run, "loss") if "loss" in run.options else comparison.groups[0].label
 
 
 def _best(comparison: Comparison) -> list[str]:
