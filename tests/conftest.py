@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_cli.cli import bench, export, sample, train
+from gan_cli.cli import bench, export, report, sample, train
 
 # Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -93,6 +93,12 @@ def gan_export(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
 def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """``gan-bench`` in this process, in an empty working directory."""
     return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
+
+
+@pytest.fixture
+def gan_report(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """``gan-report`` in this process, in an empty working directory."""
+    return _in_process(report.main, "gan-report", monkeypatch, capfd)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -65,7 +65,7 @@ OF_TRAINING = (
 
 def better(tag: str) -> Better | None:
     """Which way a figure is better, or None where neither is."""
-    words = re.split(r"[/_.]", tag)
+    words = re.split(r"[\W_]+", tag)
     if ASIDE.intersection(words):
         return None
     return next((way for word, way in WORDS.items() if word in words), None)
@@ -158,5 +158,5 @@ def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _rank(tag: str) -> int:
-    words = re.split(r"[/_.]", tag)
+    words = re.split(r"[\W_]+", tag)
     return next(place for place, word in enumerate(WORDS) if word in words)

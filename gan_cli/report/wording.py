@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from gan_cli.report import choices
-from gan_cli.report.columns import Better, better
+from gan_cli.report.columns import Better, better, is_measured
 from gan_cli.report.grouping import Comparison, Group, Raised, Spread, ranked
 from gan_cli.report.runs import Run, State
 from gan_cli.report.text import counted, listed, mean_and_deviation
@@ -77,8 +77,13 @@ def _best(comparison: Comparison) -> list[str]:
         return [f"{tag}: {_told(order[0][1])} for {order[0][0].label}."] if order else []
     (first, best), (second, next_best) = order[:2]
     way = {Better.lower: "Lowest", Better.higher: "Highest", None: "Lowest"}[better(tag)]
-    sentence = f"{way} {tag} at the end: {first.label}, {_told(best)}; next is {second.label}, {_told(next_best)}."
-    return [f"{sentence} {_certainty(best, next_best)}".rstrip()]
+    without = len(groups) - len(order)
+    sentences = [
+        f"{way} {tag} at the end: {first.label}, {_told(best)}; next is {second.label}, {_told(next_best)}.",
+        _certainty(best, next_best),
+        f"{counted(without, 'configuration')} without this figure." if without else "",
+    ]
+    return [" ".join(filter(None, sentences))]
 
 
 def _certainty(best: Spread, next_best: Spread) -> str:
@@ -88,13 +93,15 @@ def _certainty(best: Spread, next_best: Spread) -> str:
     pooled = math.sqrt((best.deviation**2 + next_best.deviation**2) / 2)
     gap = abs(best.mean - next_best.mean)
     if gap <= 2 * pooled * math.sqrt(1 / best.count + 1 / next_best.count):
-        return "So few seeds do not tell the two apart."
+        return "The seeds do not tell the two apart."
     return f"The gap is {gap / pooled:.1f} times the deviation over seeds." if pooled else ""
 
 
 def _no_ranking(comparison: Comparison) -> list[str]:
     if len(comparison.groups) < 2:
         return []
+    if any(map(is_measured, comparison.tags)):
+        return ["No figure was measured on the samples of every configuration, so none is called the best."]
     return [
         "Nothing here measures the samples themselves, so no configuration is called the best: a divergence is what D"
         " estimates, on a scale of its own for each kind, and a weak D estimates too little. gan-eval RUN_DIR measures"
