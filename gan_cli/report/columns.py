@@ -44,9 +44,15 @@ CEILINGS = {
     "le_cam": (1.0, "1"),
     "total_variation": (1.0, "1"),
 }
+SHARE, PROBABILITY = "share", "probability"
+# Units of what lies between 0 and 1.
+SHARES = (SHARE, PROBABILITY)
 IN_NATS = ("jsd", "relativistic")
 # Tags whose values mean something only among losses that estimate the same divergence.
 OF_ONE_LOSS = ("loss/", "d_real/", "d_fake/")
+# Curves to draw beside the columns of the table, and curves to fold away.
+DRAWN = ("d/accuracy_real", "d/accuracy_fake", "d_real/mean", "d_fake/mean", "grad_norm/g")
+FOLDED = ("loss/d", "loss/g", "loss/penalty", "grad_norm/d", "noise/sigma")
 # Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
 MOST_MEASURED = 4
 PERIODIC = "metrics/"
@@ -120,25 +126,23 @@ def unit(tag: str, divergence: str) -> str:
     if tag.startswith("divergence/") and divergence in IN_NATS:
         return "nats"
     if tag.startswith(("d_real/", "d_fake/")) and divergence:
-        return "probability" if divergence.startswith("jsd") else "critic value"
+        return PROBABILITY if divergence.startswith("jsd") else "critic value"
     if tag.startswith("d/accuracy"):
-        return "share"
+        return SHARE
     return ""
 
 
-def curve_tags(tags: Iterable[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tags to draw, and those to fold away, of all that have curves.
 
     Args:
         tags: all of them.
         chosen: the columns of the table.
     """
-    available = list(tags)
-    asked = [tag for tag in chosen if tag in available]
-    usual = [tag for tag in ("d_real/mean", "d_fake/mean", "grad_norm/g") if tag in available]
-    first = list(dict.fromkeys([*asked, *usual]))
-    more = [tag for tag in ("loss/d", "loss/g", "loss/penalty", "grad_norm/d", "noise/sigma") if tag in available]
-    return first, [tag for tag in more if tag not in first]
+    divergences = [tag for tag in tags if tag.startswith("divergence/") and better(tag)]
+    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN])
+    folded = dict.fromkeys(FOLDED)
+    return [tag for tag in drawn if tag in tags], [tag for tag in folded if tag in tags and tag not in drawn]
 
 
 def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:

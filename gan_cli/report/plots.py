@@ -13,7 +13,9 @@ from gan_cli.report.runs import Curve, Floats
 
 # A curve is drawn with so many points at most; a chart is no wider.
 MOST_POINTS = 200
-# A figure that is positive and spans so many times its smallest value is drawn on a logarithmic axis.
+# Single runs are drawn where there are no more than so many; more would hide the means.
+MOST_RUNS = 40
+# A figure that is positive, knows no bound and spans so many times its smallest value is drawn on a logarithmic axis.
 WIDE = 300.0
 
 
@@ -48,7 +50,7 @@ class Line:
         place: of the group in the comparison, which its colour follows.
         label: what it is called.
         band: mean and deviation.
-        curves: of its runs, where there are several.
+        curves: of its runs, where there are several and not too many.
         marks: its alarms.
     """
 
@@ -108,19 +110,21 @@ def thinned(curve: Curve) -> Curve:
 
 def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
     kinds = columns.comparable(tag, [group.divergence for group in comparison.groups])
+    alone = len(comparison.runs) <= MOST_RUNS
     drawn = {
-        kind: [line for place in places if (line := _line(comparison.groups[place], place, tag)) is not None]
+        kind: [line for place in places if (line := _line(comparison.groups[place], place, tag, alone)) is not None]
         for kind, places in kinds.items()
     }
     drawn = {kind: lines for kind, lines in drawn.items() if lines}
     for kind, lines in drawn.items():
         divergence = kind or tag.removeprefix("divergence/")
         about = f"{kind} losses" if kind and len(drawn) > 1 else ""
-        unit = columns.unit(tag, divergence)
-        yield Chart(tag, unit, about, columns.ceiling(tag), _is_wide(lines), tuple(lines))
+        unit, ceiling = columns.unit(tag, divergence), columns.ceiling(tag)
+        logarithmic = ceiling is None and unit not in columns.SHARES and _is_wide(lines)
+        yield Chart(tag, unit, about, ceiling, logarithmic, tuple(lines))
 
 
-def _line(group: Group, place: int, tag: str) -> Line | None:
+def _line(group: Group, place: int, tag: str, alone: bool) -> Line | None:
     curves = [run.curves[tag] for run in group.runs if tag in run.curves]
     if not curves:
         return None
@@ -133,7 +137,7 @@ def _line(group: Group, place: int, tag: str) -> Line | None:
         place,
         group.label,
         Band(band.steps[kept], band.mean[kept], band.deviation[kept]),
-        tuple(thinned(curve) for curve in curves) if len(curves) > 1 else (),
+        tuple(thinned(curve) for curve in curves) if alone and len(curves) > 1 else (),
         marks,
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from gan_cli.report import columns
 from gan_cli.report.plots import Chart, Line
 from gan_cli.report.runs import Floats
 
@@ -69,8 +70,8 @@ def decades(low: float, high: float) -> list[float]:
 
 
 def style(place: int) -> str:
-    """CSS classes of a group: its colour, and its dashes."""
-    return f"c{place % COLOURS} s{place // COLOURS % DASHES}"
+    """CSS classes of a group: its colour, its dashes, and its own."""
+    return f"c{place % COLOURS} s{place // COLOURS % DASHES} g{place}"
 
 
 def key(place: int) -> Markup:
@@ -87,7 +88,7 @@ def draw(chart: Chart) -> Markup:
     lines = chart.lines
     parts = [
         *_grid(chart, across, up),
-        *(_band(line, across, up) for line in lines if line.curves),
+        *(_band(line, across, up) for line in lines if line.band.deviation.any()),
         *(
             _path(f"run {style(line.place)}", curve.steps, curve.values, across, up)
             for line in lines
@@ -124,15 +125,13 @@ def _axes(chart: Chart) -> tuple[Axis, Axis]:
 def _range(chart: Chart) -> tuple[float, float]:
     """From the lowest to the highest value to be drawn, and a little more."""
     bands = [line.band for line in chart.lines]
-    drawn = [values for line in chart.lines for values in (line.band.mean, *(curve.values for curve in line.curves))]
-    values = np.concatenate(drawn)
     if chart.logarithmic:
-        values = values[values > 0]
-        return float(values.min()) / 1.2, float(values.max()) * 1.2
-    values = np.concatenate([values, *(band.mean - band.deviation for band in bands)])
-    values = np.concatenate([values, *(band.mean + band.deviation for band in bands)])
+        means = np.concatenate([band.mean for band in bands])
+        return float(means.min()) / 1.5, float(means.max()) * 1.5
+    edges = [values for band in bands for values in (band.mean - band.deviation, band.mean + band.deviation)]
+    values = np.concatenate([*edges, *(curve.values for line in chart.lines for curve in line.curves)])
     low, high = float(values.min()), float(values.max())
-    if chart.unit in ("share", "probability") or chart.ceiling is not None:
+    if chart.unit in columns.SHARES or chart.ceiling is not None:
         top = chart.ceiling[0] if chart.ceiling else 1.0
         return min(0.0, low), max(top * 1.06, high)
     margin = 0.05 * (high - low) or 0.5 * abs(high) or 1.0

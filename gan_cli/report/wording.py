@@ -38,7 +38,9 @@ def varied(comparison: Comparison) -> list[tuple[str, str]]:
 def extent(comparison: Comparison) -> str:
     """How many runs, configurations and seeds there are, and how the runs stand."""
     runs = comparison.runs
-    parts = [counted(len(runs), "run"), counted(len(comparison.groups), "configuration")]
+    parts = [counted(len(runs), "run")]
+    if "seed" not in comparison.keys:
+        parts.append(counted(len(comparison.groups), "configuration"))
     seeds = sorted({len(group.runs) for group in comparison.groups})
     if seeds[-1] > 1:
         parts.append(f"{seeds[0]} seeds each" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds each")

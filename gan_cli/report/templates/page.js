@@ -68,3 +68,12 @@ for (const image of document.querySelectorAll(".pictures img")) {
   image.addEventListener("click", () => { zoom.firstElementChild.src = image.src; zoom.showModal(); });
 }
 zoom.addEventListener("click", () => zoom.close());
+
+// A group in a legend or in the table: all others step back.
+for (const named of document.querySelectorAll(".keys li, #figures tbody tr")) {
+  const own = [...named.classList].find((name) => /^g\d+$/.test(name));
+  const drawn = document.querySelectorAll(".mean, .run, .band, .mark, .dot");
+  const dim = (others) => drawn.forEach((part) => part.classList.toggle("dim", others && !part.classList.contains(own)));
+  named.addEventListener("pointerenter", () => dim(true));
+  named.addEventListener("pointerleave", () => dim(false));
+}
