@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_ticks_are_few_round_and_inside(low: float, size: float, count: int) -> 
     found = svg.ticks(low, low + size, count)
     assert 1 <= len(found) <= 1.6 * count + 1
     assert all(low - 1e-6 * size <= tick <= low + size * (1 + 1e-6) for tick in found)
+
+
+@given(st.lists(st.lists(finite, min_size=1, max_size=6), min_size=1, max_size=3), st.booleans())
+def test_whatever_the_values_a_chart_stays_inside_its_picture(values: list[list[float]], wide: bool) -> None:
+    curves = [Curve(np.arange(len(each), dtype=np.float64), np.array(each, np.float64)) for each in values]
+    band = plots.over_seeds(curves)
+    wide = wide and bool((band.mean > 0).all())
+    line = plots.Line(0, "a", band, tuple(curves), (plots.Mark(0, "alarm"),))
+    drawn = svg.draw(plots.Chart("loss/d", "", "", None, wide, (line,)))
+    points = [point.split(",") for text in re.findall(r'points="([^"]*)"', drawn) for point in text.split()]
+    assert points
+    assert all(0 <= float(x) <= svg.WIDTH and 0 <= float(y) <= svg.HEIGHT for x, y in points)
 
 
 def test_ticks_and_decades_of_known_ranges() -> None:

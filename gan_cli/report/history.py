@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import numpy as np
 from gan_cli.report.runs import Curve
 from gan_cli.report.text import printable
 
+# No figure of a run in float32 is larger, and sums of squares of what is smaller can be computed.
+LARGEST = 1e100
 SPEED = "speed/steps_per_second"
 
 
@@ -61,14 +62,14 @@ def parsed(text: str) -> Mapping[str, Any]:
 
 
 def number(value: object) -> float | None:
-    """A finite number, or None for anything else; JSON's true and false are no numbers."""
+    """A number of at most :data:`LARGEST`, or None for anything else; JSON's true and false are no numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         figure = float(value)
     except OverflowError:
         return None
-    return figure if math.isfinite(figure) else None
+    return figure if abs(figure) <= LARGEST else None
 
 
 def _curve(points: Mapping[int, float]) -> Curve:

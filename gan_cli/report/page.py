@@ -106,6 +106,7 @@ def page(comparison: Comparison) -> str:
         several=any(len(group.runs) > 1 for group in comparison.groups),
         alarmed=any(group.alarms for group in comparison.groups),
         cards=list(_cards(comparison)),
+        without_cards=max(0, len(comparison.groups) - MOST_PICTURES),
         groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
         runs=[_run(run) for run in comparison.runs],
         script=script,
@@ -186,5 +187,5 @@ def _run(run: Run) -> dict[str, str]:
         "step": f"{run.step:,}",
         "seconds": "" if run.seconds is None else figure(run.seconds),
         "overrides": " ".join(run.overrides),
-        "provenance": json.dumps(run.provenance, indent=1, ensure_ascii=False) if run.provenance else "",
+        "provenance": json.dumps(run.provenance, indent=1) if run.provenance else "",
     }

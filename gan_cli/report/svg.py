@@ -18,6 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 50, 22, 12, 36
 # Colours of the page's style sheet, and dashes that tell apart groups that share one.
 COLOURS, DASHES = 8, 4
 MARK = 5  # half the width of an alarm's triangle
+SMALLEST = 1e-100  # what is smaller is drawn as 0
 TOGETHER = 9  # alarms nearer than that are put above one another
 
 
@@ -134,7 +135,12 @@ def _range(chart: Chart) -> tuple[float, float]:
     if chart.unit in columns.SHARES or chart.ceiling is not None:
         top = chart.ceiling[0] if chart.ceiling else 1.0
         return min(0.0, low), max(top * 1.06, high)
-    margin = 0.05 * (high - low) or 0.5 * abs(high) or 1.0
+    # Of a flat line its value is shown, and not the rounding of its last digits.
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size or size < SMALLEST:
+        margin = 0.5 * size if size >= SMALLEST else 1.0
+    else:
+        margin = 0.05 * (high - low)
     return low - margin, high + margin
 
 

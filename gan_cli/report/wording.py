@@ -132,9 +132,7 @@ def _alarms(comparison: Comparison) -> list[str]:
 
 
 def _alarm(name: str, occurrences: Sequence[tuple[Group, Raised]]) -> str:
-    where = [
-        f"{each.count} of {each.total} of {group.label} (from step {each.alarm.step:,})" for group, each in occurrences
-    ]
+    where = [f"{_share(each)}{group.label} (from step {each.alarm.step:,})" for group, each in occurrences]
     if len(where) > FEW:
         where = [*where[: FEW - 1], f"{len(where) - FEW + 1} more configurations"]
     message = next((each.alarm.message for _, each in occurrences if each.alarm.message), "")
@@ -143,6 +141,10 @@ def _alarm(name: str, occurrences: Sequence[tuple[Group, Raised]]) -> str:
     if message:
         sentence += f" {message.rstrip('.')}."
     return f"{sentence} Try {remedy}." if remedy else sentence
+
+
+def _share(each: Raised) -> str:
+    return f"{each.count} of {each.total} of " if each.total > 1 else ""
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
