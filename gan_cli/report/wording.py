@@ -56,11 +56,12 @@ def summary(comparison: Comparison) -> list[str]:
 
 def legend(comparison: Comparison) -> str:
     """How to read the figures of the table."""
-    several = any(len(group.runs) > 1 for group in comparison.groups)
-    over = "mean ± sample standard deviation over seeds; " if several else ""
+    if all(len(group.runs) == 1 for group in comparison.groups):
+        return "Figures are those of the last report of each run. best: the best value on the way."
     return (
-        f"Figures are those of the last step: {over}of completed runs where a configuration has any, else of all"
-        " as far as they have come. n: how many runs, where not all. best: the best value on the way."
+        "Figures are those of the last report: mean ± sample standard deviation over seeds, of completed runs where a"
+        " configuration has any, else of all as far as they have come. n: how many runs, where not all. best: the best"
+        " value on the way."
     )
 
 
