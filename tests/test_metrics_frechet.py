@@ -133,7 +133,7 @@ def test_distance_of_784_columns_takes_seconds() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match="features: expected at least 2 samples, got 1"):
+    with pytest.raises(InvalidValueError, match="features: expected 2 or more samples, got 1"):
         gaussian(np.zeros((1, 3)))
     with pytest.raises(InvalidValueError, match=r"features: expected features of shape \(N, D\), got \(3,\)"):
         gaussian(np.zeros(3))
