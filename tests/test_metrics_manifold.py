@@ -90,10 +90,12 @@ def test_more_samples_than_a_tile_has_rows() -> None:
     # In one dimension sorted neighbours give the definition quickly enough for a few thousand.
     random = np.random.default_rng(5)
     real, generated = random.standard_normal(2500), random.standard_normal(1300) + 0.5
-    gaps = np.abs(real[:, None] - real)
-    gaps.sort(axis=1)
-    inside = np.abs(generated[:, None] - real) <= gaps[:, 5]
+    real_gaps, generated_gaps = (np.sort(np.abs(x[:, None] - x), axis=1) for x in (real, generated))
+    apart = np.abs(generated[:, None] - real)
+    inside = apart <= real_gaps[:, 5]
     found = manifold(real[:, None], generated[:, None])
+    assert found.precision == pytest.approx((apart <= real_gaps[:, 3]).any(axis=1).mean(), abs=1e-12)
+    assert found.recall == pytest.approx((apart <= generated_gaps[:, 3, None]).any(axis=0).mean(), abs=1e-12)
     assert found.density == pytest.approx(inside.sum() / (5 * 1300), abs=1e-12)
     assert found.coverage == pytest.approx(inside.any(axis=0).mean(), abs=1e-12)
 
