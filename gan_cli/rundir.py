@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,11 @@ class RunDirectory:
         """``summary.json``."""
         return self.path / "summary.json"
 
+    @property
+    def evaluation(self) -> Path:
+        """``evaluation.json``."""
+        return self.path / "evaluation.json"
+
     def describe(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
         """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
         with writing(self.hydra):
@@ -88,10 +94,11 @@ class RunDirectory:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
-        with writing(self.summary):
-            temporary = self.summary.with_name(".summary.json.tmp")
-            temporary.write_text(json.dumps(summary, indent=2) + "\n")
-            temporary.replace(self.summary)
+        _write_json(self.summary, summary)
+
+    def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
+        """Write ``evaluation.json``, whole or not at all."""
+        _write_json(self.evaluation, evaluation)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -100,10 +107,21 @@ class RunDirectory:
             file = (self.hydra / "lock").open("w")
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:  # gan-report holds it for a moment, to see whether the run is alive
+                    time.sleep(0.05)
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise ConfigError(f"{self.path}: another process is training in this directory") from error
             yield
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    with writing(file):
+        temporary = file.with_name(f".{file.name}.tmp")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.replace(file)
 
 
 def claim(wanted: Path) -> RunDirectory:

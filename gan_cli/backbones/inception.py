@@ -1,0 +1,143 @@
+"""The backbone ``inception``: the Inception v3 of the Frechet Inception distance, by the package torch-fidelity.
+
+Its weights are those of TensorFlow's ``inception-2015-12-05``, which published figures use; its first layer resizes
+bytes of any size to 299 x 299 as TensorFlow 1 did, without a filter (Heusel et al. 2017; Parmar et al. 2022 on what
+else resizing does to the figures).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.backbones.base import Described, Samples, Tags
+from gan_cli.backbones.optional import INCEPTION_PACKAGE, INSTALL, require_inception
+from gan_cli.datasets.download import download
+from gan_cli.errors import ConfigError, DataError
+from gan_cli.storage import sha256
+
+logger = logging.getLogger(__name__)
+
+FILE = "weights-inception-2015-12-05-6726825d.pth"
+MIRRORS = ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/",)
+# Of the file as it was published: its name carries the first digits, several independent users the rest.
+CHECKSUM = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+FEATURES = "2048"
+BLOCK = 64
+
+# Bytes (N, 3, H, W) -> a tuple of one tensor (N, 2048); what torch-fidelity calls a feature extractor.
+Extractor = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Inception:
+    """Features of the last pooling layer.
+
+    Attributes:
+        extractor: of torch-fidelity, on ``device``.
+        checksum: SHA-256 of the file of weights.
+        device: where to compute.
+    """
+
+    extractor: Extractor
+    checksum: str
+    device: torch.device
+
+    name: ClassVar[str] = "inception"
+    tags: ClassVar[Tags] = Tags("fid", "kid", "kid_deviation")
+    costly: ClassVar[bool] = True
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Resizing, values, and whether the weights are those of published figures."""
+        return {
+            "resizing": "bilinear to 299x299 as in TensorFlow 1, without a filter (torch-fidelity)",
+            "values": "bytes; grey images as three equal channels",
+            "weights": "inception-2015-12-05" if self.checksum == CHECKSUM else "not the published ones",
+        }
+
+    @torch.no_grad()
+    def describe(self, samples: Samples) -> Described:
+        """Images ``(N, 1, H, W)`` or ``(N, 3, H, W)`` as bytes -> features ``(N, 2048)``."""
+        assert samples.dtype == np.uint8, "Inception looks at images"
+        found = []
+        for start in range(0, len(samples), BLOCK):
+            images = torch.from_numpy(np.ascontiguousarray(samples[start : start + BLOCK])).to(self.device)
+            (features,) = self.extractor(images.expand(-1, 3, -1, -1).contiguous())
+            found.append(features.float().cpu())
+        return Described(torch.cat(found).numpy())
+
+
+def inception(weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS) -> Inception:
+    """The backbone with weights from a file, or with the published ones.
+
+    Args:
+        weights: a file of the user's; None: ``<root>/inception/``, downloaded into it where it is not there.
+        root: the data root.
+        device: where to compute.
+        mirrors: addresses of folders with the published file.
+
+    Raises:
+        ConfigError: torch-fidelity is not installed or fails, or the file of weights does not fit.
+        DataError: the weights cannot be read or downloaded.
+    """
+    require_inception()
+    path = weights or _published(root, mirrors)
+    checksum = _loadable(path)
+    try:
+        module = importlib.import_module(f"{INCEPTION_PACKAGE}.feature_extractor_inceptionv3")
+    except ImportError as error:
+        raise ConfigError(f"backbone inception: torch-fidelity fails ({error}): {INSTALL}") from error
+    try:
+        extractor = module.FeatureExtractorInceptionV3("inception-v3-compat", [FEATURES], str(path))
+    except (RuntimeError, pickle.UnpicklingError, TypeError, AttributeError) as error:
+        # torch lists every weight that is missing, one a line.
+        raise ConfigError(
+            f"--weights: {path} does not fit Inception v3: {' '.join(str(error).split())[:200]}"
+        ) from error
+    logger.info("inception: weights %s, SHA-256 %s", path, checksum[:12])
+    return Inception(extractor.eval().to(device), checksum, device)
+
+
+def _published(root: Path, mirrors: tuple[str, ...]) -> Path:
+    folder = root / "inception"
+    path = folder / FILE
+    if path.is_file():
+        return path
+    try:
+        return download(FILE, mirrors, folder, _check)
+    except DataError as error:
+        raise DataError(
+            f"{error}\nPut {FILE} into {folder}, or name a file with --weights FILE; it is published at {MIRRORS[0]}"
+        ) from error
+
+
+def _check(path: Path) -> None:
+    found = sha256(path)
+    if found != CHECKSUM:
+        raise DataError(f"{path}: SHA-256 {found}, expected {CHECKSUM}")
+
+
+def _loadable(path: Path) -> str:
+    """The checksum of a file that holds tensors alone.
+
+    torch-fidelity opens the file itself, and how carefully depends on its release: nothing in it is to be executed.
+    """
+    try:
+        checksum = sha256(path)
+        torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise DataError(f"--weights: {path} cannot be read ({error.strerror or error})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"--weights: {path} is no file of weights alone: {reason}") from error
+    return checksum

@@ -1,0 +1,145 @@
+"""The small convolutional classifier whose penultimate layer is the backbone ``classifier``, and its training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli.device import seeded_generator
+from gan_cli.protocols import ByteArray, IntArray
+
+WIDTH = 128
+# Larger images are averaged down to this side first: what a class looks like can be told by then.
+LARGEST_SIDE = 32
+BLOCK = 500
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the classifier is trained: Adam, one cycle of the learning rate, cross-entropy.
+
+    Attributes:
+        seed: of the weights and of the order of samples.
+        batch_size: samples per update.
+        epochs: passes over the data, within the bounds below.
+        fewest: updates, for small data.
+        most: updates, for large data.
+        lr: the highest learning rate.
+    """
+
+    seed: int = 0
+    batch_size: int = 128
+    epochs: int = 3
+    fewest: int = 800
+    most: int = 4000
+    lr: float = 3e-3
+
+    def steps(self, count: int) -> int:
+        """Updates for that many samples."""
+        return int(np.clip(self.epochs * count // self.batch_size, self.fewest, self.most))
+
+
+class Classifier(nn.Module):
+    """Three convolutions and two linear layers for images ``(N, channels, H, W)`` of at least 4 pixels a side."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.sides = (min(height, LARGEST_SIDE), min(width, LARGEST_SIDE))
+        reduced = [max(1, side // 2 // 2) for side in self.sides]
+        self.body = nn.Sequential(
+            *_convolution(channels, 32),
+            nn.MaxPool2d(2),
+            *_convolution(32, 64),
+            nn.MaxPool2d(2),
+            *_convolution(64, 64),
+            nn.Flatten(),
+            nn.Linear(64 * reduced[0] * reduced[1], WIDTH),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(WIDTH, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W) -> (N, 128)``, the penultimate layer."""
+        values = images.float() / 127.5 - 1
+        if values.shape[2:] != self.sides:
+            values = nn.functional.adaptive_avg_pool2d(values, self.sides)
+        features: Tensor = self.body(values)
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W)`` -> logits ``(N, classes)``."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+
+def _convolution(channels: int, width: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+
+
+def train(
+    pixels: ByteArray, labels: IntArray, classes: int, recipe: Recipe, device: torch.device | None = None
+) -> Classifier:
+    """A trained classifier in evaluation mode; the same to the bit for one seed, machine and number of threads.
+
+    torch's global random state is left as it was.
+
+    Args:
+        pixels: ``(N, C, H, W)``.
+        labels: ``(N,)`` in [0, classes).
+        classes: how many there are.
+        recipe: how to train.
+        device: where to train; None: on the CPU.
+    """
+    device = device or torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = Classifier(pixels.shape[1:], classes)
+    network.to(device).train()
+    steps = recipe.steps(len(pixels))
+    optimizer = torch.optim.Adam(network.parameters(), recipe.lr / 25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps)
+    order = seeded_generator(recipe.seed, "classifier", torch.device("cpu"))
+    waiting = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        while len(waiting) < recipe.batch_size:
+            waiting = torch.cat([waiting, torch.randperm(len(pixels), generator=order)])
+        rows, waiting = waiting[: recipe.batch_size].numpy(), waiting[recipe.batch_size :]
+        images = torch.from_numpy(pixels[rows]).to(device)
+        loss = nn.functional.cross_entropy(network(images), torch.from_numpy(labels[rows]).to(device))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def features_and_classes(network: Classifier, pixels: ByteArray) -> tuple[Tensor, Tensor]:
+    """Features ``(N, 128)`` float32 and the likeliest classes ``(N,)`` int64, on the CPU."""
+    device = next(network.parameters()).device
+    features, classes = [], []
+    for start in range(0, len(pixels), BLOCK):
+        seen = network.features(torch.from_numpy(pixels[start : start + BLOCK]).to(device))
+        features.append(seen.cpu())
+        classes.append(network.head(seen).argmax(dim=1).cpu())
+    return torch.cat(features), torch.cat(classes)
+
+
+def accuracy(network: Classifier, pixels: ByteArray, labels: IntArray) -> float:
+    """Share of images whose likeliest class is their label."""
+    _, predicted = features_and_classes(network, pixels)
+    return float((predicted.numpy() == labels).mean())
+
+
+def checksum(weights: dict[str, Tensor]) -> str:
+    """SHA-256 over the names, shapes and values of weights, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,43 @@
+"""No backbone at all: samples as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gan_cli.backbones.base import Described, Samples, Tags, to_floats
+from gan_cli.protocols import FloatArray
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images as vectors of numbers in [-1, 1]; points of the plane in their own coordinates.
+
+    Args:
+        coordinates: scaled points to the data's own coordinates; see ``protocols.Dataset``.
+    """
+
+    coordinates: Callable[[FloatArray], FloatArray]
+
+    name: ClassVar[str] = "pixels"
+    tags: ClassVar[Tags] = Tags.of("pixels")
+    costly: ClassVar[bool] = False
+
+    @property
+    def checksum(self) -> str:
+        """``none``."""
+        return "none"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Nothing is resized."""
+        return {"resizing": "none", "values": "images in [-1, 1]; points in their own coordinates"}
+
+    def describe(self, samples: Samples) -> Described:
+        """``(N, *shape) -> (N, D)``, D being the number of values of a sample."""
+        if samples.dtype == np.uint8:
+            return Described(to_floats(samples.reshape(len(samples), -1)))  # type: ignore[arg-type]
+        return Described(np.asarray(self.coordinates(samples), np.float32))  # type: ignore[arg-type]

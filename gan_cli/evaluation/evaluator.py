@@ -1,0 +1,162 @@
+"""Generated samples in, figures with their provenance out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_cli import __version__, pictures
+from gan_cli.backbones.base import Backbone, Samples
+from gan_cli.errors import ConfigError, DivergedError
+from gan_cli.evaluation.figures import FEWEST
+from gan_cli.evaluation.measures import Measure, Memorised, Transport
+from gan_cli.evaluation.real import RealData
+from gan_cli.evaluation.reference import Reference, cached_figures, reference
+from gan_cli.protocols import FloatArray
+from gan_cli.storage import Store
+
+# Generated samples (N, *shape) in [-1, 1], as many as are asked for.
+Draw = Callable[[int], FloatArray]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A backbone and what is measured with it."""
+
+    backbone: Backbone
+    measures: Sequence[Measure]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        figures: name -> value; ``figures.py`` says which are better high and which low.
+        provenance: what the figures depend on, as plain values.
+        samples: the generated samples, as they were compared.
+    """
+
+    figures: Mapping[str, float]
+    provenance: Mapping[str, Any]
+    samples: Samples
+
+
+class Evaluator:
+    """Compares generated samples with real ones, again and again; statistics of the real ones are computed once."""
+
+    def __init__(self, data: RealData, judges: Sequence[Judge], count: int, seed: int, store: Store) -> None:
+        """Compute what is needed of the real samples, or read it from the store.
+
+        Args:
+            data: real samples in their roles.
+            judges: backbones, and what is measured with each.
+            count: generated samples of an evaluation.
+            seed: of whatever is drawn on the way.
+            store: where statistics are kept.
+        """
+        if count < FEWEST:
+            raise ConfigError(f"expected at least {FEWEST} samples to evaluate, got {count}")
+        self.data = data
+        self.judges = judges
+        self.count = count
+        self.seed = seed
+        self._store = store
+        self._references = [reference(data, judge.backbone, count, store) for judge in judges]
+
+    def __call__(self, draw: Draw) -> Evaluation:
+        """Draw samples and measure them.
+
+        Raises:
+            DivergedError: a sample is not finite.
+        """
+        samples = self.rounded(draw(self.count))
+        figures: dict[str, float] = {}
+        for judge, known in zip(self.judges, self._references, strict=True):
+            described = judge.backbone.describe(samples)
+            for measure in judge.measures:
+                figures.update(measure(known, described))
+        return Evaluation(figures, self.provenance(len(samples)), samples)
+
+    def floor(self) -> dict[str, float]:
+        """The same figures for real samples in the place of generated ones; kept in the store."""
+        figures: dict[str, float] = {}
+        for judge, known in zip(self.judges, self._references, strict=True):
+            key = {
+                "what": "floor",
+                "backbone": [judge.backbone.name, judge.backbone.checksum],
+                "reference": known.checksum,
+                "data": self.data.fingerprint,
+                "counts": [len(known.training), known.compared, known.alike, len(known.spare.features)],
+                "held_out": [len(known.held_out), self.data.held_out_origin],
+            }
+            for measure in judge.measures:
+                compute = partial(measure.floor, known)
+                figures.update(cached_figures(self._store, {**key, "measure": repr(measure)}, compute))
+        return figures
+
+    def rounded(self, samples: FloatArray) -> Samples:
+        """Generated samples as real ones are: images in 256 levels, points as they are.
+
+        Raises:
+            DivergedError: a sample is not finite.
+        """
+        if samples.shape[1:] != self.data.shape:
+            raise ConfigError(f"expected samples of shape {self.data.shape}, got {samples.shape[1:]}")
+        if not np.isfinite(samples).all():
+            broken = int((~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)).sum())
+            raise DivergedError(f"{broken} of {len(samples)} generated samples are not finite")
+        return samples if self.data.training.dtype != np.uint8 else pictures.to_bytes(samples)
+
+    def reference_of(self, index: int) -> Reference:
+        """What the samples are compared with in the features of a backbone, by its place in the list."""
+        return self._references[index]
+
+    def provenance(self, generated: int) -> dict[str, Any]:
+        """What figures of so many generated samples depend on, but for the generator."""
+        data = self.data
+        return {
+            "data": {"fingerprint": data.fingerprint, "held_out": data.held_out_origin, "floor": data.spare_origin},
+            "samples": {
+                "generated": generated,
+                "real_moments": data.compared,
+                "real_neighbours": min(self.count, data.compared),
+                "training": len(data.training),
+                "held_out": len(data.held_out),
+                "floor": len(data.spare),
+            },
+            "seed": self.seed,
+            "rounding": "images to 256 levels",
+            "backbones": {
+                judge.backbone.name: {
+                    "checksum": judge.backbone.checksum,
+                    "reference": known.checksum,
+                    **judge.backbone.facts,
+                    **_limits(judge.measures, known, generated),
+                }
+                for judge, known in zip(self.judges, self._references, strict=True)
+            },
+            "versions": {
+                "gan_cli": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+        }
+
+
+def _limits(measures: Sequence[Measure], known: Reference, generated: int) -> dict[str, Any]:
+    """Numbers of samples of the measures that look at fewer than there are."""
+    limits: dict[str, Any] = {}
+    for measure in measures:
+        if isinstance(measure, Transport):
+            limits["transport_samples"] = measure.count(known, generated)
+        if isinstance(measure, Memorised) and not known.fresh:
+            limits["memorisation_samples"] = measure.counts(known, generated)
+    return limits

@@ -1,0 +1,55 @@
+"""What the figures are called, and which of them are better high and which low. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+# Fewer samples than these tell nothing.
+FEWEST = 10
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How to read a figure.
+
+    Attributes:
+        better: ``lower``, ``higher`` or, where neither is, what a good value is.
+        what: a few words.
+    """
+
+    better: str
+    what: str
+
+
+# By the part of a figure's name before the slash, which the backbone follows.
+MEANINGS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        "fid": Meaning("lower", "Frechet Inception distance"),
+        "frechet": Meaning("lower", "Frechet distance of Gaussians fitted to the features"),
+        "kid": Meaning("lower", "kernel Inception distance, unbiased: may be below 0"),
+        "kid_deviation": Meaning("-", "its deviation over subsets"),
+        "kernel": Meaning("lower", "kernel distance, unbiased: may be below 0"),
+        "kernel_deviation": Meaning("-", "its deviation over subsets"),
+        "precision": Meaning("higher", "share of generated samples among the real ones"),
+        "recall": Meaning("higher", "share of real samples among the generated ones"),
+        "density": Meaning("as floor", "generated samples around real ones; near 1 for real samples"),
+        "coverage": Meaning("higher", "share of real samples with a generated one around them"),
+        "class_kl": Meaning("lower", "divergence of the classes' shares from the data's, in nats"),
+        "class_entropy": Meaning("as floor", "entropy of the classes' shares, in nats"),
+        "modes": Meaning("higher", "modes with a sample"),
+        "modes_kl": Meaning("lower", "divergence of the modes' shares, in nats"),
+        "high_quality": Meaning("higher", "share of samples within three deviations of a mode"),
+        "wasserstein": Meaning("lower", "exact transport distance to held-out samples"),
+        "memorisation": Meaning("0.5", "how often a generated sample is nearer to training data than a held-out one"),
+        "copied": Meaning(
+            "as floor", "share of samples nearer to training data than 99% of held-out ones; 0.01 if fresh"
+        ),
+    }
+)
+
+
+def meaning(figure: str) -> Meaning:
+    """How to read the figure of that name."""
+    return MEANINGS[figure.partition("/")[0]]

@@ -1,0 +1,203 @@
+"""What is evaluated: the generator of a run, or samples in a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+from gan_cli import build, latents
+from gan_cli.backbones.network import checksum
+from gan_cli.build import TrainedGenerator, Weights
+from gan_cli.config import BackboneKind
+from gan_cli.errors import ConfigError
+from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.figures import FEWEST
+from gan_cli.evaluation.make import Options, evaluator
+from gan_cli.evaluation.real import labels_like
+from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
+from gan_cli.rundir import RunDirectory
+from gan_cli.storage import sha256
+
+# Of the data, where a run does not say what its discriminator did not train on.
+SHARE = 0.05
+# What an image in [-1, 1] may exceed by: rounding, as in half precision.
+BEYOND = 0.01
+
+
+@dataclass(frozen=True)
+class Subject(ABC):
+    """Samples to judge, and the data they are judged by.
+
+    Attributes:
+        dataset: what was learned.
+        source: its data.
+        share: of the data that the discriminator did not train on.
+    """
+
+    dataset: Dataset
+    source: Images | Density
+    share: float
+
+    @property
+    def labels(self) -> IntArray | None:
+        """Those of the data."""
+        return self.source.labels if isinstance(self.source, Images) else None
+
+    @property
+    @abstractmethod
+    def facts(self) -> Mapping[str, Any]:
+        """What the samples depend on."""
+
+    @abstractmethod
+    def draw(self, count: int, seed: int) -> FloatArray:
+        """``(count, *shape)``, images in [-1, 1], points scaled to about that."""
+
+    def evaluator(
+        self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
+    ) -> Evaluator:
+        """An evaluator for these samples; see ``make.Options``."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        options = Options(backbones, count, seed, self.share, weights, device)
+        return evaluator(self.dataset, self.source, options)
+
+    def described(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """An evaluator's provenance with what it could not know."""
+        data = {"name": type(self.dataset).__name__, **provenance["data"]}
+        return {"generator": dict(self.facts), **provenance, "data": data}
+
+
+@dataclass(frozen=True)
+class Generator(Subject):
+    """The generator of a run.
+
+    Attributes:
+        trained: the generator.
+        weights: which of its weights these are.
+        run: the run directory.
+    """
+
+    trained: TrainedGenerator
+    weights: Weights
+    run: Path
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Run, checkpoint, step, and whether these are averaged weights."""
+        return {
+            "run": str(self.run),
+            "checkpoint": f"checkpoints/step_{self.trained.step:08d}.pt",
+            "step": self.trained.step,
+            "ema": self.weights is Weights.average,
+            "checksum": checksum(self.trained.network.state_dict()),
+            "classes": self.trained.classes or None,
+        }
+
+    def draw(self, count: int, seed: int) -> FloatArray:
+        """The samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
+        z = latents.fixed_latents(seed, count, self.trained.latent_dim)
+        if not self.trained.classes:
+            return self.trained.samples(z)
+        if self.labels is None:
+            raise ConfigError(f"{self.run}: was trained with classes, but its data have no labels any more")
+        return self.trained.samples(z, torch.from_numpy(labels_like(self.labels, count, seed)))
+
+
+@dataclass(frozen=True)
+class Array(Subject):
+    """Samples in a file.
+
+    Attributes:
+        samples: ``(N, *shape)``.
+        file: their origin.
+    """
+
+    samples: FloatArray
+    file: Path
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The file and its checksum."""
+        return {"file": str(self.file), "checksum": sha256(self.file)}
+
+    def draw(self, count: int, seed: int) -> FloatArray:
+        """The first ``count``, of which there have to be so many."""
+        return self.samples[:count]
+
+    def evaluator(
+        self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
+    ) -> Evaluator:
+        """An evaluator for all samples there are, where nobody says."""
+        if len(self.samples) < FEWEST:
+            raise ConfigError(f"--samples: expected {FEWEST} samples or more, got {len(self.samples)} in {self.file}")
+        if count is not None and count > len(self.samples):
+            raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
+        return super().evaluator(backbones, count or len(self.samples), seed, weights)
+
+
+def generator(directory: RunDirectory, weights: Weights) -> Generator:
+    """The generator of a run's latest checkpoint, and its data.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint.
+        DataError: the data cannot be read.
+    """
+    trained = build.trained_generator(directory, weights)
+    return Generator(trained.dataset, trained.dataset.load(), _share(directory), trained, weights, directory.path)
+
+
+def array(directory: RunDirectory, file: Path) -> Array:
+    """Samples from a ``.npy`` file, to be judged by the data of a run.
+
+    Raises:
+        ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
+        DataError: the data cannot be read.
+    """
+    dataset = build.learned(directory)
+    samples = _scaled(dataset, _read(file, dataset.shape), file)
+    return Array(dataset, dataset.load(), _share(directory), samples, file)
+
+
+def _share(directory: RunDirectory) -> float:
+    share = OmegaConf.select(directory.stored_config(), "train.held_out")
+    return SHARE if share is None else float(share)
+
+
+def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
+    """``(N, *shape)`` of finite numbers: bytes as they are, others as float32."""
+    try:
+        values = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
+    except (ValueError, EOFError) as error:
+        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)")
+    if values.shape[1:] != shape or values.ndim != len(shape) + 1:
+        wanted = ", ".join(map(str, shape))
+        raise ConfigError(f"--samples: expected an array of shape (N, {wanted}), got {values.shape}")
+    if not np.isfinite(values).all():
+        raise ConfigError(f"--samples: {file} holds numbers that are not finite")
+    return values if values.dtype == np.uint8 else values.astype(np.float32)
+
+
+def _scaled(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
+    """Images in [-1, 1], points scaled as the generator's are."""
+    if len(dataset.shape) == 1:
+        # Coordinates are a shift and a factor: turned around.
+        origin, one = (dataset.coordinates(np.full((1, *dataset.shape), value, np.float32)) for value in (0.0, 1.0))
+        return ((values - origin) / (one - origin)).astype(np.float32)
+    if values.dtype == np.uint8:
+        return (values / 127.5 - 1).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if max(-low, high) > 1 + BEYOND:
+        raise ConfigError(
+            f"--samples: expected images in [-1, 1] or bytes, got values from {low:g} to {high:g} in {file}"
+        )
+    return values

@@ -1,0 +1,90 @@
+"""An evaluation as a person reads it, and as ``evaluation.json`` holds it. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gan_cli.evaluation.figures import meaning
+
+# Of these a person reads the first digits.
+DIGESTS = ("checksum", "reference", "fingerprint")
+
+
+def document(figures: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """All of an evaluation as plain values: each figure with its floor and which way is good, then the provenance."""
+    return {
+        "figures": {
+            name: {
+                "value": _finite(value),
+                "floor": _finite(floor[name]) if name in floor else None,
+                "better": meaning(name).better,
+                "what": meaning(name).what,
+            }
+            for name, value in figures.items()
+        },
+        **provenance,
+    }
+
+
+def table(evaluated: Mapping[str, Any]) -> str:
+    """The figures of a :func:`document` in aligned columns, and where they come from below."""
+    rows = [("", "value", "floor", "good", "")]
+    for name, figure in evaluated["figures"].items():
+        rows.append((name, _number(figure["value"]), _number(figure["floor"]), figure["better"], figure["what"]))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {good:<{widths[3]}}  {what}".rstrip()
+        for name, value, floor, good, what in rows
+    ]
+    return "\n".join([*lines, "", *_origin(evaluated)])
+
+
+def _origin(evaluated: Mapping[str, Any]) -> list[str]:
+    counts, data = evaluated["samples"], evaluated["data"]
+    lines = [
+        _line("generated", {"samples": counts["generated"], **evaluated["generator"], "seed": evaluated["seed"]}),
+        _line(
+            "real",
+            {
+                "dataset": data["name"],
+                "moments of": counts["real_moments"],
+                "neighbours among": counts["real_neighbours"],
+                "training": counts["training"],
+                "held out": f"{counts['held_out']} ({data['held_out']})",
+                "fingerprint": data["fingerprint"],
+            },
+        ),
+        _line("floor", {"the same figures of real samples": f"{counts['floor']} ({data['floor']})"}),
+    ]
+    for name, facts in evaluated["backbones"].items():
+        lines.append(_line(name, facts))
+    lines.append(_line("versions", evaluated["versions"]))
+    return lines
+
+
+def _line(name: str, facts: Mapping[str, Any]) -> str:
+    told = {key: value[:12] if key in DIGESTS else value for key, value in facts.items() if value is not None}
+    words = ", ".join(f"{key} {_plain(value)}" for key, value in told.items()).replace("_samples ", " samples ")
+    return f"{name:<11}{words}"
+
+
+def _plain(value: Any) -> str:
+    """A value without JSON's brackets."""
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None

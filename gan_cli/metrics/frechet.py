@@ -1,0 +1,109 @@
+"""Frechet distance: how far apart two sets of features are, if each is taken for a Gaussian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_cli.errors import require
+from gan_cli.metrics.features import SIDE, DoubleArray, Features, blocks, check
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean and covariance of features.
+
+    Attributes:
+        mean: ``(D,)``.
+        covariance: ``(D, D)``, unbiased: the sum of squares over ``count - 1``.
+        count: how many samples they come from.
+    """
+
+    mean: DoubleArray
+    covariance: DoubleArray
+    count: int
+
+
+class Moments:
+    """Mean and covariance of features that come in batches; holds ``D x D`` numbers, however many samples there are.
+
+    Batches are merged around their own means (Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm
+    for Computing Sample Variances"), so that a mean far from 0 costs no precision.
+
+    Attributes:
+        count: samples so far.
+    """
+
+    count: int
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean: DoubleArray = np.zeros(0)
+        self._scatter: DoubleArray = np.zeros((0, 0))
+
+    def add(self, features: Features) -> None:
+        """Take in features ``(N, D)``; N may differ from batch to batch.
+
+        Raises:
+            InvalidValueError: not a matrix, empty, not finite, or with another D than before.
+        """
+        check(features, "features")
+        columns = features.shape[1]
+        if self.count == 0:
+            self._mean, self._scatter = np.zeros(columns), np.zeros((columns, columns))
+        require(columns == len(self._mean), "features", features.shape, f"{len(self._mean):,} columns, as before")
+        for block in blocks(len(features), SIDE):
+            self._merge(features[block].astype(np.float64))
+
+    def gaussian(self) -> Gaussian:
+        """What has come so far.
+
+        Raises:
+            InvalidValueError: fewer than two samples have come.
+        """
+        require(self.count >= 2, "features", self.count, "2 or more samples")
+        return Gaussian(self._mean.copy(), self._scatter / (self.count - 1), self.count)
+
+    def _merge(self, batch: DoubleArray) -> None:
+        mean = batch.mean(axis=0)
+        batch -= mean
+        shift = mean - self._mean
+        total = self.count + len(batch)
+        self._scatter += batch.T @ batch
+        self._scatter += np.outer(shift * (self.count * len(batch) / total), shift)
+        self._mean += shift * (len(batch) / total)
+        self.count = total
+
+
+def gaussian(features: Features) -> Gaussian:
+    """Mean and covariance of features ``(N, D)``; see :class:`Moments`, which does it block by block."""
+    moments = Moments()
+    moments.add(features)
+    return moments.gaussian()
+
+
+def frechet_distance(a: Gaussian, b: Gaussian) -> float:
+    """Squared 2-Wasserstein distance of two Gaussians: ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))``, >= 0.
+
+    Dowson and Landau 1982; on Inception's features it is the FID of Heusel et al. 2017, eq. 6. With
+    ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the singular values of ``F^T G``: no root
+    of a matrix that is not symmetric has to be found, and covariances may be singular, as they are whenever there are
+    fewer samples than dimensions.
+
+    Raises:
+        InvalidValueError: the two have different dimensions.
+    """
+    require(a.mean.shape == b.mean.shape, "features", b.mean.shape, f"a mean of shape {a.mean.shape}, as the other has")
+    first, second = _factor(a.covariance), _factor(b.covariance)
+    overlap = np.linalg.svd(first.T @ second, compute_uv=False).sum() if first.size and second.size else 0.0
+    distance = np.square(a.mean - b.mean).sum() + np.square(first).sum() + np.square(second).sum() - 2 * overlap
+    return max(0.0, float(distance))
+
+
+def _factor(covariance: DoubleArray) -> DoubleArray:
+    """``F`` of shape ``(D, rank)`` with ``F F^T`` the covariance; variances that are but rounding are left out."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    result: DoubleArray = vectors[:, kept] * np.sqrt(values[kept])
+    return result

@@ -1,0 +1,97 @@
+"""Fidelity and diversity apart: precision, recall, density and coverage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_cli.errors import require
+from gan_cli.metrics.features import BoolArray, DoubleArray, Features, check, check_both, tiles
+from gan_cli.metrics.neighbours import nearest
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """How much of one set of samples lies among the other's, with a ball around each sample as its neighbourhood.
+
+    Attributes:
+        precision: share of generated samples in some real sample's ball, in [0, 1].
+        recall: share of real samples in some generated sample's ball, in [0, 1].
+        density: real samples' balls that a generated sample lies in, over how many are expected; >= 0, 1 is expected
+            for equal distributions.
+        coverage: share of real samples with a generated sample in their ball, in [0, 1]; see :func:`expected_coverage`.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach: int = 3) -> Manifold:
+    """Precision, recall (Kynkaanniemi et al. 2019, eq. 1, 2), density and coverage (Naeem et al. 2020).
+
+    A sample's ball reaches to its k-th nearest neighbour within its own set, that neighbour included. All comes from
+    one pass over the distances between the sets and one over those within each, a block at a time.
+
+    Args:
+        real: ``(N, D)``.
+        generated: ``(M, D)``.
+        neighbours: k of density and coverage; less than N.
+        reach: k of precision and recall; less than N and M.
+
+    Raises:
+        InvalidValueError: too few samples for k, different D, numbers that are not finite.
+    """
+    check_both(real, generated, ("real", "generated"), 2)
+    _require_others(real, neighbours, "neighbours")
+    _require_others(real, reach, "reach")
+    _require_others(generated, reach, "reach")
+    # Each sample finds itself, at distance 0; whether it or a copy of it comes first does not matter.
+    around = nearest(real, real, max(neighbours, reach) + 1).distances
+    near_real, far_real = around[:, reach], around[:, neighbours]
+    near_generated = radii(generated, reach)
+    precise: BoolArray = np.zeros(len(generated), bool)
+    recalled: BoolArray = np.zeros(len(real), bool)
+    covered: BoolArray = np.zeros(len(real), bool)
+    hits = 0
+    for tile in tiles(generated, real):
+        precise[tile.rows] |= tile.within(near_real[None, tile.columns]).any(axis=1)
+        recalled[tile.columns] |= tile.within(near_generated[tile.rows, None]).any(axis=0)
+        inside = tile.within(far_real[None, tile.columns])
+        covered[tile.columns] |= inside.any(axis=0)
+        hits += int(np.count_nonzero(inside))
+    density = hits / (neighbours * len(generated))
+    return Manifold(float(precise.mean()), float(recalled.mean()), density, float(covered.mean()))
+
+
+def radii(features: Features, k: int) -> DoubleArray:
+    """Distance of each of ``(N, D)`` features to the ``k``-th nearest of the others, ``(N,)``.
+
+    Raises:
+        InvalidValueError: ``k`` is not from 1 to N - 1, or numbers are not finite.
+    """
+    check(features, "features")
+    _require_others(features, k, "k")
+    result: DoubleArray = nearest(features, features, k + 1).distances[:, k]
+    return result
+
+
+def expected_coverage(real: int, generated: int, neighbours: int = 5) -> float:
+    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020), in (0, 1).
+
+    Of the ``N - 1 + M`` other samples, all alike, a real sample's ``k`` nearest must not be real ones throughout.
+
+    Args:
+        real: how many real samples.
+        generated: how many generated ones.
+        neighbours: k; less than ``real``.
+    """
+    k = np.arange(1, neighbours + 1)
+    return float(1 - np.prod((real - k) / (real + generated - k)))
+
+
+def _require_others(features: Features, k: int, key: str) -> None:
+    others = len(features) - 1
+    require(1 <= k <= others, key, k, f"an integer from 1 to {others:,}, the number of other samples")
