@@ -25,10 +25,12 @@ from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
-from gan_cli.config import Config, LossSection
+from gan_cli.config import ALARMS, Config, LossSection, OnAlarm
 from gan_cli.datasets.sampler import sampler_for
+from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.noise_level import Scheduled
 from gan_cli.optim import Recipe
 from gan_cli.protocols import (
     Algorithm,
@@ -40,6 +42,8 @@ from gan_cli.protocols import (
     FloatArray,
     Images,
     IntArray,
+    Modal,
+    NoiseLevel,
     Objective,
     Penalty,
     Sampler,
@@ -53,7 +57,18 @@ POINTS_SHOWN = 1000
 SAMPLE_BLOCK = 256
 
 # Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
-SECTIONS = ("loss.warmup", "loss", "ema", "device", "train", "evaluation", "")
+SECTIONS = (
+    "loss.warmup",
+    "loss",
+    "ema",
+    "device",
+    "train",
+    "evaluation",
+    "diagnostics.rollback",
+    *(f"diagnostics.{name}" for name in ALARMS),
+    "diagnostics",
+    "",
+)
 
 # Parts of a run that may be null.
 OPTIONAL = ("loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
@@ -71,7 +86,7 @@ class Plan:
     dataset: Dataset
     architecture: Architecture
     loss: LossSection
-    noise: Schedule | None
+    noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
     optimizer: Recipe
 
@@ -115,7 +130,7 @@ def plan(config: DictConfig) -> Plan:
         "loss.anneal": (typed.loss.anneal, Schedule),
         "loss.top_k": (typed.loss.top_k, Schedule),
         "loss.constraint": (typed.loss.constraint, Constraint),
-        "noise": (typed.noise, Schedule),
+        "noise": (typed.noise, Schedule | NoiseLevel),
         "augment": (typed.augment, Augmentation),
         "optimizer": (typed.optimizer, Recipe),
     }
@@ -147,7 +162,13 @@ def plan(config: DictConfig) -> Plan:
         constraint=built.get("loss.constraint"),
     )
     if typed.train.replicas > 1:
-        require_stackable(loss, augmented="augment" in built, compiled=typed.device.compile)
+        if typed.diagnostics.on_alarm is not OnAlarm.warn:
+            raise ConfigError(
+                "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
+                f" {typed.diagnostics.on_alarm.name}"
+            )
+        adaptive = isinstance(built.get("noise"), NoiseLevel)
+        require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
     return Plan(
         config=typed,
         device=choose(typed.device, work),
@@ -184,8 +205,7 @@ def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset.
     """
-    source = plan.dataset.load()
-    return _algorithm(plan, source, _sampler_for(plan, source), plan.config.seed, watch)
+    return _algorithm(plan, _loaded(plan), plan.config.seed, watch)
 
 
 def assemble_replicas(plan: Plan) -> Replicas:
@@ -195,31 +215,47 @@ def assemble_replicas(plan: Plan) -> Replicas:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
     """
-    source, first = plan.dataset.load(), plan.config.seed
-    sampler, runs = _sampler_for(plan, source), []
+    data, first, runs = _loaded(plan), plan.config.seed, []
     for seed in range(first, first + plan.config.train.replicas):
-        run = _algorithm(plan, source, sampler, seed)
+        run = _algorithm(plan, data, seed)
         if not isinstance(run, Adversarial):
             raise ConfigError(f"train.replicas: expected 1 with algorithm {_named(run)}")
         runs.append(run)
-    return Replicas(runs, loss=plan.loss, noise=plan.noise, optimizer=plan.optimizer)
+    return Replicas(runs, loss=plan.loss, noise=_level(plan), optimizer=plan.optimizer)
 
 
-def _sampler_for(plan: Plan, source: Images | Density) -> Callable[..., Sampler]:
-    return sampler_for(source, plan.config.train.batch_size, plan.device.torch_device, plan.config.device.data)
+@dataclass(frozen=True)
+class _Loaded:
+    """The data of a run.
+
+    Attributes:
+        split: what is trained on, and what is held out.
+        labels: ``(N,)`` of all images, where D and G are told classes.
+        sampler: makes a sampler of what is trained on.
+    """
+
+    split: Split
+    labels: IntArray | None
+    sampler: Callable[..., Sampler]
 
 
-def _algorithm(
-    plan: Plan, source: Images | Density, sampler: Callable[..., Sampler], seed: int, watch: Watch = unwatched
-) -> Algorithm:
-    train = plan.config.train
+def _loaded(plan: Plan) -> _Loaded:
+    source, train = plan.dataset.load(), plan.config.train
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise
+    parts = split(source, train.held_out)
+    sampler = sampler_for(parts.train, train.batch_size, plan.device.torch_device, plan.config.device.data)
+    return _Loaded(parts, labels, sampler)
+
+
+def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -> Algorithm:
+    train, diagnostics = plan.config.train, plan.config.diagnostics
+    on, source = plan.device.torch_device, data.split.train
     provided = {
         "context": Context(
             shape=plan.dataset.shape,
-            classes=0 if labels is None else plan.dataset.classes or int(labels.max()) + 1,
+            classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
             device=plan.device,
             seed=seed,
             batch_size=train.batch_size,
@@ -227,20 +263,28 @@ def _algorithm(
             log_every=train.log_every,
             sample_count=train.sample_count,
             half_life=plan.config.ema.half_life,
-            labels=labels,
+            labels=data.labels,
+            specimens=data.split.specimens(seed, on) if diagnostics.every else None,
+            examined=diagnostics.samples,
+            examine_every=max(1, diagnostics.every * train.log_every),
+            centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
             points=None if isinstance(source, Images) else _points(source, seed),
             watch=watch,
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,
-        "noise": plan.noise,
+        "noise": _level(plan),
         "augment": plan.augment,
         "optimizer": plan.optimizer,
-        "sampler": sampler(source, train.batch_size, seed, plan.device.torch_device, plan.loss.most_d_steps + 1),
+        "sampler": data.sampler(source, train.batch_size, seed, on, plan.loss.most_d_steps + 1),
     }
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
+
+
+def _level(plan: Plan) -> NoiseLevel:
+    return plan.noise if isinstance(plan.noise, NoiseLevel) else Scheduled(plan.noise)
 
 
 def _labels(plan: Plan, source: Images | Density) -> IntArray:

@@ -9,7 +9,7 @@ import pickle
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,34 @@ def load_latest(folder: Path) -> dict[str, Any]:
     raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to go on from")
 
 
+def latest(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    """The state of the latest numbered checkpoint that is whole and accepted; None where there is none.
+
+    Raises:
+        ConfigError: one asks for code to be run.
+    """
+    for path in _numbered(folder):
+        with contextlib.suppress(_DamagedError):
+            state = load(path)
+            if accept(state):
+                return state
+    return None
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Delete the checkpoints of later steps, which the run has turned away from.
+
+    Raises:
+        OutputError: one cannot be deleted.
+    """
+    try:
+        for path in _numbered(folder):
+            if _step(path) > step:
+                path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot delete a checkpoint in {folder}: {_reason(error)}") from error
+
+
 class _DamagedError(Exception):
     """The file is truncated or not a checkpoint."""
 
@@ -102,8 +130,13 @@ def load(path: Path) -> dict[str, Any]:
 
 def _numbered(folder: Path) -> list[Path]:
     """Checkpoints of a folder, the latest first."""
-    found = [(int(match[1]), path) for path in folder.glob("step_*.pt") if (match := NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found, reverse=True)]
+    return sorted(filter(lambda path: NAME.fullmatch(path.name), folder.glob("step_*.pt")), key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    match = NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
 
 
 @contextlib.contextmanager

@@ -58,17 +58,20 @@ class EventFile:
         self._file.close()
 
 
-def scalar(tag: str, number: float) -> Value:
-    """One number of a curve."""
-    return Summary.Value(tag=tag, simple_value=number)
+def scalar(tag: str, number: float, note: str = "") -> Value:
+    """One number of a curve; TensorBoard shows the note beside its name."""
+    if not note:
+        return Summary.Value(tag=tag, simple_value=number)
+    return Summary.Value(tag=tag, simple_value=number, metadata=SummaryMetadata(summary_description=note))
 
 
-def histogram(tag: str, values: FloatArray) -> Value:
+def histogram(tag: str, values: FloatArray, note: str = "") -> Value:
     """The distribution of finite values, of any shape but not empty, in buckets of one width."""
     doubles = values.astype(np.float64).ravel()
     counts, edges = np.histogram(doubles, BUCKETS)
     return Summary.Value(
         tag=tag,
+        metadata=SummaryMetadata(summary_description=note) if note else None,
         histo=HistogramProto(
             min=doubles.min(),
             max=doubles.max(),

@@ -12,11 +12,13 @@ from statistics import fmean
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, checkpoint, logs, loop, run, rundir
+from gan_cli import build, checkpoint, logs, loop, recovery, run, rundir
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
+from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
 from gan_cli.errors import DivergedError, UserError
+from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols import Preview, Report
@@ -36,7 +38,7 @@ class Member:
         algorithm: what is trained.
         directory: where it writes.
         progress: keeps its latest figures.
-        telemetry: its sinks.
+        sinks: where it writes, and the doctor that looks at it.
         outcome: how it ended, or that it has not yet.
     """
 
@@ -44,7 +46,7 @@ class Member:
     algorithm: Adversarial
     directory: RunDirectory
     progress: Overheard
-    telemetry: Telemetry
+    sinks: Attended
     outcome: Outcome = field(default_factory=Outcome)
 
     @property
@@ -57,44 +59,46 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
+        evaluator = run.evaluator_of(plan)
         replicas = build.assemble_replicas(plan)
         with contextlib.closing(replicas), contextlib.ExitStack() as open_files:
-            members = [_member(composition, algorithm, wanted) for algorithm in replicas.runs]
+            members = [_member(plan, composition, algorithm, wanted) for algorithm in replicas.runs]
             for member in members:
                 open_files.enter_context(member.directory.locked())
             open_files.enter_context(logs.copied_to([member.directory for member in members], kept))
-            return _train(plan, replicas, members)
+            return _train(plan, replicas, members, evaluator)
 
 
-def _member(composition: Composition, algorithm: Adversarial, wanted: Path) -> Member:
+def _member(plan: build.Plan, composition: Composition, algorithm: Adversarial, wanted: Path) -> Member:
     alone = composition.replica(algorithm.context.seed)
     directory = rundir.claim(wanted / f"seed_{algorithm.context.seed}")
     directory.describe(alone.config, alone.hydra.hydra, alone.overrides)
     progress = Overheard()
-    return Member(alone, algorithm, directory, progress, Telemetry(directory, progress))
+    sinks = run.attended(plan, Telemetry(directory, progress))
+    return Member(alone, algorithm, directory, progress, sinks)
 
 
-def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> int:
+def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member], evaluator: Evaluator | None) -> int:
     cadence = plan.config.train
-    sinks = _FleetSinks(members, Console(cadence.steps, torch.get_num_threads()))
+    sinks = _FleetSinks(members, evaluator, Console(cadence.steps, torch.get_num_threads()))
 
     def save(step: int) -> None:
         for member, state in zip(members, replicas.states(), strict=True):
             if member.goes_on:
-                member.telemetry.flush()
-                whole = run.whole(step, state, member.telemetry)
+                member.sinks.telemetry.flush()
+                whole = run.whole(step, state, member.sinks)
                 checkpoint.save(member.directory.checkpoints, step, whole, cadence.keep_checkpoints)
 
     with Interrupts() as interrupted, _summarised(plan, members), contextlib.closing(sinks):
         sinks.open()
         logger.info("training %d runs as one in %s", len(members), members[0].directory.path.parent)
-        step = loop.train(replicas, sinks, save, cadence, 0, interrupted)
+        step = loop.train(replicas, sinks, save, cadence, 0, interrupted, sinks.evaluate)
         completed = step >= cadence.steps
         for member in members:
             member.outcome.step = step
             if member.goes_on:
                 member.outcome.status = "completed" if completed else "interrupted"
-                member.telemetry.finish()
+                member.sinks.telemetry.finish()
         diverged = sum(not member.goes_on for member in members)
         logger.info("%s at step %d", "completed" if completed else "interrupted", step)
         if diverged:
@@ -105,15 +109,16 @@ def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member]) -> i
 class _FleetSinks:
     """The sinks of all runs, and one progress for all of them: mean figures."""
 
-    def __init__(self, members: Sequence[Member], console: Console) -> None:
+    def __init__(self, members: Sequence[Member], evaluator: Evaluator | None, console: Console) -> None:
         self._members = members
+        self._evaluator = evaluator
         self._console = console
 
     def open(self) -> None:
         """Open all sinks."""
         for member in self._members:
             config = OmegaConf.to_yaml(member.composition.config)
-            member.telemetry.open(0, run.choices(member.composition), config)
+            member.sinks.telemetry.open(0, run.choices(member.composition), config)
         self._console.open(0)
 
     def advance(self) -> None:
@@ -130,10 +135,10 @@ class _FleetSinks:
             if member.goes_on:
                 member.outcome.step = step
                 try:
-                    member.telemetry.log(step, each, images_seen)
-                except DivergedError as error:
+                    member.sinks.log(step, each, images_seen)
+                except AlarmError as error:
                     member.outcome.status = "diverged"
-                    logger.warning("%s: %s", member.directory.path.name, error)
+                    logger.warning("%s: %s", member.directory.path.name, recovery.diverged(error.alarm))
         said = [member.progress.headline for member in self._members if member.goes_on]
         if not said:
             raise DivergedError(f"training diverged: all {len(self._members)} runs, by step {step}")
@@ -143,7 +148,13 @@ class _FleetSinks:
         """Write each run's samples."""
         for member, each in zip(self._members, preview, strict=True):
             if member.goes_on:
-                member.telemetry.show(step, each)
+                member.sinks.show(step, each)
+
+    def evaluate(self, step: int) -> None:
+        """Measure each run's samples, where that is wanted at all."""
+        for member in self._members:
+            if member.goes_on and self._evaluator is not None:
+                member.sinks.measure(step, self._evaluator(member.algorithm.samples).figures)
 
     def close(self) -> None:
         """Close the progress."""
@@ -166,4 +177,4 @@ def _summarised(plan: build.Plan, members: Sequence[Member]) -> Iterator[None]:
 
 
 def _finish(plan: build.Plan, member: Member) -> None:
-    run.finish(plan, member.algorithm, member.telemetry, member.directory, member.outcome)
+    run.finish(run.Run(plan, member.composition, member.algorithm, member.directory, member.sinks), member.outcome)

@@ -59,6 +59,7 @@ def train(
     cadence: TrainSection,
     step: int,
     interrupted: Callable[[], bool],
+    evaluate: Callable[[int], None],
 ) -> int:
     """Train from ``step`` to ``cadence.steps`` and return the step that was reached.
 
@@ -73,6 +74,7 @@ def train(
         cadence: how often to do what.
         step: updates made so far.
         interrupted: whether to stop after the present step; the state is saved then.
+        evaluate: measures how good samples are at the given step, and writes that.
     """
 
     def report(last: bool) -> None:
@@ -80,6 +82,8 @@ def train(
             telemetry.log(step, algorithm.report(), algorithm.images_seen)
         if cadence.sample_every and (last or step % cadence.sample_every == 0):
             telemetry.show(step, algorithm.preview())
+        if cadence.eval_every and step > 0 and (last or step % cadence.eval_every == 0):
+            evaluate(step)
 
     stopping = step >= cadence.steps
     report(last=stopping)

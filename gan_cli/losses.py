@@ -8,6 +8,7 @@ The caller reduces; nothing here knows of optimizers, penalties or noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,10 +20,22 @@ from gan_cli.errors import require
 LOG_2 = math.log(2.0)
 
 
+class _OneChoice:
+    """Objectives that leave G no choice of a loss."""
+
+    relativistic: ClassVar[bool] = False
+
+    def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
+        """None."""
+        return {}
+
+
 class JensenShannon:
     """What the losses of the original GAN share: its discriminator (Goodfellow et al. 2014, eq. 1)."""
 
     divergence_name: ClassVar[str] = "jsd"
+    ceiling: ClassVar[float] = LOG_2
+    score_name: ClassVar[str] = "probability"
     relativistic: ClassVar[bool] = False
     boundary: float = 0.0
 
@@ -50,6 +63,10 @@ class JensenShannon:
         """D(x) as the user reads it: a probability in [0, 1]. Same shape as ``logits``."""
         return logits.sigmoid()
 
+    def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
+        """``log(1 - D(G(z)))``, which saturates, and ``-log D(G(z))``, which does not (ibid., section 3)."""
+        return {"saturating": -softplus(fake), "non_saturating": softplus(-fake)}
+
 
 class NonSaturating(JensenShannon):
     """G minimises ``-log D(G(z))``, strong where D is confident (Goodfellow et al. 2014, section 3)."""
@@ -67,11 +84,12 @@ class Minimax(JensenShannon):
         return -softplus(fake)
 
 
-class Wasserstein:
+class Wasserstein(_OneChoice):
     """The critic's loss without sigmoid and logarithm (Arjovsky et al. 2017, eq. 2 and algorithm 1)."""
 
     divergence_name: ClassVar[str] = "wasserstein"
-    relativistic: ClassVar[bool] = False
+    ceiling: ClassVar[None] = None
+    score_name: ClassVar[str] = "critic value"
     boundary: None = None
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -92,7 +110,7 @@ class Wasserstein:
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(_OneChoice):
     """Least squares instead of logarithms: no vanishing gradient far from the boundary (Mao et al. 2017, eq. 2).
 
     Attributes:
@@ -102,7 +120,8 @@ class LeastSquares:
     """
 
     divergence_name: ClassVar[str] = "le_cam"
-    relativistic: ClassVar[bool] = False
+    ceiling: ClassVar[float] = 1.0
+    score_name: ClassVar[str] = "output"
     a: float = 0.0
     b: float = 1.0
     c: float = 1.0
@@ -136,11 +155,12 @@ class LeastSquares:
         return logits
 
 
-class Hinge:
+class Hinge(_OneChoice):
     """D's margins, G's critic value (Lim & Ye 2017; Miyato et al. 2018, eqs. 16 and 17)."""
 
     divergence_name: ClassVar[str] = "total_variation"
-    relativistic: ClassVar[bool] = False
+    ceiling: ClassVar[float] = 1.0
+    score_name: ClassVar[str] = "critic value"
     boundary: float = 0.0
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -163,10 +183,12 @@ class Hinge:
         return logits
 
 
-class Relativistic:
+class Relativistic(_OneChoice):
     """D compares each real sample with a generated one (Jolicoeur-Martineau 2019, RSGAN; Huang et al. 2024, eq. 2)."""
 
     divergence_name: ClassVar[str] = "relativistic"
+    ceiling: ClassVar[float] = LOG_2
+    score_name: ClassVar[str] = "critic value"
     relativistic: ClassVar[bool] = True
     boundary: None = None
 

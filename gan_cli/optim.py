@@ -133,6 +133,7 @@ class ScheduledOptimizer:
         self.parameters: list[Tensor] = optimizer.param_groups[0]["params"]
         (group,) = optimizer.param_groups
         self._base = float(group["lr"])
+        self._factor = 1.0
         self._lr = self.parameters[0].detach().new_tensor(self._base)
         # How the optimizer is to work on this device.
         self._options = {key: value for key, value in group.items() if key != "params"} | {"lr": self._lr}
@@ -141,7 +142,12 @@ class ScheduledOptimizer:
     def set_step(self, step: int) -> None:
         """Bring the learning rate to its value at ``step``."""
         if self._decay is not None:
-            self._set_rate(self._base * self._decay(step))
+            self._set_rate(self._factor * self._base * self._decay(step))
+
+    def scale(self, factor: float) -> None:
+        """Multiply the learning rate, whatever its decay, from now on."""
+        self._factor *= factor
+        self._set_rate(self._rate * factor)
 
     def differentiate(self, loss: Tensor) -> None:
         """Give the optimizer's parameters, and nothing else, the gradient of ``loss``, 0-dimensional."""
@@ -162,11 +168,12 @@ class ScheduledOptimizer:
         """The state of the torch optimizer, the learning rate as a plain number."""
         state: dict[str, Any] = self.optimizer.state_dict()
         (group,) = state["param_groups"]
-        return {**state, "param_groups": [{**group, "lr": self._rate}]}
+        return {**state, "param_groups": [{**group, "lr": self._rate}], "factor": self._factor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; how the optimizer works on this device stays as it is."""
-        self.optimizer.load_state_dict(state)
+        self._factor = float(state["factor"])
+        self.optimizer.load_state_dict({key: state[key] for key in ("state", "param_groups")})
         self._set_rate(float(state["param_groups"][0]["lr"]))
 
     def _set_rate(self, rate: float) -> None:

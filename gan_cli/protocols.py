@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -44,10 +44,14 @@ class Objective(Protocol):
 
     Attributes:
         divergence_name: what :meth:`divergence` is called in ``divergence/<name>``.
+        ceiling: the divergence of distributions that have nothing in common; None where there is no highest one.
+        score_name: what :meth:`score` gives, in a word or two.
         relativistic: whether G's loss also looks at real samples; if not, D is spared a pass over them.
     """
 
     divergence_name: ClassVar[str]
+    ceiling: ClassVar[float | None]
+    score_name: ClassVar[str]
     relativistic: ClassVar[bool]
 
     @property
@@ -69,6 +73,10 @@ class Objective(Protocol):
 
     def score(self, logits: Tensor) -> Tensor:
         """D(x) as it is reported: a probability or a critic value."""
+        ...
+
+    def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
+        """Losses, ``(N,)`` each, that G could minimise against this very D, by name; empty where there is no choice."""
         ...
 
 
@@ -145,6 +153,34 @@ class Augmentation(Stateful, Protocol):
 
 
 @runtime_checkable
+class NoiseLevel(Stateful, Protocol):
+    """How much instance noise there is; see ``noise_level.py``.
+
+    Attributes:
+        sigma: the deviation, 0-dimensional, on the device.
+    """
+
+    sigma: Tensor
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is never any noise, so that nothing need be drawn."""
+        ...
+
+    def place(self, device: torch.device) -> None:
+        """Move the number to the device."""
+        ...
+
+    def set_clock(self, step: int) -> None:
+        """Hand over what the host knows of ``step``."""
+        ...
+
+    def observe(self, margins: Sequence[Tensor]) -> None:
+        """Learn how far D's logits, ``(N,)`` of either side, lie on the right side. Works on the device alone."""
+        ...
+
+
+@runtime_checkable
 class Constraint(Protocol):
     """A projection of D's weights after each of its updates."""
 
@@ -181,10 +217,17 @@ class Images:
     Attributes:
         pixels: ``(N, C, H, W)``, uint8.
         labels: ``(N,)``, int64, or None where the data have no classes.
+        rows: ``(M,)``, ascending, those to train on; None: all.
     """
 
     pixels: ByteArray
     labels: IntArray | None = None
+    rows: IntArray | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are to train on."""
+        return len(self.pixels if self.rows is None else self.rows)
 
 
 class Density(Protocol):
@@ -196,6 +239,10 @@ class Density(Protocol):
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
+        ...
+
+    def split(self, share: float) -> tuple[Density, Density]:
+        """What to train on, and where held-out samples come from: itself where no sample comes twice."""
         ...
 
 
@@ -225,6 +272,22 @@ class Dataset(Protocol):
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Generated samples ``(N, *shape)`` in the data's own coordinates (images: as they are, in [-1, 1])."""
+        ...
+
+
+@runtime_checkable
+class Modal(Protocol):
+    """A dataset whose modes are known."""
+
+    std: float
+
+    @property
+    def scale(self) -> float:
+        """Own coordinates per unit of scaled ones."""
+        ...
+
+    def centres(self) -> Tensor:
+        """``(M, D)``, the means of the modes in the data's own coordinates."""
         ...
 
 
@@ -267,6 +330,18 @@ class Sampler(Stateful, Protocol):
         ...
 
 
+class Specimens(Protocol):
+    """Real samples to look at; which ones is a function of the step alone."""
+
+    def trained(self, count: int, step: int) -> Batch:
+        """``count`` samples that D trains on, on the device."""
+        ...
+
+    def held_out(self, count: int, step: int) -> Batch:
+        """``count`` samples that D never trains on; other training samples where none are held out."""
+        ...
+
+
 @dataclass(frozen=True)
 class Surface:
     """D over the plane, for a look at 2-D runs.
@@ -305,11 +380,28 @@ class Report:
         scalars: tag -> value, in the order to show them.
         histograms: tag -> values, any shape.
         headline: short name -> value, for the progress line.
+        meanings: tag -> what its values are, in a word or two.
     """
 
     scalars: Mapping[str, float]
     histograms: Mapping[str, FloatArray]
     headline: Mapping[str, float]
+    meanings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What a rollback changes.
+
+    Attributes:
+        lr_g: factor on G's learning rate.
+        lr_d: factor on D's.
+        sigma: deviation of the instance noise that is added to what there is.
+    """
+
+    lr_g: float = 1.0
+    lr_d: float = 1.0
+    sigma: float = 0.0
 
 
 @runtime_checkable
@@ -326,6 +418,18 @@ class Algorithm(Stateful, Protocol):
 
     def preview(self) -> Preview:
         """Samples to look at. Waits for the device."""
+        ...
+
+    def samples(self, count: int) -> FloatArray:
+        """``(count, *shape)`` to be measured, on the scale of [-1, 1]; changes nothing. Waits for the device."""
+        ...
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """What the latest update came to, by name, in the order in which it came: where trouble is looked for."""
+        ...
+
+    def treat(self, treatment: Treatment) -> None:
+        """Go on in another way than configured, from now on and after every resume."""
         ...
 
     @property

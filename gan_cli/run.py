@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,14 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__, build, checkpoint, logs, loop, rundir
+from gan_cli import __version__, build, checkpoint, logs, loop, recovery, rundir
+from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
+from gan_cli.config import OnAlarm
+from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import DivergedError, UserError
+from gan_cli.evaluation import make
+from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
@@ -43,13 +48,13 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
+        evaluator = evaluator_of(plan)
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm):
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             with directory.locked(), logs.copied_to([directory], kept):
-                telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
-                return _train(plan, composition, algorithm, telemetry, directory, step=0)
+                return _train(Run(plan, composition, algorithm, directory, _sinks(plan, directory), evaluator), step=0)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
@@ -61,94 +66,169 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with build.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
+        evaluator = evaluator_of(plan)
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm), logs.copied_to([directory], kept):
-            telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
+            sinks = _sinks(plan, directory)
             with build.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
-                telemetry.load_state_dict(state["telemetry"])
+                sinks.load_state_dict(state["sinks"])
             logger.info("going on from step %d in %s", step, directory.path)
-            return _train(plan, composition, algorithm, telemetry, directory, step)
+            return _train(Run(plan, composition, algorithm, directory, sinks, evaluator), step)
 
 
-def whole(step: int, algorithm: dict[str, Any], telemetry: Telemetry) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Run:
+    """Everything that belongs to one run while it trains."""
+
+    plan: build.Plan
+    composition: Composition
+    algorithm: Algorithm
+    directory: RunDirectory
+    sinks: Attended
+    evaluator: Evaluator | None = None
+
+    def evaluate(self, step: int) -> None:
+        """Measure samples and write what was found, where that is wanted at all."""
+        if self.evaluator is not None:
+            self.sinks.measure(step, self.evaluator(self.algorithm.samples).figures)
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint of the state right after the update that led to ``step``."""
+        self.sinks.telemetry.flush()  # what was reported before this checkpoint must not be lost after it
+        state = whole(step, self.algorithm.state_dict(), self.sinks)
+        checkpoint.save(self.directory.checkpoints, step, state, self.plan.config.train.keep_checkpoints)
+
+    def open(self, step: int) -> None:
+        """Open the sinks at ``step``."""
+        config = OmegaConf.to_yaml(self.composition.config)
+        self.sinks.telemetry.open(step, choices(self.composition), config)
+
+
+def _sinks(plan: build.Plan, directory: RunDirectory) -> Attended:
+    telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
+    return attended(plan, telemetry)
+
+
+def evaluator_of(plan: build.Plan) -> Evaluator | None:
+    """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
+    config = plan.config
+    if not config.train.eval_every:
+        return None
+    source, share = plan.dataset.load(), config.train.held_out
+    return make.for_training(config, plan.dataset, source, share, plan.device.torch_device)
+
+
+def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
+    """The sinks with the doctor that the plan asks for."""
+    limits, objective = plan.config.diagnostics, plan.loss.objective
+    return Attended(telemetry, Doctor(limits, objective.divergence_name, objective.ceiling), limits.on_alarm)
+
+
+def whole(step: int, algorithm: dict[str, Any], sinks: Attended) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
         "step": step,
         "threads": torch.get_num_threads(),
         "algorithm": algorithm,
-        "telemetry": telemetry.state_dict(),
+        "sinks": sinks.state_dict(),
     }
 
 
-def _train(
-    plan: build.Plan,
-    composition: Composition,
-    algorithm: Algorithm,
-    telemetry: Telemetry,
-    directory: RunDirectory,
-    step: int,
-) -> int:
+def _train(run: Run, step: int) -> int:
     """Train from ``step`` on, and write the summary however that ends."""
-    cadence = plan.config.train
-
-    def save(step: int) -> None:
-        telemetry.flush()  # what was reported before this checkpoint must not be lost after it
-        state = whole(step, algorithm.state_dict(), telemetry)
-        checkpoint.save(directory.checkpoints, step, state, cadence.keep_checkpoints)
-
-    outcome = Outcome(step=step)
-    with Interrupts() as interrupted, _summarised(plan, algorithm, telemetry, directory, outcome):
-        logger.info("training in %s", directory.path)
-        telemetry.open(step, choices(composition), OmegaConf.to_yaml(composition.config))
+    cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
+    with Interrupts() as interrupted, _summarised(run, outcome):
+        logger.info("training in %s", run.directory.path)
+        run.open(step)
+        if step == 0 and run.plan.config.diagnostics.on_alarm is OnAlarm.rollback:
+            run.save(0)  # so that there is always something to go back to
         try:
-            outcome.step = loop.train(algorithm, telemetry, save, cadence, step, interrupted)
+            outcome.step = _trained(run, step, interrupted)
         except DivergedError:
-            outcome.status = "diverged"
+            outcome.status, outcome.step = "diverged", run.sinks.step
             raise
-        outcome.status = "completed" if outcome.step >= cadence.steps else "interrupted"
+        if outcome.step >= cadence.steps:
+            outcome.status = "completed"
+        else:
+            outcome.status = "interrupted" if interrupted() else "stopped"
         telemetry.finish()
-        logger.info("%s at step %d after %.1f s: %s", outcome.status, outcome.step, telemetry.seconds, directory.path)
-        return interrupted.exit_status if outcome.status == "interrupted" else 0
+        logger.info(
+            "%s at step %d after %.1f s: %s", outcome.status, outcome.step, telemetry.seconds, run.directory.path
+        )
+        return {"completed": 0, "stopped": DivergedError.exit_status}.get(outcome.status, interrupted.exit_status)
+
+
+def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
+    """Train, over rollbacks where they are configured; returns the step that was reached."""
+    sinks, limits = run.sinks, run.plan.config.diagnostics
+    while True:
+        try:
+            return loop.train(
+                run.algorithm,
+                sinks,
+                run.save,
+                run.plan.config.train,
+                step,
+                lambda: interrupted() or sinks.stopping,
+                run.evaluate,
+            )
+        except AlarmError as error:
+            alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)
+            if limits.on_alarm is not OnAlarm.rollback:
+                raise recovery.diverged(alarm) from error
+            sinks.telemetry.close()
+            step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
+            run.open(step)
+            run.save(step)  # whoever resumes is to find the run as it goes on
+
+
+def _located(run: Run, alarm: Alarm) -> Alarm:
+    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it."""
+    state = recovery.finite_state(run.directory, alarm.step)
+    with contextlib.closing(build.assemble(build.plan(run.composition.config))) as again:
+        culprit = recovery.first_not_finite(again, state, alarm.step)
+    if culprit is None:
+        return alarm
+    return run.sinks.doctor.add(
+        alarm, f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+    )
 
 
 @contextlib.contextmanager
-def _summarised(
-    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: Outcome
-) -> Iterator[None]:
+def _summarised(run: Run, outcome: Outcome) -> Iterator[None]:
     """Close the sinks and write ``summary.json`` at the end, whatever the end is."""
     try:
         yield
     except BaseException:
         # The first error is the one to tell; on a full disk the summary may well fail as the rest did.
         with contextlib.suppress(UserError):
-            finish(plan, algorithm, telemetry, directory, outcome)
+            finish(run, outcome)
         raise
-    finish(plan, algorithm, telemetry, directory, outcome)
+    finish(run, outcome)
 
 
-def finish(
-    plan: build.Plan, algorithm: Algorithm, telemetry: Telemetry, directory: RunDirectory, outcome: Outcome
-) -> None:
+def finish(run: Run, outcome: Outcome) -> None:
     """Write a run's summary and close its sinks."""
+    telemetry = run.sinks.telemetry
     summary: dict[str, Any] = {
         "status": outcome.status,
         "step": outcome.step,
         "seconds": round(telemetry.seconds, 3),
-        "images_seen": algorithm.images_seen,
+        "images_seen": run.algorithm.images_seen,
         "final": telemetry.final,
         "best": telemetry.best,
-        "alarms": [],
+        "alarms": [alarm.summary() for alarm in run.sinks.doctor.alarms],
         "versions": {
             "gan_cli": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "device": plan.device.facts(),
+        "device": run.plan.device.facts(),
     }
-    directory.write_summary(summary)
+    run.directory.write_summary(summary)
     telemetry.close()
 
 

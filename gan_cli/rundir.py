@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,11 @@ class RunDirectory:
             file = (self.hydra / "lock").open("w")
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:  # gan-report holds it for a moment, to see whether the run is alive
+                    time.sleep(0.05)
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise ConfigError(f"{self.path}: another process is training in this directory") from error
             yield

@@ -6,14 +6,16 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_cli import events, pictures
-from gan_cli.errors import DivergedError
+from gan_cli.config import ALARMS
+from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
+from gan_cli.directions import direction
 from gan_cli.progress import Progress
 from gan_cli.protocols import Preview, Report
 from gan_cli.rundir import RunDirectory, writing
@@ -21,10 +23,27 @@ from gan_cli.rundir import RunDirectory, writing
 # The charts of TensorBoard's "Custom Scalars" page: one question each.
 CHARTS = {
     "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
+    "How far do D(x) and D(G(z)) overlap? Quartiles": ["d_real/p25", "d_real/p75", "d_fake/p25", "d_fake/p75"],
+    "Divergence, on held-out data too, and its ceiling (JSD: log 2 = 0.693)": ["divergence/.*"],
+    "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient.*"],
+    "Are modes missing? Diversity against real data": [
+        "diagnosis/diversity",
+        "diagnosis/neighbours",
+        "diagnosis/modes",
+    ],
+    "Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)],
     "Losses of D and G": ["loss/d", "loss/g"],
-    "Divergence (JSD: its ceiling is log 2 = 0.693)": ["divergence/.*"],
     "What the penalties cost D": ["loss/penalty"],
-    "Is G still learning? Norms of the gradients": ["grad_norm/d", "grad_norm/g"],
+    "Norms of the gradients of D's and G's weights": ["grad_norm/d", "grad_norm/g"],
+}
+# What TensorBoard says behind the "i" of a chart.
+NOTES = {
+    "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
+    "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant K."
+    " For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
+    "diagnosis/held_out_gap": "The divergence D sees on samples it trains on, less that on held-out ones: what it knows"
+    " by heart.",
+    "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
 }
 DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
 HPARAM_METRICS = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
@@ -72,16 +91,16 @@ class Telemetry:
         """Training time so far, over all processes that worked on the run."""
         return self._seconds_before + time.perf_counter() - self._started
 
+    def spent(self, seconds: float) -> None:
+        """Count training time from here on, before :meth:`open`."""
+        self._seconds_before = seconds
+
     def advance(self) -> None:
         """One more step is done."""
         self._progress.advance()
 
-    def log(self, step: int, report: Report, images_seen: int) -> None:
-        """Write a report to TensorBoard and metrics.jsonl, and tell the progress of it.
-
-        Raises:
-            DivergedError: a figure is not finite; everything is written before.
-        """
+    def log(self, step: int, report: Report, images_seen: int, alarms: Sequence[Alarm] = ()) -> None:
+        """Write a report, and the alarms it raised, to TensorBoard and metrics.jsonl; tell the progress of it."""
         now = self.seconds
         elapsed = max(now - self._last["seconds"], 1e-9)
         scalars = dict(report.scalars)
@@ -89,26 +108,41 @@ class Telemetry:
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
         with writing(self._directory.path):
-            finite = {tag: _finite(value) for tag, value in scalars.items()}
-            self._metrics.write(json.dumps({"step": step, "time": time.time(), **finite}) + "\n")
-            curves = [events.scalar(tag, value) for tag, value in scalars.items()]
+            self._write_line(step, scalars)
+            curves = [events.scalar(tag, value, NOTES.get(tag, "")) for tag, value in scalars.items()]
             distributions = [
-                events.histogram(tag, values)
+                events.histogram(tag, values, report.meanings.get(tag, ""))
                 for tag, values in report.histograms.items()
                 if values.size and np.isfinite(values).all()
             ]
-            self._board.add([*curves, *distributions], step)
+            told = [events.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
+            self._board.add([*curves, *distributions, *told], step)
         self.flush()
-        self._remember(step, scalars)
+        self._take_in(step, scalars)
         self._progress.say(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
+
+    def measure(self, step: int, figures: Mapping[str, float]) -> None:
+        """Write what an evaluation found, ``metrics/<name>`` each: a line of its own."""
+        scalars = {f"metrics/{name}": value for name, value in figures.items()}
+        with writing(self._directory.path):
+            self._write_line(step, scalars)
+            self._board.add([events.scalar(tag, value) for tag, value in scalars.items()], step)
+        self.flush()
+        self._take_in(step, scalars)
+
+    def _write_line(self, step: int, scalars: Mapping[str, float]) -> None:
+        finite = {tag: _finite(value) for tag, value in scalars.items()}
+        self._metrics.write(json.dumps({"step": step, "time": time.time(), **finite}) + "\n")
+
+    def _take_in(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Keep the latest finite value of every tag, and the best of those that have one, with its step."""
         for tag, value in scalars.items():
             if not math.isfinite(value):
-                raise DivergedError(f"training diverged: {tag} is {value} at step {step}. Try a smaller optimizer.lr")
-
-    def _remember(self, step: int, scalars: Mapping[str, float]) -> None:
-        self.final = {tag: value for tag, value in scalars.items() if math.isfinite(value)}
-        for tag, value in self.final.items():
-            if tag.startswith("divergence/") and value < self.best.get(tag, {"value": math.inf})["value"]:
+                self.final.pop(tag, None)
+                continue
+            self.final[tag] = value
+            better = direction(tag)
+            if better and (tag not in self.best or better * (value - self.best[tag]["value"]) > 0):
                 self.best[tag] = {"value": value, "step": step}
 
     def show(self, step: int, preview: Preview) -> None:
@@ -171,6 +205,15 @@ def _wait_for_a_later_second(directory: Path) -> None:
         if time.time() >= newest + 1:
             return
         time.sleep(0.05)
+
+
+def _paragraph(alarm: Alarm) -> str:
+    """An alarm in Markdown."""
+    rows = [
+        f"| `{tag}` | {'not finite' if value is None else f'{value:.4g}'} |" for tag, value in alarm.figures.items()
+    ]
+    said = f"**{alarm.name}** at step {alarm.step}: {alarm.message}.\n\nTry {alarm.try_next}"
+    return "\n".join([said, "", "| figure | value |", "|---|---|", *rows])
 
 
 def _step_of(sample: Path) -> int:

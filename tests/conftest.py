@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_cli.cli import bench, evaluate, export, sample, train
+from gan_cli.cli import bench, evaluate, export, report, sample, train
 
 # Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -99,6 +99,12 @@ def gan_eval(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """``gan-bench`` in this process, in an empty working directory."""
     return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
+
+
+@pytest.fixture
+def gan_report(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """``gan-report`` in this process, in an empty working directory."""
+    return _in_process(report.main, "gan-report", monkeypatch, capfd)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -16,13 +16,15 @@ from tests.conftest import Command
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from gan_cli.cli.{command} import main; main()"
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "export"])
+@pytest.mark.parametrize("command", ["train", "sample", "export", "report"])
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_answers_without_importing_torch(command: str, flag: str, workplace: Path) -> None:
     code = WITHOUT_TORCH.format(command=command)
     done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (f"gan_cli {__version__}" if flag == "--version" else "RUN_DIR") in done.stdout
+    assert (
+        f"gan_cli {__version__}" if flag == "--version" else {"report": "PATH"}.get(command, "RUN_DIR")
+    ) in done.stdout
     assert list(workplace.iterdir()) == []
 
 

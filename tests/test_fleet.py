@@ -98,7 +98,7 @@ def test_a_run_that_diverges_does_not_take_the_others_with_it(
     monkeypatch.setattr(Replicas, "report", broken)
     done = gan_train(*SMALL, "train.replicas=3", "train.steps=8", "hydra.run.dir=fleet")
     assert done.status == 4
-    assert "seed_0: training diverged: loss/d is nan at step 2" in done.err
+    assert "seed_0: training diverged at step 2: loss/d is nan" in done.err
     assert "1 of 3 runs diverged" in done.err
     assert [summary(f"fleet/seed_{seed}")["status"] for seed in range(3)] == ["diverged", "completed", "completed"]
     assert [line["step"] for line in metrics("fleet/seed_0")] == [2]

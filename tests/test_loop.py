@@ -42,10 +42,13 @@ class Recorder:
     def save(self, step: int) -> None:
         self.events.append(("save", step))
 
+    def evaluate(self, step: int) -> None:
+        self.events.append(("evaluate", step))
+
     def train(self, cadence: TrainSection, step: int = 0, stop_after: int | None = None) -> int:
         """Run the loop from ``step``; the interruption comes during update number ``stop_after``, counted from 1."""
         stop = (lambda: ("update", stop_after - 1) in self.events) if stop_after else (lambda: False)
-        reached = loop.train(self, self, self.save, cadence, step, stop)  # type: ignore[arg-type]
+        reached = loop.train(self, self, self.save, cadence, step, stop, self.evaluate)  # type: ignore[arg-type]
         advances = self.events.count(("advance", 0))
         assert advances == sum(name == "update" for name, _ in self.events)
         return reached
@@ -54,8 +57,10 @@ class Recorder:
         return [event for event in self.events if event[0] in names]
 
 
-def cadence(steps: int, log: int = 100, sample: int = 0, checkpoint: int = 100) -> TrainSection:
-    return TrainSection(steps=steps, log_every=log, sample_every=sample, checkpoint_every=checkpoint)
+def cadence(steps: int, log: int = 100, sample: int = 0, checkpoint: int = 100, evaluation: int = 0) -> TrainSection:
+    return TrainSection(
+        steps=steps, log_every=log, sample_every=sample, checkpoint_every=checkpoint, eval_every=evaluation
+    )
 
 
 def test_everything_happens_on_its_own_beat() -> None:
@@ -83,6 +88,15 @@ def test_last_step_is_saved_reported_and_shown_though_nothing_is_due() -> None:
     run = Recorder()
     run.train(cadence(7, log=5, sample=5, checkpoint=5))
     assert run.events[-3:] == [("save", 7), ("log", 7), ("show", 7)]
+
+
+def test_evaluations_have_a_beat_of_their_own_and_one_at_the_end() -> None:
+    run = Recorder()
+    run.train(cadence(7, evaluation=3))
+    assert run.order("evaluate") == [("evaluate", step) for step in (3, 6, 7)]
+    quiet = Recorder()
+    quiet.train(cadence(7))
+    assert quiet.order("evaluate") == []
 
 
 def test_no_samples_are_shown_when_switched_off() -> None:
@@ -121,7 +135,7 @@ def test_interruption_ends_the_run_after_the_step_with_a_checkpoint_and_a_report
 
 @pytest.mark.parametrize("stop", range(1, 9))
 def test_run_in_two_pieces_repeats_no_update_and_loses_no_report(stop: int) -> None:
-    beat = cadence(8, log=2, sample=4, checkpoint=3)
+    beat = cadence(8, log=2, sample=4, checkpoint=3, evaluation=4)
     whole, first, second = Recorder(), Recorder(), Recorder()
     whole.train(beat)
     assert first.train(beat, stop_after=stop) == stop
@@ -129,6 +143,6 @@ def test_run_in_two_pieces_repeats_no_update_and_loses_no_report(stop: int) -> N
     second.train(beat, step=stop)
     assert first.order("update") + second.order("update") == whole.order("update")
     # Opening the sinks at a step drops what was reported of it; the second piece says it again if it is due.
-    for name in ("log", "show"):
+    for name in ("log", "show", "evaluate"):
         kept = [event for event in first.order(name) if event[1] < stop]
         assert kept + second.order(name) == whole.order(name)

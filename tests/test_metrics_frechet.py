@@ -112,6 +112,11 @@ def test_distance_to_itself_is_nothing(rank: int) -> None:
     assert 0 <= frechet_distance(same, same) <= 1e-11
 
 
+def test_small_variances_count() -> None:
+    a, b = known(np.zeros(2), np.diag([1.0, 1e-6])), known(np.zeros(2), np.diag([1.0, 4e-6]))
+    assert frechet_distance(a, b) == pytest.approx(1e-6, rel=1e-8)
+
+
 def test_distance_of_points() -> None:
     assert frechet_distance(known([0.0, 0.0], np.zeros((2, 2))), known([3.0, 4.0], np.zeros((2, 2)))) == 25.0
 
@@ -133,7 +138,7 @@ def test_distance_of_784_columns_takes_seconds() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match="features: expected at least 2 samples, got 1"):
+    with pytest.raises(InvalidValueError, match="features: expected 2 or more samples, got 1"):
         gaussian(np.zeros((1, 3)))
     with pytest.raises(InvalidValueError, match=r"features: expected features of shape \(N, D\), got \(3,\)"):
         gaussian(np.zeros(3))

@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
+from gan_cli.metrics import kernel
 from gan_cli.metrics.kernel import discrepancy, kernel_distance
 
 
 def direct(x: np.ndarray, y: np.ndarray) -> float:
     """The unbiased estimate, pair by pair."""
 
-    def kernel(a: np.ndarray, b: np.ndarray) -> float:
+    def cubic(a: np.ndarray, b: np.ndarray) -> float:
         return (float(a @ b) / len(a) + 1) ** 3
 
     n, m = len(x), len(y)
-    real = sum(kernel(x[i], x[j]) for i, j in itertools.permutations(range(n), 2)) / (n * (n - 1))
-    generated = sum(kernel(y[i], y[j]) for i, j in itertools.permutations(range(m), 2)) / (m * (m - 1))
-    return real + generated - 2 * sum(kernel(a, b) for a in x for b in y) / (n * m)
+    real = sum(cubic(x[i], x[j]) for i, j in itertools.permutations(range(n), 2)) / (n * (n - 1))
+    generated = sum(cubic(y[i], y[j]) for i, j in itertools.permutations(range(m), 2)) / (m * (m - 1))
+    return real + generated - 2 * sum(cubic(a, b) for a in x for b in y) / (n * m)
 
 
 def test_estimate_is_the_sum_over_pairs() -> None:
@@ -61,6 +62,13 @@ def test_shifted_gaussians_give_the_closed_form() -> None:
     found = kernel_distance(x, y, seed=0, subsets=200, size=500)
     assert found.mean == pytest.approx(expected, abs=0.15)
     assert found.mean == pytest.approx(expected, abs=6 * found.deviation / np.sqrt(200) + 0.05)
+
+
+def test_deviation_is_that_of_one_subset(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = iter([1.0, 3.0])
+    monkeypatch.setattr(kernel, "discrepancy", lambda x, y: next(values))
+    found = kernel_distance(np.zeros((4, 1)), np.zeros((4, 1)), seed=0, subsets=2, size=2)
+    assert (found.mean, found.deviation) == (2.0, pytest.approx(np.sqrt(2.0)))
 
 
 def test_same_seed_same_distance() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.features import tiles
+from gan_cli.metrics import features
+from gan_cli.metrics.features import ROUNDING, distances, tiles
 from gan_cli.metrics.manifold import Manifold, expected_coverage, manifold, radii
 from gan_cli.metrics.neighbours import nearest
 
@@ -56,6 +57,22 @@ def test_duplicates_and_ties_are_exact() -> None:
     same(manifold(real, generated, neighbours=5, reach=3), naive(real, generated, 5, 3))
 
 
+def test_an_outlier_puts_no_other_pair_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def count(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        measured.append(len(first))
+        return distances(first, second)
+
+    monkeypatch.setattr(features, "distances", count)
+    random = np.random.default_rng(0)
+    real, generated = random.standard_normal((100, 4)), random.standard_normal((100, 4))
+    generated[0] = 1e8
+    found = manifold(real, generated)
+    assert sum(measured) <= 300  # the outlier's own pairs, once for each of three radii
+    same(found, naive(real, generated, 5, 3))
+
+
 def test_tiles_cover_all_pairs_whatever_their_side() -> None:
     random = np.random.default_rng(0)
     a, b = random.standard_normal((37, 6)).astype(np.float32), random.standard_normal((23, 6)).astype(np.float32) + 50
@@ -63,7 +80,8 @@ def test_tiles_cover_all_pairs_whatever_their_side() -> None:
     for side in (1, 10, 37, 100):
         found = np.full((37, 23), np.nan)
         for tile in tiles(a, b, side):
-            assert np.abs(tile.squares - expected[tile.rows, tile.columns]).max() <= tile.slack
+            slack = ROUNDING * (tile.first_squares[:, None] + tile.second_squares)
+            assert (np.abs(tile.squares - expected[tile.rows, tile.columns]) <= slack).all()
             found[tile.rows, tile.columns] = tile.squares
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -72,10 +90,12 @@ def test_more_samples_than_a_tile_has_rows() -> None:
     # In one dimension sorted neighbours give the definition quickly enough for a few thousand.
     random = np.random.default_rng(5)
     real, generated = random.standard_normal(2500), random.standard_normal(1300) + 0.5
-    gaps = np.abs(real[:, None] - real)
-    gaps.sort(axis=1)
-    inside = np.abs(generated[:, None] - real) <= gaps[:, 5]
+    real_gaps, generated_gaps = (np.sort(np.abs(x[:, None] - x), axis=1) for x in (real, generated))
+    apart = np.abs(generated[:, None] - real)
+    inside = apart <= real_gaps[:, 5]
     found = manifold(real[:, None], generated[:, None])
+    assert found.precision == pytest.approx((apart <= real_gaps[:, 3]).any(axis=1).mean(), abs=1e-12)
+    assert found.recall == pytest.approx((apart <= generated_gaps[:, 3, None]).any(axis=0).mean(), abs=1e-12)
     assert found.density == pytest.approx(inside.sum() / (5 * 1300), abs=1e-12)
     assert found.coverage == pytest.approx(inside.any(axis=0).mean(), abs=1e-12)
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     points = np.zeros((5, 2))
     with pytest.raises(InvalidValueError, match="held_out: expected 2 columns, as train have"):
         memorisation(points, np.zeros((5, 3)), points)
-    with pytest.raises(InvalidValueError, match="generated: expected at least 1 samples, got 0"):
+    with pytest.raises(InvalidValueError, match="generated: expected 1 or more samples, got 0"):
         memorisation(points, points, np.zeros((0, 2)))
     with pytest.raises(InvalidValueError, match="generated: expected finite numbers, got nan"):
         memorisation(points, points, np.full((5, 2), np.nan))

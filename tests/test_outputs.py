@@ -14,15 +14,26 @@ from tensorboard.backend.event_processing import event_multiplexer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from gan_cli.config import ALARMS
 from tests.conftest import TINY, Command
 
-STATISTICS = ("mean", "std", "min", "max")
+STATISTICS = ("mean", "std", "min", "max", "p05", "p25", "p50", "p75", "p95")
 TAGS = {
     "loss/d",
     "loss/g",
     *(f"{name}/{statistic}" for name in ("d_real", "d_fake") for statistic in STATISTICS),
     "d/accuracy_real",
     "d/accuracy_fake",
+    "d/auc",
+    *(f"diagnosis/{name}" for name in ALARMS if name != "discriminator_too_strong"),
+    "diagnosis/non_finite",
+    "diagnosis/gradient",
+    "diagnosis/gradient_deviation",
+    "diagnosis/gradient_peak",
+    "diagnosis/held_out_gap",
+    "diagnosis/diversity",
+    "diagnosis/neighbours",
+    "diagnosis/told_apart",
     "grad_norm/d",
     "grad_norm/g",
     "noise/sigma",
@@ -31,6 +42,9 @@ TAGS = {
     "speed/steps_per_second",
     "speed/images_per_second",
 }
+# Of losses with a divergence that cannot grow without end, and of those that leave G a choice.
+WITH_A_CEILING = {"divergence/ceiling", "diagnosis/discriminator_too_strong"}
+WITH_A_CHOICE = {"diagnosis/gradient_saturating", "diagnosis/gradient_non_saturating"}
 CADENCE = (
     "train.steps=6",
     "train.batch_size=8",
@@ -71,7 +85,8 @@ def test_layout(run: Path) -> None:
 @pytest.mark.parametrize(("loss", "divergence"), [("jsd", "jsd"), ("minimax", "jsd"), ("wgan", "wasserstein")])
 def test_tags(loss: str, divergence: str, gan_train: Command, workplace: Path) -> None:
     assert gan_train(*CADENCE, *TINY, f"loss={loss}", "hydra.run.dir=run").status == 0
-    tags = TAGS | {f"divergence/{divergence}"}
+    tags = TAGS | {f"divergence/{divergence}", f"divergence/{divergence}_held_out"}
+    tags |= WITH_A_CEILING | WITH_A_CHOICE if divergence == "jsd" else set()
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
     for line in lines:
@@ -154,7 +169,7 @@ def test_picture_of_the_plane(gan_train: Command, workplace: Path) -> None:
 
 def test_console_says_what_it_does_and_the_log_keeps_it(gan_train: Command, workplace: Path) -> None:
     done = gan_train(*CADENCE, *TINY, "hydra.run.dir=run")
-    for words in ("device: kind=", "data: 1797 images", "training in run", "completed at step 6"):
+    for words in ("device: kind=", "data: 1708 images", "training in run", "completed at step 6"):
         assert words in done.err
         assert words in Path("run/train.log").read_text()
     lines = re.findall(r"step (\d+)/6  loss D \S+  loss G \S+  D\(x\) \S+  D\(G\(z\)\) \S+  images/s \S+", done.err)

@@ -34,6 +34,7 @@ def test_wheel_carries_every_option(installed: Path) -> None:
     packaged = {str(file.relative_to(installed / "gan_cli" / "conf")) for file in installed.rglob("conf/**/*.yaml")}
     assert packaged == {str(file.relative_to(conf_dir())) for file in conf_dir().rglob("*.yaml")}
     assert (installed / "gan_cli" / "py.typed").exists()
+    assert (installed / "gan_cli" / "report" / "templates" / "page.html").exists()
 
 
 def test_wheel_trains_from_an_empty_directory(installed: Path, workplace: Path) -> None:
@@ -55,6 +56,6 @@ def test_wheel_trains_from_an_empty_directory(installed: Path, workplace: Path) 
 
 
 def test_commands_are_installed(installed: Path) -> None:
-    assert {"gan-train", "gan-sample", "gan-export", "gan-bench"} <= {
+    assert {"gan-train", "gan-sample", "gan-export", "gan-bench", "gan-report"} <= {
         path.name for path in (installed / "bin").iterdir()
     }

@@ -14,6 +14,7 @@ from gan_cli.algorithms.judge import Judge
 from gan_cli.config import DeviceSection
 from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
+from gan_cli.noise_level import Scheduled
 from gan_cli.penalties import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.protocols import Critic, Judged, Penalty, Side
 from gan_cli.streams import SeededStream
@@ -217,7 +218,7 @@ def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_nor
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
     device = choose(DeviceSection(), Work(1, convolutional=False, widest=8))
     stream = SeededStream(0, "noise", device.torch_device)
-    judge = Judge(d, device=device, seed=0, pac=1, noise=None, noise_stream=stream, augment=None)
+    judge = Judge(d, device=device, seed=0, pac=1, noise=Scheduled(None), noise_stream=stream, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
     found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))
     for side in sides:

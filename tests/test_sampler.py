@@ -85,9 +85,18 @@ def test_order_is_a_function_of_the_seed() -> None:
 
 
 def test_order_does_not_depend_on_where_one_starts_to_read() -> None:
-    whole = torch.cat([EpochOrder(7, 0).indices(start, 7) for start in range(0, 35, 7)])
+    seven = Images(NUMBERED.pixels[:7])
+    whole = torch.cat([EpochOrder(seven, 0).indices(start, 7) for start in range(0, 35, 7)])
     for start in range(28):
-        assert torch.equal(EpochOrder(7, 0).indices(start, 5), whole[start : start + 5])
+        assert torch.equal(EpochOrder(seven, 0).indices(start, 5), whole[start : start + 5])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_held_out_never_come(kind: Kind, opened: list[Any]) -> None:
+    rows = np.array([0, 2, 3, 5, 8, 9])
+    opened.append(sampler := kind(Images(NUMBERED.pixels, rows=rows), BATCH, 0, CPU, MOST))
+    seen = drawn(sampler, 9)
+    assert [sorted(seen[start : start + 6]) for start in range(0, 36, 6)] == [rows.tolist()] * 6
 
 
 @pytest.mark.parametrize("memory_mapped", [False, True])

@@ -15,24 +15,28 @@ from torch import Tensor
 
 from gan_cli.accumulators import Window
 from gan_cli.algorithms.batches import separator
+from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge, margins
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
 from gan_cli.device import RandomState, seeded_generator
+from gan_cli.diagnostics.scores import score_figures
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
     Architecture,
     Augmentation,
+    FloatArray,
     Judged,
+    NoiseLevel,
     Objective,
     Penalty,
     Preview,
     Report,
     Sampler,
-    Schedule,
     Side,
+    Treatment,
 )
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
@@ -83,7 +87,7 @@ class Adversarial:
         context: Context,
         architecture: Architecture,
         loss: LossSection,
-        noise: Schedule | None,
+        noise: NoiseLevel,
         augment: Augmentation | None,
         optimizer: Recipe,
         sampler: Sampler,
@@ -140,6 +144,7 @@ class Adversarial:
         generators = [self._penalty_stream, *(each for stream in streams for each in stream.generators)]
         self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
         self._showcase = Showcase(context, self.latent_dim)
+        self._checkup = Checkup(context, self.generator, self._judge, self._objective, self.latent_dim)
 
     @property
     def images_seen(self) -> int:
@@ -292,17 +297,14 @@ class Adversarial:
         }
         if values["penalty"].numel():
             figures["loss/penalty"] = values["penalty"].mean()
-        for name, score in scores.items():
-            figures[f"{name}/mean"] = score.mean()
-            figures[f"{name}/std"] = score.std(correction=0)
-            figures[f"{name}/min"] = score.min()
-            figures[f"{name}/max"] = score.max()
+        figures |= score_figures(objective, real, fake)
         figures |= self._judge.figures()
+        if (self.progress.step + 1) % self.context.examine_every == 0:
+            figures |= self._checkup.figures(self.progress.step)
         # The one place where training waits for the device: a single transfer for all figures.
         numbers = torch.stack(list(figures.values())).tolist()
         scalars = dict(zip(figures, numbers, strict=True))
         scalars |= self._gradient_norms()
-        scalars["noise/sigma"] = self._judge.sigma
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait()
@@ -315,7 +317,9 @@ class Adversarial:
             "D(x)": scalars["d_real/mean"],
             "D(G(z))": scalars["d_fake/mean"],
         }
-        return Report(scalars, histograms, headline)
+        if objective.ceiling is not None:
+            scalars["divergence/ceiling"] = objective.ceiling
+        return Report(scalars, histograms, headline, dict.fromkeys(histograms, f"{objective.score_name} of D"))
 
     def _data_wait(self) -> dict[str, float]:
         """Share of the time since the last report that went by waiting for data, where one may have to."""
@@ -338,6 +342,36 @@ class Adversarial:
     def preview(self) -> Preview:
         """Samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
         return self._showcase.preview(self.average.network, self.discriminator, self._objective)
+
+    @torch.no_grad()
+    def samples(self, count: int) -> FloatArray:
+        """Of the moving average, from latents of the run's seed: the same at every step."""
+        return self._showcase.draw(self.average.network, count)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """D's logits, then its gradients and weights, then those of G."""
+        for name, window in {"D(x)": "real", "D(G(z))": "fake"}.items():
+            yield name, self.windows[window].values()
+        gradients = self.gradients or Gradients([], [])
+        for side, network, found in (
+            ("D", self.discriminator, gradients.d),
+            ("G", self.generator, gradients.g),
+        ):
+            for name, tensor in network.named_buffers():
+                yield f"{side}'s {name}", tensor
+            named = list(network.named_parameters())
+            for (name, _), gradient in zip(named, found, strict=False):
+                if gradient is not None:
+                    yield f"gradient of {side}'s {name}", gradient
+            for name, tensor in named:
+                yield f"{side}'s {name}", tensor
+
+    def treat(self, treatment: Treatment) -> None:
+        """Change both learning rates and the instance noise."""
+        self.optimizer_g.scale(treatment.lr_g)
+        self.optimizer_d.scale(treatment.lr_d)
+        self._judge.add_sigma(treatment.sigma)
+        self._run.forget()
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving average, optimizers, random streams, sampler, accumulators and counters."""

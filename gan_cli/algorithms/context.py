@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from torch import Tensor
+
 from gan_cli.device import Device
-from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.protocols import FloatArray, IntArray, Specimens
 from gan_cli.streams import SeededStream, Stream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.
@@ -35,6 +37,10 @@ class Context:
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
         labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
+        specimens: real samples to look at beside training; None: none are looked at.
+        examined: how many of each kind are looked at.
+        examine_every: steps from one look to the next.
+        centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
         watch: is told of the parts of a step: data, G, D, optimizer.
         lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
@@ -51,6 +57,10 @@ class Context:
     sample_count: int
     half_life: float
     labels: IntArray | None = None
+    specimens: Specimens | None = None
+    examined: int = 0
+    examine_every: int = 1
+    centres: Tensor | None = None
     points: FloatArray | None = None
     watch: Watch = unwatched
     lanes: int = 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 from gan_cli.algorithms.batches import separator
 from gan_cli.device import Device, seeded_generator
 from gan_cli.noise import add_noise
-from gan_cli.protocols import Augmentation, Judged, Objective, Schedule, Side
-from gan_cli.streams import Stream
+from gan_cli.protocols import Augmentation, Judged, NoiseLevel, Objective, Side
+from gan_cli.streams import SeededStream, Stream
 
 
 class Judge:
@@ -26,20 +27,22 @@ class Judge:
         device: Device,
         seed: int,
         pac: int,
-        noise: Schedule | None,
+        noise: NoiseLevel,
         noise_stream: Stream,
         augment: Augmentation | None,
     ) -> None:
         on = device.torch_device
         self.network = network
-        self.sigma = 0.0
         self._device = device
         self._call = device.prepare(network)
         self._separate = separator(network)
         self._pac = pac
         self._noise = noise
+        self._noisy = not noise.silent
         self._noise_stream = noise_stream
-        self._sigma = torch.zeros((), device=on)
+        noise.place(on)
+        # Instance noise beyond what the level says: none, unless a rollback asks for some.
+        self._extra = torch.zeros((), device=on)
         self._augment = augment
         self._augment_stream = seeded_generator(seed, "augment", on)
         if augment is not None:
@@ -47,9 +50,12 @@ class Judge:
 
     def set_clock(self, step: int) -> None:
         """Bring the instance noise to its deviation at ``step``."""
-        if self._noise is not None:
-            self.sigma = self._noise(step)
-            self._sigma.fill_(self.sigma)
+        self._noise.set_clock(step)
+
+    def add_sigma(self, extra: float) -> None:
+        """Blur what D sees by so much more, for good."""
+        self._extra.add_(extra)
+        self._noisy = self._noisy or extra > 0
 
     def pack(self, samples: Tensor) -> Tensor:
         """``pac`` samples to one (Lin et al. 2018), along channels or features.
@@ -60,6 +66,21 @@ class Judge:
             return samples
         count, first, *rest = samples.shape
         return samples.reshape(count // self._pac, self._pac * first, *rest)
+
+    @contextlib.contextmanager
+    def aside(self, seed: int, name: str) -> Iterator[None]:
+        """Judge inside from random streams that are a function of seed and name, with the network as it is.
+
+        Not through what was compiled or recorded for training, which is made for one size of batch.
+        """
+        ours = (self._call, self._noise_stream, self._augment_stream)
+        on = self._device.torch_device
+        self._call = self.network
+        self._noise_stream, self._augment_stream = SeededStream(seed, name, on), seeded_generator(seed, name, on)
+        try:
+            yield
+        finally:
+            self._call, self._noise_stream, self._augment_stream = ours
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
@@ -75,8 +96,8 @@ class Judge:
             count, first, *rest = packs.shape
             single = packs.reshape(count * self._pac, first // self._pac, *rest)
             packs = self.pack(self._augment(single, self._augment_stream))
-        if self._noise is not None:
-            packs = add_noise(packs, self._sigma, self._noise_stream)
+        if self._noisy:
+            packs = add_noise(packs, self._noise.sigma + self._extra, self._noise_stream)
         with self._device.precision(), self._separate(batches):
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
@@ -111,19 +132,23 @@ class Judge:
         return Judged(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
 
     def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:
-        """Tell the augmentation how D fares, from its logits ``(N,)`` of real and generated samples."""
+        """Tell augmentation and noise how D fares, from its logits ``(N,)`` of real and generated samples."""
+        above, below = margins(objective, real.detach(), fake.detach())
+        self._noise.observe((above, below))
         if self._augment is not None:
-            self._augment.observe(margins(objective, real.detach(), fake.detach())[0])
+            self._augment.observe(above)
 
     def figures(self) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor on the device."""
-        return {} if self._augment is None else self._augment.figures()
+        own = {"noise/sigma": self._noise.sigma + self._extra}
+        return own if self._augment is None else own | self._augment.figures()
 
     def state_dict(self) -> dict[str, Any]:
         """D's weights, the random streams, the noise in force and the augmentation's state."""
         return {
             "network": self.network.state_dict(),
-            "sigma": self.sigma,
+            "level": self._noise.state_dict(),
+            "extra": float(self._extra),
             "noise": self._noise_stream.get_state(),
             "augment": self._augment_stream.get_state(),
             "augmentation": {} if self._augment is None else self._augment.state_dict(),
@@ -132,7 +157,9 @@ class Judge:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; a network of another shape raises ``RuntimeError``."""
         self.network.load_state_dict(state["network"])
-        self.sigma = float(state["sigma"])
+        self._noise.load_state_dict(state["level"])
+        self._extra.fill_(float(state["extra"]))
+        self._noisy = not self._noise.silent or bool(state["extra"])
         self._noise_stream.set_state(state["noise"])
         self._augment_stream.set_state(state["augment"])
         if self._augment is not None:

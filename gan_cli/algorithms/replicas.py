@@ -25,14 +25,14 @@ from gan_cli.algorithms.context import Context
 from gan_cli.config import LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.optim import Recipe, ScheduledOptimizer
-from gan_cli.protocols import Batch, Preview, Report, Sampler, Schedule
+from gan_cli.protocols import Batch, NoiseLevel, Preview, Report, Sampler
 from gan_cli.streams import Stream
 
 
 class Replicas:
     """N runs of one configuration, trained as one."""
 
-    def __init__(self, runs: Sequence[Adversarial], *, loss: LossSection, noise: Schedule | None, optimizer: Recipe):
+    def __init__(self, runs: Sequence[Adversarial], *, loss: LossSection, noise: NoiseLevel, optimizer: Recipe):
         """Take over the runs, which must be new: their tensors become views of common ones.
 
         Raises:
@@ -334,13 +334,14 @@ def _lane(gradients: Sequence[Tensor | None], index: int) -> list[Tensor | None]
     return [None if gradient is None else gradient[index] for gradient in gradients]
 
 
-def require_stackable(loss: LossSection, augmented: bool, compiled: bool) -> None:
+def require_stackable(loss: LossSection, augmented: bool, adaptive: bool, compiled: bool) -> None:
     """Raise ``ConfigError`` for what looks at a whole batch, or draws from a stream that is not braided."""
     drawing = [name for name, penalty in loss.penalties.items() if not penalty.looks_at]
     reasons = {
         f"with the penalty {', '.join(drawing)}, which draws points of its own": bool(drawing),
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
         "with augment, which draws from a stream of its own": augmented,
+        "with noise=adaptive, which follows one D": adaptive,
         "with device.compile=true": compiled,
     }
     for reason, there in reasons.items():

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.latents import fixed_latents
+from gan_cli.device import seeded_generator
+from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.protocols import FloatArray, Objective, Preview, Surface
 
 SURFACE_RESOLUTION = 64
@@ -19,6 +20,7 @@ class Showcase:
     def __init__(self, context: Context, latent_dim: int) -> None:
         self._context = context
         self._device = context.device
+        self._latent_dim = latent_dim
         self._columns, self._labels = _classes(context)
         self._latents = _latents(context, latent_dim, self._columns).to(self._device.torch_device)
 
@@ -29,6 +31,20 @@ class Showcase:
         points = self._context.points
         surface = None if points is None else self._surface(samples, points, discriminator, objective)
         return Preview(samples.float().cpu().numpy(), surface, self._columns)
+
+    def draw(self, generator: nn.Module, count: int) -> FloatArray:
+        """``(count, *shape)`` samples from latents of the run's seed, classes as frequent as in the data."""
+        context, on = self._context, self._device.torch_device
+        inputs = [fixed_latents(context.seed, count, self._latent_dim)]
+        if context.labels is not None:
+            stream = seeded_generator(context.seed, "labels drawn", torch.device("cpu"))
+            chosen = torch.randint(len(context.labels), (count,), generator=stream)
+            inputs.append(torch.from_numpy(context.labels)[chosen])
+        blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
+        with self._device.precision():
+            parts = [generator(*(each.to(on) for each in block)).float().cpu() for block in blocks]
+        drawn: FloatArray = torch.cat(parts).numpy()
+        return drawn
 
     def _surface(self, samples: Tensor, points: FloatArray, discriminator: nn.Module, objective: Objective) -> Surface:
         """D over a square that holds all real points and, unless they fly far, all generated ones."""

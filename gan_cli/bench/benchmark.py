@@ -125,7 +125,7 @@ def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, prof
         with switch.to(stopwatch):
             trial.advance(steps)
         part_seconds = stopwatch.read()
-        sink_seconds = sinks.seconds(trial, composition, plan.config.train)
+        sink_seconds = sinks.seconds(trial, composition, plan)
         if profile is not None:
             trace.write(trial, switch, profile)
     return _EagerTrial(setting, work, speed, part_seconds, steps, sink_seconds)

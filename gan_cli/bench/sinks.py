@@ -12,12 +12,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from gan_cli import checkpoint, rundir
+from gan_cli.attended import AlarmError, Attended
 from gan_cli.bench.trial import Trial
+from gan_cli.build import Plan
 from gan_cli.compose import Composition
 from gan_cli.config import TrainSection
-from gan_cli.errors import DivergedError
 from gan_cli.progress import Overheard
-from gan_cli.run import choices, whole
+from gan_cli.run import attended, choices, whole
 from gan_cli.rundir import RunDirectory
 from gan_cli.telemetry import Telemetry
 
@@ -31,21 +32,22 @@ def cadences(train: TrainSection) -> dict[str, int]:
     return {"report": train.log_every, "picture": train.sample_every, "checkpoint": train.checkpoint_every}
 
 
-def seconds(trial: Trial, composition: Composition, train: TrainSection) -> dict[str, float]:
+def seconds(trial: Trial, composition: Composition, plan: Plan) -> dict[str, float]:
     """Seconds that each takes, from the device's last step to the next: the median of a few times."""
+    train = plan.config.train
     between = min(train.log_every, trial.within(BETWEEN))
-    with _sinks(composition) as (directory, telemetry):
+    with _sinks(composition, plan) as (directory, sinks):
 
         def report() -> None:
-            with contextlib.suppress(DivergedError):  # raised when all is written; the time is the same
-                telemetry.log(trial.step, trial.algorithm.report(), trial.algorithm.images_seen)
+            with contextlib.suppress(AlarmError):  # raised when all is written; the time is the same
+                sinks.log(trial.step, trial.algorithm.report(), trial.algorithm.images_seen)
 
         def picture() -> None:
-            telemetry.show(trial.step, trial.algorithm.preview())
+            sinks.show(trial.step, trial.algorithm.preview())
 
         def save() -> None:
-            telemetry.flush()
-            state = whole(trial.step, trial.algorithm.state_dict(), telemetry)
+            sinks.telemetry.flush()
+            state = whole(trial.step, trial.algorithm.state_dict(), sinks)
             checkpoint.save(directory.checkpoints, trial.step, state, train.keep_checkpoints)
 
         acts = {"report": report, "picture": picture, "checkpoint": save}
@@ -64,7 +66,7 @@ def _median(trial: Trial, between: int, act: Callable[[], None]) -> float:
 
 
 @contextlib.contextmanager
-def _sinks(composition: Composition) -> Iterator[tuple[RunDirectory, Telemetry]]:
+def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory, Attended]]:
     """Sinks as a run has them, but for the console."""
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = rundir.claim(Path(scratch) / "run")
@@ -72,4 +74,4 @@ def _sinks(composition: Composition) -> Iterator[tuple[RunDirectory, Telemetry]]
         telemetry = Telemetry(directory, Overheard())
         telemetry.open(0, choices(composition), OmegaConf.to_yaml(composition.config))
         with contextlib.closing(telemetry):
-            yield directory, telemetry
+            yield directory, attended(plan, telemetry)

@@ -40,6 +40,10 @@ class NoisyCurve:
         noise = torch.randn(count, 2, generator=generator, device=device)
         return (points + self.curve.std * noise - self.centre) / self.curve.scale
 
+    def split(self, share: float) -> tuple[NoisyCurve, NoisyCurve]:
+        """Itself twice: every sample is a fresh one."""
+        return self, self
+
 
 @dataclass(frozen=True)
 class _Curve(PlaneDataset, ABC):

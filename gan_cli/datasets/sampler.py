@@ -46,9 +46,9 @@ def sampler_for(
     if not isinstance(source, Images):
         logger.info("data: drawn afresh from a density on %s", device)
         return DensitySampler
-    count, size = len(source.pixels), source.pixels.nbytes
+    count, size = source.count, source.pixels.nbytes
     if batch_size > count:
-        raise ConfigError(f"train.batch_size: expected at most the dataset's {count} samples, got {batch_size}")
+        raise ConfigError(f"train.batch_size: expected at most the {count} samples to train on, got {batch_size}")
     if placement is DataPlacement.auto:
         resident = size <= 0.25 * _memory(device)
     else:
@@ -71,10 +71,11 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 class EpochOrder:
-    """Indices of consecutive samples: reshuffled epochs joined end to end."""
+    """Rows of consecutive samples: reshuffled epochs joined end to end."""
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count = count
+    def __init__(self, source: Images, seed: int) -> None:
+        self._rows = None if source.rows is None else torch.from_numpy(source.rows)
+        self._count = source.count
         self._seed = seed
         self._epoch = -1
         self._permutation = torch.empty(0, dtype=torch.int64)
@@ -91,7 +92,8 @@ class EpochOrder:
     def _order(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
             generator = seeded_generator(self._seed, f"epoch {epoch}", torch.device("cpu"))
-            self._permutation = torch.randperm(self._count, generator=generator)
+            order = torch.randperm(self._count, generator=generator)
+            self._permutation = order if self._rows is None else self._rows[order]
             self._epoch = epoch
         return self._permutation
 
@@ -108,11 +110,11 @@ class ResidentSampler:
     def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device, most: int) -> None:
         self._pixels = torch.tensor(source.pixels, device=device)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
-        self._order = EpochOrder(len(source.pixels), seed)
+        self._order = EpochOrder(source, seed)
         self._batch_size = batch_size
         self._given = 0
         # A stretch of the order on the device, how far it reaches, and where in it the next batch begins.
-        room = max(len(source.pixels), most * batch_size, INDICES_AHEAD)
+        room = max(source.count, most * batch_size, INDICES_AHEAD)
         self._indices = torch.empty(room, dtype=torch.int64, device=device)
         self._reach = 0
         self._offset = torch.zeros((), dtype=torch.int64, device=device)
@@ -230,7 +232,7 @@ class _Prefetcher:
     def __init__(self, source: Images, batch_size: int, seed: int, start: int, device: torch.device) -> None:
         self._source = source
         self._batch_size = batch_size
-        self._order = EpochOrder(len(source.pixels), seed)
+        self._order = EpochOrder(source, seed)
         self._start = start
         self._pinned = device.type == "cuda"  # memory that a GPU can fetch from by itself
         self._queue: queue.Queue[_Staged | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.datasets.base import PlaneDataset
+from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.errors import require
 from gan_cli.protocols import FloatArray
 
@@ -43,6 +44,10 @@ class GaussianMixture:
         noise = torch.randn(count, 2, generator=generator, device=device)
         return torch.add(self.centres[mode], noise, alpha=self.std)
 
+    def split(self, share: float) -> tuple[GaussianMixture, GaussianMixture]:
+        """Itself twice: every sample is a fresh one."""
+        return self, self
+
 
 @dataclass(frozen=True)
 class FixedPoints:
@@ -62,6 +67,11 @@ class FixedPoints:
         """``(count, 2)`` on the generator's device, with replacement."""
         chosen = torch.randint(len(self.points), (count,), generator=generator, device=generator.device)
         return self.points[chosen]
+
+    def split(self, share: float) -> tuple[FixedPoints, FixedPoints]:
+        """The points without a share of them, and that share; no points are held out for a share of 0."""
+        kept, held = held_out_rows(len(self.points), share)
+        return FixedPoints(self.points[kept]), FixedPoints(self.points[held])
 
 
 @dataclass(frozen=True)

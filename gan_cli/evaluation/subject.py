@@ -165,7 +165,7 @@ def array(directory: RunDirectory, file: Path) -> Array:
 
 
 def _share(directory: RunDirectory) -> float:
-    share = OmegaConf.select(directory.stored_config(), "diagnostics.held_out")
+    share = OmegaConf.select(directory.stored_config(), "train.held_out")
     return SHARE if share is None else float(share)
 
 

@@ -62,7 +62,7 @@ class Moments:
         Raises:
             InvalidValueError: fewer than two samples have come.
         """
-        require(self.count >= 2, "features", self.count, "at least 2 samples")
+        require(self.count >= 2, "features", self.count, "2 or more samples")
         return Gaussian(self._mean.copy(), self._scatter / (self.count - 1), self.count)
 
     def _merge(self, batch: DoubleArray) -> None:

@@ -79,7 +79,9 @@ def radii(features: Features, k: int) -> DoubleArray:
 
 
 def expected_coverage(real: int, generated: int, neighbours: int = 5) -> float:
-    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020, appendix), in (0, 1).
+    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020), in (0, 1).
+
+    Of the ``N - 1 + M`` other samples, all alike, a real sample's ``k`` nearest must not be real ones throughout.
 
     Args:
         real: how many real samples.

@@ -1,0 +1,109 @@
+"""``gan-report``: runs side by side, as a table in Markdown or CSV, or as one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from gan_cli.cli import leave, version
+from gan_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gan_cli.report.grouping import Comparison
+    from gan_cli.report.runs import Run
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    arguments = _parser().parse_args()
+    leave("gan-report", lambda: _report(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-report",
+        description="Compare runs: what differs between them, their last and best figures with mean and deviation over"
+        " seeds, alarms, and seconds of training. Reads runs that are still going on, and what is left of runs that"
+        " died. Writes a Markdown table to stdout, unless --csv or --html is given.",
+    )
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="a run directory, a sweep, or any folder above them"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="the table as CSV, with full precision")
+    form.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="one page that needs nothing else: table, curves, last samples, configurations",
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="show this figure, and only those asked for; may be repeated [measured ones, divergence, accuracy of D]",
+    )
+    parser.add_argument("--sort", metavar="TAG", help="the best by this figure first [in the order of the choices]")
+    parser.add_argument("--each", action="store_true", help="a row for each run, instead of one for all its seeds")
+    parser.add_argument("--version", action="version", version=version())
+    return parser
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from gan_cli.report import page, tables
+    from gan_cli.rundir import writing
+
+    # What a terminal has no letters for is replaced, and does not end the report.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    comparison = _compared(_runs(arguments.paths), arguments)
+    if arguments.html is None:
+        print(tables.csv_text(comparison) if arguments.csv else tables.markdown(comparison))
+        return 0
+    with writing(arguments.html):
+        arguments.html.parent.mkdir(parents=True, exist_ok=True)
+        arguments.html.write_text(page.page(comparison), encoding="utf-8")
+    print(arguments.html)
+    return 0
+
+
+def _runs(paths: Sequence[Path]) -> list[Run]:
+    """All runs at and below the paths; folders that are none are told of on stderr."""
+    from gan_cli.report import reading, search
+
+    found = search.search(paths)
+    notes, runs = list(found.notes), []
+    for path, name in zip(found.runs, search.names(found.runs), strict=True):
+        try:
+            runs.append(reading.read(path, name))
+        except ConfigError as error:
+            notes.append(f"left out: {error}")
+    for note in notes:
+        print(f"gan-report: {note}", file=sys.stderr)
+    if not runs:
+        below = " and ".join(repr(str(path)) for path in paths)
+        raise ConfigError(f"no run in {below}: a run directory has a .hydra/config.yaml that gan-train wrote")
+    return runs
+
+
+def _compared(runs: Sequence[Run], arguments: argparse.Namespace) -> Comparison:
+    from gan_cli.report import columns, grouping
+
+    known = columns.known_tags(runs)
+    tags = columns.checked("--metric", arguments.metric, known) or columns.default_tags(runs)
+    keys, groups = (grouping.one_by_one if arguments.each else grouping.by_seed)(runs)
+    main = grouping.main_tag(groups, tags)
+    if arguments.sort is not None:
+        (main,) = columns.checked("--sort", [arguments.sort], known)
+        groups = grouping.ranked(groups, main)
+    for note in grouping.repeated_seeds(groups):
+        print(f"gan-report: {note}", file=sys.stderr)
+    return grouping.Comparison(tuple(keys), tuple(groups), tuple(tags), main)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""After an alarm: which tensor went wrong first, and the way back to the last good checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli import checkpoint
+from gan_cli.attended import Attended
+from gan_cli.config import DiagnosticsSection
+from gan_cli.diagnostics.doctor import Alarm
+from gan_cli.errors import DivergedError
+from gan_cli.protocols import Algorithm, Treatment
+from gan_cli.rundir import RunDirectory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """A tensor, and the step after whose update it was not finite."""
+
+    tensor: str
+    step: int
+
+
+def first_not_finite(algorithm: Algorithm, state: Mapping[str, Any] | None, before: int) -> Culprit | None:
+    """Play a run again from an earlier state, looking at every tensor, until one is not finite.
+
+    Nothing has to be looked at while a run goes well: that it comes out the same to the bit pays here.
+
+    Args:
+        algorithm: a new one, as the run began; left somewhere on the way.
+        state: of a checkpoint whose tensors are finite; None: from the beginning.
+        before: the step at which the trouble was seen.
+
+    Returns:
+        What was the first; None where the trouble did not come again.
+    """
+    step = 0
+    if state is not None:
+        step = int(state["step"])
+        algorithm.load_state_dict(state["algorithm"])
+    while step < before:
+        algorithm.update(step)
+        step += 1
+        for name, tensor in algorithm.tensors():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                return Culprit(name, step)
+    return None
+
+
+def diverged(alarm: Alarm) -> DivergedError:
+    """The end of a run whose figures are not finite, in one line."""
+    return DivergedError(f"training diverged at step {alarm.step}: {alarm.message}. Try {alarm.try_next}")
+
+
+def finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
+    """The latest checkpoint of a step before ``before`` whose tensors are finite; None where there is none."""
+    return checkpoint.latest(
+        directory.checkpoints, lambda state: int(state["step"]) < before and _finite(state["algorithm"])
+    )
+
+
+def roll_back(
+    alarm: Alarm,
+    limits: DiagnosticsSection,
+    algorithm: Algorithm,
+    sinks: Attended,
+    directory: RunDirectory,
+) -> int:
+    """Bring the last good checkpoint back, and change what is configured; returns the step to go on from.
+
+    A checkpoint is good if its tensors are finite and the symptom did not show at its time.
+
+    Raises:
+        DivergedError: the bound on rollbacks is reached, or there is no good checkpoint.
+    """
+    settings, alarms, rollbacks = limits.rollback, sinks.doctor.alarms, sinks.rollbacks + 1
+    seconds = sinks.telemetry.seconds
+    if rollbacks > settings.times:
+        raise DivergedError(
+            f"{alarm.name} at step {alarm.step}, after {settings.times} rollbacks (diagnostics.rollback.times):"
+            f" {alarm.message}. Try {alarm.try_next}"
+        )
+
+    def good(state: dict[str, Any]) -> bool:
+        ailing = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
+        return int(state["step"]) < alarm.step and not ailing and _finite(state["algorithm"])
+
+    state = checkpoint.latest(directory.checkpoints, good)
+    if state is None:
+        raise DivergedError(
+            f"{alarm.name} at step {alarm.step}: {alarm.message}. No checkpoint from before it is left to go back to:"
+            " a smaller train.checkpoint_every or a larger train.keep_checkpoints keeps one"
+        )
+    step = int(state["step"])
+    checkpoint.drop_after(directory.checkpoints, step)
+    algorithm.load_state_dict(state["algorithm"])
+    sinks.load_state_dict(state["sinks"])
+    # What has happened has happened, even though the run goes on from before it.
+    sinks.doctor.alarms, sinks.rollbacks = alarms, rollbacks
+    sinks.telemetry.spent(seconds)
+    algorithm.treat(Treatment(settings.lr_g, settings.lr_d, settings.sigma))
+    logger.warning(
+        "rollback %d of %d: going on from step %d with learning rates times %g (G) and %g (D), noise + %g",
+        rollbacks,
+        settings.times,
+        step,
+        settings.lr_g,
+        settings.lr_d,
+        settings.sigma,
+    )
+    return step
+
+
+def _finite(state: Any) -> bool:
+    """Whether every number in a nested state is finite."""
+    if isinstance(state, Tensor):
+        return not state.is_floating_point() or bool(torch.isfinite(state).all())
+    if isinstance(state, Mapping):
+        return all(map(_finite, state.values()))
+    if isinstance(state, list | tuple):
+        return all(map(_finite, state))
+    return True

@@ -1,0 +1,168 @@
+"""Figures by their tags: which to show, which way is better, what they are bounded by, what they are measured in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from gan_cli.directions import direction, metric
+from gan_cli.errors import ConfigError, nearest
+from gan_cli.report.runs import Run
+
+
+class Better(Enum):
+    """Which way a figure should go."""
+
+    lower = "lower"
+    higher = "higher"
+
+
+# The most telling measured figures first.
+TELLING = ("frechet", "fid", "kernel", "kid", "modes", "high_quality", "coverage", "precision", "recall")
+# Name of a divergence -> its ceiling, and how that is written.
+CEILINGS = {
+    "jsd": (math.log(2), "log 2"),
+    "relativistic": (math.log(2), "log 2"),
+    "le_cam": (1.0, "1"),
+    "total_variation": (1.0, "1"),
+}
+SHARE, PROBABILITY = "share", "probability"
+# Units of what lies between 0 and 1.
+SHARES = (SHARE, PROBABILITY)
+IN_NATS = ("jsd", "relativistic")
+# Tags whose values mean something only among losses that estimate the same divergence.
+OF_ONE_LOSS = ("loss/", "d_real/", "d_fake/")
+# Curves to draw beside the columns of the table, and curves to fold away.
+DRAWN = (
+    "d/accuracy_real",
+    "d/accuracy_fake",
+    "d_real/mean",
+    "d_fake/mean",
+    "diagnosis/diversity",
+    "diagnosis/gradient",
+)
+FOLDED = (
+    "diagnosis/modes",
+    "diagnosis/neighbours",
+    "diagnosis/held_out_gap",
+    "loss/d",
+    "loss/g",
+    "loss/penalty",
+    "grad_norm/d",
+    "grad_norm/g",
+    "noise/sigma",
+)
+# Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
+MOST_MEASURED = 4
+PERIODIC = "metrics/"
+OF_TRAINING = (
+    *OF_ONE_LOSS,
+    "divergence/",
+    "d/",
+    "grad_norm/",
+    "noise/",
+    "lr/",
+    "augment/",
+    "speed/",
+    "diagnosis/",
+)
+
+
+def better(tag: str) -> Better | None:
+    """Which way a figure is better, or None where neither is."""
+    return {-1: Better.lower, 1: Better.higher}.get(direction(tag))
+
+
+def known_tags(runs: Iterable[Run]) -> list[str]:
+    """Every tag that some run has a figure for."""
+    return list(dict.fromkeys(tag for run in runs for tag in (*run.final, *run.curves)))
+
+
+def default_tags(runs: Iterable[Run]) -> list[str]:
+    """A short list that tells most: what was measured on samples, divergences, how often D is right."""
+    tags = known_tags(runs)
+    evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC)]
+    periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC)]
+    periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC) not in evaluated]
+    measured = [*sorted(evaluated, key=_rank)[:MOST_MEASURED], *sorted(periodic, key=_rank)[:MOST_MEASURED]]
+    divergences = [tag for tag in tags if _is_estimate(tag)]
+    # Where nothing was measured, how often D is right is the next best thing to know.
+    accuracies = [tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags and not measured]
+    return [*measured, *divergences, *accuracies]
+
+
+def is_measured(tag: str) -> bool:
+    """Whether a figure was measured on samples, and says how good they are.
+
+    What D estimates in training does not: a weak D estimates a small divergence, however bad the samples are.
+    """
+    return better(tag) is not None and not tag.startswith(OF_TRAINING)
+
+
+def checked(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:
+    """The tags that a command line asks for, each once.
+
+    Raises:
+        ConfigError: no run has such a figure.
+    """
+    names = sorted(set(known))
+    for tag in wanted:
+        if tag not in names:
+            raise ConfigError(f"{option} {tag}: no run has such a figure.{nearest(tag, names)}")
+    return list(dict.fromkeys(wanted))
+
+
+def ceiling(tag: str) -> tuple[float, str] | None:
+    """The largest value that a figure can have, and how it is written; None where there is none or it is no help."""
+    return next((bound for name, bound in CEILINGS.items() if tag.startswith(f"divergence/{name}")), None)
+
+
+def unit(tag: str, divergence: str) -> str:
+    """What a figure is measured in, in a run that estimates this divergence; empty for a plain number."""
+    if tag.startswith("divergence/") and divergence in IN_NATS:
+        return "nats"
+    if tag.startswith(("d_real/", "d_fake/")) and divergence:
+        return PROBABILITY if divergence.startswith("jsd") else "critic value"
+    if tag.startswith("d/accuracy"):
+        return SHARE
+    return ""
+
+
+def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tags to draw, and those to fold away, of all that have curves.
+
+    Args:
+        tags: all of them.
+        chosen: the columns of the table.
+    """
+    divergences = [tag for tag in tags if _is_estimate(tag)]
+    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN])
+    folded = dict.fromkeys(FOLDED)
+    return [tag for tag in drawn if tag in tags], [tag for tag in folded if tag in tags and tag not in drawn]
+
+
+def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
+    """Groups by what may share an axis: all of them, or those of one divergence where a figure depends on the loss.
+
+    Args:
+        tag: the figure.
+        divergences: what the D of each group estimates.
+
+    Returns:
+        Divergence, or nothing where it does not matter, -> places of groups.
+    """
+    kinds: dict[str, list[int]] = {}
+    for place, divergence in enumerate(divergences):
+        kinds.setdefault(divergence if tag.startswith(OF_ONE_LOSS) else "", []).append(place)
+    return kinds
+
+
+def _is_estimate(tag: str) -> bool:
+    """Whether this is the divergence that D estimates in training, and not that on held-out data."""
+    return tag.startswith("divergence/") and better(tag) is not None and not tag.endswith("_held_out")
+
+
+def _rank(tag: str) -> int:
+    name = metric(tag)
+    return TELLING.index(name) if name in TELLING else len(TELLING)

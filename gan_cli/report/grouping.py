@@ -1,0 +1,217 @@
+"""Runs that differ only in their seed as one: means and deviations, and the alarms they share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+
+from gan_cli.report import choices
+from gan_cli.report.columns import Better, better, is_measured
+from gan_cli.report.runs import Alarm, Run, State
+from gan_cli.report.text import counted
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over seeds.
+
+    Attributes:
+        mean: over ``count`` runs.
+        deviation: of the sample (divided by n - 1); None for a single run.
+        count: how many runs have the figure.
+    """
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An alarm over the runs of a group.
+
+    Attributes:
+        alarm: the earliest of them, with the words of whichever run has them.
+        count: in how many runs it was raised.
+        total: of how many.
+    """
+
+    alarm: Alarm
+    count: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one configuration.
+
+    Attributes:
+        label: what tells the group from the others, in a line.
+        values: the same, one for each key of the comparison.
+        runs: by their seeds.
+    """
+
+    label: str
+    values: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def counted(self) -> tuple[Run, ...]:
+        """Runs whose last figures count: those that completed; where there are none, all, as far as they have come."""
+        completed = tuple(run for run in self.runs if run.state is State.completed)
+        return completed or self.runs
+
+    def final(self, tag: str) -> Spread | None:
+        """A last figure over the runs that count; None where none of them has it."""
+        return spread(run.final[tag] for run in self.counted if tag in run.final)
+
+    def best(self, tag: str) -> Spread | None:
+        """A best figure over the runs that count; None where none of them has it."""
+        return spread(run.best[tag].value for run in self.counted if tag in run.best)
+
+    @property
+    def seconds(self) -> Spread | None:
+        """Of training, over the runs that count."""
+        return spread(run.seconds for run in self.counted if run.seconds is not None)
+
+    @property
+    def step(self) -> int:
+        """Updates that the run has made that has come furthest."""
+        return max(run.step for run in self.runs)
+
+    @property
+    def states(self) -> str:
+        """How its runs stand: ``completed``, or ``2 completed, 1 died``."""
+        states = [run.state.value for run in self.runs]
+        numbers = {state: states.count(state) for state in dict.fromkeys(states)}
+        return ", ".join(f"{number} {state}" if len(states) > 1 else state for state, number in numbers.items())
+
+    @property
+    def alarms(self) -> list[Raised]:
+        """What went wrong in any of its runs, by the step."""
+        by_name: dict[str, list[Alarm]] = {}
+        for run in self.runs:
+            for alarm in {alarm.name: alarm for alarm in reversed(run.alarms)}.values():
+                by_name.setdefault(alarm.name, []).append(alarm)
+        raised = [Raised(_earliest(alarms), len(alarms), len(self.runs)) for alarms in by_name.values()]
+        return sorted(raised, key=lambda each: each.alarm.step)
+
+    @property
+    def divergence(self) -> str:
+        """What D estimates, as in ``divergence/<name>``."""
+        return next((run.divergence for run in self.runs if run.divergence), "")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a report shows.
+
+    Attributes:
+        keys: the choices that differ.
+        groups: in the order to show them.
+        tags: the figures of the table.
+        main: the figure that groups are ranked by, or None where none is fair to all of them.
+    """
+
+    keys: tuple[str, ...]
+    groups: tuple[Group, ...]
+    tags: tuple[str, ...]
+    main: str | None
+
+    @property
+    def runs(self) -> list[Run]:
+        """All of them."""
+        return [run for group in self.groups for run in group.runs]
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """Mean and sample deviation; None of nothing."""
+    known = list(values)
+    if not known:
+        return None
+    return Spread(fmean(known), stdev(known) if len(known) > 1 else None, len(known))
+
+
+def by_seed(runs: Sequence[Run]) -> tuple[list[str], list[Group]]:
+    """The keys that tell runs apart, and the runs in groups that differ in nothing but the seed."""
+    keys = choices.telling(runs) or choices.naming(runs)
+    together: dict[str, list[Run]] = {}
+    for run in runs:
+        together.setdefault(choices.identity(run), []).append(run)
+    return keys, _groups(keys, list(together.values()))
+
+
+def one_by_one(runs: Sequence[Run]) -> tuple[list[str], list[Group]]:
+    """The keys that tell runs apart, the seed among them, and each run as a group of its own."""
+    keys = [*choices.telling(runs), "seed"]
+    return keys, _groups(keys, [[run] for run in runs])
+
+
+def ranked(groups: Sequence[Group], tag: str) -> list[Group]:
+    """Groups by a last figure, the best first (the lowest where neither way is better); those without it at the end."""
+    sign = -1.0 if better(tag) is Better.higher else 1.0
+
+    def place(group: Group) -> float:
+        final = group.final(tag)
+        return math.inf if final is None else sign * final.mean
+
+    return sorted(groups, key=place)
+
+
+def main_tag(groups: Sequence[Group], tags: Sequence[str]) -> str | None:
+    """The first figure measured on samples that all groups have which have any; None where there is none."""
+    measured = [tag for tag in tags if is_measured(tag)]
+    having = [group for group in groups if any(group.final(tag) for tag in measured)]
+    return next((tag for tag in measured if all(group.final(tag) for group in having)), None)
+
+
+def repeated_seeds(groups: Iterable[Group]) -> list[str]:
+    """A line for each group in which a seed occurs twice: such runs are no independent ones."""
+    notes = []
+    for group in groups:
+        seeds = [run.seed for run in group.runs]
+        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if repeated:
+            which = f"{counted(len(repeated), 'seed')} ({', '.join(repeated)})"
+            notes.append(f"{group.label}: {which} more than once; each run counts, so the deviation is too small")
+    return notes
+
+
+def natural(text: str) -> list[tuple[int, float, str]]:
+    """A key to sort by that has 2 before 10, and 1e-4 before 0.001."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", text)
+    return [(0, float(part), "") if place % 2 else (1, 0.0, part) for place, part in enumerate(parts) if part]
+
+
+def _groups(keys: Sequence[str], together: Sequence[Sequence[Run]]) -> list[Group]:
+    names = choices.short_names(keys)
+    groups = []
+    for runs in together:
+        cells = tuple(_joined(choices.value(run, key) for run in runs) for key in keys)
+        label = ", ".join(f"{names[key]}={cell}" for key, cell in zip(keys, cells, strict=True))
+        groups.append(Group(label or _alone(runs), cells, tuple(sorted(runs, key=_by(lambda run: run.seed)))))
+    return sorted(groups, key=_by(lambda group: " ".join(group.values)))
+
+
+def _by(text: Callable[..., str]) -> Callable[..., list[tuple[int, float, str]]]:
+    return lambda item: natural(text(item))
+
+
+def _alone(runs: Sequence[Run]) -> str:
+    """What to call a group that nothing tells from others, since there are none."""
+    return runs[0].name if len(runs) == 1 else f"all {len(runs)} runs"
+
+
+def _joined(values: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(values))
+
+
+def _earliest(alarms: Sequence[Alarm]) -> Alarm:
+    first = min(alarms, key=lambda alarm: alarm.step)
+    message = first.message or next((alarm.message for alarm in alarms if alarm.message), "")
+    remedy = first.remedy or next((alarm.remedy for alarm in alarms if alarm.remedy), "")
+    return Alarm(first.name, first.step, message, remedy)

@@ -1,0 +1,94 @@
+"""The comparison as a table: Markdown to read and paste, CSV to compute with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from gan_cli.report import wording
+from gan_cli.report.grouping import Comparison, Group, Spread
+from gan_cli.report.text import MISSING, mean_and_deviation
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table with a row for each group, and below it what the comparison comes to, in words."""
+    tags = comparison.tags
+    bests = [tag for tag in tags if any(group.best(tag) for group in comparison.groups)]
+    columns = [[tag, f"best {tag}"] if tag in bests else [tag] for tag in tags]
+    header = [
+        *(comparison.keys or ["run"]),
+        "seeds",
+        "state",
+        "step",
+        *(name for column in columns for name in column),
+        "alarms",
+        "seconds",
+    ]
+    rows = [_row(group, tags, bests) for group in comparison.groups]
+    left = len(header) - len(tags) - len(bests) - 3
+    ruler = ["---" if place <= left - 1 or name == "alarms" else "---:" for place, name in enumerate(header)]
+    lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
+    said = [f"- {_escaped(sentence)}" for sentence in wording.summary(comparison)]
+    return "\n".join([*lines, "", *said, "", _escaped(wording.legend(comparison))])
+
+
+def csv_text(comparison: Comparison) -> str:
+    """A row for each group, with full precision; for each figure its mean, deviation, count and best, where known."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    figures = [f"{tag}{part}" for tag in comparison.tags for part in ("", " std", " n", " best")]
+    writer.writerow(
+        [*comparison.keys, "group", "runs", "seeds", "state", "step", *figures, "alarms", "seconds", "seconds std"]
+    )
+    for group in comparison.groups:
+        measured = [
+            cell
+            for tag in comparison.tags
+            for cell in (*_parts(group.final(tag)), _count(group.final(tag)), _parts(group.best(tag))[0])
+        ]
+        alarms = "; ".join(wording.raised(each) for each in group.alarms)
+        seeds = " ".join(run.seed for run in group.runs)
+        facts = [group.label, len(group.runs), seeds, group.states, group.step]
+        writer.writerow([*group.values, *facts, *measured, alarms, *_parts(group.seconds)])
+    return file.getvalue().rstrip("\n")
+
+
+def shown(spread: Spread | None, of: int) -> str:
+    """``0.140 ± 0.012``; with how many runs it comes from where that is not all of them."""
+    if spread is None:
+        return MISSING
+    text = mean_and_deviation(spread.mean, spread.deviation)
+    return text if spread.count == of else f"{text} (n={spread.count})"
+
+
+def _row(group: Group, tags: Sequence[str], bests: Sequence[str]) -> list[str]:
+    count = len(group.runs)
+    cells: list[str] = []
+    for tag in tags:
+        cells.append(shown(group.final(tag), count))
+        if tag in bests:
+            cells.append(shown(group.best(tag), count))
+    alarms = ", ".join(wording.raised(each) for each in group.alarms) or "none"
+    facts = [str(count), group.states, f"{group.step:,}"]
+    return [*(group.values or (group.label,)), *facts, *cells, alarms, shown(group.seconds, count)]
+
+
+def _parts(spread: Spread | None) -> list[str]:
+    if spread is None:
+        return ["", ""]
+    return [repr(spread.mean), "" if spread.deviation is None else repr(spread.deviation)]
+
+
+def _count(spread: Spread | None) -> str:
+    return "" if spread is None else str(spread.count)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes for nothing but text."""
+    return re.sub(r"([\\|*`<]|\](?=\())", r"\\\1", text)

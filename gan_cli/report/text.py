@@ -1,0 +1,45 @@
+"""Names and numbers as a person reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MISSING = "-"
+
+
+def printable(text: object) -> str:
+    """Text of unknown origin that any terminal, file and page can take: no control characters, nothing undecodable."""
+    decoded = str(text).encode("utf-8", "replace").decode("utf-8")
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded)
+
+
+def figure(value: float) -> str:
+    """A number with about four digits: ``0.1404``, ``1,500``, ``2e-04``."""
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"
+    return "0" if size == 0 else f"{value:.4g}" if size >= 1e-3 else f"{value:.2e}"
+
+
+def mean_and_deviation(mean: float, deviation: float | None) -> str:
+    """``0.140 ± 0.012``: as many digits as the deviation, of which two are told, gives a meaning to."""
+    if deviation is None:
+        return figure(mean)
+    if deviation == 0:
+        return f"{figure(mean)} ± 0"
+    digits = 1 - math.floor(math.log10(deviation))
+    if digits > 6 or abs(mean) >= 1e7:
+        return f"{figure(mean)} ± {deviation:.1e}"
+    return f"{mean:,.{max(digits, 0)}f} ± {deviation:,.{max(digits, 0)}f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
