@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan_cli import build, latents
+from gan_cli import latents, learned
 from gan_cli.metrics.mixtures import Modes, modes
 from gan_cli.rundir import RunDirectory
 
@@ -55,7 +55,7 @@ def train(recipe: str, seed: int, folder: Path, overrides: list[str]) -> Path:
 
 def measure(run: Path) -> Measured:
     """Sample the run's generator, and compare with the mixture it learned."""
-    trained = build.trained_generator(RunDirectory(run))
+    trained = learned.trained_generator(RunDirectory(run))
     mixture = trained.dataset
     centres = mixture.centres().numpy()
     # Seed 1: not the latents of the run's own previews.

@@ -6,20 +6,18 @@ data and makes the algorithm.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import checkpoint, nodes
+from gan_cli import nodes
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
@@ -49,12 +47,10 @@ from gan_cli.protocols import (
     Sampler,
     Schedule,
 )
-from gan_cli.rundir import RunDirectory
 
 logger = logging.getLogger(__name__)
 
 POINTS_SHOWN = 1000
-SAMPLE_BLOCK = 256
 
 # Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
 SECTIONS = (
@@ -119,7 +115,7 @@ def plan(config: DictConfig) -> Plan:
     Raises:
         ConfigError: with one line for each mistake that can be told from the others.
     """
-    typed = _typed(config)
+    typed = checked(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
     parts = {
@@ -294,88 +290,7 @@ def _labels(plan: Plan, source: Images | Density) -> IntArray:
     return source.labels
 
 
-class Weights(Enum):
-    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
-
-    average = "average"
-    raw = "generator"
-
-
-@dataclass(frozen=True)
-class TrainedGenerator:
-    """A generator as a run left it.
-
-    Attributes:
-        network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
-            in evaluation mode, on the CPU.
-        latent_dim: dimensions of z.
-        classes: how many classes it was told; 0: none.
-        dataset: what it learned, for the samples' own coordinates.
-        step: updates it has seen.
-    """
-
-    network: nn.Module
-    latent_dim: int
-    classes: int
-    dataset: Dataset
-    step: int
-
-    @torch.no_grad()
-    def samples(self, latents: Tensor, labels: Tensor | None = None) -> FloatArray:
-        """``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N.
-
-        Args:
-            latents: ``(N, latent_dim)``.
-            labels: ``(N,)`` in [0, classes), where ``classes`` > 0.
-        """
-        inputs = [latents] if labels is None else [latents, labels]
-        blocks = zip(*(torch.split(each, SAMPLE_BLOCK) for each in inputs), strict=True)
-        return torch.cat([self.network(*block) for block in blocks]).numpy()
-
-
-def learned(directory: RunDirectory) -> Dataset:
-    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = nodes.create(_typed(directory.stored_config()).dataset, "dataset", Dataset)
-    return dataset
-
-
-def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
-    """The generator of a run's latest whole checkpoint.
-
-    Args:
-        directory: of the run.
-        weights: the moving average, or the network as training left it.
-
-    Raises:
-        ConfigError: no run directory, no checkpoint, or one of other networks.
-    """
-    typed = _typed(directory.stored_config())
-    dataset = learned(directory)
-    architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
-    state = checkpoint.load_latest(directory.checkpoints)
-    with fitting(directory):
-        classes = int(state["algorithm"]["classes"])
-    network = architecture.generator(dataset.shape, classes)
-    with fitting(directory):
-        network.load_state_dict(state["algorithm"][weights.value])
-    return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, int(state["step"]))
-
-
-@contextlib.contextmanager
-def fitting(directory: RunDirectory) -> Iterator[None]:
-    """Turn a checkpoint that does not fit the run's configuration into one clear message."""
-    try:
-        yield
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        # torch lists every key and shape that differs, one a line, below a general first line.
-        lines = [line.strip() for line in str(error).splitlines()]
-        detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__
-        raise ConfigError(
-            f"the checkpoint in {directory.checkpoints} does not fit the configuration of its run: {detail}"
-        ) from error
-
-
-def _typed(config: DictConfig) -> Config:
+def checked(config: DictConfig) -> Config:
     """The configuration as a ``Config``: types checked, interpolations resolved, ranges of the sections checked."""
     try:
         # From plain values: a key that `+` has added to a section is to be refused like any other unknown one.

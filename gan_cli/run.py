@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__, build, checkpoint, logs, loop, recovery, rundir
+from gan_cli import __version__, build, checkpoint, learned, logs, loop, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
 from gan_cli.config import OnAlarm
@@ -63,14 +63,14 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         plan = build.plan(composition.config)
         state = checkpoint.load_latest(directory.checkpoints)
         if plan.config.device.threads is None:
-            with build.fitting(directory):
+            with learned.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
         evaluator = evaluator_of(plan)
         algorithm = build.assemble(plan)
         with contextlib.closing(algorithm), logs.copied_to([directory], kept):
             sinks = _sinks(plan, directory)
-            with build.fitting(directory):
+            with learned.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
                 sinks.load_state_dict(state["sinks"])

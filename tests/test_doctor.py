@@ -191,7 +191,7 @@ def test_every_advice_is_a_command_line_that_works(name: str, sigma: float, gan_
             figures["loss/d"] = math.nan
         found += patient.examine(step + 1, figures).raised
     (text, *_) = [alarm.try_next for alarm in found if alarm.name == name]
-    overrides = shlex.split(text.rpartition(": ")[2])
+    overrides = shlex.split(text.partition(": ")[0])
     assert overrides
     done = gan_train("dry_run=true", *overrides)
     assert done.status == 0, done.err

@@ -15,7 +15,6 @@ from gan_cli.protocols import NoiseLevel
 from gan_cli.schedules import Linear
 from tests.conftest import TINY, Command
 
-
 RUNS = ("whole", "parts")
 
 

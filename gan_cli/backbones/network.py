@@ -34,7 +34,7 @@ class Recipe:
     seed: int = 0
     batch_size: int = 128
     epochs: int = 3
-    fewest: int = 800
+    fewest: int = 400
     most: int = 4000
     lr: float = 3e-3
 

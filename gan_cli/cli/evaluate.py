@@ -78,9 +78,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli import logs
-    from gan_cli.build import Weights
     from gan_cli.evaluation import subject, table
     from gan_cli.evaluation.nearest import nearest_picture
+    from gan_cli.learned import Weights
 
     with logs.console():
         judged: subject.Subject

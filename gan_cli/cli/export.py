@@ -55,11 +55,11 @@ def _export(arguments: argparse.Namespace) -> int:
     summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import build, logs
+    from gan_cli import learned, logs
     from gan_cli.export import card, formats
 
     with logs.console():
-        trained = build.trained_generator(directory)
+        trained = learned.trained_generator(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = formats.FORMATS[kind](trained, architecture)
     text = card.card(trained, kind, exported, OmegaConf.to_yaml(config), summary)

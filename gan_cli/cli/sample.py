@@ -67,12 +67,12 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
-    from gan_cli import build, latents, logs, pictures
+    from gan_cli import latents, learned, logs, pictures
     from gan_cli.protocols import Preview
     from gan_cli.rundir import RunDirectory, writing
 
     with logs.console():
-        trained = build.trained_generator(RunDirectory(arguments.run))
+        trained = learned.trained_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, arguments.n)

@@ -29,7 +29,7 @@ class Alarm:
         last_step: at which it was last seen.
         figures: tag -> value behind it, at ``step``; None where it is no finite number.
         message: one sentence.
-        try_next: one sentence with the overrides.
+        try_next: the overrides to try, and why, in one sentence.
     """
 
     name: str
@@ -118,9 +118,10 @@ class Doctor:
         if not bad:
             return []
         tag, value = next(iter(bad.items()))
-        advice = Advice("smaller steps:", f"optimizer.lr={min(scalars.get('lr/g', USUAL_RATE), USUAL_RATE) / 4:.2g}")
+        rate = f"optimizer.lr={min(scalars.get('lr/g', USUAL_RATE), USUAL_RATE) / 4:.2g}"
+        advice = Advice(rate, "smaller steps do not throw the weights so far")
         message = f"{tag} is {value}" + (f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else "")
-        alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, f"{advice.sentence} {advice.overrides}")
+        alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(advice))
         self.alarms.append(alarm)
         return [alarm]
 
@@ -162,9 +163,8 @@ class Doctor:
 
 
 def _alarm(symptom: Symptom, step: int, now: Mapping[str, float]) -> Alarm:
-    advice = symptom.advises(now)
     figures = {tag: now[tag] for tag in symptom.needs if not tag.startswith("lr/")}
-    return Alarm(symptom.name, step, step, figures, symptom.says(now), f"{advice.sentence} {advice.overrides}")
+    return Alarm(symptom.name, step, step, figures, symptom.says(now), str(symptom.advises(now)))
 
 
 def _swing(leads: Sequence[float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from gan_cli.protocols import Objective
 # Quantile in percent, and so the last part of a tag: d_real/p05.
 QUANTILES = (5, 25, 50, 75, 95)
 # Logits that are sorted, at most: more would not change what is seen.
-ENOUGH = 2**15
+ENOUGH = 2**13
 
 
 def score_figures(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:

@@ -30,12 +30,15 @@ class Advice:
     """What to try next.
 
     Attributes:
-        sentence: why, in words; ends with a colon.
         overrides: what to add to the command line.
+        reason: why, in words.
     """
 
-    sentence: str
     overrides: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.overrides}: {self.reason}"
 
 
 class Symptom(Protocol):
@@ -125,8 +128,8 @@ class DiscriminatorTooStrong(_Limited):
     def advises(self, now: Figures) -> Advice:
         """Noise on what D sees; if there is some already, a slower D."""
         if now["noise/sigma"] == 0:
-            return Advice("noise on what D sees gives the two distributions overlap:", "noise=linear noise.start=0.5")
-        return Advice("let D learn more slowly:", f"optimizer.lr_d={now['lr/d'] / 4:.2g}")
+            return Advice("noise=linear noise.start=0.5", "noise on what D sees gives the two distributions overlap")
+        return Advice(f"optimizer.lr_d={now['lr/d'] / 4:.2g}", "D then learns more slowly")
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class DiscriminatorTooWeak(_Limited):
 
     def advises(self, now: Figures) -> Advice:
         """A quicker D."""
-        return Advice("let D learn more quickly:", f"optimizer.lr_d={now['lr/d'] * 4:.2g}")
+        return Advice(f"optimizer.lr_d={now['lr/d'] * 4:.2g}", "D then learns more quickly")
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,8 @@ class VanishingGradient(_Limited):
     def advises(self, now: Figures) -> Advice:
         """The other loss where that helps, else the critic."""
         if _saturates(now):
-            return Advice("G's loss saturates where D is confident, and -log D does not:", "loss=jsd")
-        return Advice("a critic under a gradient penalty keeps its slope:", "loss=wgan_gp")
+            return Advice("loss=jsd", "this loss of G saturates where D is confident, and -log D does not")
+        return Advice("loss=wgan_gp", "a critic under a gradient penalty keeps its slope")
 
 
 def _saturates(now: Figures) -> bool:
@@ -220,8 +223,8 @@ class ModeCollapse(_Limited):
     def advises(self, now: Figures) -> Advice:
         """A critic that sees how far away what is missing lies; if it is one already, a slower G."""
         if self.critic:
-            return Advice("give the critic time to follow G:", f"optimizer.lr_g={now['lr/g'] / 4:.2g}")
-        return Advice("the earth-mover distance feels modes that are missing:", "loss=wgan_gp")
+            return Advice(f"optimizer.lr_g={now['lr/g'] / 4:.2g}", "the critic then has time to follow G")
+        return Advice("loss=wgan_gp", "the earth-mover distance feels modes that are missing")
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,7 @@ class DiscriminatorOverfits(_Limited):
 
     def advises(self, now: Figures) -> Advice:
         """A penalty on D's slope at real samples."""
-        return Advice("keep D from being steep around the data:", "loss/penalty=r1")
+        return Advice("loss/penalty=r1", "it keeps D from being steep around the data")
 
     def _scale(self, now: Figures) -> float:
         return self.ceiling if self.ceiling is not None else abs(now[self.divergence])
@@ -285,4 +288,4 @@ class Oscillation(_Limited):
     def advises(self, now: Figures) -> Advice:
         """Smaller steps of both."""
         rates = f"optimizer.lr_d={now['lr/d'] / 2:.2g} optimizer.lr_g={now['lr/g'] / 2:.2g}"
-        return Advice("smaller steps of both:", rates)
+        return Advice(rates, "both then make smaller steps")

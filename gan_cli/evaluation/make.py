@@ -33,7 +33,7 @@ from gan_cli.evaluation.measures import (
     StackedDigits,
     Transport,
 )
-from gan_cli.evaluation.real import real_data, test_part, usual_count
+from gan_cli.evaluation.real import real_data, split_for_testing, usual_count
 from gan_cli.protocols import Dataset, Density, Images
 from gan_cli.storage import HOME, Store
 
@@ -123,7 +123,7 @@ def evaluator(dataset: Dataset, source: Images | Density, options: Options, choo
     kinds = _kinds(dataset, source, options.backbones)
     count = usual_count(source, USUAL_SAMPLES, options.share) if options.samples is None else options.samples
     root = expanded("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or HOME)
-    store, part = Store(root), test_part(dataset)
+    store, part = Store(root), split_for_testing(dataset)
     loaded = None if part is None else part.load()
     test = loaded if isinstance(loaded, Images) else None
     data = real_data(source, test, count, options.share)
@@ -195,7 +195,7 @@ def _backbone(
         return inception(options.weights, root, options.device)
     if isinstance(dataset, StackedMnist):
         digits = Mnist(dataset.root, dataset.mirrors)
-        part = test_part(digits)
+        part = split_for_testing(digits)
         assert part is not None
         tested = part.load()
         assert isinstance(tested, Images)

@@ -66,7 +66,7 @@ def usual_count(source: Images | Density, most: int, share: float) -> int:
     return min(most, len(held_out_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else most
 
 
-def test_part(dataset: Dataset) -> Dataset | None:
+def split_for_testing(dataset: Dataset) -> Dataset | None:
     """The same dataset's test split; None where it has none, or is itself the one."""
     split = getattr(dataset, "split", None)
     if not isinstance(split, Enum) or split.name != "train" or "test" not in type(split).__members__:

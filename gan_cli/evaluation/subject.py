@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, latents
+from gan_cli import latents, learned
 from gan_cli.backbones.network import checksum
-from gan_cli.build import TrainedGenerator, Weights
 from gan_cli.config import BackboneKind
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.make import Options, evaluator
 from gan_cli.evaluation.real import labels_like
+from gan_cli.learned import TrainedGenerator, Weights
 from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
 from gan_cli.rundir import RunDirectory
 from gan_cli.storage import sha256
@@ -148,7 +148,7 @@ def generator(directory: RunDirectory, weights: Weights) -> Generator:
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
-    trained = build.trained_generator(directory, weights)
+    trained = learned.trained_generator(directory, weights)
     return Generator(trained.dataset, trained.dataset.load(), _share(directory), trained, weights, directory.path)
 
 
@@ -159,7 +159,7 @@ def array(directory: RunDirectory, file: Path) -> Array:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
         DataError: the data cannot be read.
     """
-    dataset = build.learned(directory)
+    dataset = learned.learned_dataset(directory)
     samples = _scaled(dataset, _read(file, dataset.shape), file)
     return Array(dataset, dataset.load(), _share(directory), samples, file)
 

@@ -1,0 +1,406 @@
+"""gan-eval: real run directories, and figures that do not depend on what they should not depend on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_cli.datasets.digits import Digits
+from gan_cli.datasets.held_out import held_out_rows
+from gan_cli.datasets.mnist import Mnist, Split
+from tests.conftest import SHORT, TINY, Command
+
+DIGITS_FIGURES = {
+    f"{kind}/{backbone}"
+    for backbone in ("classifier", "pixels")
+    for kind in (
+        "frechet",
+        "kernel",
+        "kernel_deviation",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "memorisation",
+        "copied",
+    )
+} | {"class_kl/classifier", "class_entropy/classifier", "wasserstein/pixels"}
+FEW = ("--n", 40)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root for all tests of this file: the classifier of digits is trained in the first that needs it."""
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of this file, each trained in the first test that needs it."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def digits(gan_train: Command, trained: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run on digits, whose samples are next to noise."""
+    monkeypatch.setenv("GAN_DATA", str(root))
+    return copied(trained, "run", gan_train, *TINY, "seed=3")
+
+
+@pytest.fixture
+def ring(gan_train: Command, trained: Path) -> Path:
+    return copied(trained, "ring", gan_train, "dataset=ring8", "dataset.radius=7")
+
+
+def copied(trained: Path, name: str, gan_train: Command, *overrides: str) -> Path:
+    if not (trained / name).exists():
+        assert gan_train(*SHORT, *overrides, f"hydra.run.dir={trained / name}").status == 0
+    shutil.copytree(trained / name, name)
+    return Path(name)
+
+
+def figures(text: str) -> dict[str, float]:
+    return {name: figure["value"] for name, figure in json.loads(text)["figures"].items()}
+
+
+def floors(text: str) -> dict[str, float]:
+    return {name: figure["floor"] for name, figure in json.loads(text)["figures"].items()}
+
+
+def test_evaluation_is_printed_and_written(digits: Path, gan_eval: Command, root: Path) -> None:
+    done = gan_eval(digits, *FEW)
+    assert done.status == 0, done.err
+    document = json.loads((digits / "evaluation.json").read_text())
+    assert set(document["figures"]) == DIGITS_FIGURES
+    for name, figure in document["figures"].items():
+        assert set(figure) == {"value", "floor", "better", "what"}, name
+        (line,) = [line for line in done.out.splitlines() if line.split()[:1] == [name]]
+        assert f"{figure['value']:.4g}" in line or f"{figure['value']:.0f}" in line
+    assert document["figures"]["frechet/pixels"]["better"] == "lower"
+    assert document["figures"]["recall/pixels"]["better"] == "higher"
+    with Image.open(digits / "samples" / "nearest.png") as picture:
+        assert picture.width > picture.height
+    assert sorted(path.name for path in root.iterdir()) == ["classifiers", "references"]
+    assert not list(digits.rglob("*.tmp"))
+
+
+def test_provenance_is_complete(digits: Path, gan_eval: Command) -> None:
+    assert gan_eval(digits, *FEW, "--seed", 5).status == 0
+    document = json.loads((digits / "evaluation.json").read_text())
+    generator = document["generator"]
+    assert (generator["step"], generator["ema"], generator["run"]) == (2, True, "run")
+    assert (digits / generator["checkpoint"]).is_file()
+    assert document["seed"] == 5
+    assert document["samples"] == {
+        "generated": 40,
+        "real_moments": 1708 - 40,
+        "real_neighbours": 40,
+        "training": 1708,
+        "held_out": 89,
+        "floor": 40,
+    }
+    assert document["data"]["name"] == "Digits"
+    assert "0.05" in document["data"]["held_out"]
+    classifier, pixels = document["backbones"]["classifier"], document["backbones"]["pixels"]
+    assert classifier["accuracy"] > 0.97
+    assert pixels["checksum"] == "none"
+    assert pixels["transport_samples"] == 40
+    for digest in (
+        generator["checksum"],
+        classifier["checksum"],
+        classifier["reference"],
+        pixels["reference"],
+        document["data"]["fingerprint"],
+    ):
+        assert len(digest) == 64
+        int(digest, 16)
+    assert {"resizing", "file"} <= set(classifier)
+    assert set(document["versions"]) == {"gan_cli", "python", "torch", "numpy"}
+
+
+def test_one_seed_gives_one_evaluation_to_the_bit(digits: Path, gan_eval: Command) -> None:
+    first = gan_eval(digits, *FEW, "--json")
+    again = gan_eval(digits, *FEW, "--json")
+    other = gan_eval(digits, *FEW, "--json", "--seed", 1)
+    assert first.out == again.out
+    assert figures(first.out) != figures(other.out)
+    same, changed = json.loads(first.out)["backbones"], json.loads(other.out)["backbones"]
+    assert same == changed  # the real side knows no seed
+    kernel = ("kernel/pixels", "kernel_deviation/pixels", "kernel/classifier", "kernel_deviation/classifier")
+    ours, theirs = floors(first.out), floors(other.out)
+    assert {name: ours[name] for name in ours if name not in kernel} == {
+        name: theirs[name] for name in theirs if name not in kernel
+    }
+
+
+def test_printed_json_is_what_is_written(digits: Path, gan_eval: Command) -> None:
+    done = gan_eval(digits, *FEW, "--json", "--backbone", "pixels")
+    assert done.out == (digits / "evaluation.json").read_text()
+
+
+def test_kept_statistics_are_used_and_a_damaged_file_is_computed_again(
+    digits: Path, gan_eval: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan_eval(digits, *FEW)
+    shutil.copytree(root / "classifiers", tmp_path / "root" / "classifiers")
+    root = tmp_path / "root"
+    monkeypatch.setenv("GAN_DATA", str(root))
+    fresh = gan_eval(digits, "--n", 41, "--json")
+    kept = sorted((root / "references").iterdir())
+    times = {path: path.stat().st_mtime_ns for path in kept}
+    again = gan_eval(digits, "--n", 41, "--json")
+    assert {path: path.stat().st_mtime_ns for path in sorted((root / "references").iterdir())} == times
+    assert again.out == fresh.out
+    for path in kept:
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        path.write_bytes(bytes(content))
+    healed = gan_eval(digits, "--n", 41, "--json")
+    assert healed.out == fresh.out
+    lines = [line for line in healed.err.splitlines() if "is damaged" in line and "computed again" in line]
+    assert lines
+    assert gan_eval(digits, "--n", 41, "--json").err.count("is damaged") == 0
+
+
+def test_statistics_come_from_the_store(digits: Path, gan_eval: Command, root: Path) -> None:
+    """Were they computed anew, a change of what is kept could not be seen."""
+    from gan_cli.storage import packed, unpacked
+
+    fresh = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
+    changed = 0
+    for path in (root / "references").iterdir():
+        arrays = unpacked(path.read_bytes())
+        if "mean" in arrays and arrays["count"] == 1708 - 42:
+            path.write_bytes(packed({**arrays, "mean": arrays["mean"] + 1}))
+            changed += 1
+    assert changed == 1
+    other = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
+    assert figures(other.out)["frechet/pixels"] > figures(fresh.out)["frechet/pixels"] + 1
+
+
+def test_raw_weights_are_others_than_averaged_ones(digits: Path, gan_eval: Command) -> None:
+    averaged = gan_eval(digits, *FEW, "--json", "--backbone", "pixels")
+    raw = gan_eval(digits, *FEW, "--json", "--backbone", "pixels", "--no-ema")
+    assert raw.status == 0, raw.err
+    assert json.loads(raw.out)["generator"]["ema"] is False
+    assert figures(raw.out)["frechet/pixels"] != figures(averaged.out)["frechet/pixels"]
+
+
+def test_samples_of_the_run_in_a_file_score_as_the_run(digits: Path, gan_eval: Command, gan_sample: Command) -> None:
+    assert gan_sample(digits, "--out", "drawn.npy", "--n", 50, "--seed", 4).status == 0
+    run = gan_eval(digits, "--n", 50, "--seed", 4, "--json")
+    written = (digits / "evaluation.json").read_text()
+    file = gan_eval(digits, "--samples", "drawn.npy", "--seed", 4, "--json")
+    assert figures(file.out) == figures(run.out)
+    assert json.loads(file.out)["generator"]["file"] == "drawn.npy"
+    assert (digits / "evaluation.json").read_text() == written
+
+
+def test_points_in_a_file_are_in_the_coordinates_of_the_data(
+    ring: Path, gan_eval: Command, gan_sample: Command
+) -> None:
+    assert gan_sample(ring, "--out", "points.npy", "--n", 60).status == 0
+    run, file = gan_eval(ring, "--n", 60, "--json"), gan_eval(ring, "--samples", "points.npy", "--json")
+    ours, theirs = figures(run.out), figures(file.out)
+    assert (
+        ours.keys()
+        == theirs.keys()
+        == {
+            *(f"{kind}/pixels" for kind in ("frechet", "kernel", "kernel_deviation", "precision", "recall")),
+            *(f"{kind}/pixels" for kind in ("density", "coverage", "wasserstein")),
+            "modes",
+            "high_quality",
+        }
+    )
+    for name, value in ours.items():
+        assert theirs[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert not (ring / "samples" / "nearest.png").exists()
+
+
+def test_mixture_itself_fills_its_modes(ring: Path, gan_eval: Command) -> None:
+    random = np.random.default_rng(0)
+    angles = np.arange(400) % 8 * (2 * np.pi / 8)
+    centres = 7 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    np.save("all.npy", centres + 0.01 * random.standard_normal((400, 2)))
+    np.save("three.npy", (centres + 0.01 * random.standard_normal((400, 2)))[np.arange(400) % 8 < 3])
+    every, some = (figures(gan_eval(ring, "--samples", f"{name}.npy", "--json").out) for name in ("all", "three"))
+    assert every["modes"] == 8
+    assert every["high_quality"] > 0.97
+    assert some["modes"] == 3
+    assert every["wasserstein/pixels"] < 1 < some["wasserstein/pixels"]
+    assert some["recall/pixels"] < 0.6 < every["recall/pixels"]
+    assert some["precision/pixels"] > 0.6
+
+
+def test_real_samples_score_as_real_and_noise_as_noise(digits: Path, gan_eval: Command) -> None:
+    data = Digits().load()
+    training, held_out = held_out_rows(len(data.pixels), 0.05)
+    np.save("unseen.npy", data.pixels[held_out])
+    np.save("seen.npy", data.pixels[training[:89]] / np.float32(127.5) - 1)
+    np.save("noise.npy", np.random.default_rng(0).integers(0, 256, (89, 1, 8, 8), dtype=np.uint8))
+    found = {
+        name: gan_eval(digits, "--samples", f"{name}.npy", "--json", "--neighbours", f"{name}.png")
+        for name in ("unseen", "seen", "noise")
+    }
+    for done in found.values():
+        assert done.status == 0, done.err
+    unseen, seen, noise = (figures(done.out) for done in found.values())
+    floor = floors(found["unseen"].out)
+    for backbone in ("classifier", "pixels"):
+        assert unseen[f"frechet/{backbone}"] < 2 * floor[f"frechet/{backbone}"]
+        assert noise[f"frechet/{backbone}"] > 5 * floor[f"frechet/{backbone}"]
+        for share in ("precision", "recall", "coverage"):
+            assert unseen[f"{share}/{backbone}"] > floor[f"{share}/{backbone}"] - 0.2 > 0.5, share
+        # Among so few real samples a far ball may hold all of the noise: then precision is 1, but nothing is covered.
+        assert noise[f"coverage/{backbone}"] < 0.1
+        # All of these, and none of those, are copies of training samples.
+        assert seen[f"copied/{backbone}"] == 1
+        assert seen[f"memorisation/{backbone}"] == 1
+        assert unseen[f"memorisation/{backbone}"] == pytest.approx(0.5)
+        assert noise[f"memorisation/{backbone}"] < 0.01
+    assert noise["precision/pixels"] == 0
+    assert unseen["class_kl/classifier"] < 0.1 < noise["class_kl/classifier"]
+    with Image.open("seen.png") as picture:
+        # A copy is its own nearest neighbour: below the gap of a tile the same picture comes again.
+        pixels, tile = np.asarray(picture), 58
+        assert np.array_equal(pixels[:tile, :tile], pixels[:tile, 2 * tile : 3 * tile])
+
+
+def test_conditional_run_draws_labels_as_the_data_have_them(
+    gan_train: Command, gan_eval: Command, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_DATA", str(root))
+    assert gan_train(*SHORT, *TINY, "conditional=true", "hydra.run.dir=run").status == 0
+    done = gan_eval("run", *FEW, "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["generator"]["classes"] == 10
+
+
+def test_copied_run_directory_can_be_judged_elsewhere(digits: Path, gan_eval: Command) -> None:
+    here = figures(gan_eval(digits, *FEW, "--json").out)
+    shutil.copytree(digits, "elsewhere")
+    assert figures(gan_eval("elsewhere", *FEW, "--json").out) == here
+
+
+def save(name: str, array: Any) -> str:
+    np.save(name, array, allow_pickle=True)
+    return name
+
+
+FAULTS = {
+    "no run": (("nowhere",), "nowhere is no run directory"),
+    "few": (("run", "--n", 9), "--n: expected an integer >= 10, got 9"),
+    "seed": (("run", "--seed", -1), "--seed: expected an integer >= 0"),
+    "picture": (("run", "--neighbours", "a.txt"), "--neighbours: expected a name that ends in .png"),
+    "weights alone": (("run", "--weights", "w.pth"), "--weights: these are Inception's; add --backbone inception"),
+    "package": (("run", "--backbone", "inception"), "pip install 'gan_cli[fid]'"),
+    "no file": (("run", "--samples", "no.npy"), "--samples: no.npy cannot be read (No such file or directory)"),
+    "folder": (("run", "--samples", "run"), "--samples: run cannot be read (Is a directory)"),
+    "text": (("run", "--samples", "text.npy"), "--samples: text.npy is no array of numbers"),
+    "objects": (("run", "--samples", "objects.npy"), "--samples: objects.npy is no array of numbers"),
+    "words": (("run", "--samples", "words.npy"), "--samples: words.npy is no array of numbers"),
+    "shape": (("run", "--samples", "shape.npy"), "expected an array of shape (N, 1, 8, 8), got (20, 8, 8)"),
+    "range": (("run", "--samples", "range.npy"), "expected images in [-1, 1] or bytes, got values from 0 to 255"),
+    "nan": (("run", "--samples", "nan.npy"), "holds numbers that are not finite"),
+    "few samples": (("run", "--samples", "few.npy"), "expected 10 samples or more, got 9"),
+    "more": (("run", "--samples", "good.npy", "--n", 21), "--n: expected 20 at most"),
+    "raw file": (("run", "--samples", "good.npy", "--no-ema"), "--no-ema: expected without --samples"),
+    "points": (("ring", "--neighbours", "a.png"), "--neighbours: this run learned points"),
+    "no labels": (("ring", "--backbone", "classifier"), "backbone classifier: Ring has no classes"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_mistake_costs_one_line(fault: str, digits: Path, ring: Path, gan_eval: Command) -> None:
+    Path("text.npy").write_text("text")
+    save("objects.npy", np.array([{}, {}]))
+    save("words.npy", np.array(["a", "b"]))
+    save("shape.npy", np.zeros((20, 8, 8), np.float32))
+    save("range.npy", np.linspace(0, 255, 20 * 64, dtype=np.float32).reshape(20, 1, 8, 8))
+    save("nan.npy", np.full((20, 1, 8, 8), np.nan, np.float32))
+    save("few.npy", np.zeros((9, 1, 8, 8), np.float32))
+    save("good.npy", np.zeros((20, 1, 8, 8), np.float32))
+    arguments, words = FAULTS[fault]
+    done = gan_eval(*arguments)
+    assert done.status == 2, done.err
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1, done.err
+    assert done.out == ""
+    assert not (digits / "evaluation.json").exists()
+
+
+def test_unknown_backbone_is_refused(digits: Path, gan_eval: Command) -> None:
+    done = gan_eval(digits, "--backbone", "vgg")
+    assert done.status == 2
+    assert "vgg" in done.err.splitlines()[-1]
+    assert "classifier" in done.err.splitlines()[-1]
+
+
+def test_few_data_are_refused(gan_train: Command, gan_eval: Command, workplace: Path) -> None:
+    from tests.fixtures import make_folder
+
+    folder = make_folder(workplace / "pictures", 12)
+    assert gan_train(*SHORT, *TINY, "dataset=image_folder", f"dataset.path={folder}", "hydra.run.dir=run").status == 0
+    done = gan_eval("run", "--backbone", "pixels")
+    assert done.status == 2
+    assert done.err.splitlines()[-1].startswith("gan-eval: evaluation takes at least 20 training samples; these data")
+
+
+def test_run_without_checkpoint(digits: Path, gan_eval: Command) -> None:
+    shutil.rmtree(digits / "checkpoints")
+    done = gan_eval(digits)
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert "no checkpoint" in done.err
+
+
+def test_root_that_is_read_only_costs_a_line_and_no_more(
+    digits: Path, gan_eval: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GAN_DATA", str(tmp_path / "file"))
+    done = gan_eval(digits, *FEW, "--backbone", "pixels")
+    assert done.status == 0, done.err
+    assert "cannot be written" in done.err
+    assert list((tmp_path / "home/.cache/gan_cli/references").iterdir())
+
+
+def linked(real_data: Path, root: Path) -> Path:
+    """A data root that can be written, with MNIST in it."""
+    (root / "mnist").mkdir(parents=True)
+    for file in (real_data / "mnist").iterdir():
+        (root / "mnist" / file.name).symlink_to(file)
+    return root
+
+
+@pytest.mark.slow
+def test_mnist_scores_as_it_must(gan_train: Command, gan_eval: Command, real_data: Path, tmp_path: Path) -> None:
+    """Test images as real ones, noise as noise; the floor beside both."""
+    root = linked(real_data, tmp_path / "mnist_root")
+    done = gan_train(*SHORT, *TINY, "dataset=mnist", f"dataset.root={root}", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    test = Mnist(str(root), (), Split.test).load()
+    order = np.random.default_rng(7).permutation(10_000)[:4000]
+    np.save("test.npy", test.pixels[order])
+    np.save("noise.npy", np.random.default_rng(0).uniform(-1, 1, (4000, 1, 28, 28)).astype(np.float32))
+    real, noise = (gan_eval("run", "--samples", f"{name}.npy", "--json") for name in ("test", "noise"))
+    assert (real.status, noise.status) == (0, 0), real.err + noise.err
+    facts = json.loads(real.out)
+    assert facts["backbones"]["classifier"]["accuracy"] >= 0.99
+    assert facts["data"]["held_out"] == "test split"
+    found, broken, floor = figures(real.out), figures(noise.out), floors(real.out)
+    for backbone in ("classifier", "pixels"):
+        assert abs(found[f"frechet/{backbone}"] / floor[f"frechet/{backbone}"] - 1) < 0.5
+        assert broken[f"frechet/{backbone}"] > 50 * found[f"frechet/{backbone}"]
+        for share in ("precision", "recall", "coverage"):
+            assert found[f"{share}/{backbone}"] > 0.8, share
+            assert broken[f"{share}/{backbone}"] < 0.01, share
+        assert found[f"density/{backbone}"] == pytest.approx(1, abs=0.15)
+        assert found[f"memorisation/{backbone}"] == pytest.approx(0.5, abs=0.05)
+    assert found["class_kl/classifier"] < 0.02 < broken["class_kl/classifier"]
