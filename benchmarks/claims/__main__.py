@@ -1,0 +1,100 @@
+"""``python -m benchmarks.claims``: train, measure, judge, draw, and write the page."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.claims import page
+from benchmarks.claims.catalogue import CLAIMS
+from benchmarks.claims.claim import Claim, Result
+from benchmarks.claims.harness import Bench, Job
+from gan_cli.errors import UserError
+
+SEEDS = 5
+PAGE = Path("docs/claims.md")
+
+
+def main() -> None:
+    """Exit status: 0 whatever the verdicts are; 2 or 3 where a run cannot be made."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    try:
+        _all(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=tuple(CLAIMS), default=tuple(CLAIMS), help="claims; default: all")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of each run, from 0 on; default: {SEEDS}")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each; default: 2")
+    parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/claims"), help="where runs are kept")
+    parser.add_argument(
+        "--page", type=Path, help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else claims.md in the folder"
+    )
+    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
+    arguments = parser.parse_args()
+    if min(arguments.seeds, arguments.jobs) < 1:
+        parser.error("--seeds and --jobs: expected an integer >= 1")
+    if arguments.page is None:
+        whole = arguments.seeds >= SEEDS and not arguments.override
+        arguments.page = PAGE if whole else arguments.folder / "claims.md"
+    return arguments
+
+
+def _all(arguments: argparse.Namespace) -> None:
+    chosen, seeds = [CLAIMS[name] for name in arguments.only], range(arguments.seeds)
+    # Results of other protocols or of fewer seeds are no part of the same page.
+    results = arguments.folder / f"results_{arguments.seeds}{'_changed' * bool(arguments.override)}"
+    results.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with Bench(arguments.folder / "runs", arguments.jobs).opened() as bench:
+        for claim in chosen:
+            bench.submit([job for seed in seeds for job in _jobs(claim, seed, arguments.override).values()], arguments.fresh)
+        for claim in chosen:
+            result = _measured(claim, bench, seeds, arguments)
+            (results / f"{claim.name}.json").write_text(page.stored(result))
+            found = page.restored(results)
+            arguments.page.write_text(page.page(CLAIMS, found, "images/claims"))
+            print(f"{time.monotonic() - began:5.0f} s  {claim.name}: {page.verdict(claim, result)}", flush=True)
+    print(arguments.page)
+
+
+def _jobs(claim: Claim, seed: int, overrides: Sequence[str]) -> dict[str, Job]:
+    return {arm.name: Job(arm, seed, tuple(overrides)) for arm in claim.arms}
+
+
+def _measured(claim: Claim, bench: Bench, seeds: Sequence[int], arguments: argparse.Namespace) -> Result:
+    """Wait for the claim's runs, measure them, and draw its picture beside the page."""
+    runs = [
+        {name: bench.run(job) for name, job in _jobs(claim, seed, arguments.override).items()} for seed in seeds
+    ]
+    figures = {seed: claim.measure(of_seed) for seed, of_seed in zip(seeds, runs, strict=True)}
+    seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
+    pictures = arguments.page.parent / "images" / "claims"
+    pictures.mkdir(parents=True, exist_ok=True)
+    # A palette is a quarter of the bytes, and charts have few colours.
+    claim.picture(runs).quantize(128).save(pictures / f"{claim.name}.png", optimize=True)
+    return Result(figures, seconds, f"{_processor()}, torch {torch.__version__}")
+
+
+def _processor() -> str:
+    """The processor's model, where Linux tells it."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text().splitlines() if listing.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

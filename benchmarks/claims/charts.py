@@ -1,0 +1,191 @@
+"""Charts and sheets of pictures, with Pillow alone: pure functions from numbers to an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Floats = npt.NDArray[np.float64]
+
+# Drawn at twice the size and halved, which smooths the lines.
+FINE = 2
+WIDTH, HEIGHT = 460, 300
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 30, 44
+COLOURS = ("#3168ad", "#dc3220", "#2a8c4a", "#8b5fbf", "#c07f00", "#5b5b5b")
+INK, PALE = "#303030", "#e3e3e3"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line, or dots, in a panel.
+
+    Attributes:
+        label: in the legend; empty: not there.
+        x: ``(N,)``.
+        y: ``(N,)``.
+        colour: place in the list of colours.
+        dots: whether points are drawn instead of a line.
+        faint: thin, beside a line that counts.
+    """
+
+    label: str
+    x: Sequence[float] | Floats
+    y: Sequence[float] | Floats
+    colour: int = 0
+    dots: bool = False
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """A horizontal line that says something."""
+
+    value: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart.
+
+    Attributes:
+        title: above it.
+        across: name of the axis below.
+        lines: what is drawn, later ones above earlier ones.
+        levels: horizontal lines.
+        logarithmic: whether the vertical axis is.
+        low: where the vertical axis begins, if the lines do not say.
+    """
+
+    title: str
+    across: str
+    lines: Sequence[Line]
+    levels: Sequence[Level] = ()
+    logarithmic: bool = False
+    low: float | None = None
+
+
+def chart(panels: Sequence[Panel]) -> Image.Image:
+    """Panels side by side."""
+    return beside([_drawn(panel) for panel in panels])
+
+
+def beside(images: Sequence[Image.Image], gap: int = 0) -> Image.Image:
+    """Images from left to right, on white."""
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    sheet = Image.new("RGB", (width, max(image.height for image in images)), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width + gap
+    return sheet
+
+
+def titled(image: Image.Image, title: str, side: int = 230) -> Image.Image:
+    """An image brought to a width, under a title."""
+    small = image.resize((side, round(image.height * side / image.width)), Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (side, small.height + 22), "white")
+    ImageDraw.Draw(sheet).text((side / 2, 11), title, INK, _font(13), anchor="mm")
+    sheet.paste(small, (0, 22))
+    return sheet
+
+
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _drawn(panel: Panel) -> Image.Image:
+    sheet = Image.new("RGB", (WIDTH * FINE, HEIGHT * FINE), "white")
+    draw = ImageDraw.Draw(sheet)
+    x_low, x_high = _range([np.asarray(line.x, float) for line in panel.lines])
+    ys = [*(np.asarray(line.y, float) for line in panel.lines), np.array([level.value for level in panel.levels])]
+    if panel.logarithmic:
+        ys = [np.log10(y[y > 0]) for y in ys]
+    y_low, y_high = _range(ys)
+    y_low = y_low if panel.low is None else panel.low
+    margin = 0.05 * (y_high - y_low)
+    y_low, y_high = y_low - margin * (panel.low is None), y_high + margin
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        up = HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+        return across * FINE, up * FINE
+
+    small, ink = _font(11 * FINE), INK
+    draw.text((WIDTH * FINE / 2, 14 * FINE), panel.title, ink, _font(13 * FINE), anchor="mm")
+    draw.text(((LEFT + WIDTH - RIGHT) / 2 * FINE, (HEIGHT - 12) * FINE), panel.across, ink, small, anchor="mm")
+    for tick in ticks(y_low, y_high, whole=panel.logarithmic):
+        start = place(x_low, tick)
+        draw.line([start, place(x_high, tick)], PALE, FINE)
+        text = f"1e{tick:.0f}" if panel.logarithmic else f"{tick:g}"
+        draw.text((start[0] - 5 * FINE, start[1]), text, ink, small, anchor="rm")
+    for tick in ticks(x_low, x_high):
+        draw.text((place(tick, y_low)[0], (HEIGHT - BOTTOM + 12) * FINE), f"{tick:g}", ink, small, anchor="mm")
+    for line in panel.lines:
+        _draw(draw, line, [place(x, y) for x, y in _points(line, panel.logarithmic)])
+    for level in panel.levels:
+        height = math.log10(level.value) if panel.logarithmic else level.value
+        start, end = place(x_low, height), place(x_high, height)
+        draw.line([start, end], ink, FINE)
+        draw.text((end[0] - 2 * FINE, end[1] - 2 * FINE), level.label, ink, small, anchor="rd")
+    draw.rectangle([*place(x_low, y_high), *place(x_high, y_low)], outline="#909090", width=FINE)
+    _legend(draw, panel.lines)
+    return sheet.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+
+
+def _points(line: Line, logarithmic: bool) -> list[tuple[float, float]]:
+    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
+    kept = np.isfinite(y) & ((y > 0) | (not logarithmic))
+    return list(zip(x[kept], np.log10(y[kept]) if logarithmic else y[kept], strict=True))
+
+
+def _draw(draw: ImageDraw.ImageDraw, line: Line, places: Sequence[tuple[float, float]]) -> None:
+    colour = COLOURS[line.colour]
+    if line.dots:
+        size = 2.6 * FINE
+        for x, y in places:
+            draw.ellipse([x - size, y - size, x + size, y + size], colour)
+    else:
+        draw.line(places, _paler(colour) if line.faint else colour, FINE if line.faint else 2 * FINE, joint="curve")
+
+
+def _paler(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return (red + 255) // 2, (green + 255) // 2, (blue + 255) // 2
+
+
+def _legend(draw: ImageDraw.ImageDraw, lines: Sequence[Line]) -> None:
+    top = (TOP + 12) * FINE
+    named = {line.label: line.colour for line in lines if line.label}
+    font = _font(11 * FINE)
+    width = max((draw.textlength(label, font) for label in named), default=0)
+    left = (LEFT + 8) * FINE
+    if named:
+        bottom = top + (15 * len(named) - 7) * FINE
+        draw.rectangle([left - 3 * FINE, top - 8 * FINE, left + width + 30 * FINE, bottom], "white", PALE)
+    for label, colour in named.items():
+        draw.line([(left, top), (left + 18 * FINE, top)], COLOURS[colour], 3 * FINE)
+        draw.text((left + 24 * FINE, top), label, INK, font, anchor="lm")
+        top += 15 * FINE
+
+
+def _range(values: Sequence[Floats]) -> tuple[float, float]:
+    every = np.concatenate(values)
+    every = every[np.isfinite(every)]
+    low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
+    """Round numbers from ``low`` to ``high``, about five: multiples of 1, 2 or 5 times a power of ten, or whole ones."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda each: abs(math.log(each / rough)))
+    step = max(1.0, round(step)) if whole else step
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(number * step, 12) for number in range(first, last + 1)]

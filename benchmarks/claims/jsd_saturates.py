@@ -1,0 +1,76 @@
+"""Parallel lines: the Jensen-Shannon divergence is log 2 or 0, the Wasserstein distance is theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.claims.charts import Level, Line, Panel, chart
+from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+
+THETAS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0)
+LOSSES = {"jsd": "divergence/jsd", "wgan": "divergence/wasserstein"}
+
+
+def arm(loss: str, theta: float) -> Arm:
+    """One distance of one loss."""
+    return Arm(f"{loss} {theta:g}", f"claim_jsd_saturates_{loss}", (f"dataset.theta={theta:g}",))
+
+
+def estimates(runs: Runs, loss: str) -> list[float]:
+    """What D's loss says of each theta at the end of training."""
+    return [runs[arm(loss, theta).name].level(LOSSES[loss]) for theta in THETAS]
+
+
+def measure(runs: Runs) -> Figures:
+    """Both estimates against what they should be."""
+    jsd, wasserstein = estimates(runs, "jsd"), estimates(runs, "wgan")
+    return summary(jsd, wasserstein)
+
+
+def summary(jsd: Sequence[float], wasserstein: Sequence[float]) -> dict[str, float]:
+    """Figures from the estimates at ``THETAS``."""
+    apart = [abs(value - math.log(2)) for theta, value in zip(THETAS, jsd, strict=True) if theta]
+    distances = np.abs(THETAS)
+    return {
+        "JSD: largest |estimate - log 2|, theta not 0": max(apart),
+        "JSD at theta = 0": jsd[THETAS.index(0.0)],
+        "W: correlation with abs(theta)": float(np.corrcoef(distances, wasserstein)[0, 1]),
+        "W: largest |estimate - abs(theta)|": float(np.abs(distances - wasserstein).max()),
+    }
+
+
+def picture(seeds: Sequence[Runs]) -> Image.Image:
+    """Both estimates over theta."""
+    jsd = [Line("every seed", THETAS, estimates(runs, "jsd"), 0) for runs in seeds]
+    wasserstein = [Line("every seed", THETAS, estimates(runs, "wgan"), 0) for runs in seeds]
+    truth = Line("abs(theta)", THETAS, np.abs(THETAS), 1, dots=True)
+    return chart(
+        [
+            Panel("JSD estimate in nats", "theta", jsd, [Level(math.log(2), "log 2")], low=0.0),
+            Panel("Wasserstein estimate", "theta", [*wasserstein, truth], low=0.0),
+        ]
+    )
+
+
+CLAIM = Claim(
+    name="jsd_saturates",
+    statement="Between parallel lines at distance theta the JSD is log 2 for every theta but 0, and has no gradient; the"
+    " Wasserstein distance is abs(theta) (Arjovsky et al. 2017, example 1).",
+    protocol="The line at x = 0 is `architecture=segment`, kept by `optimizer.lr_g=0`; the other is"
+    f" `dataset=parallel_lines` at theta = {', '.join(f'{theta:g}' for theta in THETAS)}. D: two hidden layers of 128, 1,500"
+    " steps of batch 256, Adam at 2e-3 falling to 0; `loss=jsd`, and `loss=wgan_gp` with one D step. The estimate is the"
+    " mean of the run's `divergence/*` over the last tenth of its reports.",
+    arms=tuple(arm(loss, theta) for loss in LOSSES for theta in THETAS),
+    measure=measure,
+    bounds=(
+        Bound("JSD: largest |estimate - log 2|, theta not 0", most=0.02),
+        Bound("JSD at theta = 0", most=0.02),
+        Bound("W: correlation with abs(theta)", least=0.99),
+    ),
+    picture=picture,
+    shows="The estimates of all seeds over theta.",
+)

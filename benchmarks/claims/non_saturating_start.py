@@ -1,0 +1,55 @@
+"""How much more gradient -log D gives a G that has just begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from benchmarks.claims.charts import Level, Line, Panel, chart
+from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.vanishing_gradient import NON_SATURATING, SATURATING
+
+ARMS = {"one": "as often as G", "five": "five times as often"}
+
+
+def measure(runs: Runs) -> Figures:
+    """Ratio of the mean gradients over the first 100 steps, for each arm, and the largest at any report."""
+    figures = {}
+    for name, words in ARMS.items():
+        weak, strong = (runs[name].curve(tag).values for tag in (SATURATING, NON_SATURATING))
+        figures[f"D trained {words}: ratio"] = float(strong.mean() / weak.mean())
+        figures[f"D trained {words}: largest ratio"] = float((strong / weak).max())
+    return figures
+
+
+def picture(seeds: Sequence[Runs]) -> Image.Image:
+    """The ratio over the steps."""
+    lines = [
+        Line(f"D {words}", runs[name].curve(SATURATING).steps, _ratio(runs, name), colour)
+        for runs in seeds
+        for colour, (name, words) in enumerate(ARMS.items())
+    ]
+    return chart([Panel("gradient of -log D / gradient of log(1 - D)", "step", lines, [Level(10, "10")], True)])
+
+
+def _ratio(runs: Runs, name: str) -> Sequence[float]:
+    weak, strong = (runs[name].curve(tag).values for tag in (SATURATING, NON_SATURATING))
+    ratio: Sequence[float] = (strong / weak).tolist()
+    return ratio
+
+
+CLAIM = Claim(
+    name="non_saturating_start",
+    statement="In its first 100 steps -log D gives G at least ten times the gradient of log(1 - D), since D rejects poor"
+    " samples with confidence (Goodfellow et al. 2014, section 3).",
+    protocol="MNIST; G with hidden layers of 256 and 512 and batch norm, D with 512 and 256, `loss=jsd`, Adam at 2e-4, batch"
+    " 64: once with D trained as often as G, and once five times as often. `diagnosis/gradient_non_saturating` and"
+    " `diagnosis/gradient_saturating` every 5 steps; the ratio is that of their means over the 100 steps. It is"
+    " (1 - D) / D at a generated sample, so ten of it ask for D(G(z)) below 1/11.",
+    arms=tuple(Arm(name, f"claim_non_saturating_start_{name}") for name in ARMS),
+    measure=measure,
+    bounds=tuple(Bound(f"D trained {words}: ratio", least=10.0) for words in ARMS.values()),
+    picture=picture,
+    shows="The ratio at each report, every seed (logarithmic).",
+)

@@ -1,0 +1,139 @@
+"""With p and q known, the trained D approaches p / (p + q)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.claims.charts import Floats, Line, Panel, beside, chart, titled
+from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+
+# Points of a side of the mesh, and half its width: seven deviations of the wider distribution.
+SIDE, EXTENT = 400, 5.6
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Densities on a regular mesh over the plane.
+
+    Attributes:
+        points: ``(M, 2)``.
+        cell: area that each stands for.
+        p: ``(M,)``, density of the data.
+        q: ``(M,)``, density of G.
+    """
+
+    points: Floats
+    cell: float
+    p: Floats
+    q: Floats
+
+    @property
+    def best(self) -> Floats:
+        """``p / (p + q)`` (Goodfellow et al. 2014, proposition 1); 1/2 where both are too small to be told from 0."""
+        total = self.p + self.q
+        return np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+
+    def integral(self, values: Floats) -> float:
+        """Of values ``(M,)`` over the plane, by the midpoint rule; exact to rounding for smooth densities."""
+        return float(values.sum() * self.cell)
+
+    def divergence(self) -> float:
+        """Jensen-Shannon divergence of p and q in nats."""
+        middle = (self.p + self.q) / 2
+        return 0.5 * (self.integral(_times_log(self.p, middle)) + self.integral(_times_log(self.q, middle)))
+
+    def value(self, discriminator: Floats) -> float:
+        """``V(D) = E_p log D + E_q log(1 - D)`` (ibid., eq. 1)."""
+        d = np.clip(discriminator, 1e-300, 1 - 1e-16)
+        return self.integral(self.p * np.log(d)) + self.integral(self.q * np.log1p(-d))
+
+    def error(self, discriminator: Floats) -> float:
+        """Mean absolute error of D over half data and half generated samples."""
+        return self.integral((self.p + self.q) / 2 * np.abs(discriminator - self.best))
+
+
+def _times_log(density: Floats, other: Floats) -> Floats:
+    """``density log(density / other)``, 0 where the density is."""
+    ratio = np.divide(density, other, out=np.ones_like(density), where=density > 0)
+    return density * np.log(ratio)
+
+
+def gaussian(points: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
+    """Density ``(M,)`` at points ``(M, D)``; independent coordinates."""
+    deviations = np.asarray(std, float)
+    squares = np.square((points - np.asarray(mean, float)) / deviations).sum(1)
+    return np.exp(-squares / 2) / np.prod(math.sqrt(2 * math.pi) * deviations)
+
+
+def mesh(dataset: Any, architecture: Any, side: int = SIDE) -> Mesh:
+    """The densities of a mixture and of a Gaussian generator, in the mixture's own coordinates (unit 1)."""
+    ticks = (np.arange(side) + 0.5) / side * 2 * EXTENT - EXTENT
+    points = np.stack(np.meshgrid(ticks, ticks, indexing="xy"), axis=-1).reshape(-1, 2)
+    centres = dataset.centres().numpy()
+    parts = [gaussian(points, centre, (dataset.std, dataset.std)) for centre in centres]
+    q = gaussian(points, architecture.mean, architecture.std)
+    return Mesh(points, (2 * EXTENT / side) ** 2, np.mean(parts, axis=0), q)
+
+
+def measure(runs: Runs) -> Figures:
+    """The trained D on the mesh, and the product's own estimate."""
+    run = runs["gan"]
+    field = mesh(run.plan.dataset, run.plan.architecture)
+    d = run.probability(field.points)
+    expected = -2 * math.log(2) + 2 * field.divergence()
+    estimate = -2 * math.log(2) + 2 * run.level("divergence/jsd")
+    return {
+        "mean abs. error of D": field.error(d),
+        "V(D), by integration": field.value(d),
+        "V(D*) = -2 log 2 + 2 JSD": expected,
+        "|V(D) - V(D*)|": abs(field.value(d) - expected),
+        "V(D), as the run reports it": estimate,
+        "|reported V(D) - V(D*)|": abs(estimate - expected),
+    }
+
+
+def picture(seeds: Sequence[Runs]) -> Image.Image:
+    """D and its ideal over the plane, and both along a line."""
+    run = seeds[0]["gan"]
+    field = mesh(run.plan.dataset, run.plan.architecture)
+    inner = np.abs(field.points).max(1) < 2.2
+    side = round(math.sqrt(inner.sum()))
+    panels = []
+    for values, title in ((field.best, "p / (p + q)"), (run.probability(field.points), "trained D")):
+        pixels = np.rint(255 * values[inner].reshape(side, side)[::-1]).astype(np.uint8)
+        panels.append(titled(Image.fromarray(pixels).convert("RGB"), title, 278))
+    x = np.linspace(-2.5, 2.5, 300)
+    line = np.stack([x, np.zeros_like(x)], axis=1)
+    p = np.mean([gaussian(line, c, (run.plan.dataset.std,) * 2) for c in run.plan.dataset.centres().numpy()], axis=0)
+    q = gaussian(line, run.plan.architecture.mean, run.plan.architecture.std)
+    curves = [
+        *(Line("trained D", x, runs["gan"].probability(line), 0) for runs in seeds),
+        Line("p / (p + q)", x, p / (p + q), 1),
+    ]
+    return beside([*panels, chart([Panel("along y = 0", "x", curves, low=0.0)])], gap=8)
+
+
+CLAIM = Claim(
+    name="optimal_discriminator",
+    statement="With p and q known, the trained D approaches p / (p + q), and V(D*) = -2 log 2 + 2 JSD"
+    " (Goodfellow et al. 2014, proposition 1 and theorem 1).",
+    protocol="p: three Gaussians of deviation 0.3 on a circle of radius 1; q: `architecture=gaussian`, deviation 0.8, kept"
+    " by `optimizer.lr_g=0`. D: two hidden layers of 128, `loss=jsd`, 4,000 steps of batch 512, Adam at 2e-3 falling to"
+    " 0. Integrals are sums over a mesh of 400 x 400 points in [-5.6, 5.6]^2; the error is the mean over half data and"
+    " half generated samples.",
+    arms=(Arm("gan", "claim_optimal_discriminator"),),
+    measure=measure,
+    bounds=(
+        Bound("mean abs. error of D", most=0.02),
+        Bound("|V(D) - V(D*)|", most=0.02),
+        Bound("|reported V(D) - V(D*)|", most=0.02),
+    ),
+    picture=picture,
+    shows="The ideal and the trained D of seed 0 over [-2.2, 2.2]^2 (white: data), and D of every seed along y = 0.",
+)
