@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from benchmarks.claims import page
 from benchmarks.claims.catalogue import CLAIMS
@@ -83,8 +84,9 @@ def _measured(claim: Claim, bench: Bench, seeds: Sequence[int], arguments: argpa
     seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
     pictures = arguments.page.parent / "images" / "claims"
     pictures.mkdir(parents=True, exist_ok=True)
-    # A palette is a quarter of the bytes, and charts have few colours.
-    claim.picture(runs).quantize(128).save(pictures / f"{claim.name}.png", optimize=True)
+    # A palette is a third of the bytes, and these pictures have few colours.
+    drawn = claim.picture(runs).quantize(256, dither=Image.Dither.NONE)
+    drawn.save(pictures / f"{claim.name}.png", optimize=True)
     return Result(figures, seconds, f"{_processor()}, torch {torch.__version__}")
 
 

@@ -14,8 +14,8 @@ Floats = npt.NDArray[np.float64]
 
 # Drawn at twice the size and halved, which smooths the lines.
 FINE = 2
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 30, 44
+WIDTH, HEIGHT = 460, 310
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 48, 40
 COLOURS = ("#3168ad", "#dc3220", "#2a8c4a", "#8b5fbf", "#c07f00", "#5b5b5b")
 INK, PALE = "#303030", "#e3e3e3"
 
@@ -132,7 +132,7 @@ def _drawn(panel: Panel) -> Image.Image:
         height = math.log10(level.value) if panel.logarithmic else level.value
         start, end = place(x_low, height), place(x_high, height)
         draw.line([start, end], ink, FINE)
-        draw.text((end[0] - 2 * FINE, end[1] - 2 * FINE), level.label, ink, small, anchor="rd")
+        draw.text((end[0] - 4 * FINE, end[1] + 3 * FINE), level.label, ink, small, anchor="ra")
     draw.rectangle([*place(x_low, y_high), *place(x_high, y_low)], outline="#909090", width=FINE)
     _legend(draw, panel.lines)
     return sheet.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
@@ -160,18 +160,15 @@ def _paler(colour: str) -> tuple[int, int, int]:
 
 
 def _legend(draw: ImageDraw.ImageDraw, lines: Sequence[Line]) -> None:
-    top = (TOP + 12) * FINE
+    """In a row under the title, where no line is covered."""
     named = {line.label: line.colour for line in lines if line.label}
-    font = _font(11 * FINE)
-    width = max((draw.textlength(label, font) for label in named), default=0)
-    left = (LEFT + 8) * FINE
-    if named:
-        bottom = top + (15 * len(named) - 7) * FINE
-        draw.rectangle([left - 3 * FINE, top - 8 * FINE, left + width + 30 * FINE, bottom], "white", PALE)
-    for label, colour in named.items():
-        draw.line([(left, top), (left + 18 * FINE, top)], COLOURS[colour], 3 * FINE)
-        draw.text((left + 24 * FINE, top), label, INK, font, anchor="lm")
-        top += 15 * FINE
+    font, height = _font(11 * FINE), 36 * FINE
+    widths = [draw.textlength(label, font) + 38 * FINE for label in named]
+    left = (WIDTH * FINE - sum(widths)) / 2
+    for (label, colour), width in zip(named.items(), widths, strict=True):
+        draw.line([(left, height), (left + 18 * FINE, height)], COLOURS[colour], 3 * FINE)
+        draw.text((left + 23 * FINE, height), label, INK, font, anchor="lm")
+        left += width
 
 
 def _range(values: Sequence[Floats]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeAlias
 
@@ -104,19 +104,19 @@ class Result:
     seeds: Mapping[int, Figures]
     seconds: float
     machine: str
-    names: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        first = next(iter(self.seeds.values()))
-        object.__setattr__(self, "names", tuple(first))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the figures, in their order."""
+        return tuple(next(iter(self.seeds.values())))
 
     def values(self, figure: str) -> list[float]:
         """A figure of every seed."""
         return [figures[figure] for figures in self.seeds.values()]
 
-    def holds(self, claim: Claim) -> bool:
-        """Whether every bound of the claim is kept."""
-        return all(bound.holds(self.values(bound.figure)) for bound in claim.bounds)
+    def answers(self, claim: Claim) -> bool:
+        """Whether it has all figures that the claim bounds; one that was kept from before may not."""
+        return all(bound.figure in self.names for bound in claim.bounds)
 
 
 @dataclass(frozen=True)

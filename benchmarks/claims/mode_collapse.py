@@ -54,5 +54,7 @@ CLAIM = Claim(
     shows="Samples at the end (red) over real ones (black) and D's surface.",
     remarks="Whether the networks see the ring in its own coordinates or scaled into [-1, 1] makes no difference here: 0 or 1"
     " modes at 2,500 steps in two seeds of each loss either way. Few samples ever come within three deviations; the"
-    " second figure counts modes that a tenth of their share of samples lies nearest to.",
+    " second figure counts modes that a tenth of their share of samples lies nearest to. A trial of the unrolled protocol over its 25,000 steps (seed 0, looked"
+    " at every 2,000) had samples in 0 to 7 modes at a time, while every mode kept 0.05 to 0.65 of its share at least: G spreads"
+    " over all of them, on bridges between, and goes on moving.",
 )

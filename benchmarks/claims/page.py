@@ -27,7 +27,7 @@ def page(claims: Mapping[str, Claim], results: Mapping[str, Result], pictures: s
         results: by the claim's name.
         pictures: folder of the pictures, seen from the page.
     """
-    shown = {name: claim for name, claim in claims.items() if name in results}
+    shown = {name: claim for name, claim in claims.items() if name in results and results[name].answers(claim)}
     seeds = max((len(result.seeds) for result in results.values()), default=0)
     head = [HEAD.format(seeds=seeds), "| claim | seeds | verdict | seconds of training |", "|---|---|---|---|"]
     for name, claim in shown.items():
