@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow lint format type check bench tensorboard clean
+.PHONY: help train test test-slow lint format type check bench claims tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: lint type test  ## everything that has to pass before a commit lands
 
 bench: $(VENV)/.ready  ## compare training speed with a plain loop (a quarter of an hour); ARGS="--rows mlp_wgan"
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
+	$(BIN)/python -m benchmarks.claims $(if $(FAST),--seeds 1) $(ARGS)
 
 tensorboard: $(VENV)/.ready  ## look at all runs below outputs/
 	$(BIN)/tensorboard --logdir outputs

@@ -18,6 +18,8 @@ SMALL_WIDTHS = {
     "dcgan": ["architecture.width=4"],
     "resnet": ["architecture.width_g=4", "architecture.width_d=4"],
     "r3gan": ["architecture.width=4", "architecture.cardinality=2"],
+    "gaussian": ["architecture.discriminator_hidden=[8]"],
+    "segment": ["architecture.discriminator_hidden=[8]"],
 }
 # Where a recipe has settings for its data, other data would not know them: a part of its own is trained on.
 FEW = {"mnist": ["dataset.split=test", "dataset.size=16"], "stacked_mnist": ["dataset.count=32"]}
@@ -28,8 +30,13 @@ TRAINED_ELSEWHERE = {
     "dataset=cifar10": "test_datasets_cifar.py",
     "dataset=huggingface": "test_datasets_huggingface.py",
 }
-IN_THE_PLANE = ("ring8", "grid25")
-NEEDED = {"dataset=image_folder": ["dataset.path=somewhere"], "dataset=huggingface": ["dataset.name=owner/name"]}
+IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
+NEEDED = {
+    "dataset=image_folder": ["dataset.path=somewhere"],
+    "dataset=huggingface": ["dataset.name=owner/name"],
+    "architecture=gaussian": ["dataset=ring8"],
+    "architecture=segment": ["dataset=parallel_lines"],
+}
 
 
 def options() -> list[str]:
@@ -62,7 +69,7 @@ def small(option: str, workplace: Path) -> list[str]:
     """Overrides that make the option quick, on data that need no download."""
     group, _, name = option.partition("=")
     if group == "architecture":
-        return SMALL_WIDTHS.get(name, TINY[1:])
+        return [*SMALL_WIDTHS.get(name, TINY[1:]), *NEEDED.get(option, [])]
     if group == "experiment":
         recipe = OmegaConf.load(conf_dir() / "experiment" / f"{name}.yaml")
         assert isinstance(recipe, DictConfig)
@@ -73,7 +80,8 @@ def small(option: str, workplace: Path) -> list[str]:
             data = [*FEW[dataset], f"dataset.root={real_data_root()}"]
         else:
             data = ["dataset=digits"]
-        return [*data, f"architecture={architecture}", *SMALL_WIDTHS.get(architecture, TINY[1:])]
+        small_networks = [f"architecture={architecture}", *SMALL_WIDTHS.get(architecture, TINY[1:])]
+        return [*data, *small_networks, "train.eval_every=0"]  # a classifier takes longer than all the rest
     if name == "image_folder":
         return [*TINY, f"dataset.path={make_folder(workplace / 'pictures', 8)}", "dataset.size=8"]
     return list(TINY)

@@ -219,3 +219,18 @@ def test_fixed_points_are_few_the_same_in_every_run_and_drawn_from_again_and_aga
     assert len(first) == 50
     assert first == second
     assert not torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.5, 4.0])
+def test_mixtures_can_be_seen_in_units_of_ones_own(unit: float) -> None:
+    ring = Ring(radius=2.0, std=0.02, unit=unit)
+    points = ring.load().draw(1000, torch.Generator().manual_seed(0)).numpy()
+    assert np.hypot(*points.T).mean() == pytest.approx(2 / unit, rel=0.01)
+    assert np.hypot(*ring.coordinates(points).T).mean() == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize("unit", [0.0, -1.0])
+def test_mixtures_refuse_a_unit_that_is_no_length(unit: float) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        Ring(unit=unit)
+    assert refused.value.key == "unit"
