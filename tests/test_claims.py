@@ -46,7 +46,7 @@ NAMES = (
 
 def test_every_claim_is_there_and_every_recipe_of_a_claim_belongs_to_one() -> None:
     assert tuple(CLAIMS) == NAMES
-    assert RECIPES == sorted(file.stem for file in (conf_dir() / "experiment").glob("claim_*.yaml"))
+    assert sorted(file.stem for file in (conf_dir() / "experiment").glob("claim_*.yaml")) == RECIPES
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -62,7 +62,14 @@ def test_recipes_plan(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if "mode_collapse" in recipe or "covers" in recipe])
 def test_rings_are_those_of_the_claim(recipe: str) -> None:
     text = (conf_dir() / "experiment" / f"{recipe}.yaml").read_text()
-    wanted = ("radius: 2.0", "std: 0.02", "unit: 1.0", "latent_dim: 256", "generator_hidden: [128, 128]", "half_life: 0")
+    wanted = (
+        "radius: 2.0",
+        "std: 0.02",
+        "unit: 1.0",
+        "latent_dim: 256",
+        "generator_hidden: [128, 128]",
+        "half_life: 0",
+    )
     for setting in (*wanted, "discriminator_hidden: [128, 128]"):
         assert setting in text
 
@@ -222,7 +229,10 @@ def test_page_tells_every_seed_and_how_to_run_it() -> None:
     text = page.page(CLAIMS, {claim.name: result}, "images/claims")
     assert "| beside |  | 0.5 | 1,234 | 618 | 0.5 | 1,234 |  |" in text
     assert "| JSD at theta = 0 | <= 0.02 | 0.02 | 0.02 | 0.02 | 0.02 | 0.02 | holds |" in text
-    assert "gan-train -m experiment=claim_jsd_saturates_jsd dataset.theta=-1,-0.5,-0.25,-0.1,0,0.1,0.25,0.5,1 seed=0,1" in text
+    assert (
+        "gan-train -m experiment=claim_jsd_saturates_jsd dataset.theta=-1,-0.5,-0.25,-0.1,0,0.1,0.25,0.5,1 seed=0,1"
+        in text
+    )
     assert "python -m benchmarks.claims --only jsd_saturates" in text
     assert "(images/claims/jsd_saturates.png)" in text
     assert "optimal_discriminator" not in text

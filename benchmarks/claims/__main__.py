@@ -41,7 +41,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
     parser.add_argument("--folder", type=Path, default=Path("outputs/claims"), help="where runs are kept")
     parser.add_argument(
-        "--page", type=Path, help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else claims.md in the folder"
+        "--page",
+        type=Path,
+        help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else claims.md in the folder",
     )
     parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
     arguments = parser.parse_args()
@@ -61,7 +63,9 @@ def _all(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     with Bench(arguments.folder / "runs", arguments.jobs).opened() as bench:
         for claim in chosen:
-            bench.submit([job for seed in seeds for job in _jobs(claim, seed, arguments.override).values()], arguments.fresh)
+            bench.submit(
+                [job for seed in seeds for job in _jobs(claim, seed, arguments.override).values()], arguments.fresh
+            )
         for claim in chosen:
             result = _measured(claim, bench, seeds, arguments)
             (results / f"{claim.name}.json").write_text(page.stored(result))
@@ -77,15 +81,13 @@ def _jobs(claim: Claim, seed: int, overrides: Sequence[str]) -> dict[str, Job]:
 
 def _measured(claim: Claim, bench: Bench, seeds: Sequence[int], arguments: argparse.Namespace) -> Result:
     """Wait for the claim's runs, measure them, and draw its picture beside the page."""
-    runs = [
-        {name: bench.run(job) for name, job in _jobs(claim, seed, arguments.override).items()} for seed in seeds
-    ]
+    runs = [{name: bench.run(job) for name, job in _jobs(claim, seed, arguments.override).items()} for seed in seeds]
     figures = {seed: claim.measure(of_seed) for seed, of_seed in zip(seeds, runs, strict=True)}
     seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
     pictures = arguments.page.parent / "images" / "claims"
     pictures.mkdir(parents=True, exist_ok=True)
     # A palette is a third of the bytes, and these pictures have few colours.
-    drawn = claim.picture(runs).quantize(256, dither=Image.Dither.NONE)
+    drawn = claim.picture(runs).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     drawn.save(pictures / f"{claim.name}.png", optimize=True)
     return Result(figures, seconds, f"{_processor()}, torch {torch.__version__}")
 

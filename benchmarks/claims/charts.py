@@ -179,7 +179,7 @@ def _range(values: Sequence[Floats]) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Round numbers from ``low`` to ``high``, about five: multiples of 1, 2 or 5 times a power of ten, or whole ones."""
+    """About five round numbers from ``low`` to ``high``: multiples of 1, 2 or 5 times a power of ten; or whole ones."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda each: abs(math.log(each / rough)))

@@ -58,12 +58,12 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="jsd_saturates",
-    statement="Between parallel lines at distance theta the JSD is log 2 for every theta but 0, and has no gradient; the"
-    " Wasserstein distance is abs(theta) (Arjovsky et al. 2017, example 1).",
+    statement="Between parallel lines at distance theta the JSD is log 2 for every theta but 0, and has no"
+    " gradient; the Wasserstein distance is abs(theta) (Arjovsky et al. 2017, example 1).",
     protocol="The line at x = 0 is `architecture=segment`, kept by `optimizer.lr_g=0`; the other is"
-    f" `dataset=parallel_lines` at theta = {', '.join(f'{theta:g}' for theta in THETAS)}. D: two hidden layers of 128, 1,500"
-    " steps of batch 256, Adam at 2e-3 falling to 0; `loss=jsd`, and `loss=wgan_gp` with one D step. The estimate is the"
-    " mean of the run's `divergence/*` over the last tenth of its reports.",
+    f" `dataset=parallel_lines` at theta = {', '.join(f'{theta:g}' for theta in THETAS)}. D: two hidden layers of"
+    " 128, 1,500 steps of batch 256, Adam at 2e-3 falling to 0; `loss=jsd`, and `loss=wgan_gp` with one D step. The"
+    " estimate is the mean of the run's `divergence/*` over the last tenth of its reports.",
     arms=tuple(arm(loss, theta) for loss in LOSSES for theta in THETAS),
     measure=measure,
     bounds=(

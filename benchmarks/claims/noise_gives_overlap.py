@@ -54,12 +54,13 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="noise_gives_overlap",
-    statement="Noise on both sides gives p and q an overlap, so that D can be trained far (k = 50 steps for each of G) and"
-    " still teaches G (Sonderby et al. 2017; Arjovsky & Bottou 2017, section 3).",
-    protocol="The ring of eight Gaussians (radius 2, deviation 0.02, its own coordinates), z of 256, two hidden layers of"
-    " 128 ReLU, `loss=minimax`, batch 64, Adam at 1e-3 for D and 2e-4 for G, 600 steps; without noise, and with"
-    " `noise=linear` from 1 to 0. Accuracy is the mean of both sides over all D steps; modes are those with one of"
-    " 2,500 samples within three deviations. G stalls when its gradient (`grad_norm/g`) has fallen to a thousandth.",
+    statement="Noise on both sides gives p and q an overlap, so that D can be trained far (k = 50 steps for each of"
+    " G) and still teaches G (Sonderby et al. 2017; Arjovsky & Bottou 2017, section 3).",
+    protocol="The ring of eight Gaussians (radius 2, deviation 0.02, its own coordinates), z of 256, two hidden"
+    " layers of 128 ReLU, `loss=minimax`, batch 64, Adam at 1e-3 for D and 2e-4 for G, 600 steps; without noise, and"
+    " with `noise=linear` from 1 to 0. Accuracy is the mean of both sides over all D steps; modes are those with one"
+    " of 2,500 samples within three deviations. G stalls when its gradient (`grad_norm/g`) has fallen to a"
+    " thousandth.",
     arms=(Arm("without", "claim_noise_gives_overlap_without"), Arm("annealed", "claim_noise_gives_overlap_annealed")),
     measure=measure,
     bounds=(
@@ -70,6 +71,6 @@ CLAIM = Claim(
     ),
     picture=picture,
     shows="D's accuracy, every seed, and samples of seed 0 (red) over real ones (black) and D's surface.",
-    remarks="Chosen after a trial: with G at 1e-3, as fast as D, G moved on without noise too, and D's accuracy was 0.98 to"
-    " 0.99. With `noise=exponential` to 0.02 in place of `linear` to 0, 3 modes came out instead of 5.",
+    remarks="Chosen after a trial: with G at 1e-3, as fast as D, G moved on without noise too, and D's accuracy was"
+    " 0.98 to 0.99. With `noise=exponential` to 0.02 in place of `linear` to 0, 3 modes came out instead of 5.",
 )

@@ -41,15 +41,18 @@ def _ratio(runs: Runs, name: str) -> Sequence[float]:
 
 CLAIM = Claim(
     name="non_saturating_start",
-    statement="In its first 100 steps -log D gives G at least ten times the gradient of log(1 - D), since D rejects poor"
-    " samples with confidence (Goodfellow et al. 2014, section 3).",
-    protocol="MNIST; G with hidden layers of 256 and 512 and batch norm, D with 512 and 256, `loss=jsd`, Adam at 2e-4, batch"
-    " 64: once with D trained as often as G, and once five times as often. `diagnosis/gradient_non_saturating` and"
-    " `diagnosis/gradient_saturating` every 5 steps; the ratio is that of their means over the 100 steps. It is"
-    " (1 - D) / D at a generated sample, so ten of it ask for D(G(z)) below 1/11.",
+    statement="In its first 100 steps -log D gives G at least ten times the gradient of log(1 - D), since D rejects"
+    " poor samples with confidence (Goodfellow et al. 2014, section 3).",
+    protocol="MNIST; G with hidden layers of 256 and 512 and batch norm, D with 512 and 256, `loss=jsd`, Adam at"
+    " 2e-4, batch 64: once with D trained as often as G, and once five times as often."
+    " `diagnosis/gradient_non_saturating` and `diagnosis/gradient_saturating` every 5 steps; the ratio is that of"
+    " their means over the 100 steps. It is (1 - D) / D at a generated sample, so ten of it ask for D(G(z)) below"
+    " 1/11.",
     arms=tuple(Arm(name, f"claim_non_saturating_start_{name}") for name in ARMS),
     measure=measure,
     bounds=tuple(Bound(f"D trained {words}: ratio", least=10.0) for words in ARMS.values()),
     picture=picture,
     shows="The ratio at each report, every seed (logarithmic).",
+    remarks="In the first 100 steps of `experiment=dcgan_mnist`'s networks at width 16, D as often as G, the ratio"
+    " was 5.7 and at most 15 (seed 0); without batch norm in G it was no higher than with it.",
 )

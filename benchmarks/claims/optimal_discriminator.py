@@ -121,12 +121,12 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="optimal_discriminator",
-    statement="With p and q known, the trained D approaches p / (p + q), and V(D*) = -2 log 2 + 2 JSD"
-    " (Goodfellow et al. 2014, proposition 1 and theorem 1).",
-    protocol="p: three Gaussians of deviation 0.3 on a circle of radius 1; q: `architecture=gaussian`, deviation 0.8, kept"
-    " by `optimizer.lr_g=0`. D: two hidden layers of 128, `loss=jsd`, 4,000 steps of batch 512, Adam at 2e-3 falling to"
-    " 0. Integrals are sums over a mesh of 400 x 400 points in [-5.6, 5.6]^2; the error is the mean over half data and"
-    " half generated samples.",
+    statement="With p and q known, the trained D approaches p / (p + q), and V(D*) = -2 log 2 + 2 JSD (Goodfellow"
+    " et al. 2014, proposition 1 and theorem 1).",
+    protocol="p: three Gaussians of deviation 0.3 on a circle of radius 1; q: `architecture=gaussian`, deviation"
+    " 0.8, kept by `optimizer.lr_g=0`. D: two hidden layers of 128, `loss=jsd`, 4,000 steps of batch 512, Adam at"
+    " 2e-3 falling to 0. Integrals are sums over a mesh of 400 x 400 points in [-5.6, 5.6]^2; the error is the mean"
+    " over half data and half generated samples.",
     arms=(Arm("gan", "claim_optimal_discriminator"),),
     measure=measure,
     bounds=(

@@ -62,13 +62,15 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="vanishing_gradient",
-    statement="While D approaches its best, the gradient of log(1 - D(G(z))) vanishes; that of -log D does not, but grows"
-    " unstable (Arjovsky & Bottou 2017, theorems 2.4 and 2.6); that of a WGAN critic stays (Arjovsky et al. 2017, figure 2).",
-    protocol="MNIST; G (hidden layers of 256 and 512, batch norm) stays as it began, by `optimizer.lr_g=0`; D (512 and 256)"
-    " trains on for 1,500 steps of batch 64 with Adam at 2e-4, the critic for 1,500 x 5 with the settings of its paper."
-    " Gradients are the runs' `diagnosis/gradient*`, means over 128 samples of the norm for each, every 10 steps. The"
-    f" critic's factor is taken from step {LEARNING} on, since a critic that has not learned yet says nothing; from the first"
-    " report it is told beside it. The paper trained its G for an epoch or more before it kept it; this one is untrained.",
+    statement="While D approaches its best, the gradient of log(1 - D(G(z))) vanishes; that of -log D does not, but"
+    " grows unstable (Arjovsky & Bottou 2017, theorems 2.4 and 2.6); that of a WGAN critic stays (Arjovsky et al."
+    " 2017, figure 2).",
+    protocol="MNIST; G (hidden layers of 256 and 512, batch norm) stays as it began, by `optimizer.lr_g=0`; D (512"
+    " and 256) trains on for 1,500 steps of batch 64 with Adam at 2e-4, the critic for 1,500 x 5 with the settings"
+    " of its paper. Gradients are the runs' `diagnosis/gradient*`, means over 128 samples of the norm for each,"
+    f" every 10 steps. The critic's factor is taken from step {LEARNING} on, since a critic that has not learned yet"
+    " says nothing; from the first report it is told beside it. The paper trained its G for an epoch or more before"
+    " it kept it; this one is untrained.",
     arms=(Arm("jsd", "claim_vanishing_gradient_jsd"), Arm("wgan", "claim_vanishing_gradient_wgan")),
     measure=measure,
     bounds=(
@@ -76,7 +78,9 @@ CLAIM = Claim(
         Bound("-log D: last gradient / first", least=1.0, expected=">= 1: does not vanish"),
         Bound("-log D: variance, last tenth / first report", least=1.0, expected="> 1: grows"),
         Bound(
-            f"-log D: variance, last tenth / first tenth from step {LEARNING}", least=1.0, expected="> 1: goes on growing"
+            f"-log D: variance, last tenth / first tenth from step {LEARNING}",
+            least=1.0,
+            expected="> 1: goes on growing",
         ),
         Bound(f"critic: largest / smallest from step {LEARNING}", most=3.0),
     ),

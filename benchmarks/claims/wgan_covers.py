@@ -36,13 +36,13 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="wgan_covers",
-    statement="On the ring of `mode_collapse`, with the same networks, WGAN-GP covers eight of eight modes. With clipping every"
-    " mode draws its share of the mass, although few samples come within three deviations: a known weakness of clipping"
-    " in two dimensions (Gulrajani et al. 2017, section 3).",
-    protocol="Data and networks of `mode_collapse`. WGAN-GP: `loss=wgan_gp` (five critic steps, weight 10), Adam at 1e-3 with"
-    " betas (0.5, 0.9), batch 256, 3,000 steps. Clipped: `loss=wgan` with all its defaults (RMSProp at 5e-5, 0.01, five"
-    " critic steps), batch 256, 2,500 steps. A mode's share is that of the samples nearest to it, times 8: 1 is even;"
-    " that every mode draws its share is taken to mean 0.5 to 1.5.",
+    statement="On the ring of `mode_collapse`, with the same networks, WGAN-GP covers eight of eight modes. With"
+    " clipping every mode draws its share of the mass, although few samples come within three deviations: a known"
+    " weakness of clipping in two dimensions (Gulrajani et al. 2017, section 3).",
+    protocol="Data and networks of `mode_collapse`. WGAN-GP: `loss=wgan_gp` (five critic steps, weight 10), Adam at"
+    " 1e-3 with betas (0.5, 0.9), batch 256, 3,000 steps. Clipped: `loss=wgan` with all its defaults (RMSProp at"
+    " 5e-5, 0.01, five critic steps), batch 256, 2,500 steps. A mode's share is that of the samples nearest to it,"
+    " times 8: 1 is even; that every mode draws its share is taken to mean 0.5 to 1.5.",
     arms=tuple(Arm(name, recipe) for name, recipe in ARMS.items()),
     measure=measure,
     bounds=(
@@ -53,7 +53,7 @@ CLAIM = Claim(
     ),
     picture=picture,
     shows="Samples at the end (red) over real ones (black) and the critic's surface.",
-    remarks="Tuned for WGAN-GP: the learning rate (with the 1e-4 and 1e-3 of `mode_collapse`, 2,500 steps brought one mode or"
-    " none), the number of steps, and the coordinates: scaled into [-1, 1], the penalty of weight 10 asks for a slope of"
-    " 1 over half the distance, and 2,500 steps at 1e-3 brought 3 modes instead of 8.",
+    remarks="Tuned for WGAN-GP: the learning rate (with the 1e-4 and 1e-3 of `mode_collapse`, 2,500 steps brought"
+    " one mode or none), the number of steps, and the coordinates: scaled into [-1, 1], the penalty of weight 10"
+    " asks for a slope of 1 over half the distance, and 2,500 steps at 1e-3 brought 3 modes instead of 8.",
 )

@@ -38,15 +38,18 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
 
 CLAIM = Claim(
     name="wgan_without_batchnorm",
-    statement="Without batch norm in a DCGAN generator WGAN still trains, while the original loss fails or is far behind"
-    " (Arjovsky et al. 2017, figure 6).",
-    protocol="MNIST, `architecture=dcgan` of width 16 with `norm_g=none` and batch norm in D, batch 64, no moving average,"
-    " STEPS steps: `loss=wgan` (0.01, five critic steps, RMSProp, WGAN_RATE) and `loss=jsd` (Adam at 2e-4)."
-    " `frechet/classifier` of 2,000 samples. WGAN trains when its distance at the end is at most half of that at the first"
-    " evaluation; JSD is far behind when its own is at least twice that of WGAN.",
+    statement="Without batch norm in a DCGAN generator WGAN still trains, while the original loss fails or is far"
+    " behind (Arjovsky et al. 2017, figure 6).",
+    protocol="MNIST, `architecture=dcgan` of width 16 with `norm_g=none` and batch norm in D, batch 64, no moving"
+    " average, 1,500 steps: `loss=wgan` (clipped to 0.01, five critic steps, RMSProp at 5e-4) and `loss=jsd` (Adam"
+    " at 2e-4). `frechet/classifier` of 2,000 samples every 100 steps. WGAN trains when its distance at the end is"
+    " at most half of that at the first evaluation; JSD is far behind when its own is at least twice that of WGAN.",
     arms=tuple(Arm(name, f"claim_wgan_without_batchnorm_{name}") for name in ARMS),
     measure=measure,
     bounds=(Bound("wgan: last / first", most=0.5), Bound("jsd / wgan, last", least=2.0)),
     picture=picture,
     shows="The distance over the steps, every seed, and samples of seed 0.",
+    remarks="Tuned: WGAN's learning rate, ten times that of the paper, so that 1,500 steps are enough (distance at"
+    " the end, seed 0: 1,575 at 5e-5, 548 at 2e-4, 446 at 5e-4). The original loss gains nothing by WGAN's"
+    " optimizer: with RMSProp at 5e-4 in place of Adam at 2e-4 its distance stays at 1,721 too.",
 )
