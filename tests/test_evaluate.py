@@ -263,7 +263,7 @@ def test_real_samples_score_as_real_and_noise_as_noise(digits: Path, gan_eval: C
         assert seen[f"copied/{backbone}"] == 1
         assert seen[f"memorisation/{backbone}"] == 1
         assert unseen[f"memorisation/{backbone}"] == pytest.approx(0.5)
-        assert noise[f"memorisation/{backbone}"] < 0.01
+        assert noise[f"memorisation/{backbone}"] < 0.1
     assert noise["precision/pixels"] == 0
     assert unseen["class_kl/classifier"] < 0.1 < noise["class_kl/classifier"]
     with Image.open("seen.png") as picture:
