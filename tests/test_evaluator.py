@@ -81,6 +81,15 @@ def test_roles_of_a_density_are_drawn_apart() -> None:
     assert np.array_equal(data.training, again.training)
 
 
+def test_points_drawn_once_are_judged_by_fresh_ones() -> None:
+    dataset = Ring(count=12)
+    mixture = split_for_testing(dataset)
+    assert mixture == Ring()
+    data = real_data(dataset.load(), mixture.load(), 50, 0.05)
+    assert len(np.unique(data.training, axis=0)) <= 12
+    assert len(np.unique(np.concatenate([data.spare, data.held_out]), axis=0)) == 100
+
+
 def test_usual_number_of_samples() -> None:
     assert usual_count(numbered(1000), 10_000, 0.1) == 450
     assert usual_count(numbered(1000), 100, 0.1) == 100
