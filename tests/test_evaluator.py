@@ -59,7 +59,7 @@ def test_roles_of_few_data_are_two_halves() -> None:
     data = real_data(numbered(100), None, 5000, 0.0)
     assert (data.compared, len(data.spare), len(data.held_out)) == (50, 50, 0)
     with pytest.raises(ConfigError, match="at least 20 training samples; these data have 19"):
-        real_data(numbered(20), None, 10, 0.05)
+        real_data(numbered(19), None, 10, 0.05)
 
 
 def test_roles_with_a_test_split() -> None:

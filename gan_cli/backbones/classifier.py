@@ -183,7 +183,7 @@ def _parts(data: Images, test: Images | None) -> tuple[tuple[ByteArray, IntArray
     assert data.labels is not None
     if test is not None and test.labels is not None:
         return (data.pixels, data.labels), (test.pixels, test.labels), "test images"
-    training, tested = held_out_rows(len(data.labels), TESTED)
+    training, tested = held_out_rows(len(data.labels), TESTED, fewest=1)
     first, second = ((data.pixels[rows], data.labels[rows]) for rows in (training, tested))
     return first, second, "images held out of its training"
 
