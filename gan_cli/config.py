@@ -235,12 +235,15 @@ class CollapseSection(Thresholds):
     patience: int = setting(4, PATIENCE)
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
     neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
-    modes: float = setting(0.5, "or they fill at most this share of a mixture's modes")
+    modes: float = setting(0.3, "or they fill at most this share of a mixture's modes")
     class_kl: float = setting(0.7, "or their classes are this far from the data's in nats (needs train.eval_every)")
+    slow_patience: int = setting(12, "reports in a row for the last three: G takes its time to find its way there")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_share(self, "diversity", "neighbours", "modes")
+        least = max(1, self.patience)
+        require(self.slow_patience >= least, "slow_patience", self.slow_patience, f"an integer >= {least}")
         require(self.class_kl > 0, "class_kl", self.class_kl, "a number > 0")
 
 

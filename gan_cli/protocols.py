@@ -333,6 +333,11 @@ class Sampler(Stateful, Protocol):
 class Specimens(Protocol):
     """Real samples to look at; which ones is a function of the step alone."""
 
+    @property
+    def most(self) -> int:
+        """How many different ones of either side there are to be looked at."""
+        ...
+
     def trained(self, count: int, step: int) -> Batch:
         """``count`` samples that D trains on, on the device."""
         ...

@@ -175,7 +175,7 @@ def test_damaged_classifier_is_trained_again(
     with caplog.at_level("WARNING", "gan_cli"):
         again = classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
-    assert [line for line in said(caplog) if "trained again" in line]
+    assert len([line for line in said(caplog) if "trained again" in line]) == 1
     assert not Path("harmed").exists()
     assert [file.name for file in first.path.parent.iterdir()] == [first.path.name]  # nothing half-written is left
 

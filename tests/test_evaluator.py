@@ -59,7 +59,7 @@ def test_roles_of_few_data_are_two_halves() -> None:
     data = real_data(numbered(100), None, 5000, 0.0)
     assert (data.compared, len(data.spare), len(data.held_out)) == (50, 50, 0)
     with pytest.raises(ConfigError, match="at least 20 training samples; these data have 19"):
-        real_data(numbered(20), None, 10, 0.05)
+        real_data(numbered(19), None, 10, 0.05)
 
 
 def test_roles_with_a_test_split() -> None:
@@ -79,6 +79,15 @@ def test_roles_of_a_density_are_drawn_apart() -> None:
     assert len(np.unique(drawn, axis=0)) == 150
     again = real_data(Ring().load(), None, 50, 0.05)
     assert np.array_equal(data.training, again.training)
+
+
+def test_points_drawn_once_are_judged_by_fresh_ones() -> None:
+    dataset = Ring(count=12)
+    mixture = split_for_testing(dataset)
+    assert mixture == Ring()
+    data = real_data(dataset.load(), mixture.load(), 50, 0.05)
+    assert len(np.unique(data.training, axis=0)) <= 12
+    assert len(np.unique(np.concatenate([data.spare, data.held_out]), axis=0)) == 100
 
 
 def test_usual_number_of_samples() -> None:

@@ -14,7 +14,7 @@ from gan_cli.protocols import Images
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("count", "share", "held"), [(1797, 0.05, 89), (10, 0.0, 0), (7, 0.5, 3), (3, 0.1, 0)])
+@pytest.mark.parametrize(("count", "share", "held"), [(1797, 0.05, 89), (10, 0.0, 0), (32, 0.5, 16), (31, 0.5, 0)])
 def test_rows_are_split_without_rest_and_overlap(count: int, share: float, held: int) -> None:
     train, out = held_out_rows(count, share)
     assert len(out) == held
@@ -23,7 +23,7 @@ def test_rows_are_split_without_rest_and_overlap(count: int, share: float, held:
 
 
 def test_all_seeds_and_processes_hold_out_the_same_rows() -> None:
-    assert held_out_rows(20, 0.25)[1].tolist() == [2, 4, 6, 13, 19]
+    assert held_out_rows(20, 0.25, fewest=1)[1].tolist() == [2, 4, 6, 13, 19]
 
 
 def test_fixed_points_are_split_and_fresh_ones_need_not_be() -> None:
@@ -38,7 +38,7 @@ def test_fixed_points_are_split_and_fresh_ones_need_not_be() -> None:
 
 def test_specimens_are_a_function_of_the_step_and_come_from_their_own_side() -> None:
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 2).repeat(4, 3)
-    train, out = held_out_rows(40, 0.25)
+    train, out = held_out_rows(40, 0.25, fewest=10)
     specimens = ImageSpecimens(Images(pixels, np.arange(40), train), out, CPU)
     trained, held = specimens.trained(8, 3), specimens.held_out(8, 3)
     assert trained.labels is not None
@@ -48,6 +48,13 @@ def test_specimens_are_a_function_of_the_step_and_come_from_their_own_side() -> 
     assert torch.equal(((held.samples[:, 0, 0, 0] + 1) * 127.5).round().long(), held.labels)
     assert torch.equal(specimens.trained(8, 3).samples, trained.samples)
     assert not torch.equal(specimens.trained(8, 4).samples, trained.samples)
+
+
+def test_there_are_no_more_specimens_than_there_are_images_of_either_side() -> None:
+    pixels = np.zeros((40, 1, 4, 4), np.uint8)
+    train, out = held_out_rows(40, 0.25, fewest=10)
+    assert ImageSpecimens(Images(pixels, rows=train), out, CPU).most == 10
+    assert ImageSpecimens(Images(pixels), np.empty(0, np.int64), CPU).most == 20
 
 
 def test_without_held_out_rows_the_second_batch_holds_other_training_samples() -> None:

@@ -15,7 +15,7 @@ from tests.test_options import options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCS = "".join((ROOT / "docs" / name).read_text() for name in ("performance.md", "diagnosis.md"))
+DOCS = "".join((ROOT / "docs" / name).read_text() for name in ("performance.md", "diagnosis.md", "evaluation.md"))
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
 COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
 EXAMPLE = "outputs/2026-01-31/12-00-00"
@@ -60,6 +60,22 @@ def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Comman
     assert done.status == 0, done.err
     for written in done.out.splitlines():
         assert Path(written).exists()
+
+
+@pytest.mark.parametrize("arguments", of("gan-eval"), ids=" ".join)
+def test_gan_eval(arguments: list[str], gan_train: Command, gan_eval: Command) -> None:
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_eval(*arguments)
+    assert done.status == 0, done.err
+    assert Path(EXAMPLE, "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("arguments", of("gan-report"), ids=" ".join)
+def test_gan_report(arguments: list[str], gan_train: Command, gan_report: Command) -> None:
+    for run in (EXAMPLE, "outputs/multirun/2026-01-31/12-00-00/0"):
+        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={run}").status == 0
+    done = gan_report(*arguments)
+    assert done.status == 0, done.err
 
 
 @pytest.mark.parametrize("arguments", of("gan-export"), ids=" ".join)

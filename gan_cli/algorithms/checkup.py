@@ -15,6 +15,9 @@ from gan_cli.diagnostics.diversity import diversity_figures, filled_modes
 from gan_cli.diagnostics.gradients import gradient_figures
 from gan_cli.protocols import Batch, Objective
 
+# Fewer samples than these have no distances to speak of.
+FEWEST = 4
+
 
 class Checkup:
     """Judges samples that the networks do not learn from; which ones is a function of the step alone."""
@@ -28,8 +31,8 @@ class Checkup:
         self._objective = objective
         self._latent_dim = latent_dim
         self._random = RandomState(context.device.torch_device)
-        # Whole packs.
-        self._count = context.examined // context.pac * context.pac
+        there = 0 if context.specimens is None else min(context.examined, context.specimens.most)
+        self._count = there // context.pac * context.pac  # whole packs
 
     @torch.no_grad()
     def figures(self, step: int) -> dict[str, Tensor]:
@@ -38,7 +41,7 @@ class Checkup:
         The networks are looked at as they train, in training mode: it is there that G's gradient comes from.
         """
         specimens = self._context.specimens
-        if specimens is None or self._count == 0:
+        if specimens is None or self._count < FEWEST:
             return {}
         trained, held = (specimens.trained(self._count, step), specimens.held_out(self._count, step))
         with self._untouched(step):

@@ -127,11 +127,14 @@ def classifier(
     print_of_data = fingerprint(data)
     file = f"classifiers/{name}-{print_of_data[:12]}.pt"
     identity = {"format": FORMAT, "data": print_of_data, "recipe": asdict(recipe)}
-    kept = _kept(store, file, identity, device)
+    kept, useless = _kept(store, file, identity, device)
+    for line in useless:
+        logger.warning("%s: it is trained again", line)
     if kept is None:
         content = _trained(name, data, test, recipe, identity, device)
         # Another process may have been first; then its weights are those that cached features belong to.
-        kept = _kept(store, file, identity, device) or _read(store.write(file, content), content, identity, device)
+        kept, _ = _kept(store, file, identity, device)
+        kept = kept or _read(store.write(file, content), content, identity, device)
     facts = kept.facts
     logger.info(
         "classifier of %s: accuracy %.4f on %s, SHA-256 %s, %s",
@@ -180,19 +183,22 @@ def _parts(data: Images, test: Images | None) -> tuple[tuple[ByteArray, IntArray
     assert data.labels is not None
     if test is not None and test.labels is not None:
         return (data.pixels, data.labels), (test.pixels, test.labels), "test images"
-    training, tested = held_out_rows(len(data.labels), TESTED)
+    training, tested = held_out_rows(len(data.labels), TESTED, fewest=1)
     first, second = ((data.pixels[rows], data.labels[rows]) for rows in (training, tested))
     return first, second, "images held out of its training"
 
 
-def _kept(store: Store, file: str, identity: Mapping[str, Any], device: torch.device) -> ClassifierBackbone | None:
-    """The first whole classifier of that name and identity; None if there is none."""
+def _kept(
+    store: Store, file: str, identity: Mapping[str, Any], device: torch.device
+) -> tuple[ClassifierBackbone | None, list[str]]:
+    """The first whole classifier of that name and identity, if there is one, and what is wrong with those before it."""
+    useless: list[str] = []
     for path in store.find(file):
         try:
-            return _read(path, path.read_bytes(), identity, device)
+            return _read(path, path.read_bytes(), identity, device), useless
         except (DamagedError, OSError) as error:
-            logger.warning("classifier %s is of no use (%s): it is trained again", path, error)
-    return None
+            useless.append(f"classifier {path} is of no use ({error})")
+    return None, useless
 
 
 def _read(path: Path, content: bytes, identity: Mapping[str, Any], device: torch.device) -> ClassifierBackbone:

@@ -5,6 +5,7 @@ Which ones is a function of the step alone, so that looking at them has no state
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +60,7 @@ class ImageSpecimens:
         if not len(held):
             chosen, held = chosen[::2], chosen[1::2]
         self._trained = _Shelf(train, chosen, device)
+        self.most = min(len(chosen), len(held), MOST)
         self._held = _Shelf(train, held[np.linspace(0, len(held) - 1, min(len(held), MOST)).astype(np.int64)], device)
 
     def trained(self, count: int, step: int) -> Batch:
@@ -86,6 +88,8 @@ class _Shelf:
 
 class PointSpecimens:
     """Points drawn at each step afresh."""
+
+    most = sys.maxsize
 
     def __init__(self, train: Density, held: Density, seed: int, device: torch.device) -> None:
         self._train, self._held = train.on(device), held.on(device)

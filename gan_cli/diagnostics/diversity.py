@@ -28,7 +28,8 @@ def diversity_figures(trained: Tensor, held: Tensor, fake: Tensor) -> dict[str, 
     of_real = distances[count : 2 * count, count : 2 * count]
     of_fake = distances[2 * count :, 2 * count :]
     return {
-        "diagnosis/diversity": mean_distance(of_fake) / mean_distance(of_real),
+        # Data that are all the same would make this infinite, which is no trouble of training.
+        "diagnosis/diversity": mean_distance(of_fake) / mean_distance(of_real).clamp_min(1e-6),
         "diagnosis/neighbours": neighboured(distances[2 * count :, :count])
         / neighboured(distances[count : 2 * count, :count]),
         "diagnosis/told_apart": told_apart(distances[count:, count:]),

@@ -68,7 +68,7 @@ class Doctor:
         """``divergence`` that the objective estimates, and its ``ceiling``, if it has one."""
         self._limits = limits
         self._symptoms: list[Symptom] = symptoms(limits, divergence, ceiling)
-        self._streaks: dict[str, int] = {}
+        self._streaks: dict[str, float] = {}
         self._leads: list[float] = []
         self._gradients: list[float] = []
         self._peak = 0.0
@@ -91,10 +91,13 @@ class Doctor:
         now = {**scalars, **found}
         raised, over = self._not_finite(step, scalars), []
         for symptom in self._symptoms:
-            before = self._streaks.get(symptom.name, 0)
+            before = self._streaks.get(symptom.name, 0.0)
             if all(math.isfinite(now.get(tag, math.nan)) for tag in symptom.needs):
-                self._streaks[symptom.name] = before + 1 if symptom.shows(now) else 0
-            lasting, lasted = self._streaks.get(symptom.name, 0) >= symptom.patience, before >= symptom.patience
+                shown = symptom.shows(now)
+                self._streaks[symptom.name] = before + shown if shown else 0.0
+            # Parts of reports add up to whole ones but for rounding.
+            enough = symptom.patience - 1e-6
+            lasting, lasted = self._streaks.get(symptom.name, 0.0) >= enough, before >= enough
             if lasting and not lasted:
                 raised.append(_alarm(symptom, step, now))
                 self.alarms.append(raised[-1])

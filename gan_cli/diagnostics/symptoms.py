@@ -59,8 +59,8 @@ class Symptom(Protocol):
         """Tags of the figures without which nothing can be said."""
         ...
 
-    def shows(self, now: Figures) -> bool:
-        """Whether the figures are those of the trouble."""
+    def shows(self, now: Figures) -> float:
+        """For how many reports of trouble this one counts: 0 where there is none, 1 for most signs, less for vague."""
         ...
 
     def says(self, now: Figures) -> str:
@@ -112,7 +112,7 @@ class DiscriminatorTooStrong(_Limited):
         """Both accuracies and the divergence."""
         return ("d/accuracy_real", "d/accuracy_fake", self.divergence, "noise/sigma", "lr/d")
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """All three high."""
         accuracy = min(now["d/accuracy_real"], now["d/accuracy_fake"])
         return accuracy >= self.limits.accuracy and now[self.divergence] >= self.limits.divergence * self.ceiling
@@ -140,7 +140,7 @@ class DiscriminatorTooWeak(_Limited):
     name = "discriminator_too_weak"
     needs = ("d/auc", "diagnosis/told_apart", "lr/d")
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """D near chance, the nearest neighbours far from it."""
         return now["d/auc"] <= self.limits.auc and now["diagnosis/told_apart"] >= self.limits.neighbours
 
@@ -164,7 +164,7 @@ class VanishingGradient(_Limited):
     name = "vanishing_gradient"
     needs = ("diagnosis/gradient", "diagnosis/gradient_peak", "d/auc")
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """Far below the peak, and not because G has arrived: there D cannot tell the two apart."""
         faded = now["diagnosis/gradient"] <= self.limits.share * now["diagnosis/gradient_peak"]
         return faded and now["d/auc"] >= self.limits.auc
@@ -198,18 +198,20 @@ class ModeCollapse(_Limited):
     name = "mode_collapse"
     needs = ("diagnosis/diversity", "diagnosis/neighbours", "lr/g")
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """Hardly any distance between samples, or no more than between real ones and yet few real ones around them.
 
-        Samples that lie farther apart than real ones have few of these around them too, but have not collapsed.
+        Samples that lie farther apart than real ones have few of these around them too, but have not collapsed. The
+        latter is what the beginning of a slow run looks like as well, and so takes longer to count.
         """
-        diversity = now["diagnosis/diversity"]
+        if now["diagnosis/diversity"] <= self.limits.diversity:
+            return 1.0
         few = (
             now["diagnosis/neighbours"] <= self.limits.neighbours
             or now.get("diagnosis/modes", 1.0) <= self.limits.modes
             or now.get(CLASS_KL, 0.0) >= self.limits.class_kl
         )
-        return diversity <= self.limits.diversity or (diversity <= 1.0 and few)
+        return self.patience / self.limits.slow_patience if few and now["diagnosis/diversity"] <= 1.0 else 0.0
 
     def says(self, now: Figures) -> str:
         """With all figures there are."""
@@ -241,7 +243,7 @@ class DiscriminatorOverfits(_Limited):
         """The gap, and what it is compared with."""
         return ("diagnosis/held_out_gap", self.divergence)
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """A wide gap."""
         return now["diagnosis/held_out_gap"] > self.limits.gap * self._scale(now)
 
@@ -274,7 +276,7 @@ class Oscillation(_Limited):
         """1 where it is on: its figures look back by themselves."""
         return min(1, self.limits.patience)
 
-    def shows(self, now: Figures) -> bool:
+    def shows(self, now: Figures) -> float:
         """Wide changes that keep turning around."""
         return now["diagnosis/swing"] >= self.limits.swing and now["diagnosis/turns"] >= self.limits.turns
 

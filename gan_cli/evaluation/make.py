@@ -126,7 +126,7 @@ def evaluator(dataset: Dataset, source: Images | Density, options: Options, choo
     store, part = Store(root), split_for_testing(dataset)
     loaded = None if part is None else part.load()
     test = loaded if isinstance(loaded, Images) else None
-    data = real_data(source, test, count, options.share)
+    data = real_data(source, loaded, count, options.share)
     judges = []
     for kind in kinds:
         backbone = _backbone(kind, dataset, source, test, store, root, options)

@@ -17,6 +17,7 @@ from gan_cli.backbones.base import Samples
 from gan_cli.datasets.fingerprint import fingerprint
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.stacked import StackedMnist
+from gan_cli.datasets.toy import Grid, Ring
 from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.figures import FEWEST
@@ -67,7 +68,9 @@ def usual_count(source: Images | Density, most: int, share: float) -> int:
 
 
 def split_for_testing(dataset: Dataset) -> Dataset | None:
-    """The same dataset's test split; None where it has none, or is itself the one."""
+    """The same dataset's test split, or the mixture that its points were once drawn from; None: there is neither."""
+    if isinstance(dataset, Ring | Grid):
+        return None if dataset.count is None else replace(dataset, count=None)
     split = getattr(dataset, "split", None)
     if not isinstance(split, Enum) or split.name != "train" or "test" not in type(split).__members__:
         return None
@@ -79,7 +82,7 @@ def split_for_testing(dataset: Dataset) -> Dataset | None:
     return part
 
 
-def real_data(source: Images | Density, test: Images | None, count: int, share: float) -> RealData:
+def real_data(source: Images | Density, test: Images | Density | None, count: int, share: float) -> RealData:
     """Give real samples their roles.
 
     With a test split, or where samples can be drawn afresh, all training samples are compared with, and the floor is
@@ -87,7 +90,7 @@ def real_data(source: Images | Density, test: Images | None, count: int, share: 
 
     Args:
         source: the data as loaded.
-        test: those of the test split, where there is one.
+        test: those of the test split, where there is one, or where points come from that were never trained on.
         count: generated samples that are to be compared.
         share: of the data that the discriminator does not train on.
 
@@ -95,8 +98,8 @@ def real_data(source: Images | Density, test: Images | None, count: int, share: 
         ConfigError: there are too few samples.
     """
     if isinstance(source, Images):
-        return _of_images(source, test, count, share)
-    return _of_density(source, count)
+        return _of_images(source, test if isinstance(test, Images) else None, count, share)
+    return _of_density(source, source if test is None or isinstance(test, Images) else test, count)
 
 
 def _of_images(source: Images, test: Images | None, count: int, share: float) -> RealData:
@@ -126,17 +129,17 @@ def _of_images(source: Images, test: Images | None, count: int, share: float) ->
     )
 
 
-def _of_density(source: Density, count: int) -> RealData:
-    def drawn(role: str) -> FloatArray:
-        points: FloatArray = source.draw(count, seeded_generator(ORDER_SEED, role, torch.device("cpu"))).numpy()
+def _of_density(source: Density, unseen: Density, count: int) -> RealData:
+    def drawn(density: Density, role: str) -> FloatArray:
+        points: FloatArray = density.draw(count, seeded_generator(ORDER_SEED, role, torch.device("cpu"))).numpy()
         return points
 
     return RealData(
-        training=drawn("compared"),
+        training=drawn(source, "compared"),
         labels=None,
         compared=count,
-        spare=drawn("spare"),
-        held_out=drawn("held out"),
+        spare=drawn(unseen, "spare"),
+        held_out=drawn(unseen, "held out"),
         fresh=True,
         held_out_origin="fresh draws",
         spare_origin="fresh draws",

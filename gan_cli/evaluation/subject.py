@@ -25,8 +25,6 @@ from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
 from gan_cli.rundir import RunDirectory
 from gan_cli.storage import sha256
 
-# Of the data, where a run does not say what its discriminator did not train on.
-SHARE = 0.05
 # What an image in [-1, 1] may exceed by: rounding, as in half precision.
 BEYOND = 0.01
 
@@ -165,8 +163,8 @@ def array(directory: RunDirectory, file: Path) -> Array:
 
 
 def _share(directory: RunDirectory) -> float:
-    share = OmegaConf.select(directory.stored_config(), "train.held_out")
-    return SHARE if share is None else float(share)
+    """Of the data that the run held out; runs of earlier versions trained on all of them."""
+    return float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:

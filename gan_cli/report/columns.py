@@ -18,8 +18,8 @@ class Better(Enum):
     higher = "higher"
 
 
-# The most telling measured figures first.
-TELLING = ("frechet", "fid", "kernel", "kid", "modes", "high_quality", "coverage", "precision", "recall")
+# The most telling measured figures first; where modes can be counted, nothing tells more.
+TELLING = ("high_quality", "modes", "frechet", "fid", "kernel", "kid", "coverage", "precision", "recall")
 # Name of a divergence -> its ceiling, and how that is written.
 CEILINGS = {
     "jsd": (math.log(2), "log 2"),

@@ -140,7 +140,7 @@ def _alarm(name: str, occurrences: Sequence[tuple[Group, Raised]]) -> str:
     remedy = next((each.alarm.remedy for _, each in occurrences if each.alarm.remedy), "")
     sentence = f"{name} in {listed(where)}."
     if message:
-        sentence += f" {message.rstrip('.')}."
+        sentence += f" {message[0].upper()}{message[1:].rstrip('.')}."
     return f"{sentence} Try {remedy}." if remedy else sentence
 
 
