@@ -44,13 +44,18 @@ class Scheduled(_Level):
         """Whether there is never any noise."""
         return self._schedule is None
 
+    @property
+    def watches(self) -> bool:
+        """No: a schedule does not look."""
+        return False
+
     def set_clock(self, step: int) -> None:
         """Bring it to its value at ``step``."""
         if self._schedule is not None:
             self.sigma.fill_(self._schedule(step))
 
     def observe(self, margins: Sequence[Tensor]) -> None:
-        """A schedule does not look."""
+        """Nothing to learn."""
 
 
 class Adaptive(_Level):
@@ -83,6 +88,11 @@ class Adaptive(_Level):
     def silent(self) -> bool:
         """Never: there is always some noise, however little."""
         return False
+
+    @property
+    def watches(self) -> bool:
+        """Yes, always."""
+        return True
 
     def set_clock(self, step: int) -> None:
         """The clock says nothing here."""

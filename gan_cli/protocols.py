@@ -167,6 +167,11 @@ class NoiseLevel(Stateful, Protocol):
         """Whether there is never any noise, so that nothing need be drawn."""
         ...
 
+    @property
+    def watches(self) -> bool:
+        """Whether it wants to know how D fares."""
+        ...
+
     def place(self, device: torch.device) -> None:
         """Move the number to the device."""
         ...

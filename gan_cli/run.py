@@ -186,8 +186,11 @@ def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
 
 def _located(run: Run, alarm: Alarm) -> Alarm:
     """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it."""
-    state = recovery.finite_state(run.directory, alarm.step)
-    with contextlib.closing(build.assemble(build.plan(run.composition.config))) as again:
+    state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
+    logger.info("playing the run again, to find the first tensor that was not finite")
+    plan = build.plan(run.composition.config)
+    torch.set_num_threads(threads)  # another number would give other sums
+    with contextlib.closing(build.assemble(plan)) as again:
         culprit = recovery.first_not_finite(again, state, alarm.step)
     if culprit is None:
         return alarm

@@ -133,8 +133,11 @@ class Judge:
 
     def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:
         """Tell augmentation and noise how D fares, from its logits ``(N,)`` of real and generated samples."""
+        if self._augment is None and not self._noise.watches:
+            return
         above, below = margins(objective, real.detach(), fake.detach())
-        self._noise.observe((above, below))
+        if self._noise.watches:
+            self._noise.observe((above, below))
         if self._augment is not None:
             self._augment.observe(above)
 
