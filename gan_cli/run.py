@@ -194,9 +194,9 @@ def _located(run: Run, alarm: Alarm) -> Alarm:
         culprit = recovery.first_not_finite(again, state, alarm.step)
     if culprit is None:
         return alarm
-    return run.sinks.doctor.add(
-        alarm, f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
-    )
+    found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+    logger.warning(found)
+    return run.sinks.doctor.add(alarm, found)
 
 
 @contextlib.contextmanager
