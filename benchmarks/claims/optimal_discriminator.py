@@ -37,7 +37,8 @@ class Mesh:
     def best(self) -> Floats:
         """``p / (p + q)`` (Goodfellow et al. 2014, proposition 1); 1/2 where both are too small to be told from 0."""
         total = self.p + self.q
-        return np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+        best: Floats = np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+        return best
 
     def integral(self, values: Floats) -> float:
         """Of values ``(M,)`` over the plane, by the midpoint rule; exact to rounding for smooth densities."""
