@@ -12,10 +12,11 @@ from benchmarks.claims.claim import Bound, Claim, Result, Spread
 HEAD = """# Claims, and what came of them
 
 What the field says of GANs, as experiments that anyone can rerun: `make claims` (all of it, five seeds), `make claims
-FAST=1` (one seed each), `make claims ARGS="--only jsd_saturates"`. The numbers below are those of {seeds}. Every run is
-an ordinary run of a recipe, `conf/experiment/claim_*.yaml`. Finished runs are kept below `outputs/claims` and not trained
-again, unless with `ARGS=--fresh` (after a change to the program, say). A claim holds when every bound is kept by as many
-seeds as it asks for; where it does not, the numbers say by how much. What was chosen or tuned is said with each claim.
+FAST=1` (one seed each), `make claims ARGS="--only jsd_saturates"`. The numbers below are those of {seeds}. Every run
+is an ordinary run of a recipe, `conf/experiment/claim_*.yaml`. Finished runs are kept below `outputs/claims` and not
+trained again, unless with `ARGS=--fresh` (after a change to the program, say). A claim holds when every bound is kept
+by as many seeds as it asks for; where it does not, the numbers say by how much. What was chosen or tuned is said with
+each claim.
 """
 
 
