@@ -237,8 +237,9 @@ def test_page_tells_every_seed_and_how_to_run_it() -> None:
     assert "(images/claims/jsd_saturates.png)" in text
     assert "optimal_discriminator" not in text
     # A result of an earlier protocol, without a figure that is judged now, is left out.
-    earlier = {claim.name: Result({0: {"beside": 1.0}}, 1.0, "here")}
-    assert "## jsd_saturates" not in page.page(CLAIMS, earlier, "images")
+    assert "## jsd_saturates" not in page.page(
+        CLAIMS, {claim.name: Result({0: {"beside": 1.0}}, 1.0, "here")}, "images"
+    )
 
 
 def test_results_survive_being_stored(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Job:
 def finished(place: Path) -> bool:
     """Whether a run there came to its end."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((place / "summary.json").read_text())["status"] == "completed"
+        return bool(json.loads((place / "summary.json").read_text())["status"] == "completed")
     return False
 
 
@@ -188,5 +188,5 @@ class Run:
 
     def last_picture(self) -> Image.Image:
         """The last of the run's sample pictures."""
-        with Image.open(sorted(self.directory.samples.glob("step_*.png"))[-1]) as image:
-            return image.convert("RGB")
+        with Image.open(max(self.directory.samples.glob("step_*.png"))) as image:
+            return Image.Image.convert(image, "RGB")

@@ -37,7 +37,8 @@ class Mesh:
     def best(self) -> Floats:
         """``p / (p + q)`` (Goodfellow et al. 2014, proposition 1); 1/2 where both are too small to be told from 0."""
         total = self.p + self.q
-        return np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+        best: Floats = np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+        return best
 
     def integral(self, values: Floats) -> float:
         """Of values ``(M,)`` over the plane, by the midpoint rule; exact to rounding for smooth densities."""
@@ -61,14 +62,16 @@ class Mesh:
 def _times_log(density: Floats, other: Floats) -> Floats:
     """``density log(density / other)``, 0 where the density is."""
     ratio = np.divide(density, other, out=np.ones_like(density), where=density > 0)
-    return density * np.log(ratio)
+    product: Floats = density * np.log(ratio)
+    return product
 
 
 def gaussian(points: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
     """Density ``(M,)`` at points ``(M, D)``; independent coordinates."""
     deviations = np.asarray(std, float)
     squares = np.square((points - np.asarray(mean, float)) / deviations).sum(1)
-    return np.exp(-squares / 2) / np.prod(math.sqrt(2 * math.pi) * deviations)
+    densities: Floats = np.exp(-squares / 2) / np.prod(math.sqrt(2 * math.pi) * deviations)
+    return densities
 
 
 def mesh(dataset: Any, architecture: Any, side: int = SIDE) -> Mesh:

@@ -11,11 +11,12 @@ from benchmarks.claims.claim import Bound, Claim, Result, Spread
 
 HEAD = """# Claims, and what came of them
 
-What the field says of GANs, as experiments that anyone can rerun: `make claims` (all of it, {seeds} seeds), `make
-claims FAST=1` (one seed each), `make claims ARGS="--only jsd_saturates"`. Every run is an ordinary run of a recipe,
-`conf/experiment/claim_*.yaml`. Finished runs are kept below `outputs/claims` and not trained again, unless with
-`ARGS=--fresh` (after a change to the program, say). A claim holds when every bound is kept by as many seeds as it asks
-for; where it does not, the numbers say by how much. What was chosen or tuned is said with each claim.
+What the field says of GANs, as experiments that anyone can rerun: `make claims` (all of it, five seeds), `make claims
+FAST=1` (one seed each), `make claims ARGS="--only jsd_saturates"`. The numbers below are those of {seeds}. Every run
+is an ordinary run of a recipe, `conf/experiment/claim_*.yaml`. Finished runs are kept below `outputs/claims` and not
+trained again, unless with `ARGS=--fresh` (after a change to the program, say). A claim holds when every bound is kept
+by as many seeds as it asks for; where it does not, the numbers say by how much. What was chosen or tuned is said with
+each claim.
 """
 
 
@@ -29,7 +30,11 @@ def page(claims: Mapping[str, Claim], results: Mapping[str, Result], pictures: s
     """
     shown = {name: claim for name, claim in claims.items() if name in results and results[name].answers(claim)}
     seeds = max((len(result.seeds) for result in results.values()), default=0)
-    head = [HEAD.format(seeds=seeds), "| claim | seeds | verdict | seconds of training |", "|---|---|---|---|"]
+    head = [
+        HEAD.format(seeds="one seed" if seeds == 1 else f"{seeds} seeds"),
+        "| claim | seeds | verdict | seconds of training |",
+        "|---|---|---|---|",
+    ]
     for name, claim in shown.items():
         result = results[name]
         head.append(f"| [`{name}`](#{name}) | {len(result.seeds)} | {verdict(claim, result)} | {result.seconds:,.0f} |")
