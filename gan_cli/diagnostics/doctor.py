@@ -13,8 +13,8 @@ from gan_cli.config import DiagnosticsSection
 from gan_cli.diagnostics.symptoms import Advice, Symptom, symptoms
 
 NON_FINITE = "non_finite"
-# Where a learning rate has no say any more, that of most GANs is the one to start from.
-USUAL_RATE = 2e-4
+# Where a learning rate is beyond all that is used, that of most GANs is the one to start from.
+LARGEST_RATE, USUAL_RATE = 1.0, 2e-4
 # The peak of the gradient is that of a median of so many reports: a single spike is no standard.
 SMOOTHED = 5
 
@@ -121,8 +121,9 @@ class Doctor:
         if not bad:
             return []
         tag, value = next(iter(bad.items()))
-        rate = f"optimizer.lr={min(scalars.get('lr/g', USUAL_RATE), USUAL_RATE) / 4:.2g}"
-        advice = Advice(rate, "smaller steps do not throw the weights so far")
+        rate = scalars.get("lr/g", USUAL_RATE)
+        rate = rate if rate <= LARGEST_RATE else USUAL_RATE
+        advice = Advice(f"optimizer.lr={rate / 4:.2g}", "smaller steps do not throw the weights so far")
         message = f"{tag} is {value}" + (f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else "")
         alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(advice))
         self.alarms.append(alarm)
