@@ -1,0 +1,95 @@
+"""``train.eval_every``: samples are measured while a run trains, at steps of their own, and training is the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_cli import checkpoint
+from gan_cli.directions import direction
+from tests.conftest import Command
+
+SMALL = (
+    "dataset=ring8",
+    "architecture.generator_hidden=[8]",
+    "architecture.discriminator_hidden=[8]",
+    "train.batch_size=8",
+    "train.sample_every=0",
+    "train.log_every=4",
+    "train.checkpoint_every=4",
+    "evaluation.samples=60",
+)
+
+
+def lines(run: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+
+
+def measured(run: str) -> list[dict[str, Any]]:
+    return [line for line in lines(run) if any(tag.startswith("metrics/") for tag in line)]
+
+
+def test_figures_come_at_their_steps_and_go_everywhere(gan_train: Command) -> None:
+    assert gan_train(*SMALL, "train.steps=10", "train.eval_every=3", "hydra.run.dir=run").status == 0
+    found = measured("run")
+    assert [line["step"] for line in found] == [3, 6, 9, 10]
+    tags = set(found[0]) - {"step", "time"}
+    assert {"metrics/frechet/pixels", "metrics/modes", "metrics/high_quality", "metrics/coverage/pixels"} <= tags
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert {tag: summary["final"][tag] for tag in tags} == {tag: found[-1][tag] for tag in tags}
+    distances = [line["metrics/frechet/pixels"] for line in found]
+    assert summary["best"]["metrics/frechet/pixels"]["value"] == min(distances)
+    assert summary["best"]["metrics/coverage/pixels"]["value"] == max(line["metrics/coverage/pixels"] for line in found)
+    board = EventAccumulator("run").Reload()
+    assert [event.step for event in board.Scalars("metrics/frechet/pixels")] == [3, 6, 9, 10]
+
+
+def test_measuring_changes_nothing_of_training(gan_train: Command) -> None:
+    for name, every in {"watched": 2, "alone": 0}.items():
+        assert gan_train(*SMALL, "train.steps=8", f"train.eval_every={every}", f"hydra.run.dir={name}").status == 0
+    watched, alone = (checkpoint.load_latest(Path(name, "checkpoints"))["algorithm"] for name in ("watched", "alone"))
+    for name, weight in alone["generator"].items():
+        assert torch.equal(weight, watched["generator"][name])
+    assert measured("alone") == []
+
+
+def test_a_run_in_two_pieces_measures_what_the_whole_one_does(gan_train: Command) -> None:
+    assert gan_train(*SMALL, "train.steps=8", "train.eval_every=2", "hydra.run.dir=whole").status == 0
+    assert gan_train(*SMALL, "train.steps=5", "train.eval_every=2", "hydra.run.dir=parts").status == 0
+    assert gan_train("resume=parts", "train.steps=8").status == 0
+    whole, parts = ([{**line, "time": 0} for line in measured(run)] for run in ("whole", "parts"))
+    assert parts == whole
+
+
+def test_every_run_of_a_fleet_is_measured(gan_train: Command) -> None:
+    fleet = ("train.replicas=2", "train.steps=4", "train.eval_every=4", "hydra.run.dir=fleet")
+    assert gan_train(*SMALL, *fleet).status == 0
+    first, second = (measured(f"fleet/seed_{seed}") for seed in range(2))
+    assert [line["step"] for line in first] == [line["step"] for line in second] == [4]
+    assert first[0]["metrics/frechet/pixels"] != second[0]["metrics/frechet/pixels"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "way"),
+    [
+        ("metrics/frechet/classifier", -1),
+        ("frechet/classifier", -1),
+        ("fid", -1),
+        ("metrics/modes_kl", -1),
+        ("metrics/modes", 1),
+        ("metrics/coverage/pixels", 1),
+        ("metrics/density/pixels", 0),
+        ("metrics/kernel_deviation/pixels", 0),
+        ("divergence/jsd", -1),
+        ("divergence/ceiling", 0),
+        ("diagnosis/modes", 0),
+        ("loss/d", 0),
+    ],
+)
+def test_which_way_is_better(tag: str, way: int) -> None:
+    assert direction(tag) == way
