@@ -218,3 +218,13 @@ def test_held_out_gap_sees_a_d_that_knows_its_images_by_heart() -> None:
     figures = algorithm._checkup.figures(0)
     assert float(figures["divergence/jsd_held_out"]) == 0.0  # clamped: it says "generated" of them
     assert float(figures["diagnosis/held_out_gap"]) > 0.6
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graph", ["true", "false"])
+def test_looking_leaves_no_trace_on_a_gpu(graph: str) -> None:
+    overrides = ("device=cuda", f"device.graph={graph}", "device.precision=fp32", *TINY, "noise=adaptive")
+    alone, watched = (trained(*overrides, steps=12, looks=looks).state_dict() for looks in (False, True))
+    for state in (alone, watched):
+        del state["windows"], state["gradient_norms"]
+    assert equal(alone, watched)
