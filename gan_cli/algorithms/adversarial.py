@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from gan_cli.accumulators import Window
+from gan_cli.algorithms.account import HEADLINE, global_norm, named_tensors, window_figures
 from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.judge import Judge, margins
+from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
 from gan_cli.device import RandomState, seeded_generator
-from gan_cli.diagnostics.scores import score_figures
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols import (
@@ -285,19 +285,8 @@ class Adversarial:
         """Everything of design section 7 over the updates since the last report (or the latest of many)."""
         objective = self._objective
         values = {name: window.values() for name, window in self.windows.items()}
-        real, fake, game = values["real"], values["fake"], values["game_fake"]
-        above, below = margins(objective, real, fake)
-        scores = {"d_real": objective.score(real), "d_fake": objective.score(fake)}
-        figures = {
-            "loss/d": objective.d_loss(real, fake).mean(),
-            "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else game, game).mean(),
-            f"divergence/{objective.divergence_name}": objective.divergence(real, fake),
-            "d/accuracy_real": (above > 0).float().mean(),
-            "d/accuracy_fake": (below > 0).float().mean(),
-        }
-        if values["penalty"].numel():
-            figures["loss/penalty"] = values["penalty"].mean()
-        figures |= score_figures(objective, real, fake)
+        scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
+        figures = window_figures(objective, values)
         figures |= self._judge.figures()
         if (self.progress.step + 1) % self.context.examine_every == 0:
             figures |= self._checkup.figures(self.progress.step)
@@ -311,12 +300,7 @@ class Adversarial:
         histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
         for window in self.windows.values():
             window.clear()
-        headline = {
-            "loss D": scalars["loss/d"],
-            "loss G": scalars["loss/g"],
-            "D(x)": scalars["d_real/mean"],
-            "D(G(z))": scalars["d_fake/mean"],
-        }
+        headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
         return Report(scalars, histograms, headline, dict.fromkeys(histograms, f"{objective.score_name} of D"))
@@ -333,8 +317,8 @@ class Adversarial:
         """Global norms of the last update's gradients; right after a resume, those the checkpoint brought."""
         if self.gradients is not None:
             self._norms = {
-                "grad_norm/d": _global_norm(self.gradients.d),
-                "grad_norm/g": _global_norm(self.gradients.g),
+                "grad_norm/d": global_norm(self.gradients.d),
+                "grad_norm/g": global_norm(self.gradients.g),
             }
         return self._norms
 
@@ -353,18 +337,8 @@ class Adversarial:
         for name, window in {"D(x)": "real", "D(G(z))": "fake"}.items():
             yield name, self.windows[window].values()
         gradients = self.gradients or Gradients([], [])
-        for side, network, found in (
-            ("D", self.discriminator, gradients.d),
-            ("G", self.generator, gradients.g),
-        ):
-            for name, tensor in network.named_buffers():
-                yield f"{side}'s {name}", tensor
-            named = list(network.named_parameters())
-            for (name, _), gradient in zip(named, found, strict=False):
-                if gradient is not None:
-                    yield f"gradient of {side}'s {name}", gradient
-            for name, tensor in named:
-                yield f"{side}'s {name}", tensor
+        yield from named_tensors("D", self.discriminator, gradients.d)
+        yield from named_tensors("G", self.generator, gradients.g)
 
     def treat(self, treatment: Treatment) -> None:
         """Change both learning rates and the instance noise."""
@@ -424,8 +398,3 @@ def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
     kept = (share * len(losses)).ceil()
     rank = logits.detach().argsort(descending=True).argsort()
     return torch.where(rank < kept, losses, 0.0).sum() / kept
-
-
-def _global_norm(gradients: list[Tensor | None]) -> float:
-    there = [gradient for gradient in gradients if gradient is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(there))))
