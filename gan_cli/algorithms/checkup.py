@@ -46,7 +46,7 @@ class Checkup:
         trained, held = (specimens.trained(self._count, step), specimens.held_out(self._count, step))
         with self._untouched(step):
             fake = self._generated(held, step)
-            on_trained, on_held = self._judged(trained), self._judged(held)
+            on_trained, on_held = self._judged(trained, held).chunk(2)
             figures, on_fake = gradient_figures(
                 self._objective, lambda packs: self._judge(packs, held.labels), self._judge.pack(fake), on_held
             )
@@ -67,8 +67,11 @@ class Checkup:
             fake: Tensor = self._generator(z) if like.labels is None else self._generator(z, like.labels)
         return fake
 
-    def _judged(self, batch: Batch) -> Tensor:
-        return self._judge(self._judge.pack(self._context.device.layout(batch.samples)), batch.labels)
+    def _judged(self, first: Batch, second: Batch) -> Tensor:
+        """Logits of two batches, one behind the other."""
+        packs = [self._judge.pack(self._context.device.layout(batch.samples)) for batch in (first, second)]
+        labels = [batch.labels for batch in (first, second) if batch.labels is not None]
+        return self._judge(torch.cat(packs), torch.cat(labels) if labels else None, batches=2)
 
     @contextlib.contextmanager
     def _untouched(self, step: int) -> Iterator[None]:

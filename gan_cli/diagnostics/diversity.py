@@ -24,15 +24,15 @@ def diversity_figures(trained: Tensor, held: Tensor, fake: Tensor) -> dict[str, 
     mode = "donot_use_mm_for_euclid_dist" if exact else "use_mm_for_euclid_dist"
     # Around their mean, for a matrix product rounds in proportion to how far they lie from the origin.
     points = points - points.mean(0)
-    distances = torch.cdist(points, points, compute_mode=mode)
-    of_real = distances[count : 2 * count, count : 2 * count]
-    of_fake = distances[2 * count :, 2 * count :]
+    # From held and generated samples to all three kinds: nobody asks how far those lie apart that D trains on.
+    distances = torch.cdist(points[count:], points, compute_mode=mode)
+    to_trained, among_others = distances[:, :count], distances[:, count:]
+    of_real, of_fake = among_others[:count, :count], among_others[count:, count:]
     return {
         # Data that are all the same would make this infinite, which is no trouble of training.
         "diagnosis/diversity": mean_distance(of_fake) / mean_distance(of_real).clamp_min(1e-6),
-        "diagnosis/neighbours": neighboured(distances[2 * count :, :count])
-        / neighboured(distances[count : 2 * count, :count]),
-        "diagnosis/told_apart": told_apart(distances[count:, count:]),
+        "diagnosis/neighbours": neighboured(to_trained[count:]) / neighboured(to_trained[:count]),
+        "diagnosis/told_apart": told_apart(among_others),
     }
 
 
