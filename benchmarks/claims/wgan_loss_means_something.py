@@ -89,6 +89,7 @@ CLAIM = Claim(
     " until step 800 (-0.13); the warm-up of the authors' code at 5e-4 made it -0.63. What spoils the correlation is"
     " the beginning: G first moves to the mean of the data, a blot in which a critic finds little to tell apart, and"
     f" then the estimate rises while samples get better. From step {BEGUN} on, which is told beside it and judged by"
-    " nobody, it follows their quality; in a longer run the beginning weighs less. The estimate of the JSD is worse"
-    " than unrelated: it rises while samples get better, since D gets better too.",
+    " nobody, it follows their quality under the gradient penalty in every seed, and under clipping in some; whether a"
+    " longer run would, where the beginning weighs less, was not tried. The estimate of the JSD is worse than"
+    " unrelated: it rises while samples get better, since D gets better too.",
 )
