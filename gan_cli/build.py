@@ -24,6 +24,7 @@ from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
 from gan_cli.config import ALARMS, Config, LossSection, OnAlarm
+from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
@@ -35,16 +36,11 @@ from gan_cli.protocols import (
     Architecture,
     Augmentation,
     Constraint,
-    Dataset,
-    Density,
     FloatArray,
-    Images,
     IntArray,
-    Modal,
     NoiseLevel,
     Objective,
     Penalty,
-    Sampler,
     Schedule,
 )
 
@@ -190,28 +186,33 @@ def _refuse_what_does_not_fit(config: Config, dataset: Dataset, penalties: Mappi
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 
 
-def assemble(plan: Plan, watch: Watch = unwatched) -> Algorithm:
+def assemble(plan: Plan, watch: Watch = unwatched, source: Images | Density | None = None) -> Algorithm:
     """Read the data and make the algorithm, on its device, with seeded weights.
 
     Args:
         plan: what to train.
         watch: is told of the parts of each step.
+        source: the data, where they are read already.
 
     Raises:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset.
     """
-    return _algorithm(plan, _loaded(plan), plan.config.seed, watch)
+    return _algorithm(plan, _loaded(plan, source), plan.config.seed, watch)
 
 
-def assemble_replicas(plan: Plan) -> Replicas:
+def assemble_replicas(plan: Plan, source: Images | Density | None = None) -> Replicas:
     """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
+
+    Args:
+        plan: what to train.
+        source: the data, where they are read already.
 
     Raises:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
     """
-    data, first, runs = _loaded(plan), plan.config.seed, []
+    data, first, runs = _loaded(plan, source), plan.config.seed, []
     for seed in range(first, first + plan.config.train.replicas):
         run = _algorithm(plan, data, seed)
         if not isinstance(run, Adversarial):
@@ -235,8 +236,9 @@ class _Loaded:
     sampler: Callable[..., Sampler]
 
 
-def _loaded(plan: Plan) -> _Loaded:
-    source, train = plan.dataset.load(), plan.config.train
+def _loaded(plan: Plan, source: Images | Density | None) -> _Loaded:
+    source = plan.dataset.load() if source is None else source
+    train = plan.config.train
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise

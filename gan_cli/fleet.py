@@ -59,8 +59,9 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
-        evaluator = run.evaluator_of(plan)
-        replicas = build.assemble_replicas(plan)
+        source = plan.dataset.load()
+        evaluator = run.evaluator_of(plan, source)
+        replicas = build.assemble_replicas(plan, source)
         with contextlib.closing(replicas), contextlib.ExitStack() as open_files:
             members = [_member(plan, composition, algorithm, wanted) for algorithm in replicas.runs]
             for member in members:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import build, checkpoint, nodes
+from gan_cli.data_protocols import Dataset
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import Architecture, Dataset, FloatArray
+from gan_cli.protocols import Architecture, FloatArray
 from gan_cli.rundir import RunDirectory
 
 SAMPLE_BLOCK = 256

@@ -18,6 +18,7 @@ from gan_cli import __version__, build, checkpoint, learned, logs, loop, recover
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
 from gan_cli.config import OnAlarm
+from gan_cli.data_protocols import Density, Images
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation import make
@@ -48,8 +49,9 @@ def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
     with logs.console() as kept:
         plan = build.plan(composition.config)
-        evaluator = evaluator_of(plan)
-        algorithm = build.assemble(plan)
+        source = plan.dataset.load()
+        evaluator = evaluator_of(plan, source)
+        algorithm = build.assemble(plan, source=source)
         with contextlib.closing(algorithm):
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
@@ -66,8 +68,9 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with learned.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
-        evaluator = evaluator_of(plan)
-        algorithm = build.assemble(plan)
+        source = plan.dataset.load()
+        evaluator = evaluator_of(plan, source)
+        algorithm = build.assemble(plan, source=source)
         with contextlib.closing(algorithm), logs.copied_to([directory], kept):
             sinks = _sinks(plan, directory)
             with learned.fitting(directory):
@@ -111,13 +114,12 @@ def _sinks(plan: build.Plan, directory: RunDirectory) -> Attended:
     return attended(plan, telemetry)
 
 
-def evaluator_of(plan: build.Plan) -> Evaluator | None:
+def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None:
     """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
         return None
-    source, share = plan.dataset.load(), config.train.held_out
-    return make.for_training(config, plan.dataset, source, share, plan.device.torch_device)
+    return make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:

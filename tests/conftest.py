@@ -71,40 +71,22 @@ def _in_process(main: Callable[[], Any], name: str, monkeypatch: pytest.MonkeyPa
     return run
 
 
-@pytest.fixture
-def gan_train(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-train`` in this process, in an empty working directory."""
-    return _in_process(train.main, "gan-train", monkeypatch, capfd)
+def _command(name: str, main: Callable[[], Any]) -> Any:
+    """A fixture: the command in this process, in an empty working directory."""
+
+    @pytest.fixture
+    def command(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+        return _in_process(main, name, monkeypatch, capfd)
+
+    return command
 
 
-@pytest.fixture
-def gan_sample(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-sample`` in this process, in an empty working directory."""
-    return _in_process(sample.main, "gan-sample", monkeypatch, capfd)
-
-
-@pytest.fixture
-def gan_export(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-export`` in this process, in an empty working directory."""
-    return _in_process(export.main, "gan-export", monkeypatch, capfd)
-
-
-@pytest.fixture
-def gan_eval(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-eval`` in this process, in an empty working directory."""
-    return _in_process(evaluate.main, "gan-eval", monkeypatch, capfd)
-
-
-@pytest.fixture
-def gan_bench(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-bench`` in this process, in an empty working directory."""
-    return _in_process(bench.main, "gan-bench", monkeypatch, capfd)
-
-
-@pytest.fixture
-def gan_report(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """``gan-report`` in this process, in an empty working directory."""
-    return _in_process(report.main, "gan-report", monkeypatch, capfd)
+gan_train = _command("gan-train", train.main)
+gan_sample = _command("gan-sample", sample.main)
+gan_export = _command("gan-export", export.main)
+gan_eval = _command("gan-eval", evaluate.main)
+gan_bench = _command("gan-bench", bench.main)
+gan_report = _command("gan-report", report.main)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

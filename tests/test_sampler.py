@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.config import DataPlacement
+from gan_cli.data_protocols import Images
 from gan_cli.datasets import sampler as samplers
 from gan_cli.datasets.sampler import (
     DensitySampler,
@@ -23,7 +24,6 @@ from gan_cli.datasets.sampler import (
 )
 from gan_cli.datasets.toy import Ring
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import Images
 
 CPU = torch.device("cpu")
 MOST = 3  # batches prepared at once, at most

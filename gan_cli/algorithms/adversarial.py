@@ -21,6 +21,7 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
+from gan_cli.data_protocols import Sampler
 from gan_cli.device import RandomState, seeded_generator
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe
@@ -34,7 +35,6 @@ from gan_cli.protocols import (
     Penalty,
     Preview,
     Report,
-    Sampler,
     Side,
     Treatment,
 )

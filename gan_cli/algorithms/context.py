@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
-from gan_cli.protocols import FloatArray, IntArray, Specimens
+from gan_cli.protocols import FloatArray, IntArray
 from gan_cli.streams import SeededStream, Stream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.

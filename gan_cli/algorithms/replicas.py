@@ -23,9 +23,10 @@ from torch.func import stack_module_state
 from gan_cli.algorithms.adversarial import Adversarial, Gradients
 from gan_cli.algorithms.context import Context
 from gan_cli.config import LossSection
+from gan_cli.data_protocols import Batch, Sampler
 from gan_cli.errors import ConfigError
 from gan_cli.optim import Recipe, ScheduledOptimizer
-from gan_cli.protocols import Batch, NoiseLevel, Preview, Report, Sampler
+from gan_cli.protocols import NoiseLevel, Preview, Report
 from gan_cli.streams import Stream
 
 

@@ -17,7 +17,7 @@ class Pixels:
     """Images as vectors of numbers in [-1, 1]; points of the plane in their own coordinates.
 
     Args:
-        coordinates: scaled points to the data's own coordinates; see ``protocols.Dataset``.
+        coordinates: scaled points to the data's own coordinates; see ``data_protocols.Dataset``.
     """
 
     coordinates: Callable[[FloatArray], FloatArray]

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import torch
 
-from gan_cli.protocols import Density, Images
+from gan_cli.data_protocols import Density, Images
 
 # Of data larger than this only so many bytes are looked at, in rows spread evenly over all of them.
 MOST_BYTES = 2**28

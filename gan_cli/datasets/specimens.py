@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data_protocols import Batch, Density, Images, Specimens
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.device import seeded_generator
-from gan_cli.protocols import Batch, Density, Images, IntArray, Specimens
+from gan_cli.protocols import IntArray
 
 # Images of either kind that lie ready on the device, at most.
 MOST = 1024

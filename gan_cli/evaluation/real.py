@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from gan_cli.backbones.base import Samples
+from gan_cli.data_protocols import Dataset, Density, Images
 from gan_cli.datasets.fingerprint import fingerprint
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.stacked import StackedMnist
@@ -21,7 +22,7 @@ from gan_cli.datasets.toy import Grid, Ring
 from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.figures import FEWEST
-from gan_cli.protocols import Dataset, Density, FloatArray, Images, IntArray
+from gan_cli.protocols import FloatArray, IntArray
 
 # Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.
 MOST_TRAINING = 100_000

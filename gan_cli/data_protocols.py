@@ -1,0 +1,149 @@
+"""The interfaces that data meet the rest at: what a dataset is, what it loads, and how batches of it come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from gan_cli.protocols import ByteArray, FloatArray, IntArray, Stateful
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images in memory or in a memory-mapped file.
+
+    Attributes:
+        pixels: ``(N, C, H, W)``, uint8.
+        labels: ``(N,)``, int64, or None where the data have no classes.
+        rows: ``(M,)``, ascending, those to train on; None: all.
+    """
+
+    pixels: ByteArray
+    labels: IntArray | None = None
+    rows: IntArray | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are to train on."""
+        return len(self.pixels if self.rows is None else self.rows)
+
+
+class Density(Protocol):
+    """A distribution that fresh samples can be drawn from."""
+
+    def on(self, device: torch.device) -> Density:
+        """The same with all it needs on the device, so that drawing copies nothing from the host."""
+        ...
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
+        ...
+
+    def split(self, share: float) -> tuple[Density, Density]:
+        """What to train on, and where held-out samples come from: itself where no sample comes twice."""
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """What there is to learn. Constructing one reads nothing; :meth:`load` does.
+
+    Attributes:
+        licence: under what terms the data, and so what is learned from them, may be used; one sentence.
+    """
+
+    licence: ClassVar[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
+        ...
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the labels tell apart; 0: there are no labels; None: known once the data are loaded."""
+        ...
+
+    def load(self) -> Images | Density:
+        """Read, download or decode the data; raises ``DataError`` if that cannot be done."""
+        ...
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Generated samples ``(N, *shape)`` in the data's own coordinates (images: as they are, in [-1, 1])."""
+        ...
+
+
+@runtime_checkable
+class Modal(Protocol):
+    """A dataset whose modes are known."""
+
+    std: float
+
+    @property
+    def scale(self) -> float:
+        """Own coordinates per unit of scaled ones."""
+        ...
+
+    def centres(self) -> Tensor:
+        """``(M, D)``, the means of the modes in the data's own coordinates."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real samples on the device.
+
+    Attributes:
+        samples: ``(N, *shape)`` float32, in [-1, 1].
+        labels: ``(N,)`` int64, or None where the data have none or nobody asks for them.
+    """
+
+    samples: Tensor
+    labels: Tensor | None = None
+
+
+class Sampler(Stateful, Protocol):
+    """Feeds real minibatches, several at a time."""
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds that the host has waited for data so far; None where it never has to."""
+        ...
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """The random streams that :meth:`take` draws from."""
+        ...
+
+    def prepare(self, batches: int) -> None:
+        """Have that many batches at hand for :meth:`take`: the host's part, which may copy and wait."""
+        ...
+
+    def take(self, batches: int) -> Batch:
+        """The next ``batches * batch_size`` samples. Launches work on the device and reads nothing of the host."""
+        ...
+
+    def close(self) -> None:
+        """Stop whatever works in the background."""
+        ...
+
+
+class Specimens(Protocol):
+    """Real samples to look at; which ones is a function of the step alone."""
+
+    @property
+    def most(self) -> int:
+        """How many different ones of either side there are to be looked at."""
+        ...
+
+    def trained(self, count: int, step: int) -> Batch:
+        """``count`` samples that D trains on, on the device."""
+        ...
+
+    def held_out(self, count: int, step: int) -> Batch:
+        """``count`` samples that D never trains on; other training samples where none are held out."""
+        ...
