@@ -74,11 +74,6 @@ class Doctor:
         self._peak = 0.0
         self.alarms: list[Alarm] = []
 
-    @property
-    def ailing(self) -> frozenset[str]:
-        """Names of the symptoms that show, whether their alarm is raised yet or not."""
-        return frozenset(name for name, streak in self._streaks.items() if streak)
-
     def acts(self, alarm: Alarm) -> bool:
         """Whether more than a warning may come of it; always of a number that is not finite."""
         return alarm.name == NON_FINITE or bool(getattr(self._limits, alarm.name).acts)
@@ -122,7 +117,7 @@ class Doctor:
             return []
         tag, value = next(iter(bad.items()))
         rate = scalars.get("lr/g", USUAL_RATE)
-        rate = rate if rate <= LARGEST_RATE else USUAL_RATE
+        rate = rate if 0 < rate <= LARGEST_RATE else USUAL_RATE
         advice = Advice(f"optimizer.lr={rate / 4:.2g}", "smaller steps do not throw the weights so far")
         message = f"{tag} is {value}" + (f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else "")
         alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(advice))
