@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.claims.claim import Runs
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,6 +95,11 @@ def titled(image: Image.Image, title: str, side: int = 230) -> Image.Image:
     ImageDraw.Draw(sheet).text((side / 2, 11), title, INK, _font(13), anchor="mm")
     sheet.paste(small, (0, 22))
     return sheet
+
+
+def last_samples(seeds: Sequence[Runs], names: Iterable[str]) -> Image.Image:
+    """The last sample pictures of seed 0's runs, by the names of their arms, side by side."""
+    return beside([titled(seeds[0][name].last_picture(), f"{name}, seed 0", 300) for name in names], gap=8)
 
 
 def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from benchmarks.claims.charts import beside, titled
+from benchmarks.claims.charts import last_samples
 from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
 
 ARMS = {"gp": "claim_wgan_covers_gp", "clipped": "claim_wgan_covers_clipped"}
@@ -30,8 +30,8 @@ def measure(runs: Runs) -> Figures:
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The last samples of seed 0."""
-    return beside([titled(seeds[0][name].last_picture(), f"{name}, seed 0", 300) for name in ARMS], gap=8)
+    """The last samples of each arm."""
+    return last_samples(seeds, ARMS)
 
 
 CLAIM = Claim(
