@@ -23,7 +23,7 @@ from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.compose import explained
-from gan_cli.config import ALARMS, Config, LossSection, OnAlarm
+from gan_cli.config import Config, LossSection
 from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
@@ -43,6 +43,7 @@ from gan_cli.protocols import (
     Penalty,
     Schedule,
 )
+from gan_cli.thresholds import ALARMS, OnAlarm
 
 logger = logging.getLogger(__name__)
 

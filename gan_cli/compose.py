@@ -16,9 +16,10 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
-from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, describe
+from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir
 from gan_cli.errors import ConfigError, UserError, nearest
 from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
+from gan_cli.settings import describe
 
 # How Hydra and OmegaConf word what is said better in a word of ours.
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)'")

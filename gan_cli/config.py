@@ -6,8 +6,6 @@ schema; see ``nodes.py``. This module imports no torch, so that ``gan-train --he
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import require
+from gan_cli.settings import setting
+from gan_cli.thresholds import DiagnosticsSection
 
 
 class DeviceKind(Enum):
@@ -42,14 +42,6 @@ class DataPlacement(Enum):
     streamed = "streamed"
 
 
-class OnAlarm(Enum):
-    """What an alarm leads to."""
-
-    warn = "warn"
-    stop = "stop"
-    rollback = "rollback"
-
-
 class BackboneKind(Enum):
     """What generated and real samples are compared by; see ``backbones/``."""
 
@@ -57,11 +49,6 @@ class BackboneKind(Enum):
     pixels = "pixels"
     classifier = "classifier"
     inception = "inception"
-
-
-def setting(default: Any, doc: str) -> Any:
-    """A dataclass field that carries the line ``gan-train --help`` prints for it."""
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass
@@ -171,144 +158,6 @@ class LossSection:
         return self.warmup.d_steps if warm else self.d_steps
 
 
-ACTS = "whether diagnostics.on_alarm=stop or rollback applies to it"
-PATIENCE = "reports in a row after which the alarm is raised; 0: never"
-
-
-def _require_share(section: Any, *keys: str) -> None:
-    for key in keys:
-        require(0 <= getattr(section, key) <= 1, key, getattr(section, key), "a number from 0 to 1")
-
-
-@dataclass
-class Thresholds:
-    """What the thresholds of every alarm have in common."""
-
-    patience: int = setting(5, PATIENCE)
-    acts: bool = setting(True, ACTS)
-
-    def __post_init__(self) -> None:
-        require(self.patience >= 0, "patience", self.patience, "an integer >= 0 (0: never)")
-
-
-@dataclass
-class TooStrongSection(Thresholds):
-    """D separates real from generated samples, and the divergence sits at its ceiling."""
-
-    accuracy: float = setting(0.99, "D's accuracy on either side is at least this")
-    divergence: float = setting(0.9, "and the divergence at least this share of its ceiling")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_share(self, "accuracy", "divergence")
-
-
-@dataclass
-class TooWeakSection(Thresholds):
-    """D does not tell apart what a comparison with the nearest neighbour does, so its estimate means nothing."""
-
-    acts: bool = setting(False, ACTS)
-    auc: float = setting(0.6, "D ranks at most this share of pairs correctly")
-    neighbours: float = setting(0.9, "while nearest neighbours tell at least this share of samples apart")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_share(self, "auc", "neighbours")
-
-
-@dataclass
-class VanishingSection(Thresholds):
-    """What reaches G of D's judgement has faded."""
-
-    share: float = setting(0.01, "the gradient is at most this share of its highest median of five reports")
-    auc: float = setting(0.75, "although D ranks at least this share of pairs correctly: there is more to learn")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_share(self, "share", "auc")
-
-
-@dataclass
-class CollapseSection(Thresholds):
-    """Generated samples are more alike than real ones."""
-
-    patience: int = setting(4, PATIENCE)
-    diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
-    neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
-    modes: float = setting(0.3, "or they fill at most this share of a mixture's modes")
-    class_kl: float = setting(0.7, "or their classes are this far from the data's in nats (needs train.eval_every)")
-    slow_patience: int = setting(12, "reports in a row for the last three: G takes its time to find its way there")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_share(self, "diversity", "neighbours", "modes")
-        least = max(1, self.patience)
-        require(self.slow_patience >= least, "slow_patience", self.slow_patience, f"an integer >= {least}")
-        require(self.class_kl > 0, "class_kl", self.class_kl, "a number > 0")
-
-
-@dataclass
-class OverfitSection(Thresholds):
-    """D estimates more divergence on the samples it trains on than on held-out ones: it knows them by heart."""
-
-    gap: float = setting(0.5, "difference of the two estimates, as a share of the ceiling, or of the estimate")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_share(self, "gap")
-
-
-@dataclass
-class OscillationSection(Thresholds):
-    """The balance of D and G swings to and fro instead of settling."""
-
-    patience: int = setting(20, "reports that are looked at; 0: never")
-    acts: bool = setting(False, ACTS)
-    swing: float = setting(0.2, "mean change of D's lead from one report to the next, of 2 at most")
-    turns: float = setting(0.5, "share of these changes that turn the one before around")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.swing > 0, "swing", self.swing, "a number > 0")
-        _require_share(self, "turns")
-
-
-@dataclass
-class RollbackSection:
-    """What diagnostics.on_alarm=rollback changes when the last good checkpoint comes back."""
-
-    times: int = setting(3, "rollbacks in a run, at most; after that an alarm stops it")
-    lr_g: float = setting(0.5, "factor on G's learning rate")
-    lr_d: float = setting(0.5, "factor on D's learning rate")
-    sigma: float = setting(0.0, "instance noise that is added to what there is")
-
-    def __post_init__(self) -> None:
-        require(self.times >= 1, "times", self.times, "an integer >= 1")
-        for key in ("lr_g", "lr_d"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a number > 0")
-        require(0 <= self.sigma < math.inf, "sigma", self.sigma, "a number >= 0")
-
-
-@dataclass
-class DiagnosticsSection:
-    """What is looked at beside training, and which figures raise an alarm."""
-
-    every: int = setting(1, "reports from one examination to the next; 0: none")
-    samples: int = setting(128, "samples that are looked at: real, held-out and generated ones each")
-    on_alarm: OnAlarm = setting(OnAlarm.warn, "warn, stop, or rollback to the last good checkpoint")
-    rollback: RollbackSection = field(default_factory=RollbackSection)
-    discriminator_too_strong: TooStrongSection = field(default_factory=TooStrongSection)
-    discriminator_too_weak: TooWeakSection = field(default_factory=TooWeakSection)
-    vanishing_gradient: VanishingSection = field(default_factory=VanishingSection)
-    mode_collapse: CollapseSection = field(default_factory=CollapseSection)
-    discriminator_overfits: OverfitSection = field(default_factory=OverfitSection)
-    oscillation: OscillationSection = field(default_factory=OscillationSection)
-
-    def __post_init__(self) -> None:
-        require(self.every >= 0, "every", self.every, "an integer >= 0 (0: none)")
-        require(self.samples >= 8, "samples", self.samples, "an integer >= 8")
-
-
 @dataclass
 class DeviceSection:
     """Where and in which number format to train; what ``auto`` chose is logged in one line."""
@@ -357,13 +206,6 @@ class Config:
         require(0 <= self.seed <= most, "seed", self.seed, f"an integer from 0 to {most}")
 
 
-# The alarms that have thresholds; the other one is non_finite.
-ALARMS = tuple(
-    item.name
-    for item in dataclasses.fields(DiagnosticsSection)
-    if isinstance(item.default_factory, type(Thresholds)) and issubclass(item.default_factory, Thresholds)
-)
-
 # What may change when a run is resumed: how long it goes on, what it writes, where it computes and finds its data.
 RESUMABLE_KEYS = (
     "train.steps",
@@ -385,16 +227,3 @@ def conf_dir() -> Path:
     """The folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
     packaged = Path(__file__).parent / "conf"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
-
-
-def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
-    """``(key, default, documentation)`` of every setting of a section and of the sections inside it."""
-    rows: list[tuple[str, str, str]] = []
-    for item in dataclasses.fields(section):
-        key = f"{prefix}{item.name}"
-        if item.default_factory is not dataclasses.MISSING:
-            rows += describe(type(item.default_factory()), f"{key}.")
-        elif item.metadata.get("doc") and item.type != "Any":
-            default = item.default.name if isinstance(item.default, Enum) else json.dumps(item.default)
-            rows.append((key, default, item.metadata["doc"]))
-    return rows

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from gan_cli import checkpoint
 from gan_cli.attended import Attended
-from gan_cli.config import DiagnosticsSection
 from gan_cli.diagnostics.doctor import Alarm
 from gan_cli.errors import DivergedError
 from gan_cli.protocols import Algorithm, Treatment
 from gan_cli.rundir import RunDirectory
+from gan_cli.thresholds import DiagnosticsSection
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from omegaconf import OmegaConf
 from gan_cli import __version__, build, checkpoint, learned, logs, loop, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.compose import Composition
-from gan_cli.config import OnAlarm
 from gan_cli.data_protocols import Density, Images
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import DivergedError, UserError
@@ -28,6 +27,7 @@ from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
 from gan_cli.telemetry import Telemetry
+from gan_cli.thresholds import OnAlarm
 
 logger = logging.getLogger(__name__)
 

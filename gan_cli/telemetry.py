@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from gan_cli import events, pictures
-from gan_cli.config import ALARMS
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
 from gan_cli.directions import direction
 from gan_cli.progress import Progress
 from gan_cli.protocols import Preview, Report
 from gan_cli.rundir import RunDirectory, writing
+from gan_cli.thresholds import ALARMS
 
 # The charts of TensorBoard's "Custom Scalars" page: one question each.
 CHARTS = {

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gan_cli import __version__
-from gan_cli.config import Config, conf_dir, describe
+from gan_cli.config import Config, conf_dir
+from gan_cli.settings import describe
 from tests.conftest import Command
 
 # Fails on any import of torch; -X importtime would only tell afterwards.

@@ -6,9 +6,8 @@ import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
+from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Sampler
@@ -41,41 +41,6 @@ from gan_cli.protocols import (
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8
-
-# The penalties, by name, that are due in one update of D.
-Due: TypeAlias = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one update looks at.
-
-    Attributes:
-        real: packs ``(N, *shape)``; None where only generated ones are looked at.
-        fake: packs ``(N, *shape)``.
-        labels: ``(N,)`` of both, or None.
-    """
-
-    real: Tensor | None
-    fake: Tensor
-    labels: Tensor | None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a game has come: the number of its latest update, D's updates and real batches so far."""
-
-    step: int = 0
-    updates_d: int = 0
-    batches: int = 0
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """What the latest updates of D and of G went along: a tensor for each parameter, or None for one without use."""
-
-    d: list[Tensor | None]
-    g: list[Tensor | None]
 
 
 class Adversarial:
@@ -388,13 +353,3 @@ class Adversarial:
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""
         self.sampler.close()
-
-
-def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
-    """Mean loss over the given share of samples, those that D takes for real most (Sinha et al. 2020, section 3).
-
-    A mask, not a selection: shapes stay the same whatever the share, and nothing waits for its value.
-    """
-    kept = (share * len(losses)).ceil()
-    rank = logits.detach().argsort(descending=True).argsort()
-    return torch.where(rank < kept, losses, 0.0).sum() / kept

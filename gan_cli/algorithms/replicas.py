@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
 
-from gan_cli.algorithms.adversarial import Adversarial, Gradients
+from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.rounds import Gradients
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Batch, Sampler
 from gan_cli.errors import ConfigError

@@ -9,8 +9,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from gan_cli.config import DiagnosticsSection
 from gan_cli.diagnostics.symptoms import Advice, Symptom, symptoms
+from gan_cli.thresholds import DiagnosticsSection
 
 NON_FINITE = "non_finite"
 # Where a learning rate is beyond all that is used, that of most GANs is the one to start from.
