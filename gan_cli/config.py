@@ -42,6 +42,21 @@ class DataPlacement(Enum):
     streamed = "streamed"
 
 
+class NonFinite(Enum):
+    """What a number that is not finite leads to."""
+
+    stop = "stop"
+    rollback = "rollback"
+    skip = "skip"
+
+
+class OnWriteError(Enum):
+    """What a file that cannot be written, for a full disk say, leads to."""
+
+    stop = "stop"
+    go_on = "go_on"
+
+
 class BackboneKind(Enum):
     """What generated and real samples are compared by; see ``backbones/``."""
 
@@ -63,6 +78,16 @@ class TrainSection:
     sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
     checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
+    max_minutes: float = setting(0.0, "end after so many minutes as a signal would end it, to be resumed; 0: no limit")
+    non_finite: NonFinite | None = setting(
+        None,
+        "a number that is not finite: stop, rollback to the last good checkpoint, or skip the update; null: rollback"
+        " with diagnostics.on_alarm=rollback, else stop",
+    )
+    on_write_error: OnWriteError = setting(
+        OnWriteError.stop, "a checkpoint, log or picture that cannot be written: stop, or go_on without it"
+    )
+    allow_changed_data: bool = setting(False, "resume although the data are not those the run began with")
     replicas: int = setting(1, "runs trained as one, with the seeds from `seed` on; for small networks")
     held_out: float = setting(
         0.05, "share of the data that is never trained on, to tell what D knows by heart; 0: none"
@@ -81,6 +106,7 @@ class TrainSection:
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
         require(self.eval_every >= 0, "eval_every", self.eval_every, "an integer >= 0 (0: no evaluations)")
+        require(0 <= self.max_minutes < math.inf, "max_minutes", self.max_minutes, "a number >= 0 (0: no limit)")
         require(0 <= self.held_out <= 0.5, "held_out", self.held_out, "a number from 0 to 0.5")
 
 
@@ -163,6 +189,8 @@ class DeviceSection:
     """Where and in which number format to train; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
+    index: int | str = setting("auto", "which GPU: its number, or auto: one that no other run of ours has taken")
+    sync_batch_norm: bool = setting(False, "with several processes: take batch norm's statistics over all of them")
     precision: Precision = setting(Precision.auto, "auto: bf16 where the hardware has it and the networks gain by it")
     tf32: bool = setting(True, "on GPUs, let fp32 matrix products round their factors to TF32")
     channels_last: bool | None = setting(None, "memory layout of images; null: where there are convolutions")
@@ -173,7 +201,17 @@ class DeviceSection:
     data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")
 
     def __post_init__(self) -> None:
+        allowed = "auto or an integer >= 0"
+        numbered = isinstance(self.index, int) and self.index >= 0
+        require(numbered or self.index == "auto", "index", self.index, allowed)
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1 or null")
+
+
+@dataclass
+class SweepSection:
+    """How the jobs of a sweep go together (``--multirun``)."""
+
+    fail_fast: bool = setting(False, "end the sweep at the first job that fails")
 
 
 @dataclass
@@ -192,6 +230,8 @@ class Config:
     train: TrainSection = field(default_factory=TrainSection)
     diagnostics: DiagnosticsSection = field(default_factory=DiagnosticsSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    sweep: SweepSection = field(default_factory=SweepSection)
+    objective: str | None = setting(None, "figure that a sweeper such as optuna improves, e.g. metrics/frechet")
     conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
     pac: int = setting(1, "samples that D judges as one (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
@@ -214,6 +254,12 @@ RESUMABLE_KEYS = (
     "train.eval_every",
     "train.checkpoint_every",
     "train.keep_checkpoints",
+    "train.max_minutes",
+    "train.non_finite",
+    "train.on_write_error",
+    "train.allow_changed_data",
+    "sweep",
+    "objective",
     "diagnostics",
     "evaluation",
     "device",
