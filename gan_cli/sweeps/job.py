@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import rundir
@@ -34,7 +35,8 @@ def job(config: DictConfig) -> float | None:
         SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
     """
     composition = Composition.of_job(config)
-    hydra = composition.hydra.hydra
+    # From Hydra's own copy, which knows what the name of the sweep's directory has come to; it is made anew elsewhere.
+    hydra = HydraConfig.get()
     ledger, made = Ledger(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
     if ledger.ended:
         _drop_if_empty(made)
