@@ -23,6 +23,7 @@ from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts
+from gan_cli.objective import require_among
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
@@ -119,7 +120,11 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
     config = plan.config
     if not config.train.eval_every:
         return None
-    return make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    if config.objective is not None and config.objective.startswith("metrics/"):
+        # What real samples score has the names of all figures, and is kept, so that it costs time only once.
+        require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])
+    return evaluator
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
