@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from gan_cli import launching
-from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir
+from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
 from gan_cli.errors import ConfigError, UserError, nearest
 from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
 from gan_cli.settings import describe
@@ -59,6 +59,13 @@ class Composition:
     def replicas(self) -> int:
         """How many runs are trained as one."""
         return int(OmegaConf.select(self.config, "train.replicas"))
+
+    @property
+    def extra_conf(self) -> Path | None:
+        """The folder of the user's own options that Hydra was told of (``--config-dir``)."""
+        sources = self.hydra.hydra.runtime.config_sources
+        given = [source.path for source in sources if source.provider == "command-line"]
+        return Path(given[0]) if given else None
 
     def replica(self, seed: int) -> Composition:
         """The composition of one of the runs that are trained as one, as if it were trained alone."""
@@ -139,6 +146,23 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
         if group in before.choices:
             _refuse_change(directory, group, before.choices[group], option)
     after = compose([*earlier, *overrides], extra_conf) if overrides else before
+    return Composition(_changed(directory, stored, before, after), after.hydra, [*earlier, *overrides])
+
+
+def gone_on(directory: RunDirectory, wanted: Composition) -> Composition:
+    """The composition of an earlier run, as it is stored, with what ``wanted``, the same run composed anew, changes.
+
+    Raises:
+        ConfigError: that would change what the run is.
+    """
+    earlier = directory.stored_overrides()
+    before = wanted if earlier == list(wanted.overrides) else compose(earlier, wanted.extra_conf)
+    config = _changed(directory, directory.stored_config(), before, wanted)
+    return Composition(config, wanted.hydra, wanted.overrides)
+
+
+def _changed(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
+    """The stored configuration with the differences between two compositions; ``ConfigError`` if they may not be."""
     config = stored.copy()
     old, new = _leaves(before.config), _leaves(after.config)
     for key in sorted(old.keys() | new.keys()):
@@ -148,13 +172,12 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
                 OmegaConf.update(config, key, new.get(key), force_add=True)
             except OmegaConfBaseException as error:
                 raise explained(error) from error
-    return Composition(config, after.hydra, [*earlier, *overrides])
+    return config
 
 
 def _refuse_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
     """Raise ``ConfigError`` if the key has another value now and is not one that may change."""
-    may_change = any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
-    if str(was) != str(wanted) and not may_change:
+    if str(was) != str(wanted) and not may_change(key):
         raise ConfigError(
             f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."
             f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
@@ -248,6 +271,7 @@ Usage:
   gan-train experiment=NAME                    a published protocol or a recipe of ours
   gan-train loss=jsd loss/penalty=[r1,r2]      penalties go with every loss, alone or together
   gan-train -m key=a,b seed=0,1 ...            one run for each combination
+  gan-train -m ... sweep.continue=SWEEP_DIR    the same command: go on with an earlier sweep
   gan-train resume=RUN_DIR [train.steps=N]     go on with an earlier run
   gan-train dry_run=true ...                   check everything, write nothing
   gan-train --config-dir DIR ...               with options of your own (docs/extending.md)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
 from gan_cli import __version__
-from gan_cli.errors import UserError
+from gan_cli.errors import UserError, as_user_error
 
 
 def leave(command: str, work: Callable[[], int]) -> NoReturn:
@@ -28,15 +28,12 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         status = work()
-    except UserError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        status = error.exit_status
-    except (MemoryError, RuntimeError) as error:
-        # torch says of some allocations in words alone that they failed.
-        if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
+    except (UserError, MemoryError, RuntimeError) as error:
+        told = as_user_error(error)
+        if told is None:
             raise
-        print(f"{command}: not enough memory for these sizes: {str(error).splitlines()[0]}", file=sys.stderr)
-        status = 2
+        print(f"{command}: {told}", file=sys.stderr)
+        status = told.exit_status
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         status = 130
