@@ -18,6 +18,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
+from gan_cli import launching
 from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
 from gan_cli.errors import ConfigError, UserError, nearest
 from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
@@ -27,6 +28,7 @@ from gan_cli.settings import describe
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)'")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
 TYPE_WORDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
+NO_INTERVALS = "BasicSweeper does not support sweep type"
 POSITIONS = ("full_key:", "object_type=", "reference_type=", "See http")
 
 
@@ -101,6 +103,7 @@ def register() -> list[str]:
     store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
+    launching.register()
     return made
 
 
@@ -224,10 +227,18 @@ def explained(error: BaseException) -> UserError:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
             return ConfigError(_explain_key(link))
     first = chain[0]
-    if isinstance(first, MissingConfigException) and first.missing_cfg_file and first.options is not None:
-        return ConfigError(_explain_option(first.missing_cfg_file, first.options))
+    if isinstance(first, MissingConfigException) and first.missing_cfg_file:
+        group, _, option = first.missing_cfg_file.rpartition("/plugin/")
+        if group:
+            return ConfigError(f"{group}={option} needs a plugin that is not installed: {launching.INSTALL}")
+        if first.options is not None:
+            return ConfigError(_explain_option(first.missing_cfg_file, first.options))
     if isinstance(first, OverrideParseException):
         return ConfigError(f"cannot read the override {first.override!r}: {_one_line(str(first))}")
+    if NO_INTERVALS in str(first):
+        return ConfigError(
+            "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
+        )
     ambiguous = AMBIGUOUS.match(str(first))
     if ambiguous:
         return ConfigError(

@@ -25,6 +25,7 @@ from gan_cli.errors import DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.objective import require_among
 from gan_cli.output import WriteErrors
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
@@ -167,7 +168,11 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
     config = plan.config
     if not config.train.eval_every:
         return None
-    return make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    if config.objective is not None and config.objective.startswith("metrics/"):
+        # What real samples score has the names of all figures, and is kept, so that it costs time only once.
+        require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])
+    return evaluator
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
@@ -207,7 +212,7 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
             run.saver.finish()  # before all else: who interrupts may not wait for the rest
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
-            outcome.step = run.sinks.step
+            outcome.step = run.sinks.step or step
             raise
         outcome.step, outcome.status = reached, "completed"
         if reached < cadence.steps:

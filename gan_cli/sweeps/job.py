@@ -11,11 +11,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import rundir
+from gan_cli import objective, rundir
 from gan_cli.compose import Composition, gone_on
 from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
 from gan_cli.rundir import RunDirectory
@@ -55,7 +56,19 @@ def job(config: DictConfig) -> float | None:
         sys.exit(status)
     if status and composition.config.sweep.fail_fast:
         ledger.end(place.label)
-    return None
+    return None if status or composition.dry_run else _objective_of(composition, place)
+
+
+def _objective_of(composition: Composition, place: Place) -> float | None:
+    """What a finished job made of its objective, the mean over runs that are trained as one; None: it has none."""
+    tag = composition.config.objective
+    if tag is None:
+        return None
+    try:
+        return fmean(objective.value(tag, run.stored_summary()) for run in standing(place.path).runs)
+    except ConfigError as error:
+        _tell(place, str(error))
+        return None
 
 
 def _held(composition: Composition, ledger: Ledger, place: Place) -> int:
