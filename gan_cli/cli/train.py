@@ -91,6 +91,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
 
     from gan_cli.compose import explained, register
     from gan_cli.config import conf_dir
+    from gan_cli.interrupts import leaving
     from gan_cli.sweeps.job import job
 
     if _resumed(arguments) is not None:
@@ -99,7 +100,8 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     made = register()
     task = job if multirun else _run
-    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)):
+    # A signal between two jobs ends the sweep as well.
+    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)), leaving():
         try:
             hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
