@@ -123,9 +123,12 @@ def _dry(arguments: Sequence[str], scratch: str) -> list[str]:
 
 @contextlib.contextmanager
 def _arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """Hydra reads the command line itself."""
+    """Hydra reads the command line itself, and wants flags before overrides."""
+    from gan_cli.sweeps import command
+
+    flags, overrides = command.parted(arguments)
     before = sys.argv
-    sys.argv = [before[0], *arguments]
+    sys.argv = [before[0], *flags, *overrides]
     try:
         yield
     finally:

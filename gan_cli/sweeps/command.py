@@ -77,14 +77,16 @@ class Command:
             raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
 
     def continued_by(self, typed: Command, sweep: Path) -> Command:
-        """This command with what ``typed``, the same one, may change; all of it where nothing was typed.
+        """This command with what ``typed``, the same one, may change; nothing else of it has to be typed again.
 
         Raises:
             ConfigError: it is not the same.
         """
-        if not typed.task and not typed.hydra:
-            return Command(self.task, tuple(item for item in self.hydra if key_of(item) != "hydra.mode"))
         was, now = (_jobs_of((*command.task, *command.hydra)) for command in (self, typed))
+        if not now:
+            again = [key_of(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
+            task, hydra = ([item for item in items if key_of(item) not in again] for items in (self.task, self.hydra))
+            return Command((*task, *typed.task), (*hydra, *typed.hydra))
         if sorted(was) != sorted(now):
             raise ConfigError(
                 f"{CONTINUE}={sweep}: the sweep began with another command: {_differences(was, now)}."
@@ -110,6 +112,12 @@ def taken(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return directory, others
 
 
+def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values, and overrides."""
+    overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
+    return [item for item in arguments if item not in overrides], overrides
+
+
 def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
     """The arguments for Hydra that continue a sweep.
 
@@ -120,8 +128,7 @@ def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: the directory is no sweep, or the command is another.
     """
-    typed = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
-    flags = [item for item in arguments if item not in typed]
+    flags, typed = parted(arguments)
     command = Command.of_sweep(sweep).continued_by(Command.typed(typed), sweep)
     hydra = [item for item in command.hydra if key_of(item) != "hydra.sweep.dir"]
     escaped = str(sweep.absolute()).replace("\\", "\\\\").replace("'", "\\'")
