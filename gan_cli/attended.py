@@ -26,6 +26,9 @@ class AlarmError(Exception):
         super().__init__(alarm.message)
         self.alarm = alarm
 
+    def __reduce__(self) -> tuple[type[AlarmError], tuple[Alarm]]:
+        return AlarmError, (self.alarm,)
+
 
 class Attended:
     """Telemetry whose reports pass a doctor.

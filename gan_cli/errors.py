@@ -32,6 +32,12 @@ class DivergedError(UserError):
     exit_status = 4
 
 
+class CompanionError(UserError):
+    """Another of the processes that train a run together has gone."""
+
+    exit_status = 1
+
+
 class InvalidValueError(ValueError):
     """A value out of its range, raised where the value lives; ``build`` adds the path of its section.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
-from gan_cli import __version__
+from gan_cli import __version__, torchrun
 from gan_cli.errors import UserError
 
 
@@ -29,7 +29,8 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
     try:
         status = work()
     except UserError as error:
-        print(f"{command}: {error}", file=sys.stderr)
+        if not torchrun.follows():  # the first process has said it
+            print(f"{command}: {error}", file=sys.stderr)
         status = error.exit_status
     except (MemoryError, RuntimeError) as error:
         # torch says of some allocations in words alone that they failed.
