@@ -47,7 +47,7 @@ GAMES = {
         "loss=wgan_gp",
     ],
 }
-STEPS = 4
+STEPS = 2
 
 
 def figures(overrides: list[str], group: Group) -> dict[str, float]:

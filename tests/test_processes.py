@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_cli.compose import register
 from gan_cli.processes import Alone
 from tests.companions import GAMES, figures, run_together, start_together
 from tests.conftest import Command
@@ -19,6 +20,7 @@ RUN = (
     "dataset=ring8",
     "architecture=mlp_small",
     "train.batch_size=32",
+    "optimizer/decay=none",
     "train.sample_every=0",
     "train.log_every=5",
     "train.checkpoint_every=10",
@@ -49,6 +51,7 @@ def wait_for_step(run: Path, step: int, limit: float = 60.0) -> None:
 def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
     status, said = run_together(2, "tests.companions", str(tmp_path / "found.json"))
     assert status == 0, said
+    register()
     found = json.loads((tmp_path / "found.json").read_text())
     for name, overrides in GAMES.items():
         for tag, expected in figures(overrides, Alone()).items():
@@ -56,7 +59,7 @@ def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
 
 
 def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Command, workplace: Path) -> None:
-    assert run_together(2, "gan_cli", *RUN, "train.steps=40", "hydra.run.dir=whole")[0] == 0
+    assert run_together(2, "gan_cli", *RUN, "train.steps=5", "hydra.run.dir=whole")[0] == 0
     process = start_together(2, "gan_cli", *RUN, "train.steps=100000", "hydra.run.dir=part")
     wait_for_step(Path("part"), 10)
     os.kill(process.pid, signal.SIGTERM)
@@ -81,7 +84,7 @@ def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Comma
     assert done.status == 0, done.err
     assert "1 processes go on where there were 2" in (alone / "train.log").read_text()
     assert lines(alone)[-1]["loss/d"] == pytest.approx(lines(Path("part"))[-1]["loss/d"], rel=1e-2)
-    assert [path.name for path in workplace.iterdir() if path.is_dir()].sort() == ["alone", "part", "whole"].sort()
+    assert sorted(path.name for path in workplace.iterdir()) == ["alone", "part", "whole"]
 
 
 def test_mistake_is_told_once_and_writes_nothing(workplace: Path) -> None:
