@@ -18,6 +18,7 @@ from gan_cli import __version__, build, checkpoint, learned, logs, loop, recover
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
+from gan_cli.config import Config, NonFinite
 from gan_cli.data_protocols import Density, Images
 from gan_cli.datasets.fingerprint import identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
@@ -173,7 +174,8 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
     """The sinks with the doctor that the plan asks for."""
     limits, objective = plan.config.diagnostics, plan.loss.objective
-    return Attended(telemetry, Doctor(limits, objective.divergence_name, objective.ceiling), limits.on_alarm)
+    doctor = Doctor(limits, objective.divergence_name, objective.ceiling, plan.config.non_finite)
+    return Attended(telemetry, doctor, limits.on_alarm)
 
 
 def whole(step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
     with _summarised(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
-        if step == 0 and run.plan.config.diagnostics.on_alarm is OnAlarm.rollback:
+        if step == 0 and _rolls_back(run.plan.config):
             run.save(0)  # so that there is always something to go back to
         try:
             reached = _trained(run, step, ending)
@@ -225,40 +227,58 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
 
 def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
     """Train, over rollbacks where they are configured; returns the step that was reached."""
-    sinks, limits = run.sinks, run.plan.config.diagnostics
+    sinks, config, begun = run.sinks, run.plan.config, step
+    limits = config.diagnostics
     while True:
         try:
             return loop.train(
                 run.algorithm,
                 sinks,
-                run.save,
-                run.plan.config.train,
+                recovery.guarded(run.algorithm, sinks, run.save),
+                config.train,
                 step,
                 lambda: interrupted() or sinks.stopping,
                 run.evaluate,
             )
         except AlarmError as error:
             run.saver.settle()  # checkpoints are going to be read
-            alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)
-            if limits.on_alarm is not OnAlarm.rollback:
-                raise recovery.diverged(alarm) from error
+            alarm = error.alarm
+            if alarm.name == NON_FINITE:
+                alarm = _located(run, alarm, error.since, interrupted)
+                if config.non_finite is not NonFinite.rollback:
+                    raise (recovery.diverged_again if begun else recovery.diverged)(alarm) from error
             sinks.telemetry.close()
             step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
             run.open(step)
             run.save(step)  # whoever resumes is to find the run as it goes on
 
 
-def _located(run: Run, alarm: Alarm) -> Alarm:
-    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it."""
+def _rolls_back(config: Config) -> bool:
+    """Whether any alarm leads to a rollback."""
+    return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
+
+
+def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
+    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it.
+
+    The state that it is found in is saved apart; the present one where the trouble does not come again.
+    """
     state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
     with contextlib.closing(build.assemble(plan)) as again:
-        culprit = recovery.first_not_finite(again, state, alarm.step)
-    if culprit is None:
-        return alarm
-    found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+        culprit = recovery.first_not_finite(again, state, range(since, alarm.step + 1), interrupted)
+        if culprit is not None:
+            found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+            apart = recovery.set_aside(run.directory, again, culprit.step)
+        else:
+            found = (
+                "the run was not played again to its end" if interrupted() else "it did not come again in the replay"
+            )
+            apart = recovery.set_aside(run.directory, run.algorithm, alarm.step)
+    if apart is not None:
+        found += f" (its state: {apart})"
     logger.warning(found)
     return run.sinks.doctor.add(alarm, found)
 

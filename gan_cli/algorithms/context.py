@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
+from gan_cli.algorithms.soundness import Lookout, Soundness
 from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
 from gan_cli.protocols import FloatArray, IntArray
@@ -46,6 +48,7 @@ class Context:
         watch: is told of the parts of a step: data, G, D, optimizer.
         lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
         streams: name -> random stream; None: those of the seed.
+        soundness: makes what watches over updates, on a device.
     """
 
     shape: tuple[int, ...]
@@ -66,6 +69,7 @@ class Context:
     watch: Watch = unwatched
     lanes: int = 1
     streams: Mapping[str, Stream] | None = None
+    soundness: Callable[[torch.device], Soundness] = Lookout
 
     def stream(self, name: str) -> Stream:
         """The random stream of that name."""
