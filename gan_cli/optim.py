@@ -162,6 +162,11 @@ class ScheduledOptimizer:
         # What is not among the inputs neither computes nor keeps a gradient: D's weights in G's update, and samples.
         torch.autograd.backward(loss, inputs=self.parameters)
 
+    @property
+    def gradients(self) -> list[Tensor]:
+        """Of the parameters that have one."""
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
     def step(self, unsound: Tensor | None = None) -> None:
         """One step along the gradient; none where ``unsound``, 0-dimensional float32 on the device, is not 0."""
         # What torch.amp.GradScaler tells a fused optimizer by: its kernels change nothing then, its count stays.

@@ -40,7 +40,7 @@ class Soundness(Protocol):
         Args:
             side: ``D`` or ``G``.
             optimizer: of that network, after ``differentiate``.
-            loss: 0-dimensional.
+            loss: 0-dimensional, detached; the same in all processes.
 
         Returns:
             Whether it was made, a 0-dimensional boolean on the device; None: it was, whatever comes of it.
@@ -93,7 +93,7 @@ class Lookout:
 
     def take(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         """Look at the loss, one launch, and make the update."""
-        self._losses.add_(loss.detach(), alpha=0)
+        self._losses.add_(loss, alpha=0)
         optimizer.step()
 
     def put_back(self, tensors: Sequence[Tensor], kept: Sequence[Tensor], made: Tensor | None) -> None:
@@ -151,10 +151,9 @@ class Sparing:
     @torch.no_grad()
     def take(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
         """Look at the loss and once at all gradients; the optimizer's own kernels leave the update out."""
-        gradients = [parameter.grad for parameter in optimizer.parameters if parameter.grad is not None]
-        unsound = loss.detach().isfinite().logical_not_().float()
+        unsound = loss.isfinite().logical_not_().float()
         # What torch.amp.GradScaler looks with: one launch for all of them on a GPU. They are multiplied by 1.
-        torch._amp_foreach_non_finite_check_and_unscale_(gradients, unsound, self._one)
+        torch._amp_foreach_non_finite_check_and_unscale_(optimizer.gradients, unsound, self._one)
         optimizer.step(unsound)
         bad = unsound != 0
         updates, left_out, in_a_row, since = self._of[side]
