@@ -19,6 +19,7 @@ from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
+from gan_cli.config import Config, NonFinite
 from gan_cli.data_protocols import Density, Images
 from gan_cli.datasets.fingerprint import identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
@@ -107,9 +108,10 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
 def _planned(composition: Composition, group: Group) -> build.Plan:
     """The plan, if so many processes can carry it out; raises ``ConfigError`` if not."""
     plan = build.plan(composition.config)
-    if group.size > 1 and plan.config.diagnostics.on_alarm is OnAlarm.rollback:
+    if group.size > 1 and _rolls_back(plan.config):
         raise ConfigError(
-            "diagnostics.on_alarm: expected warn or stop with several processes, got rollback: resume goes back"
+            "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"
+            " resume=DIR goes back to the last checkpoint"
         )
     return plan
 
@@ -149,7 +151,13 @@ def _follow(plan: build.Plan, algorithm: Algorithm, group: Group, step: int, int
         group.of_first(nobody)
 
     asked, told = group.agreed(interrupted), Companions(None, group)
-    loop.train(algorithm, told, save, plan.config.train, step, lambda: asked() or told.stopping, evaluate)
+    guarded = recovery.guarded(algorithm, told, save)
+    try:
+        loop.train(algorithm, told, guarded, plan.config.train, step, lambda: asked() or told.stopping, evaluate)
+    except AlarmError as error:
+        if error.alarm.name == NON_FINITE and group.of_first(nobody):
+            recovery.state_apart(algorithm, step)  # this process's part of what the first one sets aside
+        raise recovery.diverged(error.alarm) from error
     return max(group.of_each(interrupted.exit_status))
 
 
@@ -244,7 +252,8 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
     """The sinks with the doctor that the plan asks for."""
     limits, objective = plan.config.diagnostics, plan.loss.objective
-    return Attended(telemetry, Doctor(limits, objective.divergence_name, objective.ceiling), limits.on_alarm)
+    doctor = Doctor(limits, objective.divergence_name, objective.ceiling, plan.config.non_finite)
+    return Attended(telemetry, doctor, limits.on_alarm)
 
 
 def whole(
@@ -276,14 +285,14 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
     with _summarised(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
-        if step == 0 and run.plan.config.diagnostics.on_alarm is OnAlarm.rollback:
+        if step == 0 and _rolls_back(run.plan.config):
             run.save(0)  # so that there is always something to go back to
         try:
             reached = _trained(run, step, ending)
             run.saver.finish()  # before all else: who interrupts may not wait for the rest
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
-            outcome.step = run.sinks.step
+            outcome.step = run.sinks.step or step
             raise
         outcome.step, outcome.status = reached, "completed"
         if reached < cadence.steps:
@@ -302,41 +311,59 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
 
 def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
     """Train, over rollbacks where they are configured; returns the step that was reached."""
-    sinks, limits = run.sinks, run.plan.config.diagnostics
-    told = Companions(sinks, run.group)
+    sinks, config, begun = run.sinks, run.plan.config, step
+    limits, told = config.diagnostics, Companions(sinks, run.group)
     while True:
         try:
             return loop.train(
                 run.algorithm,
                 told,
-                run.save,
-                run.plan.config.train,
+                recovery.guarded(run.algorithm, told, run.save),
+                config.train,
                 step,
                 lambda: interrupted() or told.stopping,
                 run.evaluate,
             )
         except AlarmError as error:
             run.saver.settle()  # checkpoints are going to be read
-            alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)
-            if limits.on_alarm is not OnAlarm.rollback:
-                raise recovery.diverged(alarm) from error
+            alarm = error.alarm
+            if alarm.name == NON_FINITE:
+                alarm = _located(run, alarm, error.since, interrupted)
+                if config.non_finite is not NonFinite.rollback:
+                    raise (recovery.diverged_again if begun else recovery.diverged)(alarm) from error
             sinks.telemetry.close()
             step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
             run.open(step)
             run.save(step)  # whoever resumes is to find the run as it goes on
 
 
-def _located(run: Run, alarm: Alarm) -> Alarm:
-    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it."""
+def _rolls_back(config: Config) -> bool:
+    """Whether any alarm leads to a rollback."""
+    return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
+
+
+def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
+    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it.
+
+    The state that it is found in is saved apart; the present one where the trouble does not come again.
+    """
     state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
     with contextlib.closing(build.assemble(plan)) as again:
-        culprit = recovery.first_not_finite(again, state, alarm.step)
-    if culprit is None:
-        return alarm
-    found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+        culprit = recovery.first_not_finite(again, state, range(since, alarm.step + 1), interrupted)
+        if not run.group.of_first(lambda: culprit is None):
+            assert culprit is not None
+            found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+            apart = recovery.set_aside(run.directory, again, culprit.step)
+        else:
+            found = (
+                "the run was not played again to its end" if interrupted() else "it did not come again in the replay"
+            )
+            apart = recovery.set_aside(run.directory, run.algorithm, alarm.step)
+    if apart is not None:
+        found += f" (its state: {apart})"
     logger.warning(found)
     return run.sinks.doctor.add(alarm, found)
 
