@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from tests.soak.sabotage import NOTHING, Sabotage
 
@@ -45,17 +47,25 @@ class Child:
     """A process that trains."""
 
     process: subprocess.Popen[str]
+    stderr: IO[str]
     began: float
+
+    def said(self) -> str:
+        """What it has said on stderr so far."""
+        return os.pread(self.stderr.fileno(), 2**20, 0).decode()
 
     def ended(self) -> Ended:
         """Wait for its end."""
         try:
-            _, err = self.process.communicate(timeout=PATIENCE)
+            status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, err = self.process.communicate()
-            raise AssertionError(f"no end after {PATIENCE:.0f} s:\n{err}") from None
-        return Ended(self.process.returncode, err, time.monotonic() - self.began)
+            self.process.wait()
+            raise AssertionError(f"no end after {PATIENCE:.0f} s:\n{self.said()}") from None
+        finally:
+            for stream in filter(None, (self.process.stdin, self.process.stdout)):
+                stream.close()
+        return Ended(status, self.said(), time.monotonic() - self.began)
 
     def alive(self) -> bool:
         """Whether it still runs."""
@@ -72,11 +82,25 @@ def start(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) 
         "PYTHONPATH": str(ROOT),  # whatever gan_cli is installed, this one is meant
         "NO_PROXY": "*",  # downloads come from this machine
     }
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, env=environment, stdin=pipe if sabotage.together else None, stdout=pipe, stderr=pipe, text=True
-    )
-    return Child(process, time.monotonic())
+    stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe would make the child wait for its reader
+    began, pipe = time.monotonic(), subprocess.PIPE if sabotage.together else None
+    silent = pipe or subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=silent, stderr=stderr, text=True)
+    return Child(process, stderr, began)
+
+
+def together(arguments: Sequence[tuple[str, ...]], data: Path, sabotages: Sequence[Sabotage]) -> list[Ended]:
+    """Several that begin their work in the same moment, all imports done."""
+    children = [
+        start(own, data, replace(sabotage, together=True)) for own, sabotage in zip(arguments, sabotages, strict=True)
+    ]
+    for child in children:
+        assert child.process.stdout is not None
+        assert child.process.stdout.readline() == "ready\n", child.ended().err
+    for child in children:
+        assert child.process.stdin is not None
+        child.process.stdin.close()
+    return [child.ended() for child in children]
 
 
 def train(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Ended:
