@@ -67,6 +67,11 @@ class Child:
                 stream.close()
         return Ended(status, self.said(), time.monotonic() - self.began)
 
+    def release(self) -> None:
+        """Let a child go that waits."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def alive(self) -> bool:
         """Whether it still runs."""
         return self.process.poll() is None
@@ -83,24 +88,18 @@ def start(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) 
         "NO_PROXY": "*",  # downloads come from this machine
     }
     stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe would make the child wait for its reader
-    began, pipe = time.monotonic(), subprocess.PIPE if sabotage.together else None
+    began, pipe = time.monotonic(), subprocess.PIPE if sabotage.waits else None
     silent = pipe or subprocess.DEVNULL
     process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=silent, stderr=stderr, text=True)
     return Child(process, stderr, began)
 
 
-def together(arguments: Sequence[tuple[str, ...]], data: Path, sabotages: Sequence[Sabotage]) -> list[Ended]:
-    """Several that begin their work in the same moment, all imports done."""
-    children = [
-        start(own, data, replace(sabotage, together=True)) for own, sabotage in zip(arguments, sabotages, strict=True)
-    ]
-    for child in children:
-        assert child.process.stdout is not None
-        assert child.process.stdout.readline() == "ready\n", child.ended().err
-    for child in children:
-        assert child.process.stdin is not None
-        child.process.stdin.close()
-    return [child.ended() for child in children]
+def ready(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Child:
+    """The same, with all imports done; it begins when it is released."""
+    child = start(arguments, data, replace(sabotage, waits=True))
+    assert child.process.stdout is not None
+    assert child.process.stdout.readline() == "ready\n", child.ended().err
+    return child
 
 
 def train(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Ended:

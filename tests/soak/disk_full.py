@@ -1,4 +1,4 @@
-"""A disk that is full when a checkpoint, a log or a picture is due: told in a line, nothing lost, and the run goes on."""
+"""A disk that is full when a checkpoint, a log or a picture is due: told in a line, nothing lost, and no half files."""
 
 from __future__ import annotations
 

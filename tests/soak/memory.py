@@ -68,8 +68,8 @@ def soak(place: Path, steps: int = 10_000, most: float = 5.0, arguments: tuple[s
     """Raise AssertionError where more than ``most`` MiB, a file or a thread have come to be held."""
     found = growth(place, steps, arguments)
     said = (
-        f"from step {steps // 5} to {steps}: {found.resident:+.2f} MiB of memory, {found.allocated:+.2f} MiB on the GPU,"
-        f" {found.files:+d} open files, {found.threads:+d} threads"
+        f"from step {steps // 5} to {steps}: {found.resident:+.2f} MiB of memory,"
+        f" {found.allocated:+.2f} MiB on the GPU, {found.files:+d} open files, {found.threads:+d} threads"
     )
     assert max(found.resident, found.allocated) < most, said
     assert found.files <= 0, said

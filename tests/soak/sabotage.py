@@ -42,7 +42,7 @@ class Sabotage:
         jumps: of the wall clock.
         watch: file that gets a line of JSON for each report: memory, open files, threads; empty: none.
         checksums: of MNIST's files, in place of the true ones, so that there can be a small MNIST.
-        together: say ``ready`` on stdout once all is imported, and go on when stdin ends.
+        waits: say ``ready`` on stdout once all is imported, and go on when stdin ends.
     """
 
     kill_in_write: Aim | None = None
@@ -50,7 +50,7 @@ class Sabotage:
     jumps: tuple[Jump, ...] = ()
     watch: str = ""
     checksums: dict[str, str] = field(default_factory=dict)
-    together: bool = False
+    waits: bool = False
 
     def as_json(self) -> str:
         """For a command line."""

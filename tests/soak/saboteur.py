@@ -40,7 +40,7 @@ def main() -> None:
         from gan_cli.datasets.mnist import Mnist
 
         Mnist.checksums = sabotage.checksums
-    if sabotage.together:
+    if sabotage.waits:
         import gan_cli.run  # noqa: F401 - what takes long
 
         print("ready", flush=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.soak import recipes
-from tests.soak.children import KILLED, Ended, together
+from tests.soak.children import KILLED, Ended, ready, wait_for
 from tests.soak.equality import same_run
 from tests.soak.sabotage import NOTHING, Aim, Sabotage
 
@@ -56,7 +56,7 @@ def caches(pictures: Path, mirror: str) -> tuple[Cache, ...]:
 
 
 def soak(place: Path, processes: int = 10) -> str:
-    """Raise AssertionError unless all complete, equal, with one cache; once undisturbed, once with one of them killed."""
+    """Raise AssertionError unless all complete, equal, with one cache; then with one of them killed as it builds."""
     pictures = recipes.make_pictures(place / "pictures")
     told = []
     with recipes.mirror(recipes.small_mnist()) as mirror:
@@ -75,8 +75,17 @@ def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
     """Start all, look at what they leave; returns how many of them were making the cache."""
     runs = [here / f"run_{number}" for number in range(processes)]
     sabotages = [cache.victim] * victims + [cache.sabotage] * (processes - victims)
-    arguments = [(*cache.arguments, *SHORTER, f"hydra.run.dir={run}") for run in runs]
-    ended = together(arguments, here / "data", sabotages)
+    data = here / "data"
+    children = [
+        ready((*cache.arguments, *SHORTER, f"hydra.run.dir={run}"), data, sabotage)
+        for run, sabotage in zip(runs, sabotages, strict=True)
+    ]
+    for child in children[:victims]:
+        child.release()
+        wait_for(lambda: bool(_partial(data)) or not child.alive(), child)
+    for child in children[victims:]:
+        child.release()
+    ended = [child.ended() for child in children]
     for one in ended[:victims]:
         assert one.status == KILLED, f"{cache.said}: not killed, status {one.status}:\n{one.err}"
     for one in ended[victims:]:
