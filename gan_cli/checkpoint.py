@@ -9,13 +9,14 @@ import pickle
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gan_cli.errors import ConfigError, OutputError
+from gan_cli.output import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,11 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     path = folder / f"step_{step:08d}.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary, temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        with _replacing(folder / LAST) as temporary:
+        with replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
         _synchronise(folder)
         for old in [other for other in _numbered(folder) if other != path][keep - 1 :]:
@@ -137,19 +138,6 @@ def _step(path: Path) -> int:
     match = NAME.fullmatch(path.name)
     assert match is not None
     return int(match[1])
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place at the end, or vanishes on an error."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # left behind by a process that was killed
-    try:
-        yield temporary
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -23,6 +23,7 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from gan_cli.output import AppendedFile
 from gan_cli.protocols import FloatArray
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
@@ -31,31 +32,46 @@ BUCKETS = 30  # as many as TensorBoard's own histograms have, and as its pages s
 
 
 class EventFile:
-    """A new event file in a run directory. Every record is a single event, whatever number of values it holds."""
+    """A new event file in a run directory. Every record is a single event, whatever number of values it holds.
+
+    Records are whole or not there: TensorBoard reads nothing behind one that is torn.
+    """
 
     def __init__(self, directory: Path, purge_step: int = 0) -> None:
         """Begin the file; of what older ones say of ``purge_step`` and later, TensorBoard is to show nothing."""
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.0"
-        self._file = (directory / name).open("ab")
+        name = f"events.out.tfevents.{_second(directory):010d}.{socket.gethostname()}.{os.getpid()}.0"
+        self.path = directory / name
+        self._file = AppendedFile(self.path)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if purge_step:
             self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, values: Sequence[Value], step: int = 0) -> None:
-        """Write what there is to say of a step."""
+        """Write what there is to say of a step; raises ``OSError``."""
         self._write(step=step, summary=Summary(value=values))
 
     def _write(self, **content: Any) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
-    def flush(self) -> None:
-        """Hand everything so far to the system."""
-        self._file.flush()
+    def synchronise(self) -> None:
+        """Make everything so far last through a power cut; waits for the disk."""
+        self._file.synchronise()
 
     def close(self) -> None:
-        """Flush and close the file."""
+        """Close the file."""
         self._file.close()
+
+
+def _second(directory: Path) -> int:
+    """The second that a new event file is to carry in its name: the present one, or one later than all there are.
+
+    TensorBoard reads the files of a run in the order of their names. A run may be resumed in the very second it was
+    begun in, or after the clock was set back.
+    """
+    seconds = (file.name.split(".")[3] for file in directory.glob("events.out.tfevents.*.*"))
+    newest = max((int(second) for second in seconds if second.isdecimal()), default=0)
+    return max(int(time.time()), newest + 1)
 
 
 def scalar(tag: str, number: float, note: str = "") -> Value:

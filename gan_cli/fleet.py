@@ -8,21 +8,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
-from gan_cli import build, checkpoint, logs, loop, recovery, run, rundir
+from gan_cli import build, logs, loop, recovery, rundir
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
+from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
+from gan_cli.datasets.fingerprint import identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.interrupts import Interrupts
+from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.output import WriteErrors
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols import Preview, Report
-from gan_cli.run import Outcome
+from gan_cli.run import Outcome, Run, attended, evaluator_of, finish
 from gan_cli.rundir import RunDirectory
 from gan_cli.telemetry import Telemetry
 
@@ -34,20 +37,26 @@ class Member:
     """One of the runs.
 
     Attributes:
-        composition: its own, as if it were trained alone.
+        run: all that belongs to it, as if it were trained alone.
         algorithm: what is trained.
-        directory: where it writes.
         progress: keeps its latest figures.
-        sinks: where it writes, and the doctor that looks at it.
         outcome: how it ended, or that it has not yet.
     """
 
-    composition: Composition
+    run: Run
     algorithm: Adversarial
-    directory: RunDirectory
     progress: Overheard
-    sinks: Attended
     outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def directory(self) -> RunDirectory:
+        """Where it writes."""
+        return self.run.directory
+
+    @property
+    def sinks(self) -> Attended:
+        """Where it writes, and the doctor that looks at it."""
+        return self.run.sinks
 
     @property
     def goes_on(self) -> bool:
@@ -57,43 +66,74 @@ class Member:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
-    with logs.console() as kept:
+    with logs.console() as kept, leaving():
         plan = build.plan(composition.config)
         source = plan.dataset.load()
-        evaluator = run.evaluator_of(plan, source)
+        data = identity(source)
+        evaluator = evaluator_of(plan, source)
         replicas = build.assemble_replicas(plan, source)
-        with contextlib.closing(replicas), contextlib.ExitStack() as open_files:
-            members = [_member(plan, composition, algorithm, wanted) for algorithm in replicas.runs]
+        # Checkpoints of all runs are written by one thread, and fail as one.
+        saver = BackgroundWriter(WriteErrors(plan.config.train.on_write_error), wanted)
+        with contextlib.closing(replicas), Interrupts() as interrupted, contextlib.ExitStack() as open_files:
+            members = [_member(plan, composition, algorithm, wanted, saver, data) for algorithm in replicas.runs]
             for member in members:
                 open_files.enter_context(member.directory.locked())
-            open_files.enter_context(logs.copied_to([member.directory for member in members], kept))
-            return _train(plan, replicas, members, evaluator)
+            open_files.enter_context(logs.copied_to({each.directory: each.run.errors for each in members}, kept))
+            return _train(replicas, members, saver, evaluator, interrupted)
 
 
-def _member(plan: build.Plan, composition: Composition, algorithm: Adversarial, wanted: Path) -> Member:
+def _member(
+    plan: build.Plan,
+    composition: Composition,
+    algorithm: Adversarial,
+    wanted: Path,
+    saver: BackgroundWriter,
+    data: dict[str, Any] | None,
+) -> Member:
     alone = composition.replica(algorithm.context.seed)
     directory = rundir.claim(wanted / f"seed_{algorithm.context.seed}")
     directory.describe(alone.config, alone.hydra.hydra, alone.overrides)
-    progress = Overheard()
-    sinks = run.attended(plan, Telemetry(directory, progress))
-    return Member(alone, algorithm, directory, progress, sinks)
+    progress, errors = Overheard(), WriteErrors(plan.config.train.on_write_error)
+    sinks = attended(plan, Telemetry(directory, progress, errors))
+    return Member(Run(plan, alone, algorithm, directory, sinks, errors, saver, data), algorithm, progress)
 
 
-def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member], evaluator: Evaluator | None) -> int:
-    cadence = plan.config.train
+def _train(
+    replicas: Replicas,
+    members: Sequence[Member],
+    saver: BackgroundWriter,
+    evaluator: Evaluator | None,
+    interrupted: Interrupts,
+) -> int:
+    cadence = members[0].run.plan.config.train
     sinks = _FleetSinks(members, evaluator, Console(cadence.steps, torch.get_num_threads()))
+    over = deadline(cadence.max_minutes)
 
     def save(step: int) -> None:
-        for member, state in zip(members, replicas.states(), strict=True):
-            if member.goes_on:
-                member.sinks.telemetry.flush()
-                whole = run.whole(step, state, member.sinks)
-                checkpoint.save(member.directory.checkpoints, step, whole, cadence.keep_checkpoints)
+        saver.settle()  # one at a time
+        writes = [
+            member.run.written(step, state)
+            for member, state in zip(members, replicas.states(), strict=True)
+            if member.goes_on
+        ]
 
-    with Interrupts() as interrupted, _summarised(plan, members), contextlib.closing(sinks):
+        def write() -> None:
+            for each in writes:
+                each()
+
+        saver.begin(write)
+
+    def ending() -> bool:
+        saver.check()
+        for member in members:
+            member.run.errors.check()
+        return interrupted() or over()
+
+    with _summarised(members, saver), contextlib.closing(sinks):
         sinks.open()
         logger.info("training %d runs as one in %s", len(members), members[0].directory.path.parent)
-        step = loop.train(replicas, sinks, save, cadence, 0, interrupted, sinks.evaluate)
+        step = loop.train(replicas, sinks, save, cadence, 0, ending, sinks.evaluate)
+        saver.finish()
         completed = step >= cadence.steps
         for member in members:
             member.outcome.step = step
@@ -104,7 +144,9 @@ def _train(plan: build.Plan, replicas: Replicas, members: Sequence[Member], eval
         logger.info("%s at step %d", "completed" if completed else "interrupted", step)
         if diverged:
             logger.warning("%d of %d runs diverged", diverged, len(members))
-        return interrupted.exit_status if not completed else DivergedError.exit_status if diverged else 0
+        if not completed and not interrupted():
+            logger.info("train.max_minutes=%g is over: resume=DIR goes on with one run", cadence.max_minutes)
+        return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
 
 
 class _FleetSinks:
@@ -118,8 +160,7 @@ class _FleetSinks:
     def open(self) -> None:
         """Open all sinks."""
         for member in self._members:
-            config = OmegaConf.to_yaml(member.composition.config)
-            member.sinks.telemetry.open(0, run.choices(member.composition), config)
+            member.run.open(0)
         self._console.open(0)
 
     def advance(self) -> None:
@@ -163,19 +204,17 @@ class _FleetSinks:
 
 
 @contextlib.contextmanager
-def _summarised(plan: build.Plan, members: Sequence[Member]) -> Iterator[None]:
+def _summarised(members: Sequence[Member], saver: BackgroundWriter) -> Iterator[None]:
     """Close all sinks and write every ``summary.json`` at the end, whatever the end is."""
     try:
         yield
     except BaseException:
+        saver.close()
         # The first error is the one to tell.
         for member in members:
             with contextlib.suppress(UserError):
-                _finish(plan, member)
+                finish(member.run, member.outcome)
         raise
+    saver.close()
     for member in members:
-        _finish(plan, member)
-
-
-def _finish(plan: build.Plan, member: Member) -> None:
-    run.finish(run.Run(plan, member.composition, member.algorithm, member.directory, member.sinks), member.outcome)
+        finish(member.run, member.outcome)

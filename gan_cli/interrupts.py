@@ -1,23 +1,36 @@
-"""SIGINT and SIGTERM as a wish that the training loop grants at the end of a step."""
+"""What ends a run before its last step: signals, and a limit of time. The training loop grants both after a step."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 logger = logging.getLogger(__name__)
 
+Handler: TypeAlias = Any  # of a signal: a function, one of signal.Handlers, or None where it is not Python's
+
+NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# Means nothing unless somebody in this process has given it a meaning: submitit's wish to requeue, for one.
+NOTED_IF_HANDLED = (signal.SIGUSR2,)
+
 
 class Interrupts:
-    """While entered, the first signal is noted and a second SIGINT ends the process at once."""
+    """While entered, a first signal is noted, and a second SIGINT ends the process at once.
+
+    A handler that somebody else had installed before is called with the signal at the end, if there is no error: by
+    then everything is written, and it may well end the process.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Handler] = {}
 
     def __call__(self) -> bool:
         """Whether there was a signal."""
@@ -25,14 +38,18 @@ class Interrupts:
 
     @property
     def exit_status(self) -> int:
-        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0: there was none."""
         return 0 if self.received is None else 128 + self.received
 
     def __enter__(self) -> Interrupts:
         # Python only lets the main thread handle signals; a run in another one is stopped by its owner.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in (*NOTED, *NOTED_IF_HANDLED):
+                before = signal.getsignal(number)
+                # A handler that is not Python's could not be put back.
+                if before is not None and (number in NOTED or _somebodys(before)):
+                    self._before[number] = before
+                    signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -40,10 +57,56 @@ class Interrupts:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if kind is None and self.received is not None and _somebodys(self._before[self.received]):
+            logger.info("%s: handed on", signal.Signals(self.received).name)
+            self._before[self.received](self.received, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
             # At once means at once: no clean-up that could hang. Files that matter are only ever renamed into place.
             os._exit(128 + number)
         self.received = number
-        logger.info("%s: saving a checkpoint after this step, then leaving", signal.Signals(number).name)
+        _say(number, "saving a checkpoint after this step, then leaving")
+
+
+@contextlib.contextmanager
+def leaving() -> Iterator[None]:
+    """For the time before there is anything to save: SIGTERM and SIGUSR1 leave as SIGINT does.
+
+    They unwind the process instead of ending it on the spot, so that half-written caches and downloads are removed.
+    Where somebody else handles them, that is left to them.
+    """
+    numbers: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        numbers = [each for each in NOTED if signal.getsignal(each) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def deadline(minutes: float) -> Callable[[], bool]:
+    """Whether so many minutes have passed since this call, whatever the clock on the wall says; 0: never."""
+    if not minutes:
+        return lambda: False
+    end = time.monotonic() + 60 * minutes
+    return lambda: time.monotonic() >= end
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    _say(number, "leaving; there is nothing to save yet")
+    raise SystemExit(128 + number)
+
+
+def _somebodys(handler: Handler) -> bool:
+    """Whether a handler was installed by other code, rather than by Python or this module."""
+    return callable(handler) and handler not in (signal.default_int_handler, _leave, *signal.Handlers)
+
+
+def _say(number: int, what: str) -> None:
+    # Not through the log: its streams do not allow to be interrupted by themselves.
+    with contextlib.suppress(OSError):
+        os.write(2, f"{signal.Signals(number).name}: {what}\n".encode())

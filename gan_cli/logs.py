@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from logging.handlers import MemoryHandler
+from pathlib import Path
 
 from tqdm import tqdm
 
+from gan_cli.output import AppendedFile, WriteErrors
 from gan_cli.rundir import RunDirectory, writing
 
 ROOT = logging.getLogger("gan_cli")
@@ -20,10 +22,30 @@ class _Console(logging.Handler):
     """Lines on stderr that do not tear a progress bar; where there is a bar, progress needs no lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A reader that has gone (`2>&1 | head`) must not take the training with it.
-        with contextlib.suppress(BrokenPipeError):
+        # A reader that has gone (`2>&1 | head`), or a full disk (`2>log`), must not take the training with it.
+        with contextlib.suppress(OSError):
             if record.name != PROGRESS or not sys.stderr.isatty():
                 tqdm.write(self.format(record), file=sys.stderr)
+
+
+class _LogFile(logging.Handler):
+    """A run's log. A line that cannot be written is missing from it; whether the run goes on is not decided here."""
+
+    def __init__(self, path: Path, errors: WriteErrors) -> None:
+        super().__init__()
+        self._path = path
+        self._errors = errors
+        self._file = AppendedFile(path)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._errors.deferred("train.log", self._path):
+            self._file.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+    def close(self) -> None:
+        with self._errors.deferred("train.log", self._path):
+            self._file.close()
+        super().close()
 
 
 @contextlib.contextmanager
@@ -46,17 +68,20 @@ def console() -> Iterator[MemoryHandler]:
 
 
 @contextlib.contextmanager
-def copied_to(directories: Sequence[RunDirectory], kept: MemoryHandler) -> Iterator[None]:
+def copied_to(logs: Mapping[RunDirectory, WriteErrors], kept: MemoryHandler) -> Iterator[None]:
     """Append what was said so far, and what is said from now on, to the log of each run directory.
 
+    Args:
+        logs: what comes of a log that cannot be written, for each run directory.
+        kept: what was said so far.
+
     Raises:
-        OutputError: a log cannot be written.
+        OutputError: a log cannot be opened.
     """
     with contextlib.ExitStack() as opened:
-        for directory in directories:
+        for directory, errors in logs.items():
             with writing(directory.log):
-                file = opened.enter_context(contextlib.closing(logging.FileHandler(directory.log)))
-            file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+                file = opened.enter_context(contextlib.closing(_LogFile(directory.log, errors)))
             for record in kept.buffer:
                 file.handle(record)
             ROOT.addHandler(file)

@@ -66,6 +66,7 @@ def train(
     A checkpoint holds the state right after an update, *before* anything of its step is reported. A resumed run
     therefore reports that step first (again, if the earlier process came to it), and neither loses nor doubles one.
     The last step is always reported, due or not; a run that is resumed to go on takes an undue report back.
+    Evaluations, which may take long, are left out where a run is interrupted.
 
     Args:
         algorithm: what to train.
@@ -82,7 +83,8 @@ def train(
             telemetry.log(step, algorithm.report(), algorithm.images_seen)
         if cadence.sample_every and (last or step % cadence.sample_every == 0):
             telemetry.show(step, algorithm.preview())
-        if cadence.eval_every and step > 0 and (last or step % cadence.eval_every == 0):
+        # Whoever interrupts a run does not want to wait for what the resumed one says anyway.
+        if cadence.eval_every and step > 0 and (step >= cadence.steps or (not last and step % cadence.eval_every == 0)):
             evaluate(step)
 
     stopping = step >= cadence.steps

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from gan_cli.output import replacing
 from gan_cli.protocols import ByteArray, FloatArray, Preview
 
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
@@ -124,11 +125,14 @@ def png(image: Image.Image) -> bytes:
 
 
 def animation(frames: Sequence[Image.Image], path: Path) -> None:
-    """Write frames as an endless animated WebP that rests on its last one."""
+    """Write frames as an endless animated WebP that rests on its last one; the file is whole or not there."""
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
     first, *rest = [frame.convert("RGB") for frame in frames]
     # In a lossless file quality is effort: half of it takes half the time, for a few percent of the size.
-    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, lossless=True, quality=50)
+    with replacing(path) as temporary:
+        first.save(
+            temporary, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, lossless=True, quality=50
+        )
 
 
 def progress(files: Sequence[Path], path: Path) -> None:

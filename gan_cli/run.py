@@ -16,16 +16,20 @@ from omegaconf import OmegaConf
 
 from gan_cli import __version__, build, checkpoint, learned, logs, loop, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
+from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
 from gan_cli.data_protocols import Density, Images
+from gan_cli.datasets.fingerprint import identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
-from gan_cli.errors import DivergedError, UserError
+from gan_cli.errors import DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.interrupts import Interrupts
+from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.output import WriteErrors
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
+from gan_cli.snapshot import snapshot
 from gan_cli.telemetry import Telemetry
 from gan_cli.thresholds import OnAlarm
 
@@ -47,21 +51,25 @@ def dry_run(composition: Composition) -> str:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with logs.console() as kept:
+    with logs.console() as kept, leaving():
         plan = build.plan(composition.config)
         source = plan.dataset.load()
+        data = identity(source)
         evaluator = evaluator_of(plan, source)
         algorithm = build.assemble(plan, source=source)
-        with contextlib.closing(algorithm):
+        # From the moment there is a directory, a signal is to leave a whole one.
+        with contextlib.closing(algorithm), Interrupts() as interrupted:
             directory = rundir.claim(wanted)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
-            with directory.locked(), logs.copied_to([directory], kept):
-                return _train(Run(plan, composition, algorithm, directory, _sinks(plan, directory), evaluator), step=0)
+            errors = WriteErrors(plan.config.train.on_write_error)
+            with directory.locked(), logs.copied_to({directory: errors}, kept):
+                run = _run(plan, composition, algorithm, directory, errors, data, evaluator)
+                return _train(run, 0, interrupted)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, directory.locked():
+    with logs.console() as kept, leaving(), directory.locked():
         plan = build.plan(composition.config)
         state = checkpoint.load_latest(directory.checkpoints)
         if plan.config.device.threads is None:
@@ -69,16 +77,33 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
         source = plan.dataset.load()
+        data = _same_data(plan, directory, state, identity(source))
         evaluator = evaluator_of(plan, source)
         algorithm = build.assemble(plan, source=source)
-        with contextlib.closing(algorithm), logs.copied_to([directory], kept):
-            sinks = _sinks(plan, directory)
+        errors = WriteErrors(plan.config.train.on_write_error)
+        with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
+            run = _run(plan, composition, algorithm, directory, errors, data, evaluator)
             with learned.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
-                sinks.load_state_dict(state["sinks"])
+                run.sinks.load_state_dict(state["sinks"])
             logger.info("going on from step %d in %s", step, directory.path)
-            return _train(Run(plan, composition, algorithm, directory, sinks, evaluator), step)
+            with Interrupts() as interrupted:
+                return _train(run, step, interrupted)
+
+
+def _same_data(
+    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
+    try:
+        with learned.fitting(directory):
+            refuse_other_data(state.get("data"), now)  # checkpoints of older versions know nothing of it
+    except DataError as error:
+        if not plan.config.train.allow_changed_data:
+            raise
+        logger.warning("%s", error)
+    return now
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,9 @@ class Run:
     algorithm: Algorithm
     directory: RunDirectory
     sinks: Attended
+    errors: WriteErrors
+    saver: BackgroundWriter
+    data: dict[str, Any] | None
     evaluator: Evaluator | None = None
 
     def evaluate(self, step: int) -> None:
@@ -98,10 +126,21 @@ class Run:
             self.sinks.measure(step, self.evaluator(self.algorithm.samples).figures)
 
     def save(self, step: int) -> None:
-        """Write a checkpoint of the state right after the update that led to ``step``."""
-        self.sinks.telemetry.flush()  # what was reported before this checkpoint must not be lost after it
-        state = whole(step, self.algorithm.state_dict(), self.sinks)
-        checkpoint.save(self.directory.checkpoints, step, state, self.plan.config.train.keep_checkpoints)
+        """Write a checkpoint of the state right after the update that led to ``step``, in the background."""
+        # One at a time: a disk too slow for train.checkpoint_every holds the training up here, and fills no memory.
+        self.saver.settle()
+        self.saver.begin(self.written(step, self.algorithm.state_dict()))
+
+    def written(self, step: int, algorithm: dict[str, Any]) -> Callable[[], None]:
+        """Copy the state of ``step`` to the host, and return what writes it to disk, in whatever thread."""
+        copied = snapshot(whole(step, algorithm, self.sinks, self.data))
+
+        def write() -> None:
+            self.sinks.telemetry.synchronise()  # what was reported before this checkpoint must not be lost after it
+            keep = self.plan.config.train.keep_checkpoints
+            checkpoint.save(self.directory.checkpoints, step, copied.state(), keep)
+
+        return write
 
     def open(self, step: int) -> None:
         """Open the sinks at ``step``."""
@@ -109,9 +148,18 @@ class Run:
         self.sinks.telemetry.open(step, choices(self.composition), config)
 
 
-def _sinks(plan: build.Plan, directory: RunDirectory) -> Attended:
-    telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()))
-    return attended(plan, telemetry)
+def _run(
+    plan: build.Plan,
+    composition: Composition,
+    algorithm: Algorithm,
+    directory: RunDirectory,
+    errors: WriteErrors,
+    data: dict[str, Any] | None,
+    evaluator: Evaluator | None,
+) -> Run:
+    telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()), errors)
+    saver = BackgroundWriter(errors, directory.checkpoints)
+    return Run(plan, composition, algorithm, directory, attended(plan, telemetry), errors, saver, data, evaluator)
 
 
 def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None:
@@ -128,38 +176,51 @@ def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
     return Attended(telemetry, Doctor(limits, objective.divergence_name, objective.ceiling), limits.on_alarm)
 
 
-def whole(step: int, algorithm: dict[str, Any], sinks: Attended) -> dict[str, Any]:
+def whole(step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
         "step": step,
         "threads": torch.get_num_threads(),
         "algorithm": algorithm,
         "sinks": sinks.state_dict(),
+        "data": data,
     }
 
 
-def _train(run: Run, step: int) -> int:
+def _train(run: Run, step: int, interrupted: Interrupts) -> int:
     """Train from ``step`` on, and write the summary however that ends."""
     cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
-    with Interrupts() as interrupted, _summarised(run, outcome):
+    over = deadline(cadence.max_minutes)
+
+    def ending() -> bool:
+        run.saver.check()
+        run.errors.check()
+        return interrupted() or over()
+
+    with _summarised(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
         if step == 0 and run.plan.config.diagnostics.on_alarm is OnAlarm.rollback:
             run.save(0)  # so that there is always something to go back to
         try:
-            outcome.step = _trained(run, step, interrupted)
-        except DivergedError:
-            outcome.status, outcome.step = "diverged", run.sinks.step
+            reached = _trained(run, step, ending)
+            run.saver.finish()  # before all else: who interrupts may not wait for the rest
+        except UserError as error:
+            outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
+            outcome.step = run.sinks.step
             raise
-        if outcome.step >= cadence.steps:
-            outcome.status = "completed"
-        else:
-            outcome.status = "interrupted" if interrupted() else "stopped"
+        outcome.step, outcome.status = reached, "completed"
+        if reached < cadence.steps:
+            outcome.status = "interrupted" if interrupted() or over() else "stopped"
         telemetry.finish()
+        run.errors.check()
         logger.info(
             "%s at step %d after %.1f s: %s", outcome.status, outcome.step, telemetry.seconds, run.directory.path
         )
-        return {"completed": 0, "stopped": DivergedError.exit_status}.get(outcome.status, interrupted.exit_status)
+        if outcome.status == "interrupted" and not interrupted():
+            logger.info("train.max_minutes=%g is over: resume=%s goes on", cadence.max_minutes, run.directory.path)
+        # A signal that came too late to interrupt this run still asks the process to end: a sweep has more to do.
+        return DivergedError.exit_status if outcome.status == "stopped" else interrupted.exit_status
 
 
 def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
@@ -177,6 +238,7 @@ def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
                 run.evaluate,
             )
         except AlarmError as error:
+            run.saver.settle()  # checkpoints are going to be read
             alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)
             if limits.on_alarm is not OnAlarm.rollback:
                 raise recovery.diverged(alarm) from error
@@ -207,10 +269,12 @@ def _summarised(run: Run, outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        run.saver.close()
         # The first error is the one to tell; on a full disk the summary may well fail as the rest did.
         with contextlib.suppress(UserError):
             finish(run, outcome)
         raise
+    run.saver.close()
     finish(run, outcome)
 
 
@@ -233,7 +297,8 @@ def finish(run: Run, outcome: Outcome) -> None:
         },
         "device": run.plan.device.facts(),
     }
-    run.directory.write_summary(summary)
+    with run.errors.writing("summary.json", run.directory.summary):
+        run.directory.write_summary(summary)
     telemetry.close()
 
 

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gan_cli.errors import ConfigError, OutputError
+from gan_cli.output import write_whole
 
 LONGEST_NAME = 150
 
@@ -119,9 +120,7 @@ class RunDirectory:
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:
     with writing(file):
-        temporary = file.with_name(f".{file.name}.tmp")
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-        temporary.replace(file)
+        write_whole(file, f"{json.dumps(content, indent=2)}\n".encode())
 
 
 def claim(wanted: Path) -> RunDirectory:

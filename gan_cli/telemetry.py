@@ -15,6 +15,7 @@ import numpy as np
 from gan_cli import events, pictures
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
 from gan_cli.directions import direction
+from gan_cli.output import AppendedFile, WriteErrors, write_whole
 from gan_cli.progress import Progress
 from gan_cli.protocols import Preview, Report
 from gan_cli.rundir import RunDirectory, writing
@@ -53,10 +54,11 @@ SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
 class Telemetry:
     """All sinks of one run. What was written for a step is on disk before a checkpoint of a later step is."""
 
-    def __init__(self, directory: RunDirectory, progress: Progress) -> None:
-        """Prepare the sinks of ``directory``; :meth:`open` opens them."""
+    def __init__(self, directory: RunDirectory, progress: Progress, errors: WriteErrors) -> None:
+        """Prepare the sinks of ``directory``; :meth:`open` opens them. ``errors`` says what comes of a full disk."""
         self._directory = directory
         self._progress = progress
+        self._errors = errors
         self._seconds_before = 0.0
         self._last = {"step": 0, "images": 0, "seconds": 0.0}
         self.final: dict[str, float] = {}
@@ -77,8 +79,7 @@ class Telemetry:
                 if _step_of(file) >= step:
                     file.unlink()
             _drop_lines_from(self._directory.metrics, step)
-            self._metrics = self._directory.metrics.open("a")
-            _wait_for_a_later_second(self._directory.path)
+            self._metrics = AppendedFile(self._directory.metrics)
             self._board = events.EventFile(self._directory.path, purge_step=step)
             if step == 0:
                 page = events.text("config", f"```yaml\n{config}\n```")
@@ -107,32 +108,34 @@ class Telemetry:
         scalars["speed/steps_per_second"] = (step - self._last["step"]) / elapsed
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
-        with writing(self._directory.path):
-            self._write_line(step, scalars)
-            curves = [events.scalar(tag, value, NOTES.get(tag, "")) for tag, value in scalars.items()]
-            distributions = [
-                events.histogram(tag, values, report.meanings.get(tag, ""))
-                for tag, values in report.histograms.items()
-                if values.size and np.isfinite(values).all()
-            ]
-            told = [events.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
-            self._board.add([*curves, *distributions, *told], step)
-        self.flush()
+        self._write_line(step, scalars)
+        curves = [events.scalar(tag, value, NOTES.get(tag, "")) for tag, value in scalars.items()]
+        distributions = [
+            events.histogram(tag, values, report.meanings.get(tag, ""))
+            for tag, values in report.histograms.items()
+            if values.size and np.isfinite(values).all()
+        ]
+        told = [events.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
+        self._show_on_board([*curves, *distributions, *told], step)
         self._take_in(step, scalars)
         self._progress.say(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
 
     def measure(self, step: int, figures: Mapping[str, float]) -> None:
         """Write what an evaluation found, ``metrics/<name>`` each: a line of its own."""
         scalars = {f"metrics/{name}": value for name, value in figures.items()}
-        with writing(self._directory.path):
-            self._write_line(step, scalars)
-            self._board.add([events.scalar(tag, value) for tag, value in scalars.items()], step)
-        self.flush()
+        self._write_line(step, scalars)
+        self._show_on_board([events.scalar(tag, value) for tag, value in scalars.items()], step)
         self._take_in(step, scalars)
 
     def _write_line(self, step: int, scalars: Mapping[str, float]) -> None:
         finite = {tag: _finite(value) for tag, value in scalars.items()}
-        self._metrics.write(json.dumps({"step": step, "time": time.time(), **finite}) + "\n")
+        line = json.dumps({"step": step, "time": time.time(), **finite})
+        with self._errors.writing("metrics.jsonl", self._directory.metrics):
+            self._metrics.write(f"{line}\n".encode())
+
+    def _show_on_board(self, values: Sequence[events.Value], step: int) -> None:
+        with self._errors.writing("TensorBoard's file", self._board.path):
+            self._board.add(values, step)
 
     def _take_in(self, step: int, scalars: Mapping[str, float]) -> None:
         """Keep the latest finite value of every tag, and the best of those that have one, with its step."""
@@ -149,28 +152,30 @@ class Telemetry:
         """Write the samples of a step as a picture and to TensorBoard."""
         image = pictures.picture(preview)
         png = pictures.png(image)
-        with writing(self._directory.samples):
-            (self._directory.samples / f"step_{step:08d}.png").write_bytes(png)
-            self._board.add([events.image("samples", png, *image.size)], step)
-        self.flush()
+        file = self._directory.samples / f"step_{step:08d}.png"
+        with self._errors.writing("samples", file):
+            write_whole(file, png)
+        self._show_on_board([events.image("samples", png, *image.size)], step)
 
-    def flush(self) -> None:
-        """Everything so far to the system, for whoever looks on."""
+    def synchronise(self) -> None:
+        """Make the figures written so far last through a power cut; waits for the disk. Any thread may call this."""
         with writing(self._directory.path):
-            self._metrics.flush()
-            self._board.flush()
+            self._metrics.synchronise()
+            self._board.synchronise()
 
     def finish(self) -> None:
         """Write what only makes sense at the end: the animation and the closing HParams record."""
-        with writing(self._directory.path):
-            pictures.progress(self._sample_files(), self._directory.samples / "progress.webp")
-            self._board.add([events.session_end()])
+        animation = self._directory.samples / "progress.webp"
+        with self._errors.writing("samples/progress.webp", animation):
+            pictures.progress(self._sample_files(), animation)
+        self._show_on_board([events.session_end()], 0)
 
     def close(self) -> None:
         """Close all sinks."""
         self._progress.close()
-        with writing(self._directory.path):
+        with self._errors.writing("metrics.jsonl", self._directory.metrics):
             self._metrics.close()
+        with self._errors.writing("TensorBoard's file", self._board.path):
             self._board.close()
 
     def state_dict(self) -> dict[str, Any]:
@@ -192,19 +197,6 @@ class Telemetry:
     def _sample_files(self) -> list[Path]:
         files = self._directory.samples.glob("step_*.png")
         return sorted(filter(lambda file: SAMPLE_NAME.fullmatch(file.name), files), key=_step_of)
-
-
-def _wait_for_a_later_second(directory: Path) -> None:
-    """TensorBoard reads event files in the order of their names, which carry the second they were begun in.
-
-    A run resumed in the very second it was begun in would be read first; this waits for the next one.
-    """
-    seconds = [name.split(".")[3] for name in (file.name for file in directory.glob("events.out.tfevents.*"))]
-    newest = max((int(second) for second in seconds if second.isdigit()), default=0)
-    for _ in range(25):  # no longer than that: the clock may have been set back since
-        if time.time() >= newest + 1:
-            return
-        time.sleep(0.05)
 
 
 def _paragraph(alarm: Alarm) -> str:
@@ -232,9 +224,7 @@ def _drop_lines_from(metrics: Path, step: int) -> None:
     if not metrics.exists():
         return
     kept = [line for line in metrics.read_text(errors="replace").splitlines() if _line_step(line) < step]
-    temporary = metrics.with_name(".metrics.jsonl.tmp")
-    temporary.write_text("".join(f"{line}\n" for line in kept))
-    temporary.replace(metrics)
+    write_whole(metrics, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _line_step(line: str) -> float:

@@ -17,6 +17,7 @@ from gan_cli.bench.trial import Trial
 from gan_cli.build import Plan
 from gan_cli.compose import Composition
 from gan_cli.config import TrainSection
+from gan_cli.output import WriteErrors
 from gan_cli.progress import Overheard
 from gan_cli.run import attended, choices, whole
 from gan_cli.rundir import RunDirectory
@@ -46,8 +47,8 @@ def seconds(trial: Trial, composition: Composition, plan: Plan) -> dict[str, flo
             sinks.show(trial.step, trial.algorithm.preview())
 
         def save() -> None:
-            sinks.telemetry.flush()
-            state = whole(trial.step, trial.algorithm.state_dict(), sinks)
+            sinks.telemetry.synchronise()
+            state = whole(trial.step, trial.algorithm.state_dict(), sinks, None)
             checkpoint.save(directory.checkpoints, trial.step, state, train.keep_checkpoints)
 
         acts = {"report": report, "picture": picture, "checkpoint": save}
@@ -71,7 +72,7 @@ def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory,
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = rundir.claim(Path(scratch) / "run")
         directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
-        telemetry = Telemetry(directory, Overheard())
+        telemetry = Telemetry(directory, Overheard(), WriteErrors(plan.config.train.on_write_error))
         telemetry.open(0, choices(composition), OmegaConf.to_yaml(composition.config))
         with contextlib.closing(telemetry):
             yield directory, attended(plan, telemetry)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
 
 from gan_cli.data_protocols import Density, Images
+from gan_cli.errors import DataError
 
 # Of data larger than this only so many bytes are looked at, in rows spread evenly over all of them.
 MOST_BYTES = 2**28
@@ -27,3 +29,24 @@ def fingerprint(source: Images | Density) -> str:
         points = source.draw(DRAWN, torch.Generator().manual_seed(0))
         digest.update(points.contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def identity(source: Images | Density) -> dict[str, Any] | None:
+    """What a checkpoint keeps of the data, as plain values; None for points, which are drawn from a formula.
+
+    Nothing on a disk could change those, and their last bits differ from one kind of processor to another.
+    """
+    if not isinstance(source, Images):
+        return None
+    return {"images": len(source.pixels), "fingerprint": fingerprint(source)}
+
+
+def refuse_other_data(before: dict[str, Any] | None, now: dict[str, Any] | None) -> None:
+    """Raise ``DataError`` where :func:`identity` of a run's data is not what it was; None: it is not known."""
+    if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
+        return
+    counts = f"{before['images']} images then, {now['images']} now"
+    raise DataError(
+        f"the data are not those that this run began with ({counts}): train.allow_changed_data=true goes on all the"
+        " same, and no longer as the run would have gone"
+    )
