@@ -56,7 +56,7 @@ AIMED = (
     Moment("checkpoint, written and not renamed", "*/checkpoints/.step_*.tmp", turns=8, rename=True),
     Moment("last.pt, not renamed", "*/checkpoints/.last.pt.tmp", turns=8, rename=True),
     Moment("metrics.jsonl, half a line", "*/metrics.jsonl", turns=15),
-    Moment("sample picture, half written", "*/samples/step_*.png", turns=7),
+    Moment("sample picture, half written", "*/samples/.step_*.png.tmp", turns=7),
     Moment("summary, half written", "*/.summary.json.tmp"),
     Moment("download, checked and not renamed", "*/mnist/.*.part", turns=2, rename=True, dataset=DOWNLOADED),
     Moment("image cache, complete and not renamed", "*/image_folder/.unfinished-*", rename=True),

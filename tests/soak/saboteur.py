@@ -96,6 +96,8 @@ def _watch_writes(turns: _Turns) -> None:
             return plain(file, mode, buffering, *rest, **more)
         raw = _DeadlyFile(file, mode.replace("b", "").replace("t", ""))
         raw.turns = turns
+        if buffering == 0:
+            return raw  # type: ignore[return-value]
         buffered = io.BufferedWriter(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, more.get("encoding"))
 

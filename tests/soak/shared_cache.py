@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.soak import recipes
-from tests.soak.children import KILLED, Ended, ready, wait_for
+from tests.soak.children import KILLED, Child, Ended, ready, wait_for
 from tests.soak.equality import same_run
 from tests.soak.sabotage import NOTHING, Aim, Sabotage
 
@@ -82,7 +83,7 @@ def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
     ]
     for child in children[:victims]:
         child.release()
-        wait_for(lambda: bool(_partial(data)) or not child.alive(), child)
+        wait_for(functools.partial(_begun, data, child), child)
     for child in children[victims:]:
         child.release()
     ended = [child.ended() for child in children]
@@ -103,6 +104,11 @@ def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
 def _partial(data: Path) -> list[Path]:
     """Files and folders that were not finished; a killed process leaves one, which is removed after a day."""
     return sorted(data.glob("*/.*"))
+
+
+def _begun(data: Path, victim: Child) -> bool:
+    """Whether the victim is at work, or already dead."""
+    return bool(_partial(data)) or not victim.alive()
 
 
 def _makers(ended: Sequence[Ended]) -> int:
