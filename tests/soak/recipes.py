@@ -48,12 +48,12 @@ RICH = (
 
 def folder_run(pictures: Path) -> tuple[str, ...]:
     """Overrides of a run on a folder of pictures, streamed: everything that has a state has one here."""
-    return (*RICH, "dataset=image_folder", f"dataset.path={pictures}", "dataset.size=16")
+    return (*RICH, "dataset=image_folder", f"dataset.path={pictures}", "dataset.size=8")
 
 
 def mnist_run(mirror: str) -> tuple[str, ...]:
     """Overrides of the same on an MNIST that a mirror has."""
-    return (*RICH, "dataset=mnist", "dataset.size=16", f"dataset.mirrors=[{mirror}]")
+    return (*RICH, "dataset=mnist", "dataset.size=8", f"dataset.mirrors=[{mirror}]")
 
 
 def make_pictures(folder: Path, count: int = 300) -> Path:
