@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_cli.processes import Alone, Group
+
 # A window holds at most this many values (16 MB); longer stretches are reported by their most recent part.
 CAPACITY = 2**22
 
@@ -15,13 +17,17 @@ CAPACITY = 2**22
 class Window:
     """The latest rows of values since the last :meth:`clear`.
 
+    Each of several processes adds its columns of the rows; what is read are whole rows.
+
     How many rows were added is a number on the device, so that adding some can be recorded and replayed.
 
     Attributes:
         added: rows since the last clear, 0-dimensional.
     """
 
-    def __init__(self, rows: int, width: int, device: torch.device) -> None:
+    def __init__(self, rows: int, width: int, device: torch.device, group: Group | None = None) -> None:
+        """``width``: columns of this process; ``group`` None: it is alone."""
+        self._group = group or Alone()
         self._buffer = torch.zeros(max(1, min(rows, CAPACITY // width)), width, device=device)
         self._places = torch.arange(len(self._buffer), device=device)
         self.added = torch.zeros((), dtype=torch.int64, device=device)
@@ -37,11 +43,11 @@ class Window:
         self.added.add_(len(values))
 
     def values(self) -> Tensor:
-        """``(R, width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear.
+        """``(R, size width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear.
 
-        Waits for the device, which knows how many rows there are.
+        Waits for the device, which knows how many rows there are, and for the other processes.
         """
-        return self._buffer[: int(self.added)]
+        return self._group.gathered(self._buffer[: int(self.added)], dim=1)
 
     def part(self, index: int, of: int) -> Window:
         """A window on part number ``index`` of ``of`` equal ones of each row, and on the same memory."""
@@ -59,6 +65,6 @@ class Window:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; of more rows than there is room for, some are dropped."""
-        values = state["values"][: len(self._buffer)]
+        values = state["values"][: len(self._buffer)].chunk(self._group.size, dim=1)[self._group.rank]
         self._buffer[: len(values)].copy_(values)
         self.added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from gan_cli.errors import require
+from gan_cli.streams import Stream
 
 
 @dataclass(kw_only=True)
@@ -42,7 +43,7 @@ class DiffAugment:
         """Move the probability to the device."""
         self._p = self._p.to(device)
 
-    def __call__(self, images: Tensor, random: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, random: Stream) -> Tensor:
         """``(N, C, H, W)`` in about [-1, 1], the same out; differentiable with respect to ``images``."""
         if self.colour:
             images = self._sometimes(images, _recoloured(images, random), random)
@@ -52,7 +53,7 @@ class DiffAugment:
             images = self._sometimes(images, _cut(images, self.cutout, random), random)
         return images
 
-    def _sometimes(self, plain: Tensor, changed: Tensor, random: torch.Generator) -> Tensor:
+    def _sometimes(self, plain: Tensor, changed: Tensor, random: Stream) -> Tensor:
         return torch.where(_uniform(plain, random) < self._p, changed, plain)
 
     def observe(self, margins: Tensor) -> None:
@@ -138,12 +139,12 @@ class Adaptive(DiffAugment):
         self._observed.copy_(state["observed"])
 
 
-def _uniform(images: Tensor, random: torch.Generator) -> Tensor:
+def _uniform(images: Tensor, random: Stream) -> Tensor:
     """One number from [0, 1) an image, ``(N, 1, 1, 1)``."""
-    return torch.rand(len(images), 1, 1, 1, generator=random, device=images.device, dtype=images.dtype)
+    return random.uniform(len(images), 1, 1, 1).to(images.dtype)
 
 
-def _recoloured(images: Tensor, random: torch.Generator) -> Tensor:
+def _recoloured(images: Tensor, random: Stream) -> Tensor:
     """Brightness moved by up to 0.5, saturation scaled by 0 to 2, contrast by 0.5 to 1.5."""
     brighter = images + _uniform(images, random) - 0.5
     grey = brighter.mean(1, keepdim=True)
@@ -152,7 +153,7 @@ def _recoloured(images: Tensor, random: torch.Generator) -> Tensor:
     return torch.lerp(level, saturated, 0.5 + _uniform(images, random))
 
 
-def _shifted(images: Tensor, share: float, random: torch.Generator) -> Tensor:
+def _shifted(images: Tensor, share: float, random: Stream) -> Tensor:
     """Moved by whole pixels along both axes; what comes in is 0."""
     count, _, height, width = images.shape
     rows = _places(count, height, share, images.device, random)
@@ -163,23 +164,23 @@ def _shifted(images: Tensor, share: float, random: torch.Generator) -> Tensor:
     return bordered[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _places(count: int, side: int, share: float, device: torch.device, random: torch.Generator) -> Tensor:
+def _places(count: int, side: int, share: float, device: torch.device, random: Stream) -> Tensor:
     """Where each row of a shifted image comes from in the bordered one, ``(count, side)``."""
     reach = int(side * share + 0.5)
-    shift = torch.randint(-reach, reach + 1, (count, 1), generator=random, device=device)
+    shift = random.integers(2 * reach + 1, count)[:, None] - reach
     return (torch.arange(1, side + 1, device=device) + shift).clamp(0, side + 1)
 
 
-def _cut(images: Tensor, share: float, random: torch.Generator) -> Tensor:
+def _cut(images: Tensor, share: float, random: Stream) -> Tensor:
     """A grey rectangle around a random place, half of it outside at most."""
     inside = _within(images.shape[2], images, share, random)[:, None, :, None]
     inside = inside & _within(images.shape[3], images, share, random)[:, None, None, :]
     return images.masked_fill(inside, 0.0)
 
 
-def _within(side: int, images: Tensor, share: float, random: torch.Generator) -> Tensor:
+def _within(side: int, images: Tensor, share: float, random: Stream) -> Tensor:
     """Which rows (or columns) the rectangle covers, ``(N, side)``."""
     length = int(side * share + 0.5)
-    centre = torch.randint(0, side + (1 - length % 2), (len(images), 1), generator=random, device=images.device)
+    centre = random.integers(side + (1 - length % 2), len(images))[:, None]
     distance = torch.arange(side, device=images.device) - centre + length // 2
     return (distance >= 0) & (distance < length)

@@ -31,6 +31,7 @@ from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.noise_level import Scheduled
 from gan_cli.optim import Recipe
+from gan_cli.processes import Alone, Group
 from gan_cli.protocols import (
     Algorithm,
     Architecture,
@@ -187,19 +188,26 @@ def _refuse_what_does_not_fit(config: Config, dataset: Dataset, penalties: Mappi
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 
 
-def assemble(plan: Plan, watch: Watch = unwatched, source: Images | Density | None = None) -> Algorithm:
+def assemble(
+    plan: Plan, watch: Watch = unwatched, source: Images | Density | None = None, group: Group | None = None
+) -> Algorithm:
     """Read the data and make the algorithm, on its device, with seeded weights.
 
     Args:
         plan: what to train.
         watch: is told of the parts of each step.
         source: the data, where they are read already.
+        group: the processes that train together, where there are several.
 
     Raises:
         DataError: the data cannot be read.
-        ConfigError: the batch is larger than the dataset.
+        ConfigError: the batch is larger than the dataset, or cannot be shared by so many processes.
     """
-    return _algorithm(plan, _loaded(plan, source), plan.config.seed, watch)
+    group, parts = group or Alone(), plan.config.train.batch_size // plan.config.pac
+    if parts % group.size:
+        what = "train.batch_size" if plan.config.pac == 1 else "train.batch_size / pac"
+        raise ConfigError(f"{what}: expected a multiple of the {group.size} processes, got {parts}")
+    return _algorithm(plan, _loaded(plan, source), plan.config.seed, watch, group)
 
 
 def assemble_replicas(plan: Plan, source: Images | Density | None = None) -> Replicas:
@@ -248,7 +256,9 @@ def _loaded(plan: Plan, source: Images | Density | None) -> _Loaded:
     return _Loaded(parts, labels, sampler)
 
 
-def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -> Algorithm:
+def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched, group: Group | None = None) -> Algorithm:
+    group = group or Alone()
+    batch_size = plan.config.train.batch_size // group.size
     train, diagnostics = plan.config.train, plan.config.diagnostics
     on, source = plan.device.torch_device, data.split.train
     provided = {
@@ -257,7 +267,7 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -
             classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
             device=plan.device,
             seed=seed,
-            batch_size=train.batch_size,
+            batch_size=batch_size,
             pac=plan.config.pac,
             log_every=train.log_every,
             sample_count=train.sample_count,
@@ -269,13 +279,14 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched) -
             centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
             points=None if isinstance(source, Images) else _points(source, seed),
             watch=watch,
+            group=group,
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,
         "noise": _level(plan),
         "augment": plan.augment,
         "optimizer": plan.optimizer,
-        "sampler": data.sampler(source, train.batch_size, seed, on, plan.loss.most_d_steps + 1),
+        "sampler": data.sampler(source, batch_size, seed, on, plan.loss.most_d_steps + 1, group),
     }
     assert provided.keys() == set(PROVIDED)
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)

@@ -19,6 +19,7 @@ from gan_cli import processor
 from gan_cli.config import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
+from gan_cli.processes import Group, launched
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Device:
         channels_last: whether images and convolutions use that memory layout.
         compile: whether networks go through ``torch.compile``.
         graph: whether steps are recorded and replayed as CUDA graphs.
+        sync_batch_norm: whether batch norm takes its statistics over all processes, where there are several.
     """
 
     torch_device: torch.device
@@ -73,6 +75,7 @@ class Device:
     channels_last: bool
     compile: bool
     graph: bool
+    sync_batch_norm: bool = False
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """The context that forward passes run in."""
@@ -130,6 +133,8 @@ def choose(section: DeviceSection, work: Work) -> Device:
     kind = _available_kind(section.kind)
     if section.graph and kind != "cuda":
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
+    if section.graph and launched():
+        raise ConfigError("device.graph: expected false or null with several processes, got true")
     if section.compile:
         _prepare_compiler(kind)
     torch.set_num_threads(section.threads or _threads(kind, work))
@@ -150,7 +155,9 @@ def choose(section: DeviceSection, work: Work) -> Device:
         autocast=torch.bfloat16 if bf16 else None,
         channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
-        graph=kind == "cuda" if section.graph is None else section.graph,
+        # What processes tell each other in a step is not recorded.
+        graph=kind == "cuda" and not launched() if section.graph is None else section.graph,
+        sync_batch_norm=section.sync_batch_norm,
     )
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
@@ -197,8 +204,37 @@ def _available_kind(kind: DeviceKind) -> str:
 
 def seeded_generator(seed: int, stream: str, device: torch.device) -> torch.Generator:
     """A random stream that is a function of the run's seed and the stream's name, apart from all others."""
-    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.Generator(device).manual_seed(_digest(f"{seed}/{stream}"))
+
+
+def _digest(text: str) -> int:
+    """A seed from a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+class EachRandomState:
+    """torch's global random states of all processes, which draw different numbers from them."""
+
+    def __init__(self, device: torch.device, group: Group) -> None:
+        self._own = RandomState(device)
+        self._group = group
+
+    def part_ways(self, seed: int) -> None:
+        """From here on, where all have drawn the same, let each draw numbers of its own."""
+        if self._group.rank > 0:
+            torch.manual_seed(_digest(f"{seed}/process {self._group.rank}"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states by rank. Waits for the other processes."""
+        return {"by_rank": self._group.of_each(self._own.state_dict())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; processes that are new begin somewhere else, as a function of the first's."""
+        states = state["by_rank"]
+        if self._group.rank < len(states):
+            self._own.load_state_dict(states[self._group.rank])
+        else:
+            torch.manual_seed(_digest(f"{states[0]['cpu'].tolist()}/process {self._group.rank}"))
 
 
 class RandomState:

@@ -156,6 +156,11 @@ class ScheduledOptimizer:
         # What is not among the inputs neither computes nor keeps a gradient: D's weights in G's update, and samples.
         torch.autograd.backward(loss, inputs=self.parameters)
 
+    @property
+    def gradients(self) -> list[Tensor]:
+        """Of the parameters that have one."""
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
     def step(self) -> None:
         """One step along the gradient."""
         self.optimizer.step()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gan_cli.errors import require
 from gan_cli.protocols import Critic, Judged, Side
+from gan_cli.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class _Weighted(ABC):
         require(self.every >= 1, "every", self.every, "an integer >= 1")
 
     @abstractmethod
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """Values per sample, ``(N,)``."""
 
 
@@ -40,7 +41,7 @@ class R1(_Weighted):
     looks_at: ClassVar[frozenset[Side]] = frozenset({Side.real})
     weight: float = 10.0
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """``(N,)``."""
         return 0.5 * _squared_norm(real.slope())
 
@@ -52,7 +53,7 @@ class R2(_Weighted):
     looks_at: ClassVar[frozenset[Side]] = frozenset({Side.fake})
     weight: float = 10.0
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """``(N,)``."""
         return 0.5 * _squared_norm(fake.slope())
 
@@ -68,7 +69,7 @@ class Roth(_Weighted):
     looks_at: ClassVar[frozenset[Side]] = frozenset({Side.real, Side.fake})
     weight: float = 0.1
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """``(N,)``."""
         on_real = (-real.logits).sigmoid().square() * _squared_norm(real.slope())
         on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.slope())
@@ -93,7 +94,7 @@ class GradientPenalty(_Weighted):
         super().__post_init__()
         require(self.target >= 0, "target", self.target, "a number >= 0")
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """``(N,)``, at one random point between each pair of samples."""
         start, end = real.samples.detach(), fake.samples.detach()
         excess = _norm(_slope_at(critic, torch.lerp(start, end, _uniform_share(start, random)))) - self.target
@@ -118,10 +119,10 @@ class Dragan(_Weighted):
         require(self.target >= 0, "target", self.target, "a number >= 0")
         require(self.spread > 0, "spread", self.spread, "a number > 0")
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """``(N,)``."""
         start = real.samples.detach()
-        noise = torch.rand(start.shape, generator=random, device=start.device, dtype=start.dtype)
+        noise = random.uniform(*start.shape).to(start.dtype)
         points = start + _uniform_share(start, random) * self.spread * start.std() * noise
         return (_norm(_slope_at(critic, points)) - self.target).square()
 
@@ -132,10 +133,9 @@ def _slope_at(critic: Critic, points: Tensor) -> Tensor:
     return torch.autograd.grad(critic(points).sum(), points, create_graph=True)[0]
 
 
-def _uniform_share(like: Tensor, random: torch.Generator) -> Tensor:
+def _uniform_share(like: Tensor, random: Stream) -> Tensor:
     """One number from [0, 1) a sample, ``(N, 1, ...)``."""
-    shape = (len(like), *[1] * (like.dim() - 1))
-    return torch.rand(shape, generator=random, device=like.device, dtype=like.dtype)
+    return random.uniform(len(like), *[1] * (like.dim() - 1)).to(like.dtype)
 
 
 def _squared_norm(slope: Tensor) -> Tensor:

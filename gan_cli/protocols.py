@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from gan_cli.streams import Stream
+
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -119,7 +121,7 @@ class Penalty(Protocol):
     weight: float
     every: int
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: torch.Generator) -> Tensor:
+    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
         """Values per sample, ``(N,)``, differentiable with respect to D's parameters.
 
         Args:
@@ -139,7 +141,7 @@ class Augmentation(Stateful, Protocol):
         """Move what it keeps to the device."""
         ...
 
-    def __call__(self, images: Tensor, random: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, random: Stream) -> Tensor:
         """``(N, C, H, W)`` in, the same out; differentiable with respect to ``images``."""
         ...
 

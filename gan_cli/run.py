@@ -207,7 +207,7 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
             run.saver.finish()  # before all else: who interrupts may not wait for the rest
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
-            outcome.step = run.sinks.step
+            outcome.step = run.sinks.step or step
             raise
         outcome.step, outcome.status = reached, "completed"
         if reached < cadence.steps:

@@ -8,18 +8,21 @@ from torch import Tensor
 
 from gan_cli.augment import Adaptive, DiffAugment
 from gan_cli.errors import InvalidValueError
+from gan_cli.streams import SeededStream
 
 COLOUR = DiffAugment(translation=0.0, cutout=0.0)
 TRANSLATION = DiffAugment(colour=False, translation=0.25, cutout=0.0)
 CUTOUT = DiffAugment(colour=False, translation=0.0, cutout=0.5)
 
 
-def stream(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def stream(seed: int = 0) -> SeededStream:
+    return SeededStream(seed, "test", torch.device("cpu"))
 
 
 def images(count: int = 64, channels: int = 3, side: int = 8) -> Tensor:
-    return torch.rand(count, channels, side, side, generator=stream(5), dtype=torch.float64) + 1  # no pixel is 0
+    return (
+        torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(5), dtype=torch.float64) + 1
+    )  # no pixel is 0
 
 
 def test_translation_moves_whole_pixels_and_fills_with_grey() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
 from gan_cli.config import DeviceSection
 from gan_cli.device import Work, choose
@@ -46,7 +47,7 @@ def batches(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 def values(penalty: Penalty, critic: Critic, shape: tuple[int, ...]) -> Tensor:
     real, fake = batches(shape)
-    random = torch.Generator().manual_seed(2)
+    random = SeededStream(2, "test", torch.device("cpu"))
     return penalty(critic, judged(critic, real), judged(critic, fake), random)
 
 
@@ -111,7 +112,12 @@ def test_gradient_penalty_lies_between_the_pair_and_dragan_around_the_real_sampl
         return x.sum(1)
 
     for penalty in (GradientPenalty(), Dragan(spread=0.5)):
-        penalty(critic, judged(lambda x: x.sum(1), real), judged(lambda x: x.sum(1), fake), torch.Generator())
+        penalty(
+            critic,
+            judged(lambda x: x.sum(1), real),
+            judged(lambda x: x.sum(1), fake),
+            SeededStream(0, "test", torch.device("cpu")),
+        )
     share = (seen[0] - real) / (fake - real)
     torch.testing.assert_close(share[:, 0], share[:, 1])  # on the line between the two
     assert ((share >= 0) & (share <= 1)).all()
@@ -218,7 +224,8 @@ def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_nor
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
     device = choose(DeviceSection(), Work(1, convolutional=False, widest=8))
     stream = SeededStream(0, "noise", device.torch_device)
-    judge = Judge(d, device=device, seed=0, pac=1, noise=Scheduled(None), noise_stream=stream, augment=None)
+    context = Context((2,), 0, device, 0, batch_size=1, pac=1, log_every=1, sample_count=1, half_life=0)
+    judge = Judge(d, context, noise=Scheduled(None), noise_stream=stream, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
     found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))
     for side in sides:

@@ -22,9 +22,9 @@ from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Sampler
-from gan_cli.device import RandomState, seeded_generator
+from gan_cli.device import EachRandomState
 from gan_cli.graphs import Replayed
-from gan_cli.optim import MovingAverage, Recipe
+from gan_cli.optim import MovingAverage, Recipe, ScheduledOptimizer
 from gan_cli.protocols import (
     Architecture,
     Augmentation,
@@ -69,17 +69,10 @@ class Adversarial:
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.average = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
-        self._separate = separator(self.generator)
-        self.latent_stream, self.noise_stream = context.stream("latents"), context.stream("noise")
-        self._judge = Judge(
-            self.discriminator,
-            device=self._device,
-            seed=context.seed,
-            pac=context.pac,
-            noise=noise,
-            noise_stream=self.noise_stream,
-            augment=augment,
-        )
+        self._separate = separator(self.generator, context.synchronising)
+        self.latent_stream = context.stream("latents", context.batch_size)
+        self.noise_stream = context.stream("noise", context.packs)
+        self._judge = Judge(self.discriminator, context, noise=noise, noise_stream=self.noise_stream, augment=augment)
         self._parameters_g: list[Tensor] = list(self.generator.parameters())
         self._parameters_d: list[Tensor] = list(self.discriminator.parameters())
         self.optimizer_g = optimizer.for_generator(self._parameters_g)
@@ -87,26 +80,27 @@ class Adversarial:
 
         self.latent_dim = architecture.latent_dim
         self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(on)
-        self._penalty_stream = seeded_generator(context.seed, "penalty", on)
-        self._global_random = RandomState(on)
+        self._penalty_stream = context.stream("penalty", context.packs)
+        self._global_random = EachRandomState(on, context.group)
+        self._global_random.part_ways(context.seed)
         self._anneal = torch.ones((), device=on)
         self._top_share = torch.ones((), device=on)
         self.progress = Progress()
         self.gradients: Gradients | None = None
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._waited = (time.perf_counter(), 0.0)
-        rows, width = context.log_every, context.batch_size // context.pac
+        rows, width, group = context.log_every, context.packs, context.group
         self.windows = {
-            "real": Window(rows * loss.d_steps, width, on),
-            "fake": Window(rows * loss.d_steps, width, on),
-            "game_real": Window(rows, width, on),
-            "game_fake": Window(rows, width, on),
-            "penalty": Window(rows * loss.d_steps, width, on),
+            "real": Window(rows * loss.d_steps, width, on, group),
+            "fake": Window(rows * loss.d_steps, width, on, group),
+            "game_real": Window(rows, width, on, group),
+            "game_fake": Window(rows, width, on, group),
+            "penalty": Window(rows * loss.d_steps, width, on, group),
         }
         # What a step adds to the windows, in the order in which it comes.
         self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
-        streams = (self.latent_stream, sampler, self._judge)
-        generators = [self._penalty_stream, *(each for stream in streams for each in stream.generators)]
+        streams = (self._penalty_stream, self.latent_stream, sampler, self._judge)
+        generators = [each for stream in streams for each in stream.generators]
         self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
         self._showcase = Showcase(context, self.latent_dim)
         self._checkup = Checkup(context, self.generator, self._judge, self._objective, self.latent_dim)
@@ -114,7 +108,7 @@ class Adversarial:
     @property
     def images_seen(self) -> int:
         """Real samples shown to D so far."""
-        return self.progress.batches * self.context.batch_size
+        return self.progress.batches * self.context.together
 
     def update(self, step: int) -> None:
         """D's steps, then G's, then the moving average. Launches work and waits for none of it but for data."""
@@ -186,7 +180,7 @@ class Adversarial:
             loss = self._mean(self._objective.d_loss(real.logits, fake.logits))
             if penalties:
                 loss = loss + self._penalty(penalties, real, fake, round_.labels)
-            self.optimizer_d.differentiate(loss)
+            self._differentiate(self.optimizer_d, loss)
         with self._watch("optimizer"):
             self.optimizer_d.step()
             if self._loss.constraint is not None:
@@ -194,6 +188,12 @@ class Adversarial:
         self._judge.observe(self._objective, real.logits, fake.logits)
         self._rows["real"].append(real.logits.detach())
         self._rows["fake"].append(fake.logits.detach())
+
+    def _differentiate(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+        """Give a network the gradient of the loss, or of its mean over all processes. Those are waited for."""
+        optimizer.differentiate(loss)
+        if self.context.group.size > 1:
+            self.context.group.average(optimizer.gradients)
 
     def _penalty(self, due: list[Penalty], real: Judged, fake: Judged, labels: Tensor | None) -> Tensor:
         """What the penalties that are due cost D, 0-dimensional: each counts for the updates it is left out of."""
@@ -221,7 +221,7 @@ class Adversarial:
                 self._rows["game_real"].append(real)
             losses = self._objective.g_loss(real, fake)
             loss = self._mean(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
-            self.optimizer_g.differentiate(loss)
+            self._differentiate(self.optimizer_g, loss)
         with self._watch("optimizer"):
             self.optimizer_g.step()
         self._rows["game_fake"].append(fake.detach())

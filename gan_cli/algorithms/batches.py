@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from gan_cli.processes import Group
 
 
 def couples_samples(network: nn.Module) -> bool:
@@ -17,14 +19,30 @@ def couples_samples(network: nn.Module) -> bool:
     return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
 
 
-def separator(network: nn.Module) -> Callable[[int], contextlib.AbstractContextManager[Any]]:
+def separator(
+    network: nn.Module, synchronised: Group | None = None
+) -> Callable[[int], contextlib.AbstractContextManager[Any]]:
     """What gives the context for a pass of the network over a number of minibatches of one size, one behind the other.
+
+    Args:
+        network: to be called inside the context.
+        synchronised: processes that hold the rest of each minibatch, over which batch norm takes its statistics too;
+            None: over what is here.
 
     Batch norm takes the statistics of each by itself, in their order, as it would in a pass for each; its counter
     alone, which nothing here reads, goes up once.
     """
     coupled = couples_samples(network)
-    return lambda batches: _Separate(batches) if coupled and batches > 1 else contextlib.nullcontext()
+    if not coupled or synchronised is None:
+        return lambda batches: _Separate(batches) if coupled and batches > 1 else contextlib.nullcontext()
+    group = synchronised
+
+    @contextlib.contextmanager
+    def both(batches: int) -> Iterator[None]:
+        with _Synchronised(group), _Separate(batches):
+            yield
+
+    return both
 
 
 class _Separate(TorchFunctionMode):
@@ -44,3 +62,54 @@ class _Separate(TorchFunctionMode):
             return function(*args, **kwargs)
         together, *settings = args
         return torch.cat([function(batch, *settings, **kwargs) for batch in together.chunk(self._batches)])
+
+
+class _Synchronised(TorchFunctionMode):
+    """Batch norm over the parts of a minibatch that several processes hold. Works on CPUs too, unlike torch's own."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self._group = group
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if function is functional.batch_norm and args[5]:  # in training mode
+            return _normalised(self._group, *args)
+        return function(*args, **(kwargs or {}))
+
+
+def _normalised(
+    group: Group,
+    values: Tensor,
+    running_mean: Tensor | None,
+    running_variance: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """``functional.batch_norm`` in training mode with the statistics of all processes, ``(N, C, ...)`` in and out."""
+    over = [dim for dim in range(values.dim()) if dim != 1]
+    count = values.numel() // values.shape[1] * group.size
+
+    def along(channels: Tensor) -> Tensor:
+        return channels.view(1, -1, *[1] * (values.dim() - 2))
+
+    exact = values.float()
+    mean = group.total(exact.sum(over)) / count
+    centred = exact - along(mean)
+    variance = group.total((centred * centred).sum(over)) / count
+    if running_mean is not None and running_variance is not None:
+        with torch.no_grad():
+            running_mean.lerp_(mean, momentum)
+            running_variance.lerp_(variance * count / (count - 1), momentum)
+    scaled = centred * along((variance + eps).rsqrt())
+    if weight is not None and bias is not None:
+        scaled = scaled * along(weight) + along(bias)
+    return scaled.to(values.dtype)

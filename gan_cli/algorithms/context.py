@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
+from gan_cli.processes import Alone, Group
 from gan_cli.protocols import FloatArray, IntArray
-from gan_cli.streams import SeededStream, Stream
+from gan_cli.streams import SeededStream, SharedStream, Stream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.
 Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
@@ -32,7 +33,7 @@ class Context:
         classes: how many classes G and D are told; 0: they are told none.
         device: where and how to compute.
         seed: of the run.
-        batch_size: samples per update.
+        batch_size: samples per update in this process.
         pac: samples that D judges as one.
         log_every: steps between two reports.
         sample_count: samples in a preview.
@@ -46,6 +47,7 @@ class Context:
         watch: is told of the parts of a step: data, G, D, optimizer.
         lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
         streams: name -> random stream; None: those of the seed.
+        group: the processes that train together, each on a share of every batch.
     """
 
     shape: tuple[int, ...]
@@ -66,12 +68,29 @@ class Context:
     watch: Watch = unwatched
     lanes: int = 1
     streams: Mapping[str, Stream] | None = None
+    group: Group = field(default_factory=Alone)
 
-    def stream(self, name: str) -> Stream:
-        """The random stream of that name."""
-        if self.streams is not None:
+    def stream(self, name: str, batch_size: int) -> Stream:
+        """The random stream of that name, which is drawn from in batches of that many rows in this process."""
+        if self.streams is not None and name in self.streams:
             return self.streams[name]
-        return SeededStream(self.seed, name, self.device.torch_device)
+        stream = SeededStream(self.seed, name, self.device.torch_device)
+        return stream if self.group.size == 1 else SharedStream(stream, self.group, batch_size)
+
+    @property
+    def together(self) -> int:
+        """Samples per update in all processes."""
+        return self.batch_size * self.group.size
+
+    @property
+    def packs(self) -> int:
+        """What D judges as one sample, per update in this process."""
+        return self.batch_size // self.pac
+
+    @property
+    def synchronising(self) -> Group | None:
+        """The processes over which batch norm takes its statistics; None: each takes its own."""
+        return self.group if self.device.sync_batch_norm and self.group.size > 1 else None
 
     @property
     def pack_shape(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.batches import separator
-from gan_cli.device import Device, seeded_generator
+from gan_cli.algorithms.context import Context
 from gan_cli.noise import add_noise
 from gan_cli.protocols import Augmentation, Judged, NoiseLevel, Objective, Side
 from gan_cli.streams import SeededStream, Stream
@@ -23,20 +23,19 @@ class Judge:
     def __init__(
         self,
         network: nn.Module,
+        context: Context,
         *,
-        device: Device,
-        seed: int,
-        pac: int,
         noise: NoiseLevel,
         noise_stream: Stream,
         augment: Augmentation | None,
     ) -> None:
-        on = device.torch_device
+        on = context.device.torch_device
         self.network = network
-        self._device = device
-        self._call = device.prepare(network)
-        self._separate = separator(network)
-        self._pac = pac
+        self._device = context.device
+        self._group = context.group
+        self._call = context.device.prepare(network)
+        self._separate = separator(network, context.synchronising)
+        self._pac = context.pac
         self._noise = noise
         self._noisy = not noise.silent
         self._noise_stream = noise_stream
@@ -44,7 +43,7 @@ class Judge:
         # Instance noise beyond what the level says: none, unless a rollback asks for some.
         self._extra = torch.zeros((), device=on)
         self._augment = augment
-        self._augment_stream = seeded_generator(seed, "augment", on)
+        self._augment_stream = context.stream("augment", context.batch_size)
         if augment is not None:
             augment.place(on)
 
@@ -76,7 +75,7 @@ class Judge:
         ours = (self._call, self._noise_stream, self._augment_stream)
         on = self._device.torch_device
         self._call = self.network
-        self._noise_stream, self._augment_stream = SeededStream(seed, name, on), seeded_generator(seed, name, on)
+        self._noise_stream, self._augment_stream = SeededStream(seed, name, on), SeededStream(seed, name, on)
         try:
             yield
         finally:
@@ -85,7 +84,7 @@ class Judge:
     @property
     def generators(self) -> Sequence[torch.Generator]:
         """What judging draws from."""
-        return (*self._noise_stream.generators, self._augment_stream)
+        return (*self._noise_stream.generators, *self._augment_stream.generators)
 
     def __call__(self, packs: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
         """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force.
@@ -135,7 +134,9 @@ class Judge:
         """Tell augmentation and noise how D fares, from its logits ``(N,)`` of real and generated samples."""
         if self._augment is None and not self._noise.watches:
             return
-        above, below = margins(objective, real.detach(), fake.detach())
+        above, below = (
+            self._group.gathered(margin, dim=0) for margin in margins(objective, real.detach(), fake.detach())
+        )
         if self._noise.watches:
             self._noise.observe((above, below))
         if self._augment is not None:

@@ -224,6 +224,11 @@ class _Braid:
         share = samples[: len(samples) // len(self.strands)]
         return self._braided([strand.normal_like(share) for strand in self.strands])
 
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers uniform in [0, 1)."""
+        rows, *rest = shape
+        return self._braided([strand.uniform(rows // len(self.strands), *rest) for strand in self.strands])
+
     def integers(self, high: int, rows: int) -> Tensor:
         """``(rows,)`` uniform in [0, high)."""
         return self._braided([strand.integers(high, rows // len(self.strands)) for strand in self.strands])

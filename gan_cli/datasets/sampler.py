@@ -27,6 +27,7 @@ from gan_cli.config import DataPlacement
 from gan_cli.data_protocols import Batch, Density, Images, Sampler
 from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
+from gan_cli.processes import Group
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ INDICES_AHEAD = 2**16
 
 def sampler_for(
     source: Images | Density, batch_size: int, device: torch.device, placement: DataPlacement
-) -> Callable[[Any, int, int, torch.device, int], Sampler]:
+) -> Callable[[Any, int, int, torch.device, int, Group], Sampler]:
     """The class of sampler that suits the data and the memory there is; says in the log which.
 
     Raises:
@@ -101,28 +102,30 @@ class EpochOrder:
 class ResidentSampler:
     """All images on the device as uint8; a batch is a gather and a normalisation there.
 
-    ``most`` is how many batches are ever prepared at once.
+    ``most`` is how many batches are ever prepared at once; ``batch_size`` counts the rows of this process.
     """
 
     waited: None = None
     generators: ClassVar[Sequence[torch.Generator]] = ()
 
-    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device, most: int) -> None:
+    def __init__(
+        self, source: Images, batch_size: int, seed: int, device: torch.device, most: int, group: Group
+    ) -> None:
         self._pixels = torch.tensor(source.pixels, device=device)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
         self._order = EpochOrder(source, seed)
-        self._batch_size = batch_size
+        self._batch_size, self._together = batch_size, batch_size * group.size
         self._given = 0
         # A stretch of the order on the device, how far it reaches, and where in it the next batch begins.
-        room = max(source.count, most * batch_size, INDICES_AHEAD)
+        room = max(source.count, most * self._together, INDICES_AHEAD)
         self._indices = torch.empty(room, dtype=torch.int64, device=device)
         self._reach = 0
         self._offset = torch.zeros((), dtype=torch.int64, device=device)
-        self._range = torch.arange(most * batch_size, device=device)
+        self._range = group.own(torch.arange(most * self._together, device=device), batch_size)
 
     def prepare(self, batches: int) -> None:
         """Lay out more of the order where less than ``batches`` batches of it are left: about once an epoch."""
-        wanted = batches * self._batch_size
+        wanted = batches * self._together
         if self._given + wanted > self._reach:
             # A copy from the host, in order behind the work that still reads the old indices.
             self._indices.copy_(self._order.indices(self._given, len(self._indices)))
@@ -132,9 +135,8 @@ class ResidentSampler:
 
     def take(self, batches: int) -> Batch:
         """Images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
-        count = batches * self._batch_size
-        chosen = self._indices[self._offset + self._range[:count]]
-        self._offset.add_(count)
+        chosen = self._indices[self._offset + self._range[: batches * self._batch_size]]
+        self._offset.add_(batches * self._together)
         return Batch(normalise(self._pixels[chosen]), None if self._labels is None else self._labels[chosen])
 
     def state_dict(self) -> dict[str, Any]:
@@ -155,10 +157,13 @@ class StreamedSampler:
 
     generators: ClassVar[Sequence[torch.Generator]] = ()
 
-    def __init__(self, source: Images, batch_size: int, seed: int, device: torch.device, most: int) -> None:
+    def __init__(
+        self, source: Images, batch_size: int, seed: int, device: torch.device, most: int, group: Group
+    ) -> None:
         self._source = source
         self._seed = seed
         self._batch_size = batch_size
+        self._group = group
         self._device = device
         self._given = 0
         self.waited = 0.0
@@ -173,7 +178,8 @@ class StreamedSampler:
         """Bring ``batches`` batches to the device; waits where the thread has not gathered them yet."""
         count = batches * self._batch_size
         if self._prefetcher is None:
-            self._prefetcher = _Prefetcher(self._source, self._batch_size, self._seed, self._given, self._device)
+            order = _OwnOrder(EpochOrder(self._source, self._seed), self._group, self._batch_size, self._given)
+            self._prefetcher = _Prefetcher(self._source, order, self._batch_size, self._device)
         for start in range(0, count, self._batch_size):
             place = slice(start, start + self._batch_size)
             before = time.perf_counter()
@@ -184,7 +190,7 @@ class StreamedSampler:
                 assert staged.labels is not None
                 self._labels[place].copy_(staged.labels, non_blocking=True)
             self._prefetcher.give_back(staged)
-        self._given += count
+        self._given += count * self._group.size
         self._taken = 0
 
     def take(self, batches: int) -> Batch:
@@ -226,14 +232,30 @@ class _Staged:
     copied: torch.cuda.Event | None = None
 
 
+class _OwnOrder:
+    """A process's rows of one batch after the other."""
+
+    def __init__(self, order: EpochOrder, group: Group, batch_size: int, start: int) -> None:
+        self._order = order
+        self._group = group
+        self._batch_size = batch_size
+        self._start = start
+
+    def next_batch(self) -> Tensor:
+        """``(batch_size,)`` int64."""
+        together = self._batch_size * self._group.size
+        indices = self._order.indices(self._start, together)
+        self._start += together
+        return self._group.own(indices, self._batch_size)
+
+
 class _Prefetcher:
     """Gathers batches of bytes in a thread, a few ahead of their use, into a ring of buffers."""
 
-    def __init__(self, source: Images, batch_size: int, seed: int, start: int, device: torch.device) -> None:
+    def __init__(self, source: Images, order: _OwnOrder, batch_size: int, device: torch.device) -> None:
         self._source = source
         self._batch_size = batch_size
-        self._order = EpochOrder(source, seed)
-        self._start = start
+        self._order = order
         self._pinned = device.type == "cuda"  # memory that a GPU can fetch from by itself
         self._queue: queue.Queue[_Staged | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
         self._free: deque[_Staged] = deque()
@@ -270,8 +292,7 @@ class _Prefetcher:
 
     def _gathered(self) -> _Staged:
         """The next batch of the order."""
-        indices = self._order.indices(self._start, self._batch_size).numpy()
-        self._start += self._batch_size
+        indices = self._order.next_batch().numpy()
         staged = self._buffers()
         # "clip" spares numpy a buffer of its own; no index lies outside.
         np.take(self._source.pixels, indices, axis=0, out=staged.pixels.numpy(), mode="clip")
@@ -307,8 +328,11 @@ class DensitySampler:
 
     waited: None = None
 
-    def __init__(self, source: Density, batch_size: int, seed: int, device: torch.device, most: int) -> None:
+    def __init__(
+        self, source: Density, batch_size: int, seed: int, device: torch.device, most: int, group: Group
+    ) -> None:
         self._source = source.on(device)
+        self._group = group
         self._batch_size = batch_size
         self._generator = seeded_generator(seed, "data", device)
 
@@ -322,7 +346,8 @@ class DensitySampler:
 
     def take(self, batches: int) -> Batch:
         """Points ``(batches * batch_size, D)``."""
-        return Batch(self._source.draw(batches * self._batch_size, self._generator))
+        together = batches * self._batch_size * self._group.size
+        return Batch(self._group.own(self._source.draw(together, self._generator), self._batch_size))
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the random stream."""
