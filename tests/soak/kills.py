@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -173,8 +174,10 @@ def soak(place: Path, moments: Sequence[Moment], seed: int = 0) -> str:
         bench = Bench(place, address)
         for number, moment in enumerate(moments):
             try:
-                phases[bench.survive(number, moment, chance)] += 1
+                survived = bench.survive(number, moment, chance)
             except AssertionError as error:
                 raise AssertionError(f"kill {number + 1} of {len(moments)}, {moment.phase}: {error}") from error
+            phases[survived] += 1
+            print(f"{number + 1} of {len(moments)}: {survived}", file=sys.stderr, flush=True)
     counted = "\n".join(f"  {count} {phase}" for phase, count in sorted(phases.items()))
     return f"{len(moments)} of {len(moments)} kills end bit-equal (seed {seed}):\n{counted}"
