@@ -85,7 +85,7 @@ def resolve(target: Any, path: str) -> type:
     module_name, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         if not target.startswith(ALLOWED_PREFIXES):
             raise ConfigError(f"{path}._target_: {module_name} cannot be imported: {error}") from error
         found = None

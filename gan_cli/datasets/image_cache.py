@@ -198,7 +198,7 @@ def _read(place: Path, key: str) -> CachedImages:
     try:
         meta: dict[str, Any] = json.loads((place / "meta.json").read_bytes())
         pixels = np.load(place / "pixels.npy", mmap_mode="r")
-        labels = None if meta["classes"] is None else np.load(place / "labels.npy")
+        labels = None if meta["classes"] is None else np.array(np.load(place / "labels.npy", mmap_mode="r"))
         found = (meta["key"], list(pixels.shape), pixels.dtype, None if labels is None else labels.shape)
         count = meta["shape"][0]
         expected = (key, meta["shape"], np.uint8, None if labels is None else (count,))
@@ -210,5 +210,5 @@ def _read(place: Path, key: str) -> CachedImages:
             failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
             classes=None if meta["classes"] is None else tuple(meta["classes"]),
         )
-    except (FileNotFoundError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (FileNotFoundError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise _DamagedCacheError(str(error) or type(error).__name__) from error
