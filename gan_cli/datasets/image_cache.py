@@ -210,5 +210,9 @@ def _read(place: Path, key: str) -> CachedImages:
             failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
             classes=None if meta["classes"] is None else tuple(meta["classes"]),
         )
-    except (FileNotFoundError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _DamagedCacheError(str(error)) from error
+    except (_DamagedCacheError, OSError):
+        raise
+    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
         raise _DamagedCacheError(str(error) or type(error).__name__) from error

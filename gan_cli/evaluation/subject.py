@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -176,7 +175,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
         values = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
-    except (ValueError, EOFError, OverflowError, TypeError, SyntaxError, BadZipFile) as error:
+    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
         raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)")

@@ -54,8 +54,11 @@ VALUES: Draw = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.text(max_size=6), inner, max_size=3),
-        st.builds(lambda target, more: {**more, "_target_": target}, st.sampled_from(HOSTILE_TARGETS) | SCALARS,
-                  st.dictionaries(st.text(max_size=6), inner, max_size=2)),
+        st.builds(
+            lambda target, more: {**more, "_target_": target},
+            st.sampled_from(HOSTILE_TARGETS) | SCALARS,
+            st.dictionaries(st.text(max_size=6), inner, max_size=2),
+        ),
     ),
     max_leaves=6,
 )
@@ -86,7 +89,9 @@ LINES: Draw = st.lists(
     st.one_of(
         st.dictionaries(st.sampled_from(TAGS) | st.text(max_size=5), VALUES, max_size=5).map(json_text),
         st.text(max_size=40),
-        st.sampled_from(["[" * 3000, '{"a":' * 3000, '{"step": 1, "loss/d": NaN}', '{"step": 2, "loss/d": 0.', "9" * 9000]),
+        st.sampled_from(
+            ["[" * 3000, '{"a":' * 3000, '{"step": 1, "loss/d": NaN}', '{"step": 2, "loss/d": 0.', "9" * 9000]
+        ),
     ),
     max_size=5,
 ).map("\n".join)
@@ -100,7 +105,8 @@ SUMMARIES: Draw = st.one_of(
             "seconds": VALUES,
             "final": VALUES | st.dictionaries(st.sampled_from(TAGS), VALUES),
             "best": VALUES | st.dictionaries(st.sampled_from(TAGS), VALUES),
-            "alarms": VALUES | st.lists(st.fixed_dictionaries({"name": VALUES}, optional={"step": VALUES, "try": VALUES})),
+            "alarms": VALUES
+            | st.lists(st.fixed_dictionaries({"name": VALUES}, optional={"step": VALUES, "try": VALUES})),
         },
     ).map(json_text),
     VALUES.map(json_text),
@@ -131,7 +137,24 @@ FLAGS = ("--n", "--seed", "--out", "--walk", "--separate", "--label", "--sort", 
 ARGUMENTS: Draw = st.lists(
     st.one_of(
         st.sampled_from(FLAGS),
-        st.sampled_from(["run", "nowhere", "0", "-1", "1e9", "nan", "", "\0", "a.png", "b.npy", "x" * 5000, "é\udcff", "pixels", "onnx"]),
+        st.sampled_from(
+            [
+                "run",
+                "nowhere",
+                "0",
+                "-1",
+                "1e9",
+                "nan",
+                "",
+                "\0",
+                "a.png",
+                "b.npy",
+                "x" * 5000,
+                "é\udcff",
+                "pixels",
+                "onnx",
+            ]
+        ),
         st.text(max_size=8),
     ),
     max_size=5,

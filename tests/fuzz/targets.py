@@ -10,7 +10,7 @@ import pickle
 import shutil
 import struct
 import sys
-import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import yaml
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli import build, checkpoint, learned, storage
@@ -30,7 +31,6 @@ from gan_cli.datasets.decoding import Target as Size
 from gan_cli.datasets.decoding import decode
 from gan_cli.datasets.idx import read_idx
 from gan_cli.datasets.image_cache import cache_key, open_cache
-from gan_cli.errors import UserError
 from gan_cli.evaluation import subject
 from gan_cli.rundir import RunDirectory
 from tests.fuzz import strategies
@@ -79,8 +79,6 @@ def huge_png() -> bytes:
     """A few bytes that announce 60000x60000 pixels."""
     small = _bytes_of(lambda stream: Image.new("L", (1, 1)).save(stream, "PNG"))
     header = b"IHDR" + struct.pack(">II", 60000, 60000) + small[24:29]
-    import zlib
-
     return small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
 
 
@@ -109,7 +107,7 @@ def _checkpoint(content: bytes) -> None:
 def whole_config() -> dict[str, Any]:
     register()
     config = compose(["dataset=ring8", "architecture=mlp", "architecture.generator_hidden=[8]"]).config
-    plain = yaml.safe_load(__import__("omegaconf").OmegaConf.to_yaml(config))
+    plain = yaml.safe_load(OmegaConf.to_yaml(config))
     assert isinstance(plain, dict)
     return plain
 
@@ -125,7 +123,11 @@ def _run_with(config: str) -> Path:
 
 
 def _paths(node: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    inner = [deeper for key, value in node.items() for deeper in _paths(value, (*path, key))] if isinstance(node, dict) else []
+    inner = (
+        [deeper for key, value in node.items() for deeper in _paths(value, (*path, key))]
+        if isinstance(node, dict)
+        else []
+    )
     return [path, *inner] if path else inner
 
 
@@ -220,7 +222,7 @@ def _arguments(drawn: tuple[int, list[str]]) -> None:
     shutil.rmtree("run", ignore_errors=True)
     commands = (sample.main, evaluate.main, export.main, report.main, bench.main)
     place, arguments = drawn
-    _command(commands[place % len(commands)], [*arguments, *(["dry_run=true"] if place % len(commands) == 4 else [])])
+    _command(commands[place % len(commands)], [*(["dry_run=true"] if place % len(commands) == 4 else []), *arguments])
 
 
 def _train(overrides: list[str]) -> None:
@@ -229,15 +231,6 @@ def _train(overrides: list[str]) -> None:
 
 def _any_of(contents: list[bytes]) -> st.SearchStrategy[bytes]:
     return st.sampled_from(contents).flatmap(lambda content: st.just(content) | strategies.damaged(content))
-
-
-def cifar_archive(*members: tarfile.TarInfo) -> bytes:
-    """A gzipped tar file of members without content."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for member in members:
-            archive.addfile(member, io.BytesIO(bytes(member.size)))
-    return stream.getvalue()
 
 
 YAML_TEXTS = st.sampled_from(
@@ -272,4 +265,4 @@ TARGETS: dict[str, Fuzzed] = {
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
 }  # fmt: skip
 
-__all__ = ["CANARY", "TARGETS", "Fuzzed", "UserError"]
+__all__ = ["CANARY", "TARGETS", "Fuzzed"]
