@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from gan_cli import nodes
+from gan_cli.compose import compose
 from gan_cli.errors import ConfigError
 from gan_cli.rundir import RunDirectory
+from tests.conftest import Command
 from tests.fuzz.running import feed
 from tests.fuzz.targets import TARGETS
 
@@ -57,3 +59,18 @@ def test_stored_data_root_is_still_asked_of_the_environment(tmp_path: Path) -> N
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text("dataset: {root: \"${oc.env:GAN_DATA,'~/.cache/gan_cli'}\"}")
     assert "dataset" in RunDirectory(tmp_path).stored_config()
+
+
+@pytest.mark.parametrize(
+    "override", ["loss=" + "x" * 3000, "loss = " + "9" * 5000, "seed=" + "x" * 5000, "loss@x" + "9" * 5000]
+)
+def test_long_override_is_not_repeated_whole(override: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose([override])
+    assert 0 < len(str(refused.value)) <= 2000
+
+
+def test_name_that_is_too_long_costs_one_line(gan_sample: Command) -> None:
+    done = gan_sample("x" * 5000)
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert "longer than a name can be" in done.err
