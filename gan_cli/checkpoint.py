@@ -120,9 +120,14 @@ def load(path: Path) -> dict[str, Any]:
         ConfigError: the file carries code.
     """
     try:
-        # torch does not compare the checksums of its own archive.
-        if zipfile.is_zipfile(path) and (part := zipfile.ZipFile(path).testzip()) is not None:
-            raise _DamagedError(f"{part} has another checksum than it should")
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                # torch packs nothing, and a small file that is unpacked may fill the memory.
+                if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                    raise _DamagedError("its parts are compressed")
+                # torch does not compare the checksums of its own archive.
+                if (broken := archive.testzip()) is not None:
+                    raise _DamagedError(f"{broken!r} has another checksum than it should")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         bare = path.read_bytes()[:1] == pickle.PROTO  # gan_cli writes archives; a bare pickle is somebody else's

@@ -140,7 +140,7 @@ def _say_what_differs(state: dict[str, Any], group: Group) -> None:
 def _follow(plan: build.Plan, algorithm: Algorithm, group: Group, step: int, interrupted: Interrupts) -> int:
     """Train along with the first process, which writes and decides; returns the exit status."""
 
-    def nobody() -> None:
+    def nobody() -> Any:
         raise AssertionError("only the first process computes this")
 
     def save(step: int) -> None:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gan_cli import stored
 from gan_cli.errors import ConfigError, OutputError
 from gan_cli.output import write_whole
 
@@ -75,6 +76,7 @@ class RunDirectory:
         config = self._read("config.yaml")
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
+        stored.refuse_resolvers(config, self.hydra / "config.yaml")
         return config
 
     def stored_overrides(self) -> list[str]:
@@ -89,9 +91,10 @@ class RunDirectory:
         if not file.is_file():
             raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
         try:
-            return OmegaConf.load(file)
-        except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+            return stored.load(file)
+        except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            raise ConfigError(f"{file} cannot be read: {reason}") from error
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
