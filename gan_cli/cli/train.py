@@ -19,6 +19,9 @@ from gan_cli.garbage import uncollected
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+# How Optuna words that no trial has a value.
+NOTHING_FOUND = "No trials are completed yet."
+
 
 def main() -> NoReturn:
     """Entry point."""
@@ -92,6 +95,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.compose import explained, register
     from gan_cli.config import conf_dir
     from gan_cli.sweeps.job import job
+    from gan_cli.sweeps.relay import lost, relayed
 
     if _resumed(arguments) is not None:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
@@ -99,17 +103,25 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     made = register()
     task = job if multirun else _run
-    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)):
+    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)), relayed(arguments):
         try:
             hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
             _forget(made)
             raise explained(error) from error
         except ValueError as error:
+            if str(error) == NOTHING_FOUND:
+                print("gan-train: hydra/sweeper=optuna: no job came to a value of the objective", file=sys.stderr)
+                return 1
             # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
             if str(error).startswith(("Only one of --", "The --resolve flag")):
                 raise ConfigError(str(error)) from error
             raise
+        except Exception as error:
+            told = lost(error)
+            if told is None:
+                raise
+            raise told from error
     return 0
 
 
