@@ -31,6 +31,7 @@ from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.noise_level import Scheduled
+from gan_cli.objective import require_measured
 from gan_cli.optim import Recipe
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols import (
@@ -139,6 +140,8 @@ def plan(config: DictConfig) -> Plan:
     dataset, architecture = built["dataset"], built["architecture"]
     penalties = {name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}}
     _refuse_what_does_not_fit(typed, dataset, penalties)
+    if typed.objective is not None:
+        require_measured(typed.objective, typed, built["loss.objective"].divergence_name)
     sizes = _sizes(typed, dataset)
     networks = _outline(architecture, sizes)
     together = typed.train.batch_size * typed.train.replicas

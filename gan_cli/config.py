@@ -276,6 +276,11 @@ RESUMABLE_KEYS = (
 )
 
 
+def may_change(key: str) -> bool:
+    """Whether a key may have another value when a run is resumed."""
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
+
+
 def conf_dir() -> Path:
     """The folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
     packaged = Path(__file__).parent / "conf"

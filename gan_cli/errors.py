@@ -41,6 +41,23 @@ class CompanionError(UserError):
     exit_status = 1
 
 
+class OutOfMemoryError(UserError):
+    """The host or the device has not as much memory as the sizes ask for."""
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+    """An error as a user is told of it, in one message; None where it is a bug."""
+    if isinstance(error, UserError):
+        return error
+    # torch says of some allocations in words alone that they failed.
+    worded = isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("allocate memory", "out of memory")
+    )
+    if isinstance(error, MemoryError) or worded:
+        return OutOfMemoryError(f"not enough memory for these sizes: {(str(error).splitlines() or [''])[0]}")
+    return None
+
+
 class InvalidValueError(ValueError):
     """A value out of its range, raised where the value lives; ``build`` adds the path of its section.
 

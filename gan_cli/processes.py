@@ -24,6 +24,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from gan_cli import torchrun
 from gan_cli.errors import CompanionError
+from gan_cli.rundir import RunDirectory
 
 Value = TypeVar("Value")
 
@@ -255,18 +256,20 @@ def by_node(group: Group, compute: Callable[[], Value]) -> Value:
 DIRECTORY = "gan_cli/run_directory"
 
 
-def remember(directory: Path) -> None:
+def remember(directory: RunDirectory) -> None:
     """Tell the processes that torchrun may start after these have failed where this run writes."""
     if store := _agents_store():
-        store.set(DIRECTORY, str(directory.resolve()))
+        store.set(DIRECTORY, str(directory.path.resolve()))
 
 
-def remembered() -> Path | None:
+def remembered() -> RunDirectory | None:
     """Where the run writes that this process was started again for; None: it was not, or nobody has told."""
     if not torchrun.restarted():
         return None
     store = _agents_store()
-    return Path(store.get(DIRECTORY).decode()) if store is not None and store.check([DIRECTORY]) else None
+    if store is None or not store.check([DIRECTORY]):
+        return None
+    return RunDirectory(Path(store.get(DIRECTORY).decode()))
 
 
 def _agents_store() -> TCPStore | None:

@@ -27,6 +27,7 @@ from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.objective import require_among
 from gan_cli.output import WriteErrors
 from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
@@ -65,7 +66,7 @@ def start(composition: Composition, wanted: Path) -> int:
             if group.rank > 0:
                 return _follow(plan, algorithm, group, 0, interrupted)
             directory = rundir.claim(wanted)
-            processes.remember(directory.path)
+            processes.remember(directory)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrors(plan.config.train.on_write_error)
             with directory.locked(), logs.copied_to({directory: errors}, kept):
@@ -79,7 +80,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoint.load_latest(directory.checkpoints))
         _say_what_differs(state, group)
-        processes.remember(directory.path)
+        processes.remember(directory)
         if plan.config.device.threads is None:
             with learned.fitting(directory):
                 # Sums come out in another order with another number of threads.
@@ -246,7 +247,11 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
     config = plan.config
     if not config.train.eval_every:
         return None
-    return make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    if config.objective is not None and config.objective.startswith("metrics/"):
+        # What real samples score has the names of all figures, and is kept, so that it costs time only once.
+        require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])
+    return evaluator
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,38 @@ class RunDirectory:
             reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
             raise ConfigError(f"{file} cannot be read: {reason}") from error
 
+    def stored_summary(self) -> dict[str, Any]:
+        """``summary.json``; empty where there is none, or none that is whole."""
+        try:
+            summary = json.loads(self.summary.read_text())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return summary if isinstance(summary, dict) else {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run has claimed the directory."""
+        return self.hydra.exists()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume from, whole or not."""
+        return any(self.checkpoints.glob("*.pt"))
+
+    def clear(self) -> None:
+        """Remove what a run wrote, and give the directory back; what somebody else put there stays.
+
+        Raises:
+            OutputError: something cannot be removed.
+        """
+        with writing(self.path):
+            for file in (self.metrics, self.log, self.summary, self.evaluation, *self.path.glob("events.out.*")):
+                file.unlink(missing_ok=True)
+            # .hydra last, for until then the directory belongs to the run.
+            for folder in (self.checkpoints, self.samples, self.hydra):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
         _write_json(self.summary, summary)
@@ -131,7 +164,7 @@ def claim(wanted: Path) -> RunDirectory:
 
     Making ``.hydra`` inside is the claim: the file system lets only one of any number of processes do it.
     """
-    for candidate in _numbered(wanted):
+    for candidate in numbered(wanted):
         with writing(candidate):
             candidate.mkdir(parents=True, exist_ok=True)
             try:
@@ -144,7 +177,7 @@ def claim(wanted: Path) -> RunDirectory:
 
 def unique_dir(wanted: str) -> str:
     """Create a new directory, ``wanted`` or ``wanted_n``, and return its name (Hydra resolver ``unique_dir``)."""
-    for candidate in _numbered(Path(wanted)):
+    for candidate in numbered(Path(wanted)):
         with writing(candidate):
             candidate.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -176,8 +209,8 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _numbered(wanted: Path) -> Iterator[Path]:
-    """``wanted``, then ``wanted_1`` and so on without end."""
+def numbered(wanted: Path) -> Iterator[Path]:
+    """The names that a directory may get: ``wanted``, then ``wanted_1`` and so on without end."""
     wanted = wanted if wanted.name else wanted.resolve()
     yield wanted
     number = 1

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
 from gan_cli import __version__, torchrun
-from gan_cli.errors import UserError, shown
+from gan_cli.errors import UserError, as_user_error, shown
 
 
 def leave(command: str, work: Callable[[], int]) -> NoReturn:
@@ -29,16 +29,13 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         status = work()
-    except UserError as error:
-        if not torchrun.follows():  # the first process has said it
-            print(f"{command}: {error}", file=sys.stderr)
-        status = error.exit_status
-    except (MemoryError, RuntimeError) as error:
-        # torch says of some allocations in words alone that they failed.
-        if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
+    except (UserError, MemoryError, RuntimeError) as error:
+        told = as_user_error(error)
+        if told is None:
             raise
-        print(f"{command}: not enough memory for these sizes: {str(error).splitlines()[0]}", file=sys.stderr)
-        status = 2
+        if not torchrun.follows():  # the first process has said it
+            print(f"{command}: {told}", file=sys.stderr)
+        status = told.exit_status
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         status = 130
