@@ -20,7 +20,7 @@ from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from gan_cli import launching
 from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
-from gan_cli.errors import ConfigError, UserError, nearest
+from gan_cli.errors import LONGEST_VALUE, ConfigError, UserError, nearest, shown
 from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
 from gan_cli.settings import describe
 
@@ -234,7 +234,7 @@ def explained(error: BaseException) -> UserError:
         if first.options is not None:
             return ConfigError(_explain_option(first.missing_cfg_file, first.options))
     if isinstance(first, OverrideParseException):
-        return ConfigError(f"cannot read the override {first.override!r}: {_one_line(str(first))}")
+        return ConfigError(f"cannot read the override {shown(first.override)}: {_one_line(str(first))}")
     if NO_INTERVALS in str(first):
         return ConfigError(
             "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
@@ -242,7 +242,7 @@ def explained(error: BaseException) -> UserError:
     ambiguous = AMBIGUOUS.match(str(first))
     if ambiguous:
         return ConfigError(
-            f"{ambiguous[1]}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
+            f"{_shortened(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
         )
     return ConfigError(_one_line(str(first)))
 
@@ -250,30 +250,38 @@ def explained(error: BaseException) -> UserError:
 def _explain_option(missing: str, options: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if not group:
-        return f"there is no configuration {option!r}"
-    return f"{group}={option}: no such option.{nearest(option, options)} Options: {', '.join(sorted(options))}"
+        return f"there is no configuration {shown(option)}"
+    return (
+        f"{group}={_shortened(option)}: no such option.{nearest(option, options)} Options: {', '.join(sorted(options))}"
+    )
 
 
 def _explain_key(error: OmegaConfBaseException) -> str:
-    key = str(error.full_key)
-    parent, _, name = key.rpartition(".")
+    full = str(error.full_key)
+    parent, _, name = full.rpartition(".")
+    key, parent_shown = _shortened(full), _shortened(parent)
     siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
     if name and siblings and name not in siblings:
-        where = f"{parent} has" if parent else "there is"
+        where = f"{parent_shown} has" if parent else "there is"
         hint = nearest(name, siblings) or f" Allowed: {', '.join(siblings)}"
         return f"{key}: {where} no such key.{hint}"
     if isinstance(error, ConfigAttributeError) and not siblings:
-        return f"{key}: {parent} is null; choose an option of {parent} first"
+        return f"{key}: {parent_shown} is null; choose an option of {parent_shown} first"
     wrong_type = WRONG_TYPE.match(error.msg or "")
     if wrong_type:
-        return f"{key}: expected {TYPE_WORDS.get(wrong_type[2], wrong_type[2])}, got {wrong_type[1]}"
+        return f"{key}: expected {TYPE_WORDS.get(wrong_type[2], wrong_type[2])}, got {_shortened(wrong_type[1])}"
     return f"{key}: {_one_line(error.msg or str(error))}"
 
 
 def _one_line(message: str) -> str:
     """The part of a message that says what is wrong; Hydra and OmegaConf add positions and types below it."""
     lines = [line.strip() for line in message.strip().splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(POSITIONS))
+    return _shortened(" ".join(line for line in lines if line and not line.startswith(POSITIONS)))
+
+
+def _shortened(text: str) -> str:
+    """The beginning and the end of a text, where it is long: Hydra repeats what it was given, whatever its length."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}...{text[-LONGEST_VALUE // 2 :]}"
 
 
 def _help() -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gan_cli.errors import require
 from gan_cli.settings import setting
-from gan_cli.thresholds import DiagnosticsSection
+from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
 
 class DeviceKind(Enum):
@@ -237,6 +237,13 @@ class Config:
     seed: int = setting(0, "seeds weights, data order, latents and noise")
     resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
+
+    @property
+    def non_finite(self) -> NonFinite:
+        """What a number that is not finite leads to, ``train.non_finite=null`` decided."""
+        if self.train.non_finite is not None:
+            return self.train.non_finite
+        return NonFinite.rollback if self.diagnostics.on_alarm is OnAlarm.rollback else NonFinite.stop
 
     def __post_init__(self) -> None:
         size = self.train.batch_size

@@ -19,7 +19,8 @@ from gan_cli import accelerators, processor
 from gan_cli.config import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
-from gan_cli.processes import Group, launched
+from gan_cli.processes import Group
+from gan_cli.torchrun import launched
 
 logger = logging.getLogger(__name__)
 

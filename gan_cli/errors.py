@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Characters of a wrong value that a message repeats.
+LONGEST_VALUE = 300
+
 
 class UserError(Exception):
     """A mistake or an event outside the program; reported in one clear message, without a traceback."""
@@ -30,6 +33,12 @@ class DivergedError(UserError):
     """Training produced a number that is not finite."""
 
     exit_status = 4
+
+
+class CompanionError(UserError):
+    """Another of the processes that train a run together has gone."""
+
+    exit_status = 1
 
 
 class OutOfMemoryError(UserError):
@@ -59,7 +68,7 @@ class InvalidValueError(ValueError):
     """
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key}: expected {allowed}, got {value!r}")
+        super().__init__(f"{key}: expected {allowed}, got {shown(value)}")
         self.key = key
         self.value = value
         self.allowed = allowed
@@ -73,6 +82,12 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
     """Raise :class:`InvalidValueError` unless ``condition`` holds."""
     if not condition:
         raise InvalidValueError(key, value, allowed)
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it, and no more than its beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:

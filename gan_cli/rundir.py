@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gan_cli import stored
 from gan_cli.errors import ConfigError, OutputError
 from gan_cli.output import write_whole
 
@@ -76,6 +77,7 @@ class RunDirectory:
         config = self._read("config.yaml")
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
+        stored.refuse_resolvers(config, self.hydra / "config.yaml")
         return config
 
     def stored_overrides(self) -> list[str]:
@@ -90,9 +92,10 @@ class RunDirectory:
         if not file.is_file():
             raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
         try:
-            return OmegaConf.load(file)
-        except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+            return stored.load(file)
+        except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            raise ConfigError(f"{file} cannot be read: {reason}") from error
 
     def stored_summary(self) -> dict[str, Any]:
         """``summary.json``; empty where there is none, or none that is whole."""

@@ -130,8 +130,14 @@ def test_after_a_normal_end(
     assert_same_run(workplace / "run", undisturbed(recipe))
 
 
-@pytest.mark.parametrize("recipe", RUNS)
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("recipe", "number", "status"),
+    [
+        ("jsd_noise_dcgan", signal.SIGTERM, 143),
+        ("wgan_mlp", signal.SIGINT, 130),
+        ("wgan_mlp", signal.SIGUSR1, 138),
+    ],
+)
 def test_after_a_signal(
     recipe: str,
     number: signal.Signals,
@@ -166,6 +172,19 @@ def test_after_a_kill_between_checkpoints(
     assert not Path("run/summary.json").exists()
     assert gan_train("resume=run").status == 0
     assert_same_run(workplace / "run", undisturbed(recipe))
+
+
+def test_after_the_clock_was_set_back(
+    gan_train: Command, workplace: Path, undisturbed: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = time.time
+    for back, steps in ((0, 70), (3600, 150), (7200, STEPS)):
+        monkeypatch.setattr(time, "time", lambda back=back: clock() - back)
+        done = gan_train(
+            *(["resume=run"] if back else [*RUNS["wgan_mlp"], *CADENCE, "hydra.run.dir=run"]), f"train.steps={steps}"
+        )
+        assert done.status == 0, done.err
+    assert_same_run(workplace / "run", undisturbed("wgan_mlp"))
 
 
 def test_second_interrupt_leaves_at_once(workplace: Path) -> None:

@@ -12,12 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from gan_cli import torchrun
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError, UserError
 from gan_cli.garbage import uncollected
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+# How Optuna words that no trial has a value.
+NOTHING_FOUND = "No trials are completed yet."
 
 
 def main() -> NoReturn:
@@ -44,6 +48,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
             raise ConfigError(f"{command.CONTINUE}: goes on with a sweep; add --multirun (-m)")
         arguments = command.continuing(Path(continued), arguments)
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
+    if torchrun.launched() and (flags or known.multirun):
+        raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
         return _single(command.taken(known.overrides)[1], known.config_dir)
     return _with_hydra(arguments, known.multirun)
@@ -55,7 +61,7 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.rundir import RunDirectory
 
     register()
-    named = _resumed(overrides)
+    named = _resumed(overrides) or _begun_before()
     earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
     with uncollected():
@@ -66,10 +72,22 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     if composition.dry_run:
         print(run.dry_run(composition))
         return 0
+    if torchrun.launched() and composition.replicas > 1:
+        raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
     if earlier is not None:
         return run.resume(composition, earlier)
     start = run.start if composition.replicas == 1 else fleet.start
     return start(composition, Path(composition.hydra.hydra.run.dir))
+
+
+def _begun_before() -> str | None:
+    """The run that torchrun has started this process again for, if it has come to a checkpoint; else None."""
+    if not torchrun.restarted():
+        return None
+    from gan_cli.processes import remembered
+
+    directory = remembered()
+    return str(directory.path) if directory is not None and any(directory.checkpoints.glob("*.pt")) else None
 
 
 def _resumed(arguments: Sequence[str]) -> str | None:
@@ -93,6 +111,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config import conf_dir
     from gan_cli.interrupts import leaving
     from gan_cli.sweeps.job import job
+    from gan_cli.sweeps.relay import lost, relayed
 
     if _resumed(arguments) is not None:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
@@ -100,18 +119,30 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     made = register()
     task = job if multirun else _run
-    # A signal between two jobs ends the sweep as well.
-    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)), leaving():
+    with contextlib.ExitStack() as around:
+        scratch = around.enter_context(tempfile.TemporaryDirectory())
+        around.enter_context(_arguments(_dry(arguments, scratch)))
+        # A signal between two jobs ends the sweep as well, and one during jobs in other processes reaches those.
+        around.enter_context(leaving())
+        around.enter_context(relayed(arguments))
         try:
             hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
             _forget(made)
             raise explained(error) from error
         except ValueError as error:
+            if str(error) == NOTHING_FOUND:
+                print("gan-train: hydra/sweeper=optuna: no job came to a value of the objective", file=sys.stderr)
+                return 1
             # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
             if str(error).startswith(("Only one of --", "The --resolve flag")):
                 raise ConfigError(str(error)) from error
             raise
+        except Exception as error:
+            told = lost(error)
+            if told is None:
+                raise
+            raise told from error
     return 0
 
 
