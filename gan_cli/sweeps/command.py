@@ -85,11 +85,9 @@ class Command:
         if not typed.task and not typed.hydra:
             return Command(self.task, tuple(item for item in self.hydra if key_of(item) != "hydra.mode"))
         was, now = (_jobs_of((*command.task, *command.hydra)) for command in (self, typed))
-        differences = [f"{item} was not in it" for item in now if item not in was]
-        differences += [f"it had {item}" for item in was if item not in now]
-        if differences:
+        if sorted(was) != sorted(now):
             raise ConfigError(
-                f"{CONTINUE}={sweep}: the command is not the one that the sweep began with: {', '.join(differences)}."
+                f"{CONTINUE}={sweep}: the sweep began with another command: {_differences(was, now)}."
                 f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
             )
         # In the order that numbers the jobs as they were; what was not typed again and may change is gone.
@@ -143,6 +141,15 @@ def _is_of_the_runs(override: str) -> bool:
     """Whether an override is the same in every job and may not change, or differs between jobs."""
     key = key_of(override)
     return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
+
+
+def _differences(was: Sequence[str], now: Sequence[str]) -> str:
+    """What a person has to change in one command to have the other."""
+    lost, new = ([item for item in one if item not in other] for one, other in ((was, now), (now, was)))
+    before = {key_of(item): item for item in lost}
+    said = [f"{item}, which had {before.pop(key_of(item))}" for item in new if key_of(item) in before]
+    said += [f"{item}, which it did not have" for item in new if not any(item in each for each in said)]
+    return "; ".join([*said, *(f"without {item}" for item in before.values())]) or "other repetitions"
 
 
 def _sweeps(override: str) -> bool:
