@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 HOME = "~/.cache/gan_cli"
 DIGEST_BYTES = 64
+# A file in the making that has not grown for so long is nobody's any more.
+LEFTOVER_SECONDS = 24 * 60 * 60
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -107,8 +110,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left of files in the making, once nothing has been written there for a day."""
+    for file in folder.glob(pattern):
+        with contextlib.suppress(OSError):  # its owner is alive after all, and removes or renames it at this moment
+            if time.time() - file.stat().st_mtime > LEFTOVER_SECONDS:
+                file.unlink()
+
+
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, ".*.part")
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gan_cli.errors import DataError
+from gan_cli.storage import remove_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def download(name: str, mirrors: Sequence[str], folder: Path, check: Callable[[P
     attempts = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder, ".*.part")
         for mirror in mirrors:
             url = f"{mirror.rstrip('/')}/{name}"
             problem = _attempt(url, part, check)

@@ -1,0 +1,129 @@
+"""Child processes that train, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from tests.soak.sabotage import NOTHING, Sabotage
+
+ROOT = Path(__file__).parents[2]
+KILLED = -signal.SIGKILL
+# Longer than any of these runs takes on a busy machine: who waits longer waits in vain.
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended.
+
+    Attributes:
+        status: exit status; negative: the signal that ended it.
+        err: what it said on stderr.
+        seconds: how long it lived.
+    """
+
+    status: int
+    err: str
+    seconds: float
+
+    @property
+    def complaint(self) -> str:
+        """Its last line, where there is one."""
+        lines = self.err.strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that trains."""
+
+    process: subprocess.Popen[str]
+    stderr: IO[str]
+    began: float
+
+    def said(self) -> str:
+        """What it has said on stderr so far."""
+        return os.pread(self.stderr.fileno(), 2**20, 0).decode()
+
+    def ended(self) -> Ended:
+        """Wait for its end."""
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"no end after {PATIENCE:.0f} s:\n{self.said()}") from None
+        finally:
+            for stream in filter(None, (self.process.stdin, self.process.stdout)):
+                stream.close()
+        return Ended(status, self.said(), time.monotonic() - self.began)
+
+    def release(self) -> None:
+        """Let a child go that waits."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+
+def start(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Child:
+    """``gan-train`` with these arguments, the data root ``data`` and what is done to it."""
+    command = [sys.executable, "-m", "tests.soak.saboteur", sabotage.as_json(), *arguments]
+    environment = {
+        **os.environ,
+        "GAN_DATA": str(data),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),  # whatever gan_cli is installed, this one is meant
+        "NO_PROXY": "*",  # downloads come from this machine
+    }
+    stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe would make the child wait for its reader
+    began, pipe = time.monotonic(), subprocess.PIPE if sabotage.waits else None
+    silent = pipe or subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=silent, stderr=stderr, text=True)
+    return Child(process, stderr, began)
+
+
+def ready(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Child:
+    """The same, with all imports done; it begins when it is released."""
+    child = start(arguments, data, replace(sabotage, waits=True))
+    assert child.process.stdout is not None
+    assert child.process.stdout.readline() == "ready\n", child.ended().err
+    return child
+
+
+def train(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Ended:
+    """The same from its beginning to its end."""
+    return start(arguments, data, sabotage).ended()
+
+
+def completed(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Ended:
+    """The same, where all is to go well."""
+    ended = train(arguments, data, sabotage)
+    assert ended.status == 0, f"status {ended.status} of {' '.join(arguments)}:\n{ended.err}"
+    return ended
+
+
+def wait_for(condition: Callable[[], bool], child: Child) -> None:
+    """Wait until a condition holds that the child is to bring about."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert child.alive(), f"ended before its time:\n{child.ended().err}"
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+def reported(run: Path, step: int) -> Callable[[], bool]:
+    """Whether ``metrics.jsonl`` has come to a step."""
+    file = run / "metrics.jsonl"
+    return lambda: file.exists() and f'{{"step": {step},' in file.read_text()
