@@ -21,7 +21,7 @@ from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
 from gan_cli.data_protocols import Density, Images
-from gan_cli.datasets.fingerprint import identity, refuse_other_data
+from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
@@ -118,8 +118,8 @@ def _planned(composition: Composition, group: Group) -> build.Plan:
 
 
 def _same_data(
-    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: dict[str, Any] | None
-) -> dict[str, Any] | None:
+    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: Identity | None
+) -> Identity | None:
     """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
     try:
         with learned.fitting(directory):
@@ -142,7 +142,7 @@ class Run:
     sinks: Attended
     errors: WriteErrors
     saver: BackgroundWriter
-    data: dict[str, Any] | None
+    data: Identity | None
     evaluator: Evaluator | None = None
     group: Group = field(default_factory=Alone)
 
@@ -186,7 +186,7 @@ def _run(
     algorithm: Algorithm,
     directory: RunDirectory,
     errors: WriteErrors,
-    data: dict[str, Any] | None,
+    data: Identity | None,
     evaluator: Evaluator | None,
     group: Group,
 ) -> Run:
@@ -217,7 +217,7 @@ def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
 
 
 def whole(
-    step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None, processes: int = 1
+    step: int, algorithm: dict[str, Any], sinks: Attended, data: Identity | None, processes: int = 1
 ) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
