@@ -307,7 +307,9 @@ def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]
 
     The state that it is found in is saved apart; the present one where the trouble does not come again.
     """
-    state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
+    threads, state = torch.get_num_threads(), recovery.finite_state(run.directory, since or alarm.step)
+    if state is None and since:
+        state = recovery.finite_state(run.directory, alarm.step)
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
