@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -42,6 +44,14 @@ class Window:
         self._buffer.index_copy_(0, places, values[skipped:].detach())
         self.added.add_(len(values))
 
+    @torch.no_grad()
+    def add_if(self, wanted: Tensor, row: Tensor) -> None:
+        """Append one row ``(width,)`` where ``wanted``, a 0-dimensional boolean on the device, is true."""
+        place = (self._places[:1] + self.added) % len(self._buffer)
+        there = self._buffer.index_select(0, place)
+        self._buffer.index_copy_(0, place, torch.where(wanted, row.detach(), there))
+        self.added.add_(wanted)
+
     def values(self) -> Tensor:
         """``(R, size width)`` float32 on the device, in no particular order of rows; R is 0 right after a clear.
 
@@ -68,3 +78,34 @@ class Window:
         values = state["values"][: len(self._buffer)].chunk(self._group.size, dim=1)[self._group.rank]
         self._buffer[: len(values)].copy_(values)
         self.added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))
+
+
+class Ledger:
+    """What a step is going to add to windows, in the order in which it comes."""
+
+    def __init__(self, windows: Mapping[str, Window]) -> None:
+        """``windows`` by name."""
+        self._windows = windows
+        self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
+
+    def note(self, name: str, row: Tensor) -> None:
+        """A row ``(width,)`` for the window of that name."""
+        self._rows[name].append(row)
+
+    def settle(self, made: Tensor | None) -> None:
+        """An update is over. Where it may not have been ``made``, its rows are added now or never."""
+        if made is not None:
+            for name, rows in self._rows.items():
+                for row in rows:
+                    self._windows[name].add_if(made, row)
+            self.clear()
+
+    def book(self) -> None:
+        """Add what was noted, all of a window's rows at once."""
+        for name, rows in self._rows.items():
+            self._windows[name].add(torch.stack(rows))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was noted."""
+        self._rows.clear()

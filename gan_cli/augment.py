@@ -59,6 +59,10 @@ class DiffAugment:
     def observe(self, margins: Tensor) -> None:
         """Nothing to learn: the probability is fixed."""
 
+    def adapted(self) -> list[Tensor]:
+        """What :meth:`observe` changes: nothing."""
+        return []
+
     def figures(self) -> dict[str, Tensor]:
         """Nothing to tell."""
         return {}
@@ -120,6 +124,10 @@ class Adaptive(DiffAugment):
         self._p.add_((self._measure - self.target).sign() * due, alpha=step).clamp_(0.0, 1.0)
         self._seen *= ~due
         self._observed *= ~due
+
+    def adapted(self) -> list[Tensor]:
+        """What :meth:`observe` changes."""
+        return [self._p, self._seen, self._measure, self._observed]
 
     def figures(self) -> dict[str, Tensor]:
         """The probability in force, and the measure that it follows."""

@@ -22,14 +22,16 @@ from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
+from gan_cli.algorithms.soundness import Lookout, Sparing
 from gan_cli.compose import explained
-from gan_cli.config import Config, LossSection
+from gan_cli.config import Config, LossSection, NonFinite
 from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.noise_level import Scheduled
+from gan_cli.objective import require_measured
 from gan_cli.optim import Recipe
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols import (
@@ -138,6 +140,8 @@ def plan(config: DictConfig) -> Plan:
     dataset, architecture = built["dataset"], built["architecture"]
     penalties = {name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}}
     _refuse_what_does_not_fit(typed, dataset, penalties)
+    if typed.objective is not None:
+        require_measured(typed.objective, typed, built["loss.objective"].divergence_name)
     sizes = _sizes(typed, dataset)
     networks = _outline(architecture, sizes)
     together = typed.train.batch_size * typed.train.replicas
@@ -160,6 +164,11 @@ def plan(config: DictConfig) -> Plan:
             raise ConfigError(
                 "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
                 f" {typed.diagnostics.on_alarm.name}"
+            )
+        if typed.non_finite is not NonFinite.stop:
+            raise ConfigError(
+                "train.non_finite: expected stop or null with train.replicas > 1, because the runs go on together, got"
+                f" {typed.non_finite.name}"
             )
         adaptive = isinstance(built.get("noise"), NoiseLevel)
         require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
@@ -280,6 +289,7 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched, g
             points=None if isinstance(source, Images) else _points(source, seed),
             watch=watch,
             group=group,
+            soundness=Sparing if plan.config.non_finite is NonFinite.skip else Lookout,
         ),
         "architecture": plan.architecture,
         "loss": plan.loss,

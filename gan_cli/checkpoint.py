@@ -35,21 +35,33 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         OutputError: the file cannot be written (a full disk); older checkpoints stay as they are.
     """
     path = folder / f"step_{step:08d}.pt"
+    write(path, state)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
         with replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
         _synchronise(folder)
         for old in [other for other in _numbered(folder) if other != path][keep - 1 :]:
             old.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write checkpoint {path}: {_reason(error)}") from error
+    return path
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    """Write a state to a file, which appears under its name complete or not at all, whenever the process dies.
+
+    Raises:
+        OutputError: the file cannot be written (a full disk).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
     # torch wraps a failed write of its zip archive in a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise OutputError(f"cannot write checkpoint {path}: {_reason(error)}") from error
-    return path
 
 
 def load_latest(folder: Path) -> dict[str, Any]:
@@ -108,9 +120,14 @@ def load(path: Path) -> dict[str, Any]:
         ConfigError: the file carries code.
     """
     try:
-        # torch does not compare the checksums of its own archive.
-        if zipfile.is_zipfile(path) and (part := zipfile.ZipFile(path).testzip()) is not None:
-            raise _DamagedError(f"{part} has another checksum than it should")
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                # torch packs nothing, and a small file that is unpacked may fill the memory.
+                if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                    raise _DamagedError("its parts are compressed")
+                # torch does not compare the checksums of its own archive.
+                if (broken := archive.testzip()) is not None:
+                    raise _DamagedError(f"{broken!r} has another checksum than it should")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         bare = path.read_bytes()[:1] == pickle.PROTO  # gan_cli writes archives; a bare pickle is somebody else's

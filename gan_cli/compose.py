@@ -16,8 +16,9 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
-from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir
-from gan_cli.errors import ConfigError, UserError, nearest
+from gan_cli import launching
+from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
+from gan_cli.errors import LONGEST_VALUE, ConfigError, UserError, nearest, shown
 from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
 from gan_cli.settings import describe
 
@@ -25,6 +26,7 @@ from gan_cli.settings import describe
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(.*?)'")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
 TYPE_WORDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
+NO_INTERVALS = "BasicSweeper does not support sweep type"
 POSITIONS = ("full_key:", "object_type=", "reference_type=", "See http")
 
 
@@ -57,6 +59,13 @@ class Composition:
     def replicas(self) -> int:
         """How many runs are trained as one."""
         return int(OmegaConf.select(self.config, "train.replicas"))
+
+    @property
+    def extra_conf(self) -> Path | None:
+        """The folder of the user's own options that Hydra was told of (``--config-dir``)."""
+        sources = self.hydra.hydra.runtime.config_sources
+        given = [source.path for source in sources if source.provider == "command-line"]
+        return Path(given[0]) if given else None
 
     def replica(self, seed: int) -> Composition:
         """The composition of one of the runs that are trained as one, as if it were trained alone."""
@@ -92,6 +101,7 @@ def register() -> list[str]:
     store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
+    launching.register()
     return made
 
 
@@ -136,6 +146,23 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
         if group in before.choices:
             _refuse_change(directory, group, before.choices[group], option)
     after = compose([*earlier, *overrides], extra_conf) if overrides else before
+    return Composition(_changed(directory, stored, before, after), after.hydra, [*earlier, *overrides])
+
+
+def gone_on(directory: RunDirectory, wanted: Composition) -> Composition:
+    """The composition of an earlier run, as it is stored, with what ``wanted``, the same run composed anew, changes.
+
+    Raises:
+        ConfigError: that would change what the run is.
+    """
+    earlier = directory.stored_overrides()
+    before = wanted if earlier == list(wanted.overrides) else compose(earlier, wanted.extra_conf)
+    config = _changed(directory, directory.stored_config(), before, wanted)
+    return Composition(config, wanted.hydra, wanted.overrides)
+
+
+def _changed(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
+    """The stored configuration with the differences between two compositions; ``ConfigError`` if they may not be."""
     config = stored.copy()
     old, new = _leaves(before.config), _leaves(after.config)
     for key in sorted(old.keys() | new.keys()):
@@ -145,13 +172,12 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Pat
                 OmegaConf.update(config, key, new.get(key), force_add=True)
             except OmegaConfBaseException as error:
                 raise explained(error) from error
-    return Composition(config, after.hydra, [*earlier, *overrides])
+    return config
 
 
 def _refuse_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
     """Raise ``ConfigError`` if the key has another value now and is not one that may change."""
-    may_change = any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
-    if str(was) != str(wanted) and not may_change:
+    if str(was) != str(wanted) and not may_change(key):
         raise ConfigError(
             f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."
             f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
@@ -185,14 +211,22 @@ def explained(error: BaseException) -> UserError:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
             return ConfigError(_explain_key(link))
     first = chain[0]
-    if isinstance(first, MissingConfigException) and first.missing_cfg_file and first.options is not None:
-        return ConfigError(_explain_option(first.missing_cfg_file, first.options))
+    if isinstance(first, MissingConfigException) and first.missing_cfg_file:
+        group, _, option = first.missing_cfg_file.rpartition("/plugin/")
+        if group:
+            return ConfigError(f"{group}={option} needs a plugin that is not installed: {launching.INSTALL}")
+        if first.options is not None:
+            return ConfigError(_explain_option(first.missing_cfg_file, first.options))
     if isinstance(first, OverrideParseException):
-        return ConfigError(f"cannot read the override {first.override!r}: {_one_line(str(first))}")
+        return ConfigError(f"cannot read the override {shown(first.override)}: {_one_line(str(first))}")
+    if NO_INTERVALS in str(first):
+        return ConfigError(
+            "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
+        )
     ambiguous = AMBIGUOUS.match(str(first))
     if ambiguous:
         return ConfigError(
-            f"{ambiguous[1]}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
+            f"{_shortened(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
         )
     return ConfigError(_one_line(str(first)))
 
@@ -200,30 +234,38 @@ def explained(error: BaseException) -> UserError:
 def _explain_option(missing: str, options: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if not group:
-        return f"there is no configuration {option!r}"
-    return f"{group}={option}: no such option.{nearest(option, options)} Options: {', '.join(sorted(options))}"
+        return f"there is no configuration {shown(option)}"
+    return (
+        f"{group}={_shortened(option)}: no such option.{nearest(option, options)} Options: {', '.join(sorted(options))}"
+    )
 
 
 def _explain_key(error: OmegaConfBaseException) -> str:
-    key = str(error.full_key)
-    parent, _, name = key.rpartition(".")
+    full = str(error.full_key)
+    parent, _, name = full.rpartition(".")
+    key, parent_shown = _shortened(full), _shortened(parent)
     siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
     if name and siblings and name not in siblings:
-        where = f"{parent} has" if parent else "there is"
+        where = f"{parent_shown} has" if parent else "there is"
         hint = nearest(name, siblings) or f" Allowed: {', '.join(siblings)}"
         return f"{key}: {where} no such key.{hint}"
     if isinstance(error, ConfigAttributeError) and not siblings:
-        return f"{key}: {parent} is null; choose an option of {parent} first"
+        return f"{key}: {parent_shown} is null; choose an option of {parent_shown} first"
     wrong_type = WRONG_TYPE.match(error.msg or "")
     if wrong_type:
-        return f"{key}: expected {TYPE_WORDS.get(wrong_type[2], wrong_type[2])}, got {wrong_type[1]}"
+        return f"{key}: expected {TYPE_WORDS.get(wrong_type[2], wrong_type[2])}, got {_shortened(wrong_type[1])}"
     return f"{key}: {_one_line(error.msg or str(error))}"
 
 
 def _one_line(message: str) -> str:
     """The part of a message that says what is wrong; Hydra and OmegaConf add positions and types below it."""
     lines = [line.strip() for line in message.strip().splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(POSITIONS))
+    return _shortened(" ".join(line for line in lines if line and not line.startswith(POSITIONS)))
+
+
+def _shortened(text: str) -> str:
+    """The beginning and the end of a text, where it is long: Hydra repeats what it was given, whatever its length."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE // 2]}...{text[-LONGEST_VALUE // 2 :]}"
 
 
 def _help() -> dict[str, str]:
@@ -237,6 +279,7 @@ Usage:
   gan-train experiment=NAME                    a published protocol or a recipe of ours
   gan-train loss=jsd loss/penalty=[r1,r2]      penalties go with every loss, alone or together
   gan-train -m key=a,b seed=0,1 ...            one run for each combination
+  gan-train -m ... sweep.continue=SWEEP_DIR    the same command: go on with an earlier sweep
   gan-train resume=RUN_DIR [train.steps=N]     go on with an earlier run
   gan-train dry_run=true ...                   check everything, write nothing
   gan-train --config-dir DIR ...               with options of your own (docs/extending.md)

@@ -14,7 +14,7 @@ from typing import Any
 
 from gan_cli.errors import require
 from gan_cli.settings import setting
-from gan_cli.thresholds import DiagnosticsSection
+from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
 
 class DeviceKind(Enum):
@@ -238,6 +238,13 @@ class Config:
     resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 
+    @property
+    def non_finite(self) -> NonFinite:
+        """What a number that is not finite leads to, ``train.non_finite=null`` decided."""
+        if self.train.non_finite is not None:
+            return self.train.non_finite
+        return NonFinite.rollback if self.diagnostics.on_alarm is OnAlarm.rollback else NonFinite.stop
+
     def __post_init__(self) -> None:
         size = self.train.batch_size
         require(self.pac >= 1 and size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
@@ -267,6 +274,11 @@ RESUMABLE_KEYS = (
     "dry_run",
     "resume",
 )
+
+
+def may_change(key: str) -> bool:
+    """Whether a key may have another value when a run is resumed."""
+    return any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
 
 
 def conf_dir() -> Path:

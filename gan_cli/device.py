@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli import processor
+from gan_cli import accelerators, processor
 from gan_cli.config import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
-from gan_cli.processes import Group, launched
+from gan_cli.processes import Group
+from gan_cli.torchrun import launched
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class Device:
         name = torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else None
         return {
             "kind": self.torch_device.type,
+            "index": self.torch_device.index,
             "name": name,
             "precision": "bf16" if self.autocast else "fp32",
             "channels_last": self.channels_last,
@@ -131,6 +133,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
         ConfigError: what is asked for is not there.
     """
     kind = _available_kind(section.kind)
+    torch_device = _torch_device(kind, section.index)
     if section.graph and kind != "cuda":
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
     if section.graph and launched():
@@ -151,7 +154,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
         torch.backends.cudnn.allow_tf32 = section.tf32
     bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and _gains_by_bf16(kind, work))
     device = Device(
-        torch_device=torch.device(kind),
+        torch_device=torch_device,
         autocast=torch.bfloat16 if bf16 else None,
         channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
@@ -166,9 +169,24 @@ def choose(section: DeviceSection, work: Work) -> Device:
 
 def _threads(kind: str, work: Work) -> int:
     """CPU threads, where nobody asks for a number."""
-    if kind != "cpu":
-        return USUAL_THREADS
-    return 1 if work.forward_flops < WORTH_THREADS else processor.idle_cores(USUAL_THREADS)
+    if kind == "cpu" and work.forward_flops < WORTH_THREADS:
+        return 1
+    meant = processor.meant_cores()
+    if meant is not None:  # the other jobs are launched as this one is, and take what is theirs
+        return min(USUAL_THREADS, meant)
+    return processor.idle_cores(USUAL_THREADS) if kind == "cpu" else USUAL_THREADS
+
+
+def _torch_device(kind: str, index: int | str) -> torch.device:
+    """The device of that kind to compute on, made the present one of the process."""
+    if kind != "cuda":
+        if index != "auto":
+            raise ConfigError(f"device.index: expected auto on {kind}, got {index}: only CUDA devices have numbers")
+        return torch.device(kind)
+    gpus = [str(torch.cuda.get_device_properties(number).uuid) for number in range(torch.cuda.device_count())]
+    chosen = accelerators.choose(index, gpus, accelerators.locks())
+    torch.cuda.set_device(chosen)
+    return torch.device("cuda", chosen)
 
 
 def _gains_by_bf16(kind: str, work: Work) -> bool:

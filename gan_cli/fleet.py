@@ -114,7 +114,7 @@ def _train(
         writes = [
             member.run.written(step, state)
             for member, state in zip(members, replicas.states(), strict=True)
-            if member.goes_on
+            if member.goes_on and _sound(member, step, state)
         ]
 
         def write() -> None:
@@ -147,6 +147,14 @@ def _train(
         if not completed and not interrupted():
             logger.info("train.max_minutes=%g is over: resume=DIR goes on with one run", cadence.max_minutes)
         return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
+
+
+def _sound(member: Member, step: int, state: dict[str, Any]) -> bool:
+    """Whether a state is fit to be saved; if not, the next report says what is wrong with it."""
+    sound = recovery.is_finite(state)
+    if not sound:
+        logger.warning("%s: no checkpoint of step %d: not all of it is finite", member.directory.path.name, step)
+    return sound
 
 
 class _FleetSinks:

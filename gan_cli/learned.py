@@ -17,6 +17,8 @@ from gan_cli.protocols import Architecture, FloatArray
 from gan_cli.rundir import RunDirectory
 
 SAMPLE_BLOCK = 256
+# A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
+MOST_CLASSES = 1_000_000
 
 
 class Weights(Enum):
@@ -80,10 +82,13 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
     state = checkpoint.load_latest(directory.checkpoints)
     with fitting(directory):
         classes = int(state["algorithm"]["classes"])
+        if not 0 <= classes <= MOST_CLASSES:
+            raise ValueError(f"it tells of {classes} classes")
     network = architecture.generator(dataset.shape, classes)
     with fitting(directory):
         network.load_state_dict(state["algorithm"][weights.value])
-    return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, int(state["step"]))
+        step = int(state["step"])
+    return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)
 
 
 @contextlib.contextmanager
@@ -91,7 +96,7 @@ def fitting(directory: RunDirectory) -> Iterator[None]:
     """Turn a checkpoint that does not fit the run's configuration into one clear message."""
     try:
         yield
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         # torch lists every key and shape that differs, one a line, below a general first line.
         lines = [line.strip() for line in str(error).splitlines()]
         detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__

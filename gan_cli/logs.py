@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gan_cli import torchrun
 from gan_cli.output import AppendedFile, WriteErrors
 from gan_cli.rundir import RunDirectory, writing
 
@@ -56,7 +57,8 @@ def console() -> Iterator[MemoryHandler]:
         MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False),
     )
     shown.setFormatter(logging.Formatter("%(message)s"))
-    ROOT.setLevel(logging.INFO)
+    # Of several processes the first one speaks for all.
+    ROOT.setLevel(logging.CRITICAL + 1 if torchrun.follows() else logging.INFO)
     ROOT.propagate = False
     ROOT.addHandler(shown)
     ROOT.addHandler(kept)

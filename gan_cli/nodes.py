@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Any, Union
 
-from gan_cli.errors import ConfigError, InvalidValueError, nearest
+from gan_cli.errors import ConfigError, InvalidValueError, nearest, shown
 
 LARGEST_FLOAT32 = 3.4e38
 ALLOWED_PREFIXES = ("gan_cli.", "torch.nn.", "torch.optim.")
@@ -47,7 +47,7 @@ def create(node: Mapping[str, Any], path: str, kind: Any, given: Mapping[str, An
 def problems(node: Any, path: str, given: Collection[str] = ()) -> list[str]:
     """Everything that is wrong with a node, one line each, without building anything."""
     if not isinstance(node, Mapping) or "_target_" not in node:
-        return [f"{path}: expected a node with a _target_, got {node!r}"]
+        return [f"{path}: expected a node with a _target_, got {shown(node)}"]
     try:
         target = resolve(node["_target_"], path)
     except ConfigError as error:
@@ -79,13 +79,13 @@ def resolve(target: Any, path: str) -> type:
     if not isinstance(target, str) or not target.startswith(prefixes):
         allowed = ", ".join(f"{prefix}*" for prefix in prefixes)
         raise ConfigError(
-            f"{path}._target_: only {allowed} may be built, got {target!r}. A module of your own has to be named in"
-            f" the environment variable {PLUGINS}; see docs/extending.md"
+            f"{path}._target_: only {allowed} may be built, got {shown(target)}. A module of your own has to be named"
+            f" in the environment variable {PLUGINS}; see docs/extending.md"
         )
     module_name, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         if not target.startswith(ALLOWED_PREFIXES):
             raise ConfigError(f"{path}._target_: {module_name} cannot be imported: {error}") from error
         found = None
@@ -158,7 +158,7 @@ def _mismatches(value: Any, annotation: Any, path: str) -> list[str]:
     if any(_fits(value, choice) for choice in choices):
         return []
     expected = " or ".join(_name(choice) for choice in choices)
-    return [f"{path}: expected {expected}, got {value!r}"]
+    return [f"{path}: expected {expected}, got {shown(value)}"]
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -168,7 +168,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return value is None
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
-        return value in arguments
+        return any(value == argument and type(value) is type(argument) for argument in arguments)
     if origin in (tuple, list, Sequence):
         if not isinstance(value, (list, tuple)):
             return False
@@ -180,7 +180,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if inspect.isclass(kind) and issubclass(kind, Enum):
-        return value in kind.__members__
+        return isinstance(value, str) and value in kind.__members__
     return inspect.isclass(kind) and kind in (bool, str) and isinstance(value, kind)
 
 
@@ -189,7 +189,7 @@ def _convert(value: Any, annotation: Any, path: str) -> Any:
     if isinstance(value, Mapping) and "_target_" in value:
         return _build(value, path, {}, annotation)
     for kind in _choices(annotation):
-        if inspect.isclass(kind) and issubclass(kind, Enum) and value in kind.__members__:
+        if inspect.isclass(kind) and issubclass(kind, Enum) and isinstance(value, str) and value in kind.__members__:
             return kind[value]
         if kind is float and _fits(value, float):
             return float(value)

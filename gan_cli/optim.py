@@ -122,7 +122,13 @@ class SGD(Recipe):
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """One fused launch for all parameters."""
-        return torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
+        sgd = torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
+        if self.momentum:
+            # torch makes them at the first step, and leaves them as memory happens to be if that step is left out.
+            for parameter in parameters:
+                zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                sgd.state[parameter] = {"momentum_buffer": zeros}
+        return sgd
 
 
 class ScheduledOptimizer:
@@ -161,9 +167,18 @@ class ScheduledOptimizer:
         """Of the parameters that have one."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
-    def step(self) -> None:
-        """One step along the gradient."""
+    def step(self, unsound: Tensor | None = None) -> None:
+        """One step along the gradient; none where ``unsound``, 0-dimensional float32 on the device, is not 0."""
+        # What torch.amp.GradScaler tells a fused optimizer by: its kernels change nothing then, its count stays.
+        self.optimizer.found_inf = unsound  # type: ignore[attr-defined]
         self.optimizer.step()
+
+    def moments(self, parameter: Tensor) -> dict[str, Tensor]:
+        """What is kept of a parameter's gradients, by its name in torch; tensors of the parameter's shape."""
+        state: dict[str, Any] = self.optimizer.state.get(parameter, {})
+        return {
+            name: value for name, value in state.items() if isinstance(value, Tensor) and value.shape == parameter.shape
+        }
 
     @property
     def rate(self) -> float:
@@ -214,9 +229,9 @@ class MovingAverage:
             self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the network's weights. One launch for all of them."""
-        self._averaged.lerp_(self._live, self._weight)
+    def update(self, made: Tensor | None = None) -> None:
+        """Take in the network's weights, in one launch; not where ``made``, a 0-dimensional boolean, is false."""
+        self._averaged.lerp_(self._live, self._weight if made is None else self._weight * made)
         if self._copied:
             torch._foreach_copy_(self._copied, self._counters)
 

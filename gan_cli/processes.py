@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from gan_cli.errors import UserError
+from gan_cli import torchrun
+from gan_cli.errors import CompanionError
+from gan_cli.rundir import RunDirectory
 
 Value = TypeVar("Value")
 
 # An evaluation or a download by one process keeps the others waiting for as long.
 PATIENCE = timedelta(hours=2)
+# How the libraries below word that a process at the other end is gone.
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 
 
 class Group(Protocol):
@@ -55,7 +62,7 @@ class Group(Protocol):
         ...
 
     def of_first(self, compute: Callable[[], Value]) -> Value:
-        """What the first process, and it alone, computes; its ``UserError`` is raised in all of them."""
+        """What the first process, and it alone, computes; an error of its is raised in all of them."""
         ...
 
     def of_each(self, value: Value) -> list[Value]:
@@ -139,8 +146,9 @@ class Together:
         if self.rank == 0:
             try:
                 told = [_Told(value=compute())]
-            except UserError as error:
-                told = [_Told(error=error)]
+            except Exception as error:
+                dist.broadcast_object_list([_Told(error=_portable(error))], src=0, device=torch.device("cpu"))
+                raise
         dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
         answer: _Told = told[0]
         if answer.error is not None:
@@ -162,7 +170,16 @@ class Together:
 @dataclass(frozen=True)
 class _Told:
     value: Any = None
-    error: UserError | None = None
+    error: Exception | None = None
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or where it cannot travel its name."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # what an error's parts may say to that has no end
+        return RuntimeError(f"the first process failed: {type(error).__name__}: {error}")
+    return error
 
 
 class _Total(torch.autograd.Function):
@@ -196,25 +213,67 @@ class _Agreement:
         return agreed
 
 
-def launched(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether ``torchrun`` or its like has started this process as one of several."""
-    return int(environment.get("WORLD_SIZE", "1")) > 1
-
-
-def follows(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is one of several and not the first, which speaks for all of them."""
-    return launched(environment) and environment.get("RANK", "0") != "0"
-
-
 @contextlib.contextmanager
 def joined() -> Iterator[Group]:
     """Meet the other processes of this run, if it has any, and part from them at the end."""
-    if not launched():
+    if not torchrun.launched():
         yield Alone()
         return
     # Objects and wishes travel between CPUs, whatever the networks are on.
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     try:
         yield Together()
+    except RuntimeError as error:
+        if any(words in str(error) for words in LOST):
+            raise CompanionError("another process of this run has ended before its time; the run ends too") from error
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def by_node(group: Group, compute: Callable[[], Value]) -> Value:
+    """Computed by every process: first by one on each machine, which downloads and decodes, then by the others.
+
+    An error of any process is raised in all of them.
+    """
+    results: list[Value] = []
+    for turn in (True, False):
+        failure: Exception | None = None
+        if torchrun.first_of_node() is turn:
+            try:
+                results.append(compute())
+            except Exception as error:
+                failure = error
+        told = group.of_each(None if failure is None else _portable(failure))
+        if failure is not None:
+            raise failure
+        for elsewhere in filter(None, told):
+            raise elsewhere
+    return results[0]
+
+
+# Where the processes of a run that torchrun starts again find the name of its directory.
+DIRECTORY = "gan_cli/run_directory"
+
+
+def remember(directory: RunDirectory) -> None:
+    """Tell the processes that torchrun may start after these have failed where this run writes."""
+    if store := _agents_store():
+        store.set(DIRECTORY, str(directory.path.resolve()))
+
+
+def remembered() -> RunDirectory | None:
+    """Where the run writes that this process was started again for; None: it was not, or nobody has told."""
+    if not torchrun.restarted():
+        return None
+    store = _agents_store()
+    if store is None or not store.check([DIRECTORY]):
+        return None
+    return RunDirectory(Path(store.get(DIRECTORY).decode()))
+
+
+def _agents_store() -> TCPStore | None:
+    """torchrun's own store, which outlives the processes that it starts; None where it has none to share."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    return TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
 
 import torch
 
@@ -12,9 +13,17 @@ from gan_cli.contention import busy_cores
 
 logger = logging.getLogger(__name__)
 
+# The environment variable in which a launcher says how many cores are meant for a job; empty: any number.
+CORES = "GAN_CORES"
 # Parameters of the C library's mallopt, from malloc.h: from which size on blocks get pages of their own, and how much
 # free memory goes back to the system.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+
+
+def meant_cores() -> int | None:
+    """Cores that the launcher of this job means it to use, or None where nobody has said."""
+    said = os.environ.get(CORES, "")
+    return int(said) if said.isdecimal() and int(said) else None
 
 
 def idle_cores(usual: int) -> int:

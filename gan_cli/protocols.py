@@ -149,6 +149,10 @@ class Augmentation(Stateful, Protocol):
         """Learn how far D's logits of real samples, ``(N,)``, lie above its boundary."""
         ...
 
+    def adapted(self) -> Sequence[Tensor]:
+        """The tensors that :meth:`observe` changes, in place."""
+        ...
+
     def figures(self) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor on the device."""
         ...
@@ -183,7 +187,7 @@ class NoiseLevel(Stateful, Protocol):
         ...
 
     def observe(self, margins: Sequence[Tensor]) -> None:
-        """Learn how far D's logits, ``(N,)`` of either side, lie on the right side. Works on the device alone."""
+        """Learn how far D's logits, ``(N,)`` of either side, lie on the right side, and change ``sigma`` in place."""
         ...
 
 
@@ -248,6 +252,19 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """Numbers that are not finite, beyond what training gets over by itself.
+
+    Attributes:
+        message: what it is, in a few words.
+        since: the step from whose update on it matters; what was not finite before did no harm.
+    """
+
+    message: str
+    since: int = 0
+
+
+@dataclass(frozen=True)
 class Report:
     """What an algorithm has to say about the updates since its last report.
 
@@ -256,12 +273,14 @@ class Report:
         histograms: tag -> values, any shape.
         headline: short name -> value, for the progress line.
         meanings: tag -> what its values are, in a word or two.
+        trouble: what was noticed of numbers that are not finite, whether or not it shows in the figures.
     """
 
     scalars: Mapping[str, float]
     histograms: Mapping[str, FloatArray]
     headline: Mapping[str, float]
     meanings: Mapping[str, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True)
@@ -301,6 +320,10 @@ class Algorithm(Stateful, Protocol):
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """What the latest update came to, by name, in the order in which it came: where trouble is looked for."""
+        ...
+
+    def trouble(self) -> Trouble | None:
+        """What speaks against saving the state as it is: numbers that are not finite. Waits for the device."""
         ...
 
     def treat(self, treatment: Treatment) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor
 from gan_cli import checkpoint
 from gan_cli.attended import Attended
 from gan_cli.diagnostics.doctor import Alarm
-from gan_cli.errors import DivergedError
-from gan_cli.protocols import Algorithm, Treatment
+from gan_cli.errors import DivergedError, OutputError
+from gan_cli.loop import Sinks
+from gan_cli.protocols import Algorithm, Preview, Report, Treatment
 from gan_cli.rundir import RunDirectory
 from gan_cli.thresholds import DiagnosticsSection
 
@@ -29,15 +31,21 @@ class Culprit:
     step: int
 
 
-def first_not_finite(algorithm: Algorithm, state: Mapping[str, Any] | None, before: int) -> Culprit | None:
+def first_not_finite(
+    algorithm: Algorithm,
+    state: Mapping[str, Any] | None,
+    steps: range,
+    interrupted: Callable[[], bool],
+) -> Culprit | None:
     """Play a run again from an earlier state, looking at every tensor, until one is not finite.
 
     Nothing has to be looked at while a run goes well: that it comes out the same to the bit pays here.
 
     Args:
-        algorithm: a new one, as the run began; left somewhere on the way.
+        algorithm: a new one, as the run began; left right after the update that the culprit came of.
         state: of a checkpoint whose tensors are finite; None: from the beginning.
-        before: the step at which the trouble was seen.
+        steps: from the first after whose update tensors are looked at, to the one at which the trouble was seen.
+        interrupted: whether to leave it at that.
 
     Returns:
         What was the first; None where the trouble did not come again.
@@ -46,24 +54,68 @@ def first_not_finite(algorithm: Algorithm, state: Mapping[str, Any] | None, befo
     if state is not None:
         step = int(state["step"])
         algorithm.load_state_dict(state["algorithm"])
-    while step < before:
+    while step < steps[-1] and not interrupted():
         algorithm.update(step)
         step += 1
+        if step < steps[0]:
+            continue
         for name, tensor in algorithm.tensors():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
                 return Culprit(name, step)
     return None
 
 
+def guarded(algorithm: Algorithm, sinks: Sinks[Report, Preview], save: Callable[[int], None]) -> Callable[[int], None]:
+    """``save``, but for a state with numbers that are not finite: that is reported, and raises the alarm.
+
+    Waits for the device, as saving does.
+    """
+
+    def save_if_sound(step: int) -> None:
+        trouble = algorithm.trouble()
+        if trouble is not None:
+            sinks.log(step, replace(algorithm.report(), trouble=trouble), algorithm.images_seen)
+        save(step)
+
+    return save_if_sound
+
+
+def state_apart(algorithm: Algorithm, step: int) -> dict[str, Any]:
+    """``step``, ``algorithm`` (as in a checkpoint) and ``tensors``: name -> tensor, gradients among them."""
+    return {"step": step, "algorithm": algorithm.state_dict(), "tensors": dict(algorithm.tensors())}
+
+
+def set_aside(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path | None:
+    """Save a state that is not finite where no resume looks for it; None, and a warning, where that fails.
+
+    The file holds what :func:`state_apart` gives.
+    """
+    path = directory.path / "not_finite" / f"step_{step:08d}.pt"
+    state = state_apart(algorithm, step)
+    try:
+        checkpoint.write(path, state)
+    except OutputError as error:
+        logger.warning("%s", error)  # the run has a worse trouble to tell of
+        return None
+    return path
+
+
 def diverged(alarm: Alarm) -> DivergedError:
-    """The end of a run whose figures are not finite, in one line."""
+    """The end of a run whose numbers are not finite, in one line."""
     return DivergedError(f"training diverged at step {alarm.step}: {alarm.message}. Try {alarm.try_next}")
+
+
+def diverged_again(alarm: Alarm) -> DivergedError:
+    """The same of a run that was resumed, and may have come to this before."""
+    return DivergedError(
+        f"{diverged(alarm)}. Resumed as it is, the run comes to the same again: add train.non_finite=rollback or skip"
+    )
 
 
 def finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
     """The latest checkpoint of a step before ``before`` whose tensors are finite; None where there is none."""
     return checkpoint.latest(
-        directory.checkpoints, lambda state: int(state["step"]) < before and _finite(state["algorithm"])
+        directory.checkpoints, lambda state: int(state["step"]) < before and is_finite(state["algorithm"])
     )
 
 
@@ -91,7 +143,7 @@ def roll_back(
 
     def good(state: dict[str, Any]) -> bool:
         ailing = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
-        return int(state["step"]) < alarm.step and not ailing and _finite(state["algorithm"])
+        return int(state["step"]) < alarm.step and not ailing and is_finite(state["algorithm"])
 
     state = checkpoint.latest(directory.checkpoints, good)
     if state is None:
@@ -119,12 +171,12 @@ def roll_back(
     return step
 
 
-def _finite(state: Any) -> bool:
-    """Whether every number in a nested state is finite."""
+def is_finite(state: Any) -> bool:
+    """Whether every tensor in a nested state is finite."""
     if isinstance(state, Tensor):
         return not state.is_floating_point() or bool(torch.isfinite(state).all())
     if isinstance(state, Mapping):
-        return all(map(_finite, state.values()))
+        return all(map(is_finite, state.values()))
     if isinstance(state, list | tuple):
-        return all(map(_finite, state))
+        return all(map(is_finite, state))
     return True

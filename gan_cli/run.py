@@ -6,7 +6,7 @@ import contextlib
 import logging
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,22 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__, build, checkpoint, learned, logs, loop, recovery, rundir
+from gan_cli import __version__, build, checkpoint, learned, logs, loop, processes, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
+from gan_cli.companions import Companions
 from gan_cli.compose import Composition
+from gan_cli.config import Config, NonFinite
 from gan_cli.data_protocols import Density, Images
 from gan_cli.datasets.fingerprint import identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
-from gan_cli.errors import DataError, DivergedError, UserError
+from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.objective import require_among
 from gan_cli.output import WriteErrors
+from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
@@ -51,38 +55,48 @@ def dry_run(composition: Composition) -> str:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with logs.console() as kept, leaving():
-        plan = build.plan(composition.config)
-        source = plan.dataset.load()
+    with logs.console() as kept, leaving(), processes.joined() as group:
+        plan = _planned(composition, group)
+        source = processes.by_node(group, plan.dataset.load)
         data = identity(source)
         evaluator = evaluator_of(plan, source)
-        algorithm = build.assemble(plan, source=source)
+        algorithm = build.assemble(plan, source=source, group=group)
         # From the moment there is a directory, a signal is to leave a whole one.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
+            if group.rank > 0:
+                return _follow(plan, algorithm, group, 0, interrupted)
             directory = rundir.claim(wanted)
+            processes.remember(directory)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrors(plan.config.train.on_write_error)
             with directory.locked(), logs.copied_to({directory: errors}, kept):
-                run = _run(plan, composition, algorithm, directory, errors, data, evaluator)
+                run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
                 return _train(run, 0, interrupted)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, leaving(), directory.locked():
-        plan = build.plan(composition.config)
-        state = checkpoint.load_latest(directory.checkpoints)
+    with logs.console() as kept, leaving(), processes.joined() as group, _locked_by_first(directory, group):
+        plan = _planned(composition, group)
+        state = group.of_first(lambda: checkpoint.load_latest(directory.checkpoints))
+        _say_what_differs(state, group)
+        processes.remember(directory)
         if plan.config.device.threads is None:
             with learned.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
-        source = plan.dataset.load()
+        source = processes.by_node(group, plan.dataset.load)
         data = _same_data(plan, directory, state, identity(source))
         evaluator = evaluator_of(plan, source)
-        algorithm = build.assemble(plan, source=source)
+        algorithm = build.assemble(plan, source=source, group=group)
         errors = WriteErrors(plan.config.train.on_write_error)
+        if group.rank > 0:
+            with contextlib.closing(algorithm), Interrupts() as interrupted:
+                with learned.fitting(directory):
+                    algorithm.load_state_dict(state["algorithm"])
+                return _follow(plan, algorithm, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
-            run = _run(plan, composition, algorithm, directory, errors, data, evaluator)
+            run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with learned.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
@@ -90,6 +104,62 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             logger.info("going on from step %d in %s", step, directory.path)
             with Interrupts() as interrupted:
                 return _train(run, step, interrupted)
+
+
+def _planned(composition: Composition, group: Group) -> build.Plan:
+    """The plan, if so many processes can carry it out; raises ``ConfigError`` if not."""
+    plan = build.plan(composition.config)
+    if group.size > 1 and _rolls_back(plan.config):
+        raise ConfigError(
+            "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"
+            " resume=DIR goes back to the last checkpoint"
+        )
+    return plan
+
+
+@contextlib.contextmanager
+def _locked_by_first(directory: RunDirectory, group: Group) -> Iterator[None]:
+    """Hold the directory in the first process; raises in all of them where another run holds it."""
+    with contextlib.ExitStack() as held:
+        group.of_first(lambda: held.enter_context(directory.locked()))
+        yield
+
+
+def _say_what_differs(state: dict[str, Any], group: Group) -> None:
+    """Warn where the run was trained by another number of processes so far."""
+    before = int(state.get("processes", 1))
+    if before != group.size:
+        logger.warning(
+            "%d processes go on where there were %d: the data and all noise are the same, but sums are rounded"
+            " otherwise, batch norm (without device.sync_batch_norm) sees other parts of a batch, and dropout draws"
+            " other numbers: no longer equal to the bit",
+            group.size,
+            before,
+        )
+
+
+def _follow(plan: build.Plan, algorithm: Algorithm, group: Group, step: int, interrupted: Interrupts) -> int:
+    """Train along with the first process, which writes and decides; returns the exit status."""
+
+    def nobody() -> Any:
+        raise AssertionError("only the first process computes this")
+
+    def save(step: int) -> None:
+        algorithm.state_dict()  # this process's part of it
+        group.of_first(nobody)
+
+    def evaluate(step: int) -> None:
+        group.of_first(nobody)
+
+    asked, told = group.agreed(interrupted), Companions(None, group)
+    guarded = recovery.guarded(algorithm, told, save)
+    try:
+        loop.train(algorithm, told, guarded, plan.config.train, step, lambda: asked() or told.stopping, evaluate)
+    except AlarmError as error:
+        if error.alarm.name == NON_FINITE and group.of_first(nobody):
+            recovery.state_apart(algorithm, step)  # this process's part of what the first one sets aside
+        raise recovery.diverged(error.alarm) from error
+    return max(group.of_each(interrupted.exit_status))
 
 
 def _same_data(
@@ -119,21 +189,28 @@ class Run:
     saver: BackgroundWriter
     data: dict[str, Any] | None
     evaluator: Evaluator | None = None
+    group: Group = field(default_factory=Alone)
 
     def evaluate(self, step: int) -> None:
         """Measure samples and write what was found, where that is wanted at all."""
         if self.evaluator is not None:
-            self.sinks.measure(step, self.evaluator(self.algorithm.samples).figures)
+            evaluator = self.evaluator
+            self.group.of_first(lambda: self.sinks.measure(step, evaluator(self.algorithm.samples).figures))
 
     def save(self, step: int) -> None:
         """Write a checkpoint of the state right after the update that led to ``step``, in the background."""
-        # One at a time: a disk too slow for train.checkpoint_every holds the training up here, and fills no memory.
-        self.saver.settle()
-        self.saver.begin(self.written(step, self.algorithm.state_dict()))
+        state = self.algorithm.state_dict()  # all processes put it together
+
+        def begun() -> None:
+            # One at a time: a disk too slow for train.checkpoint_every holds the training up here, and fills no memory.
+            self.saver.settle()
+            self.saver.begin(self.written(step, state))
+
+        self.group.of_first(begun)
 
     def written(self, step: int, algorithm: dict[str, Any]) -> Callable[[], None]:
         """Copy the state of ``step`` to the host, and return what writes it to disk, in whatever thread."""
-        copied = snapshot(whole(step, algorithm, self.sinks, self.data))
+        copied = snapshot(whole(step, algorithm, self.sinks, self.data, self.group.size))
 
         def write() -> None:
             self.sinks.telemetry.synchronise()  # what was reported before this checkpoint must not be lost after it
@@ -156,10 +233,13 @@ def _run(
     errors: WriteErrors,
     data: dict[str, Any] | None,
     evaluator: Evaluator | None,
+    group: Group,
 ) -> Run:
     telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()), errors)
     saver = BackgroundWriter(errors, directory.checkpoints)
-    return Run(plan, composition, algorithm, directory, attended(plan, telemetry), errors, saver, data, evaluator)
+    return Run(
+        plan, composition, algorithm, directory, attended(plan, telemetry), errors, saver, data, evaluator, group
+    )
 
 
 def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None:
@@ -167,20 +247,28 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
     config = plan.config
     if not config.train.eval_every:
         return None
-    return make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    if config.objective is not None and config.objective.startswith("metrics/"):
+        # What real samples score has the names of all figures, and is kept, so that it costs time only once.
+        require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])
+    return evaluator
 
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
     """The sinks with the doctor that the plan asks for."""
     limits, objective = plan.config.diagnostics, plan.loss.objective
-    return Attended(telemetry, Doctor(limits, objective.divergence_name, objective.ceiling), limits.on_alarm)
+    doctor = Doctor(limits, objective.divergence_name, objective.ceiling, plan.config.non_finite)
+    return Attended(telemetry, doctor, limits.on_alarm)
 
 
-def whole(step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None) -> dict[str, Any]:
+def whole(
+    step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None, processes: int = 1
+) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
         "step": step,
         "threads": torch.get_num_threads(),
+        "processes": processes,
         "algorithm": algorithm,
         "sinks": sinks.state_dict(),
         "data": data,
@@ -192,15 +280,17 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
     cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
     over = deadline(cadence.max_minutes)
 
+    asked = run.group.agreed(lambda: interrupted() or over())
+
     def ending() -> bool:
         run.saver.check()
         run.errors.check()
-        return interrupted() or over()
+        return asked()
 
     with _summarised(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
-        if step == 0 and run.plan.config.diagnostics.on_alarm is OnAlarm.rollback:
+        if step == 0 and _rolls_back(run.plan.config):
             run.save(0)  # so that there is always something to go back to
         try:
             reached = _trained(run, step, ending)
@@ -211,54 +301,74 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
             raise
         outcome.step, outcome.status = reached, "completed"
         if reached < cadence.steps:
-            outcome.status = "interrupted" if interrupted() or over() else "stopped"
+            outcome.status = "stopped" if run.sinks.stopping else "interrupted"
         telemetry.finish()
         run.errors.check()
         logger.info(
             "%s at step %d after %.1f s: %s", outcome.status, outcome.step, telemetry.seconds, run.directory.path
         )
-        if outcome.status == "interrupted" and not interrupted():
+        if outcome.status == "interrupted" and over():
             logger.info("train.max_minutes=%g is over: resume=%s goes on", cadence.max_minutes, run.directory.path)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has more to do.
-        return DivergedError.exit_status if outcome.status == "stopped" else interrupted.exit_status
+        ended = max(run.group.of_each(interrupted.exit_status))
+        return DivergedError.exit_status if outcome.status == "stopped" else ended
 
 
 def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
     """Train, over rollbacks where they are configured; returns the step that was reached."""
-    sinks, limits = run.sinks, run.plan.config.diagnostics
+    sinks, config, begun = run.sinks, run.plan.config, step
+    limits, told = config.diagnostics, Companions(sinks, run.group)
     while True:
         try:
             return loop.train(
                 run.algorithm,
-                sinks,
-                run.save,
-                run.plan.config.train,
+                told,
+                recovery.guarded(run.algorithm, told, run.save),
+                config.train,
                 step,
-                lambda: interrupted() or sinks.stopping,
+                lambda: interrupted() or told.stopping,
                 run.evaluate,
             )
         except AlarmError as error:
             run.saver.settle()  # checkpoints are going to be read
-            alarm = error.alarm if error.alarm.name != NON_FINITE else _located(run, error.alarm)
-            if limits.on_alarm is not OnAlarm.rollback:
-                raise recovery.diverged(alarm) from error
+            alarm = error.alarm
+            if alarm.name == NON_FINITE:
+                alarm = _located(run, alarm, error.since, interrupted)
+                if config.non_finite is not NonFinite.rollback:
+                    raise (recovery.diverged_again if begun else recovery.diverged)(alarm) from error
             sinks.telemetry.close()
             step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
             run.open(step)
             run.save(step)  # whoever resumes is to find the run as it goes on
 
 
-def _located(run: Run, alarm: Alarm) -> Alarm:
-    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it."""
+def _rolls_back(config: Config) -> bool:
+    """Whether any alarm leads to a rollback."""
+    return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
+
+
+def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
+    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it.
+
+    The state that it is found in is saved apart; the present one where the trouble does not come again.
+    """
     state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
     with contextlib.closing(build.assemble(plan)) as again:
-        culprit = recovery.first_not_finite(again, state, alarm.step)
-    if culprit is None:
-        return alarm
-    found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+        culprit = recovery.first_not_finite(again, state, range(since, alarm.step + 1), interrupted)
+        if not run.group.of_first(lambda: culprit is None):
+            assert culprit is not None
+            found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
+            apart = recovery.set_aside(run.directory, again, culprit.step)
+        else:
+            found = (
+                "the run was not played again to its end" if interrupted() else "it did not come again in the replay"
+            )
+            apart = recovery.set_aside(run.directory, run.algorithm, alarm.step)
+    if apart is not None:
+        found += f" (its state: {apart})"
     logger.warning(found)
     return run.sinks.doctor.add(alarm, found)
 

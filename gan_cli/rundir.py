@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gan_cli import stored
 from gan_cli.errors import ConfigError, OutputError
 from gan_cli.output import write_whole
 
@@ -75,6 +77,7 @@ class RunDirectory:
         config = self._read("config.yaml")
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
+        stored.refuse_resolvers(config, self.hydra / "config.yaml")
         return config
 
     def stored_overrides(self) -> list[str]:
@@ -89,9 +92,42 @@ class RunDirectory:
         if not file.is_file():
             raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
         try:
-            return OmegaConf.load(file)
-        except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+            return stored.load(file)
+        except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            raise ConfigError(f"{file} cannot be read: {reason}") from error
+
+    def stored_summary(self) -> dict[str, Any]:
+        """``summary.json``; empty where there is none, or none that is whole."""
+        try:
+            summary = json.loads(self.summary.read_text())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return summary if isinstance(summary, dict) else {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run has claimed the directory."""
+        return self.hydra.exists()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume from, whole or not."""
+        return any(self.checkpoints.glob("*.pt"))
+
+    def clear(self) -> None:
+        """Remove what a run wrote, and give the directory back; what somebody else put there stays.
+
+        Raises:
+            OutputError: something cannot be removed.
+        """
+        with writing(self.path):
+            for file in (self.metrics, self.log, self.summary, self.evaluation, *self.path.glob("events.out.*")):
+                file.unlink(missing_ok=True)
+            # .hydra last, for until then the directory belongs to the run.
+            for folder in (self.checkpoints, self.samples, self.hydra):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
@@ -128,7 +164,7 @@ def claim(wanted: Path) -> RunDirectory:
 
     Making ``.hydra`` inside is the claim: the file system lets only one of any number of processes do it.
     """
-    for candidate in _numbered(wanted):
+    for candidate in numbered(wanted):
         with writing(candidate):
             candidate.mkdir(parents=True, exist_ok=True)
             try:
@@ -141,7 +177,7 @@ def claim(wanted: Path) -> RunDirectory:
 
 def unique_dir(wanted: str) -> str:
     """Create a new directory, ``wanted`` or ``wanted_n``, and return its name (Hydra resolver ``unique_dir``)."""
-    for candidate in _numbered(Path(wanted)):
+    for candidate in numbered(Path(wanted)):
         with writing(candidate):
             candidate.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -173,8 +209,8 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _numbered(wanted: Path) -> Iterator[Path]:
-    """``wanted``, then ``wanted_1`` and so on without end."""
+def numbered(wanted: Path) -> Iterator[Path]:
+    """The names that a directory may get: ``wanted``, then ``wanted_1`` and so on without end."""
     wanted = wanted if wanted.name else wanted.resolve()
     yield wanted
     number = 1

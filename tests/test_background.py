@@ -214,9 +214,12 @@ def test_error_of_the_thread_ends_the_run_long_before_the_next_checkpoint(
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     monkeypatch.setattr(torch, "save", fail)
-    cadence = ("train.steps=100000", "train.checkpoint_every=10", "train.log_every=5", "train.sample_every=0")
-    done = gan_train(*TINY, *cadence, "train.batch_size=8", "hydra.run.dir=run")
+    cadence = ("train.steps=1000", "train.checkpoint_every=1000", "train.log_every=1", "train.sample_every=0")
+    # Has a checkpoint of step 0 written.
+    done = gan_train(*TINY, *cadence, "diagnostics.on_alarm=rollback", "train.batch_size=8", "hydra.run.dir=run")
     assert done.status == 2
-    assert done.err.splitlines()[-1].endswith("step_00000010.pt: Disk quota exceeded")
-    assert json.loads(Path("run/summary.json").read_text())["status"] == "failed"
+    assert done.err.splitlines()[-1].endswith("step_00000000.pt: Disk quota exceeded")
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert summary["step"] < 900
     assert list(Path("run/checkpoints").iterdir()) == []

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from gan_cli import rundir
 from tests.conftest import SHORT, TINY, Command, start_gan_train
+from tests.sweeps import jobs_of
 
 
 def test_sweep_runs_every_combination(gan_train: Command, workplace: Path) -> None:
     done = gan_train("-m", *SHORT, *TINY, "loss=jsd,wgan", "noise=none,linear", "seed=0,1", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
-    jobs = [path for path in Path("sweep").iterdir() if path.is_dir()]
+    jobs = jobs_of(Path("sweep"))
     assert len(jobs) == 8
     for job in jobs:
         assert json.loads((job / "summary.json").read_text())["status"] == "completed"
@@ -26,7 +27,7 @@ def test_sweep_runs_every_combination(gan_train: Command, workplace: Path) -> No
 
 def test_job_of_a_sweep_can_be_resumed(gan_train: Command, workplace: Path) -> None:
     assert gan_train("-m", *SHORT, *TINY, "seed=0,1", "hydra.sweep.dir=sweep").status == 0
-    job = next(path for path in Path("sweep").iterdir() if path.is_dir())
+    job = jobs_of(Path("sweep"))[0]
     done = gan_train(f"resume={job}", "train.steps=3")
     assert done.status == 0, done.err
     assert json.loads((job / "summary.json").read_text())["step"] == 3
@@ -37,7 +38,10 @@ def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, workplac
     assert done.status == 1
     assert "optimizer.lr: expected a number > 0, got -1" in done.err
     assert "1 of 2 jobs failed" in done.err
-    assert len(list(Path("sweep").glob("*/summary.json"))) == 1
+    failed, completed = (json.loads((job / "summary.json").read_text()) for job in jobs_of(Path("sweep")))
+    assert completed["status"] == "completed"
+    assert (failed["status"], failed["exit_status"], failed["step"]) == ("failed", 2, 0)
+    assert failed["error"].startswith("optimizer.lr: expected a number > 0, got -1")
 
 
 def test_misspelt_sweep_leaves_nothing(gan_train: Command, workplace: Path) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.accumulators import Window
-from gan_cli.algorithms.account import HEADLINE, global_norm, named_tensors, window_figures
+from gan_cli.accumulators import Ledger, Window
+from gan_cli.algorithms.account import HEADLINE, Player, global_norm, rows_or_nan, trouble_in, window_figures
 from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
@@ -37,6 +37,7 @@ from gan_cli.protocols import (
     Report,
     Side,
     Treatment,
+    Trouble,
 )
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
@@ -83,6 +84,10 @@ class Adversarial:
         self._penalty_stream = context.stream("penalty", context.packs)
         self._global_random = EachRandomState(on, context.group)
         self._global_random.part_ways(context.seed)
+        self._soundness = context.soundness(on)
+        player_d = Player("D", self.discriminator, self.optimizer_d)
+        self._players = (player_d, Player("G", self.generator, self.optimizer_g))
+        self._beside_g, self._beside_d = list(self.generator.buffers()), list(self.discriminator.buffers())
         self._anneal = torch.ones((), device=on)
         self._top_share = torch.ones((), device=on)
         self.progress = Progress()
@@ -97,8 +102,7 @@ class Adversarial:
             "game_fake": Window(rows, width, on, group),
             "penalty": Window(rows * loss.d_steps, width, on, group),
         }
-        # What a step adds to the windows, in the order in which it comes.
-        self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
+        self._ledger = Ledger(self.windows)
         streams = (self._penalty_stream, self.latent_stream, sampler, self._judge)
         generators = [each for stream in streams for each in stream.generators]
         self._run: Replayed[Gradients] = Replayed(self._device.recorder(generators))
@@ -127,6 +131,7 @@ class Adversarial:
         self.optimizer_g.set_step(step)
         self.average.set_step(step)
         self._judge.set_clock(step)
+        self._soundness.set_clock(step)
         if self._loss.anneal is not None:
             self._anneal.fill_(self._loss.anneal(step))
         if self._loss.top_k is not None:
@@ -138,19 +143,20 @@ class Adversarial:
 
     def _play(self, due: list[Due]) -> Gradients:
         """The whole step on the device, one update of D for each entry of ``due``: what a graph records."""
-        self._rows.clear()  # of a step that could not be recorded to its end
+        self._ledger.clear()  # of a step that could not be recorded to its end
+        before = self._soundness.keep(self._beside_g)
         for penalties, round_ in zip(due, self._rounds(len(due) - self._loss.reuse), strict=False):
             self._update_discriminator(penalties, round_)
         game = self._game()
         if self._loss.reuse:
             self._update_discriminator(due[-1], game)
         gradients_d = [parameter.grad for parameter in self._parameters_d]
-        self._update_generator(game)
+        made = self._update_generator(game)
         with self._watch("optimizer"):
-            self.average.update()
-        for name, rows in self._rows.items():
-            self.windows[name].add(torch.stack(rows))
-        self._rows.clear()
+            self._soundness.put_back(self._beside_g, before, made)
+            self.average.update(made)
+        self._soundness.finish_step()
+        self._ledger.book()
         return Gradients(gradients_d, [parameter.grad for parameter in self._parameters_g])
 
     def _rounds(self, count: int) -> Iterator[Round]:
@@ -173,6 +179,8 @@ class Adversarial:
 
     def _update_discriminator(self, due: Due, round_: Round) -> None:
         assert round_.real is not None
+        changing = [*self._beside_d, *self._judge.adapted()]
+        before = self._soundness.keep(changing)
         penalties = [self._loss.penalties[name] for name in due]
         slopes = frozenset[Side]().union(*(penalty.looks_at for penalty in penalties))
         with self._watch("D"):
@@ -180,20 +188,28 @@ class Adversarial:
             loss = self._mean(self._objective.d_loss(real.logits, fake.logits))
             if penalties:
                 loss = loss + self._penalty(penalties, real, fake, round_.labels)
-            self._differentiate(self.optimizer_d, loss)
+            loss = self._differentiate(self.optimizer_d, loss)
         with self._watch("optimizer"):
-            self.optimizer_d.step()
+            made = self._soundness.take("D", self.optimizer_d, loss)
             if self._loss.constraint is not None:
                 self._loss.constraint.project(self._parameters_d)
         self._judge.observe(self._objective, real.logits, fake.logits)
-        self._rows["real"].append(real.logits.detach())
-        self._rows["fake"].append(fake.logits.detach())
+        self._ledger.note("real", real.logits.detach())
+        self._ledger.note("fake", fake.logits.detach())
+        self._soundness.put_back(changing, before, made)
+        self._ledger.settle(made)
 
-    def _differentiate(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
-        """Give a network the gradient of the loss, or of its mean over all processes. Those are waited for."""
+    def _differentiate(self, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
+        """Give a network the gradient of the loss, or of its mean over all processes; those are waited for.
+
+        Returns:
+            That loss, 0-dimensional: what is made of the update is the same in all processes.
+        """
         optimizer.differentiate(loss)
+        loss = loss.detach()
         if self.context.group.size > 1:
-            self.context.group.average(optimizer.gradients)
+            self.context.group.average([*optimizer.gradients, loss])
+        return loss
 
     def _penalty(self, due: list[Penalty], real: Judged, fake: Judged, labels: Tensor | None) -> Tensor:
         """What the penalties that are due cost D, 0-dimensional: each counts for the updates it is left out of."""
@@ -202,7 +218,7 @@ class Adversarial:
             return self._judge(points, labels)
 
         values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream) for penalty in due]
-        self._rows["penalty"].append((self._anneal * torch.stack(values).sum(0)).detach())
+        self._ledger.note("penalty", (self._anneal * torch.stack(values).sum(0)).detach())
         lazy = [penalty.every * self._mean(value) for penalty, value in zip(due, values, strict=True)]
         return self._anneal * torch.stack(lazy).sum()
 
@@ -210,7 +226,9 @@ class Adversarial:
         """What is minimised, 0-dimensional: the mean of the losses of each game, summed over games side by side."""
         return losses.mean() if self.context.lanes == 1 else self.context.lanes * losses.mean()
 
-    def _update_generator(self, round_: Round) -> None:
+    def _update_generator(self, round_: Round) -> Tensor | None:
+        """Returns whether it was made, as ``Soundness.take`` does."""
+        before = self._soundness.keep(self._beside_d)
         with self._watch("G"):
             fake = self._judge(round_.fake, round_.labels)
             real = fake  # an objective that is not relativistic does not look
@@ -218,13 +236,16 @@ class Adversarial:
                 assert round_.real is not None
                 with torch.no_grad():
                     real = self._judge(round_.real, round_.labels)
-                self._rows["game_real"].append(real)
+                self._ledger.note("game_real", real)
             losses = self._objective.g_loss(real, fake)
             loss = self._mean(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_share)
-            self._differentiate(self.optimizer_g, loss)
+            loss = self._differentiate(self.optimizer_g, loss)
         with self._watch("optimizer"):
-            self.optimizer_g.step()
-        self._rows["game_fake"].append(fake.detach())
+            made = self._soundness.take("G", self.optimizer_g, loss)
+        self._ledger.note("game_fake", fake.detach())
+        self._soundness.put_back(self._beside_d, before, made)
+        self._ledger.settle(made)
+        return made
 
     def _real(self, batches: int) -> tuple[Tensor, Tensor | None]:
         """Packs of the next real batches, and their labels if D is told any."""
@@ -250,14 +271,17 @@ class Adversarial:
         """Everything of design section 7 over the updates since the last report (or the latest of many)."""
         objective = self._objective
         values = {name: window.values() for name, window in self.windows.items()}
+        values |= {name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}
         scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
         figures = window_figures(objective, values)
         figures |= self._judge.figures()
         if (self.progress.step + 1) % self.context.examine_every == 0:
             figures |= self._checkup.figures(self.progress.step)
+        figures |= self._soundness.figures()
         # The one place where training waits for the device: a single transfer for all figures.
         numbers = torch.stack(list(figures.values())).tolist()
         scalars = dict(zip(figures, numbers, strict=True))
+        trouble = self._soundness.conclude(self.progress.step + 1, scalars)
         scalars |= self._gradient_norms()
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
@@ -268,7 +292,8 @@ class Adversarial:
         headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
-        return Report(scalars, histograms, headline, dict.fromkeys(histograms, f"{objective.score_name} of D"))
+        meanings = dict.fromkeys(histograms, f"{objective.score_name} of D")
+        return Report(scalars, histograms, headline, meanings, trouble)
 
     def _data_wait(self) -> dict[str, float]:
         """Share of the time since the last report that went by waiting for data, where one may have to."""
@@ -298,12 +323,19 @@ class Adversarial:
         return self._showcase.draw(self.average.network, count)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """D's logits, then its gradients and weights, then those of G."""
-        for name, window in {"D(x)": "real", "D(G(z))": "fake"}.items():
+        """D's logits, what penalties cost, then buffers, gradients, moments and weights of D, then those of G."""
+        for name, window in {"D(x)": "real", "D(G(z))": "fake", "the penalty": "penalty"}.items():
             yield name, self.windows[window].values()
         gradients = self.gradients or Gradients([], [])
-        yield from named_tensors("D", self.discriminator, gradients.d)
-        yield from named_tensors("G", self.generator, gradients.g)
+        yield from self._players[0].tensors(gradients.d)
+        yield from self._players[1].tensors(gradients.g)
+
+    def trouble(self) -> Trouble | None:
+        """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
+        averages = ((f"average of G's {name}", value) for name, value in self.average.network.state_dict().items())
+        lasting = chain(*(player.lasting() for player in self._players), averages)
+        found = self._soundness.trouble(self.progress.step + 1) or trouble_in(lasting)
+        return next(filter(None, self.context.group.of_each(found)), None)
 
     def treat(self, treatment: Treatment) -> None:
         """Change both learning rates and the instance noise."""
@@ -330,6 +362,7 @@ class Adversarial:
             "windows": {name: window.state_dict() for name, window in self.windows.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
+            "soundness": self._soundness.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -346,6 +379,8 @@ class Adversarial:
         for name, window in self.windows.items():
             window.load_state_dict(state["windows"][name])
         self.progress = Progress(**state["progress"])
+        self._soundness.load_state_dict(state.get("soundness", {}))  # older checkpoints have none
+        self._soundness.set_clock(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self.gradients = None
         self._run.forget()

@@ -78,38 +78,40 @@ class _Synchronised(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if function is functional.batch_norm and args[5]:  # in training mode
-            return _normalised(self._group, *args)
+        if function is functional.batch_norm:
+            return _normalised(self._group, *args, **(kwargs or {}))
         return function(*args, **(kwargs or {}))
 
 
 def _normalised(
     group: Group,
-    values: Tensor,
+    input: Tensor,
     running_mean: Tensor | None,
-    running_variance: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """``functional.batch_norm`` in training mode with the statistics of all processes, ``(N, C, ...)`` in and out."""
-    over = [dim for dim in range(values.dim()) if dim != 1]
-    count = values.numel() // values.shape[1] * group.size
+    """``functional.batch_norm`` with the statistics of all processes, ``(N, C, ...)`` in and out."""
+    if not training:
+        return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    over = [dim for dim in range(input.dim()) if dim != 1]
+    count = input.numel() // input.shape[1] * group.size
 
     def along(channels: Tensor) -> Tensor:
-        return channels.view(1, -1, *[1] * (values.dim() - 2))
+        return channels.view(1, -1, *[1] * (input.dim() - 2))
 
-    exact = values.float()
+    exact = input.float()
     mean = group.total(exact.sum(over)) / count
     centred = exact - along(mean)
     variance = group.total((centred * centred).sum(over)) / count
-    if running_mean is not None and running_variance is not None:
+    if running_mean is not None and running_var is not None:
         with torch.no_grad():
             running_mean.lerp_(mean, momentum)
-            running_variance.lerp_(variance * count / (count - 1), momentum)
+            running_var.lerp_(variance * count / (count - 1), momentum)
     scaled = centred * along((variance + eps).rsqrt())
     if weight is not None and bias is not None:
         scaled = scaled * along(weight) + along(bias)
-    return scaled.to(values.dtype)
+    return scaled.to(input.dtype)

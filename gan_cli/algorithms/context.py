@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 
+from gan_cli.algorithms.soundness import Lookout, Soundness
 from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
 from gan_cli.processes import Alone, Group
@@ -48,6 +50,7 @@ class Context:
         lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
         streams: name -> random stream; None: those of the seed.
         group: the processes that train together, each on a share of every batch.
+        soundness: makes what watches over updates, on a device.
     """
 
     shape: tuple[int, ...]
@@ -69,6 +72,7 @@ class Context:
     lanes: int = 1
     streams: Mapping[str, Stream] | None = None
     group: Group = field(default_factory=Alone)
+    soundness: Callable[[torch.device], Soundness] = Lookout
 
     def stream(self, name: str, batch_size: int) -> Stream:
         """The random stream of that name, which is drawn from in batches of that many rows in this process."""

@@ -142,6 +142,11 @@ class Judge:
         if self._augment is not None:
             self._augment.observe(above)
 
+    def adapted(self) -> list[Tensor]:
+        """The tensors that :meth:`observe` changes."""
+        noise = [self._noise.sigma] if self._noise.watches else []
+        return noise if self._augment is None else [*noise, *self._augment.adapted()]
+
     def figures(self) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor on the device."""
         own = {"noise/sigma": self._noise.sigma + self._extra}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
-from gan_cli import __version__
-from gan_cli.errors import UserError
+from gan_cli import __version__, torchrun
+from gan_cli.errors import UserError, as_user_error, shown
 
 
 def leave(command: str, work: Callable[[], int]) -> NoReturn:
@@ -28,20 +29,24 @@ def leave(command: str, work: Callable[[], int]) -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         status = work()
-    except UserError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        status = error.exit_status
-    except (MemoryError, RuntimeError) as error:
-        # torch says of some allocations in words alone that they failed.
-        if not (isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)):
+    except (UserError, MemoryError, RuntimeError) as error:
+        told = as_user_error(error)
+        if told is None:
             raise
-        print(f"{command}: not enough memory for these sizes: {str(error).splitlines()[0]}", file=sys.stderr)
-        status = 2
+        if not torchrun.follows():  # the first process has said it
+            print(f"{command}: {told}", file=sys.stderr)
+        status = told.exit_status
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
         status = 0  # the reader of our output has gone: `gan-train --help | head`
+    except OSError as error:
+        # Python's questions after a path answer no where it is missing, and raise where its name cannot be one.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"{command}: {shown(error.filename)} is longer than a name can be", file=sys.stderr)
+        status = 2
     sys.exit(_flushed(command, status))
 
 

@@ -84,7 +84,7 @@ def _summary(file: Path) -> dict[str, Any] | None:
         summary = json.loads(file.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
     if not isinstance(summary, dict):
         raise ConfigError(f"{file} cannot be read: expected an object")

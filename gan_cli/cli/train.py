@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from gan_cli import torchrun
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError, UserError
 from gan_cli.garbage import uncollected
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# How Optuna words that no trial has a value.
+NOTHING_FOUND = "No trials are completed yet."
 
 
 def main() -> NoReturn:
@@ -27,12 +35,24 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return 0
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config-dir", "-cd", type=Path)
+    parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("overrides", nargs="*")
     known, flags = parser.parse_known_intermixed_args(arguments)
     if known.config_dir is not None and not known.config_dir.is_dir():
         raise ConfigError(f"--config-dir: there is no folder {str(known.config_dir)!r}")
+    from gan_cli.sweeps import command
+
+    continued, arguments = command.taken(arguments)
+    if continued is not None:
+        if not known.multirun:
+            raise ConfigError(f"{command.CONTINUE}: goes on with a sweep; add --multirun (-m)")
+        arguments = command.continuing(Path(continued), arguments)
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
-    return _with_hydra(arguments) if flags else _single(known.overrides, known.config_dir)
+    if torchrun.launched() and (flags or known.multirun):
+        raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
+    if not flags and not known.multirun:
+        return _single(command.taken(known.overrides)[1], known.config_dir)
+    return _with_hydra(arguments, known.multirun)
 
 
 def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
@@ -41,7 +61,7 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.rundir import RunDirectory
 
     register()
-    named = _resumed(overrides)
+    named = _resumed(overrides) or _begun_before()
     earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
     with uncollected():
@@ -52,10 +72,22 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     if composition.dry_run:
         print(run.dry_run(composition))
         return 0
+    if torchrun.launched() and composition.replicas > 1:
+        raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
     if earlier is not None:
         return run.resume(composition, earlier)
     start = run.start if composition.replicas == 1 else fleet.start
     return start(composition, Path(composition.hydra.hydra.run.dir))
+
+
+def _begun_before() -> str | None:
+    """The run that torchrun has started this process again for, if it has come to a checkpoint; else None."""
+    if not torchrun.restarted():
+        return None
+    from gan_cli.processes import remembered
+
+    directory = remembered()
+    return str(directory.path) if directory is not None and any(directory.checkpoints.glob("*.pt")) else None
 
 
 def _resumed(arguments: Sequence[str]) -> str | None:
@@ -69,68 +101,93 @@ def _resumed(arguments: Sequence[str]) -> str | None:
     return directory
 
 
-def _with_hydra(arguments: Sequence[str]) -> int:
+def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     """Let Hydra parse its flags and, in a multirun, launch the jobs; each job is a run of its own."""
     import hydra
     from hydra.errors import HydraException
-    from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    from gan_cli.compose import Composition, explained, register
+    from gan_cli.compose import explained, register
     from gan_cli.config import conf_dir
+    from gan_cli.sweeps.job import job
+    from gan_cli.sweeps.relay import lost, relayed
 
     if _resumed(arguments) is not None:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
-    statuses: list[int] = []
-
-    def job(config: DictConfig) -> int:
-        from gan_cli import fleet, run
-
-        composition = Composition.of_job(config)
-        try:
-            if composition.dry_run:
-                print(run.dry_run(composition))
-                status = 0
-            else:
-                start = run.start if composition.replicas == 1 else fleet.start
-                status = start(composition, Path(composition.hydra.hydra.runtime.output_dir))
-        except UserError as error:
-            print(f"gan-train: job {composition.hydra.hydra.job.num}: {error}", file=sys.stderr)
-            status = error.exit_status
-        if status > 128:
-            sys.exit(status)  # a signal ends the whole sweep
-        statuses.append(status)
-        return status
-
     # Hydra would print errors its own way, and a bug's traceback only with this set.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     made = register()
-    with tempfile.TemporaryDirectory() as scratch:
-        if any(argument.lower() == "dry_run=true" for argument in arguments):
-            sys.argv.append(f"hydra.sweep.dir={scratch}")
+    task = job if multirun else _run
+    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)), relayed(arguments):
         try:
-            hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(job)()
+            hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
-            if not statuses:
-                _forget(made)
+            _forget(made)
             raise explained(error) from error
         except ValueError as error:
+            if str(error) == NOTHING_FOUND:
+                print("gan-train: hydra/sweeper=optuna: no job came to a value of the objective", file=sys.stderr)
+                return 1
             # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
             if str(error).startswith(("Only one of --", "The --resolve flag")):
                 raise ConfigError(str(error)) from error
             raise
-    failed = sum(status != 0 for status in statuses)
-    if failed:
-        print(f"gan-train: {failed} of {len(statuses)} jobs failed", file=sys.stderr)
-    return 1 if failed else 0
+        except Exception as error:
+            told = lost(error)
+            if told is None:
+                raise
+            raise told from error
+    return 0
+
+
+def _dry(arguments: Sequence[str], scratch: str) -> list[str]:
+    """The arguments, with a directory that vanishes for what Hydra writes where nothing is to be written."""
+    dry = any(argument.lstrip("+").lower() == "dry_run=true" for argument in arguments)
+    return [*arguments, f"hydra.sweep.dir={scratch}"] if dry else list(arguments)
+
+
+@contextlib.contextmanager
+def _arguments(arguments: Sequence[str]) -> Iterator[None]:
+    """Hydra reads the command line itself."""
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _run(config: DictConfig) -> NoReturn:
+    """The one run of a command with other flags than ``--multirun``."""
+    from gan_cli import fleet, run
+    from gan_cli.compose import Composition
+
+    composition = Composition.of_job(config)
+    if composition.dry_run:
+        print(run.dry_run(composition))
+        sys.exit(0)
+    start = run.start if composition.replicas == 1 else fleet.start
+    try:
+        status = start(composition, Path(composition.hydra.hydra.runtime.output_dir))
+    except UserError as error:
+        print(f"gan-train: {error}", file=sys.stderr)
+        status = error.exit_status
+    sys.exit(status)
 
 
 def _forget(made: Sequence[str]) -> None:
     """Remove the directories of a sweep that could not begin, and the parents that were made for them."""
+    from gan_cli.sweeps.ledger import Ledger
+
     for path in map(Path, made):
+        if Ledger(path).places():
+            continue
         (path / "multirun.yaml").unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something else lies there: it stays
-            os.removedirs(path)
+            shutil.rmtree(Ledger(path).folder)
+        with contextlib.suppress(OSError):
+            path.rmdir()
+            os.removedirs(path.parent)
 
 
 if __name__ == "__main__":

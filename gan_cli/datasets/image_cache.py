@@ -198,7 +198,7 @@ def _read(place: Path, key: str) -> CachedImages:
     try:
         meta: dict[str, Any] = json.loads((place / "meta.json").read_bytes())
         pixels = np.load(place / "pixels.npy", mmap_mode="r")
-        labels = None if meta["classes"] is None else np.load(place / "labels.npy")
+        labels = None if meta["classes"] is None else np.array(np.load(place / "labels.npy", mmap_mode="r"))
         found = (meta["key"], list(pixels.shape), pixels.dtype, None if labels is None else labels.shape)
         count = meta["shape"][0]
         expected = (key, meta["shape"], np.uint8, None if labels is None else (count,))
@@ -210,5 +210,9 @@ def _read(place: Path, key: str) -> CachedImages:
             failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
             classes=None if meta["classes"] is None else tuple(meta["classes"]),
         )
-    except (FileNotFoundError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _DamagedCacheError(str(error)) from error
+    except (_DamagedCacheError, OSError):
+        raise
+    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
         raise _DamagedCacheError(str(error) or type(error).__name__) from error

@@ -9,10 +9,13 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from gan_cli.config import NonFinite
 from gan_cli.diagnostics.symptoms import Advice, Symptom, symptoms
 from gan_cli.thresholds import DiagnosticsSection
 
 NON_FINITE = "non_finite"
+# Updates that were left out since the last report (train.non_finite=skip).
+SKIPPED = "diagnosis/skipped"
 # Where a learning rate is beyond all that is used, that of most GANs is the one to start from.
 LARGEST_RATE, USUAL_RATE = 1.0, 2e-4
 # The peak of the gradient is that of a median of so many reports: a single spike is no standard.
@@ -64,9 +67,19 @@ class Examination:
 class Doctor:
     """Looks at every report of a run."""
 
-    def __init__(self, limits: DiagnosticsSection, divergence: str, ceiling: float | None) -> None:
-        """``divergence`` that the objective estimates, and its ``ceiling``, if it has one."""
+    def __init__(
+        self,
+        limits: DiagnosticsSection,
+        divergence: str,
+        ceiling: float | None,
+        non_finite: NonFinite = NonFinite.stop,
+    ) -> None:
+        """``divergence`` that the objective estimates, and its ``ceiling``, if it has one.
+
+        With ``non_finite`` skip, figures that are none are those of updates that were left out: no alarm of themselves.
+        """
         self._limits = limits
+        self._non_finite = non_finite
         self._symptoms: list[Symptom] = symptoms(limits, divergence, ceiling)
         self._streaks: dict[str, float] = {}
         self._leads: list[float] = []
@@ -78,13 +91,16 @@ class Doctor:
         """Whether more than a warning may come of it; always of a number that is not finite."""
         return alarm.name == NON_FINITE or bool(getattr(self._limits, alarm.name).acts)
 
-    def examine(self, step: int, scalars: Mapping[str, float]) -> Examination:
-        """Look at the report of a step. Nothing is said where nothing was looked at (``diagnostics.every=0``)."""
+    def examine(self, step: int, scalars: Mapping[str, float], trouble: str | None = None) -> Examination:
+        """Look at the report of a step, and at the ``trouble`` with its numbers that was noticed, in words.
+
+        Of numbers that are finite nothing is said where they were not looked at (``diagnostics.every=0``).
+        """
         if not self._limits.every:
-            return Examination({}, self._not_finite(step, scalars), [])
+            return Examination({}, self._not_finite(step, scalars, trouble), [])
         found = self._looking_back(scalars)
         now = {**scalars, **found}
-        raised, over = self._not_finite(step, scalars), []
+        raised, over = self._not_finite(step, scalars, trouble), []
         for symptom in self._symptoms:
             before = self._streaks.get(symptom.name, 0.0)
             if all(math.isfinite(now.get(tag, math.nan)) for tag in symptom.needs):
@@ -110,16 +126,15 @@ class Doctor:
         self.alarms[index] = replace(alarm, message=f"{alarm.message}; {sentence}")
         return self.alarms[index]
 
-    def _not_finite(self, step: int, scalars: Mapping[str, float]) -> list[Alarm]:
-        """The alarm of a figure that is no finite number: at once, whatever the configuration."""
+    def _not_finite(self, step: int, scalars: Mapping[str, float], trouble: str | None) -> list[Alarm]:
+        """The alarm of a number that is not finite: at once, whatever the thresholds."""
         bad = {tag: value for tag, value in scalars.items() if not math.isfinite(value)}
-        if not bad:
+        if trouble is None and (not bad or self._non_finite is NonFinite.skip):
             return []
-        tag, value = next(iter(bad.items()))
         rate = scalars.get("lr/g", USUAL_RATE)
         rate = rate if 0 < rate <= LARGEST_RATE else USUAL_RATE
         advice = Advice(f"optimizer.lr={rate / 4:.2g}", "smaller steps do not throw the weights so far")
-        message = f"{tag} is {value}" + (f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else "")
+        message = "; ".join([*([trouble] if trouble else []), *_bad_figures(bad)])
         alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(advice))
         self.alarms.append(alarm)
         return [alarm]
@@ -164,6 +179,12 @@ class Doctor:
 def _alarm(symptom: Symptom, step: int, now: Mapping[str, float]) -> Alarm:
     figures = {tag: now[tag] for tag in symptom.needs if not tag.startswith("lr/")}
     return Alarm(symptom.name, step, step, figures, symptom.says(now), str(symptom.advises(now)))
+
+
+def _bad_figures(bad: Mapping[str, float]) -> list[str]:
+    """The first of the figures that are not finite, and how many more there are, in words, if there are any."""
+    more = f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else ""
+    return [f"{tag} is {value}{more}" for tag, value in list(bad.items())[:1]]
 
 
 def _swing(leads: Sequence[float]) -> dict[str, float]:

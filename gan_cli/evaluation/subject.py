@@ -171,10 +171,11 @@ def _share(directory: RunDirectory) -> float:
 def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
     """``(N, *shape)`` of finite numbers: bytes as they are, others as float32."""
     try:
-        values = np.load(file, allow_pickle=False)
+        # Mapped: a header that promises more than there is asks for no memory.
+        values = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
         raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)")

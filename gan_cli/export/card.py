@@ -176,8 +176,8 @@ def _results(summary: Mapping[str, Any] | None, step: int) -> str:
     if summary is None:
         return "None: the run has no summary; it goes on, or was cut off."
     text = f"Last figures of the run, which {summary.get('status', 'ended')} at step {summary.get('step', step)}:"
-    final = summary.get("final") or {}
-    if not final:
+    final = summary.get("final")
+    if not isinstance(final, dict) or not final:
         return "The run logged no figures."
     return f"{text}\n\n" + _table("figure", "value", {f"`{tag}`": _number(value) for tag, value in final.items()})
 

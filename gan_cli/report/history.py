@@ -23,6 +23,8 @@ def curves(file: Path) -> dict[str, Curve]:
     Raises:
         OSError: the file is there and cannot be read.
     """
+    if file.exists() and not file.is_file():
+        return {}  # a pipe would be waited for without end
     try:
         with file.open(errors="replace") as lines:
             return collected(lines)

@@ -136,6 +136,8 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> St
 
 def _is_locked(lock: Path) -> bool:
     """Whether a process is training in the directory; what is asked for is let go at once, and shuts nobody out."""
+    if not lock.is_file():
+        return False
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -148,6 +150,8 @@ def _is_locked(lock: Path) -> bool:
 
 def _json(file: Path) -> Mapping[str, Any]:
     """A file's JSON object; empty where there is none, or none that is whole."""
+    if not file.is_file():
+        return {}
     try:
         return history.parsed(file.read_text(errors="replace"))
     except OSError:

@@ -1,0 +1,142 @@
+"""Which GPU a run computes on (``device.index``): one that no other run of ours has taken, where there is one.
+
+A claim is a lock on a file, which the system drops with the process that holds it, however that ends. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from gan_cli.errors import ConfigError
+from gan_cli.rundir import writing
+
+logger = logging.getLogger(__name__)
+
+# The environment variable in which torchrun numbers the processes of a machine.
+LOCAL_RANK = "LOCAL_RANK"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A GPU that a process has taken for itself, for as long as it lives or keeps this object.
+
+    Attributes:
+        index: the GPU's place in the list of those that are visible.
+        others: how many other claims there were on it.
+        lock: the open file that holds the claim.
+    """
+
+    index: int
+    others: int
+    lock: TextIO
+
+
+def locks() -> Path:
+    """Where the locks of this user on this machine lie. Not below the home directory, which machines may share."""
+    return Path(tempfile.gettempdir()) / f"gan_cli-gpus-{os.getuid()}"
+
+
+def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
+    """The GPU to compute on, as an index into ``gpus``.
+
+    Args:
+        wanted: ``device.index``: a number, or ``auto``.
+        gpus: what tells each visible GPU from all others of the machine, its UUID say.
+        folder: where the locks lie.
+
+    Raises:
+        ConfigError: there is no GPU of that number.
+        OutputError: the locks cannot be written.
+    """
+    if isinstance(wanted, int):
+        if wanted >= len(gpus):
+            raise ConfigError(f"device.index: expected auto or {_numbered(gpus)}, got {wanted}")
+        return wanted
+    rank = os.environ.get(LOCAL_RANK)
+    if rank is not None:  # torchrun has spread its processes already
+        if int(rank) >= len(gpus):
+            raise ConfigError(
+                f"device.index: this is process {rank} of this machine, which has {len(gpus)} GPUs, one for each:"
+                f" torchrun --nproc-per-node={len(gpus)}, or device=cpu"
+            )
+        return int(rank)
+    return _held(tuple(gpus), folder).index
+
+
+@functools.cache
+def _held(gpus: tuple[str, ...], folder: Path) -> Claim:
+    """This process's one claim, which its runs share one after another; a function of nothing else, so it is kept."""
+    taken = claim(gpus, folder)
+    if taken.others and len(gpus) > 1:
+        logger.info(
+            "device: all %d GPUs are taken; sharing number %d with %d other runs", len(gpus), taken.index, taken.others
+        )
+    elif taken.others:
+        logger.info("device: sharing the only GPU with %d other runs", taken.others)
+    return taken
+
+
+def claim(gpus: Sequence[str], folder: Path) -> Claim:
+    """Take the GPU with the fewest claims on it; the first of several.
+
+    Each claim on a GPU is a lock on a file of its own. Counting and taking is one at a time, so that no two processes
+    take the same GPU for free.
+
+    Raises:
+        OutputError: the locks cannot be written.
+    """
+    with writing(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with (folder / "counting").open("w") as counting:
+            fcntl.flock(counting, fcntl.LOCK_EX)  # waits, but only while others count
+            claims = [_claims(folder, gpu) for gpu in gpus]
+            index = min(range(len(gpus)), key=claims.__getitem__)
+            return Claim(index, claims[index], _free(folder, gpus[index]))
+
+
+def _claims(folder: Path, gpu: str) -> int:
+    """How many locks on a GPU are held by whomever."""
+    held = 0
+    for file in folder.glob(f"{_name(gpu)}.*"):
+        lock = _locked(file)
+        if lock is None:
+            held += 1
+        else:
+            lock.close()
+    return held
+
+
+def _free(folder: Path, gpu: str) -> TextIO:
+    """A lock on the GPU that nobody holds."""
+    number = 0
+    while (lock := _locked(folder / f"{_name(gpu)}.{number}")) is None:
+        number += 1
+    return lock
+
+
+def _locked(file: Path) -> TextIO | None:
+    """The file, open and locked, or None where another has locked it."""
+    opened = file.open("a")  # Python lets no program that is started inherit it
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        opened.close()
+        return None
+    return opened
+
+
+def _name(gpu: str) -> str:
+    return hashlib.sha256(gpu.encode()).hexdigest()[:16]
+
+
+def _numbered(gpus: Sequence[str]) -> str:
+    return "0, the only one" if len(gpus) == 1 else f"0 to {len(gpus) - 1}"

@@ -1,0 +1,162 @@
+"""The command that began a sweep, and the one that continues it (``sweep.continue=DIR``). Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from gan_cli.config import RESUMABLE_KEYS, may_change
+from gan_cli.errors import ConfigError
+from gan_cli.rundir import writing
+from gan_cli.sweeps.ledger import Ledger, key_of
+
+CONTINUE = "sweep.continue"
+NAME = "command.json"
+# What makes jobs of a command; all else of Hydra's own may differ: another launcher, say.
+MAKES_JOBS = ("hydra/sweeper", "hydra.sweeper.params", "sweep")
+
+
+@dataclass(frozen=True)
+class Command:
+    """The overrides of a command line.
+
+    Attributes:
+        task: of the runs, in their order: it numbers the jobs.
+        hydra: of Hydra itself.
+    """
+
+    task: tuple[str, ...]
+    hydra: tuple[str, ...]
+
+    @classmethod
+    def of(cls, overrides: DictConfig) -> Command:
+        """From ``hydra.overrides`` of a composed configuration."""
+        return cls(tuple(overrides.task), tuple(overrides.hydra))
+
+    @classmethod
+    def typed(cls, overrides: Sequence[str]) -> Command:
+        """From a command line without its flags."""
+        ours = tuple(item for item in overrides if not key_of(item).startswith(("hydra.", "hydra/")))
+        return cls(ours, tuple(item for item in overrides if item not in ours))
+
+    def label(self, job: Sequence[str]) -> str:
+        """What tells a job of this command from the others: its overrides that the command does not fix."""
+        fixed = {key_of(item) for item in self.task if not _sweeps(item)}
+        return ",".join(item for item in job if key_of(item) not in fixed)
+
+    def write(self, folder: Path) -> None:
+        """Write ``command.json`` into a folder, whole or not at all."""
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = folder / f".{NAME}.tmp"
+            temporary.write_text(json.dumps({"task": self.task, "hydra": self.hydra}, indent=2) + "\n")
+            temporary.replace(folder / NAME)
+
+    @classmethod
+    def of_sweep(cls, sweep: Path) -> Command:
+        """The command that began the sweep of a directory.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        file = Ledger(sweep).folder / NAME
+        try:
+            stored = json.loads(file.read_text())
+            return cls(tuple(map(str, stored["task"])), tuple(map(str, stored["hydra"])))
+        except FileNotFoundError as error:
+            raise ConfigError(f"{CONTINUE}={sweep}: {_what_instead(sweep)}") from error
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
+
+    def continued_by(self, typed: Command, sweep: Path) -> Command:
+        """This command with what ``typed``, the same one, may change; all of it where nothing was typed.
+
+        Raises:
+            ConfigError: it is not the same.
+        """
+        if not typed.task and not typed.hydra:
+            return Command(self.task, tuple(item for item in self.hydra if key_of(item) != "hydra.mode"))
+        was, now = (_jobs_of((*command.task, *command.hydra)) for command in (self, typed))
+        differences = [f"{item} was not in it" for item in now if item not in was]
+        differences += [f"it had {item}" for item in was if item not in now]
+        if differences:
+            raise ConfigError(
+                f"{CONTINUE}={sweep}: the command is not the one that the sweep began with: {', '.join(differences)}."
+                f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
+            )
+        # In the order that numbers the jobs as they were; what was not typed again and may change is gone.
+        fixed = [item for item in self.task if item in typed.task]
+        return Command((*fixed, *(item for item in typed.task if item not in fixed)), typed.hydra)
+
+
+def taken(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The directory of ``sweep.continue=DIR``, or None, and the other arguments.
+
+    Hydra is never shown that one: it is no setting of the jobs.
+    """
+    named = [item.partition("=")[2] for item in arguments if key_of(item) == CONTINUE]
+    others = [item for item in arguments if key_of(item) != CONTINUE]
+    if not named or named[-1] == "null":
+        return None, others
+    directory = named[-1].strip("'\"")
+    if not directory:
+        raise ConfigError(f"{CONTINUE}: expected the directory of a sweep, got nothing")
+    return directory, others
+
+
+def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
+    """The arguments for Hydra that continue a sweep.
+
+    Args:
+        sweep: its directory.
+        arguments: flags and overrides as typed, without ``sweep.continue``.
+
+    Raises:
+        ConfigError: the directory is no sweep, or the command is another.
+    """
+    typed = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
+    flags = [item for item in arguments if item not in typed]
+    command = Command.of_sweep(sweep).continued_by(Command.typed(typed), sweep)
+    hydra = [item for item in command.hydra if key_of(item) != "hydra.sweep.dir"]
+    escaped = str(sweep.absolute()).replace("\\", "\\\\").replace("'", "\\'")
+    return [*flags, *command.task, *hydra, f"hydra.sweep.dir='{escaped}'"]
+
+
+def _jobs_of(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say which jobs there are, and what each is."""
+    return [item for item in overrides if _makes_jobs(key_of(item)) or _is_of_the_runs(item)]
+
+
+def _makes_jobs(key: str) -> bool:
+    return key in MAKES_JOBS or key.startswith("hydra.sweeper.params.")
+
+
+def _is_of_the_runs(override: str) -> bool:
+    """Whether an override is the same in every job and may not change, or differs between jobs."""
+    key = key_of(override)
+    return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
+
+
+def _sweeps(override: str) -> bool:
+    try:
+        return OverridesParser.create().parse_override(override).is_sweep_override()
+    except HydraException:
+        return False  # Hydra is to say what is wrong with it
+
+
+def _what_instead(sweep: Path) -> str:
+    if not sweep.is_dir():
+        return "there is no such folder"
+    if (sweep / ".hydra").is_dir():
+        return f"this is one run, not a sweep; resume={sweep} goes on with it"
+    if (sweep / "multirun.yaml").is_file():
+        return "this sweep has no .jobs/command.json: an earlier version began it, and it cannot be continued"
+    return "this is no sweep: it has no multirun.yaml and no .jobs/command.json"

@@ -1,0 +1,175 @@
+"""One job of a sweep, in whatever process a launcher runs it: begun, gone on with or skipped, as its directory asks.
+
+:func:`job` is found by its name and needs nothing from the process that began the sweep: what it has to know stands in
+its configuration and in the sweep's directory. Imports no torch before it has to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import objective, rundir
+from gan_cli.compose import Composition, gone_on
+from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
+from gan_cli.rundir import RunDirectory
+from gan_cli.sweeps.command import Command
+from gan_cli.sweeps.ledger import Identity, Ledger, Place
+from gan_cli.sweeps.standing import Progress, Standing, standing
+
+BUG = 1  # exit status
+
+
+def job(config: DictConfig) -> float | None:
+    """Carry out the job that Hydra's launcher is at; what goes wrong is told in one line and noted in its summary.
+
+    A bug shows its traceback besides; it is no reason either not to begin the jobs that follow.
+
+    Raises:
+        SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
+    """
+    composition = Composition.of_job(config)
+    # From Hydra's own copy, which knows what the name of the sweep's directory has come to; it is made anew elsewhere.
+    hydra = HydraConfig.get()
+    ledger, made = Ledger(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
+    if ledger.ended:
+        _drop_if_empty(made)
+        return None
+    label = Command.of_sweep(ledger.sweep).label(composition.overrides) or made.name
+    place = ledger.place(Identity.of(hydra.job.num, composition.overrides), made, label)
+    if place.path != made:
+        _drop_if_empty(made)
+
+    from gan_cli.sweeps.fresh import as_new
+
+    with as_new():
+        status = _held(composition, ledger, place)
+    if status > 128:
+        _say(f"interrupted; the same command with sweep.continue={ledger.sweep} goes on")
+        sys.exit(status)
+    if status and composition.config.sweep.fail_fast:
+        ledger.end(place.label)
+    return None if status or composition.dry_run else _objective_of(composition, place)
+
+
+def _objective_of(composition: Composition, place: Place) -> float | None:
+    """What a finished job made of its objective, the mean over runs that are trained as one; None: it has none."""
+    tag = composition.config.objective
+    if tag is None:
+        return None
+    try:
+        return fmean(objective.value(tag, run.stored_summary()) for run in standing(place.path).runs)
+    except ConfigError as error:
+        _tell(place, str(error))
+        return None
+
+
+def _held(composition: Composition, ledger: Ledger, place: Place) -> int:
+    """Carry out a job that no other process is at; returns its exit status."""
+    try:
+        with ledger.held(place):
+            found = standing(place.path)
+            for directory in found.runs:
+                with directory.locked():  # somebody may have resumed it by hand
+                    pass
+            _refuse_fleet(composition, found)
+            return _tried(composition, place, found)
+    except UserError as error:
+        # The directory is another's, or holds what must not be touched: its summary stays as it is.
+        _tell(place, str(error))
+        return error.exit_status
+
+
+def _refuse_fleet(composition: Composition, found: Standing) -> None:
+    """Raise ``ConfigError`` for runs that are trained as one and have more than they could be begun again without."""
+    open_end = found.progress in (Progress.begun, Progress.interrupted, Progress.failed) or (
+        found.progress is Progress.completed and found.step < composition.config.train.steps
+    )
+    if composition.replicas > 1 and open_end and found.has_checkpoint:
+        raise ConfigError(
+            f"{found.said or 'it has fewer steps'}; runs that are trained as one (train.replicas) cannot be resumed:"
+            f" delete {found.runs[0].path.parent} to train them again"
+        )
+
+
+def _tried(composition: Composition, place: Place, found: Standing) -> int:
+    """Carry out a job; what it raises is told and noted in its summary."""
+    try:
+        status = _carried_out(composition, place, found)
+    except Exception as error:
+        told = as_user_error(error)
+        if told is None:
+            traceback.print_exc()
+        said = str(told) if told is not None else f"a bug: {traceback.format_exception_only(error)[-1].strip()}"
+        status = BUG if told is None else told.exit_status
+        # The first error is the one to tell: where the run could not write, its summary may well fail as the rest did.
+        with contextlib.suppress(UserError):
+            _note(composition, place, said, status, "diverged" if isinstance(told, DivergedError) else "failed")
+        _tell(place, said)
+        return status
+    if 0 < status < 128:
+        _tell(place, standing(place.path).said)
+    return status
+
+
+def _carried_out(composition: Composition, place: Place, found: Standing) -> int:
+    """Skip a job that is done, go on with one that has a checkpoint, else begin; returns the exit status."""
+    from gan_cli import fleet, run
+
+    if composition.dry_run:
+        print(run.dry_run(composition))
+        return 0
+    if found.progress is Progress.completed and found.step >= composition.config.train.steps:
+        return 0
+    alone = composition.replicas == 1
+    going_on = gone_on(found.runs[0], composition) if alone and found.has_checkpoint else None
+    if found.progress is Progress.given_up and not (going_on and _has_changed(going_on, found.runs[0])):
+        return DivergedError.exit_status
+    if going_on is not None:
+        return run.resume(going_on, found.runs[0])
+    for directory in found.runs:
+        directory.clear()  # of a run that died before its first checkpoint
+    return (run.start if alone else fleet.start)(composition, place.path)
+
+
+def _has_changed(wanted: Composition, directory: RunDirectory) -> bool:
+    """Whether a run is to go on otherwise than it began."""
+    configs = (wanted.config, directory.stored_config())
+    now, before = (OmegaConf.to_container(config, resolve=False) for config in configs)
+    return now != before
+
+
+def _note(composition: Composition, place: Place, error: str, exit_status: int, status: str) -> None:
+    """Note in the summary of the job, or of each of its runs, what went wrong; one that was never begun gets one."""
+    empty = {"step": 0, "seconds": 0.0, "images_seen": 0, "final": {}, "best": {}, "alarms": []}
+    for directory in standing(place.path).runs or _claimed(composition, place):
+        summary = {**empty, **directory.stored_summary()}
+        directory.write_summary({**summary, "status": status, "error": error, "exit_status": exit_status})
+
+
+def _claimed(composition: Composition, place: Place) -> Sequence[RunDirectory]:
+    directory = rundir.claim(place.path)
+    directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
+    return [directory]
+
+
+def _drop_if_empty(folder: Path) -> None:
+    """Remove a directory that Hydra made for a job that does not need it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _tell(place: Place, what: str) -> None:
+    _say(f"job {place.identity.number} ({place.label}): {what}")
+
+
+def _say(line: str) -> None:
+    # At once, also from a process whose output somebody else collects.
+    print(f"gan-train: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,176 @@
+"""Which job of a sweep owns which directory: found again whenever, and by whatever process, the job is begun anew.
+
+A directory's name does not tell: two jobs may have the same overrides, and a sweep that goes on with more steps would
+name its directories otherwise. So every job is entered in ``.jobs/jobs.jsonl`` of the sweep's directory, once, before
+anything is written. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from gan_cli.config import may_change
+from gan_cli.errors import ConfigError
+from gan_cli.rundir import numbered, writing
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a job the same job: its number, and the overrides that make its run what it is.
+
+    Attributes:
+        number: its place in the sweep, from 0.
+        overrides: those that must not change when a run goes on, sorted.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+
+    @classmethod
+    def of(cls, number: int, overrides: Sequence[str]) -> Identity:
+        """The identity of a job with these overrides, in any order."""
+        return cls(number, tuple(sorted(item for item in overrides if not may_change(key_of(item)))))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A job and its directory.
+
+    Attributes:
+        index: position in the ledger.
+        identity: of the job.
+        path: the directory.
+        label: what a person knows it by: the overrides that differ between jobs.
+    """
+
+    index: int
+    identity: Identity
+    path: Path
+    label: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The jobs of the sweep in ``sweep``, and the wish that no more of them begin."""
+
+    sweep: Path
+
+    @property
+    def folder(self) -> Path:
+        """``.jobs/``."""
+        return self.sweep / ".jobs"
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "jobs.jsonl"
+
+    @property
+    def _end(self) -> Path:
+        return self.folder / "ended"
+
+    def places(self) -> list[Place]:
+        """All jobs that were ever begun, in that order; a line that a crash cut short was none.
+
+        Raises:
+            ConfigError: the ledger cannot be read.
+        """
+        try:
+            lines = self._file.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigError(f"{self._file} cannot be read: {error.strerror}") from error
+        entries = [entry for entry in map(_entry, lines) if entry is not None]
+        return [
+            Place(index, identity, self.sweep / name, label) for index, (identity, name, label) in enumerate(entries)
+        ]
+
+    def place(self, identity: Identity, wanted: Path, label: str) -> Place:
+        """The directory of a job: the one it has already, else ``wanted`` or the next free name like it.
+
+        Raises:
+            OutputError: it cannot be entered.
+        """
+        with writing(self._file):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # two jobs of one name may begin at once
+                _drop_torn_line(file)
+                known = self.places()
+                for place in known:
+                    if place.identity == identity:
+                        return place
+                taken = {place.path for place in known}
+                path = next(path for path in numbered(wanted) if path not in taken and not (path / ".hydra").exists())
+                name = os.path.relpath(path, self.sweep)
+                file.write(_line(identity, name, label))
+                file.flush()
+                os.fsync(file.fileno())
+        return Place(len(known), identity, self.sweep / name, label)
+
+    @contextlib.contextmanager
+    def held(self, place: Place) -> Iterator[None]:
+        """Hold a job against a second process that would begin it too; a dead process holds nothing.
+
+        Raises:
+            ConfigError: another process has it.
+        """
+        lock = self.folder / f"{place.index}.lock"
+        with writing(lock):
+            file = lock.open("w")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(f"{place.path}: another process is training in this directory") from error
+            yield
+
+    def end(self, reason: str) -> None:
+        """Let no more jobs begin, in whatever process."""
+        with writing(self._end):
+            self._end.write_text(f"{reason}\n")
+
+    def reopen(self) -> None:
+        """Let jobs begin again."""
+        with writing(self._end):
+            self._end.unlink(missing_ok=True)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more jobs are to begin."""
+        return self._end.exists()
+
+
+def key_of(override: str) -> str:
+    """``a.b`` of ``+a.b=1``."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def _line(identity: Identity, name: str, label: str) -> bytes:
+    entry = {"number": identity.number, "directory": name, "label": label, "overrides": identity.overrides}
+    return f"{json.dumps(entry)}\n".encode()
+
+
+def _entry(line: str) -> tuple[Identity, str, str] | None:
+    try:
+        entry = json.loads(line)
+        overrides = tuple(str(override) for override in entry["overrides"])
+        return Identity(int(entry["number"]), overrides), str(entry["directory"]), str(entry["label"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    """Cut off what a process that died has left behind the last whole line."""
+    file.seek(0)
+    content = file.read()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        file.truncate(whole)

@@ -1,0 +1,85 @@
+"""Signals for the processes that a launcher has started, and what is said when one is lost. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from gan_cli.errors import UserError
+from gan_cli.sweeps.command import CONTINUE
+from gan_cli.sweeps.ledger import key_of
+
+LAUNCHER = "hydra/launcher"
+# Where launchers' libraries define what they raise when a process of theirs is gone.
+LIBRARIES = ("joblib.externals.loky.process_executor", "submitit.core.utils", "ray.exceptions")
+NO_SLURM = 'Could not detect "srun"'
+
+
+class LostError(UserError):
+    """A process of a job has ended without a word, or could not be started."""
+
+    exit_status = 1
+
+
+def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[object]:
+    """For the time of a sweep with these arguments: jobs in other processes learn of signals that this one gets."""
+    launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
+    return contextlib.nullcontext() if launchers[-1:] in ([], ["basic"]) else Relay()
+
+
+class Relay:
+    """While entered, a first SIGINT or SIGTERM makes all child processes leave as SIGTERM does; a second ends this one.
+
+    The jobs in them save a checkpoint, and the launcher hears of their end. Without child processes, as with Slurm,
+    there is nothing to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Relay:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if kind is not None and self._received is not None:
+            # Whatever the launcher raises after a signal comes of it.
+            raise SystemExit(128 + self._received) from None
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        again, self._received = self._received is not None, number
+        children = list(_children())
+        if again or not children:
+            raise SystemExit(128 + number)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                # SIGTERM also for SIGINT, which the keys of a terminal have sent them already: a second one of those
+                # would end them at once.
+                os.kill(child, signal.SIGTERM)
+
+
+def lost(error: BaseException) -> LostError | None:
+    """What a launcher raised as a user is told of it, or None where it is a bug."""
+    if isinstance(error, RuntimeError) and str(error).startswith(NO_SLURM):
+        return LostError(f"{LAUNCHER}=submitit_slurm: there is no Slurm here; submitit_local does without")
+    if type(error).__module__ not in LIBRARIES or type(error).__name__.startswith("RayTaskError"):
+        return None
+    first = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
+    return LostError(f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR goes on with the sweep")
+
+
+def _children() -> Iterator[int]:
+    """The processes that this one has started, by all of its threads; none where the system does not tell (macOS)."""
+    for file in Path("/proc/self/task").glob("*/children"):
+        yield from map(int, file.read_text().split())

@@ -1,0 +1,26 @@
+"""What ``torchrun`` tells the processes that it starts. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is one of several that train one run."""
+    return int(environment.get("WORLD_SIZE", "1")) > 1
+
+
+def follows(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is one of several and not the first, which speaks and writes for all of them."""
+    return launched(environment) and environment.get("RANK", "0") != "0"
+
+
+def first_of_node(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is the first on its machine."""
+    return environment.get("LOCAL_RANK", "0") == "0"
+
+
+def restarted(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether an earlier set of processes of this very run has failed."""
+    return int(environment.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0

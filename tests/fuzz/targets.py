@@ -1,0 +1,268 @@
+"""What is fed with broken input: each target makes a file or an argument of a drawn value and hands it to its reader."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import pickle
+import shutil
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from PIL import Image
+
+from gan_cli import build, checkpoint, learned, storage
+from gan_cli.cli import bench, evaluate, export, report, sample
+from gan_cli.cli import train as train_command
+from gan_cli.compose import compose, register
+from gan_cli.datasets.decoding import Target as Size
+from gan_cli.datasets.decoding import decode
+from gan_cli.datasets.idx import read_idx
+from gan_cli.datasets.image_cache import cache_key, open_cache
+from gan_cli.evaluation import subject
+from gan_cli.rundir import RunDirectory
+from tests.fuzz import strategies
+from tests.run_directories import write_run
+
+CANARY = "canary"
+IDX = b"\x00\x00\x08\x03" + struct.pack(">3I", 2, 3, 3) + bytes(18)
+
+
+class Bomb:
+    """Makes a folder once it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (CANARY,)
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """A reader and what it is fed with; it works in the present folder."""
+
+    inputs: st.SearchStrategy[Any]
+    read: Callable[[Any], object]
+
+
+def _file(content: bytes, name: str = "file") -> Path:
+    Path(name).write_bytes(content)
+    return Path(name)
+
+
+def _bytes_of(write: Callable[[io.BytesIO], object]) -> bytes:
+    stream = io.BytesIO()
+    write(stream)
+    return stream.getvalue()
+
+
+def _pictures() -> list[bytes]:
+    colours = Image.fromarray(np.arange(12 * 10 * 3, dtype=np.uint16).astype(np.uint8).reshape(12, 10, 3))
+    deep = Image.fromarray((np.arange(100, dtype=np.uint16) * 600).reshape(10, 10))
+    forms = [(colours, "PNG"), (colours, "JPEG"), (colours, "WEBP"), (colours, "BMP"), (colours.convert("P"), "PNG"),
+             (colours.convert("CMYK"), "JPEG"), (colours.convert("LA"), "PNG"), (colours.convert("1"), "PNG"),
+             (deep, "PNG"), (colours, "GIF"), (colours, "TIFF")]  # fmt: skip
+    return [_bytes_of(lambda stream, each=each, form=form: each.save(stream, form)) for each, form in forms]  # type: ignore[misc]
+
+
+def huge_png() -> bytes:
+    """A few bytes that announce 60000x60000 pixels."""
+    small = _bytes_of(lambda stream: Image.new("L", (1, 1)).save(stream, "PNG"))
+    header = b"IHDR" + struct.pack(">II", 60000, 60000) + small[24:29]
+    return small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+
+
+def _image(content: bytes) -> None:
+    with contextlib.suppress(Exception):  # it may refuse with any; its caller tells of each by name
+        assert decode(content, Size(8, 3)).shape == (3, 8, 8)
+
+
+def _state() -> dict[str, Any]:
+    return {"step": 3, "algorithm": {"classes": 0, "average": {"w": torch.zeros(3)}}}
+
+
+def _states() -> list[bytes]:
+    whole = _bytes_of(lambda stream: torch.save(_state(), stream))
+    bomb = _bytes_of(lambda stream: torch.save({"step": Bomb()}, stream))
+    return [whole, bomb, pickle.dumps(Bomb()), pickle.dumps(_state()["step"])]
+
+
+def _checkpoint(content: bytes) -> None:
+    shutil.rmtree("run", ignore_errors=True)
+    Path("run").mkdir()
+    _file(content, "run/last.pt")
+    checkpoint.load_latest(Path("run"))
+
+
+def whole_config() -> dict[str, Any]:
+    register()
+    config = compose(["dataset=ring8", "architecture=mlp", "architecture.generator_hidden=[8]"]).config
+    plain = yaml.safe_load(OmegaConf.to_yaml(config))
+    assert isinstance(plain, dict)
+    return plain
+
+
+WHOLE: dict[str, Any] = {}
+
+
+def _run_with(config: str) -> Path:
+    shutil.rmtree("run", ignore_errors=True)
+    run = write_run(Path("run"))
+    (run / ".hydra" / "config.yaml").write_text(config, errors="surrogatepass", encoding="utf-8")
+    return run
+
+
+def _paths(node: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = (
+        [deeper for key, value in node.items() for deeper in _paths(value, (*path, key))]
+        if isinstance(node, dict)
+        else []
+    )
+    return [path, *inner] if path else inner
+
+
+def _stored_config(drawn: tuple[int, Any]) -> None:
+    place, value = drawn
+    if not WHOLE:
+        WHOLE.update(whole_config())
+    config = yaml.safe_load(yaml.safe_dump(WHOLE))
+    *above, last = _paths(config)[place % len(_paths(config))]
+    node = config
+    for key in above:
+        node = node[key]
+    node[last] = value
+    stored = RunDirectory(_run_with(yaml.dump(config, Dumper=yaml.SafeDumper))).stored_config()
+    build.plan(stored)
+
+
+def _stored_text(text: str) -> None:
+    build.checked(RunDirectory(_run_with(text)).stored_config())
+
+
+def _generator(drawn: tuple[Any, Any, Any]) -> None:
+    """A checkpoint of tensors and plain values that are not those of the run."""
+    if not WHOLE:
+        WHOLE.update(whole_config())
+    run = _run_with(yaml.safe_dump(WHOLE))
+    (run / "checkpoints").mkdir()
+    step, classes, weights = drawn
+    torch.save({"step": step, "algorithm": {"classes": classes, "average": weights}}, run / "checkpoints" / "last.pt")
+    learned.trained_generator(RunDirectory(run))
+
+
+def _report(drawn: tuple[str, str, str, str, bool]) -> None:
+    metrics, summary, evaluation, hydra, page = drawn
+    shutil.rmtree("run", ignore_errors=True)
+    run = write_run(Path("run/0"))
+    write_run(Path("run/1"), loss="wgan")
+    for name, text in (("metrics.jsonl", metrics), ("summary.json", summary), ("evaluation.json", evaluation),
+                       (".hydra/hydra.yaml", hydra)):  # fmt: skip
+        (run / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    _command(report.main, ["run", *(["--html", "page.html"] if page else [])])
+
+
+def _samples(content: bytes) -> None:
+    subject._read(_file(content, "samples.npy"), (2,))
+
+
+def _cache(drawn: tuple[bytes, bytes, bytes]) -> None:
+    store = Path("store")
+    shutil.rmtree(store, ignore_errors=True)
+    key = cache_key(Size(4, 1), [b"x"])
+    (store / key).mkdir(parents=True)
+    for name, content in zip(("meta.json", "pixels.npy", "labels.npy"), drawn, strict=True):
+        (store / key / name).write_bytes(content)
+    open_cache(store, key)
+
+
+def _cache_meta() -> bytes:
+    key = cache_key(Size(4, 1), [b"x"])
+    text = {"format": 1, "key": key, "shape": [2, 1, 4, 4], "classes": ["a", "b"], "skipped": 0, "failures": []}
+    return strategies.json_text(text).encode()
+
+
+def _npy(array: Any) -> bytes:
+    return _bytes_of(lambda stream: np.save(stream, array))
+
+
+def _store(content: bytes) -> None:
+    with contextlib.suppress(storage.DamagedError):
+        storage.unpacked(content)
+
+
+def _command(main: Callable[[], Any], arguments: list[str]) -> None:
+    before, sys.argv = sys.argv, ["command", *arguments]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+            main()
+    except SystemExit as left:
+        assert left.code in (0, 2, 3, 4), left.code
+        assert "Traceback" not in said.getvalue()
+    finally:
+        sys.argv = before
+
+
+def _overrides(overrides: list[str]) -> None:
+    register()
+    with contextlib.suppress(MemoryError):
+        build.plan(compose(overrides).config)
+
+
+def _arguments(drawn: tuple[int, list[str]]) -> None:
+    shutil.rmtree("run", ignore_errors=True)
+    commands = (sample.main, evaluate.main, export.main, report.main, bench.main)
+    place, arguments = drawn
+    _command(commands[place % len(commands)], [*(["dry_run=true"] if place % len(commands) == 4 else []), *arguments])
+
+
+def _train(overrides: list[str]) -> None:
+    _command(train_command.main, ["dry_run=true", *overrides])
+
+
+def _any_of(contents: list[bytes]) -> st.SearchStrategy[bytes]:
+    return st.sampled_from(contents).flatmap(lambda content: st.just(content) | strategies.damaged(content))
+
+
+YAML_TEXTS = st.sampled_from(
+    ["", "{", "- a", "\0", "train: [1]", "a: &a [x]\nb: *a", "!!python/object/apply:os.mkdir [canary]", "a: " + "[" * 500,
+     "? [a]\n: b", "1: 2", "x: !!binary aGk=", "d: 2001-01-01", "{" * 5000, "a: 9" + "9" * 5000, "'a': ${unique_dir:canary}"]
+) | st.text(max_size=60) | strategies.VALUES.map(lambda value: yaml.safe_dump({"train": value, "seed": value}))  # fmt: skip
+META = _cache_meta()
+
+TARGETS: dict[str, Fuzzed] = {
+    "idx": Fuzzed(_any_of([IDX, gzip.compress(IDX, mtime=0), IDX[:4] + b"\xff" * 12]), lambda content: read_idx(_file(content))),
+    "image": Fuzzed(_any_of([*_pictures(), huge_png()]), _image),
+    "checkpoint": Fuzzed(_any_of(_states()), _checkpoint),
+    "weights": Fuzzed(
+        st.tuples(*[st.one_of(strategies.SCALARS, st.lists(st.integers(), max_size=2), st.just(torch.zeros(2, dtype=torch.complex64)),
+                              st.dictionaries(st.text(max_size=3), st.just(torch.zeros(2)) | st.none(), max_size=2))] * 3),
+        _generator,
+    ),
+    "stored config": Fuzzed(st.tuples(st.integers(0, 500), strategies.VALUES), _stored_config),
+    "stored yaml": Fuzzed(YAML_TEXTS, _stored_text),
+    "report": Fuzzed(
+        st.tuples(strategies.LINES, strategies.SUMMARIES, strategies.SUMMARIES, YAML_TEXTS, st.booleans()), _report
+    ),
+    "samples": Fuzzed(_any_of([_npy(np.zeros((3, 2), np.float32)), _npy(np.zeros((3, 2), np.complex64)),
+                               _npy(np.array("x")), _npy(np.zeros((3, 2)))[:80]]), _samples),
+    "image cache": Fuzzed(
+        st.tuples(_any_of([META]) | strategies.VALUES.map(lambda value: strategies.json_text(value).encode()),
+                  _any_of([_npy(np.zeros((2, 1, 4, 4), np.uint8))]), _any_of([_npy(np.zeros(2, np.int64))])), _cache
+    ),
+    "store": Fuzzed(_any_of([storage.packed({"a": np.zeros(3)})]), _store),
+    "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
+    "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
+    "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
+}  # fmt: skip
+
+__all__ = ["CANARY", "TARGETS", "Fuzzed"]

@@ -1,0 +1,76 @@
+"""The short form: every target is fed with the same inputs each time; and what was found by the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gan_cli import nodes
+from gan_cli.compose import compose
+from gan_cli.errors import ConfigError
+from gan_cli.rundir import RunDirectory
+from tests.conftest import Command
+from tests.fuzz.running import feed
+from tests.fuzz.targets import TARGETS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_broken_input_costs_one_message(name: str, tmp_path: Path) -> None:
+    assert feed(name, 16, tmp_path) >= 16
+
+
+@pytest.mark.parametrize("value", [[], {}, ["a"]])
+def test_unhashable_value_of_a_word_is_refused(value: object) -> None:
+    node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "norm_d": value}
+    assert nodes.problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
+    device = {"_target_": "gan_cli.config.DeviceSection", "precision": value}
+    assert nodes.problems(device, "device")[0].startswith("device.precision: expected ")
+
+
+def test_message_does_not_repeat_a_long_value() -> None:
+    (line,) = nodes.problems("x" * 5000, "algorithm")
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed: ${unique_dir:canary}",
+        "seed: ${oc.env:HOME}",
+        "dataset: {root: '${oc.env:GAN_DATA,${unique_dir:canary}}'}",
+        "seed: ${hydra:run.dir}",
+        "a: &a [x]\nb: *a",
+        "a: " + "[" * 100 + "]" * 100,
+        "a: " + "x" * 2**20,
+        "a: !!python/object/apply:os.mkdir [canary]",
+    ],
+)
+def test_stored_config_calls_nothing_and_is_bounded(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        RunDirectory(tmp_path).stored_config()
+    assert not (tmp_path / "canary").exists()
+
+
+def test_stored_data_root_is_still_asked_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("dataset: {root: \"${oc.env:GAN_DATA,'~/.cache/gan_cli'}\"}")
+    assert "dataset" in RunDirectory(tmp_path).stored_config()
+
+
+@pytest.mark.parametrize(
+    "override", ["loss=" + "x" * 3000, "loss = " + "9" * 5000, "seed=" + "x" * 5000, "loss@x" + "9" * 5000]
+)
+def test_long_override_is_not_repeated_whole(override: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose([override])
+    assert 0 < len(str(refused.value)) <= 2000
+
+
+def test_name_that_is_too_long_costs_one_line(gan_sample: Command) -> None:
+    done = gan_sample("x" * 5000)
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert "longer than a name can be" in done.err
