@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, checkpoint, learned, logs, loop, processes, recovery, rundir
+from gan_cli import build, checkpoint, companions, learned, logs, loop, processes, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
@@ -55,7 +55,7 @@ def start(composition: Composition, wanted: Path) -> int:
         # From the moment there is a directory, a signal is to leave a whole one.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
-                return _follow(plan, algorithm, group, 0, interrupted)
+                return companions.follow(algorithm, plan.config.train, group, 0, interrupted)
             directory = rundir.claim(wanted)
             processes.remember(directory)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
@@ -67,10 +67,10 @@ def start(composition: Composition, wanted: Path) -> int:
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, leaving(), processes.joined() as group, _locked_by_first(directory, group):
+    with logs.console() as kept, leaving(), processes.joined() as group, companions.locked_by_first(directory, group):
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoint.load_latest(directory.checkpoints))
-        _say_what_differs(state, group)
+        companions.say_what_differs(state, group)
         processes.remember(directory)
         if plan.config.device.threads is None:
             with learned.fitting(directory):
@@ -85,7 +85,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with contextlib.closing(algorithm), Interrupts() as interrupted:
                 with learned.fitting(directory):
                     algorithm.load_state_dict(state["algorithm"])
-                return _follow(plan, algorithm, group, int(state["step"]), interrupted)
+                return companions.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
             run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with learned.fitting(directory):
@@ -106,51 +106,6 @@ def _planned(composition: Composition, group: Group) -> build.Plan:
             " resume=DIR goes back to the last checkpoint"
         )
     return plan
-
-
-@contextlib.contextmanager
-def _locked_by_first(directory: RunDirectory, group: Group) -> Iterator[None]:
-    """Hold the directory in the first process; raises in all of them where another run holds it."""
-    with contextlib.ExitStack() as held:
-        group.of_first(lambda: held.enter_context(directory.locked()))
-        yield
-
-
-def _say_what_differs(state: dict[str, Any], group: Group) -> None:
-    """Warn where the run was trained by another number of processes so far."""
-    before = int(state.get("processes", 1))
-    if before != group.size:
-        logger.warning(
-            "%d processes go on where there were %d: the data and all noise are the same, but sums are rounded"
-            " otherwise, batch norm (without device.sync_batch_norm) sees other parts of a batch, and dropout draws"
-            " other numbers: no longer equal to the bit",
-            group.size,
-            before,
-        )
-
-
-def _follow(plan: build.Plan, algorithm: Algorithm, group: Group, step: int, interrupted: Interrupts) -> int:
-    """Train along with the first process, which writes and decides; returns the exit status."""
-
-    def nobody() -> Any:
-        raise AssertionError("only the first process computes this")
-
-    def save(step: int) -> None:
-        algorithm.state_dict()  # this process's part of it
-        group.of_first(nobody)
-
-    def evaluate(step: int) -> None:
-        group.of_first(nobody)
-
-    asked, told = group.agreed(interrupted), Companions(None, group)
-    guarded = recovery.guarded(algorithm, told, save)
-    try:
-        loop.train(algorithm, told, guarded, plan.config.train, step, lambda: asked() or told.stopping, evaluate)
-    except AlarmError as error:
-        if error.alarm.name == NON_FINITE and group.of_first(nobody):
-            recovery.state_apart(algorithm, step)  # this process's part of what the first one sets aside
-        raise recovery.diverged(error.alarm) from error
-    return max(group.of_each(interrupted.exit_status))
 
 
 def _same_data(
@@ -343,7 +298,9 @@ def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]
 
     The state that it is found in is saved apart; the present one where the trouble does not come again.
     """
-    state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
+    threads, state = torch.get_num_threads(), recovery.finite_state(run.directory, since or alarm.step)
+    if state is None and since:
+        state = recovery.finite_state(run.directory, alarm.step)
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums

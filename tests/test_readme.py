@@ -15,7 +15,8 @@ from tests.test_options import options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCS = "".join((ROOT / "docs" / name).read_text() for name in ("performance.md", "diagnosis.md", "evaluation.md"))
+PAGES = ("performance.md", "diagnosis.md", "evaluation.md", "reliability.md")
+DOCS = "".join((ROOT / "docs" / name).read_text() for name in PAGES)
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
 COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
 CLAIMS = (ROOT / "docs" / "claims.md").read_text()

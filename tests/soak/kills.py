@@ -6,13 +6,13 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tests.soak import recipes
-from tests.soak.children import KILLED, completed, start, train
+from tests.soak.children import KILLED, completed, reported, start, train, wait_for
 from tests.soak.equality import same_run
 from tests.soak.sabotage import NOTHING, Aim, Sabotage
 
@@ -100,7 +100,7 @@ class Bench:
         if moment.after_another:
             attempt.killed_in(Sabotage(kill_in_write=Aim("*/metrics.jsonl", 7)))
         if moment is ANY_TIME:
-            phase = attempt.killed_at(lambda: chance.uniform(0.1, 0.95) * seconds)
+            phase = attempt.killed_at(chance, seconds)
         else:
             attempt.killed_in(moment.sabotage(chance))
             phase = moment.phase
@@ -129,14 +129,19 @@ class _Attempt:
         ended = train(self._arguments(), self._data, self._bench.sabotage(self._dataset, sabotage))
         assert ended.status == KILLED, f"{sabotage} never came to pass; status {ended.status}:\n{ended.err}"
 
-    def killed_at(self, draw: Callable[[], float]) -> str:
-        """Kill after a random time; draws another one where the run had already ended. Returns how far it was."""
+    def killed_at(self, chance: random.Random, seconds: float) -> str:
+        """Kill at a random time, a while after the start or after a random report; returns how far the run was.
+
+        An undisturbed run takes so many seconds. Where the run has ended before, there is another try.
+        """
         while True:
             child = start(self._arguments(), self._data, self._bench.sabotage(self._dataset, NOTHING))
-            time.sleep(draw())  # the moment is to be any, and no event
+            step = chance.choice((*[0] * 4, *range(10, recipes.STEPS, 10)))
+            if step:
+                wait_for(reported(self.run, step), child)
+            time.sleep(chance.uniform(0.0, seconds / 4 if step == 0 else seconds / 20))  # any moment, and no event
             child.process.kill()
-            ended = child.ended()
-            if ended.status == KILLED:
+            if child.ended().status == KILLED:
                 return f"{ANY_TIME.phase}: {self._progress()}"
             self.run = self._wanted
 
