@@ -2,8 +2,9 @@
 
     python benchmarks/non_finite.py --rows mlp_wgan mlp_gan ring8
 
-The runs of a row differ in what watches over their updates: nothing at all, what ``train.non_finite=stop`` (rollback)
-does, and what ``skip`` does. Processor time of one thread is taken, so that others on the machine count for little.
+The runs of a row differ in what watches over their updates: nothing at all, what ``train.non_finite=stop`` and
+``rollback`` do, and what ``skip`` does. Processor time of one thread is taken, so that others on the machine count for
+little.
 """
 
 from __future__ import annotations
