@@ -6,10 +6,21 @@ comes of it: nothing, a wish to stop, or an error that ends the run everywhere.
 
 from __future__ import annotations
 
-from typing import Protocol
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, Protocol
 
+from gan_cli import loop, recovery
+from gan_cli.attended import AlarmError
+from gan_cli.config import TrainSection
+from gan_cli.diagnostics.doctor import NON_FINITE
+from gan_cli.interrupts import Interrupts
 from gan_cli.processes import Group
-from gan_cli.protocols import Preview, Report
+from gan_cli.protocols import Algorithm, Preview, Report
+from gan_cli.rundir import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 
 class Deciding(Protocol):
@@ -62,3 +73,48 @@ class Companions:
         """Write a preview."""
         if self._sinks is not None:
             self._sinks.show(step, preview)
+
+
+@contextlib.contextmanager
+def locked_by_first(directory: RunDirectory, group: Group) -> Iterator[None]:
+    """Hold the directory in the first process; raises in all of them where another run holds it."""
+    with contextlib.ExitStack() as held:
+        group.of_first(lambda: held.enter_context(directory.locked()))
+        yield
+
+
+def say_what_differs(state: dict[str, Any], group: Group) -> None:
+    """Warn where the run was trained by another number of processes so far."""
+    before = int(state.get("processes", 1))
+    if before != group.size:
+        logger.warning(
+            "%d processes go on where there were %d: the data and all noise are the same, but sums are rounded"
+            " otherwise, batch norm (without device.sync_batch_norm) sees other parts of a batch, and dropout draws"
+            " other numbers: no longer equal to the bit",
+            group.size,
+            before,
+        )
+
+
+def follow(algorithm: Algorithm, cadence: TrainSection, group: Group, step: int, interrupted: Interrupts) -> int:
+    """Train along with the first process, which writes and decides; returns the exit status."""
+
+    def nobody() -> Any:
+        raise AssertionError("only the first process computes this")
+
+    def save(step: int) -> None:
+        algorithm.state_dict()  # this process's part of it
+        group.of_first(nobody)
+
+    def evaluate(step: int) -> None:
+        group.of_first(nobody)
+
+    asked, told = group.agreed(interrupted), Companions(None, group)
+    guarded = recovery.guarded(algorithm, told, save)
+    try:
+        loop.train(algorithm, told, guarded, cadence, step, lambda: asked() or told.stopping, evaluate)
+    except AlarmError as error:
+        if error.alarm.name == NON_FINITE and group.of_first(nobody):
+            recovery.state_apart(algorithm, step)  # this process's part of what the first one sets aside
+        raise recovery.diverged(error.alarm) from error
+    return max(group.of_each(interrupted.exit_status))

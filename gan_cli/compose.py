@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -156,9 +158,23 @@ def gone_on(directory: RunDirectory, wanted: Composition) -> Composition:
         ConfigError: that would change what the run is.
     """
     earlier = directory.stored_overrides()
-    before = wanted if earlier == list(wanted.overrides) else compose(earlier, wanted.extra_conf)
+    before = wanted
+    if earlier != list(wanted.overrides):
+        with _in_a_job():
+            before = compose(earlier, wanted.extra_conf)
     config = _changed(directory, directory.stored_config(), before, wanted)
     return Composition(config, wanted.hydra, wanted.overrides)
+
+
+@contextlib.contextmanager
+def _in_a_job() -> Iterator[None]:
+    """Let a job of Hydra's compose something else meanwhile: Hydra knows of one application and one job at a time."""
+    running, job = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, job
 
 
 def _changed(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:

@@ -18,7 +18,7 @@ from gan_cli.algorithms.replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
-from gan_cli.datasets.fingerprint import identity
+from gan_cli.datasets.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
@@ -88,7 +88,7 @@ def _member(
     algorithm: Adversarial,
     wanted: Path,
     saver: BackgroundWriter,
-    data: dict[str, Any] | None,
+    data: Identity | None,
 ) -> Member:
     alone = composition.replica(algorithm.context.seed)
     directory = rundir.claim(wanted / f"seed_{algorithm.context.seed}")

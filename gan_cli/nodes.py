@@ -114,6 +114,8 @@ def parameters(target: type) -> dict[str, inspect.Parameter]:
 
 def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: Any) -> Any:
     target = resolve(node["_target_"], path)
+    if not any(_could_be(target, choice) for choice in _choices(kind) if _is_interface(choice)):
+        raise ConfigError(f"{path}._target_: expected {_name(kind)}, got {node['_target_']!r}")
     signature = parameters(target)
     arguments: dict[str, Any] = {
         key: _convert(value, signature[key].annotation, f"{path}.{key}")
@@ -131,6 +133,14 @@ def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: A
     if not any(isinstance(built, choice) for choice in _choices(kind) if _is_interface(choice)):
         raise ConfigError(f"{path}._target_: expected {_name(kind)}, got {node['_target_']!r}")
     return built
+
+
+def _could_be(target: type, kind: Any) -> bool:
+    """Whether objects of a class may be of a kind. Asked before one is built: building may cost, or do, anything."""
+    if not getattr(kind, "_is_protocol", False):
+        return issubclass(target, kind)
+    methods = [name for base in kind.__mro__[:-1] for name, part in vars(base).items() if inspect.isfunction(part)]
+    return all(hasattr(target, name) for name in methods if not name.startswith("_") or name == "__call__")
 
 
 def _is_interface(kind: Any) -> bool:

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__, build, checkpoint, learned, logs, loop, processes, recovery, rundir
+from gan_cli import __version__, build, checkpoint, companions, learned, logs, loop, processes, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
 from gan_cli.data_protocols import Density, Images
-from gan_cli.datasets.fingerprint import identity, refuse_other_data
+from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
@@ -64,7 +64,7 @@ def start(composition: Composition, wanted: Path) -> int:
         # From the moment there is a directory, a signal is to leave a whole one.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
-                return _follow(plan, algorithm, group, 0, interrupted)
+                return companions.follow(algorithm, plan.config.train, group, 0, interrupted)
             directory = rundir.claim(wanted)
             processes.remember(directory)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
@@ -76,10 +76,10 @@ def start(composition: Composition, wanted: Path) -> int:
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, leaving(), processes.joined() as group, _locked_by_first(directory, group):
+    with logs.console() as kept, leaving(), processes.joined() as group, companions.locked_by_first(directory, group):
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoint.load_latest(directory.checkpoints))
-        _say_what_differs(state, group)
+        companions.say_what_differs(state, group)
         processes.remember(directory)
         if plan.config.device.threads is None:
             with learned.fitting(directory):
@@ -94,7 +94,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with contextlib.closing(algorithm), Interrupts() as interrupted:
                 with learned.fitting(directory):
                     algorithm.load_state_dict(state["algorithm"])
-                return _follow(plan, algorithm, group, int(state["step"]), interrupted)
+                return companions.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
             run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with learned.fitting(directory):
@@ -117,54 +117,9 @@ def _planned(composition: Composition, group: Group) -> build.Plan:
     return plan
 
 
-@contextlib.contextmanager
-def _locked_by_first(directory: RunDirectory, group: Group) -> Iterator[None]:
-    """Hold the directory in the first process; raises in all of them where another run holds it."""
-    with contextlib.ExitStack() as held:
-        group.of_first(lambda: held.enter_context(directory.locked()))
-        yield
-
-
-def _say_what_differs(state: dict[str, Any], group: Group) -> None:
-    """Warn where the run was trained by another number of processes so far."""
-    before = int(state.get("processes", 1))
-    if before != group.size:
-        logger.warning(
-            "%d processes go on where there were %d: the data and all noise are the same, but sums are rounded"
-            " otherwise, batch norm (without device.sync_batch_norm) sees other parts of a batch, and dropout draws"
-            " other numbers: no longer equal to the bit",
-            group.size,
-            before,
-        )
-
-
-def _follow(plan: build.Plan, algorithm: Algorithm, group: Group, step: int, interrupted: Interrupts) -> int:
-    """Train along with the first process, which writes and decides; returns the exit status."""
-
-    def nobody() -> Any:
-        raise AssertionError("only the first process computes this")
-
-    def save(step: int) -> None:
-        algorithm.state_dict()  # this process's part of it
-        group.of_first(nobody)
-
-    def evaluate(step: int) -> None:
-        group.of_first(nobody)
-
-    asked, told = group.agreed(interrupted), Companions(None, group)
-    guarded = recovery.guarded(algorithm, told, save)
-    try:
-        loop.train(algorithm, told, guarded, plan.config.train, step, lambda: asked() or told.stopping, evaluate)
-    except AlarmError as error:
-        if error.alarm.name == NON_FINITE and group.of_first(nobody):
-            recovery.state_apart(algorithm, step)  # this process's part of what the first one sets aside
-        raise recovery.diverged(error.alarm) from error
-    return max(group.of_each(interrupted.exit_status))
-
-
 def _same_data(
-    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: dict[str, Any] | None
-) -> dict[str, Any] | None:
+    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: Identity | None
+) -> Identity | None:
     """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
     try:
         with learned.fitting(directory):
@@ -187,7 +142,7 @@ class Run:
     sinks: Attended
     errors: WriteErrors
     saver: BackgroundWriter
-    data: dict[str, Any] | None
+    data: Identity | None
     evaluator: Evaluator | None = None
     group: Group = field(default_factory=Alone)
 
@@ -231,7 +186,7 @@ def _run(
     algorithm: Algorithm,
     directory: RunDirectory,
     errors: WriteErrors,
-    data: dict[str, Any] | None,
+    data: Identity | None,
     evaluator: Evaluator | None,
     group: Group,
 ) -> Run:
@@ -262,7 +217,7 @@ def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
 
 
 def whole(
-    step: int, algorithm: dict[str, Any], sinks: Attended, data: dict[str, Any] | None, processes: int = 1
+    step: int, algorithm: dict[str, Any], sinks: Attended, data: Identity | None, processes: int = 1
 ) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
@@ -352,7 +307,9 @@ def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]
 
     The state that it is found in is saved apart; the present one where the trouble does not come again.
     """
-    state, threads = recovery.finite_state(run.directory, alarm.step), torch.get_num_threads()
+    threads, state = torch.get_num_threads(), recovery.finite_state(run.directory, since or alarm.step)
+    if state is None and since:
+        state = recovery.finite_state(run.directory, alarm.step)
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = build.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums

@@ -54,7 +54,8 @@ FORBIDDEN = {
         "cli",
     },
     "export": {"algorithms", "losses", "telemetry", "run", "cli"},
-    "config": {"build", "compose", "protocols"},
+    "config": {"build", "compose", "protocols", "sweeps"},
+    "run": {"sweeps", "cli"},
 }
 # Imported before a command knows that it needs torch.
 WITHOUT_TORCH = (
@@ -80,6 +81,11 @@ WITHOUT_TORCH = (
     "nodes",
     "schedules",
     "logs",
+    "sweeps.command",
+    "sweeps.job",
+    "sweeps.ledger",
+    "sweeps.standing",
+    "sweeps.tally",
 )
 
 

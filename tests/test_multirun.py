@@ -33,7 +33,7 @@ def test_job_of_a_sweep_can_be_resumed(gan_train: Command, workplace: Path) -> N
     assert json.loads((job / "summary.json").read_text())["step"] == 3
 
 
-def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, workplace: Path) -> None:
+def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, gan_report: Command, workplace: Path) -> None:
     done = gan_train("-m", *SHORT, *TINY, "optimizer.lr=-1,1e-3", "hydra.sweep.dir=sweep")
     assert done.status == 1
     assert "optimizer.lr: expected a number > 0, got -1" in done.err
@@ -42,6 +42,9 @@ def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, workplac
     assert completed["status"] == "completed"
     assert (failed["status"], failed["exit_status"], failed["step"]) == ("failed", 2, 0)
     assert failed["error"].startswith("optimizer.lr: expected a number > 0, got -1")
+    told = gan_report("sweep")
+    assert (told.status, told.err) == (0, "")
+    assert "1 run failed: " in told.out
 
 
 def test_misspelt_sweep_leaves_nothing(gan_train: Command, workplace: Path) -> None:

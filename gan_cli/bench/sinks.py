@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from gan_cli import checkpoint, rundir
 from gan_cli.attended import AlarmError, Attended
+from gan_cli.background import BackgroundWriter
 from gan_cli.bench.trial import Trial
 from gan_cli.build import Plan
 from gan_cli.compose import Composition
@@ -21,6 +22,7 @@ from gan_cli.output import WriteErrors
 from gan_cli.progress import Overheard
 from gan_cli.run import attended, choices, whole
 from gan_cli.rundir import RunDirectory
+from gan_cli.snapshot import snapshot
 from gan_cli.telemetry import Telemetry
 
 TIMES = 3
@@ -34,10 +36,10 @@ def cadences(train: TrainSection) -> dict[str, int]:
 
 
 def seconds(trial: Trial, composition: Composition, plan: Plan) -> dict[str, float]:
-    """Seconds that each takes, from the device's last step to the next: the median of a few times."""
+    """Seconds that each keeps training waiting, from the device's last step to the next: the median of a few times."""
     train = plan.config.train
     between = min(train.log_every, trial.within(BETWEEN))
-    with _sinks(composition, plan) as (directory, sinks):
+    with _sinks(composition, plan) as (directory, sinks, writer):
 
         def report() -> None:
             with contextlib.suppress(AlarmError):  # raised when all is written; the time is the same
@@ -47,9 +49,14 @@ def seconds(trial: Trial, composition: Composition, plan: Plan) -> dict[str, flo
             sinks.show(trial.step, trial.algorithm.preview())
 
         def save() -> None:
-            sinks.telemetry.synchronise()
-            state = whole(trial.step, trial.algorithm.state_dict(), sinks, None)
-            checkpoint.save(directory.checkpoints, trial.step, state, train.keep_checkpoints)
+            writer.settle()
+            copied, step = snapshot(whole(trial.step, trial.algorithm.state_dict(), sinks, None)), trial.step
+
+            def write() -> None:
+                sinks.telemetry.synchronise()
+                checkpoint.save(directory.checkpoints, step, copied.state(), train.keep_checkpoints)
+
+            writer.begin(write)
 
         acts = {"report": report, "picture": picture, "checkpoint": save}
         return {name: _median(trial, between, act) for name, act in acts.items()}
@@ -67,12 +74,14 @@ def _median(trial: Trial, between: int, act: Callable[[], None]) -> float:
 
 
 @contextlib.contextmanager
-def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory, Attended]]:
+def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory, Attended, BackgroundWriter]]:
     """Sinks as a run has them, but for the console."""
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = rundir.claim(Path(scratch) / "run")
         directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
-        telemetry = Telemetry(directory, Overheard(), WriteErrors(plan.config.train.on_write_error))
+        errors = WriteErrors(plan.config.train.on_write_error)
+        telemetry = Telemetry(directory, Overheard(), errors)
         telemetry.open(0, choices(composition), OmegaConf.to_yaml(composition.config))
-        with contextlib.closing(telemetry):
-            yield directory, attended(plan, telemetry)
+        writer = BackgroundWriter(errors, directory.checkpoints)
+        with contextlib.closing(telemetry), contextlib.closing(writer):
+            yield directory, attended(plan, telemetry), writer

@@ -109,6 +109,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
 
     from gan_cli.compose import explained, register
     from gan_cli.config import conf_dir
+    from gan_cli.interrupts import leaving
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.relay import lost, relayed
 
@@ -118,7 +119,12 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     made = register()
     task = job if multirun else _run
-    with tempfile.TemporaryDirectory() as scratch, _arguments(_dry(arguments, scratch)), relayed(arguments):
+    with contextlib.ExitStack() as around:
+        scratch = around.enter_context(tempfile.TemporaryDirectory())
+        around.enter_context(_arguments(_dry(arguments, scratch)))
+        # A signal between two jobs ends the sweep as well, and one during jobs in other processes reaches those.
+        around.enter_context(leaving())
+        around.enter_context(relayed(arguments))
         try:
             hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
@@ -148,9 +154,12 @@ def _dry(arguments: Sequence[str], scratch: str) -> list[str]:
 
 @contextlib.contextmanager
 def _arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """Hydra reads the command line itself."""
+    """Hydra reads the command line itself, and wants flags before overrides."""
+    from gan_cli.sweeps import command
+
+    flags, overrides = command.parted(arguments)
     before = sys.argv
-    sys.argv = [before[0], *arguments]
+    sys.argv = [before[0], *flags, *overrides]
     try:
         yield
     finally:

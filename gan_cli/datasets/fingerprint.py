@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from gan_cli.errors import DataError
 # Of data larger than this only so many bytes are looked at, in rows spread evenly over all of them.
 MOST_BYTES = 2**28
 DRAWN = 4096
+
+# Of data: how many images, and their fingerprint, by name.
+Identity: TypeAlias = dict[str, int | str]
 
 
 def fingerprint(source: Images | Density) -> str:
@@ -31,7 +34,7 @@ def fingerprint(source: Images | Density) -> str:
     return digest.hexdigest()
 
 
-def identity(source: Images | Density) -> dict[str, Any] | None:
+def identity(source: Images | Density) -> Identity | None:
     """What a checkpoint keeps of the data, as plain values; None for points, which are drawn from a formula.
 
     Nothing on a disk could change those, and their last bits differ from one kind of processor to another.
@@ -41,7 +44,7 @@ def identity(source: Images | Density) -> dict[str, Any] | None:
     return {"images": len(source.pixels), "fingerprint": fingerprint(source)}
 
 
-def refuse_other_data(before: dict[str, Any] | None, now: dict[str, Any] | None) -> None:
+def refuse_other_data(before: Identity | None, now: Identity | None) -> None:
     """Raise ``DataError`` where :func:`identity` of a run's data is not what it was; None: it is not known."""
     if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
         return

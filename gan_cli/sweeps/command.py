@@ -77,19 +77,19 @@ class Command:
             raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
 
     def continued_by(self, typed: Command, sweep: Path) -> Command:
-        """This command with what ``typed``, the same one, may change; all of it where nothing was typed.
+        """This command with what ``typed``, the same one, may change; nothing else of it has to be typed again.
 
         Raises:
             ConfigError: it is not the same.
         """
-        if not typed.task and not typed.hydra:
-            return Command(self.task, tuple(item for item in self.hydra if key_of(item) != "hydra.mode"))
         was, now = (_jobs_of((*command.task, *command.hydra)) for command in (self, typed))
-        differences = [f"{item} was not in it" for item in now if item not in was]
-        differences += [f"it had {item}" for item in was if item not in now]
-        if differences:
+        if not now:
+            again = [key_of(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
+            task, hydra = ([item for item in items if key_of(item) not in again] for items in (self.task, self.hydra))
+            return Command((*task, *typed.task), (*hydra, *typed.hydra))
+        if sorted(was) != sorted(now):
             raise ConfigError(
-                f"{CONTINUE}={sweep}: the command is not the one that the sweep began with: {', '.join(differences)}."
+                f"{CONTINUE}={sweep}: the sweep began with another command: {_differences(was, now)}."
                 f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
             )
         # In the order that numbers the jobs as they were; what was not typed again and may change is gone.
@@ -112,6 +112,12 @@ def taken(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return directory, others
 
 
+def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags with their values, and overrides."""
+    overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
+    return [item for item in arguments if item not in overrides], overrides
+
+
 def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
     """The arguments for Hydra that continue a sweep.
 
@@ -122,8 +128,7 @@ def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: the directory is no sweep, or the command is another.
     """
-    typed = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
-    flags = [item for item in arguments if item not in typed]
+    flags, typed = parted(arguments)
     command = Command.of_sweep(sweep).continued_by(Command.typed(typed), sweep)
     hydra = [item for item in command.hydra if key_of(item) != "hydra.sweep.dir"]
     escaped = str(sweep.absolute()).replace("\\", "\\\\").replace("'", "\\'")
@@ -143,6 +148,15 @@ def _is_of_the_runs(override: str) -> bool:
     """Whether an override is the same in every job and may not change, or differs between jobs."""
     key = key_of(override)
     return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
+
+
+def _differences(was: Sequence[str], now: Sequence[str]) -> str:
+    """What a person has to change in one command to have the other."""
+    lost, new = ([item for item in one if item not in other] for one, other in ((was, now), (now, was)))
+    before = {key_of(item): item for item in lost}
+    said = [f"{item}, which had {before.pop(key_of(item))}" for item in new if key_of(item) in before]
+    said += [f"{item}, which it did not have" for item in new if not any(item in each for each in said)]
+    return "; ".join([*said, *(f"without {item}" for item in before.values())]) or "other repetitions"
 
 
 def _sweeps(override: str) -> bool:

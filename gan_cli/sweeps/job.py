@@ -115,7 +115,8 @@ def _tried(composition: Composition, place: Place, found: Standing) -> int:
         _tell(place, said)
         return status
     if 0 < status < 128:
-        _tell(place, standing(place.path).said)
+        now = standing(place.path)
+        _tell(place, f"{now.said}{'; not run again, since nothing has changed' if now == found else ''}")
     return status
 
 

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from gan_cli.errors import UserError
+from gan_cli.interrupts import leaving
 from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.ledger import key_of
 
@@ -27,9 +28,9 @@ class LostError(UserError):
 
 
 def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[object]:
-    """For the time of a sweep with these arguments: jobs in other processes learn of signals that this one gets."""
+    """For the time of a sweep with these arguments: a signal ends it, and is passed on to jobs in other processes."""
     launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
-    return contextlib.nullcontext() if launchers[-1:] in ([], ["basic"]) else Relay()
+    return leaving() if launchers[-1:] in ([], ["basic"]) else Relay()
 
 
 class Relay:
@@ -75,7 +76,7 @@ def lost(error: BaseException) -> LostError | None:
         return LostError(f"{LAUNCHER}=submitit_slurm: there is no Slurm here; submitit_local does without")
     if type(error).__module__ not in LIBRARIES or type(error).__name__.startswith("RayTaskError"):
         return None
-    first = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
+    first = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
     return LostError(f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR goes on with the sweep")
 
 
