@@ -7,13 +7,12 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import Command, start_gan_train
+from tests.soak.equality import curves, figures, same_run
 
 STEPS = 240
 CADENCE = (
@@ -39,54 +38,13 @@ RUNS = {
         f"optimizer.decay.steps={STEPS}",
     ),
 }
-CLOCKED = ("time", "speed/")  # what depends on the wall clock
-
-
-def assert_equal(one: Any, other: Any, path: str = "") -> None:
-    """Equal to the bit, all the way down."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        for key in one:
-            assert_equal(one[key], other[key], f"{path}.{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), path
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            assert_equal(left, right, f"{path}[{index}]")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), path
-    else:
-        assert one == other, path
-
-
-def metrics(directory: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl without what the wall clock says."""
-    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if not key.startswith(CLOCKED)} for line in lines]
-
-
-def board(directory: Path) -> EventAccumulator:
-    """What TensorBoard's own reader makes of the directory."""
-    events = EventAccumulator(str(directory), size_guidance={"images": 0, "scalars": 0})
-    return events.Reload()
 
 
 def assert_same_run(resumed: Path, undisturbed: Path) -> None:
-    states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (resumed, undisturbed)]
-    assert_equal(states[0]["algorithm"], states[1]["algorithm"])
-    assert metrics(resumed) == metrics(undisturbed)
-    boards = [board(resumed), board(undisturbed)]
-    assert boards[0].Tags()["scalars"] == boards[1].Tags()["scalars"]
-    for tag in boards[0].Tags()["scalars"]:
-        series = [[(event.step, event.value) for event in events.Scalars(tag)] for events in boards]
-        steps = [step for step, _ in series[0]]
-        assert steps == list(range(20, STEPS + 1, 20)), tag
-        if not tag.startswith(CLOCKED):
-            assert series[0] == series[1], tag
-    assert [event.step for event in boards[0].Images("samples")] == list(range(0, STEPS + 1, 60))
-    pictures = [sorted(path.name for path in (run / "samples").glob("*.png")) for run in (resumed, undisturbed)]
-    assert pictures[0] == pictures[1]
-    for name in pictures[0]:
-        assert (resumed / "samples" / name).read_bytes() == (undisturbed / "samples" / name).read_bytes()
+    same_run(resumed, undisturbed)
+    for tag, points in curves(resumed).items():
+        due = range(0, STEPS + 1, 60) if tag == "samples" else range(20, STEPS + 1, 20)
+        assert [step for step, _ in points] == list(due), tag
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +82,7 @@ def test_after_a_normal_end(
 ) -> None:
     # 130 is due neither for the log nor for a sample: what the first process reports at its end is taken back.
     assert gan_train(*RUNS[recipe], *CADENCE, "train.steps=130", "hydra.run.dir=run").status == 0
-    assert metrics(Path("run"))[-1]["step"] == 130
+    assert figures(Path("run"))[-1]["step"] == 130
     done = gan_train("resume=run", f"train.steps={STEPS}")
     assert done.status == 0, done.err
     assert_same_run(workplace / "run", undisturbed(recipe))
@@ -203,9 +161,9 @@ def test_second_interrupt_leaves_at_once(workplace: Path) -> None:
 
 def test_finished_run_keeps_its_last_report(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["wgan_mlp"], *CADENCE, "train.steps=30", "hydra.run.dir=run").status == 0
-    before = metrics(Path("run"))
+    before = figures(Path("run"))
     assert gan_train("resume=run").status == 0
-    assert metrics(Path("run")) == before
+    assert figures(Path("run")) == before
     assert [line["step"] for line in before] == [20, 30]
 
 

@@ -17,8 +17,8 @@ from tests.soak.sabotage import NOTHING, Sabotage
 
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
-# Longer than any of these runs takes on a busy machine: who waits longer waits in vain.
-PATIENCE = 300.0
+# Longer than any of the short runs takes on a busy machine: who waits longer waits in vain.
+PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class Child:
 
     def said(self) -> str:
         """What it has said on stderr so far."""
-        return os.pread(self.stderr.fileno(), 2**20, 0).decode()
+        return os.pread(self.stderr.fileno(), 2**24, 0).decode()
 
-    def ended(self) -> Ended:
-        """Wait for its end."""
+    def ended(self, patience: float = PATIENCE) -> Ended:
+        """Wait for its end, which is to come within so many seconds."""
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"no end after {PATIENCE:.0f} s:\n{self.said()}") from None
+            raise AssertionError(f"no end after {patience:.0f} s:\n{self.said()[-2000:]}") from None
         finally:
             for stream in filter(None, (self.process.stdin, self.process.stdout)):
                 stream.close()
@@ -107,10 +107,12 @@ def train(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) 
     return start(arguments, data, sabotage).ended()
 
 
-def completed(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Ended:
+def completed(
+    arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING, patience: float = PATIENCE
+) -> Ended:
     """The same, where all is to go well."""
-    ended = train(arguments, data, sabotage)
-    assert ended.status == 0, f"status {ended.status} of {' '.join(arguments)}:\n{ended.err}"
+    ended = start(arguments, data, sabotage).ended(patience)
+    assert ended.status == 0, f"status {ended.status} of {' '.join(arguments)}:\n{ended.err[-2000:]}"
     return ended
 
 

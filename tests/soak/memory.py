@@ -46,7 +46,7 @@ def growth(place: Path, steps: int, arguments: tuple[str, ...] = ()) -> Growth:
     """Train for so many steps in an empty folder."""
     watch = place / "watch.jsonl"
     told = (*ARGUMENTS, f"train.steps={steps}", *arguments, f"hydra.run.dir={place / 'run'}")
-    completed(told, place / "data", Sabotage(watch=str(watch)))
+    completed(told, place / "data", Sabotage(watch=str(watch)), patience=1.0 * steps)
     held = [json.loads(line) for line in watch.read_text().splitlines()]
     held = [line for line in held if line["step"] >= steps // 5]
     at = np.array([line["step"] for line in held])
