@@ -1,6 +1,6 @@
 """As much of Slurm as submitit asks for: sbatch, srun, scontrol requeue, sacct, on one machine, in plain files.
 
-Job number 1 is the only one there is. Below ``$FAKE_SLURM``: ``requeued``, a line a requeue; ``states/``, a task each.
+Job number 1 is the only one there is. In ``$FAKE_SLURM``: ``requeued``, a line each, and ``states/``, a file a task.
 """
 
 from __future__ import annotations

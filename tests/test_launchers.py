@@ -27,6 +27,7 @@ from tests.sweeps import jobs_of
 from tests.test_resume import assert_equal, metrics, reached, wait_for
 
 RING = ("dataset=ring8", *SHORT, *TINY)
+MIXED = (*RING, "seed=0,1", "optimizer.lr=1e-3,-1")  # two jobs that fail
 LONG = ("dataset=ring8", *TINY, "train.batch_size=4", "train.sample_every=0", "train.checkpoint_every=500")
 LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm", "ray")
 SEARCH = ("hydra/sweeper=optuna", "sweep=learning_rates", "objective=metrics/high_quality")
@@ -57,6 +58,13 @@ def trained_by(directory: Path) -> list[int]:
     return [int(name.split(".")[-2]) for name in files]
 
 
+def alive(group: int) -> list[str]:
+    """The processes of a group that have not ended; it may be that nobody asks for the status of those that have."""
+    command = ["ps", "-e", "-o", "pgid=,stat=,args="]
+    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [row for row in rows if row.split()[0] == str(group) and not row.split()[1].startswith("Z")]
+
+
 def shown(gan_train: Command, *overrides: str) -> object:
     done = gan_train(*overrides, "--cfg", "hydra")
     assert done.status == 0, done.err
@@ -67,18 +75,20 @@ def shown(gan_train: Command, *overrides: str) -> object:
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sweep that the launchers' ones are to be equal to."""
     sweep = tmp_path_factory.mktemp("serial") / "sweep"
-    done = ended(start([*RING, "seed=0,1", f"hydra.sweep.dir={sweep}"]))
-    assert done.status == 0, done.err
+    done = ended(start([*MIXED, f"hydra.sweep.dir={sweep}"]))
+    assert done.status == 1, done.err
     return sweep
 
 
 def assert_equal_runs(sweep: Path, other: Path) -> None:
-    """To the bit, and each job in a process of its own or of its like."""
+    """To the bit, but for the machine's clock."""
     for one, two in zip(jobs_of(sweep), jobs_of(other), strict=True):
-        assert summary(one)["status"] == summary(two)["status"] == "completed"
-        assert metrics(one) == metrics(two)
-        states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (one, two)]
-        assert_equal(states[0]["algorithm"], states[1]["algorithm"])
+        assert summary(one)["status"] == summary(two)["status"]
+        assert summary(one).get("error") == summary(two).get("error")
+        if summary(one)["status"] == "completed":
+            assert metrics(one) == metrics(two)
+            states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (one, two)]
+            assert_equal(states[0]["algorithm"], states[1]["algorithm"])
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
@@ -171,33 +181,16 @@ def test_every_value_of_a_search_space_makes_a_run(file: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", LAUNCHERS[:2])
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_jobs_in_other_processes_are_those_of_a_serial_sweep(launcher: str, serial: Path, workplace: Path) -> None:
-    process = start([f"hydra/launcher={launcher}", *RING, "seed=0,1", "hydra.sweep.dir=sweep"])
+    quiet = {**os.environ, "RAY_AUTH_MODE": "disabled"}  # else Ray keeps a token in the home directory
+    process = start([f"hydra/launcher={launcher}", *MIXED, "hydra.sweep.dir=sweep"], quiet)
     done = ended(process)
-    assert done.status == 0, done.err
-    assert_equal_runs(Path("sweep"), serial)
-    workers = {pid for job in jobs_of(Path("sweep")) for pid in trained_by(job)}
-    assert len(workers) == 2
-    assert process.pid not in workers
-    # A failed job among them: told, marked and counted.
-    done = ended(start([f"hydra/launcher={launcher}", *RING, "optimizer.lr=-1,1e-3", "hydra.sweep.dir=other"]))
-    assert done.status == 1
-    assert "1 of 2 jobs failed: optimizer.lr=-1" in done.err
-    assert [summary(job)["status"] for job in jobs_of(Path("other"))] == ["failed", "completed"]
-
-
-@pytest.mark.slow
-def test_ray_of_its_own_is_gone_after_the_sweep(serial: Path, workplace: Path) -> None:
-    process = start(
-        ["hydra/launcher=ray", *RING, "seed=0,1", "hydra.sweep.dir=sweep"], {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    )
-    done = ended(process)
-    assert done.status == 0, done.err
+    assert done.status == 1, done.err
+    assert "2 of 4 jobs failed: seed=0,optimizer.lr=-1; seed=1,optimizer.lr=-1" in done.err
     assert_equal_runs(Path("sweep"), serial)
     assert process.pid not in {pid for job in jobs_of(Path("sweep")) for pid in trained_by(job)}
-    session = subprocess.run(["pgrep", "-s", str(process.pid), "-a"], capture_output=True, text=True, check=False)
-    assert "raylet" not in session.stdout
+    wait_for(lambda: not alive(process.pid))  # a Ray of the sweep's own, and all workers, are gone with it
 
 
 @pytest.mark.slow
@@ -227,15 +220,13 @@ def test_optuna_improves_the_objective_and_goes_on_after_a_kill(gan_train: Comma
 
 
 @pytest.mark.slow
-def test_optuna_goes_on_after_failed_jobs_and_says_when_there_is_nothing_else(
-    gan_train: Command, workplace: Path
-) -> None:
-    search = ("-m", "hydra/sweeper=optuna", "objective=divergence/jsd", "hydra.sweeper.n_trials=4", *RING)
-    done = gan_train(*search, "optimizer.lr=choice(-1,1e-3)", "hydra.sweep.dir=some")
+def test_optuna_goes_on_after_failed_jobs_and_says_when_there_is_nothing_else(workplace: Path) -> None:
+    search = ("hydra/sweeper=optuna", "objective=divergence/jsd", "hydra.sweeper.n_trials=4", *RING)
+    done = ended(start([*search, "optimizer.lr=choice(-1,1e-3)", "hydra.sweep.dir=some"]))
     assert done.status == 1
     assert re.search(r"[123] of 4 jobs failed: optimizer\.lr=-1", done.err)
     assert Path("some/optimization_results.yaml").exists()
-    done = gan_train(*search, "optimizer.lr=choice(-1,-2)", "hydra.sweep.dir=none")
+    done = ended(start([*search, "optimizer.lr=choice(-1,-2)", "hydra.sweep.dir=none"]))
     assert done.status == 1
     assert "no job came to a value of the objective" in done.err
     assert "Traceback" not in done.err
@@ -244,7 +235,7 @@ def test_optuna_goes_on_after_failed_jobs_and_says_when_there_is_nothing_else(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_for_the_sweep_reaches_jobs_in_other_processes(number: signal.Signals, workplace: Path) -> None:
-    """Each saves a checkpoint, and the same command goes on from there."""
+    """Each saves a checkpoint."""
     arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *LONG, "seed=0,1", "train.log_every=50"]
     process = start([*arguments, "train.steps=1000000", "hydra.sweep.dir=sweep"])
     wait_for(lambda: len(list(Path("sweep").glob("*/metrics.jsonl"))) == 2)
@@ -252,11 +243,10 @@ def test_signal_for_the_sweep_reaches_jobs_in_other_processes(number: signal.Sig
     process.send_signal(number)
     done = ended(process)
     assert done.status == 128 + number, done.err
-    steps = [summary(job) for job in jobs_of(Path("sweep"))]
-    assert [one["status"] for one in steps] == ["interrupted"] * 2
-    done = ended(start([*arguments, "train.steps=1", "sweep.continue=sweep"]))
-    assert done.status == 0, done.err
-    assert "2 resumed" in done.err or "2 skipped" in done.err
+    for job in jobs_of(Path("sweep")):
+        assert summary(job)["status"] == "interrupted"
+        state = torch.load(job / "checkpoints" / "last.pt", weights_only=True)
+        assert state["step"] == summary(job)["step"] > 50
 
 
 @pytest.fixture
