@@ -25,8 +25,9 @@ from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.output import WriteErrors
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols import Preview, Report
-from gan_cli.run import Outcome, Run, attended, evaluator_of, finish
+from gan_cli.run import Run, attended, evaluator_of, finish
 from gan_cli.rundir import RunDirectory
+from gan_cli.summary import Outcome
 from gan_cli.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)

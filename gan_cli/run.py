@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import __version__, build, checkpoint, companions, learned, logs, loop, processes, recovery, rundir
+from gan_cli import build, checkpoint, companions, learned, logs, loop, processes, recovery, rundir
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
@@ -34,18 +32,11 @@ from gan_cli.progress import Console
 from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
 from gan_cli.snapshot import snapshot
+from gan_cli.summary import Outcome, choices, summary
 from gan_cli.telemetry import Telemetry
 from gan_cli.thresholds import OnAlarm
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Outcome:
-    """How a run ended, or that it has not yet."""
-
-    status: str = "failed"
-    step: int = 0
 
 
 def dry_run(composition: Composition) -> str:
@@ -347,37 +338,7 @@ def _summarised(run: Run, outcome: Outcome) -> Iterator[None]:
 
 def finish(run: Run, outcome: Outcome) -> None:
     """Write a run's summary and close its sinks."""
-    telemetry = run.sinks.telemetry
-    summary: dict[str, Any] = {
-        "status": outcome.status,
-        "step": outcome.step,
-        "seconds": round(telemetry.seconds, 3),
-        "images_seen": run.algorithm.images_seen,
-        "final": telemetry.final,
-        "best": telemetry.best,
-        "alarms": [alarm.summary() for alarm in run.sinks.doctor.alarms],
-        "versions": {
-            "gan_cli": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "device": run.plan.device.facts(),
-    }
+    content = summary(outcome, run.algorithm, run.sinks, run.plan.device)
     with run.errors.writing("summary.json", run.directory.summary):
-        run.directory.write_summary(summary)
-    telemetry.close()
-
-
-def choices(composition: Composition) -> dict[str, Any]:
-    """The run's choices for TensorBoard's HParams page: options of the groups and the usual numbers."""
-    config = composition.config
-    return {
-        **{group: str(option) for group, option in composition.choices.items() if option is not None},
-        "batch_size": config.train.batch_size,
-        "lr_g": config.optimizer.lr_g,
-        "lr_d": config.optimizer.lr_d,
-        "d_steps": config.loss.d_steps,
-        "ema_half_life": config.ema.half_life,
-        "seed": config.seed,
-    }
+        run.directory.write_summary(content)
+    run.sinks.telemetry.close()

@@ -135,8 +135,12 @@ def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace
 
 
 def test_equal_jobs_have_a_directory_each_and_keep_it(gan_train: Command, workplace: Path) -> None:
-    arguments = ("-m", "seed=0,0", *SMALL, "train.steps=2")
+    arguments = ("-m", "seed=0,0", *SMALL, "train.steps=2", "device.deterministic=true", "device.threads=2")
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
     assert gan_train(*arguments, "hydra.sweep.dir=sweep").status == 0
+    assert not torch.are_deterministic_algorithms_enabled(), "the process is as it was before the jobs"
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
     names = [directory.name for directory in jobs_of(Path("sweep"))]
     assert names[1] == f"{names[0]}_1"
     before = [files(directory) for directory in jobs_of(Path("sweep"))]

@@ -20,9 +20,10 @@ from gan_cli.compose import Composition
 from gan_cli.config import TrainSection
 from gan_cli.output import WriteErrors
 from gan_cli.progress import Overheard
-from gan_cli.run import attended, choices, whole
+from gan_cli.run import attended, whole
 from gan_cli.rundir import RunDirectory
 from gan_cli.snapshot import snapshot
+from gan_cli.summary import choices
 from gan_cli.telemetry import Telemetry
 
 TIMES = 3

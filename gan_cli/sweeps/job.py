@@ -130,19 +130,18 @@ def _carried_out(composition: Composition, place: Place, found: Standing) -> int
     if found.progress is Progress.completed and found.step >= composition.config.train.steps:
         return 0
     alone = composition.replicas == 1
-    going_on = gone_on(found.runs[0], composition) if alone and found.has_checkpoint else None
-    if found.progress is Progress.given_up and not (going_on and _has_changed(going_on, found.runs[0])):
+    if found.progress is Progress.given_up and not (alone and _has_changed(composition, found.runs[0])):
         return DivergedError.exit_status
-    if going_on is not None:
-        return run.resume(going_on, found.runs[0])
+    if alone and found.has_checkpoint:
+        return run.resume(gone_on(found.runs[0], composition), found.runs[0])
     for directory in found.runs:
         directory.clear()  # of a run that died before its first checkpoint
     return (run.start if alone else fleet.start)(composition, place.path)
 
 
-def _has_changed(wanted: Composition, directory: RunDirectory) -> bool:
+def _has_changed(composition: Composition, directory: RunDirectory) -> bool:
     """Whether a run is to go on otherwise than it began."""
-    configs = (wanted.config, directory.stored_config())
+    configs = (gone_on(directory, composition).config, directory.stored_config())
     now, before = (OmegaConf.to_container(config, resolve=False) for config in configs)
     return now != before
 

@@ -1,0 +1,59 @@
+"""What is said of a run as a whole: what it chose, and how it ended."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_cli import __version__
+from gan_cli.attended import Attended
+from gan_cli.compose import Composition
+from gan_cli.device import Device
+from gan_cli.protocols import Algorithm
+
+
+@dataclass
+class Outcome:
+    """How a run ended, or that it has not yet."""
+
+    status: str = "failed"
+    step: int = 0
+
+
+def summary(outcome: Outcome, algorithm: Algorithm, sinks: Attended, device: Device) -> dict[str, Any]:
+    """The content of ``summary.json``."""
+    telemetry = sinks.telemetry
+    return {
+        "status": outcome.status,
+        "step": outcome.step,
+        "seconds": round(telemetry.seconds, 3),
+        "images_seen": algorithm.images_seen,
+        "final": telemetry.final,
+        "best": telemetry.best,
+        "alarms": [alarm.summary() for alarm in sinks.doctor.alarms],
+        "versions": {
+            "gan_cli": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "device": device.facts(),
+    }
+
+
+def choices(composition: Composition) -> dict[str, Any]:
+    """The run's choices for TensorBoard's HParams page: options of the groups and the usual numbers."""
+    config = composition.config
+    return {
+        **{group: str(option) for group, option in composition.choices.items() if option is not None},
+        "batch_size": config.train.batch_size,
+        "lr_g": config.optimizer.lr_g,
+        "lr_d": config.optimizer.lr_d,
+        "d_steps": config.loss.d_steps,
+        "ema_half_life": config.ema.half_life,
+        "seed": config.seed,
+    }
