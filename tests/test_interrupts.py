@@ -22,7 +22,8 @@ from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command
-from tests.test_resume import assert_equal, metrics
+from tests.soak.equality import same
+from tests.test_resume import metrics
 
 RUN = (
     *TINY,
@@ -156,7 +157,7 @@ def test_run_that_comes_to_its_limit_of_time_can_be_gone_on_with(
         assert "train.max_minutes=1 is over: resume=run goes on" in done.err
         assert gan_train("resume=run").status == 0, "with a limit of its own"
     assert summary("run")["status"] == "completed"
-    assert_equal(*(checkpoint.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")))
+    same(*(checkpoint.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
     assert metrics(Path("run")) == metrics(Path("whole"))
 
 

@@ -26,8 +26,9 @@ from gan_cli.sweeps.fresh import as_new
 from gan_cli.sweeps.job import job
 from gan_cli.sweeps.ledger import Identity, Ledger
 from tests.conftest import TINY, Command
+from tests.soak.equality import same
 from tests.sweeps import jobs_of
-from tests.test_resume import assert_equal, metrics, reached, wait_for
+from tests.test_resume import metrics, reached, wait_for
 
 SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5", "train.sample_every=0")
 STEPS = ("train.steps=150", "train.checkpoint_every=25")
@@ -64,7 +65,7 @@ def assert_same_runs(directories: Sequence[Path], others: Sequence[Path]) -> Non
         if summary(one)["status"] == "completed":
             assert metrics(one) == metrics(other)
             states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (one, other)]
-            assert_equal(states[0]["algorithm"], states[1]["algorithm"])
+            same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
 
 
 def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half: int) -> None:
@@ -387,7 +388,7 @@ def test_second_job_equals_the_same_run_alone_to_the_bit(workplace: Path) -> Non
     assert summary(loud)["device"] != summary(quiet)["device"]
     assert summary(quiet)["device"] == summary(Path("alone"))["device"]
     states = [torch.load(run / "checkpoints" / "last.pt", weights_only=True) for run in (quiet, Path("alone"))]
-    assert_equal(states[0]["algorithm"], states[1]["algorithm"])
+    same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
     assert metrics(quiet) == metrics(Path("alone"))
 
 
