@@ -6,10 +6,12 @@ Imports no torch.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf, flag_override
 
 from gan_cli.errors import ConfigError
@@ -25,8 +27,9 @@ INSTALL = "pip install 'gan-cli[sweep]'"
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-def register() -> None:
+def register(plugins: bool = True) -> None:
     """Make the plugins' options the base of ours, and register the resolvers that ours use. Does no harm twice."""
+    _discover(plugins)
     _make_room_for_ours()
     OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
     OmegaConf.register_new_resolver("at_once", _at_once, replace=True)
@@ -34,6 +37,18 @@ def register() -> None:
     OmegaConf.register_new_resolver("as_text", _as_text, replace=True)
     OmegaConf.register_new_resolver("all_gpus", all_gpus, replace=True)
     OmegaConf.register_new_resolver("direction_of", sought, replace=True)
+
+
+def _discover(plugins: bool) -> None:
+    """Have Hydra find its plugins, or none where none is wanted: it would import all of Ray and of Optuna."""
+    if plugins and not any(name.startswith("hydra_plugins.") for name in sys.modules):
+        Singleton._instances.pop(Plugins, None)  # found before without them
+    elif not plugins and Plugins not in Singleton._instances:
+        sys.modules["hydra_plugins"] = None  # type: ignore[assignment]
+        try:
+            Plugins.instance()
+        finally:
+            del sys.modules["hydra_plugins"]
 
 
 def _make_room_for_ours() -> None:

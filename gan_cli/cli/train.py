@@ -60,7 +60,7 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     from gan_cli.compose import compose, recompose, register
     from gan_cli.rundir import RunDirectory
 
-    register()
+    register(plugins=any("hydra/" in override for override in overrides))
     named = _resumed(overrides) or _begun_before()
     earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
@@ -117,7 +117,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
     # Hydra would print errors its own way, and a bug's traceback only with this set.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    made = register()
+    made = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
     task = job if multirun else _run
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
