@@ -143,6 +143,13 @@ main()
     assert not list(workplace.iterdir())
 
 
+def test_search_space_wants_a_sweep(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("sweep=noise")
+    assert done.status == 2
+    assert done.err == "gan-train: sweep=noise: is of many runs; add --multirun (-m)\n"
+    assert not list(workplace.iterdir())
+
+
 @pytest.mark.parametrize(
     ("n_jobs", "cores", "each"), [(2, 8, "4"), (3, 8, "2"), (16, 8, "1"), (-1, 8, "1"), (-7, 8, "4")]
 )

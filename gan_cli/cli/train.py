@@ -64,6 +64,8 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     named = _resumed(overrides) or _begun_before()
     earlier = None if named is None else RunDirectory(Path(named))
     composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
+    if earlier is None and composition.choices.get("sweep") is not None:
+        raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
     with uncollected():
         import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes no less than all the rest
 
@@ -132,6 +134,8 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
             raise explained(error) from error
         except ValueError as error:
             if str(error) == NOTHING_FOUND:
+                if _is_dry(arguments):
+                    return 0
                 print("gan-train: hydra/sweeper=optuna: no job came to a value of the objective", file=sys.stderr)
                 return 1
             # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
@@ -148,8 +152,11 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
 
 def _dry(arguments: Sequence[str], scratch: str) -> list[str]:
     """The arguments, with a directory that vanishes for what Hydra writes where nothing is to be written."""
-    dry = any(argument.lstrip("+").lower() == "dry_run=true" for argument in arguments)
-    return [*arguments, f"hydra.sweep.dir={scratch}"] if dry else list(arguments)
+    return [*arguments, f"hydra.sweep.dir={scratch}"] if _is_dry(arguments) else list(arguments)
+
+
+def _is_dry(arguments: Sequence[str]) -> bool:
+    return any(argument.lstrip("+").lower() == "dry_run=true" for argument in arguments)
 
 
 @contextlib.contextmanager

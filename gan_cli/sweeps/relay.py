@@ -16,6 +16,8 @@ from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.ledger import key_of
 
 LAUNCHER = "hydra/launcher"
+# Launchers whose jobs run in child processes of this one, or under such that pass signals on.
+WITH_CHILDREN = ("joblib", "submitit_local")
 # Where launchers' libraries define what they raise when a process of theirs is gone.
 LIBRARIES = ("joblib.externals.loky.process_executor", "submitit.core.utils", "ray.exceptions")
 NO_SLURM = 'Could not detect "srun"'
@@ -30,14 +32,14 @@ class LostError(UserError):
 def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[object]:
     """For the time of a sweep with these arguments: a signal ends it, and is passed on to jobs in other processes."""
     launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
-    return leaving() if launchers[-1:] in ([], ["basic"]) else Relay()
+    return Relay() if launchers and launchers[-1] in WITH_CHILDREN else leaving()
 
 
 class Relay:
     """While entered, a first SIGINT or SIGTERM makes all child processes leave as SIGTERM does; a second ends this one.
 
-    The jobs in them save a checkpoint, and the launcher hears of their end. Without child processes, as with Slurm,
-    there is nothing to wait for.
+    The jobs in them save a checkpoint, and the launcher hears of their end. Where none has begun there is nothing to
+    wait for.
     """
 
     def __init__(self) -> None:
