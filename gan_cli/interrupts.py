@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeAlias
 
@@ -30,7 +30,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._before: dict[int, Handler] = {}
+        self._before: Mapping[int, Handler] = {}
+        self._held = contextlib.ExitStack()
 
     def __call__(self) -> bool:
         """Whether there was a signal."""
@@ -44,19 +45,16 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         # Python only lets the main thread handle signals; a run in another one is stopped by its owner.
         if threading.current_thread() is threading.main_thread():
-            for number in (*NOTED, *NOTED_IF_HANDLED):
-                before = signal.getsignal(number)
-                # A handler that is not Python's could not be put back.
-                if before is not None and (number in NOTED or _somebodys(before)):
-                    self._before[number] = before
-                    signal.signal(number, self._note)
+            present = {number: signal.getsignal(number) for number in (*NOTED, *NOTED_IF_HANDLED)}
+            # A handler that is not Python's (None) could not be put back.
+            ours = [n for n, now in present.items() if now is not None and (n in NOTED or _somebodys(now))]
+            self._before = self._held.enter_context(handling(ours, self._note))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._held.close()
         if kind is None and self.received is not None and _somebodys(self._before[self.received]):
             logger.info("%s: handed on", signal.Signals(self.received).name)
             self._before[self.received](self.received, None)
@@ -70,6 +68,19 @@ class Interrupts:
 
 
 @contextlib.contextmanager
+def handling(
+    numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[Mapping[int, Handler]]:
+    """Let a function handle signals inside; gives what handled them before, and puts that back at the end."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield before
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextlib.contextmanager
 def leaving() -> Iterator[None]:
     """For the time before there is anything to save: SIGTERM and SIGUSR1 leave as SIGINT does.
 
@@ -79,13 +90,8 @@ def leaving() -> Iterator[None]:
     numbers: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
         numbers = [each for each in NOTED if signal.getsignal(each) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, _leave)
-    try:
+    with handling(numbers, _leave):
         yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def deadline(minutes: float) -> Callable[[], bool]:

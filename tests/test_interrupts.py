@@ -22,8 +22,7 @@ from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command
-from tests.soak.equality import same
-from tests.test_resume import metrics
+from tests.soak.equality import figures, same
 
 RUN = (
     *TINY,
@@ -158,7 +157,7 @@ def test_run_that_comes_to_its_limit_of_time_can_be_gone_on_with(
         assert gan_train("resume=run").status == 0, "with a limit of its own"
     assert summary("run")["status"] == "completed"
     same(*(checkpoint.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
-    assert metrics(Path("run")) == metrics(Path("whole"))
+    assert figures(Path("run")) == figures(Path("whole"))
 
 
 def test_evaluation_does_not_keep_waiting_who_interrupts(
@@ -180,7 +179,7 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
     assert len(measured) == 1
     assert last_step("run") == summary("run")["step"] == 5
     assert gan_train("resume=run").status == 0
-    evaluated = [line["step"] for line in metrics(Path("run")) if any(tag.startswith("metrics/") for tag in line)]
+    evaluated = [line["step"] for line in figures(Path("run")) if any(tag.startswith("metrics/") for tag in line)]
     assert evaluated == [4, 8]
 
 

@@ -23,9 +23,9 @@ from gan_cli.compose import compose, register
 from gan_cli.config import conf_dir
 from tests import fake_slurm
 from tests.conftest import SHORT, TINY, Command, Finished
-from tests.soak.equality import same
+from tests.soak.equality import figures, same
 from tests.sweeps import jobs_of
-from tests.test_resume import metrics, reached, wait_for
+from tests.test_resume import reached, wait_for
 
 RING = ("dataset=ring8", *SHORT, *TINY)
 MIXED = (*RING, "seed=0,1", "optimizer.lr=1e-3,-1")  # two jobs that fail
@@ -87,7 +87,7 @@ def assert_equal_runs(sweep: Path, other: Path) -> None:
         assert summary(one)["status"] == summary(two)["status"]
         assert summary(one).get("error") == summary(two).get("error")
         if summary(one)["status"] == "completed":
-            assert metrics(one) == metrics(two)
+            assert figures(one) == figures(two)
             states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (one, two)]
             same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
 

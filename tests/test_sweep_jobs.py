@@ -20,9 +20,8 @@ from gan_cli.sweeps.fresh import as_new
 from gan_cli.sweeps.job import job
 from gan_cli.sweeps.ledger import Identity, Ledger
 from tests.conftest import TINY, Command
-from tests.soak.equality import same
+from tests.soak.equality import figures, same
 from tests.sweeps import jobs_of, summary
-from tests.test_resume import metrics
 
 SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5", "train.sample_every=0")
 
@@ -126,7 +125,7 @@ def test_second_job_equals_the_same_run_alone_to_the_bit(workplace: Path) -> Non
     assert summary(quiet)["device"] == summary(Path("alone"))["device"]
     states = [torch.load(run / "checkpoints" / "last.pt", weights_only=True) for run in (quiet, Path("alone"))]
     same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
-    assert metrics(quiet) == metrics(Path("alone"))
+    assert figures(quiet) == figures(Path("alone"))
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,23 +33,30 @@ def separator(
     Batch norm takes the statistics of each by itself, in their order, as it would in a pass for each; its counter
     alone, which nothing here reads, goes up once.
     """
-    coupled = couples_samples(network)
-    if not coupled or synchronised is None:
-        return lambda batches: _Separate(batches) if coupled and batches > 1 else contextlib.nullcontext()
-    group = synchronised
+    if not couples_samples(network):
+        return lambda batches: contextlib.nullcontext()
+
+    def each(batches: int) -> contextlib.AbstractContextManager[Any]:
+        return _BatchNorm(partial(_by_itself, batches)) if batches > 1 else contextlib.nullcontext()
+
+    if synchronised is None:
+        return each
+    over_all = partial(_over_all, synchronised)
 
     @contextlib.contextmanager
-    def both(batches: int) -> Iterator[None]:
-        with _Synchronised(group), _Separate(batches):
+    def each_over_all(batches: int) -> Iterator[None]:
+        with _BatchNorm(over_all), each(batches):
             yield
 
-    return both
+    return each_over_all
 
 
-class _Separate(TorchFunctionMode):
-    def __init__(self, batches: int) -> None:
+class _BatchNorm(TorchFunctionMode):
+    """While entered, another function computes batch norm; it is given what the usual one would be."""
+
+    def __init__(self, instead: Callable[..., Tensor]) -> None:
         super().__init__()
-        self._batches = batches
+        self._instead = instead
 
     def __torch_function__(
         self,
@@ -57,33 +65,15 @@ class _Separate(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
-        if function is not functional.batch_norm:
-            return function(*args, **kwargs)
-        together, *settings = args
-        return torch.cat([function(batch, *settings, **kwargs) for batch in together.chunk(self._batches)])
+        return (self._instead if function is functional.batch_norm else function)(*args, **(kwargs or {}))
 
 
-class _Synchronised(TorchFunctionMode):
-    """Batch norm over the parts of a minibatch that several processes hold. Works on CPUs too, unlike torch's own."""
-
-    def __init__(self, group: Group) -> None:
-        super().__init__()
-        self._group = group
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if function is functional.batch_norm:
-            return _normalised(self._group, *args, **(kwargs or {}))
-        return function(*args, **(kwargs or {}))
+def _by_itself(batches: int, together: Tensor, *settings: Any, **named: Any) -> Tensor:
+    """``functional.batch_norm`` of each of so many batches, ``(k N, C, ...)`` in and out."""
+    return torch.cat([functional.batch_norm(batch, *settings, **named) for batch in together.chunk(batches)])
 
 
-def _normalised(
+def _over_all(
     group: Group,
     input: Tensor,
     running_mean: Tensor | None,
@@ -94,7 +84,10 @@ def _normalised(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """``functional.batch_norm`` with the statistics of all processes, ``(N, C, ...)`` in and out."""
+    """``functional.batch_norm`` of a batch that several processes hold parts of, ``(N, C, ...)`` in and out.
+
+    Works on CPUs too, unlike torch's own ``SyncBatchNorm``, and can be differentiated twice.
+    """
     if not training:
         return functional.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     over = [dim for dim in range(input.dim()) if dim != 1]

@@ -7,11 +7,10 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from types import FrameType
 
 from gan_cli.errors import UserError
-from gan_cli.interrupts import leaving
+from gan_cli.interrupts import handling, leaving
 from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.ledger import key_of
 
@@ -29,47 +28,40 @@ class LostError(UserError):
     exit_status = 1
 
 
-def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[object]:
+def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
     """For the time of a sweep with these arguments: a signal ends it, and is passed on to jobs in other processes."""
     launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
-    return Relay() if launchers and launchers[-1] in WITH_CHILDREN else leaving()
+    return _relayed() if launchers and launchers[-1] in WITH_CHILDREN else leaving()
 
 
-class Relay:
-    """While entered, a first SIGINT or SIGTERM makes all child processes leave as SIGTERM does; a second ends this one.
+@contextlib.contextmanager
+def _relayed() -> Iterator[None]:
+    """A first SIGINT or SIGTERM makes all child processes leave as SIGTERM does; a second one ends this process.
 
     The jobs in them save a checkpoint, and the launcher hears of their end. Where none has begun there is nothing to
     wait for.
     """
+    received: list[int] = []
 
-    def __init__(self) -> None:
-        self._received: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Relay:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._pass_on)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if kind is not None and self._received is not None:
-            # Whatever the launcher raises after a signal comes of it.
-            raise SystemExit(128 + self._received) from None
-
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        again, self._received = self._received is not None, number
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         children = list(_children())
-        if again or not children:
+        if len(received) > 1 or not children:
             raise SystemExit(128 + number)
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 # SIGTERM also for SIGINT, which the keys of a terminal have sent them already: a second one of those
                 # would end them at once.
                 os.kill(child, signal.SIGTERM)
+
+    try:
+        with handling((signal.SIGINT, signal.SIGTERM), pass_on):
+            yield
+    except BaseException:
+        if not received:
+            raise
+        # Whatever the launcher raises after a signal comes of it.
+        raise SystemExit(128 + received[-1]) from None
 
 
 def lost(error: BaseException) -> LostError | None:
