@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from gan_cli import torchrun
 from gan_cli.errors import ConfigError
 from gan_cli.rundir import writing
 
 logger = logging.getLogger(__name__)
-
-# The environment variable in which torchrun numbers the processes of a machine.
-LOCAL_RANK = "LOCAL_RANK"
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,14 @@ def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
         if wanted >= len(gpus):
             raise ConfigError(f"device.index: expected auto or {_numbered(gpus)}, got {wanted}")
         return wanted
-    rank = os.environ.get(LOCAL_RANK)
+    rank = torchrun.place_on_node()
     if rank is not None:  # torchrun has spread its processes already
-        if int(rank) >= len(gpus):
+        if rank >= len(gpus):
             raise ConfigError(
                 f"device.index: this is process {rank} of this machine, which has {len(gpus)} GPUs, one for each:"
                 f" torchrun --nproc-per-node={len(gpus)}, or device=cpu"
             )
-        return int(rank)
+        return rank
     return _held(tuple(gpus), folder).index
 
 

@@ -239,7 +239,7 @@ def by_node(group: Group, compute: Callable[[], Value]) -> Value:
     results: list[Value] = []
     for turn in (True, False):
         failure: Exception | None = None
-        if torchrun.first_of_node() is turn:
+        if (torchrun.place_on_node() == 0) is turn:
             try:
                 results.append(compute())
             except Exception as error:

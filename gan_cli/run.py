@@ -226,12 +226,10 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
     cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
     over = deadline(cadence.max_minutes)
 
-    asked = run.group.agreed(lambda: interrupted() or over())
-
-    def ending() -> bool:
+    def wished() -> bool:
         run.saver.check()
         run.errors.check()
-        return asked()
+        return interrupted() or over()
 
     with _summarised(run, outcome):
         logger.info("training in %s", run.directory.path)
@@ -239,7 +237,7 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
         if step == 0 and _rolls_back(run.plan.config):
             run.save(0)  # so that there is always something to go back to
         try:
-            reached = _trained(run, step, ending)
+            reached = _trained(run, step, wished)
             run.saver.finish()  # before all else: who interrupts may not wait for the rest
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
@@ -260,10 +258,16 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
         return DivergedError.exit_status if outcome.status == "stopped" else ended
 
 
-def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
-    """Train, over rollbacks where they are configured; returns the step that was reached."""
+def _trained(run: Run, step: int, wished: Callable[[], bool]) -> int:
+    """Train, over rollbacks where they are configured; returns the step that was reached.
+
+    Args:
+        run: what to train.
+        step: updates made so far.
+        wished: whether somebody has asked this process to end the run.
+    """
     sinks, config, begun = run.sinks, run.plan.config, step
-    limits, told = config.diagnostics, Companions(sinks, run.group)
+    limits, told, agreed = config.diagnostics, Companions(sinks, run.group), run.group.agreed(wished)
     while True:
         try:
             return loop.train(
@@ -272,14 +276,14 @@ def _trained(run: Run, step: int, interrupted: Callable[[], bool]) -> int:
                 recovery.guarded(run.algorithm, told, run.save),
                 config.train,
                 step,
-                lambda: interrupted() or told.stopping,
+                lambda: agreed() or told.stopping,
                 run.evaluate,
             )
         except AlarmError as error:
             run.saver.settle()  # checkpoints are going to be read
             alarm = error.alarm
             if alarm.name == NON_FINITE:
-                alarm = _located(run, alarm, error.since, interrupted)
+                alarm = _located(run, alarm, error.since, wished)
                 if config.non_finite is not NonFinite.rollback:
                     raise (recovery.diverged_again if begun else recovery.diverged)(alarm) from error
             sinks.telemetry.close()

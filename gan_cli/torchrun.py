@@ -16,9 +16,10 @@ def follows(environment: Mapping[str, str] = os.environ) -> bool:
     return launched(environment) and environment.get("RANK", "0") != "0"
 
 
-def first_of_node(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is the first on its machine."""
-    return environment.get("LOCAL_RANK", "0") == "0"
+def place_on_node(environment: Mapping[str, str] = os.environ) -> int | None:
+    """The number of this process among those on its machine; None: torchrun has not started it."""
+    place = environment.get("LOCAL_RANK")
+    return None if place is None else int(place)
 
 
 def restarted(environment: Mapping[str, str] = os.environ) -> bool:

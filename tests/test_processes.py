@@ -94,6 +94,15 @@ def test_mistake_is_told_once_and_writes_nothing(workplace: Path) -> None:
     assert list(workplace.iterdir()) == []
 
 
+def test_numbers_that_are_not_finite_end_all_processes_with_one_line(workplace: Path) -> None:
+    status, said = run_together(2, "gan_cli", *RUN, "train.steps=40", "optimizer.lr=1e30", "hydra.run.dir=run")
+    assert status != 0
+    assert said.count("gan-train: training diverged") == 1
+    assert "the first tensor that was not finite" in said
+    assert json.loads(Path("run/summary.json").read_text())["status"] == "diverged"
+    assert list(Path("run/not_finite").iterdir())
+
+
 @pytest.mark.slow
 def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(workplace: Path) -> None:
     run = Path("run")
