@@ -64,12 +64,13 @@ def test_a_job_leaves_no_switch_behind() -> None:
     torch.manual_seed(3)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     python, numpy = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    products, propagate = torch.get_float32_matmul_precision(), logging.getLogger("gan_cli").propagate
     os.environ["GAN_A"] = "a"
     with as_new():
         torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
         torch.set_num_threads(threads + 1)
         torch.use_deterministic_algorithms(True)
-        torch.set_float32_matmul_precision("medium")
+        torch.set_float32_matmul_precision("high")
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
         torch.backends.cudnn.benchmark = True
@@ -77,13 +78,13 @@ def test_a_job_leaves_no_switch_behind() -> None:
         os.environ["GAN_B"] = "b"
         warnings.simplefilter("error", ResourceWarning)
         logging.getLogger("gan_cli").addHandler(logging.NullHandler())
-        logging.getLogger("gan_cli").propagate = False
+        logging.getLogger("gan_cli").propagate = not propagate
     assert torch.equal(torch.get_rng_state(), before)
     assert random.getstate() == python
     assert (np.random.get_state()[1] == numpy).all()  # noqa: NPY002
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
-    assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == products
     assert torch.get_default_dtype() == torch.float32
     assert torch.is_grad_enabled()
     assert not torch.backends.cudnn.benchmark
@@ -91,7 +92,7 @@ def test_a_job_leaves_no_switch_behind() -> None:
     assert "GAN_B" not in os.environ
     assert ("error", None, ResourceWarning, None, 0) not in warnings.filters
     assert not any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("gan_cli").handlers)
-    assert logging.getLogger("gan_cli").propagate
+    assert logging.getLogger("gan_cli").propagate is propagate
 
 
 LOUD = """# @package _global_
