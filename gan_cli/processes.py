@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from gan_cli import torchrun
 from gan_cli.errors import CompanionError
@@ -219,8 +219,7 @@ def joined() -> Iterator[Group]:
     if not torchrun.launched():
         yield Alone()
         return
-    # Objects and wishes travel between CPUs, whatever the networks are on.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    _meet()
     try:
         yield Together()
     except RuntimeError as error:
@@ -229,6 +228,21 @@ def joined() -> Iterator[Group]:
         raise
     finally:
         dist.destroy_process_group()
+
+
+def _meet() -> None:
+    """Make the group of all processes that torchrun has started."""
+    # Objects and wishes travel between CPUs, whatever the networks are on.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    store = _agents_store()
+    if store is None or not torchrun.on_one_machine():
+        dist.init_process_group(backend, timeout=PATIENCE)
+        return
+    # By itself torch looks where those before a restart have left their addresses (pytorch#135712). The number of
+    # restarts tells the two apart, but only on one machine: every machine counts its own.
+    place = PrefixStore(f"gan_cli/restarts {torchrun.restarts()}", store)
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group(backend, store=place, rank=rank, world_size=size, timeout=PATIENCE)
 
 
 def by_node(group: Group, compute: Callable[[], Value]) -> Value:
@@ -264,7 +278,7 @@ def remember(directory: RunDirectory) -> None:
 
 def remembered() -> RunDirectory | None:
     """Where the run writes that this process was started again for; None: it was not, or nobody has told."""
-    if not torchrun.restarted():
+    if not torchrun.restarts():
         return None
     store = _agents_store()
     if store is None or not store.check([DIRECTORY]):

@@ -22,6 +22,11 @@ def place_on_node(environment: Mapping[str, str] = os.environ) -> int | None:
     return None if place is None else int(place)
 
 
-def restarted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether an earlier set of processes of this very run has failed."""
-    return int(environment.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def restarts(environment: Mapping[str, str] = os.environ) -> int:
+    """How many sets of processes of this very run have failed before, as this machine counts them."""
+    return int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+def on_one_machine(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether all processes of the run are on this machine."""
+    return environment.get("GROUP_WORLD_SIZE") == "1"

@@ -95,6 +95,7 @@ def test_killed_sweep_with_bad_combinations(gan_train: Command, workplace: Path)
     finishes_what_was_missing(gan_train, arguments, half=4)
 
 
+@pytest.mark.slow
 def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace: Path) -> None:
     process = start_sweep("seed=0,1", *SMALL, "train.steps=1000000", "hydra.sweep.dir=sweep")
     assert process.stderr is not None
@@ -120,6 +121,7 @@ def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace
     assert "2 skipped (completed before), 0 resumed" in done.err
 
 
+@pytest.mark.slow
 def test_equal_jobs_have_a_directory_each_and_keep_it(gan_train: Command, workplace: Path) -> None:
     arguments = ("-m", "seed=0,0", *SMALL, "train.steps=2", "device.deterministic=true", "device.threads=2")
     threads, state = torch.get_num_threads(), torch.get_rng_state()
@@ -135,6 +137,7 @@ def test_equal_jobs_have_a_directory_each_and_keep_it(gan_train: Command, workpl
     assert [files(directory) for directory in jobs_of(Path("sweep"))] == before
 
 
+@pytest.mark.slow
 def test_run_that_died_before_its_first_checkpoint_begins_again(gan_train: Command, workplace: Path) -> None:
     arguments = ("-m", "seed=0,1", *SMALL, "train.steps=5", "hydra.sweep.dir=sweep")
     assert gan_train(*arguments).status == 0
@@ -209,6 +212,7 @@ def test_continue_what_is_no_sweep(arguments: list[str], words: list[str], gan_t
     assert [path.name for path in workplace.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_fail_fast_ends_the_sweep_and_continue_opens_it_again(gan_train: Command, workplace: Path) -> None:
     arguments = ("-m", "optimizer.lr=1e-3,-1,1e-4", *SMALL, "train.steps=1")
     done = gan_train(*arguments, "sweep.fail_fast=true", "hydra.sweep.dir=sweep")
@@ -260,6 +264,7 @@ def test_runs_trained_as_one_are_never_overwritten(gan_train: Command, workplace
     assert files(first) == before
 
 
+@pytest.mark.slow
 def test_job_that_another_process_is_at_is_left_alone(gan_train: Command, workplace: Path) -> None:
     arguments = ("-m", "seed=0,1", *SMALL, "train.steps=2")
     assert gan_train(*arguments, "hydra.sweep.dir=sweep").status == 0

@@ -84,7 +84,7 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
 
 def _begun_before() -> str | None:
     """The run that torchrun has started this process again for, if it has come to a checkpoint; else None."""
-    if not torchrun.restarted():
+    if not torchrun.restarts():
         return None
     from gan_cli.processes import remembered
 
