@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from gan_cli.errors import UserError
-from gan_cli.interrupts import handling, leaving
+from gan_cli.interrupts import handling
 from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.ledger import key_of
 
@@ -29,9 +29,9 @@ class LostError(UserError):
 
 
 def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
-    """For the time of a sweep with these arguments: a signal ends it, and is passed on to jobs in other processes."""
+    """For the time of a sweep with these arguments: a signal that ends it is passed on to jobs in child processes."""
     launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
-    return _relayed() if launchers and launchers[-1] in WITH_CHILDREN else leaving()
+    return _relayed() if launchers and launchers[-1] in WITH_CHILDREN else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
