@@ -278,6 +278,7 @@ def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_quickest_claim_runs_and_is_not_trained_twice(tmp_path: Path) -> None:
     arguments = ["--only", "optimal_discriminator", "--seeds", 2, "--folder", tmp_path, "--override", "train.steps=5"]
     arguments += ["--override", "train.checkpoint_every=5", "--override", "train.log_every=5"]
