@@ -23,6 +23,7 @@ from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
+from gan_cli.architecture_protocols import Architecture
 from gan_cli.compose import explained
 from gan_cli.config import Config, LossSection, NonFinite
 from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler
@@ -36,7 +37,6 @@ from gan_cli.optim import Recipe
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols import (
     Algorithm,
-    Architecture,
     Augmentation,
     Constraint,
     FloatArray,

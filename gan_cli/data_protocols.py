@@ -32,6 +32,36 @@ class Images:
         return len(self.pixels if self.rows is None else self.rows)
 
 
+@dataclass(frozen=True)
+class Sequences:
+    """Sentences, or other sequences of tokens, in memory.
+
+    Attributes:
+        tokens: ``(N, T)``, int64 in [0, len(words)); behind the first ``end`` there is nothing but ``end``.
+        words: how each token is written.
+        end: the token that ends a sentence, and fills up what is behind it; None: all have length T.
+        between: what stands between two words.
+        rows: ``(M,)``, ascending, those to train on; None: all.
+    """
+
+    tokens: IntArray
+    words: tuple[str, ...]
+    end: int | None = None
+    between: str = " "
+    rows: IntArray | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are to train on."""
+        return len(self.tokens if self.rows is None else self.rows)
+
+    def written(self, tokens: IntArray) -> list[str]:
+        """``(K, T)`` tokens as sentences, each up to its end."""
+        rows = ([*row.tolist()] for row in tokens)
+        cut = (row[: row.index(self.end)] if self.end in row else row for row in rows)
+        return [self.between.join(self.words[token] for token in row) for row in cut]
+
+
 class Density(Protocol):
     """A distribution that fresh samples can be drawn from."""
 
@@ -90,6 +120,32 @@ class Modal(Protocol):
 
     def centres(self) -> Tensor:
         """``(M, D)``, the means of the modes in the data's own coordinates."""
+        ...
+
+
+class Oracle(Protocol):
+    """A distribution of sequences that is known."""
+
+    def nll(self, tokens: Tensor) -> Tensor:
+        """Negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
+        ...
+
+
+@runtime_checkable
+class Known(Protocol):
+    """A dataset whose sequences come from a distribution that is known.
+
+    Attributes:
+        entropy: of that distribution, in nats a token.
+    """
+
+    @property
+    def entropy(self) -> float:
+        """Of the distribution, in nats a token: what its own sequences score on average."""
+        ...
+
+    def oracle(self, device: torch.device) -> Oracle:
+        """The distribution, on the device."""
         ...
 
 

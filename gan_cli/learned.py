@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import build, checkpoint, nodes
+from gan_cli.architecture_protocols import Architecture
 from gan_cli.data_protocols import Dataset
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import Architecture, FloatArray
+from gan_cli.protocols import FloatArray
 from gan_cli.rundir import RunDirectory
 
 SAMPLE_BLOCK = 256

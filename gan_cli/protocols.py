@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.streams import Stream
 
@@ -197,27 +197,6 @@ class Constraint(Protocol):
 
     def project(self, parameters: list[Tensor]) -> None:
         """Change the parameters in place."""
-        ...
-
-
-@runtime_checkable
-class Architecture(Protocol):
-    """A generator and a discriminator that fit each other.
-
-    Both networks take labels as a second argument, ``(N,)`` int64, where they are built for ``classes`` > 0.
-    """
-
-    @property
-    def latent_dim(self) -> int:
-        """Dimensions of z."""
-        ...
-
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
-        ...
-
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits."""
         ...
 
 

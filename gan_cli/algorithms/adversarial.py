@@ -20,13 +20,13 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
+from gan_cli.architecture_protocols import Architecture
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Sampler
 from gan_cli.device import EachRandomState
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe, ScheduledOptimizer
 from gan_cli.protocols import (
-    Architecture,
     Augmentation,
     FloatArray,
     Judged,

@@ -1,0 +1,76 @@
+"""The interfaces that networks meet algorithms at: what an architecture builds for each family of models."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Architecture(Protocol):
+    """A generator and a discriminator that fit each other.
+
+    Both networks take labels as a second argument, ``(N,)`` int64, where they are built for ``classes`` > 0.
+    """
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions of z."""
+        ...
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
+        ...
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, *shape) -> (N,)`` logits."""
+        ...
+
+
+class Decoder(Protocol):
+    """What draws a sample from a latent; an ``nn.Module``."""
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]: ``tanh(logits(z) / 2)``."""
+        ...
+
+    def logits(self, z: Tensor) -> Tensor:
+        """``(N, latent_dim) -> (N, *shape)``: log-odds of each pixel being white, before they are bounded."""
+        ...
+
+
+@runtime_checkable
+class Coding(Protocol):
+    """An encoder and a decoder of matching size; the decoder is also a generator (``Architecture``)."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions of z."""
+        ...
+
+    def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
+        """``(N, *shape) -> (N, heads, latent_dim)``; raises ``ConfigError`` if it cannot fit.
+
+        Args:
+            shape: of a sample.
+            heads: numbers that it gives for each dimension of z: 1 for a code, 2 for mean and log-variance.
+        """
+        ...
+
+    def decoder(self, shape: tuple[int, ...]) -> nn.Module:
+        """A :class:`Decoder`; equal to what ``generator(shape, 0)`` builds, name by name."""
+        ...
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A model that writes sequences of tokens and one that judges them."""
+
+    def writer(self, vocabulary: int) -> nn.Module:
+        """A language model over so many tokens, that begins after token 0."""
+        ...
+
+    def reader(self, vocabulary: int, length: int) -> nn.Module:
+        """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
+        ...
