@@ -53,8 +53,7 @@ class Side:
 def side(overrides: list[str], every: int) -> Side:
     """A run that is examined at every ``every``-th report; 0: never."""
     plan = build.plan(compose([*overrides, f"diagnostics.every={every}"]).config)
-    objective = plan.loss.objective
-    doctor = Doctor(plan.config.diagnostics, objective.divergence_name, objective.ceiling)
+    doctor = Doctor(plan.config.diagnostics, plan.family.symptoms(plan.config.diagnostics, plan.loss))
     return Side(build.assemble(plan), doctor, plan.config.train.log_every)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.diagnostics.doctor import NON_FINITE, SKIPPED, Alarm, Doctor
-from gan_cli.protocols import Preview, Report
+from gan_cli.protocols import Preview, Report, Sentences
 from gan_cli.telemetry import Telemetry
 from gan_cli.thresholds import OnAlarm
 
@@ -55,7 +55,7 @@ class Attended:
         """One more step is done."""
         self.telemetry.advance()
 
-    def show(self, step: int, preview: Preview) -> None:
+    def show(self, step: int, preview: Preview | Sentences) -> None:
         """Write the samples of a step."""
         self.telemetry.show(step, preview)
 

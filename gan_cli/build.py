@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from torch import nn
+from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import nodes
+from gan_cli import fitting, nodes
 from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.batches import couples_samples
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
-from gan_cli.architecture_protocols import Architecture
-from gan_cli.compose import explained
+from gan_cli.checking import checked
 from gan_cli.config import Config, LossSection, NonFinite
-from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler
+from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler, Sequences, Source
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
-from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.errors import ConfigError
+from gan_cli.families import Family, Outline, Sizes
 from gan_cli.noise_level import Scheduled
 from gan_cli.objective import require_measured
 from gan_cli.optim import Recipe
@@ -46,41 +44,35 @@ from gan_cli.protocols import (
     Penalty,
     Schedule,
 )
-from gan_cli.thresholds import ALARMS, OnAlarm
 
 logger = logging.getLogger(__name__)
 
 POINTS_SHOWN = 1000
 
-# Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
-SECTIONS = (
-    "loss.warmup",
-    "loss",
-    "ema",
-    "device",
-    "train",
-    "evaluation",
-    "diagnostics.rollback",
-    *(f"diagnostics.{name}" for name in ALARMS),
-    "diagnostics",
-    "",
-)
-
 # Parts of a run that may be null.
-OPTIONAL = ("loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
+OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
-# What an algorithm's constructor is given; the configuration sets the rest of its parameters.
-PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler")
+# What an algorithm's constructor may ask for by name; the configuration sets the rest of its parameters.
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "specimens")
+# Words of sequences that are not read yet.
+SUPPOSED_WORDS = 5000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that is checked and ready to start; no data were read for it."""
+    """A run that is checked and ready to start; no data were read for it.
+
+    Attributes:
+        family: the class of its algorithm.
+        outline: its networks, without memory behind their weights.
+    """
 
     config: Config
+    family: type[Family]
+    outline: Outline
     device: Device
     dataset: Dataset
-    architecture: Architecture
+    architecture: Any
     loss: LossSection
     noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
@@ -88,20 +80,25 @@ class Plan:
 
     def summary(self) -> str:
         """What would run, for a person."""
-        config, train = self.config, self.config.train
+        config, train, taken = self.config, self.config.train, _taken(self.family)
         rows = {
+            "algorithm": _settings(config.algorithm),
             "dataset": f"{_named(self.dataset)}, samples of shape {self.dataset.shape}",
             "architecture": _named(self.architecture),
             **{
                 f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
-                for name, network in _outline(self.architecture, _sizes(config, self.dataset)).items()
+                for name, network in self.outline.networks.items()
             },
-            "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
-            "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
-            f" constraint: {_named(self.loss.constraint)}",
-            "penalties": ", ".join(map(_named, self.loss.penalties.values())) or "none",
-            "noise": _named(self.noise),
-            "augment": _named(self.augment),
+        }
+        if "loss" in taken:
+            rows |= {
+                "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
+                "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
+                f" constraint: {_named(self.loss.constraint)}",
+                "penalties": ", ".join(map(_named, self.loss.penalties.values())) or "none",
+            }
+        rows |= {name: _named(getattr(self, name)) for name in ("noise", "augment") if name in taken}
+        rows |= {
             "optimizer": _named(self.optimizer),
             "device": ", ".join(f"{key}={value}" for key, value in self.device.facts().items()),
             "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
@@ -118,9 +115,15 @@ def plan(config: DictConfig) -> Plan:
     typed = checked(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
+    found = nodes.problems(typed.algorithm, "algorithm", PROVIDED)
+    if found:
+        raise ConfigError("\n".join(found))
+    family: Any = nodes.resolve(typed.algorithm["_target_"], "algorithm")
+    taken = _taken(family)
+    fitting.refuse_unused(typed, family, taken)
     parts = {
         "dataset": (typed.dataset, Dataset),
-        "architecture": (typed.architecture, Architecture),
+        "architecture": (typed.architecture, taken["architecture"]),
         "loss.objective": (typed.loss.objective, Objective),
         **{f"loss.penalty.{name}": (node, Penalty) for name, node in (typed.loss.penalty or {}).items()},
         "loss.anneal": (typed.loss.anneal, Schedule),
@@ -131,49 +134,33 @@ def plan(config: DictConfig) -> Plan:
         "optimizer": (typed.optimizer, Recipe),
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
-    found = nodes.problems(typed.algorithm, "algorithm", PROVIDED)
     for path, (node, _) in present.items():
         found += nodes.problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
     built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
-    penalties = {name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}}
-    _refuse_what_does_not_fit(typed, dataset, penalties)
-    if typed.objective is not None:
-        require_measured(typed.objective, typed, built["loss.objective"].divergence_name)
-    sizes = _sizes(typed, dataset)
-    networks = _outline(architecture, sizes)
-    together = typed.train.batch_size * typed.train.replicas
-    work = Work.of(networks.values(), _forward_flops(architecture, sizes, together))
-    if penalties and couples_samples(networks["discriminator"]):
-        logger.warning(
-            "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
-            " others: architecture.norm_d=layer or none"
-        )
+    fitting.refuse_other_data(typed, family, dataset)
     loss = replace(
         typed.loss,
-        objective=built["loss.objective"],
-        penalty=penalties,
+        objective=built.get("loss.objective"),
+        penalty={name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}},
         anneal=built.get("loss.anneal"),
         top_k=built.get("loss.top_k"),
         constraint=built.get("loss.constraint"),
     )
+    outline = _outline(family, architecture, _sizes(typed, dataset))
+    family.check(typed, loss, outline)
+    if typed.objective is not None:
+        require_measured(typed.objective, typed, family.reports(loss))
     if typed.train.replicas > 1:
-        if typed.diagnostics.on_alarm is not OnAlarm.warn:
-            raise ConfigError(
-                "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
-                f" {typed.diagnostics.on_alarm.name}"
-            )
-        if typed.non_finite is not NonFinite.stop:
-            raise ConfigError(
-                "train.non_finite: expected stop or null with train.replicas > 1, because the runs go on together, got"
-                f" {typed.non_finite.name}"
-            )
         adaptive = isinstance(built.get("noise"), NoiseLevel)
         require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
+    work = Work.of(outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas))
     return Plan(
         config=typed,
+        family=family,
+        outline=outline,
         device=choose(typed.device, work),
         dataset=dataset,
         architecture=architecture,
@@ -184,21 +171,14 @@ def plan(config: DictConfig) -> Plan:
     )
 
 
-def _refuse_what_does_not_fit(config: Config, dataset: Dataset, penalties: Mapping[str, Penalty]) -> None:
-    """Raise ``ConfigError`` for parts that are right each by itself, but not together."""
-    if config.conditional and dataset.classes == 0:
-        raise ConfigError(f"conditional: expected false for {_named(dataset)}, whose samples have no labels")
-    if penalties and config.device.compile:
-        raise ConfigError(
-            f"device.compile: expected false with penalties ({', '.join(penalties)}), got true: torch.compile cannot"
-            " differentiate a gradient again. Use device.compile=false or loss/penalty=none"
-        )
-    if config.augment is not None and len(dataset.shape) != 3:
-        raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
+def _taken(family: type) -> dict[str, Any]:
+    """The parts that an algorithm takes, by name, and of what kind."""
+    parameters = nodes.parameters(family)
+    return {name: parameters[name].annotation for name in PROVIDED if name in parameters}
 
 
 def assemble(
-    plan: Plan, watch: Watch = unwatched, source: Images | Density | None = None, group: Group | None = None
+    plan: Plan, watch: Watch = unwatched, source: Source | None = None, group: Group | None = None
 ) -> Algorithm:
     """Read the data and make the algorithm, on its device, with seeded weights.
 
@@ -219,7 +199,7 @@ def assemble(
     return _algorithm(plan, _loaded(plan, source), plan.config.seed, watch, group)
 
 
-def assemble_replicas(plan: Plan, source: Images | Density | None = None) -> Replicas:
+def assemble_replicas(plan: Plan, source: Source | None = None) -> Replicas:
     """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
 
     Args:
@@ -233,8 +213,7 @@ def assemble_replicas(plan: Plan, source: Images | Density | None = None) -> Rep
     data, first, runs = _loaded(plan, source), plan.config.seed, []
     for seed in range(first, first + plan.config.train.replicas):
         run = _algorithm(plan, data, seed)
-        if not isinstance(run, Adversarial):
-            raise ConfigError(f"train.replicas: expected 1 with algorithm {_named(run)}")
+        assert isinstance(run, Adversarial)  # no other family heeds train.replicas
         runs.append(run)
     return Replicas(runs, loss=plan.loss, noise=_level(plan), optimizer=plan.optimizer)
 
@@ -254,9 +233,10 @@ class _Loaded:
     sampler: Callable[..., Sampler]
 
 
-def _loaded(plan: Plan, source: Images | Density | None) -> _Loaded:
+def _loaded(plan: Plan, source: Source | None) -> _Loaded:
     source = plan.dataset.load() if source is None else source
     train = plan.config.train
+    assert not isinstance(source, Sequences)
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise
@@ -270,8 +250,9 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched, g
     batch_size = plan.config.train.batch_size // group.size
     train, diagnostics = plan.config.train, plan.config.diagnostics
     on, source = plan.device.torch_device, data.split.train
-    provided = {
-        "context": Context(
+
+    def context() -> Context:
+        return Context(
             shape=plan.dataset.shape,
             classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
             device=plan.device,
@@ -290,15 +271,19 @@ def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched, g
             watch=watch,
             group=group,
             soundness=Sparing if plan.config.non_finite is NonFinite.skip else Lookout,
-        ),
-        "architecture": plan.architecture,
-        "loss": plan.loss,
-        "noise": _level(plan),
-        "augment": plan.augment,
-        "optimizer": plan.optimizer,
-        "sampler": data.sampler(source, batch_size, seed, on, plan.loss.most_d_steps + 1, group),
+        )
+
+    parts: dict[str, Callable[[], Any]] = {
+        "context": context,
+        "architecture": lambda: plan.architecture,
+        "loss": lambda: plan.loss,
+        "noise": lambda: _level(plan),
+        "augment": lambda: plan.augment,
+        "optimizer": lambda: plan.optimizer,
+        "sampler": lambda: data.sampler(source, batch_size, seed, on, plan.loss.most_d_steps + 1, group),
+        "specimens": lambda: data.split.specimens(seed, on),
     }
-    assert provided.keys() == set(PROVIDED)
+    provided = {name: parts[name]() for name in _taken(plan.family)}
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
 
@@ -314,57 +299,26 @@ def _labels(plan: Plan, source: Images | Density) -> IntArray:
     return source.labels
 
 
-def checked(config: DictConfig) -> Config:
-    """The configuration as a ``Config``: types checked, interpolations resolved, ranges of the sections checked."""
-    try:
-        # From plain values: a key that `+` has added to a section is to be refused like any other unknown one.
-        plain = OmegaConf.to_container(config, resolve=False)
-        merged = OmegaConf.merge(OmegaConf.structured(Config), plain)
-        for path in SECTIONS:
-            try:
-                OmegaConf.to_object(OmegaConf.select(merged, path) if path else merged)
-            except InvalidValueError as error:
-                raise error.below(path) from error
-        typed = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise explained(error) from error
-    assert isinstance(typed, Config)
-    return typed
+def _sizes(config: Config, dataset: Dataset) -> Sizes:
+    """What networks are built for, before data are loaded."""
+    return Sizes(
+        dataset.shape,
+        (dataset.classes or 1) if config.conditional else 0,
+        config.pac,
+        SUPPOSED_WORDS if Sequences in fitting.kinds_of(dataset) else 0,
+    )
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """What networks are built for; the classes of data that are not loaded yet count as one."""
-
-    shape: tuple[int, ...]
-    pack_shape: tuple[int, ...]
-    classes: int
-
-
-def _sizes(config: Config, dataset: Dataset) -> _Sizes:
-    first, *rest = dataset.shape
-    return _Sizes(dataset.shape, (config.pac * first, *rest), (dataset.classes or 1) if config.conditional else 0)
-
-
-def _outline(architecture: Architecture, sizes: _Sizes) -> dict[str, nn.Module]:
-    """Both networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
+def _outline(family: type[Family], architecture: Any, sizes: Sizes) -> Outline:
+    """Networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
     with torch.device("meta"):
-        return {
-            "generator": architecture.generator(sizes.shape, sizes.classes),
-            "discriminator": architecture.discriminator(sizes.pack_shape, sizes.classes),
-        }
+        return family.outline(architecture, sizes)
 
 
-def _forward_flops(architecture: Architecture, sizes: _Sizes, batch_size: int) -> int:
-    """Floating-point operations of one forward pass of a batch through G and then D, by torch's own count."""
-    networks = _outline(architecture, sizes)
-    # Two samples suffice, and batch norm wants no fewer.
-    z = torch.empty(2, architecture.latent_dim, device="meta")
-    packs = torch.empty(2, *sizes.pack_shape, device="meta")
-    labels = [torch.zeros(2, dtype=torch.int64, device="meta")] if sizes.classes else []
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        networks["generator"](z, *labels)
-        networks["discriminator"](packs, *labels)
+def _forward_flops(outline: Outline, batch_size: int) -> int:
+    """Floating-point operations of one forward pass of a batch through all networks, by torch's own count."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        outline.run()
     return int(counter.get_total_flops()) * batch_size // 2
 
 
@@ -381,3 +335,11 @@ def _named(part: object) -> str:
         return "none"
     name = type(part).__name__
     return repr(part) if dataclasses.is_dataclass(part) else name
+
+
+def _settings(node: Any) -> str:
+    """A node as its class and settings, those of nodes inside it too."""
+    if not isinstance(node, dict) or "_target_" not in node:
+        return repr(node)
+    settings = ", ".join(f"{key}={_settings(value)}" for key, value in node.items() if key != "_target_")
+    return f"{fitting.named(node)}({settings})"

@@ -17,7 +17,7 @@ from gan_cli.config import TrainSection
 from gan_cli.diagnostics.doctor import NON_FINITE
 from gan_cli.interrupts import Interrupts
 from gan_cli.processes import Group
-from gan_cli.protocols import Algorithm, Preview, Report
+from gan_cli.protocols import Algorithm, Preview, Report, Sentences
 from gan_cli.rundir import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Deciding(Protocol):
         """Examine and write a report."""
         ...
 
-    def show(self, step: int, preview: Preview) -> None:
+    def show(self, step: int, preview: Preview | Sentences) -> None:
         """Write a preview."""
         ...
 
@@ -69,7 +69,7 @@ class Companions:
 
         self.stopping = self._group.of_first(examined)
 
-    def show(self, step: int, preview: Preview) -> None:
+    def show(self, step: int, preview: Preview | Sentences) -> None:
         """Write a preview."""
         if self._sinks is not None:
             self._sinks.show(step, preview)

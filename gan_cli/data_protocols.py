@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -78,6 +78,10 @@ class Density(Protocol):
         ...
 
 
+# What a dataset gives: the kinds of data that there are.
+Source: TypeAlias = Images | Density | Sequences
+
+
 @runtime_checkable
 class Dataset(Protocol):
     """What there is to learn. Constructing one reads nothing; :meth:`load` does.
@@ -98,8 +102,11 @@ class Dataset(Protocol):
         """How many classes the labels tell apart; 0: there are no labels; None: known once the data are loaded."""
         ...
 
-    def load(self) -> Images | Density:
-        """Read, download or decode the data; raises ``DataError`` if that cannot be done."""
+    def load(self) -> Source:
+        """Read, download or decode the data; raises ``DataError`` if that cannot be done.
+
+        The annotation of its result says which kind of data an algorithm has to be able to learn.
+        """
         ...
 
     def coordinates(self, samples: FloatArray) -> FloatArray:

@@ -116,6 +116,11 @@ def text(tag: str, markdown: str) -> Value:
     )
 
 
+def quoted(lines: Sequence[str]) -> str:
+    """Lines as they are, in Markdown: what is indented is taken for no markup."""
+    return "\n".join(f"    {line}" for line in lines)
+
+
 def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
     """The charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
     described = layout_pb2.Layout(

@@ -28,7 +28,7 @@ from gan_cli.protocols import Preview, Report
 from gan_cli.run import Run, attended, evaluator_of, finish
 from gan_cli.rundir import RunDirectory
 from gan_cli.summary import Outcome
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry import Board, Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def _member(
     directory = rundir.claim(wanted / f"seed_{algorithm.context.seed}")
     directory.describe(alone.config, alone.hydra.hydra, alone.overrides)
     progress, errors = Overheard(), WriteErrors(plan.config.train.on_write_error)
-    sinks = attended(plan, Telemetry(directory, progress, errors))
+    sinks = attended(plan, Telemetry(directory, progress, errors, Board.of(plan.family)))
     return Member(Run(plan, alone, algorithm, directory, sinks, errors, saver, data), algorithm, progress)
 
 

@@ -10,8 +10,9 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from gan_cli import build, checkpoint, nodes
+from gan_cli import checkpoint, nodes
 from gan_cli.architecture_protocols import Architecture
+from gan_cli.checking import checked
 from gan_cli.data_protocols import Dataset
 from gan_cli.errors import ConfigError
 from gan_cli.protocols import FloatArray
@@ -63,7 +64,7 @@ class TrainedGenerator:
 
 def learned_dataset(directory: RunDirectory) -> Dataset:
     """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = nodes.create(build.checked(directory.stored_config()).dataset, "dataset", Dataset)
+    dataset: Dataset = nodes.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
     return dataset
 
 
@@ -77,7 +78,7 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = build.checked(directory.stored_config())
+    typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
     architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
     state = checkpoint.load_latest(directory.checkpoints)

@@ -5,7 +5,7 @@ Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gan_cli.config import Config
@@ -35,26 +35,27 @@ def sought(tag: str | None) -> str:
     return WORDS[direction(tag)]
 
 
-def require_measured(tag: str, config: Config, divergence: str) -> None:
+def require_measured(tag: str, config: Config, reported: Collection[str]) -> None:
     """Refuse an objective that a run would never come to know; for what can be told before data are read.
 
     Args:
         tag: the objective.
         config: of the run.
-        divergence: name of what D's loss estimates.
+        reported: what the algorithm's own reports say of which less or more is better.
 
     Raises:
         ConfigError: says what to set instead.
     """
     sought(tag)
     group, _, name = tag.partition("/")
-    if group == "metrics" and not config.train.eval_every:
+    first = min(reported, key=lambda known: (len(known), known))
+    if group != "metrics" and tag not in reported:
+        raise ConfigError(f"objective: this run reports {first}, not {tag}")
+    if group == "metrics" and tag not in reported and not config.train.eval_every:
         raise ConfigError(
             f"objective: {tag} is measured every train.eval_every steps and at the end, but that is 0:"
-            f" train.eval_every=500, or objective=divergence/{divergence}"
+            f" train.eval_every=500, or objective={first}"
         )
-    if group == "divergence" and name not in (divergence, f"{divergence}{HELD_OUT}"):
-        raise ConfigError(f"objective: with this loss D estimates divergence/{divergence}, got {tag}")
     if name.endswith(HELD_OUT) and not (config.train.held_out and config.diagnostics.every):
         raise ConfigError(f"objective: {tag} needs train.held_out and diagnostics.every above 0")
 

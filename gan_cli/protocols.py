@@ -216,6 +216,19 @@ class Surface:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A further grid of images, or of points as they are drawn.
+
+    Attributes:
+        samples: ``(N, *shape)``, on the scale of [-1, 1].
+        columns: None: about as many as there are rows.
+    """
+
+    samples: FloatArray
+    columns: int | None = None
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a person looks at: samples from the run's fixed latents.
 
@@ -223,11 +236,24 @@ class Preview:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
         surface: D over the plane, where the data are 2-D.
         columns: of the grid; None: about as many as there are rows.
+        panels: further grids, by name.
     """
 
     samples: FloatArray
     surface: Surface | None = None
     columns: int | None = None
+    panels: Mapping[str, Panel] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """What a person reads: sentences as a model of text writes them.
+
+    Attributes:
+        lines: one sentence each.
+    """
+
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -289,12 +315,15 @@ class Algorithm(Stateful, Protocol):
         """Statistics since the last report. Waits for the device."""
         ...
 
-    def preview(self) -> Preview:
+    def preview(self) -> Preview | Sentences:
         """Samples to look at. Waits for the device."""
         ...
 
-    def samples(self, count: int) -> FloatArray:
-        """``(count, *shape)`` to be measured, on the scale of [-1, 1]; changes nothing. Waits for the device."""
+    def samples(self, count: int) -> FloatArray | IntArray:
+        """``(count, *shape)`` to be measured; changes nothing. Waits for the device.
+
+        Images and points on the scale of [-1, 1]; sequences as their tokens.
+        """
         ...
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:

@@ -16,7 +16,7 @@ from gan_cli.attended import Attended
 from gan_cli.diagnostics.doctor import Alarm
 from gan_cli.errors import DivergedError, OutputError
 from gan_cli.loop import Sinks
-from gan_cli.protocols import Algorithm, Preview, Report, Treatment
+from gan_cli.protocols import Algorithm, Preview, Report, Sentences, Treatment
 from gan_cli.rundir import RunDirectory
 from gan_cli.thresholds import DiagnosticsSection
 
@@ -65,7 +65,9 @@ def first_not_finite(
     return None
 
 
-def guarded(algorithm: Algorithm, sinks: Sinks[Report, Preview], save: Callable[[int], None]) -> Callable[[int], None]:
+def guarded(
+    algorithm: Algorithm, sinks: Sinks[Report, Preview | Sentences], save: Callable[[int], None]
+) -> Callable[[int], None]:
     """``save``, but for a state with numbers that are not finite: that is reported, and raises the alarm.
 
     Waits for the device, as saving does.

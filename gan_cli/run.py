@@ -18,7 +18,7 @@ from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
-from gan_cli.data_protocols import Density, Images
+from gan_cli.data_protocols import Source
 from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
@@ -33,7 +33,7 @@ from gan_cli.protocols import Algorithm
 from gan_cli.rundir import RunDirectory
 from gan_cli.snapshot import snapshot
 from gan_cli.summary import Outcome, choices, summary
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry import Board, Telemetry
 from gan_cli.thresholds import OnAlarm
 
 logger = logging.getLogger(__name__)
@@ -181,14 +181,15 @@ def _run(
     evaluator: Evaluator | None,
     group: Group,
 ) -> Run:
-    telemetry = Telemetry(directory, Console(plan.config.train.steps, torch.get_num_threads()), errors)
+    console = Console(plan.config.train.steps, torch.get_num_threads())
+    telemetry = Telemetry(directory, console, errors, Board.of(plan.family))
     saver = BackgroundWriter(errors, directory.checkpoints)
     return Run(
         plan, composition, algorithm, directory, attended(plan, telemetry), errors, saver, data, evaluator, group
     )
 
 
-def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None:
+def evaluator_of(plan: build.Plan, source: Source) -> Evaluator | None:
     """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
@@ -202,8 +203,8 @@ def evaluator_of(plan: build.Plan, source: Images | Density) -> Evaluator | None
 
 def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
     """The sinks with the doctor that the plan asks for."""
-    limits, objective = plan.config.diagnostics, plan.loss.objective
-    doctor = Doctor(limits, objective.divergence_name, objective.ceiling, plan.config.non_finite)
+    limits = plan.config.diagnostics
+    doctor = Doctor(limits, plan.family.symptoms(limits, plan.loss), plan.config.non_finite)
     return Attended(telemetry, doctor, limits.on_alarm)
 
 

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +16,38 @@ import numpy as np
 from gan_cli import events, pictures
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
 from gan_cli.directions import direction
+from gan_cli.families import Family
 from gan_cli.output import AppendedFile, WriteErrors, write_whole
 from gan_cli.progress import Progress
-from gan_cli.protocols import Preview, Report
+from gan_cli.protocols import Preview, Report, Sentences
 from gan_cli.rundir import RunDirectory, writing
 from gan_cli.thresholds import ALARMS
 
-# The charts of TensorBoard's "Custom Scalars" page: one question each.
-CHARTS = {
-    "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
-    "How far do D(x) and D(G(z)) overlap? Quartiles": ["d_real/p25", "d_real/p75", "d_fake/p25", "d_fake/p75"],
-    "Divergence, on held-out data too, and its ceiling (JSD: log 2 = 0.693)": ["divergence/.*"],
-    "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient.*"],
-    "Are modes missing? Diversity against real data": [
-        "diagnosis/diversity",
-        "diagnosis/neighbours",
-        "diagnosis/modes",
-    ],
-    "Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)],
-    "Losses of D and G": ["loss/d", "loss/g"],
-    "What the penalties cost D": ["loss/penalty"],
-    "Norms of the gradients of D's and G's weights": ["grad_norm/d", "grad_norm/g"],
-}
-# What TensorBoard says behind the "i" of a chart.
-NOTES = {
-    "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
-    "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant K."
-    " For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
-    "diagnosis/held_out_gap": "The divergence D sees on samples it trains on, less that on held-out ones: what it knows"
-    " by heart.",
-    "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
-}
-DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
-HPARAM_METRICS = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
-SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
+SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")
+GRID_NAME = "step_*.png"
+
+
+@dataclass(frozen=True)
+class Board:
+    """What TensorBoard is to show of a run; see ``families.Family``."""
+
+    charts: Mapping[str, Sequence[str]]
+    notes: Mapping[str, str]
+    compared_by: tuple[str, ...]
+
+    @classmethod
+    def of(cls, family: type[Family]) -> Board:
+        """That of a family, and a chart of all alarms."""
+        alarms = {"Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)]}
+        return cls({**family.charts, **alarms}, family.notes, family.compared_by)
 
 
 class Telemetry:
     """All sinks of one run. What was written for a step is on disk before a checkpoint of a later step is."""
 
-    def __init__(self, directory: RunDirectory, progress: Progress, errors: WriteErrors) -> None:
+    def __init__(self, directory: RunDirectory, progress: Progress, errors: WriteErrors, board: Board) -> None:
         """Prepare the sinks of ``directory``; :meth:`open` opens them. ``errors`` says what comes of a full disk."""
+        self._shown = board
         self._directory = directory
         self._progress = progress
         self._errors = errors
@@ -83,8 +75,8 @@ class Telemetry:
             self._board = events.EventFile(self._directory.path, purge_step=step)
             if step == 0:
                 page = events.text("config", f"```yaml\n{config}\n```")
-                choice = events.session_start(choices, HPARAM_METRICS)
-                self._board.add([events.charts("gan_cli", CHARTS), page, *choice])
+                choice = events.session_start(choices, self._shown.compared_by)
+                self._board.add([events.charts("gan_cli", self._shown.charts), page, *choice])
         self._progress.open(step)
 
     @property
@@ -109,7 +101,7 @@ class Telemetry:
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
         self._write_line(step, scalars)
-        curves = [events.scalar(tag, value, NOTES.get(tag, "")) for tag, value in scalars.items()]
+        curves = [events.scalar(tag, value, self._shown.notes.get(tag, "")) for tag, value in scalars.items()]
         distributions = [
             events.histogram(tag, values, report.meanings.get(tag, ""))
             for tag, values in report.histograms.items()
@@ -148,14 +140,27 @@ class Telemetry:
             if better and (tag not in self.best or better * (value - self.best[tag]["value"]) > 0):
                 self.best[tag] = {"value": value, "step": step}
 
-    def show(self, step: int, preview: Preview) -> None:
-        """Write the samples of a step as a picture and to TensorBoard."""
-        image = pictures.picture(preview)
-        png = pictures.png(image)
-        file = self._directory.samples / f"step_{step:08d}.png"
+    def show(self, step: int, preview: Preview | Sentences) -> None:
+        """Write the samples of a step, pictures or text, to files and to TensorBoard."""
+        if isinstance(preview, Sentences):
+            text = "".join(f"{line}\n" for line in preview.lines)
+            self._write_sample(f"step_{step:08d}.txt", text.encode())
+            self._show_on_board([events.text("samples", events.quoted(preview.lines))], step)
+            return
+        images = {"": pictures.picture(preview)}
+        for name, panel in preview.panels.items():
+            images[name] = pictures.picture(Preview(panel.samples, columns=panel.columns))
+        shown = []
+        for name, image in images.items():
+            png = pictures.png(image)
+            self._write_sample(f"{name}_step_{step:08d}.png".lstrip("_"), png)
+            shown.append(events.image(f"samples/{name}".rstrip("/"), png, *image.size))
+        self._show_on_board(shown, step)
+
+    def _write_sample(self, name: str, content: bytes) -> None:
+        file = self._directory.samples / name
         with self._errors.writing("samples", file):
-            write_whole(file, png)
-        self._show_on_board([events.image("samples", png, *image.size)], step)
+            write_whole(file, content)
 
     def synchronise(self) -> None:
         """Make the figures written so far last through a power cut; waits for the disk. Any thread may call this."""
@@ -166,8 +171,10 @@ class Telemetry:
     def finish(self) -> None:
         """Write what only makes sense at the end: the animation and the closing HParams record."""
         animation = self._directory.samples / "progress.webp"
-        with self._errors.writing("samples/progress.webp", animation):
-            pictures.progress(self._sample_files(), animation)
+        grids = [file for file in self._sample_files() if file.match(GRID_NAME)]
+        if grids:
+            with self._errors.writing("samples/progress.webp", animation):
+                pictures.progress(grids, animation)
         self._show_on_board([events.session_end()], 0)
 
     def close(self) -> None:
@@ -195,7 +202,8 @@ class Telemetry:
         self.best = {tag: dict(entry) for tag, entry in state["best"].items()}
 
     def _sample_files(self) -> list[Path]:
-        files = self._directory.samples.glob("step_*.png")
+        """All of them, grids and others, in the order of their steps."""
+        files = self._directory.samples.glob("*step_*")
         return sorted(filter(lambda file: SAMPLE_NAME.fullmatch(file.name), files), key=_step_of)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
+from gan_cli.diagnostics.symptoms import symptoms
 from gan_cli.thresholds import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
 from tests.conftest import Command
 
@@ -42,7 +43,8 @@ SICK = {
 
 
 def doctor(limits: DiagnosticsSection | None = None) -> Doctor:
-    return Doctor(limits or DiagnosticsSection(), "jsd", LOG_2)
+    limits = limits or DiagnosticsSection()
+    return Doctor(limits, symptoms(limits, "jsd", LOG_2))
 
 
 def reports(patient: Doctor, figures: dict[str, float], count: int, start: int = 0) -> list[Alarm]:
@@ -130,14 +132,14 @@ def test_samples_all_over_the_place_have_not_collapsed() -> None:
 
 
 def test_a_critic_without_a_ceiling_is_never_too_strong() -> None:
-    patient = Doctor(DiagnosticsSection(), "wasserstein", None)
+    patient = Doctor(DiagnosticsSection(), symptoms(DiagnosticsSection(), "wasserstein", None))
     figures = {"divergence/wasserstein": 3.0, "d/accuracy_real": 1.0, "d/accuracy_fake": 1.0}
     assert reports(patient, figures, 50) == []
     assert "diagnosis/discriminator_too_strong" not in patient.examine(1, HEALTHY).scalars
 
 
 def test_a_gap_of_a_critic_is_compared_with_its_estimate() -> None:
-    patient = Doctor(DiagnosticsSection(), "wasserstein", None)
+    patient = Doctor(DiagnosticsSection(), symptoms(DiagnosticsSection(), "wasserstein", None))
     assert reports(patient, {"divergence/wasserstein": 100.0, "diagnosis/held_out_gap": 10.0}, 50) == []
     (alarm,) = reports(patient, {"divergence/wasserstein": 1.0, "diagnosis/held_out_gap": 0.6}, 5)
     assert alarm.name == "discriminator_overfits"

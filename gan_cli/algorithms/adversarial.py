@@ -17,6 +17,7 @@ from gan_cli.algorithms.account import HEADLINE, Player, global_norm, rows_or_na
 from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.game import Game
 from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
@@ -44,7 +45,7 @@ from gan_cli.protocols import (
 AHEAD = 8
 
 
-class Adversarial:
+class Adversarial(Game):
     """G against D. The objective says what each minimises; everything else here is the same for all of them."""
 
     def __init__(

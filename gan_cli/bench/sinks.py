@@ -24,7 +24,7 @@ from gan_cli.run import attended, whole
 from gan_cli.rundir import RunDirectory
 from gan_cli.snapshot import snapshot
 from gan_cli.summary import choices
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry import Board, Telemetry
 
 TIMES = 3
 # Seconds to spend at most on the steps that a report is about.
@@ -81,7 +81,7 @@ def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory,
         directory = rundir.claim(Path(scratch) / "run")
         directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
         errors = WriteErrors(plan.config.train.on_write_error)
-        telemetry = Telemetry(directory, Overheard(), errors)
+        telemetry = Telemetry(directory, Overheard(), errors, Board.of(plan.family))
         telemetry.open(0, choices(composition), OmegaConf.to_yaml(composition.config))
         writer = BackgroundWriter(errors, directory.checkpoints)
         with contextlib.closing(telemetry), contextlib.closing(writer):

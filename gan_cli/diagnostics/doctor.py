@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from gan_cli.config import NonFinite
-from gan_cli.diagnostics.symptoms import Advice, Symptom, symptoms
+from gan_cli.diagnostics.symptoms import Advice, Symptom
 from gan_cli.thresholds import DiagnosticsSection
 
 NON_FINITE = "non_finite"
@@ -70,17 +70,16 @@ class Doctor:
     def __init__(
         self,
         limits: DiagnosticsSection,
-        divergence: str,
-        ceiling: float | None,
+        symptoms: Sequence[Symptom],
         non_finite: NonFinite = NonFinite.stop,
     ) -> None:
-        """``divergence`` that the objective estimates, and its ``ceiling``, if it has one.
+        """``symptoms`` to look for.
 
         With ``non_finite`` skip, figures that are none are those of updates that were left out: no alarm of themselves.
         """
         self._limits = limits
         self._non_finite = non_finite
-        self._symptoms: list[Symptom] = symptoms(limits, divergence, ceiling)
+        self._symptoms = symptoms
         self._streaks: dict[str, float] = {}
         self._leads: list[float] = []
         self._gradients: list[float] = []

@@ -17,7 +17,7 @@ from gan_cli.backbones.inception import inception
 from gan_cli.backbones.optional import require_inception
 from gan_cli.backbones.pixels import Pixels
 from gan_cli.config import BackboneKind, Config
-from gan_cli.data_protocols import Dataset, Density, Images
+from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.datasets.base import expanded
 from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked import StackedMnist
@@ -125,6 +125,7 @@ def evaluator(dataset: Dataset, source: Images | Density, options: Options, choo
     root = expanded("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or HOME)
     store, part = Store(root), split_for_testing(dataset)
     loaded = None if part is None else part.load()
+    assert not isinstance(loaded, Sequences)
     test = loaded if isinstance(loaded, Images) else None
     data = real_data(source, loaded, count, options.share)
     judges = []

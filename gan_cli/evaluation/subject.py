@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from gan_cli import latents, learned
 from gan_cli.backbones.network import checksum
 from gan_cli.config import BackboneKind
-from gan_cli.data_protocols import Dataset, Density, Images
+from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.figures import FEWEST
@@ -148,7 +148,7 @@ def generator(directory: RunDirectory, weights: Weights) -> Generator:
         DataError: the data cannot be read.
     """
     trained = learned.trained_generator(directory, weights)
-    return Generator(trained.dataset, trained.dataset.load(), _share(directory), trained, weights, directory.path)
+    return Generator(trained.dataset, _loaded(trained.dataset), _share(directory), trained, weights, directory.path)
 
 
 def array(directory: RunDirectory, file: Path) -> Array:
@@ -160,7 +160,13 @@ def array(directory: RunDirectory, file: Path) -> Array:
     """
     dataset = learned.learned_dataset(directory)
     samples = _scaled(dataset, _read(file, dataset.shape), file)
-    return Array(dataset, dataset.load(), _share(directory), samples, file)
+    return Array(dataset, _loaded(dataset), _share(directory), samples, file)
+
+
+def _loaded(dataset: Dataset) -> Images | Density:
+    source = dataset.load()
+    assert not isinstance(source, Sequences)  # those have an evaluator of their own
+    return source
 
 
 def _share(directory: RunDirectory) -> float:

@@ -24,6 +24,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli import build, checkpoint, learned, storage
+from gan_cli.checking import checked
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
 from gan_cli.compose import compose, register
@@ -146,7 +147,7 @@ def _stored_config(drawn: tuple[int, Any]) -> None:
 
 
 def _stored_text(text: str) -> None:
-    build.checked(RunDirectory(_run_with(text)).stored_config())
+    checked(RunDirectory(_run_with(text)).stored_config())
 
 
 def _generator(drawn: tuple[Any, Any, Any]) -> None:

@@ -1,0 +1,123 @@
+"""What is known of a game of G against D before it begins: its networks, its limits, its alarms and its charts."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+import torch
+
+from gan_cli.algorithms.batches import couples_samples
+from gan_cli.architecture_protocols import Architecture
+from gan_cli.config import Config, LossSection, NonFinite
+from gan_cli.data_protocols import Density, Images
+from gan_cli.diagnostics.symptoms import Symptom, symptoms
+from gan_cli.errors import ConfigError
+from gan_cli.families import Outline, Sizes
+from gan_cli.thresholds import DiagnosticsSection, OnAlarm
+
+logger = logging.getLogger(__name__)
+
+DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
+
+
+class Game:
+    """Any G against any D, on images or points."""
+
+    learns: ClassVar = (Images, Density)
+    heeds: ClassVar = frozenset(
+        (
+            "conditional",
+            "pac",
+            "ema.half_life",
+            "train.replicas",
+            "device.compile",
+            "device.graph",
+            "device.sync_batch_norm",
+        )
+    )
+    # One question each.
+    charts: ClassVar = {
+        "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
+        "How far do D(x) and D(G(z)) overlap? Quartiles": ["d_real/p25", "d_real/p75", "d_fake/p25", "d_fake/p75"],
+        "Divergence, on held-out data too, and its ceiling (JSD: log 2 = 0.693)": ["divergence/.*"],
+        "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient.*"],
+        "Are modes missing? Diversity against real data": [
+            "diagnosis/diversity",
+            "diagnosis/neighbours",
+            "diagnosis/modes",
+        ],
+        "Losses of D and G": ["loss/d", "loss/g"],
+        "What the penalties cost D": ["loss/penalty"],
+        "Norms of the gradients of D's and G's weights": ["grad_norm/d", "grad_norm/g"],
+    }
+    notes: ClassVar = {
+        "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
+        "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant"
+        " K. For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
+        "diagnosis/held_out_gap": "The divergence D sees on samples it trains on, less that on held-out ones: what it"
+        " knows by heart.",
+        "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
+    }
+    compared_by: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
+
+    @classmethod
+    def outline(cls, architecture: Architecture, sizes: Sizes) -> Outline:
+        """G and D."""
+        first, *rest = sizes.shape
+        pack_shape = (sizes.pac * first, *rest)
+        generator = architecture.generator(sizes.shape, sizes.classes)
+        discriminator = architecture.discriminator(pack_shape, sizes.classes)
+
+        def run() -> None:
+            # Two samples suffice, and batch norm wants no fewer.
+            labels = [torch.zeros(2, dtype=torch.int64)] if sizes.classes else []
+            generator(torch.empty(2, architecture.latent_dim), *labels)
+            discriminator(torch.empty(2, *pack_shape), *labels)
+
+        return Outline({"generator": generator, "discriminator": discriminator}, run)
+
+    @classmethod
+    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+        """What penalties and replicas do not go together with."""
+        if loss.penalties:
+            _check_penalties(config, loss, outline)
+        if config.train.replicas > 1:
+            _check_replicas(config)
+
+    @classmethod
+    def symptoms(cls, limits: DiagnosticsSection, loss: LossSection) -> list[Symptom]:
+        """Those of the divergence that D estimates."""
+        return symptoms(limits, loss.objective.divergence_name, loss.objective.ceiling)
+
+    @classmethod
+    def reports(cls, loss: LossSection) -> frozenset[str]:
+        """What D estimates."""
+        tag = f"divergence/{loss.objective.divergence_name}"
+        return frozenset((tag, f"{tag}_held_out"))
+
+
+def _check_penalties(config: Config, loss: LossSection, outline: Outline) -> None:
+    if config.device.compile:
+        raise ConfigError(
+            f"device.compile: expected false with penalties ({', '.join(loss.penalties)}), got true: torch.compile"
+            " cannot differentiate a gradient again. Use device.compile=false or loss/penalty=none"
+        )
+    if couples_samples(outline.networks["discriminator"]):
+        logger.warning(
+            "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
+            " others: architecture.norm_d=layer or none"
+        )
+
+
+def _check_replicas(config: Config) -> None:
+    if config.diagnostics.on_alarm is not OnAlarm.warn:
+        raise ConfigError(
+            "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
+            f" {config.diagnostics.on_alarm.name}"
+        )
+    if config.non_finite is not NonFinite.stop:
+        raise ConfigError(
+            "train.non_finite: expected stop or null with train.replicas > 1, because the runs go on together, got"
+            f" {config.non_finite.name}"
+        )

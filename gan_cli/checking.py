@@ -1,0 +1,47 @@
+"""A composed configuration as a typed one: types checked, interpolations resolved, ranges of the sections checked."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_cli.compose import explained
+from gan_cli.config import Config
+from gan_cli.errors import InvalidValueError
+from gan_cli.thresholds import ALARMS
+
+# Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
+SECTIONS = (
+    "loss.warmup",
+    "loss",
+    "ema",
+    "device",
+    "train",
+    "evaluation",
+    "diagnostics.rollback",
+    *(f"diagnostics.{name}" for name in ALARMS),
+    "diagnostics",
+    "",
+)
+
+
+def checked(config: DictConfig) -> Config:
+    """The configuration as a ``Config``.
+
+    Raises:
+        ConfigError: a key is unknown, or a value has the wrong type or is out of range.
+    """
+    try:
+        # From plain values: a key that `+` has added to a section is to be refused like any other unknown one.
+        plain = OmegaConf.to_container(config, resolve=False)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), plain)
+        for path in SECTIONS:
+            try:
+                OmegaConf.to_object(OmegaConf.select(merged, path) if path else merged)
+            except InvalidValueError as error:
+                raise error.below(path) from error
+        typed = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise explained(error) from error
+    assert isinstance(typed, Config)
+    return typed

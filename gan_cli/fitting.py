@@ -1,0 +1,94 @@
+"""Whether the parts of a run fit one another: what an algorithm has no use for is refused, not ignored."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+
+from gan_cli.config import Config, LossSection
+from gan_cli.data_protocols import Dataset, Images, Sequences
+from gan_cli.errors import ConfigError
+from gan_cli.families import Family
+
+# Settings outside of an algorithm's own node that not every algorithm heeds.
+PARTICULAR = (
+    "conditional",
+    "pac",
+    "ema.half_life",
+    "train.replicas",
+    "device.compile",
+    "device.graph",
+    "device.sync_batch_norm",
+)
+
+
+def named(part: object) -> str:
+    """A class, or the class that a node names, in a word."""
+    target = part.get("_target_") if isinstance(part, dict) else part
+    name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
+    return name.rpartition(".")[2]
+
+
+def refuse_unused(config: Config, family: type[Family], taken: Collection[str]) -> None:
+    """Raise ``ConfigError`` for parts and settings that this family has no use for."""
+    if "loss" not in taken and config.loss != LossSection():
+        raise ConfigError(_unused_loss(config.loss, family))
+    if "loss" in taken and config.loss.objective is None:
+        raise ConfigError(f"loss: expected a loss for {named(family)}, got none: loss=jsd")
+    for part in ("noise", "augment"):
+        node = getattr(config, part)
+        if part not in taken and node is not None:
+            raise ConfigError(f"{part}: expected none for {named(family)}, which has no use for it, got {named(node)}")
+    usual = Config()
+    for key in PARTICULAR:
+        value, default = _at(config, key), _at(usual, key)
+        if key not in family.heeds and value != default:
+            raise ConfigError(
+                f"{key}: expected {_yaml(default)} for {named(family)}, which does not heed it, got {value}"
+            )
+
+
+def _unused_loss(loss: LossSection, family: type[Family]) -> str:
+    reason = f"for {named(family)}, which has no D that a loss could be chosen for"
+    if loss.objective is not None:
+        return f"loss: expected none {reason}, got {named(loss.objective)}"
+    usual = LossSection()
+    key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(usual, item.name))
+    return f"loss.{key}: expected {_yaml(getattr(usual, key))} {reason}"
+
+
+def refuse_other_data(config: Config, family: type[Family], dataset: Dataset) -> None:
+    """Raise ``ConfigError`` if this family cannot learn such data, or other parts cannot be used on them."""
+    kinds = kinds_of(dataset)
+    if not set(kinds) & set(family.learns):
+        wanted = " or ".join(kind.__name__.lower() for kind in family.learns)
+        hint = "algorithm=seqgan" if Sequences in kinds else "dataset=oracle or dataset=text"
+        raise ConfigError(
+            f"dataset: expected {wanted} for {named(family)}, got {type(dataset).__name__}, which gives"
+            f" {' or '.join(kind.__name__.lower() for kind in kinds)}: {hint}"
+        )
+    if config.conditional and dataset.classes == 0:
+        raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
+    if config.augment is not None and Images not in kinds:
+        raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
+
+
+def kinds_of(dataset: Dataset) -> tuple[type, ...]:
+    """What a dataset gives when it is loaded, as its method says."""
+    given = typing.get_type_hints(type(dataset).load)["return"]
+    return typing.get_args(given) or (given,)
+
+
+def _at(config: Config, key: str) -> Any:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _yaml(value: Any) -> str:
+    """A value as it is written on a command line."""
+    return json.dumps(value)
