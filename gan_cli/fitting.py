@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from gan_cli.config import Config, LossSection
-from gan_cli.data_protocols import Dataset, Images, Sequences
+from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family
 
@@ -77,9 +77,10 @@ def refuse_other_data(config: Config, family: type[Family], dataset: Dataset) ->
 
 
 def kinds_of(dataset: Dataset) -> tuple[type, ...]:
-    """What a dataset gives when it is loaded, as its method says."""
+    """What a dataset gives when it is loaded, as its method says: images, sequences, or else a density."""
     given = typing.get_type_hints(type(dataset).load)["return"]
-    return typing.get_args(given) or (given,)
+    alternatives = typing.get_args(given) or (given,)
+    return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
 
 
 def _at(config: Config, key: str) -> Any:

@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gan_cli import __version__
-from gan_cli.report import choices, columns, images, plots, svg, wording
+from gan_cli.report import choices, columns, images, plots, quotes, svg, wording
 from gan_cli.report.grouping import Comparison, Group, Spread
 from gan_cli.report.images import Embedded
+from gan_cli.report.quotes import Quote
 from gan_cli.report.runs import Run, State
 from gan_cli.report.text import MISSING, counted, figure, mean_and_deviation
 
@@ -57,10 +58,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample grid with what to say below it."""
+    """A sample grid, or sentences, with what to say below."""
 
-    image: Embedded
     caption: str
+    image: Embedded | None = None
+    quote: Quote | None = None
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,13 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
         having = [run for run in group.runs if run.samples]
         pictures = []
         for run in having[:most]:
-            image = images.first_whole(run.samples)
-            if image is not None:
-                step = int(image.name.removeprefix("step_").removesuffix(".png"))
+            grids, texts = (tuple(file for file in run.samples if file.suffix == end) for end in (".png", ".txt"))
+            image, quote = images.first_whole(grids), quotes.quoted(texts[0]) if texts else None
+            shown = image or quote
+            if shown is not None:
+                step = int(Path(shown.name).stem.removeprefix("step_"))
                 ended = "" if run.state is State.completed else f", {run.state.value}"
-                pictures.append(Picture(image, f"seed {run.seed}, step {step:,}{ended}"))
+                pictures.append(Picture(f"seed {run.seed}, step {step:,}{ended}", image, quote))
         if pictures:
             yield Card(svg.style(place), group.label, tuple(pictures), len(having) - len(pictures))
 

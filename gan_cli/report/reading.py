@@ -24,7 +24,7 @@ from gan_cli.thresholds import ALARMS
 
 # The sections that a configuration of this program has, whatever was trained.
 SECTIONS = ("algorithm", "dataset", "seed", "train")
-SAMPLE_NAME = re.compile(r"step_(\d{8,})\.png")
+SAMPLE_NAME = re.compile(r"step_(\d{8,})\.(?:png|txt)")
 DIAGNOSIS = "diagnosis/"
 
 
@@ -208,7 +208,7 @@ def _alarms(curves: Mapping[str, Curve]) -> tuple[Alarm, ...]:
 
 
 def _samples(directory: RunDirectory) -> tuple[Path, ...]:
-    """The sample grids, the last one first."""
+    """The sample grids, or files of sentences, the last one first."""
     try:
         names = os.listdir(directory.samples)  # noqa: PTH208 - paths would be made for hundreds of files
     except OSError:

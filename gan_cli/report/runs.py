@@ -80,7 +80,7 @@ class Run:
         best: tag -> best value, where better is known to be higher or lower.
         curves: tag -> the figure over the steps.
         alarms: what went wrong, in the order of its first step.
-        samples: sample grids, the last one first.
+        samples: sample grids, or files of sentences, the last one first.
         provenance: what ``evaluation.json`` says of where its figures come from.
     """
 
