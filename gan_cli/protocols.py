@@ -216,6 +216,19 @@ class Surface:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A further grid of images to look at.
+
+    Attributes:
+        samples: ``(N, *shape)``, on the scale of [-1, 1].
+        columns: of the grid; None: about as many as there are rows.
+    """
+
+    samples: FloatArray
+    columns: int | None = None
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a person looks at: samples from the run's fixed latents.
 
@@ -223,11 +236,13 @@ class Preview:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
         surface: D over the plane, where the data are 2-D.
         columns: of the grid; None: about as many as there are rows.
+        panels: further grids by name.
     """
 
     samples: FloatArray
     surface: Surface | None = None
     columns: int | None = None
+    panels: Mapping[str, Panel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
