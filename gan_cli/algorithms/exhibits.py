@@ -1,4 +1,4 @@
-"""What a person is shown of a coder beside its samples: reconstructions, interpolations, the manifold of two latents."""
+"""What a person is shown of a coder beside its samples: reconstructions, interpolations, a manifold."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def interpolations(samples: Tensor, encode: Encode, decode: Decode) -> Panel:
 
     On a straight line: codes of samples lie close to each other, not on a sphere.
     """
-    pairs = encode(samples).unflatten(0, (-1, 2))
-    here, there = pairs[:, :1], pairs[:, 1:]
+    codes = encode(samples)
+    here, there = codes[0::2, None], codes[1::2, None]
     share = torch.linspace(0, 1, INTERPOLATED, device=samples.device)[:, None]
     return Panel(_shown(decode(torch.lerp(here, there, share).flatten(0, 1))), INTERPOLATED)
 
@@ -54,7 +54,7 @@ def manifold(generate: Decode, device: torch.device) -> Panel:
 
 
 def _rows(samples: Tensor, columns: int) -> Tensor:
-    return samples.unflatten(0, (-1, columns))
+    return samples.reshape(-1, columns, *samples.shape[1:])
 
 
 def _shown(samples: Tensor) -> FloatArray:

@@ -66,14 +66,12 @@ def log_weights(
     size = max(1, samples[0].numel())
     at_once = min(draws, max(1, room // size))
     rows = max(1, room // (size * at_once))
-    return torch.cat(
-        [
-            torch.cat(
-                [_weights(part, encode, log_likelihood, count, generator) for count in _counts(draws, at_once)], 1
-            )
-            for part in samples.split(rows)
-        ]
-    )
+    counts = _counts(draws, at_once)
+
+    def of(part: Tensor) -> Tensor:
+        return torch.cat([_weights(part, encode, log_likelihood, count, generator) for count in counts], dim=1)
+
+    return torch.cat([of(part) for part in torch.split(samples, rows)])
 
 
 def _counts(total: int, most: int) -> list[int]:
@@ -110,6 +108,6 @@ def bounds(weights: Tensor, counts: Sequence[int]) -> Mapping[int, Tensor]:
     exact = weights.double()
     found = {}
     for count in counts:
-        groups = exact[:, : exact.shape[1] // count * count].unflatten(1, (-1, count))
+        groups = exact[:, : exact.shape[1] // count * count].reshape(len(exact), -1, count)
         found[count] = (groups.logsumexp(2) - math.log(count)).mean(1)
     return found
