@@ -28,15 +28,32 @@ class Architecture(Protocol):
         ...
 
 
+class Prior(Protocol):
+    """Where codes come from: a Gaussian, N(0, I) unless it is moved; an ``nn.Module`` with nothing to be learned."""
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Codes ``(N, latent_dim)`` from latents of N(0, I), ``(N, latent_dim)``."""
+        ...
+
+    def move(self, mean: Tensor, scale: Tensor) -> None:
+        """Make it N(mean, scale scale^T): ``(latent_dim,)`` and ``(latent_dim, latent_dim)``."""
+        ...
+
+
 class Decoder(Protocol):
     """What draws a sample from a latent; an ``nn.Module``."""
 
-    def __call__(self, z: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]: ``tanh(logits(z) / 2)``."""
+    @property
+    def prior(self) -> Prior:
+        """Where its codes come from."""
         ...
 
-    def logits(self, z: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``: log-odds of each pixel being white, before they are bounded."""
+    def __call__(self, z: Tensor) -> Tensor:
+        """``(N, latent_dim) -> (N, *shape)`` from N(0, I): ``logits.bounded(logits(prior(z)))``."""
+        ...
+
+    def logits(self, codes: Tensor) -> Tensor:
+        """``(N, latent_dim) -> (N, *shape)``: log-odds of each pixel being white; of points, their coordinates."""
         ...
 
 

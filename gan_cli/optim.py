@@ -47,6 +47,10 @@ class Recipe(ABC):
         """The optimizer of D."""
         return self._scheduled(parameters, self.lr if self.lr_d is None else self.lr_d)
 
+    def for_all(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
+        """The optimizer of networks that learn together, at the rate ``lr``."""
+        return self._scheduled(parameters, self.lr)
+
     def _scheduled(self, parameters: Iterable[Tensor], lr: float) -> ScheduledOptimizer:
         return ScheduledOptimizer(self.optimizer(list(parameters), lr), self.decay)
 

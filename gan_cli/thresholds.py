@@ -123,6 +123,18 @@ class OscillationSection(Thresholds):
 
 
 @dataclass
+class PosteriorSection(Thresholds):
+    """A VAE's code says nothing of the sample: the decoder has learned to do without it."""
+
+    acts: bool = setting(False, ACTS)
+    active: float = setting(0.05, "at most this share of z's dimensions varies from sample to sample")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_share(self, "active")
+
+
+@dataclass
 class RollbackSection:
     """What diagnostics.on_alarm=rollback changes when the last good checkpoint comes back."""
 
@@ -152,6 +164,7 @@ class DiagnosticsSection:
     mode_collapse: CollapseSection = field(default_factory=CollapseSection)
     discriminator_overfits: OverfitSection = field(default_factory=OverfitSection)
     oscillation: OscillationSection = field(default_factory=OscillationSection)
+    posterior_collapse: PosteriorSection = field(default_factory=PosteriorSection)
 
     def __post_init__(self) -> None:
         require(self.every >= 0, "every", self.every, "an integer >= 0 (0: none)")

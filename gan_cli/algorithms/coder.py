@@ -1,0 +1,347 @@
+"""What an autoencoder and a VAE have in common: an encoder and a decoder that learn together to give samples back."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gan_cli.accumulators import Ledger, Window
+from gan_cli.algorithms import exhibits
+from gan_cli.algorithms.account import Player, global_norm, trouble_in
+from gan_cli.algorithms.coding import (
+    Calls,
+    Coders,
+    LearningCalls,
+    as_coding,
+    outlined,
+    require_fitting,
+    require_plain,
+)
+from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.waiting import DataWait
+from gan_cli.architecture_protocols import Coding
+from gan_cli.data_protocols import Sampler, Specimens
+from gan_cli.device import EachRandomState
+from gan_cli.families import Outline, Sizes
+from gan_cli.latents import BLOCK, fixed_latents
+from gan_cli.likelihoods import Likelihood
+from gan_cli.optim import MovingAverage, Recipe
+from gan_cli.protocols import FloatArray, Panel, Preview, Report, Treatment, Trouble
+from gan_cli.streams import SeededStream, Stream
+
+# Held-out samples that are looked at for a report, at most.
+HELD_OUT = 512
+# Held-out samples of a preview: originals of reconstructions, and ends of interpolations.
+RECONSTRUCTED, INTERPOLATED = 32, 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an update makes of a batch.
+
+    Attributes:
+        loss: what is minimised, 0-dimensional.
+        rows: name of a window -> a row for it.
+    """
+
+    loss: Tensor
+    rows: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come: the number of the latest update, and batches so far."""
+
+    step: int = 0
+    batches: int = 0
+
+
+class Coder(ABC):
+    """An encoder and a decoder. What is minimised, and what is said of it, is a subclass's.
+
+    Attributes:
+        name: of the algorithm, and what its tags begin with.
+        heads: numbers that the encoder gives for each dimension of z.
+    """
+
+    name: ClassVar[str]
+    heads: ClassVar[int]
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        architecture: Coding,
+        optimizer: Recipe,
+        sampler: Sampler,
+        specimens: Specimens,
+        likelihood: Likelihood,
+    ) -> None:
+        coding = as_coding(self.name, architecture)
+        require_plain(self.name, context.classes, context.pac)
+        require_fitting(likelihood, context.shape)
+        self.context = context
+        self._device = context.device
+        self._watch = context.watch
+        self.sampler = sampler
+        self._specimens = specimens
+        self.latent_dim = coding.latent_dim
+        on = self._device.torch_device
+        torch.manual_seed(context.seed)
+        encoder, decoder = coding.encoder(context.shape, self.heads), coding.decoder(context.shape)
+        self.coders = Coders(self._device.place(encoder), self._device.place(decoder), likelihood.to(on))
+        self.average = MovingAverage(self.coders, context.half_life)
+        averaged = self.average.network
+        assert isinstance(averaged, Coders)
+        self.averaged = averaged
+        self.live: Calls = LearningCalls(self.coders, context)
+        self.calm = Calls(self.averaged, self._device)
+        parameters = list(self.coders.parameters())
+        self.optimizer = optimizer.for_all(parameters)
+        self._player = Player("the coder", self.coders, self.optimizer)
+        self._gradients: list[Tensor | None] | None = None
+        self._norms = {"grad_norm/g": 0.0}
+        self._streams = {name: context.stream(name, context.batch_size) for name in ("binarise", "epsilon")}
+        self._global_random = EachRandomState(on, context.group)
+        self._global_random.part_ways(context.seed)
+        self._soundness = context.soundness(on)
+        self.progress = Progress()
+        self.windows = {
+            name: Window(context.log_every, width, on, context.group) for name, width in self._widths().items()
+        }
+        self._ledger = Ledger(self.windows)
+        self._wait = DataWait(sampler)
+        count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # points are small, and many
+        self._latents = fixed_latents(context.seed, count, self.latent_dim).to(on)
+
+    @classmethod
+    def outline(cls, architecture: object, sizes: Sizes) -> Outline:
+        """Encoder and decoder without memory; raises ``ConfigError`` if they do not fit."""
+        return outlined(cls.name, architecture, sizes, cls.heads)
+
+    @abstractmethod
+    def _look(self, target: Tensor, epsilon: Stream) -> Look:
+        """What there is to minimise of a batch ``(N, *shape)``, with the networks that learn."""
+
+    @abstractmethod
+    def _said(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tag -> 0-dimensional tensor, from the rows of the windows."""
+
+    @abstractmethod
+    def _held_out(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
+        """Tag -> 0-dimensional tensor, from samples that are not trained on, with the averaged networks."""
+
+    @abstractmethod
+    def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tag -> tensor of any shape, from the rows of the windows."""
+
+    @abstractmethod
+    def _headline(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        """Short name -> value, for the progress line."""
+
+    def _widths(self) -> dict[str, int]:
+        """The windows and how wide each is in this process."""
+        return {"loss": 1, "reconstruction": self.context.batch_size, "moments": 2 * self.latent_dim}
+
+    def _beside(self) -> list[Tensor]:
+        """What a look changes beside parameters."""
+        return list(self.coders.buffers())
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Bring the decoders up to date before somebody takes them for generators."""
+
+    @property
+    def images_seen(self) -> int:
+        """Real samples used so far."""
+        return self.progress.batches * self.context.together
+
+    def update(self, step: int) -> None:
+        """One step along the gradient. Launches work and waits for none of it but for data."""
+        self._set_clock(step)
+        with self._watch("data"):
+            self.sampler.prepare(1)
+            samples = self._device.layout(self.sampler.take(1).samples)
+            target = self.coders.likelihood.target(samples, self._streams["binarise"])
+        before = self._soundness.keep(self._beside())
+        with self._watch("G"):
+            look = self._look(target, self._streams["epsilon"])
+            loss = self._differentiate(look.loss)
+        with self._watch("optimizer"):
+            made = self._soundness.take("G", self.optimizer, loss)
+            self._soundness.put_back(self._beside(), before, made)
+            self.average.update(made)
+        for name, row in {"loss": loss[None], **look.rows}.items():
+            self._ledger.note(name, row.detach())
+        self._ledger.settle(made)
+        self._soundness.finish_step()
+        self._ledger.book()
+        self._gradients = [parameter.grad for parameter in self.optimizer.parameters]
+        self.progress = Progress(step, self.progress.batches + 1)
+
+    def _set_clock(self, step: int) -> None:
+        self.optimizer.set_step(step)
+        self.average.set_step(step)
+        self._soundness.set_clock(step)
+
+    def _differentiate(self, loss: Tensor) -> Tensor:
+        """Give the networks the gradient of the loss, or of its mean over all processes; returns that mean."""
+        self.optimizer.differentiate(loss)
+        loss = loss.detach()
+        if self.context.group.size > 1:
+            self.context.group.average([*self.optimizer.gradients, loss])
+        return loss
+
+    @torch.no_grad()
+    def report(self) -> Report:
+        """Means over the updates since the last report, and over held-out samples as the averaged networks see them."""
+        values = {name: window.values() for name, window in self.windows.items()}
+        figures = {"loss/total": values["loss"].mean(), **self._said(values)}
+        figures |= self._held_out(*self._specimen_targets(HELD_OUT, self.progress.step))
+        figures |= self._soundness.figures()
+        # The one place where training waits for the device: a single transfer for all figures.
+        scalars = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
+        trouble = self._soundness.conclude(self.progress.step + 1, scalars)
+        scalars |= self._gradient_norms()
+        scalars["lr/g"] = self.optimizer.rate
+        scalars |= self._wait.figures()
+        histograms = {tag: each.cpu().numpy() for tag, each in self._histograms(values).items()}
+        for window in self.windows.values():
+            window.clear()
+        return Report(scalars, histograms, self._headline(scalars), trouble=trouble)
+
+    def _specimen_targets(self, most: int, step: int) -> tuple[Tensor, Stream]:
+        """Held-out targets, a function of the step alone, and a stream for what else is drawn of them."""
+        count = min(most, self._specimens.most)
+        stream = SeededStream(self.context.seed, f"held out {step}", self._device.torch_device)
+        samples = self._device.layout(self._specimens.held_out(count, step).samples)
+        return self.averaged.likelihood.target(samples, stream), stream
+
+    def _variances(self, moments: Tensor) -> Tensor:
+        """Variance of each dimension of the codes over all samples of a window's rows, ``(latent_dim,)``."""
+        first, second = over_processes(moments, 2 * self.latent_dim).chunk(2)
+        return second - first.square()
+
+    def _gradient_norms(self) -> dict[str, float]:
+        """Global norm of the last update's gradient; right after a resume, that which the checkpoint brought."""
+        if self._gradients is not None:
+            self._norms = {"grad_norm/g": global_norm(self._gradients)}
+        return self._norms
+
+    @torch.no_grad()
+    def preview(self) -> Preview:
+        """Samples of the prior from the run's fixed latents; of images, held-out ones and what becomes of them."""
+        self._settle()
+        samples: FloatArray = self.calm.generate(self._latents).cpu().numpy()
+        return Preview(samples, panels=self._panels() if len(self.context.shape) == 3 else {})
+
+    def _panels(self) -> dict[str, Panel]:
+        originals, _ = self._specimen_targets(RECONSTRUCTED, 0)
+        ends = originals[: min(INTERPOLATED, len(originals) // 2 * 2)]
+
+        def codes(target: Tensor) -> Tensor:
+            return self.calm.encode(target)[:, 0]
+
+        panels = {
+            "reconstructions": exhibits.reconstructions(originals, codes, self.calm.decode),
+            "interpolations": exhibits.interpolations(ends, codes, self.calm.decode),
+        }
+        if self.latent_dim == 2:
+            panels["manifold"] = exhibits.manifold(self.calm.generate, self._device.torch_device)
+        return panels
+
+    @torch.no_grad()
+    def samples(self, count: int) -> FloatArray:
+        """Of the averaged decoder, from latents of the run's seed: the same at every step."""
+        self._settle()
+        blocks = torch.split(fixed_latents(self.context.seed, count, self.latent_dim), BLOCK)
+        on = self._device.torch_device
+        drawn: FloatArray = torch.cat([self.calm.generate(block.to(on)).cpu() for block in blocks]).numpy()
+        return drawn
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """What was noted of samples, then buffers, gradients, moments and weights."""
+        for name, window in self.windows.items():
+            yield f"the {name}", window.values()
+        yield from self._player.tensors(self._gradients or [])
+
+    def trouble(self) -> Trouble | None:
+        """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
+        averages = ((f"average of the coder's {name}", each) for name, each in self.averaged.state_dict().items())
+        found = self._soundness.trouble(self.progress.step + 1) or trouble_in(chain(self._player.lasting(), averages))
+        return next(filter(None, self.context.group.of_each(found)), None)
+
+    def treat(self, treatment: Treatment) -> None:
+        """Change the learning rate by G's factor. There is no discriminator that noise could be put before."""
+        self.optimizer.scale(treatment.lr_g)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, moving averages, optimizer, random streams, sampler, accumulators and counters."""
+        self._settle()
+        return {
+            "classes": 0,
+            "heads": self.heads,
+            **{key: network.state_dict() for key, network in self._networks().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "random": {
+                "global": self._global_random.state_dict(),
+                **{name: stream.get_state() for name, stream in self._streams.items()},
+            },
+            "sampler": self.sampler.state_dict(),
+            "windows": {name: window.state_dict() for name, window in self.windows.items()},
+            "progress": dataclasses.asdict(self.progress),
+            "gradient_norms": self._gradient_norms(),
+            "soundness": self._soundness.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
+        for key, network in self._networks().items():
+            network.load_state_dict(state[key])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._global_random.load_state_dict(state["random"]["global"])
+        for name, stream in self._streams.items():
+            stream.set_state(state["random"][name])
+        self.sampler.load_state_dict(state["sampler"])
+        for name, window in self.windows.items():
+            window.load_state_dict(state["windows"][name])
+        self.progress = Progress(**state["progress"])
+        self._soundness.load_state_dict(state["soundness"])
+        self._soundness.set_clock(self.progress.step)
+        self._norms = dict(state["gradient_norms"])
+        self._gradients = None
+
+    def _networks(self) -> dict[str, torch.nn.Module]:
+        """By their keys in a checkpoint; the decoder's are those of a GAN's generator."""
+        return {
+            "generator": self.coders.decoder,
+            "average": self.averaged.decoder,
+            "encoder": self.coders.encoder,
+            "encoder_average": self.averaged.encoder,
+            "likelihood": self.coders.likelihood,
+            "likelihood_average": self.averaged.likelihood,
+        }
+
+    def close(self) -> None:
+        """Stop the sampler's thread, if it has one."""
+        self.sampler.close()
+
+
+def moments(codes: Tensor) -> Tensor:
+    """Means of codes ``(N, D)`` and of their squares, one behind the other, ``(2 D,)``."""
+    return torch.cat([codes.mean(0), codes.square().mean(0)])
+
+
+def over_processes(rows: Tensor, width: int) -> Tensor:
+    """Rows of all processes side by side, ``(R, size width)``, to their mean, ``(width,)``."""
+    return rows.view(-1, width).mean(0)
+
+
+LOSS_CHARTS: Mapping[str, Sequence[str]] = {"Does the loss fall?": ("loss/total",)}

@@ -1,0 +1,151 @@
+"""The variational autoencoder (Kingma & Welling 2014)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments, over_processes
+from gan_cli.algorithms.coding import Calls
+from gan_cli.algorithms.context import Context
+from gan_cli.architecture_protocols import Coding
+from gan_cli.data_protocols import Sampler, Specimens
+from gan_cli.diagnostics.coder_symptoms import ACTIVE_VARIANCE, PosteriorCollapse
+from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.errors import require
+from gan_cli.gaussians import drawn, kl_to_standard
+from gan_cli.likelihoods import Likelihood
+from gan_cli.optim import Recipe
+from gan_cli.protocols import Schedule
+from gan_cli.streams import Stream
+from gan_cli.thresholds import DiagnosticsSection
+
+
+class VAE(Coder):
+    """Encoder and decoder that raise the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I)), together."""
+
+    name: ClassVar[str] = "vae"
+    heads: ClassVar[int] = 2  # mean and log-variance
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Does the bound rise, also on held-out samples?": ("vae/elbo", "vae/elbo_held_out"),
+        "What is it made of?": ("vae/reconstruction", "vae/kl"),
+        "How much of z is in use?": ("vae/active_units",),
+        **LOSS_CHARTS,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "loss/total": "what is minimised: reconstruction + beta KL, no dimension's KL counting less than the free bits",
+        "vae/reconstruction": "-log p(x | z) with one z from the posterior, in nats per sample",
+        "vae/kl": "divergence of the posterior from the prior, in nats per sample: what the code holds",
+        "vae/elbo": "lower bound on log p(x) in nats per sample: -(reconstruction + KL), whatever beta",
+        "vae/elbo_held_out": "the same of held-out samples, by the moving average of the networks",
+        "vae/active_units": f"dimensions of z whose posterior mean has a variance above {ACTIVE_VARIANCE}",
+        "vae/active_share": "the same as a share of all dimensions",
+        "vae/beta": "weight of the KL in the loss",
+        "vae/kl_per_dimension": "KL of each dimension of z, in nats",
+    }
+    compared_by: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        architecture: Coding,
+        optimizer: Recipe,
+        sampler: Sampler,
+        specimens: Specimens,
+        likelihood: Likelihood,
+        beta: Schedule,
+        free_bits: float = 0.0,
+    ) -> None:
+        """Settings.
+
+        Args:
+            context: the circumstances.
+            architecture: builds both networks.
+            optimizer: of both.
+            sampler: feeds them.
+            specimens: held-out samples to look at.
+            likelihood: p(x | z).
+            beta: weight of the KL over the steps: 1 makes the loss a bound; more or less than 1, Higgins et al. 2017.
+            free_bits: nats that each dimension of z may hold at no cost (lambda of Kingma et al. 2016, appendix C).
+        """
+        require(0 <= free_bits < float("inf"), "free_bits", free_bits, "a number of nats >= 0")
+        super().__init__(
+            context=context,
+            architecture=architecture,
+            optimizer=optimizer,
+            sampler=sampler,
+            specimens=specimens,
+            likelihood=likelihood,
+        )
+        self._schedule = beta
+        self._free_bits = free_bits
+        self._beta = torch.ones((), device=self._device.torch_device)
+
+    @classmethod
+    def symptoms(cls, limits: DiagnosticsSection, loss: Any) -> list[Symptom]:
+        """The posterior's collapse; there is no loss section."""
+        return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []
+
+    def _set_clock(self, step: int) -> None:
+        super()._set_clock(step)
+        self._beta.fill_(self._schedule(step))
+
+    def _widths(self) -> dict[str, int]:
+        return super()._widths() | {"kl": self.context.batch_size, "kl_each": self.latent_dim}
+
+    def _look(self, target: Tensor, epsilon: Stream) -> Look:
+        mean, nll, kl = self._bound(self.live, self.coders.likelihood, target, epsilon)
+        each = kl.mean(0)
+        rows = {"reconstruction": nll, "kl": kl.sum(1), "kl_each": each, "moments": moments(mean.detach())}
+        group = self.context.group
+        if self._free_bits and group.size > 1:  # the floor is one for the whole batch
+            each = group.total(each) / group.size
+        return Look(nll.mean() + self._beta * floored(each, self._free_bits), rows)
+
+    def _bound(
+        self, calls: Calls, likelihood: Likelihood, target: Tensor, epsilon: Stream
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Posterior means ``(N, D)``, -log p(x | z) ``(N,)`` with one z a sample, and KL ``(N, D)``."""
+        mean, log_variance = calls.encode(target).unbind(1)
+        codes = drawn(mean, log_variance, epsilon.normal(len(target), self.latent_dim))
+        return mean, -likelihood(target, calls.logits(codes)), kl_to_standard(mean, log_variance)
+
+    def _settle(self) -> None:
+        """Codes come from N(0, I), as latents do."""
+
+    def _said(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        reconstruction, kl = values["reconstruction"].mean(), values["kl"].mean()
+        active = (self._variances(values["moments"]) > ACTIVE_VARIANCE).float()
+        return {
+            "vae/reconstruction": reconstruction,
+            "vae/kl": kl,
+            "vae/elbo": -(reconstruction + kl),
+            "vae/active_units": active.sum(),
+            "vae/active_share": active.mean(),
+            "vae/beta": self._beta,
+        }
+
+    def _held_out(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
+        _, nll, kl = self._bound(self.calm, self.averaged.likelihood, target, epsilon)
+        return {"vae/elbo_held_out": -(nll + kl.sum(1)).mean()}
+
+    def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"vae/kl_per_dimension": over_processes(values["kl_each"], self.latent_dim)}
+
+    def _headline(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        tags = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
+        return {name: scalars[tag] for name, tag in tags.items()}
+
+
+def floored(each: Tensor, free_bits: float) -> Tensor:
+    """The KL that is paid for, 0-dimensional: ``sum_j max(free_bits, KL_j)`` (Kingma et al. 2016, eq. 15).
+
+    Args:
+        each: mean KL of each dimension over a batch, ``(D,)``.
+        free_bits: nats.
+    """
+    return each.clamp_min(free_bits).sum() if free_bits else each.sum()

@@ -1,0 +1,145 @@
+"""Encoders and decoders of matching size, fully connected and convolutional; the decoder is a GAN's generator too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import nn
+
+from gan_cli.architectures.coding import CodeDecoder
+from gan_cli.architectures.dcgan import DCGAN
+from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, require_layers
+from gan_cli.architectures.mlp import MLP
+from gan_cli.architectures.shapes import pyramid
+from gan_cli.errors import require
+
+
+@dataclass(frozen=True)
+class FullyConnected:
+    """Fully connected encoder and decoder, for images and for points in the plane, and a discriminator.
+
+    Attributes:
+        latent_dim: dimensions of z.
+        encoder_hidden: widths of the encoder's hidden layers.
+        generator_hidden: widths of the decoder's, which is a GAN's generator.
+        discriminator_hidden: widths of a GAN's discriminator's.
+        activation: what follows the hidden layers: leaky_relu (slope 0.2), relu or tanh.
+        norm_e: normalisation of the encoder's hidden layers, all but the first.
+        norm_g: the same for the decoder's.
+        norm_d: the same for the discriminator's.
+        class_embedding: dimensions of the class beside z, where a GAN is told classes.
+    """
+
+    latent_dim: int = 40
+    encoder_hidden: tuple[int, ...] = (512, 512)
+    generator_hidden: tuple[int, ...] = (512, 512)
+    discriminator_hidden: tuple[int, ...] = (512, 256)
+    activation: Activation = Activation.relu
+    norm_e: Norm = Norm.none
+    norm_g: Norm = Norm.none
+    norm_d: Norm = Norm.none
+    class_embedding: int = 16
+
+    def __post_init__(self) -> None:
+        for key in ("latent_dim", "class_embedding"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        widths = {f"{name}_hidden": getattr(self, f"{name}_hidden") for name in ("encoder", "generator")}
+        widths["discriminator_hidden"] = self.discriminator_hidden
+        require_layers(widths, {name: getattr(self, name) for name in ("norm_e", "norm_g", "norm_d")})
+
+    def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
+        """``(N, *shape) -> (N, heads, latent_dim)``."""
+        widths = [math.prod(shape), *self.encoder_hidden]
+        head = nn.Linear(widths[-1], heads * self.latent_dim)
+        hidden = self._hidden_layers(widths, self.norm_e)
+        return nn.Sequential(nn.Flatten(), *hidden, head, nn.Unflatten(1, (heads, self.latent_dim)))
+
+    def decoder(self, shape: tuple[int, ...]) -> CodeDecoder:
+        """The generator for data without classes."""
+        return self.generator(shape, 0)
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
+        """``(N, latent_dim) -> (N, *shape)``: images in [-1, 1], points in the plane without a bound."""
+        widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
+        hidden = self._hidden_layers(widths, self.norm_g)
+        body = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape))
+        return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, *shape) -> (N,)`` logits: that of ``mlp``."""
+        alike = MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
+        return alike.discriminator(shape, classes)
+
+    def _hidden_layers(self, widths: Sequence[int], norm: Norm) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for index, (before, after) in enumerate(pairwise(widths)):
+            normalised = norm_1d(norm, after) if index else []
+            layers += [nn.Linear(before, after), *normalised, self.activation.layer()]
+        return layers
+
+
+@dataclass(frozen=True)
+class Convolutional:
+    """Strided convolutions in the encoder, transposed ones in the decoder, and the discriminator of ``dcgan``.
+
+    For square images whose side halves down to 4, 5, 6 or 7 pixels; channels double with every halving.
+
+    Attributes:
+        latent_dim: dimensions of z.
+        width: channels at the side of the image, where no other width is given.
+        width_e: channels of the encoder there; None: ``width``.
+        width_g: the same for the decoder, which is a GAN's generator.
+        width_d: the same for a GAN's discriminator.
+        norm_e: normalisation of the encoder, after all convolutions but the first.
+        norm_g: normalisation of the decoder, after all convolutions but the last.
+        norm_d: normalisation of the discriminator, where a DCGAN has it.
+        class_embedding: dimensions of the class beside z, where a GAN is told classes.
+    """
+
+    latent_dim: int = 40
+    width: int = 32
+    width_e: int | None = None
+    width_g: int | None = None
+    width_d: int | None = None
+    norm_e: Norm = Norm.batch
+    norm_g: Norm = Norm.batch
+    norm_d: Norm = Norm.batch
+    class_embedding: int = 32
+
+    def __post_init__(self) -> None:
+        for key in ("latent_dim", "width", "width_e", "width_g", "width_d", "class_embedding"):
+            value = getattr(self, key)
+            require(value is None or value >= 1, key, value, "an integer >= 1")
+
+    def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
+        """``(N, C, S, S) -> (N, heads, latent_dim)``; raises ``ConfigError`` for other sizes."""
+        fit = pyramid("vae_conv", shape)
+        widths = [(self.width_e or self.width) << level for level in range(fit.levels)]
+        layers: list[nn.Module] = [nn.Conv2d(fit.channels, widths[0], 4, 2, 1), nn.ReLU(inplace=True)]
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), *norm_2d(self.norm_e, after), nn.ReLU(inplace=True)]
+        layers += [nn.Conv2d(widths[-1], heads * self.latent_dim, fit.base, 1, 0), nn.Flatten()]
+        return nn.Sequential(*layers, nn.Unflatten(1, (heads, self.latent_dim)))
+
+    def decoder(self, shape: tuple[int, ...]) -> CodeDecoder:
+        """The generator for data without classes."""
+        return self.generator(shape, 0)
+
+    def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
+        """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
+        fit = pyramid("vae_conv", shape)
+        widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
+        inputs = self.latent_dim + (self.class_embedding if classes else 0)
+        layers: list[nn.Module] = [nn.Unflatten(1, (inputs, 1, 1)), nn.ConvTranspose2d(inputs, widths[0], fit.base)]
+        layers += [*norm_2d(self.norm_g, widths[0]), nn.ReLU(inplace=True)]
+        for before, after in pairwise(widths):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), *norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
+        body = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1))
+        return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
+
+    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """``(N, C, S, S) -> (N,)`` logits; raises ``ConfigError`` for other sizes."""
+        return DCGAN(width=self.width_d or self.width, norm_d=self.norm_d).discriminator(shape, classes)

@@ -1,0 +1,141 @@
+"""What a decoder's logits say of a sample: one class a likelihood, in nats per sample."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan_cli.errors import require
+from gan_cli.logits import bounded
+from gan_cli.streams import Stream
+
+
+class Binarise(Enum):
+    """How a pixel in [0, 1] becomes 0 or 1.
+
+    ``none``: not at all. ``threshold``: 1 above a half. ``stochastic``: 1 with the pixel as its probability, drawn anew
+    at each look (Salakhutdinov & Murray 2008).
+    """
+
+    none = "none"
+    threshold = "threshold"
+    stochastic = "stochastic"
+
+
+class Likelihood(nn.Module, ABC):
+    """p(x | z) as a function of the decoder's logits. A module, since its deviation may be learned.
+
+    Attributes:
+        images_only: whether it takes each number for a pixel in [-1, 1].
+    """
+
+    images_only: ClassVar[bool] = False
+
+    def target(self, samples: Tensor, random: Stream) -> Tensor:
+        """What stands for samples ``(N, *shape)``: the encoder sees it, and the decoder is to give it back.
+
+        On the scale of the samples: images in [-1, 1].
+        """
+        return samples
+
+    @abstractmethod
+    def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
+        """``log p(target | logits)`` of each sample, ``(N,)``, summed over its dimensions.
+
+        Args:
+            target: ``(N, *shape)``, as :meth:`target` gives it.
+            logits: ``(N, *shape)``, the decoder's; ``logits.bounded`` makes samples of them.
+        """
+
+    def forward(self, target: Tensor, logits: Tensor) -> Tensor:
+        """:meth:`log_prob`."""
+        return self.log_prob(target, logits)
+
+
+class Bernoulli(Likelihood):
+    """Each pixel is white with a probability of its own; images are taken to [0, 1].
+
+    Of pixels that are not binarised this is a cross-entropy and no density: it does not integrate to 1, and its bounds
+    on the likelihood are none (Loaiza-Ganem & Cunningham 2019).
+    """
+
+    images_only: ClassVar[bool] = True
+
+    def __init__(self, binarise: Binarise = Binarise.stochastic) -> None:
+        """``binarise``: how pixels become 0 or 1."""
+        super().__init__()
+        self._binarise = binarise
+
+    def target(self, samples: Tensor, random: Stream) -> Tensor:
+        """Images of -1 and 1, unless pixels stay as they are."""
+        if self._binarise is Binarise.none:
+            return samples
+        lowest = 2 * random.uniform(*samples.shape) - 1 if self._binarise is Binarise.stochastic else 0.0
+        return torch.where(samples > lowest, 1.0, -1.0)
+
+    def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
+        """``sum y log p + (1 - y) log(1 - p)`` with ``p = sigmoid(logits)``, ``y = (target + 1) / 2``."""
+        white = (target + 1) / 2
+        losses = functional.binary_cross_entropy_with_logits(logits, white, reduction="none")
+        return -losses.flatten(1).sum(1)
+
+
+class _Scaled(Likelihood):
+    """A density around the decoder's sample, of one width in all dimensions.
+
+    The width's logarithm is a parameter or a buffer, so that it goes into a checkpoint in either case.
+    """
+
+    log_width: Tensor
+
+    def __init__(self, name: str, width: float, learned: bool) -> None:
+        super().__init__()
+        require(0 < width < math.inf, name, width, "a number > 0")
+        start = torch.tensor(math.log(width))
+        if learned:
+            self.log_width = nn.Parameter(start)
+        else:
+            self.register_buffer("log_width", start)
+
+
+class Gaussian(_Scaled):
+    """N(x; decoded sample, sigma^2 I)."""
+
+    def __init__(self, sigma: float = 0.1, learned: bool = False) -> None:
+        """Settings.
+
+        Args:
+            sigma: deviation of each dimension, on the scale of [-1, 1]; where it starts, if it is learned.
+            learned: whether it is learned, one number for all dimensions.
+        """
+        super().__init__("sigma", sigma, learned)
+
+    def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
+        """``-1/2 sum ((x - mean) / sigma)^2 + log(2 pi sigma^2)``."""
+        distance = (target - bounded(logits)) * (-self.log_width).exp()
+        constant = self.log_width + 0.5 * math.log(2 * math.pi)
+        return -(0.5 * distance.square() + constant).flatten(1).sum(1)
+
+
+class Laplace(_Scaled):
+    """Laplace(x; decoded sample, scale): the distance that it minimises is L1."""
+
+    def __init__(self, scale: float = 0.1, learned: bool = False) -> None:
+        """Settings.
+
+        Args:
+            scale: mean distance in each dimension, on the scale of [-1, 1]; where it starts, if it is learned.
+            learned: whether it is learned, one number for all dimensions.
+        """
+        super().__init__("scale", scale, learned)
+
+    def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
+        """``-sum |x - mean| / scale + log(2 scale)``."""
+        distance = (target - bounded(logits)).abs() * (-self.log_width).exp()
+        return -(distance + self.log_width + math.log(2)).flatten(1).sum(1)
