@@ -138,6 +138,7 @@ def plan(config: DictConfig) -> Plan:
         found += nodes.problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
+    fitting.refuse_other_networks(typed, family, taken["architecture"])
     built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
     fitting.refuse_other_data(typed, family, dataset)

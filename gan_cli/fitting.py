@@ -8,7 +8,10 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from gan_cli.config import Config, LossSection
+from omegaconf import OmegaConf
+
+from gan_cli import nodes
+from gan_cli.config import Config, LossSection, conf_dir
 from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family
@@ -58,6 +61,17 @@ def _unused_loss(loss: LossSection, family: type[Family]) -> str:
     usual = LossSection()
     key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(usual, item.name))
     return f"loss.{key}: expected {_yaml(getattr(usual, key))} {reason}"
+
+
+def refuse_other_networks(config: Config, family: type[Family], kind: Any) -> None:
+    """Raise ``ConfigError`` for an architecture that does not build what this family trains."""
+    target = nodes.resolve(config.architecture["_target_"], "architecture")
+    if nodes.could_be(target, kind):
+        return
+    files = sorted((conf_dir() / "architecture").glob("*.yaml"))
+    targets = {file.stem: str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
+    fitting = [name for name, each in targets.items() if nodes.could_be(nodes.resolve(each, "architecture"), kind)]
+    raise ConfigError(f"architecture: expected one for {named(family)} ({', '.join(fitting)}), got {named(target)}")
 
 
 def refuse_other_data(config: Config, family: type[Family], dataset: Dataset) -> None:

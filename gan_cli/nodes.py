@@ -114,7 +114,7 @@ def parameters(target: type) -> dict[str, inspect.Parameter]:
 
 def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: Any) -> Any:
     target = resolve(node["_target_"], path)
-    if not any(_could_be(target, choice) for choice in _choices(kind) if _is_interface(choice)):
+    if not any(could_be(target, choice) for choice in _choices(kind) if _is_interface(choice)):
         raise ConfigError(f"{path}._target_: expected {_name(kind)}, got {node['_target_']!r}")
     signature = parameters(target)
     arguments: dict[str, Any] = {
@@ -135,7 +135,7 @@ def _build(node: Mapping[str, Any], path: str, given: Mapping[str, Any], kind: A
     return built
 
 
-def _could_be(target: type, kind: Any) -> bool:
+def could_be(target: type, kind: Any) -> bool:
     """Whether objects of a class may be of a kind. Asked before one is built: building may cost, or do, anything."""
     if not getattr(kind, "_is_protocol", False):
         return issubclass(target, kind)

@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gan_cli.config import Config
-from gan_cli.directions import direction
+from gan_cli.directions import REPORTED, direction
 from gan_cli.errors import ConfigError, nearest
 from gan_cli.evaluation.figures import MEANINGS
 
 HELD_OUT = "_held_out"
 WORDS = {-1: "minimize", 1: "maximize"}
-EXAMPLES = ("divergence/jsd", *(f"metrics/{name}" for name in MEANINGS))
+EXAMPLES = ("divergence/jsd", *REPORTED, *(f"metrics/{name}" for name in MEANINGS))
 
 
 def sought(tag: str | None) -> str:
@@ -27,7 +27,8 @@ def sought(tag: str | None) -> str:
     if tag is None:
         raise ConfigError(f"objective: expected a figure to improve, got null: objective=metrics/frechet. {_known()}")
     group = tag.partition("/")[0]
-    if group not in ("metrics", "divergence") or direction(tag) not in WORDS:
+    known = tag in REPORTED or group in ("metrics", "divergence")
+    if not known or direction(tag) not in WORDS:
         hint = nearest(tag, _with_direction())
         raise ConfigError(
             f"objective: expected a figure of which less or more is better, got {tag!r}.{hint} {_known()}"

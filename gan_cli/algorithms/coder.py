@@ -27,8 +27,10 @@ from gan_cli.algorithms.coding import (
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.waiting import DataWait
 from gan_cli.architecture_protocols import Coding
-from gan_cli.data_protocols import Sampler, Specimens
+from gan_cli.config import Config, LossSection
+from gan_cli.data_protocols import Density, Images, Sampler, Specimens
 from gan_cli.device import EachRandomState
+from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
 from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.likelihoods import Likelihood
@@ -73,6 +75,9 @@ class Coder(ABC):
 
     name: ClassVar[str]
     heads: ClassVar[int]
+    compared_by: ClassVar[tuple[str, ...]]
+    learns: ClassVar = (Images, Density)
+    heeds: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
 
     def __init__(
         self,
@@ -125,6 +130,19 @@ class Coder(ABC):
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
         """Encoder and decoder without memory; raises ``ConfigError`` if they do not fit."""
         return outlined(cls.name, architecture, sizes, cls.heads)
+
+    @classmethod
+    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+        """Both networks learn at one rate: raises ``ConfigError`` where one of them is given its own."""
+        rates = config.optimizer
+        for key in ("lr_g", "lr_d"):
+            if rates.get(key) not in (None, rates.get("lr")):
+                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
+
+    @classmethod
+    def reports(cls, loss: LossSection) -> frozenset[str]:
+        """What is said of held-out samples and of those that are trained on."""
+        return frozenset(cls.compared_by) - {"vae/kl", "vae/active_units"}
 
     @abstractmethod
     def _look(self, target: Tensor, epsilon: Stream) -> Look:
