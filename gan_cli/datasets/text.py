@@ -73,7 +73,9 @@ class Text:
         expanded("path", self.path or "")
         require(2 <= self.max_length <= 1024, "max_length", self.max_length, "an integer from 2 to 1024")
         require(self.min_count >= 1, "min_count", self.min_count, "an integer >= 1")
-        require(self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null")
+        require(
+            self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
+        )
         require(_known(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030")
 
     @property
@@ -118,7 +120,9 @@ class Text:
         rare = len(ordered) - len(frequent)
         if rare:
             share = 1 - sum(counts[word] for word in frequent) / counts.total()
-            logger.info("%s: %d rare words of %d are %s, %.1f%% of the text", path, rare, len(ordered), UNKNOWN, 100 * share)
+            logger.info(
+                "%s: %d rare words of %d are %s, %.1f%% of the text", path, rare, len(ordered), UNKNOWN, 100 * share
+            )
         return (NOTHING, *([UNKNOWN] if rare or replaced else []), *frequent)
 
 
@@ -192,7 +196,11 @@ def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longe
     logger.info("%s: %d sentences, %d blank lines left out", path, len(sentences), blank)
     if cut:
         logger.warning(
-            "%s: %d of %d lines are longer than dataset.max_length=%d tokens and were cut", path, cut, len(sentences), longest
+            "%s: %d of %d lines are longer than dataset.max_length=%d tokens and were cut",
+            path,
+            cut,
+            len(sentences),
+            longest,
         )
 
 
