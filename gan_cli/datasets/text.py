@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 END = 0
 NOTHING = ""
 UNKNOWN = "<unk>"
+# NUL, and halves of characters, which some encodings let through: no text has them.
+ALIEN = re.compile("[\0\ud800-\udfff]")
 
 
 class Tokens(Enum):
@@ -50,8 +53,7 @@ class Text:
 
     Args:
         path: the file.
-        tokens: what sentences are divided into; words stay as they are, in upper or lower case. Characters are Unicode's
-            code points.
+        tokens: what sentences are divided into: words as they stand, in upper or lower case, or Unicode's code points.
         max_length: tokens of a sequence. Behind a shorter sentence comes its end; one of just this length has no end,
             and of a longer one this much is kept.
         min_count: words that are seen less often become one, ``<unk>``.
@@ -96,8 +98,8 @@ class Text:
         """Sentences in the order of their lines.
 
         Raises:
-            DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or no
-                word is frequent enough.
+            DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or
+                no word is frequent enough.
         """
         path = expanded("path", self.path or "").absolute()
         lines = _lines(path, self.encoding)
@@ -127,9 +129,9 @@ class Text:
 
 
 def _known(encoding: str) -> bool:
-    """Whether Python has such an encoding of text."""
+    """Whether Python has such an encoding, of text, that can pass over what is not of it: to tell where that is."""
     try:
-        "a".encode(encoding)
+        b"a".decode(encoding, "ignore")
     except (LookupError, ValueError):
         return False
     return True
@@ -143,12 +145,13 @@ def _lines(path: Path, encoding: str) -> list[str]:
     except UnicodeError as error:
         line, character = _place(content[: getattr(error, "start", 0)].decode(encoding, "ignore"))
         raise DataError(
-            f"{path}: line {line}, character {character}: these bytes are not {encoding}; dataset.encoding names another"
+            f"{path}: line {line}, character {character}: bytes that are not {encoding}; dataset.encoding names another"
         ) from error
     text = text.removeprefix("\ufeff")
-    if "\0" in text:
-        line, character = _place(text[: text.index("\0")])
-        raise DataError(f"{path}: line {line}, character {character}: a NUL character; expected a file of text")
+    alien = ALIEN.search(text)
+    if alien:
+        line, character = _place(text[: alien.start()])
+        raise DataError(f"{path}: line {line}, character {character}: U+{ord(alien[0]):04X}; expected a file of text")
     lines = _unix(text).split("\n")
     return lines if lines[-1] else lines[:-1]
 

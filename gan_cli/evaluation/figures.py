@@ -58,9 +58,7 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         **{f"self_bleu_{n}": Meaning("as floor", f"n-grams up to {n} that the sentences share") for n in BLEU_ORDERS},
         **{f"distinct_{n}": Meaning("as floor", f"different {n}-grams over all of them") for n in DISTINCT_ORDERS},
         "backward_perplexity": Meaning("lower", "of held-out sentences, by a model of generated ones"),
-        "forward_perplexity": Meaning(
-            "as floor", "of generated sentences, by a model of real ones; repetition lowers it"
-        ),
+        "forward_perplexity": Meaning("as floor", "of generated sentences, by a model of real ones"),
         "verbatim": Meaning("as floor", "share of sentences that stand in the training data word for word"),
         "repeated": Meaning("as floor", "share of sentences that were generated before"),
         "nll_oracle": Meaning("lower", "in nats a token, by the data's own law; below the floor: modes are missing"),

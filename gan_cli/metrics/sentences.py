@@ -19,7 +19,8 @@ def check_tokens(tokens: IntArray, name: str) -> None:
 def lengths(tokens: IntArray, end: int | None) -> IntArray:
     """``(N,)``, how many tokens come before the first ``end`` of each of ``(N, T)``; T where there is none."""
     ended = np.pad(tokens == (-1 if end is None else end), ((0, 0), (0, 1)), constant_values=True)
-    return ended.argmax(axis=1)
+    found: IntArray = ended.argmax(axis=1)
+    return found
 
 
 def within(length: IntArray, width: int) -> BoolArray:
