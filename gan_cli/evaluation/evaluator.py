@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from gan_cli.storage import Store
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
 Draw = Callable[[int], FloatArray]
+# What samples are once they are compared.
+Compared = TypeVar("Compared")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Generic[Compared]):
     """What was measured.
 
     Attributes:
@@ -45,7 +47,7 @@ class Evaluation:
 
     figures: Mapping[str, float]
     provenance: Mapping[str, Any]
-    samples: Samples
+    samples: Compared
 
 
 class Evaluator:
@@ -70,7 +72,7 @@ class Evaluator:
         self._store = store
         self._references = [reference(data, judge.backbone, count, store) for judge in judges]
 
-    def __call__(self, draw: Draw) -> Evaluation:
+    def __call__(self, draw: Draw) -> Evaluation[Samples]:
         """Draw samples and measure them.
 
         Raises:
@@ -142,13 +144,18 @@ class Evaluator:
                 }
                 for judge, known in zip(self.judges, self._references, strict=True)
             },
-            "versions": {
-                "gan_cli": __version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
+            "versions": versions(),
         }
+
+
+def versions() -> dict[str, str]:
+    """Of what figures are computed with."""
+    return {
+        "gan_cli": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def _limits(measures: Sequence[Measure], known: Reference, generated: int) -> dict[str, Any]:

@@ -23,6 +23,11 @@ class Meaning:
     what: str
 
 
+# Longest n-grams of BLEU, and lengths of those that distinct-n counts.
+BLEU_ORDERS = (2, 3, 4, 5)
+DISTINCT_ORDERS = (1, 2, 3)
+
+
 # By the part of a figure's name before the slash, which the backbone follows.
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
@@ -46,6 +51,18 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "copied": Meaning(
             "as floor", "share of samples nearer to training data than 99% of held-out ones; 0.01 if fresh"
         ),
+        **{
+            f"bleu_{n}": Meaning("higher", f"n-grams up to {n} that are found in held-out sentences")
+            for n in BLEU_ORDERS
+        },
+        **{f"self_bleu_{n}": Meaning("as floor", f"n-grams up to {n} that the sentences share") for n in BLEU_ORDERS},
+        **{f"distinct_{n}": Meaning("as floor", f"different {n}-grams over all of them") for n in DISTINCT_ORDERS},
+        "backward_perplexity": Meaning("lower", "of held-out sentences, by a model of generated ones"),
+        "forward_perplexity": Meaning("as floor", "of generated sentences, by a model of real ones"),
+        "verbatim": Meaning("as floor", "share of sentences that stand in the training data word for word"),
+        "repeated": Meaning("as floor", "share of sentences that were generated before"),
+        "nll_oracle": Meaning("lower", "in nats a token, by the data's own law; below the floor: modes are missing"),
+        "nll_test": Meaning("lower", "of held-out sequences, in nats a token, by the model itself"),
     }
 )
 

@@ -49,8 +49,8 @@ def _origin(evaluated: Mapping[str, Any]) -> list[str]:
             "real",
             {
                 "dataset": data["name"],
-                "moments of": counts["real_moments"],
-                "neighbours among": counts["real_neighbours"],
+                "moments of": counts.get("real_moments"),
+                "neighbours among": counts.get("real_neighbours"),
                 "training": counts["training"],
                 "held out": f"{counts['held_out']} ({data['held_out']})",
                 "fingerprint": data["fingerprint"],
@@ -58,7 +58,8 @@ def _origin(evaluated: Mapping[str, Any]) -> list[str]:
         ),
         _line("floor", {"the same figures of real samples": f"{counts['floor']} ({data['floor']})"}),
     ]
-    for name, facts in evaluated["backbones"].items():
+    # What images and points are compared by, and what sentences are measured with.
+    for name, facts in {**evaluated.get("backbones", {}), **evaluated.get("measures", {})}.items():
         lines.append(_line(name, facts))
     lines.append(_line("versions", evaluated["versions"]))
     return lines

@@ -32,6 +32,7 @@ from gan_cli.datasets.decoding import Target as Size
 from gan_cli.datasets.decoding import decode
 from gan_cli.datasets.idx import read_idx
 from gan_cli.datasets.image_cache import cache_key, open_cache
+from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subject
 from gan_cli.rundir import RunDirectory
 from tests.fuzz import strategies
@@ -201,6 +202,18 @@ def _store(content: bytes) -> None:
         storage.unpacked(content)
 
 
+TEXT = "a red bus\r\nein schöner Tag\n\n你好 世界\n".encode()
+ENCODINGS = ("utf-8", "utf-16", "gb18030", "latin-1", "utf-7", "unicode_escape", "punycode")
+
+
+def _text(drawn: tuple[bytes, str, Tokens]) -> None:
+    content, encoding, tokens = drawn
+    loaded = Text(str(_file(content)), tokens, 4, min_count=1, encoding=encoding).load()
+    assert 0 <= loaded.tokens.min() <= loaded.tokens.max() < len(loaded.words)
+    assert all(loaded.written(loaded.tokens))
+    "".join(loaded.words).encode()
+
+
 def _command(main: Callable[[], Any], arguments: list[str]) -> None:
     before, sys.argv = sys.argv, ["command", *arguments]
     try:
@@ -259,6 +272,10 @@ TARGETS: dict[str, Fuzzed] = {
     "image cache": Fuzzed(
         st.tuples(_any_of([META]) | strategies.VALUES.map(lambda value: strategies.json_text(value).encode()),
                   _any_of([_npy(np.zeros((2, 1, 4, 4), np.uint8))]), _any_of([_npy(np.zeros(2, np.int64))])), _cache
+    ),
+    "text": Fuzzed(
+        st.tuples(_any_of([TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), b"a b\0c\n" * 2, b"\r" * 9, b"a" * 99_999]),
+                  st.sampled_from(ENCODINGS), st.sampled_from(Tokens)), _text
     ),
     "store": Fuzzed(_any_of([storage.packed({"a": np.zeros(3)})]), _store),
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),

@@ -1,0 +1,217 @@
+"""A user's own text: one sentence a line, as tokens of a vocabulary that the text itself gives."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from gan_cli.data_protocols import Sequences
+from gan_cli.datasets.base import existing, expanded
+from gan_cli.errors import DataError, nearest, require
+from gan_cli.protocols import FloatArray, IntArray
+
+logger = logging.getLogger(__name__)
+
+# The token that starts and ends a sentence and fills up what is behind it; written as nothing, which no word is.
+END = 0
+NOTHING = ""
+UNKNOWN = "<unk>"
+# NUL, and halves of characters, which some encodings let through: no text has them.
+ALIEN = re.compile("[\0\ud800-\udfff]")
+
+
+class Tokens(Enum):
+    """What a sentence is divided into."""
+
+    words = "words"
+    characters = "characters"
+
+    @property
+    def between(self) -> str:
+        """What stands between two of them."""
+        return " " if self is Tokens.words else ""
+
+    def of(self, line: str) -> list[str]:
+        """Those of a line; white space parts words, and any stretch of it is one blank among characters."""
+        words = line.split()
+        return words if self is Tokens.words else list(" ".join(words))
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of text with a sentence on each line; blank lines are left out.
+
+    The vocabulary is ordered by frequency, then alphabetically, and taken from the whole file. Token 0 ends a sentence.
+
+    Args:
+        path: the file.
+        tokens: what sentences are divided into: words as they stand, in upper or lower case, or Unicode's code points.
+        max_length: tokens of a sequence. Behind a shorter sentence comes its end; one of just this length has no end,
+            and of a longer one this much is kept.
+        min_count: words that are seen less often become one, ``<unk>``.
+        most_words: as do those beyond so many of the most frequent ones; None: no limit.
+        encoding: of the file, as Python calls it. A byte order mark is left out.
+    """
+
+    licence: ClassVar[str] = "Your own text: whatever terms you hold it under."
+
+    path: str | None
+    tokens: Tokens = Tokens.words
+    max_length: int = 32
+    min_count: int = 2
+    most_words: int | None = None
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        require(bool(self.path), "path", self.path, "a file with a sentence on each line (dataset.path=FILE)")
+        expanded("path", self.path or "")
+        require(2 <= self.max_length <= 1024, "max_length", self.max_length, "an integer from 2 to 1024")
+        require(self.min_count >= 1, "min_count", self.min_count, "an integer >= 1")
+        require(
+            self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
+        )
+        require(_known(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(max_length,)``."""
+        return (self.max_length,)
+
+    @property
+    def classes(self) -> int:
+        """0: sentences come without labels."""
+        return 0
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Tokens ``(N, max_length)``, as they are."""
+        return samples
+
+    def load(self) -> Sequences:
+        """Sentences in the order of their lines.
+
+        Raises:
+            DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or
+                no word is frequent enough.
+        """
+        path = expanded("path", self.path or "").absolute()
+        lines = _lines(path, self.encoding)
+        sentences = [tokens for tokens in map(self.tokens.of, lines) if tokens]
+        _check_count(path, len(sentences))
+        _log_lines(path, sentences, len(lines) - len(sentences), self.max_length)
+        words = self._vocabulary(path, sentences)
+        tokens = _numbered([sentence[: self.max_length] for sentence in sentences], words, self.max_length)
+        return Sequences(tokens, words, END, self.tokens.between)
+
+    def _vocabulary(self, path: Path, sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
+        """The end, ``<unk>`` where there are words that it stands for, and the frequent words."""
+        counts = Counter(word for sentence in sentences for word in sentence)
+        # A text may come with its own rare words replaced.
+        replaced = counts.pop(UNKNOWN, 0)
+        ordered = sorted(counts, key=lambda word: (-counts[word], word))
+        frequent = [word for word in ordered[: self.most_words] if counts[word] >= self.min_count]
+        if not frequent:
+            raise DataError(f"{path}: no word is seen {self.min_count} times; lower dataset.min_count")
+        rare = len(ordered) - len(frequent)
+        if rare:
+            share = 1 - sum(counts[word] for word in frequent) / counts.total()
+            logger.info(
+                "%s: %d rare words of %d are %s, %.1f%% of the text", path, rare, len(ordered), UNKNOWN, 100 * share
+            )
+        return (NOTHING, *([UNKNOWN] if rare or replaced else []), *frequent)
+
+
+def _known(encoding: str) -> bool:
+    """Whether Python has such an encoding, of text, that can pass over what is not of it: to tell where that is."""
+    try:
+        b"a".decode(encoding, "ignore")
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    """The lines of a file, blank ones with them; what ends a line belongs to none."""
+    content = _content(path)
+    try:
+        text = content.decode(encoding)
+    except UnicodeError as error:
+        line, character = _place(content[: getattr(error, "start", 0)].decode(encoding, "ignore"))
+        raise DataError(
+            f"{path}: line {line}, character {character}: bytes that are not {encoding}; dataset.encoding names another"
+        ) from error
+    text = text.removeprefix("\ufeff")
+    alien = ALIEN.search(text)
+    if alien:
+        line, character = _place(text[: alien.start()])
+        raise DataError(f"{path}: line {line}, character {character}: U+{ord(alien[0]):04X}; expected a file of text")
+    lines = _unix(text).split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _unix(text: str) -> str:
+    """Text whose lines end as Unix ends them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Number of the line and of the character in it, from 1 on, of what follows a text."""
+    text = _unix(before.removeprefix("\ufeff"))
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of an ordinary file.
+
+    Raises:
+        DataError: there is none; suggests the name that is most like it.
+    """
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        if path.is_dir():
+            raise DataError(f"{path}: a folder; expected a file")
+        if path.exists():
+            raise DataError(f"{path}: no ordinary file")
+        siblings = [sibling.name for sibling in existing(path.parent).iterdir() if sibling.is_file()]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    raise DataError(f"{path}: there is no such file.{nearest(path.name, siblings)}")
+
+
+def _check_count(path: Path, count: int) -> None:
+    if count == 0:
+        raise DataError(f"{path}: holds no sentence; expected one on each line")
+    if count == 1:
+        raise DataError(f"{path}: holds one sentence only; expected one on each line, and two or more")
+
+
+def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longest: int) -> None:
+    """Say what was left out."""
+    cut = sum(len(sentence) > longest for sentence in sentences)
+    logger.info("%s: %d sentences, %d blank lines left out", path, len(sentences), blank)
+    if cut:
+        logger.warning(
+            "%s: %d of %d lines are longer than dataset.max_length=%d tokens and were cut",
+            path,
+            cut,
+            len(sentences),
+            longest,
+        )
+
+
+def _numbered(sentences: Sequence[Sequence[str]], words: Sequence[str], length: int) -> IntArray:
+    """``(N, length)``: the number of each word, those of no number as ``<unk>``, and the end behind the last."""
+    numbers = {word: number for number, word in enumerate(words)}
+    unknown = numbers.get(UNKNOWN, END)
+    tokens = np.full((len(sentences), length), END, np.int64)
+    for row, sentence in zip(tokens, sentences, strict=True):
+        row[: len(sentence)] = [numbers.get(word, unknown) for word in sentence]
+    return tokens

@@ -1,0 +1,203 @@
+"""Generated sequences in, figures with their provenance out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from gan_cli.data_protocols import Dataset, Known, Oracle, Sequences
+from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.errors import ConfigError
+from gan_cli.evaluation.evaluator import Evaluation, versions
+from gan_cli.evaluation.figures import DISTINCT_ORDERS, FEWEST
+from gan_cli.evaluation.real import ORDER_SEED
+from gan_cli.evaluation.real_sequences import RealSequences, real_sequences
+from gan_cli.metrics.bleu import bleu, self_bleu
+from gan_cli.metrics.distinct import copied, distinct, repeated
+from gan_cli.metrics.language_model import DISCOUNT, ORDER, LanguageModel
+from gan_cli.protocols import IntArray
+
+# Generated tokens (N, T), as many sequences as are asked for.
+DrawTokens: TypeAlias = Callable[[int], IntArray]
+# Tokens (N, T) on the device -> their negative log-likelihood in nats a token, (N,).
+Likelihood: TypeAlias = Callable[[Tensor], Tensor]
+
+# Sequences whose likelihood is taken at a time: logits of a large vocabulary take memory.
+AT_A_TIME = 200
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is looked at.
+
+    Attributes:
+        count: sequences that are generated, 10 or more.
+        hypotheses: of them, those whose BLEU and self-BLEU are taken.
+        references: held-out sequences that these are compared with.
+    """
+
+    count: int = 2000
+    hypotheses: int = 500
+    references: int = 1000
+
+
+THOROUGH = Extent()
+QUICK = Extent(count=500, hypotheses=200, references=500)
+
+
+class SequenceEvaluator:
+    """Compares generated sequences with real ones, again and again; the model of the real ones is fitted once."""
+
+    def __init__(
+        self,
+        data: RealSequences,
+        extent: Extent,
+        seed: int,
+        known: Known | None = None,
+        device: torch.device = CPU,
+    ) -> None:
+        """Fit the language model of the real sequences.
+
+        Args:
+            data: real sequences in their roles.
+            extent: how much is looked at.
+            seed: of what is generated, for the provenance.
+            known: the dataset, where the distribution of its sequences is known.
+            device: where likelihoods are computed.
+        """
+        if extent.count < FEWEST:
+            raise ConfigError(f"expected at least {FEWEST} samples to evaluate, got {extent.count}")
+        self.data = data
+        self.extent = extent
+        self.count = extent.count
+        self.seed = seed
+        self._device = device
+        self._entropy: float | None = None if known is None else known.entropy
+        self._oracle: Oracle | None = None if known is None else known.oracle(device)
+        self._model = LanguageModel(data.others, data.vocabulary, data.end)
+        self._references = data.held_out[: extent.references]
+
+    def __call__(self, draw: DrawTokens, likelihood: Likelihood | None = None) -> Evaluation[IntArray]:
+        """Draw sequences and measure them.
+
+        Args:
+            draw: where they come from.
+            likelihood: of sequences as the model sees it, where it can tell: then held-out ones are scored by it.
+
+        Raises:
+            ConfigError: they are not of the data's length or vocabulary.
+        """
+        tokens = self._checked(draw(self.count))
+        figures = self._figures(tokens, self.data.training)
+        if likelihood is not None:
+            figures["nll_test"] = self._nll(likelihood, self.data.held_out)
+        return Evaluation(figures, self.provenance(len(tokens)), tokens)
+
+    def floor(self) -> dict[str, float]:
+        """The same figures for real sequences in the place of generated ones; the entropy in that of ``nll_test``."""
+        entropy = {} if self._entropy is None else {"nll_test": self._entropy}
+        return {**self._figures(self.data.spare, self.data.others), **entropy}
+
+    def provenance(self, generated: int) -> dict[str, Any]:
+        """What figures of so many generated sequences depend on, but for the generator."""
+        data, hypotheses = self.data, min(generated, self.extent.hypotheses)
+        return {
+            "data": {
+                "fingerprint": data.fingerprint,
+                "held_out": data.held_out_origin,
+                "floor": "training sentences apart from those compared with",
+                "vocabulary": data.vocabulary,
+            },
+            "samples": {
+                "generated": generated,
+                "training": len(data.training),
+                "held_out": len(data.held_out),
+                "floor": len(data.spare),
+            },
+            "seed": self.seed,
+            "measures": {
+                "bleu": {
+                    "hypotheses": hypotheses,
+                    "references": len(self._references),
+                    "references_seed": ORDER_SEED,
+                    "smoothing": "method1",
+                },
+                "self_bleu": {"hypotheses": hypotheses, "references": hypotheses - 1, "smoothing": "method1"},
+                "perplexity": {
+                    "model": "interpolated Kneser-Ney",
+                    "order": ORDER,
+                    "discount": DISCOUNT,
+                    "forward_fitted_to": data.compared,
+                    "backward_fitted_to": generated,
+                },
+            },
+            "versions": {**versions(), "nltk": version("nltk")},
+        }
+
+    def _figures(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
+        """Figures of sequences that were learned from the training ones, or that stand in for such."""
+        data, few = self.data, tokens[: self.extent.hypotheses]
+        oracle = {} if self._oracle is None else {"nll_oracle": self._nll(self._oracle.nll, tokens)}
+        model = LanguageModel(tokens, data.vocabulary, data.end)
+        return {
+            **oracle,
+            **{f"bleu_{n}": score for n, score in bleu(few, self._references, data.end).items()},
+            **{f"self_bleu_{n}": score for n, score in self_bleu(few, data.end).items()},
+            **{f"distinct_{n}": distinct(tokens, n, data.end) for n in DISTINCT_ORDERS},
+            "backward_perplexity": model.perplexity(data.held_out),
+            "forward_perplexity": self._model.perplexity(tokens),
+            "verbatim": copied(tokens, training, data.end),
+            "repeated": repeated(tokens, data.end),
+        }
+
+    def _nll(self, likelihood: Likelihood, tokens: IntArray) -> float:
+        """Mean over sequences, in nats a token."""
+        with torch.no_grad():
+            parts = [
+                likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), AT_A_TIME)
+            ]
+        return float(torch.cat(parts).double().mean())
+
+    def _checked(self, tokens: IntArray) -> IntArray:
+        length, vocabulary = self.data.training.shape[1], self.data.vocabulary
+        if tokens.shape[1:] != (length,) or tokens.dtype.kind not in "iu":
+            raise ConfigError(f"expected tokens of shape (N, {length}), got {tokens.dtype} of shape {tokens.shape}")
+        if not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
+            raise ConfigError(f"expected tokens from 0 to {vocabulary - 1}, got {tokens.min()} to {tokens.max()}")
+        return tokens
+
+
+def sequence_evaluator(
+    dataset: Dataset,
+    source: Sequences,
+    share: float,
+    seed: int = 0,
+    extent: Extent = THOROUGH,
+    count: int | None = None,
+    device: torch.device = CPU,
+) -> SequenceEvaluator:
+    """An evaluator of what is generated after a dataset.
+
+    Args:
+        dataset: what was learned.
+        source: its data, as loaded.
+        share: of the data that was not trained on.
+        seed: of what is generated.
+        extent: how much is looked at; ``QUICK`` while a run trains.
+        count: sequences that are generated; None: those of ``extent``, and no more than half of what was trained on, so
+            that as many real ones are left to take the floor of.
+        device: where likelihoods are computed.
+
+    Raises:
+        ConfigError: there are too few sequences.
+    """
+    half = len(chosen(split_sequences(source, share).train)) // 2
+    wanted = max(FEWEST, min(extent.count, half)) if count is None else count
+    data, known = real_sequences(source, wanted, share), dataset if isinstance(dataset, Known) else None
+    return SequenceEvaluator(data, replace(extent, count=wanted), seed, known, device)

@@ -1,0 +1,63 @@
+"""How different sentences are from each other, and whether they stand in the training data word for word."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_cli.errors import require
+from gan_cli.metrics.sentences import check_tokens, lengths, numbered_ngrams, settled, within
+from gan_cli.protocols import IntArray
+
+
+def distinct(tokens: IntArray, n: int, end: int | None = None) -> float:
+    """Distinct-n: different n-grams over all n-grams of the sentences (Li et al. 2016, section 5.3).
+
+    It falls as sentences become more, so that only figures of equally many compare. Li et al. divide by the number of
+    tokens, which for n > 1 keeps sentences that never repeat anything below 1.
+
+    Args:
+        tokens: ``(N, T)``.
+        n: 1 or more.
+        end: what ends a sentence and is no part of it; None: all have length T.
+
+    Returns:
+        A share in (0, 1]; 0 where no sentence has n tokens.
+
+    Raises:
+        InvalidValueError: no such tokens, n < 1, or n-grams that 63 bits cannot hold.
+    """
+    check_tokens(tokens, "tokens")
+    require(n >= 1, "n", n, "an integer >= 1")
+    if tokens.shape[1] < n:
+        return 0.0
+    whole = within(lengths(tokens, end) - n + 1, tokens.shape[1] - n + 1)
+    ngrams = numbered_ngrams(tokens, n, int(tokens.max()) + 1)[whole]
+    return len(np.unique(ngrams)) / len(ngrams) if len(ngrams) else 0.0
+
+
+def repeated(tokens: IntArray, end: int | None = None) -> float:
+    """The share of sentences ``(N, T)`` that an earlier one is equal to: in [0, 1), 0 if all are different.
+
+    Raises:
+        InvalidValueError: no such tokens.
+    """
+    check_tokens(tokens, "tokens")
+    return 1 - len(set(_bytes(tokens, end))) / len(tokens)
+
+
+def copied(tokens: IntArray, training: IntArray, end: int | None = None) -> float:
+    """The share of sentences ``(N, T)`` that stand in the training data ``(M, T)`` word for word; in [0, 1].
+
+    Raises:
+        InvalidValueError: no such tokens, or different T.
+    """
+    check_tokens(tokens, "tokens")
+    check_tokens(training, "training")
+    require(training.shape[1] == tokens.shape[1], "training", training.shape, f"sentences of {tokens.shape[1]} tokens")
+    known = set(_bytes(training, end))
+    return sum(row in known for row in _bytes(tokens, end)) / len(tokens)
+
+
+def _bytes(tokens: IntArray, end: int | None) -> list[bytes]:
+    """Sentences as something to look up."""
+    return [row.tobytes() for row in settled(tokens, end).astype(np.int64, copy=False)]
