@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gan_cli import nodes
-from gan_cli.config import Config, LossSection, conf_dir
+from gan_cli.config import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family
@@ -86,6 +86,11 @@ def refuse_other_data(config: Config, family: type[Family], dataset: Dataset) ->
         )
     if config.conditional and dataset.classes == 0:
         raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
+    if config.evaluation.backbone is not BackboneKind.auto and kinds == (Sequences,):
+        raise ConfigError(
+            f"evaluation.backbone: expected auto for sequences, which no backbone describes, got"
+            f" {config.evaluation.backbone.name}"
+        )
     if config.augment is not None and Images not in kinds:
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 

@@ -20,7 +20,7 @@ from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
 from gan_cli.datasets.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
-from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.output import WriteErrors
 from gan_cli.progress import Console, Overheard
@@ -103,7 +103,7 @@ def _train(
     replicas: Replicas,
     members: Sequence[Member],
     saver: BackgroundWriter,
-    evaluator: Evaluator | None,
+    evaluator: Evaluating | None,
     interrupted: Interrupts,
 ) -> int:
     cadence = members[0].run.plan.config.train
@@ -161,7 +161,7 @@ def _sound(member: Member, step: int, state: dict[str, Any]) -> bool:
 class _FleetSinks:
     """The sinks of all runs, and one progress for all of them: mean figures."""
 
-    def __init__(self, members: Sequence[Member], evaluator: Evaluator | None, console: Console) -> None:
+    def __init__(self, members: Sequence[Member], evaluator: Evaluating | None, console: Console) -> None:
         self._members = members
         self._evaluator = evaluator
         self._console = console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
-from gan_cli.data_protocols import Source
+from gan_cli.data_protocols import Sequences, Source
 from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
-from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.evaluator import Evaluating
+from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.objective import require_among
 from gan_cli.output import WriteErrors
@@ -134,14 +135,20 @@ class Run:
     errors: WriteErrors
     saver: BackgroundWriter
     data: Identity | None
-    evaluator: Evaluator | None = None
+    evaluator: Evaluating | None = None
     group: Group = field(default_factory=Alone)
 
     def evaluate(self, step: int) -> None:
         """Measure samples and write what was found, where that is wanted at all."""
         if self.evaluator is not None:
             evaluator = self.evaluator
-            self.group.of_first(lambda: self.sinks.measure(step, evaluator(self.algorithm.samples).figures))
+            self.group.of_first(lambda: self.sinks.measure(step, self._figures(evaluator)))
+
+    def _figures(self, evaluator: Evaluating) -> dict[str, float]:
+        """What samples come to, but for figures that the algorithm's own reports hold."""
+        reported = self.plan.family.reports(self.plan.loss)
+        found = evaluator(self.algorithm.samples).figures
+        return {name: value for name, value in found.items() if f"metrics/{name}" not in reported}
 
     def save(self, step: int) -> None:
         """Write a checkpoint of the state right after the update that led to ``step``, in the background."""
@@ -178,7 +185,7 @@ def _run(
     directory: RunDirectory,
     errors: WriteErrors,
     data: Identity | None,
-    evaluator: Evaluator | None,
+    evaluator: Evaluating | None,
     group: Group,
 ) -> Run:
     console = Console(plan.config.train.steps, torch.get_num_threads())
@@ -189,12 +196,17 @@ def _run(
     )
 
 
-def evaluator_of(plan: build.Plan, source: Source) -> Evaluator | None:
+def evaluator_of(plan: build.Plan, source: Source) -> Evaluating | None:
     """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
         return None
-    evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+    evaluator: Evaluating
+    if isinstance(source, Sequences):
+        extent, device = replace(QUICK, count=config.evaluation.samples), plan.device.torch_device
+        evaluator = sequence_evaluator(plan.dataset, source, config.train.held_out, config.seed, extent, device=device)
+    else:
+        evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
     if config.objective is not None and config.objective.startswith("metrics/"):
         # What real samples score has the names of all figures, and is kept, so that it costs time only once.
         require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli.cli import leave, version
 from gan_cli.config import BackboneKind
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gan_cli.rundir import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+MOST_LIKELY = 1000
 
 
 def main() -> NoReturn:
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what samples are compared by; may be given several times [classifier, where the data have labels, and"
         " pixels]",
     )
-    parser.add_argument("--n", type=int, help="how many samples [10,000, or half of the data]")
+    parser.add_argument("--n", type=int, help="how many samples [10,000, or half of the data; text: 2,000]")
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents, of labels and of subsets [0]")
     parser.add_argument(
         "--no-ema", action="store_true", help="the generator as training left it, instead of its moving average"
@@ -63,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         help="picture of generated images beside their nearest training images (.png, .webp, .jpg)"
         " [RUN_DIR/samples/nearest.png]",
     )
+    parser.add_argument(
+        "--likelihood",
+        type=int,
+        metavar="N",
+        help=f"of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE) [{MOST_LIKELY}; 0: none]",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
     return parser
@@ -71,42 +78,79 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> int:
     kinds = tuple(BackboneKind[name] for name in arguments.backbone or ["auto"])
     _check(arguments, kinds)
-    from gan_cli.rundir import RunDirectory, writing
+    from gan_cli.rundir import RunDirectory
 
     directory = RunDirectory(arguments.run)
     directory.stored_config()
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli import logs
-    from gan_cli.evaluation import subject, table
-    from gan_cli.evaluation.nearest import nearest_picture
-    from gan_cli.learned import Weights
+    from gan_cli.evaluation import table
+    from gan_cli.trained_writer import writes
 
     with logs.console():
-        judged: subject.Subject
-        if arguments.samples is not None:
-            judged = subject.array(directory, arguments.samples)
-        else:
-            judged = subject.generator(directory, Weights.raw if arguments.no_ema else Weights.average)
-        picture = _picture(arguments, directory, judged)
-        evaluator = judged.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
-        evaluation = evaluator(lambda count: judged.draw(count, arguments.seed))
-        floor = evaluator.floor()
-    provenance = judged.described(evaluation.provenance)
-    document = table.document(evaluation.figures, floor, provenance)
-    written = []
+        text = writes(directory)
+        document, pictures = (
+            _measured_text(arguments, directory) if text else _measured_samples(arguments, directory, kinds)
+        )
+    written = list(pictures)
     if arguments.samples is None:
         directory.write_evaluation(document)
-        written.append(directory.evaluation)
+        written.insert(0, directory.evaluation)
+    print(json.dumps(document, indent=2) if arguments.json else table.table(document))
+    for path in written:
+        print(f"wrote {path}", file=sys.stderr)
+    return 0
+
+
+def _measured_samples(
+    arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
+) -> tuple[dict[str, Any], list[Path]]:
+    """The document of images or points, and the pictures that were written."""
+    from gan_cli.evaluation import subject, table
+    from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior
+    from gan_cli.evaluation.nearest import nearest_picture
+    from gan_cli.learned import Weights
+    from gan_cli.rundir import writing
+
+    weights = Weights.raw if arguments.no_ema else Weights.average
+    judged: subject.Subject
+    if arguments.samples is not None:
+        judged = subject.array(directory, arguments.samples)
+    else:
+        judged = subject.generator(directory, weights)
+    picture = _picture(arguments, directory, judged)
+    evaluator = judged.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
+    evaluation = evaluator(lambda count: judged.draw(count, arguments.seed))
+    figures, provenance = dict(evaluation.figures), judged.described(evaluation.provenance)
+    likely = MOST_LIKELY if arguments.likelihood is None else arguments.likelihood
+    if arguments.samples is None and has_posterior(directory):
+        if likely:
+            bounds = bounded_likelihood(directory, weights, likely, arguments.seed)
+            figures |= {name: estimate.mean for name, estimate in bounds.figures.items()}
+            provenance["measures"] = {"likelihood": dict(bounds.provenance)}
+    elif arguments.likelihood is not None:
+        raise ConfigError("--likelihood: expected with a run of algorithm=vae alone: other models have no posterior")
+    written = []
     if picture is not None:
         with writing(picture):
             picture.parent.mkdir(parents=True, exist_ok=True)
             nearest_picture(evaluator, evaluation.samples).save(picture)
         written.append(picture)
-    print(json.dumps(document, indent=2) if arguments.json else table.table(document))
-    for path in written:
-        print(f"wrote {path}", file=sys.stderr)
-    return 0
+    return table.document(figures, evaluator.floor(), provenance), written
+
+
+def _measured_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
+    """The document of sequences."""
+    for option in ("backbone", "samples", "weights", "neighbours", "likelihood"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option}: this run learned text, not images")
+    if arguments.no_ema:
+        raise ConfigError("--no-ema: the writer of a run on text has no moving average")
+    from gan_cli.evaluation import table
+    from gan_cli.evaluation.text_subject import measured
+
+    return table.document(*measured(directory, arguments.n, arguments.seed)), []
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: Subject) -> Path | None:
@@ -124,6 +168,8 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
         raise ConfigError(f"--n: expected an integer >= {FEWEST}, got {arguments.n}")
     if arguments.seed < 0:
         raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
+    if arguments.likelihood is not None and (arguments.likelihood < 0 or arguments.likelihood == 1):
+        raise ConfigError(f"--likelihood: expected an integer >= 2 or 0, got {arguments.likelihood}")
     if arguments.neighbours is not None and arguments.neighbours.suffix.lower() not in PICTURES:
         allowed = ", ".join(PICTURES)
         raise ConfigError(f"--neighbours: expected a name that ends in {allowed}, got {str(arguments.neighbours)!r}")

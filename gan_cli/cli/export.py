@@ -57,7 +57,10 @@ def _export(arguments: argparse.Namespace) -> int:
     # torch and what needs it are imported once the command is known to be right
     from gan_cli import learned, logs
     from gan_cli.export import card, formats
+    from gan_cli.trained_writer import writes
 
+    if writes(directory):
+        raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
     with logs.console():
         trained = learned.trained_generator(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)

@@ -1,4 +1,4 @@
-"""``gan-sample``: images, points or a latent walk from a trained generator."""
+"""``gan-sample``: images, points, a latent walk or sentences from a trained generator."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
+# How many, where nobody says.
+SAMPLES, SENTENCES = 64, 16
 WALKERS = 16
 WALK_CORNERS, WALK_FRAMES = 6, 16
 
@@ -31,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
-    parser.add_argument("--n", type=int, default=64, help="how many samples [64]")
+    parser.add_argument("--n", type=int, help="how many samples [64; sentences: 16]")
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents [0]")
     parser.add_argument(
         "--label",
@@ -44,7 +46,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="a grid (.png, .webp, .jpg), or the raw array (.npy): images in [-1, 1] as (N, C, H, W), points in"
-        " the data's own coordinates as (N, 2) [grid.png, unless --separate or --walk is given]",
+        " the data's own coordinates as (N, 2); of text, sentences (.txt) or tokens (.npy) as (N, T) [grid.png, unless"
+        " --separate or --walk is given; text is printed]",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="text: below 1 likely words become likelier, above 1 less likely [1]",
     )
     parser.add_argument("--separate", type=Path, metavar="DIR", help="each image as a PNG of its own size")
     parser.add_argument("--walk", type=Path, metavar="FILE", help="an animated walk through the latents (.webp)")
@@ -53,17 +62,75 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    if arguments.n < 1:
+    if arguments.n is not None and arguments.n < 1:
         raise ConfigError(f"--n: expected an integer >= 1, got {arguments.n}")
     if arguments.seed < 0:
         raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
+    if arguments.temperature is not None and not 0 < arguments.temperature < math.inf:
+        raise ConfigError(f"--temperature: expected a number > 0, got {arguments.temperature:g}")
+    from gan_cli.rundir import RunDirectory
+
+    # Names alone, before anything is loaded: what is wrong with the command is to be said at once.
+    _check_names(arguments)
+    RunDirectory(arguments.run).stored_config()
+
+    from gan_cli.trained_writer import writes
+
+    return _write(arguments) if writes(RunDirectory(arguments.run)) else _draw(arguments)
+
+
+def _check_names(arguments: argparse.Namespace) -> None:
+    """Raise ``ConfigError`` for names of files that nothing could be written to."""
     out = arguments.out
-    if out is None and not (arguments.separate or arguments.walk):
-        out = Path("grid.png")
-    if out is not None and out.suffix.lower() not in (*PICTURES, ".npy"):
-        raise ConfigError(f"--out: expected a name that ends in {', '.join(PICTURES)} or .npy, got {str(out)!r}")
+    if out is not None and out.suffix.lower() not in (*PICTURES, ".npy", ".txt"):
+        allowed = ", ".join((*PICTURES, ".npy"))
+        raise ConfigError(f"--out: expected a name that ends in {allowed} or .txt, got {str(out)!r}")
     if arguments.walk is not None and arguments.walk.suffix.lower() != ".webp":
         raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    """Sentences: printed, or into a file."""
+    for option in ("label", "separate", "walk"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option}: this run learned text, not images")
+    out, count = arguments.out, arguments.n or SENTENCES
+    if out is not None and out.suffix.lower() not in (".txt", ".npy"):
+        raise ConfigError(f"--out: expected a name that ends in .txt or .npy for text, got {str(out)!r}")
+
+    import numpy as np
+
+    from gan_cli import logs
+    from gan_cli.rundir import RunDirectory, writing
+    from gan_cli.trained_writer import trained_writer
+
+    with logs.console():
+        trained = trained_writer(RunDirectory(arguments.run))
+    tokens = trained.write(count, arguments.seed, arguments.temperature or 1.0)
+    sentences = trained.script.written(tokens)
+    if out is None:
+        print("\n".join(sentences))
+    else:
+        with writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if out.suffix.lower() == ".npy":
+                np.save(out, tokens)
+            else:
+                out.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8")
+        print(out)
+    print(f"{count} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
+    return 0
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    """Images or points."""
+    if arguments.temperature is not None:
+        raise ConfigError("--temperature: this run learned images or points, not text")
+    out, count = arguments.out, arguments.n or SAMPLES
+    if out is None and not (arguments.separate or arguments.walk):
+        out = Path("grid.png")
+    if out is not None and out.suffix.lower() == ".txt":
+        raise ConfigError(f"--out: expected a name that ends in {', '.join(PICTURES)} or .npy, got {str(out)!r}")
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
@@ -75,9 +142,9 @@ def _sample(arguments: argparse.Namespace) -> int:
         trained = learned.trained_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
-    labels = _labels(arguments.label, trained.classes, arguments.n)
-    samples = trained.samples(latents.fixed_latents(arguments.seed, arguments.n, trained.latent_dim), labels)
-    columns = None if labels is None or arguments.label is not None else math.ceil(arguments.n / trained.classes)
+    labels = _labels(arguments.label, trained.classes, count)
+    samples = trained.samples(latents.fixed_latents(arguments.seed, count, trained.latent_dim), labels)
+    columns = None if labels is None or arguments.label is not None else math.ceil(count / trained.classes)
     written = []
     if out is not None:
         with writing(out):
@@ -104,7 +171,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
-    print(f"{arguments.n} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
+    print(f"{count} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
     return 0
 
 

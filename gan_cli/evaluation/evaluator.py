@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -48,6 +48,18 @@ class Evaluation(Generic[Compared]):
     figures: Mapping[str, float]
     provenance: Mapping[str, Any]
     samples: Compared
+
+
+class Evaluating(Protocol):
+    """Whatever measures samples; :class:`Evaluator` those of images and points."""
+
+    def __call__(self, draw: Callable[[int], Any]) -> Evaluation[Any]:
+        """Draw samples and measure them."""
+        ...
+
+    def floor(self) -> dict[str, float]:
+        """The same figures for real samples."""
+        ...
 
 
 class Evaluator:

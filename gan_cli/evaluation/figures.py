@@ -47,6 +47,7 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "modes_kl": Meaning("lower", "divergence of the modes' shares, in nats"),
         "high_quality": Meaning("higher", "share of samples within three deviations of a mode"),
         "wasserstein": Meaning("lower", "exact transport distance to held-out samples"),
+        "sharpness": Meaning("as floor", "variance of the images' Laplacian: blur has less, noise more"),
         "memorisation": Meaning("0.5", "how often a generated sample is nearer to training data than a held-out one"),
         "copied": Meaning(
             "as floor", "share of samples nearer to training data than 99% of held-out ones; 0.01 if fresh"
@@ -61,6 +62,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "forward_perplexity": Meaning("as floor", "of generated sentences, by a model of real ones"),
         "verbatim": Meaning("as floor", "share of sentences that stand in the training data word for word"),
         "repeated": Meaning("as floor", "share of sentences that were generated before"),
+        "elbo": Meaning("higher", "evidence lower bound on log p of test data, in nats per sample"),
+        "iwae_50": Meaning("higher", "the same by 50 importance samples each: a tighter bound"),
+        "iwae_5000": Meaning("higher", "by 5,000: nearly log p itself"),
         "nll_oracle": Meaning("lower", "in nats a token, by the data's own law; below the floor: modes are missing"),
         "nll_test": Meaning("lower", "of held-out sequences, in nats a token, by the model itself"),
     }

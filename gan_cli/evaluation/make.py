@@ -31,6 +31,7 @@ from gan_cli.evaluation.measures import (
     Memorised,
     MixtureModes,
     Neighbourhoods,
+    Sharpness,
     StackedDigits,
     Transport,
 )
@@ -102,6 +103,8 @@ def _particular(dataset: Dataset, source: Images | Density, backbone: Backbone) 
         assert isinstance(source, Images)
         assert source.labels is not None
         measures.append(Classes(int(source.labels.max()) + 1))
+    if isinstance(backbone, Pixels) and len(dataset.shape) == 3:
+        measures.append(Sharpness(dataset.shape))
     if isinstance(backbone, Pixels) and isinstance(dataset, Mixture):
         measures.append(MixtureModes(tuple(map(tuple, dataset.centres().tolist())), dataset.std))
     return measures

@@ -16,6 +16,7 @@ from gan_cli.metrics.kernel import kernel_distance
 from gan_cli.metrics.manifold import manifold
 from gan_cli.metrics.memorisation import memorisation
 from gan_cli.metrics.mixtures import modes
+from gan_cli.metrics.sharpness import sharpness
 from gan_cli.metrics.stacked import stacked_modes
 from gan_cli.metrics.transport import wasserstein_distance
 from gan_cli.protocols import FloatArray
@@ -185,6 +186,21 @@ class StackedDigits(_AgainstSpare):
         assert generated.predicted is not None
         found = stacked_modes(generated.predicted)
         return {"modes": float(found.captured), "modes_kl": found.kl}
+
+
+@dataclass(frozen=True)
+class Sharpness(_AgainstSpare):
+    """How strong the edges of images are; blurred ones have weak edges, noise has strong ones everywhere.
+
+    Args:
+        shape: of an image, whose pixels the features are.
+    """
+
+    shape: tuple[int, ...]
+
+    def __call__(self, reference: Reference, generated: Described) -> Figures:
+        """``sharpness``."""
+        return {"sharpness": sharpness(generated.features.reshape(-1, *self.shape))}
 
 
 @dataclass(frozen=True)

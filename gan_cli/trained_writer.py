@@ -1,0 +1,83 @@
+"""The writer of sequences that a run has trained, read from its directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli import checkpoint, nodes, writing
+from gan_cli.architecture_protocols import Writing
+from gan_cli.architectures.lstm import Writer
+from gan_cli.checking import checked
+from gan_cli.data_protocols import Dataset, Sequences
+from gan_cli.device import seeded_generator
+from gan_cli.fitting import kinds_of
+from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
+from gan_cli.protocols import IntArray
+from gan_cli.rundir import RunDirectory
+
+# Sequences written at a time.
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class TrainedWriter:
+    """A writer as a run left it.
+
+    Attributes:
+        network: on the CPU.
+        script: how its tokens are written; without sequences.
+        dataset: what it learned.
+        step: steps it has been trained for.
+    """
+
+    network: Writer
+    script: Sequences
+    dataset: Dataset
+    step: int
+
+    def write(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
+        """``(count, T)`` tokens: the same for the same seed; the lower the temperature, the likelier each one."""
+        stream = seeded_generator(seed, "written", torch.device("cpu"))
+        numbers = torch.rand(count, *self.dataset.shape, generator=stream)
+        blocks = [writing.write(self.network, block, self.script.end, temperature) for block in numbers.split(BLOCK)]
+        tokens: IntArray = torch.cat(blocks).numpy()
+        return tokens
+
+    def nll(self, tokens: Tensor) -> Tensor:
+        """Negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
+        counted = writing.counted(tokens, self.script.end)
+        return (writing.nll(self.network, tokens) * counted).sum(1) / counted.sum(1)
+
+
+def writes(directory: RunDirectory) -> bool:
+    """Whether a run learned sequences; raises ``ConfigError`` if this is no run directory."""
+    return Sequences in kinds_of(learned_dataset(directory))
+
+
+def trained_writer(directory: RunDirectory) -> TrainedWriter:
+    """The writer of a run's latest whole checkpoint.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint, or one of other networks.
+    """
+    typed = checked(directory.stored_config())
+    dataset = learned_dataset(directory)
+    architecture: Writing = nodes.create(typed.architecture, "architecture", Writing)
+    state = checkpoint.load_latest(directory.checkpoints)
+    with fitting(directory):
+        algorithm = state["algorithm"]
+        words = tuple(map(str, algorithm["words"]))
+        if not 0 < len(words) <= MOST_CLASSES:
+            raise ValueError(f"it tells of {len(words)} words")
+        end = None if algorithm["end"] is None else int(algorithm["end"])
+        nothing: IntArray = np.empty((0, *dataset.shape), np.int64)
+        script = Sequences(nothing, words, end, str(algorithm["between"]))
+        network = architecture.writer(len(words))
+        network.load_state_dict(algorithm["generator"])
+        step = int(state["step"])
+    assert isinstance(network, Writer)
+    return TrainedWriter(network.eval().requires_grad_(False), script, dataset, step)
