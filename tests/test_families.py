@@ -1,0 +1,201 @@
+"""The models beside the GANs: each trains, resumes to the bit, sweeps, samples, is measured and reported like a GAN."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_cli.rundir import RunDirectory
+from gan_cli.trained_writer import trained_writer
+from tests.conftest import Command
+from tests.soak.equality import same_run
+from tests.test_options import SMALL_WIDTHS
+
+TEXT = "".join(f"a {colour} {animal} {verb}\n" for colour in ("red", "grey") for animal in "xyz" for verb in ("is", "was"))
+WRITER = (
+    "algorithm=seqgan",
+    "algorithm.mle_epochs=2",
+    "algorithm.d_pretraining=2",
+    "algorithm.d_samples=8",
+    "algorithm.d_steps=1",
+    "algorithm.measured=20",
+    "algorithm.estimator.count=2",
+    *SMALL_WIDTHS["lstm"],
+)
+CODER = ("architecture.encoder_hidden=[8]", "architecture.generator_hidden=[8]", "architecture.latent_dim=2")
+FAMILIES = {
+    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.free_bits=0.1", *CODER),
+    "autoencoder": ("algorithm=autoencoder", *CODER),
+    "oracle": (*WRITER, "dataset=oracle", "dataset.length=5", "dataset.count=40"),
+    "text": (*WRITER, "dataset=text", "dataset.path=lines.txt", "dataset.max_length=5", "dataset.min_count=1"),
+}
+CADENCE = (
+    "train.batch_size=4",
+    "train.log_every=1",
+    "train.sample_every=2",
+    "train.checkpoint_every=2",
+    "train.sample_count=4",
+    "train.held_out=0.3",
+)
+REPORTED = {
+    "vae": {"vae/elbo", "vae/elbo_held_out", "vae/reconstruction", "vae/kl", "vae/active_units", "vae/beta"},
+    "autoencoder": {"autoencoder/reconstruction", "autoencoder/reconstruction_held_out"},
+    "oracle": {"metrics/nll_oracle", "metrics/nll_test", "diagnosis/oracle_entropy", "diagnosis/distinct_2"},
+    "text": {"diagnosis/distinct_2"},
+}
+
+
+@pytest.fixture
+def trained(gan_train: Command, workplace: Path) -> Command:
+    """``gan-train`` of a family, by its name."""
+    Path("lines.txt").write_text(TEXT * 4)
+
+    def run(family: str, *more: object) -> object:
+        return gan_train(*FAMILIES[family], *CADENCE, *more)
+
+    return run
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_resumed_run_is_the_undisturbed_one(family: str, trained: Command, gan_train: Command) -> None:
+    """Three stops, one in each phase of a writer."""
+    assert trained(family, "train.steps=6", "hydra.run.dir=whole").status == 0
+    done = trained(family, "train.steps=1", "hydra.run.dir=parts")
+    assert done.status == 0, done.err
+    for steps in (3, 5, 6):
+        done = gan_train("resume=parts", f"train.steps={steps}")
+        assert done.status == 0, done.err
+    same_run(Path("parts"), Path("whole"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_run_says_what_its_family_says(family: str, trained: Command) -> None:
+    done = trained(family, "train.steps=6", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    final = json.loads(Path("run/summary.json").read_text())["final"]
+    assert REPORTED[family] <= final.keys()
+    assert "diagnosis/non_finite" in final
+    kind = "png" if family in ("vae", "autoencoder") else "txt"
+    assert Path(f"run/samples/step_00000006.{kind}").exists()
+    panels = {file.name.partition("_step")[0] for file in Path("run/samples").glob("*_step_00000006.png")}
+    assert panels == ({"reconstructions", "interpolations", "manifold"} if kind == "png" else set())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: Command, gan_report: Command) -> None:
+    assert trained(family, "-m", "seed=0,1", "train.steps=5", "hydra.sweep.dir=sweep").status == 0
+    jobs = sorted(path.parent for path in Path("sweep").glob("*/summary.json"))
+    assert len(jobs) == 2
+    done = gan_sample(jobs[0], "--n", 3)
+    assert done.status == 0, done.err
+    if family in ("oracle", "text"):
+        assert len(done.out.splitlines()) == 3
+        assert gan_sample(jobs[0], "--n", 3).out == done.out
+        assert gan_sample(jobs[0], "--n", 3, "--seed", 1).out != done.out
+    else:
+        assert Path("grid.png").exists()
+    told = gan_report("sweep", "--out", "page.html")
+    assert told.status == 0, told.err
+    assert ("autoencoder" if family == "autoencoder" else "vae" if family == "vae" else "nll_oracle") in told.out or (
+        family == "text"
+    )
+    assert "Last samples" in Path("page.html").read_text()
+
+
+def test_sentences_are_written_to_files(trained: Command, gan_sample: Command) -> None:
+    assert trained("text", "train.steps=5", "hydra.run.dir=run").status == 0
+    assert gan_sample("run", "--n", 7, "--out", "deep/lines.txt").status == 0
+    assert gan_sample("run", "--n", 7, "--out", "tokens.npy").status == 0
+    lines, tokens = Path("deep/lines.txt").read_text().splitlines(), np.load("tokens.npy")
+    assert tokens.shape == (7, 5)
+    assert trained_writer(RunDirectory(Path("run"))).script.written(tokens) == lines
+
+
+def test_cold_writer_writes_its_likeliest_words(trained: Command, gan_sample: Command) -> None:
+    assert trained("oracle", "train.steps=2", "hydra.run.dir=run").status == 0
+    done = gan_sample("run", "--n", 5, "--temperature", "1e-4")
+    assert done.status == 0, done.err
+    assert len(set(done.out.splitlines())) == 1
+
+
+def test_writer_scores_itself_as_torch_does(trained: Command) -> None:
+    assert trained("text", "train.steps=2", "hydra.run.dir=run").status == 0
+    writer = trained_writer(RunDirectory(Path("run")))
+    tokens = torch.from_numpy(writer.write(20, seed=3))
+    logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
+    for row, (each, found) in enumerate(zip(tokens.tolist(), writer.nll(tokens), strict=True)):
+        length = each.index(0) + 1 if 0 in each else len(each)
+        assert float(found) == pytest.approx(-float(logs[row, :length].mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "override", "words"),
+    [
+        ("vae", "loss=wgan", ["loss: expected none for VAE", "Wasserstein"]),
+        ("autoencoder", "loss.d_steps=5", ["loss.d_steps: expected 1"]),
+        ("vae", "loss/penalty=r1", ["loss.penalty: expected null"]),
+        ("vae", "noise=linear", ["noise: expected none for VAE", "Linear"]),
+        ("oracle", "noise=constant", ["noise: expected none for SeqGAN", "Constant"]),
+        ("oracle", "loss=hinge", ["loss: expected none for SeqGAN", "Hinge"]),
+        ("vae", "augment=diffaugment", ["augment: expected none for VAE"]),
+        ("vae", "conditional=true", ["conditional: expected false for VAE"]),
+        ("oracle", "pac=2", ["pac: expected 1 for SeqGAN"]),
+        ("oracle", "ema.half_life=10", ["ema.half_life: expected 50.0 for SeqGAN"]),
+        ("vae", "train.replicas=2", ["train.replicas: expected 1 for VAE"]),
+        ("vae", "optimizer.lr_d=1", ["optimizer.lr_d: expected optimizer.lr for vae"]),
+        ("vae", "architecture=dcgan", ["architecture: expected one for VAE (vae, vae_conv), got DCGAN"]),
+        ("oracle", "architecture=mlp", ["architecture: expected one for SeqGAN (lstm), got MLP"]),
+        ("vae", "dataset=oracle", ["dataset: expected images or density for VAE, got Oracle", "algorithm=seqgan"]),
+        ("oracle", "dataset=digits", ["dataset: expected sequences for SeqGAN, got Digits"]),
+        ("oracle", "evaluation.backbone=pixels", ["evaluation.backbone: expected auto for sequences"]),
+        ("vae", "objective=divergence/jsd", ["this run reports vae/elbo, not divergence/jsd"]),
+    ],
+)
+def test_what_a_family_has_no_use_for_is_refused(
+    family: str, override: str, words: list[str], gan_train: Command, workplace: Path
+) -> None:
+    given = [item for item in FAMILIES[family] if not (item.startswith("dataset.") and "dataset=" in override)]
+    given = [item for item in given if not (item.startswith("architecture.") and "architecture=" in override)]
+    done = gan_train(*given, override)
+    assert done.status == 2, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert all(word in line for word in words), line
+    assert not list(workplace.iterdir())
+
+
+def test_a_game_needs_a_loss(gan_train: Command) -> None:
+    done = gan_train("loss=none")
+    assert (done.status, "loss: expected a loss for Adversarial" in done.err) == (2, True)
+
+
+def test_vae_is_exported_like_a_gan(trained: Command, gan_export: Command) -> None:
+    assert trained("vae", "train.steps=2", "hydra.run.dir=run").status == 0
+    done = gan_export("run", "--format", "safetensors", "--out", "here")
+    assert done.status == 0, done.err
+    assert Path("here/README.md").exists()
+
+
+def test_text_is_not_exported(trained: Command, gan_export: Command) -> None:
+    assert trained("text", "train.steps=1", "hydra.run.dir=run").status == 0
+    done = gan_export("run", "--format", "safetensors")
+    assert (done.status, "this run learned text" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("family", "option", "words"),
+    [
+        ("text", ["--label", 1], "--label"),
+        ("text", ["--out", "grid.png"], ".txt or .npy"),
+        ("vae", ["--temperature", 2], "--temperature"),
+        ("vae", ["--out", "grid.txt"], ".npy"),
+        ("text", ["--temperature", 0], "--temperature: expected a number > 0"),
+    ],
+)
+def test_wrong_way_to_sample(family: str, option: list[object], words: str, trained: Command, gan_sample: Command) -> None:
+    assert trained(family, "train.steps=1", "hydra.run.dir=run").status == 0
+    done = gan_sample("run", *option)
+    assert (done.status, words in done.err) == (2, True), done.err
