@@ -1,0 +1,159 @@
+"""How likely a run's model finds samples that it has never seen: bounds in nats per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli import build, checkpoint, nodes
+from gan_cli.architecture_protocols import Coding, Decoder
+from gan_cli.data_protocols import Dataset, Density, Images
+from gan_cli.datasets.held_out import held_out_rows
+from gan_cli.datasets.sampler import normalise
+from gan_cli.device import seeded_generator
+from gan_cli.errors import ConfigError
+from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
+from gan_cli.learned import Weights, fitting, learned_dataset
+from gan_cli.likelihoods import Likelihood
+from gan_cli.metrics.importance import Estimate, bounds, log_weights
+from gan_cli.rundir import RunDirectory
+from gan_cli.streams import SeededStream
+
+# Name of a figure -> draws from the posterior for each sample.
+BOUNDS: Mapping[str, int] = MappingProxyType({"elbo": 1, "iwae_50": 50, "iwae_5000": 5000})
+USUAL_COUNT = 1000
+# Log-weights that there are at a time.
+BLOCK = 100
+# Where encoder, decoder and likelihood stand in a checkpoint.
+KEYS: Mapping[Weights, tuple[str, str, str]] = MappingProxyType(
+    {
+        Weights.average: ("encoder_average", "average", "likelihood_average"),
+        Weights.raw: ("encoder", "generator", "likelihood"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class TrainedCoder:
+    """A VAE as a run left it, in evaluation mode, on the CPU.
+
+    Attributes:
+        encoder: ``(N, *shape) -> (N, 2, latent_dim)``, mean and log-variance.
+        decoder: a ``Decoder``.
+        likelihood: p(x | z).
+        step: updates it has seen.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    likelihood: Likelihood
+    step: int
+
+    def posterior(self, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, ``(N, latent_dim)`` each."""
+        mean, log_variance = self.encoder(targets).unbind(1)
+        return mean, log_variance
+
+    def log_likelihood(self, targets: Tensor, codes: Tensor) -> Tensor:
+        """``log p(x | z)``, ``(N,)``."""
+        return self.likelihood.log_prob(targets, cast(Decoder, self.decoder).logits(codes))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Bounds on the mean log-likelihood.
+
+    Attributes:
+        figures: those of :data:`BOUNDS`, in nats per sample.
+        provenance: what they depend on, as plain values.
+    """
+
+    figures: Mapping[str, Estimate]
+    provenance: Mapping[str, Any]
+
+
+def bounded_likelihood(
+    directory: RunDirectory, weights: Weights = Weights.average, count: int = USUAL_COUNT, seed: int = 0
+) -> Evaluated:
+    """ELBO and importance-weighted bounds (Burda et al. 2016) of a run's latest checkpoint.
+
+    Args:
+        directory: of the run.
+        weights: the moving average, or the networks as training left them.
+        count: samples, at most; they are a random choice from the test data, the same for all runs.
+        seed: of the binarisation, one for the whole of the test data, and of the draws from the posterior.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint, a model without a posterior, or no test data.
+        DataError: the data cannot be read.
+    """
+    coder = trained_coder(directory, weights)
+    samples, origin = _test_samples(directory, count)
+    cpu = torch.device("cpu")
+    targets = coder.likelihood.target(samples, SeededStream(seed, "test targets", cpu))[:count]
+    generator = seeded_generator(seed, "importance", cpu)
+    parts: dict[str, list[Tensor]] = {name: [] for name in BOUNDS}
+    for block in torch.split(targets, BLOCK):
+        drawn = log_weights(block, coder.posterior, coder.log_likelihood, max(BOUNDS.values()), generator)
+        for name, values in zip(BOUNDS, bounds(drawn, tuple(BOUNDS.values())).values(), strict=True):
+            parts[name].append(values)
+    figures = {name: Estimate.of(torch.cat(values)) for name, values in parts.items()}
+    likelihood = build.checked(directory.stored_config()).algorithm["likelihood"]
+    provenance = {
+        "samples": len(targets),
+        "origin": origin,
+        "seed": seed,
+        "likelihood": dict(likelihood),
+        "step": coder.step,
+        "ema": weights is Weights.average,
+    }
+    return Evaluated(figures, provenance)
+
+
+def has_posterior(directory: RunDirectory) -> bool:
+    """Whether the run's latest checkpoint is that of a model with a posterior, whose likelihood has such bounds."""
+    return bool(checkpoint.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
+
+
+def trained_coder(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedCoder:
+    """The VAE of a run's latest whole checkpoint; raises ``ConfigError`` if there is none."""
+    typed = build.checked(directory.stored_config())
+    dataset = learned_dataset(directory)
+    state = checkpoint.load_latest(directory.checkpoints)
+    if state["algorithm"].get("heads") != 2:
+        raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
+    coding: Coding = nodes.create(typed.architecture, "architecture", Coding)
+    likelihood: Likelihood = nodes.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
+    networks = (coding.encoder(dataset.shape, 2), coding.decoder(dataset.shape), likelihood)
+    with fitting(directory):
+        for key, network in zip(KEYS[weights], networks, strict=True):
+            network.load_state_dict(state["algorithm"][key])
+            network.eval().requires_grad_(False)
+        step = int(state["step"])
+    return TrainedCoder(*networks, step)
+
+
+def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
+    """All samples that were never trained on, ``(N, *shape)``, images in a random order, and where they come from."""
+    dataset: Dataset = learned_dataset(directory)
+    share = float(build.checked(directory.stored_config()).train.held_out)
+    part = split_for_testing(dataset)
+    source = dataset.load() if part is None else part.load()
+    if not isinstance(source, Images):
+        return _drawn(source.split(share)[1], count), "fresh draws"
+    rows = held_out_rows(len(source.pixels), share)[1] if part is None else np.arange(len(source.pixels))
+    if not len(rows):
+        raise ConfigError("the likelihood is taken of data that were not trained on: train.held_out was 0")
+    order = np.random.default_rng(ORDER_SEED).permutation(rows)
+    origin = "test split" if part is not None else f"share {share} of the data that was never trained on"
+    return normalise(torch.from_numpy(source.pixels[order])), origin
+
+
+def _drawn(density: Density, count: int) -> Tensor:
+    return density.draw(count, seeded_generator(ORDER_SEED, "held out", torch.device("cpu")))
