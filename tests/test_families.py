@@ -15,7 +15,9 @@ from tests.conftest import Command
 from tests.soak.equality import same_run
 from tests.test_options import SMALL_WIDTHS
 
-TEXT = "".join(f"a {colour} {animal} {verb}\n" for colour in ("red", "grey") for animal in "xyz" for verb in ("is", "was"))
+TEXT = "".join(
+    f"a {colour} {animal} {verb}\n" for colour in ("red", "grey") for animal in "xyz" for verb in ("is", "was")
+)
 WRITER = (
     "algorithm=seqgan",
     "algorithm.mle_epochs=2",
@@ -195,7 +197,9 @@ def test_text_is_not_exported(trained: Command, gan_export: Command) -> None:
         ("text", ["--temperature", 0], "--temperature: expected a number > 0"),
     ],
 )
-def test_wrong_way_to_sample(family: str, option: list[object], words: str, trained: Command, gan_sample: Command) -> None:
+def test_wrong_way_to_sample(
+    family: str, option: list[object], words: str, trained: Command, gan_sample: Command
+) -> None:
     assert trained(family, "train.steps=1", "hydra.run.dir=run").status == 0
     done = gan_sample("run", *option)
     assert (done.status, words in done.err) == (2, True), done.err

@@ -26,7 +26,7 @@ class CodeMoments:
 
     Attributes:
         mean: ``(D,)``.
-        covariance: ``(D, D)``; begins as that of N(0, I), as ``mean`` does.
+        covariance: ``(D, D)``. Both are those of N(0, I) before there are any codes.
     """
 
     def __init__(self, dimensions: int, half_life: float, device: torch.device) -> None:
@@ -41,7 +41,8 @@ class CodeMoments:
         Differences of means, not of second moments: nothing is lost where codes lie far from the origin.
         """
         half_life = min(self._half_life, (step + 1) / 2)
-        weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0
+        # The first batch takes the place of N(0, I), which tells nothing of the codes.
+        weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 and step > 0 else 1.0
         count = len(codes) * group.size
         mean = group.total(codes.sum(0)) / count
         centred = codes - mean

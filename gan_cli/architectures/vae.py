@@ -21,6 +21,8 @@ from gan_cli.errors import require
 class FullyConnected:
     """Fully connected encoder and decoder, for images and for points in the plane, and a discriminator.
 
+    A layer that is normalised has no bias of its own.
+
     Attributes:
         latent_dim: dimensions of z.
         encoder_hidden: widths of the encoder's hidden layers.
@@ -77,7 +79,7 @@ class FullyConnected:
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(pairwise(widths)):
             normalised = norm_1d(norm, after) if index else []
-            layers += [nn.Linear(before, after), *normalised, self.activation.layer()]
+            layers += [nn.Linear(before, after, bias=not normalised), *normalised, self.activation.layer()]
         return layers
 
 
@@ -85,7 +87,8 @@ class FullyConnected:
 class Convolutional:
     """Strided convolutions in the encoder, transposed ones in the decoder, and the discriminator of ``dcgan``.
 
-    For square images whose side halves down to 4, 5, 6 or 7 pixels; channels double with every halving.
+    For square images whose side halves down to 4, 5, 6 or 7 pixels; channels double with every halving. A layer that
+    is normalised has no bias of its own: it would have no gradient but rounding.
 
     Attributes:
         latent_dim: dimensions of z.
@@ -120,7 +123,8 @@ class Convolutional:
         widths = [(self.width_e or self.width) << level for level in range(fit.levels)]
         layers: list[nn.Module] = [nn.Conv2d(fit.channels, widths[0], 4, 2, 1), nn.ReLU(inplace=True)]
         for before, after in pairwise(widths):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), *norm_2d(self.norm_e, after), nn.ReLU(inplace=True)]
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=self.norm_e is Norm.none))
+            layers += [*norm_2d(self.norm_e, after), nn.ReLU(inplace=True)]
         layers += [nn.Conv2d(widths[-1], heads * self.latent_dim, fit.base, 1, 0), nn.Flatten()]
         return nn.Sequential(*layers, nn.Unflatten(1, (heads, self.latent_dim)))
 
@@ -133,10 +137,16 @@ class Convolutional:
         fit = pyramid("vae_conv", shape)
         widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
         inputs = self.latent_dim + (self.class_embedding if classes else 0)
-        layers: list[nn.Module] = [nn.Unflatten(1, (inputs, 1, 1)), nn.ConvTranspose2d(inputs, widths[0], fit.base)]
-        layers += [*norm_2d(self.norm_g, widths[0]), nn.ReLU(inplace=True)]
+        bias = self.norm_g is Norm.none
+        layers: list[nn.Module] = [
+            nn.Unflatten(1, (inputs, 1, 1)),
+            nn.ConvTranspose2d(inputs, widths[0], fit.base, bias=bias),
+            *norm_2d(self.norm_g, widths[0]),
+            nn.ReLU(inplace=True),
+        ]
         for before, after in pairwise(widths):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), *norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
+            layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias))
+            layers += [*norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
         body = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1))
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 

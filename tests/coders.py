@@ -1,0 +1,146 @@
+"""Autoencoders and VAEs of a few weights, made by hand; as a program, what two processes make of one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_cli import processes
+from gan_cli.algorithms.autoencoder import Autoencoder
+from gan_cli.algorithms.coder import Coder
+from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.soundness import Lookout
+from gan_cli.algorithms.vae import VAE
+from gan_cli.architecture_protocols import Coding
+from gan_cli.architectures.layers import Norm
+from gan_cli.architectures.vae import Convolutional, FullyConnected
+from gan_cli.config import DataPlacement
+from gan_cli.data_protocols import Batch, Density, Images
+from gan_cli.datasets.digits import Digits
+from gan_cli.datasets.sampler import sampler_for
+from gan_cli.datasets.specimens import split
+from gan_cli.datasets.toy import Ring
+from gan_cli.device import Device
+from gan_cli.likelihoods import Bernoulli, Gaussian, Likelihood
+from gan_cli.optim import Adam
+from gan_cli.processes import Alone, Group
+from gan_cli.schedules import Constant
+
+CPU = torch.device("cpu")
+TINY = FullyConnected(latent_dim=4, encoder_hidden=(16,), generator_hidden=(16,), discriminator_hidden=(8,))
+TINY_CONV = Convolutional(latent_dim=3, width=4)
+
+
+def digits() -> Images:
+    images = Digits().load()
+    assert isinstance(images, Images)
+    return Images(images.pixels)
+
+
+def ring() -> Density:
+    return Ring().load()
+
+
+def coder(
+    family: type[Coder] = VAE,
+    *,
+    architecture: Coding = TINY,
+    likelihood: Likelihood | None = None,
+    source: Images | Density | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+    half_life: float = 5.0,
+    lr: float = 1e-2,
+    group: Group | None = None,
+    soundness: Callable[[torch.device], Any] = Lookout,
+    **settings: Any,
+) -> Coder:
+    """A coder of digits, or of another source, in float32 on the CPU."""
+    source = digits() if source is None else source
+    images = isinstance(source, Images)
+    group = group or Alone()
+    parts = split(source, 0.05)
+    shape = source.pixels.shape[1:] if isinstance(source, Images) else (2,)
+    context = Context(
+        shape=shape,
+        classes=0,
+        device=Device(CPU, None, channels_last=False, compile=False, graph=False, sync_batch_norm=True),
+        seed=seed,
+        batch_size=batch_size // group.size,
+        pac=1,
+        log_every=5,
+        sample_count=4,
+        half_life=half_life,
+        group=group,
+        soundness=soundness,
+    )
+    sampler = sampler_for(parts.train, batch_size, CPU, DataPlacement.resident)
+    if family is VAE:
+        settings.setdefault("beta", Constant(1.0))
+    return family(
+        context=context,
+        architecture=architecture,
+        optimizer=Adam(lr=lr, betas=(0.9, 0.999)),
+        sampler=sampler(parts.train, batch_size // group.size, seed, CPU, 2, group),
+        specimens=parts.specimens(seed, CPU),
+        likelihood=likelihood or (Bernoulli() if images else Gaussian(0.1, True)),
+        **settings,
+    )
+
+
+def poisoned(algorithm: Coder) -> None:
+    """Let its next samples be no numbers."""
+    samples = torch.full((16, 1, 8, 8), torch.nan)
+    algorithm.sampler.take = lambda batches: Batch(samples)  # type: ignore[method-assign]
+    algorithm.coders.likelihood.target = lambda samples, random: samples  # type: ignore[method-assign]
+
+
+def after(steps: int, algorithm: Coder, start: int = 0) -> Coder:
+    for step in range(start, start + steps):
+        algorithm.update(step)
+    return algorithm
+
+
+def weights(algorithm: Coder) -> Tensor:
+    networks = (algorithm.coders, algorithm.averaged)
+    return torch.cat([each.flatten() for network in networks for each in network.state_dict().values()]).clone()
+
+
+def tensors_of(state: Any, path: str = "") -> dict[str, Any]:
+    """Leaves of a state by path."""
+    if isinstance(state, dict):
+        return {name: leaf for key, each in state.items() for name, leaf in tensors_of(each, f"{path}/{key}").items()}
+    if isinstance(state, list | tuple):
+        return {n: leaf for i, each in enumerate(state) for n, leaf in tensors_of(each, f"{path}/{i}").items()}
+    return {path: state}
+
+
+# What several processes have to make of a batch as one does.
+TOGETHER: dict[str, Callable[[Group], Coder]] = {
+    "vae, free bits": lambda group: coder(free_bits=0.2, group=group),
+    "vae, batch norm": lambda group: coder(architecture=TINY_CONV, group=group),
+    "autoencoder": lambda group: coder(Autoencoder, architecture=TINY, group=group),
+    "points": lambda group: coder(source=ring(), group=group),
+    "norms": lambda group: coder(architecture=FullyConnected(3, (8, 8), (8, 8), norm_g=Norm.batch), group=group),
+}
+
+
+def figures(name: str, group: Group) -> dict[str, float]:
+    algorithm = after(3, TOGETHER[name](group))
+    found = dict(algorithm.report().scalars)
+    state = algorithm.state_dict()
+    found["decoder"] = float(sum(each.double().abs().sum() for each in state["average"].values()))
+    return found
+
+
+if __name__ == "__main__":
+    with processes.joined() as together:
+        everything = {name: figures(name, together) for name in TOGETHER}
+        if together.rank == 0:
+            Path(sys.argv[1]).write_text(json.dumps(everything))
