@@ -231,6 +231,17 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Sentences:
+    """What a person reads: text that the model wrote.
+
+    Attributes:
+        lines: one a sentence.
+    """
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Numbers that are not finite, beyond what training gets over by itself.
 
