@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -80,6 +81,18 @@ class Coding(Protocol):
         ...
 
 
+class Reader(nn.Module, ABC):
+    """What judges sequences."""
+
+    @abstractmethod
+    def forward(self, sequences: Tensor) -> Tensor:
+        """``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, ``-> (N,)`` logits."""
+
+    @abstractmethod
+    def penalty(self) -> Tensor:
+        """What it pays for its weights, 0-dimensional."""
+
+
 @runtime_checkable
 class Writing(Protocol):
     """A model that writes sequences of tokens and one that judges them."""
@@ -88,6 +101,6 @@ class Writing(Protocol):
         """A language model over so many tokens, that begins after token 0."""
         ...
 
-    def reader(self, vocabulary: int, length: int) -> nn.Module:
+    def reader(self, vocabulary: int, length: int) -> Reader:
         """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
         ...

@@ -19,12 +19,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from gan_cli import fitting, nodes
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context, Watch, unwatched
+from gan_cli.algorithms.corpus import Corpus
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
 from gan_cli.checking import checked
 from gan_cli.config import Config, LossSection, NonFinite
-from gan_cli.data_protocols import Dataset, Density, Images, Modal, Sampler, Sequences, Source
+from gan_cli.data_protocols import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source
 from gan_cli.datasets.sampler import sampler_for
+from gan_cli.datasets.sequences import split_sequences
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose, seeded_generator
 from gan_cli.errors import ConfigError
@@ -53,7 +55,7 @@ POINTS_SHOWN = 1000
 OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
 # What an algorithm's constructor may ask for by name; the configuration sets the rest of its parameters.
-PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "specimens")
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "specimens", "corpus")
 # Words of sequences that are not read yet.
 SUPPOSED_WORDS = 5000
 
@@ -221,7 +223,7 @@ def assemble_replicas(plan: Plan, source: Source | None = None) -> Replicas:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """The data of a run.
+    """Images or points of a run.
 
     Attributes:
         split: what is trained on, and what is held out.
@@ -234,10 +236,11 @@ class _Loaded:
     sampler: Callable[..., Sampler]
 
 
-def _loaded(plan: Plan, source: Source | None) -> _Loaded:
+def _loaded(plan: Plan, source: Source | None) -> _Loaded | Corpus:
     source = plan.dataset.load() if source is None else source
     train = plan.config.train
-    assert not isinstance(source, Sequences)
+    if isinstance(source, Sequences):
+        return _corpus(plan, source)
     labels = _labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise
@@ -246,47 +249,71 @@ def _loaded(plan: Plan, source: Source | None) -> _Loaded:
     return _Loaded(parts, labels, sampler)
 
 
-def _algorithm(plan: Plan, data: _Loaded, seed: int, watch: Watch = unwatched, group: Group | None = None) -> Algorithm:
-    group = group or Alone()
-    batch_size = plan.config.train.batch_size // group.size
-    train, diagnostics = plan.config.train, plan.config.diagnostics
-    on, source = plan.device.torch_device, data.split.train
+def _corpus(plan: Plan, source: Sequences) -> Corpus:
+    parts = split_sequences(source, plan.config.train.held_out)
+    if not isinstance(plan.dataset, Known):
+        return Corpus(parts.train, parts.held_out)
+    oracle = plan.dataset.oracle(plan.device.torch_device)
+    return Corpus(parts.train, parts.held_out, oracle, plan.dataset.entropy)
 
-    def context() -> Context:
-        return Context(
-            shape=plan.dataset.shape,
-            classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
-            device=plan.device,
-            seed=seed,
-            batch_size=batch_size,
-            pac=plan.config.pac,
-            log_every=train.log_every,
-            sample_count=train.sample_count,
-            half_life=plan.config.ema.half_life,
-            labels=data.labels,
-            specimens=data.split.specimens(seed, on) if diagnostics.every else None,
-            examined=diagnostics.samples,
-            examine_every=max(1, diagnostics.every * train.log_every),
-            centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
-            points=None if isinstance(source, Images) else _points(source, seed),
-            watch=watch,
-            group=group,
-            soundness=Sparing if plan.config.non_finite is NonFinite.skip else Lookout,
-        )
 
+def _algorithm(
+    plan: Plan, data: _Loaded | Corpus, seed: int, watch: Watch = unwatched, group: Group | None = None
+) -> Algorithm:
+    group, on = group or Alone(), plan.device.torch_device
+    context = _context(plan, seed, watch, group)
     parts: dict[str, Callable[[], Any]] = {
-        "context": context,
         "architecture": lambda: plan.architecture,
         "loss": lambda: plan.loss,
         "noise": lambda: _level(plan),
         "augment": lambda: plan.augment,
         "optimizer": lambda: plan.optimizer,
-        "sampler": lambda: data.sampler(source, batch_size, seed, on, plan.loss.most_d_steps + 1, group),
-        "specimens": lambda: data.split.specimens(seed, on),
     }
+    if isinstance(data, Corpus):
+        parts["corpus"] = lambda: data
+    else:
+        context = _with_samples(context, plan, data)
+        most = plan.loss.most_d_steps + 1
+        parts["sampler"] = lambda: data.sampler(data.split.train, context.batch_size, seed, on, most, group)
+        parts["specimens"] = lambda: data.split.specimens(seed, on)
+    parts["context"] = lambda: context
     provided = {name: parts[name]() for name in _taken(plan.family)}
     algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
+
+
+def _context(plan: Plan, seed: int, watch: Watch, group: Group) -> Context:
+    """The circumstances, whatever the data are."""
+    train, diagnostics = plan.config.train, plan.config.diagnostics
+    return Context(
+        shape=plan.dataset.shape,
+        classes=0,
+        device=plan.device,
+        seed=seed,
+        batch_size=train.batch_size // group.size,
+        pac=plan.config.pac,
+        log_every=train.log_every,
+        sample_count=train.sample_count,
+        half_life=plan.config.ema.half_life,
+        examined=diagnostics.samples,
+        examine_every=max(1, diagnostics.every * train.log_every),
+        watch=watch,
+        group=group,
+        soundness=Sparing if plan.config.non_finite is NonFinite.skip else Lookout,
+    )
+
+
+def _with_samples(context: Context, plan: Plan, data: _Loaded) -> Context:
+    """The circumstances with what is known of images or points."""
+    on, source = plan.device.torch_device, data.split.train
+    return replace(
+        context,
+        classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
+        labels=data.labels,
+        specimens=data.split.specimens(context.seed, on) if plan.config.diagnostics.every else None,
+        centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
+        points=None if isinstance(source, Images) else _points(source, context.seed),
+    )
 
 
 def _level(plan: Plan) -> NoiseLevel:

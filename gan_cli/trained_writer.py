@@ -43,7 +43,9 @@ class TrainedWriter:
         """``(count, T)`` tokens: the same for the same seed; the lower the temperature, the likelier each one."""
         stream = seeded_generator(seed, "written", torch.device("cpu"))
         numbers = torch.rand(count, *self.dataset.shape, generator=stream)
-        blocks = [writing.write(self.network, block, self.script.end, temperature) for block in numbers.split(BLOCK)]
+        blocks = [
+            writing.write(self.network, block, self.script.end, temperature) for block in torch.split(numbers, BLOCK)
+        ]
         tokens: IntArray = torch.cat(blocks).numpy()
         return tokens
 

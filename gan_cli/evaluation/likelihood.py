@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_cli import checkpoint, nodes
 from gan_cli.architecture_protocols import Coding, Decoder
 from gan_cli.checking import checked
-from gan_cli.data_protocols import Dataset, Density, Images
+from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.device import seeded_generator
@@ -146,6 +146,7 @@ def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
     share = float(checked(directory.stored_config()).train.held_out)
     part = split_for_testing(dataset)
     source = dataset.load() if part is None else part.load()
+    assert not isinstance(source, Sequences)  # those have no encoder
     if not isinstance(source, Images):
         return _drawn(source.split(share)[1], count), "fresh draws"
     rows = held_out_rows(len(source.pixels), share)[1] if part is None else np.arange(len(source.pixels))

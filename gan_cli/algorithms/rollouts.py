@@ -1,0 +1,176 @@
+"""The policy gradient: what a token is worth is what D says of the sequences that go on from it (Yu et al. 2017)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.algorithms.estimators import Estimate, Scene, score
+from gan_cli.errors import require
+from gan_cli.streams import Stream
+from gan_cli.writing import Chooser, Memory, Writer, after_end, counted, weighted_nll, write
+
+# Sequences that D judges at a time.
+JUDGED = 1024
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Every beginning of a sequence is written to its end several times, by a policy that follows G slowly.
+
+    Attributes:
+        count: times that each beginning is written to its end.
+        update_rate: share of its own weights that the policy keeps at each round; 0: it is G itself.
+        baseline: take off what a token is worth the mean of that over the batch, which leaves the expected gradient
+            in the same direction and takes off much of its variance.
+    """
+
+    count: int = 16
+    update_rate: float = 0.8
+    baseline: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.count >= 1, "count", self.count, "an integer >= 1")
+        require(0 <= self.update_rate <= 1, "update_rate", self.update_rate, "a number from 0 to 1")
+
+    def before(self, scene: Scene) -> PolicyGradient:
+        """Estimates for the scene's writer."""
+        return PolicyGradient(self, scene)
+
+
+class PolicyGradient:
+    """REINFORCE with a reward for each token (Yu et al. 2017, eqs. 4 and 8)."""
+
+    def __init__(self, settings: Rollouts, scene: Scene) -> None:
+        self._settings = settings
+        self._scene = scene
+        self._writer = cast(nn.Module, scene.writer)
+        self.policy = copy.deepcopy(self._writer).requires_grad_(False)
+        self._begun = False
+
+    def estimate(self, round_: int) -> Estimate:
+        """Of sequences that G writes now."""
+        scene, settings = self._scene, self._settings
+        if not self._begun:  # what G has learnt before the game
+            self._approach(0.0)
+            self._begun = True
+        uniform = scene.random.uniform(scene.batch_size, scene.length)
+        tokens = write(scene.writer, uniform, scene.end, scene.temperature)
+        policy = cast(Writer, self.policy)
+        worth = rewards(self._score, policy, tokens, settings.count, scene.random, scene.end, scene.temperature)
+        valued = without_mean(worth, counted(tokens, scene.end)) if settings.baseline else worth
+        return Estimate(policy_loss(scene.writer, tokens, valued, scene.end, scene.temperature), worth[:, -1].mean())
+
+    def follow(self) -> None:
+        """The policy goes part of the way to G."""
+        self._approach(self._settings.update_rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The policy's weights."""
+        return {"policy": self.policy.state_dict(), "begun": self._begun}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        self.policy.load_state_dict(state["policy"])
+        self._begun = bool(state["begun"])
+
+    def _score(self, tokens: Tensor) -> Tensor:
+        return score(self._scene.objective, self._scene.judge(tokens))
+
+    @torch.no_grad()
+    def _approach(self, kept: float) -> None:
+        for own, of_g in zip(self.policy.parameters(), self._writer.parameters(), strict=True):
+            own.lerp_(of_g, 1.0 - kept)
+
+
+@torch.no_grad()
+def continued(
+    policy: Writer, tokens: Tensor, count: int, random: Stream, end: int | None, temperature: float = 1.0
+) -> Tensor:
+    """Every beginning of sequences ``(N, T)``, written to its end ``count`` times.
+
+    At each place all beginnings that reach there go on together, as rows of one batch.
+
+    Returns:
+        ``(T - 1, count, N, T)``: number ``s`` of the first dimension keeps the first ``s + 1`` tokens.
+    """
+    many, length = tokens.shape
+    rows = count * many
+    chooser = Chooser.of(policy, temperature)
+    written = tokens.expand(length - 1, count, many, length).contiguous().flatten(0, 2)
+    given = policy.begin(many)
+    hidden = given.hidden.new_empty(len(written), given.hidden.shape[1])
+    cell = torch.empty_like(hidden)
+    for place in range(1, length):
+        given = policy.read(tokens[:, place - 1], given)
+        new, going = slice((place - 1) * rows, place * rows), slice(0, place * rows)
+        hidden[new], cell[new] = given.hidden.repeat(count, 1), given.cell.repeat(count, 1)
+        chosen = chooser.choose(hidden[going], random.uniform(place * rows))
+        written[going, place] = chosen = after_end(chosen, written[going, place - 1], end)
+        if place < length - 1:
+            memory = policy.read(chosen, Memory(hidden[going], cell[going]))
+            hidden[going], cell[going] = memory.hidden, memory.cell
+    return written.view(length - 1, count, many, length)
+
+
+@torch.no_grad()
+def rewards(
+    judge: Callable[[Tensor], Tensor],
+    policy: Writer,
+    tokens: Tensor,
+    count: int,
+    random: Stream,
+    end: int | None,
+    temperature: float = 1.0,
+) -> Tensor:
+    """What each token of ``(N, T)`` is worth, ``(N, T)``: the mean judgement of ``count`` roll-outs (eq. 4).
+
+    Args:
+        judge: ``(M, T) -> (M,)``, the higher the better.
+        policy: writes the roll-outs.
+        tokens: the sequences; the last token of each is worth what D says of the whole.
+        count: roll-outs from each token.
+        random: draws them.
+        end: the token that ends a sequence, if there is one.
+        temperature: that the policy's logits are divided by.
+    """
+    many, length = tokens.shape
+    of_whole = judge(tokens)
+    if length == 1:
+        return of_whole[:, None]
+    sequences = continued(policy, tokens, count, random, end, temperature).flatten(0, 2)
+    judged = torch.cat([judge(rows) for rows in torch.split(sequences, JUDGED)])
+    of_parts = judged.view(length - 1, count, many).mean(1)
+    return torch.cat([of_parts, of_whole[None]]).t()
+
+
+def without_mean(worth: Tensor, counted: Tensor) -> Tensor:
+    """``(N, T)`` less the mean of the *other* sequences at each place: a baseline that leaves the mean unbiased.
+
+    Args:
+        worth: ``(N, T)``.
+        counted: ``(N, T)``, 1 where there is a token, 0 behind the end.
+    """
+    total, there = (worth * counted).sum(0), counted.sum(0)
+    others = (total - worth * counted) / (there - counted).clamp(min=1.0)
+    # Whoever is alone at a place has nothing to be compared with.
+    return worth - torch.where(there - counted > 0, others, 0.0)
+
+
+def policy_loss(writer: Writer, tokens: Tensor, worth: Tensor, end: int | None, temperature: float = 1.0) -> Tensor:
+    """What has the gradient of ``-E[D]``: ``sum_t worth_t * -log p(token_t)``, mean over sequences (eq. 8).
+
+    Args:
+        writer: the model that wrote ``tokens``.
+        tokens: ``(N, T)``.
+        worth: ``(N, T)``.
+        end: the token that ends a sequence; what is behind it counts nothing.
+        temperature: that it wrote them at.
+    """
+    loss, _ = weighted_nll(writer, tokens, worth * counted(tokens, end) / len(tokens), temperature)
+    return loss

@@ -1,0 +1,376 @@
+"""SeqGAN: sequences of tokens from a generator that D's judgement teaches (Yu et al. 2017, algorithm 1).
+
+A step is a round of the present phase: an epoch of maximum likelihood, an epoch of D against G as it then is, or a
+round of the game, which is some updates of G and then some epochs of D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.accumulators import Window
+from gan_cli.algorithms.account import Player, trouble_in
+from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.corpus import Corpus, tokens_of
+from gan_cli.algorithms.estimators import Estimator, Scene
+from gan_cli.algorithms.examiner import Examiner
+from gan_cli.algorithms.phases import Phase, Phases
+from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
+from gan_cli.architecture_protocols import Writing
+from gan_cli.device import RandomState, seeded_generator
+from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
+from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.errors import ConfigError, require
+from gan_cli.families import Outline, Sizes
+from gan_cli.optim import Recipe, ScheduledOptimizer
+from gan_cli.protocols import IntArray, Objective, Report, Sentences, Treatment, Trouble
+from gan_cli.thresholds import DiagnosticsSection
+from gan_cli.writing import Writer, counted, weighted_nll, write
+
+# Short name -> tag, for the progress line.
+HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}
+# Updates of G whose losses are kept for a report, at most.
+KEPT = 4096
+# Sequences written at a time.
+BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: the number of its latest step, and real sequences used so far."""
+
+    step: int = 0
+    seen: int = 0
+
+
+class SeqGAN:
+    """A writer taught by likelihood, then by a reader.
+
+    Args:
+        context: the circumstances.
+        architecture: writer and reader.
+        optimizer: of both; the game starts a fresh one for G.
+        corpus: what there is to learn.
+        estimator: the way to G's gradient in the game.
+        objective: what D's logits mean, and so what G is rewarded with.
+        mle_epochs: epochs of maximum likelihood; the paper has 120.
+        d_pretraining: epochs of D before the game; the paper has 150, with new negatives for every third.
+        g_steps: updates of G in a round of the game.
+        d_steps: how often in a round D gets new negatives.
+        d_epochs: epochs of D over the same negatives.
+        d_samples: real sequences in an epoch of D, drawn anew with each lot of negatives, of which there are as many.
+        lr_game: factor on G's learning rate in the game.
+        clip_norm: largest norm of G's gradient.
+        temperature: that the logits are divided by when G writes, and where its likelihoods are measured.
+        measured: sequences written for each report, and held-out ones scored, at most.
+    """
+
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Do G's sequences look real to the oracle, and real ones likely to G?": (
+            "metrics/nll_oracle",
+            "metrics/nll_test",
+            "diagnosis/oracle_entropy",
+        ),
+        "Does G repeat itself?": ("diagnosis/distinct_1", "diagnosis/distinct_2", "diagnosis/distinct_2_real"),
+        "Who is ahead?": ("d_real/mean", "d_fake/mean", "reward/mean"),
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "metrics/nll_oracle": "What the oracle says of G's sequences, in nats a token; lower is better, down to"
+        " diagnosis/oracle_entropy. Below that G has collapsed.",
+        "metrics/nll_test": "What G says of held-out sequences, in nats a token; it rises where G covers less.",
+        "diagnosis/oracle_entropy": "What the oracle's own sequences score, in nats a token.",
+        "diagnosis/distinct_2": "Different pairs of neighbours among all that G wrote, as a share.",
+        "reward/mean": "What D says of the sequences that G learns from.",
+        "phase": "0: G learns by likelihood; 1: D learns; 2: the game.",
+    }
+    compared_by: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        architecture: Writing,
+        optimizer: Recipe,
+        corpus: Corpus,
+        estimator: Estimator,
+        objective: Objective,
+        mle_epochs: int = 120,
+        d_pretraining: int = 150,
+        g_steps: int = 1,
+        d_steps: int = 5,
+        d_epochs: int = 3,
+        d_samples: int = 10_000,
+        lr_game: float = 1.0,
+        clip_norm: float = 5.0,
+        temperature: float = 1.0,
+        measured: int = 2000,
+    ) -> None:
+        for key, value in {"mle_epochs": mle_epochs, "d_pretraining": d_pretraining, "d_steps": d_steps}.items():
+            require(value >= 0, key, value, "an integer >= 0")
+        for key, value in {"g_steps": g_steps, "d_epochs": d_epochs, "d_samples": d_samples}.items():
+            require(value >= 1, key, value, "an integer >= 1")
+        require(measured >= 1, "measured", measured, "an integer >= 1")
+        for key, size in {"lr_game": lr_game, "clip_norm": clip_norm, "temperature": temperature}.items():
+            require(size > 0, key, size, "a number > 0")
+        if context.group.size > 1:
+            raise ConfigError("algorithm=seqgan: trains in one process, got several")
+        self.context = context
+        self._corpus = corpus
+        self._phases = Phases(mle_epochs, d_pretraining)
+        self._g_steps, self._d_steps, self._d_epochs = g_steps, d_steps, d_epochs
+        self._clip_norm, self._temperature, self._measured = clip_norm, temperature, measured
+        self._length = context.shape[0]
+        on = context.device.torch_device
+        self._train = torch.from_numpy(tokens_of(corpus.train)).to(on)
+        self._held_out = torch.from_numpy(tokens_of(corpus.held_out)).to(on)
+        self._d_samples = min(d_samples, len(self._train))
+        torch.manual_seed(context.seed)
+        self.generator = context.device.place(architecture.writer(len(corpus.words)))
+        self._writer = cast(Writer, self.generator)
+        reader = architecture.reader(len(corpus.words), self._length)
+        context.device.place(reader)
+        self._soundness = context.soundness(on)
+        self._examiner = Examiner(reader, optimizer, objective, context, self._soundness)
+        parameters = list(self.generator.parameters())
+        self._imitating, self._playing = (optimizer.for_generator(parameters) for _ in range(2))
+        self._playing.scale(lr_game)
+        self._tokens = context.stream("tokens", context.batch_size)
+        self._global_random = RandomState(on)
+        self._source = estimator.before(self._scene(objective))
+        self._negatives = self._train[:0]
+        self._losses = Window(KEPT, 1, on)
+        self._rewards = Window(KEPT, 1, on)
+        self._norm = torch.zeros((), device=on)
+        self.progress = Progress()
+
+    def _scene(self, objective: Objective) -> Scene:
+        return Scene(
+            writer=self._writer,
+            judge=self._examiner.judge,
+            objective=objective,
+            real=self._real_batch,
+            batch_size=self.context.batch_size,
+            length=self._length,
+            end=self._corpus.end,
+            temperature=self._temperature,
+            random=self._tokens,
+        )
+
+    def update(self, step: int) -> None:
+        """One round of the phase that ``step`` belongs to."""
+        phase, round_ = self._phases.at(step)
+        for optimizer in (self._imitating, self._playing, self._examiner.optimizer):
+            optimizer.set_step(step)
+        self._soundness.set_clock(step)
+        used = self._rounds[phase](self, round_)
+        self._soundness.finish_step()
+        self.progress = Progress(step, self.progress.seen + used)
+
+    def _imitate(self, epoch: int) -> int:
+        """An epoch of maximum likelihood over all training sequences; what does not fill a batch is left out."""
+        size = min(self.context.batch_size, len(self._train))
+        places = torch.randperm(len(self._train), generator=self._order(f"imitation {epoch}"))
+        places = places[: len(places) // size * size].to(self._train.device)
+        for chosen in torch.split(places, size):
+            tokens = self._train[chosen]
+            shares = counted(tokens, self._corpus.end)
+            with self.context.watch("G"), self.context.device.precision():
+                loss, _ = weighted_nll(self._writer, tokens, shares / shares.sum())
+            self._take(self._imitating, loss)
+        return len(places)
+
+    def _judge(self, epoch: int) -> int:
+        """An epoch of D; G writes new negatives for every so many-th."""
+        if epoch % self._d_epochs == 0:
+            self._negatives = self._written(self._d_samples)
+        lot = epoch // self._d_epochs
+        return self._examine(f"judgement {lot}", epoch % self._d_epochs)
+
+    def _play(self, round_: int) -> int:
+        """Updates of G, then epochs of D."""
+        for _ in range(self._g_steps):
+            with self.context.watch("G"), self.context.device.precision():
+                estimate = self._source.estimate(round_)
+            self._take(self._playing, estimate.loss)
+            self._rewards.add(estimate.reward.reshape(1, 1))
+        self._source.follow()
+        used = 0
+        for lot in range(self._d_steps):
+            self._negatives = self._written(self._d_samples)
+            used += sum(self._examine(f"game {round_} {lot}", epoch) for epoch in range(self._d_epochs))
+        return used
+
+    _rounds: ClassVar[Mapping[Phase, Callable[[SeqGAN, int], int]]] = {
+        Phase.imitation: _imitate,
+        Phase.judgement: _judge,
+        Phase.game: _play,
+    }
+
+    def _examine(self, lot: str, epoch: int) -> int:
+        """An epoch of D over the present negatives and as many real sequences, the same ones for a lot."""
+        chosen = torch.randperm(len(self._train), generator=self._order(lot))[: self._d_samples]
+        real = self._train[chosen.to(self._train.device)]
+        self._examiner.learn(real, self._negatives, self._order(f"{lot} epoch {epoch}"))
+        return len(real)
+
+    def _take(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+        optimizer.differentiate(loss)
+        self._norm = nn.utils.clip_grad_norm_(optimizer.parameters, self._clip_norm).detach()
+        with self.context.watch("optimizer"):
+            self._soundness.take("G", optimizer, loss.detach())
+        self._losses.add(loss.detach().reshape(1, 1))
+
+    def _order(self, name: str) -> torch.Generator:
+        """What data are shuffled by: a function of the seed and of what they are for."""
+        return seeded_generator(self.context.seed, name, torch.device("cpu"))
+
+    def _real_batch(self) -> Tensor:
+        return self._train[self._tokens.integers(len(self._train), self.context.batch_size)]
+
+    def _written(self, count: int) -> Tensor:
+        """``(count, T)`` of G's, from the run's stream."""
+        with self.context.watch("data"):
+            return self._write(self._tokens.uniform(count, self._length))
+
+    def _write(self, uniform: Tensor) -> Tensor:
+        blocks = (
+            write(self._writer, block, self._corpus.end, self._temperature) for block in torch.split(uniform, BLOCK)
+        )
+        return torch.cat(list(blocks))
+
+    def _drawn(self, name: str, count: int) -> Tensor:
+        """``(count, T)`` of G's, from numbers that stay the same throughout the run."""
+        on = self.context.device.torch_device
+        return self._write(
+            torch.rand(count, self._length, generator=seeded_generator(self.context.seed, name, on), device=on)
+        )
+
+    @torch.no_grad()
+    def report(self) -> Report:
+        """Figures of the updates since the last report, and of sequences that G writes now."""
+        phase, _ = self._phases.at(self.progress.step)
+        figures = self._measures() | self._examiner.figures() | self._soundness.figures()
+        for tag, window in {"loss/g": self._losses, "reward/mean": self._rewards}.items():
+            if len(values := window.values()):
+                figures |= {tag: values.mean()}
+            window.clear()
+        figures["grad_norm/g"] = self._norm
+        # The one place where training waits for the device: a single transfer for all figures.
+        numbers = torch.stack([figure.float() for figure in figures.values()]).tolist()
+        scalars = dict(zip(figures, numbers, strict=True))
+        trouble = self._soundness.conclude(self.progress.step + 1, scalars)
+        scalars["lr/g"] = (self._playing if phase is Phase.game else self._imitating).rate
+        scalars["lr/d"] = self._examiner.optimizer.rate
+        scalars["phase"] = float(phase.value)
+        if self._corpus.entropy is not None:
+            scalars["diagnosis/oracle_entropy"] = self._corpus.entropy
+        headline = {name: scalars[tag] for name, tag in HEADLINE.items() if tag in scalars}
+        return Report(scalars, {}, headline, {}, trouble)
+
+    def _measures(self) -> dict[str, Tensor]:
+        """Of sequences that G writes now, from the same numbers at every step, so that steps compare."""
+        written, held = self._drawn("measured", self._measured), self._held_out[: self._measured]
+        figures: dict[str, Tensor] = {}
+        if self._corpus.oracle is not None:
+            figures["metrics/nll_oracle"] = nll_oracle(self._corpus.oracle, written)
+        if len(held):
+            figures["metrics/nll_test"] = nll_test(self._writer, held, self._corpus.end, self._temperature)
+        real = held if len(held) else self._train[: self._measured]
+        return figures | diversity_figures(written, real, len(self._corpus.words), self._corpus.end)
+
+    @torch.no_grad()
+    def preview(self) -> Sentences:
+        """Sentences from numbers that stay the same throughout the run."""
+        tokens = self._drawn("sentences", self.context.sample_count).cpu().numpy()
+        return Sentences(self._corpus.train.written(tokens))
+
+    @torch.no_grad()
+    def samples(self, count: int) -> IntArray:
+        """``(count, T)`` tokens, from numbers of the run's seed: the same at every step."""
+        drawn: IntArray = self._drawn("samples", count).cpu().numpy()
+        return drawn
+
+    @property
+    def images_seen(self) -> int:
+        """Real sequences used so far."""
+        return self.progress.seen
+
+    @property
+    def _players(self) -> tuple[Player, ...]:
+        of_g = (Player("G", self.generator, optimizer) for optimizer in (self._imitating, self._playing))
+        return (self._examiner.player, *of_g)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Buffers, gradients, moments and weights of D, then those of G."""
+        for player in self._players:
+            yield from player.tensors([parameter.grad for parameter in player.network.parameters()])
+
+    def trouble(self) -> Trouble | None:
+        """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
+        lasting = chain.from_iterable(player.lasting() for player in self._players)
+        return self._soundness.trouble(self.progress.step + 1) or trouble_in(lasting)
+
+    def treat(self, treatment: Treatment) -> None:
+        """Change the learning rates; there is no instance noise to sequences."""
+        for optimizer in (self._imitating, self._playing):
+            optimizer.scale(treatment.lr_g)
+        self._examiner.optimizer.scale(treatment.lr_d)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, words, optimizers, the source of estimates, random streams, negatives, accumulators, counters."""
+        return {
+            "generator": self.generator.state_dict(),
+            "words": list(self._corpus.words),
+            "end": self._corpus.end,
+            "between": self._corpus.train.between,
+            "examiner": self._examiner.state_dict(),
+            "imitating": self._imitating.state_dict(),
+            "playing": self._playing.state_dict(),
+            "source": self._source.state_dict(),
+            "negatives": self._negatives.clone(),
+            "random": {"global": self._global_random.state_dict(), "tokens": self._tokens.get_state()},
+            "losses": self._losses.state_dict(),
+            "rewards": self._rewards.state_dict(),
+            "gradient_norm": self._norm.clone(),
+            "progress": asdict(self.progress),
+            "soundness": self._soundness.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
+        self.generator.load_state_dict(state["generator"])
+        self._examiner.load_state_dict(state["examiner"])
+        self._imitating.load_state_dict(state["imitating"])
+        self._playing.load_state_dict(state["playing"])
+        self._source.load_state_dict(state["source"])
+        self._negatives = state["negatives"].to(self._train.device)
+        self._global_random.load_state_dict(state["random"]["global"])
+        self._tokens.set_state(state["random"]["tokens"])
+        self._losses.load_state_dict(state["losses"])
+        self._rewards.load_state_dict(state["rewards"])
+        self._norm = state["gradient_norm"].to(self._norm.device)
+        self.progress = Progress(**state["progress"])
+        self._soundness.load_state_dict(state["soundness"])
+        self._soundness.set_clock(self.progress.step)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    @classmethod
+    def outline(cls, architecture: Writing, sizes: Sizes) -> Outline:
+        """Writer and reader, and a pass of two sequences through both."""
+        (length,) = sizes.shape
+        writer, reader = architecture.writer(sizes.vocabulary), architecture.reader(sizes.vocabulary, length)
+        tokens = torch.zeros(2, length, dtype=torch.int64)
+        return Outline({"generator": writer, "discriminator": reader}, lambda: (writer(tokens), reader(tokens)))
+
+    @classmethod
+    def symptoms(cls, limits: DiagnosticsSection, loss: object) -> list[Symptom]:
+        """Alarms of sequences."""
+        return sequence_symptoms(limits)

@@ -1,0 +1,113 @@
+"""A convolutional network that judges sequences of tokens (Zhang & LeCun 2015; Yu et al. 2017, section 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan_cli.architecture_protocols import Reader
+from gan_cli.errors import ConfigError, require
+
+# What a highway layer's gate begins with: it lets its input through.
+CARRY = -2.0
+
+
+@dataclass(frozen=True)
+class HighwayCNN:
+    """Windows of several sizes, the maximum over time of each filter, a highway layer, dropout, one logit.
+
+    The defaults are those of the paper's code for sequences of 20 tokens. Windows longer than the sequences are left
+    out.
+
+    Attributes:
+        embedding: dimensions of a token.
+        sizes: tokens in a window.
+        filters: how many filters look at windows of each size.
+        keep: share of features that dropout keeps.
+        l2: factor on half the squared norm of the output layer's weights and bias, which D pays for.
+    """
+
+    embedding: int = 64
+    sizes: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
+    filters: tuple[int, ...] = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
+    keep: float = 0.75
+    l2: float = 0.2
+
+    def __post_init__(self) -> None:
+        require(self.embedding >= 1, "embedding", self.embedding, "an integer >= 1")
+        good = len(self.sizes) >= 1 and all(size >= 1 for size in self.sizes)
+        require(good, "sizes", list(self.sizes), "a list of integers >= 1, tokens in a window")
+        fits = len(self.filters) == len(self.sizes) and all(count >= 1 for count in self.filters)
+        require(fits, "filters", list(self.filters), f"a list of {len(self.sizes)} integers >= 1, one a size")
+        require(0 < self.keep <= 1, "keep", self.keep, "a number above 0, up to 1")
+        require(self.l2 >= 0, "l2", self.l2, "a number >= 0")
+
+    def build(self, vocabulary: int, length: int) -> HighwayReader:
+        """The network for sequences of ``length`` tokens.
+
+        Raises:
+            ConfigError: all windows are longer than that.
+        """
+        fitting = {size: count for size, count in zip(self.sizes, self.filters, strict=True) if size <= length}
+        if not fitting:
+            raise ConfigError(f"architecture.reader_model.sizes: expected one <= {length}, the length of sequences")
+        return HighwayReader(vocabulary, self.embedding, fitting, self.keep, self.l2)
+
+
+class HighwayReader(Reader):
+    """``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, ``-> (N,)`` logits of being real."""
+
+    def __init__(self, vocabulary: int, embedding: int, filters: dict[int, int], keep: float, l2: float) -> None:
+        """``filters``: how many there are for windows of each size."""
+        super().__init__()
+        self.embedding = nn.Parameter(torch.empty(vocabulary, embedding).uniform_(-1.0, 1.0))
+        self.sizes = tuple(filters)
+        self.windows = nn.ModuleList(_layer(size * embedding, count) for size, count in filters.items())
+        features = sum(filters.values())
+        self.transform = _layer(features, features)
+        self.gate = _layer(features, features)
+        nn.init.constant_(self.gate.bias, CARRY)
+        self.dropout = nn.Dropout(1.0 - keep)
+        self.output = _layer(features, 1)
+        self._l2 = l2
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        """Logits, ``(N,)`` float32."""
+        soft = sequences.is_floating_point()
+        embedded = sequences @ self.embedding if soft else functional.embedding(sequences, self.embedding)
+        features = self.features(embedded)
+        gate = self.gate(features).sigmoid()
+        highway = features + gate * (self.transform(features).relu() - features)
+        logits: Tensor = self.output(self.dropout(highway)).squeeze(1).float()
+        return logits
+
+    def features(self, embedded: Tensor) -> Tensor:
+        """``(N, T, E) -> (N, F)``: the highest answer of every filter, wherever its window stands."""
+        count, length, width = embedded.shape
+        if torch.is_autocast_enabled(embedded.device.type):
+            # Once here instead of in every product below.
+            embedded = embedded.to(torch.get_autocast_dtype(embedded.device.type))
+        flat = embedded.reshape(count, length * width)
+        highest = []
+        for size, layer in zip(self.sizes, self.windows, strict=True):
+            # A product of unfolded windows takes half the time of conv1d on a CPU.
+            windows = flat.unfold(1, size * width, width)
+            answers = windows.reshape(-1, size * width) @ layer.weight.t()
+            # relu and bias pass by the maximum: both keep the order.
+            highest.append(answers.view(count, length - size + 1, -1).amax(1) + layer.bias)
+        return torch.cat(highest, dim=1).relu()
+
+    def penalty(self) -> Tensor:
+        """What D pays for the size of its output layer, 0-dimensional."""
+        return 0.5 * self._l2 * (self.output.weight.square().sum() + self.output.bias.square().sum())
+
+
+def _layer(inputs: int, outputs: int) -> nn.Linear:
+    """Weights from N(0, 0.1) and biases of 0.1, as in the paper's code."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
+    nn.init.constant_(layer.bias, 0.1)
+    return layer

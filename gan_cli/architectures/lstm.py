@@ -1,0 +1,121 @@
+"""A recurrent writer of sequences, and the convolutional reader that judges them (Yu et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.architecture_protocols import Reader
+from gan_cli.architectures.highway_cnn import HighwayCNN
+from gan_cli.errors import require
+from gan_cli.writing import START, Memory
+
+# Deviation of the writer's initial weights, as in the paper's code.
+DEVIATION = 0.1
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """An LSTM language model as writer.
+
+    Attributes:
+        embedding: dimensions of a token.
+        hidden: dimensions of the state, and of the cell.
+        reader_model: what judges sequences.
+    """
+
+    embedding: int = 32
+    hidden: int = 32
+    reader_model: HighwayCNN = field(default_factory=HighwayCNN)
+
+    def __post_init__(self) -> None:
+        for key in ("embedding", "hidden"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+
+    def writer(self, vocabulary: int) -> Writer:
+        """A language model over so many tokens, that begins after token 0."""
+        return Writer(vocabulary, self.embedding, self.hidden)
+
+    def reader(self, vocabulary: int, length: int) -> Reader:
+        """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
+        return self.reader_model.build(vocabulary, length)
+
+
+class Writer(nn.Module):
+    """An LSTM (Hochreiter & Schmidhuber 1997) from tokens to the logits of the next one.
+
+    ``i, f, o = sigmoid(x W + h U + b)``, ``candidate = tanh(x W + h U + b)``, ``c' = f c + i candidate``,
+    ``h' = o tanh(c')``, and the logits of the next token are ``h' vocabulary_w + vocabulary_b``.
+
+    Attributes:
+        embedding: ``(V, E)``.
+        input_w: ``(E, 4 H)``, W of the gates i, f, o and of the candidate, side by side.
+        state_w: ``(H, 4 H)``, U in the same order.
+        gate_b: ``(4 H,)``, b in the same order.
+        vocabulary_w: ``(H, V)``.
+        vocabulary_b: ``(V,)``.
+    """
+
+    def __init__(self, vocabulary: int, embedding: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = _normal(vocabulary, embedding)
+        self.input_w = _normal(embedding, 4 * hidden)
+        self.state_w = _normal(hidden, 4 * hidden)
+        self.gate_b = _normal(4 * hidden)
+        self.vocabulary_w = _normal(hidden, vocabulary)
+        self.vocabulary_b = _normal(vocabulary)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return len(self.vocabulary_b)
+
+    def begin(self, count: int) -> Memory:
+        """Having read the start token and nothing else, ``count`` times."""
+        nothing = self.gate_b.new_zeros(count, len(self.state_w))
+        start = torch.full((count,), START, dtype=torch.int64, device=nothing.device)
+        return self.read(start, Memory(nothing, nothing))
+
+    def read(self, tokens: Tensor, memory: Memory) -> Memory:
+        """The memory after one more token, ``(N,)`` int64."""
+        return self._turn(self.gates(self.embedding[tokens]), memory)
+
+    def gates(self, embedded: Tensor) -> Tensor:
+        """What tokens, ``(..., E)``, add to the gates, ``(..., 4 H)``."""
+        return embedded @ self.input_w + self.gate_b
+
+    def read_embedded(self, embedded: Tensor, memory: Memory) -> Memory:
+        """The memory after one more token, given as a point ``(N, E)`` in the embedding: any mixture of tokens."""
+        return self._turn(self.gates(embedded), memory)
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
+        start = torch.full_like(tokens[:, :1], START)
+        gates = self.gates(self.embedding[torch.cat([start, tokens[:, :-1]], dim=1)])
+        nothing = gates.new_zeros(len(tokens), len(self.state_w))
+        memory, passed = Memory(nothing, nothing), []
+        for gate in gates.unbind(1):
+            memory = self._turn(gate, memory)
+            passed.append(memory.hidden)
+        return torch.stack(passed, dim=1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of each token of ``(N, T)`` given those before it, ``(N, T, V)``."""
+        return self.logits(self.hidden(tokens))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Of the next token, ``(..., V)``, from ``(..., H)``."""
+        return hidden @ self.vocabulary_w + self.vocabulary_b
+
+    def _turn(self, gates: Tensor, memory: Memory) -> Memory:
+        gates = torch.addmm(gates, memory.hidden, self.state_w)
+        width = len(self.state_w)
+        i, f, o = gates[:, : 3 * width].sigmoid().chunk(3, dim=1)
+        cell = torch.addcmul(f * memory.cell, i, gates[:, 3 * width :].tanh())
+        return Memory(o * cell.tanh(), cell)
+
+
+def _normal(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(shape) * DEVIATION)

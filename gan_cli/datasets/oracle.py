@@ -1,0 +1,177 @@
+"""The synthetic oracle of the SeqGAN paper: an LSTM with random weights that writes sequences and scores them."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.architectures.lstm import Writer
+from gan_cli.data_protocols import Sequences
+from gan_cli.datasets.base import expanded
+from gan_cli.device import seeded_generator
+from gan_cli.errors import DataError, require
+from gan_cli.protocols import FloatArray
+from gan_cli.writing import nll, write
+
+logger = logging.getLogger(__name__)
+
+FILE = Path("seqgan", "oracle_lstm.npz")
+VOCABULARY, EMBEDDING, HIDDEN = 5000, 32, 32
+# The order in which a writer keeps its gates side by side.
+GATES = ("input_gate", "forget_gate", "output_gate", "candidate")
+# Entropy of the paper's oracle in nats a token, by length: what 10,000 of its sequences score, in float64.
+MEASURED = {20: 5.750, 40: 5.737}
+# Sequences that the entropy of another oracle or length is estimated from.
+ESTIMATED_FROM = 4096
+# The oracle without a file, and the sequences of its estimate, are the same for all runs.
+OWN_SEED = 0
+# Sequences at a time.
+BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class LSTMOracle:
+    """A distribution of sequences that is known."""
+
+    writer: Writer
+
+    def nll(self, tokens: Tensor) -> Tensor:
+        """Negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
+        return torch.cat([nll(self.writer, block).mean(1) for block in torch.split(tokens, BLOCK)])
+
+    def draw(self, count: int, length: int, generator: torch.Generator) -> Tensor:
+        """``(count, length)`` int64 on the writer's and generator's device."""
+        uniform = torch.rand(count, length, generator=generator, device=generator.device)
+        return torch.cat([write(self.writer, block) for block in torch.split(uniform, BLOCK)])
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Sequences drawn once from an LSTM whose weights are N(0, 1) (Yu et al. 2017, section 4).
+
+    Args:
+        root: the data root; ``~`` is the home directory. The weights are ``<root>/seqgan/oracle_lstm.npz``; without
+            that file, others are drawn, the same in every run.
+        length: tokens in a sequence.
+        count: sequences.
+        seed: of the sequences.
+    """
+
+    root: str
+    length: int = 20
+    count: int = 10_000
+    seed: int = 0
+
+    licence: ClassVar[str] = "Synthetic sequences, drawn from a random LSTM (Yu et al. 2017): free of rights."
+
+    def __post_init__(self) -> None:
+        expanded("root", self.root)
+        for key in ("length", "count"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(length,)``."""
+        return (self.length,)
+
+    @property
+    def classes(self) -> int:
+        """0: sequences come without labels."""
+        return 0
+
+    def load(self) -> Sequences:
+        """Sequences of the oracle; a word is the number of its token.
+
+        Raises:
+            DataError: the file does not hold an oracle.
+        """
+        generator = seeded_generator(self.seed, "sequences of the oracle", torch.device("cpu"))
+        tokens = self.oracle(torch.device("cpu")).draw(self.count, self.length, generator)
+        return Sequences(tokens.numpy(), tuple(map(str, range(VOCABULARY))))
+
+    def coordinates(self, samples: FloatArray) -> FloatArray:
+        """Tokens as they are."""
+        return samples
+
+    def oracle(self, device: torch.device) -> LSTMOracle:
+        """The distribution, on the device."""
+        if self._file.exists():
+            return LSTMOracle(_writer(_read(self._file)).to(device))
+        logger.info("%s: not there; an oracle of the same sizes with weights from N(0, 1) instead", self._file)
+        return LSTMOracle(_writer(_drawn()).to(device))
+
+    @property
+    def entropy(self) -> float:
+        """Of the distribution, in nats a token: measured for the paper's oracle, else estimated from sequences."""
+        if self._file.exists() and self.length in MEASURED:
+            return MEASURED[self.length]
+        oracle = self.oracle(torch.device("cpu"))
+        generator = seeded_generator(OWN_SEED, "entropy of the oracle", torch.device("cpu"))
+        return float(oracle.nll(oracle.draw(ESTIMATED_FROM, self.length, generator)).double().mean())
+
+    @property
+    def _file(self) -> Path:
+        return expanded("root", self.root) / FILE
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    """What an oracle's file holds: the name of each array and its shape."""
+    gates: dict[str, tuple[int, ...]] = {}
+    for gate in GATES:
+        gates |= {f"{gate}_w": (EMBEDDING, HIDDEN), f"{gate}_u": (HIDDEN, HIDDEN), f"{gate}_b": (HIDDEN,)}
+    output = {"vocabulary_w": (HIDDEN, VOCABULARY), "vocabulary_b": (VOCABULARY,)}
+    return {"embedding": (VOCABULARY, EMBEDDING), **gates, **output}
+
+
+def _read(path: Path) -> dict[str, FloatArray]:
+    """The arrays of a file, checked."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_shapes())}")
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as an .npz file of numbers ({error})") from error
+    for key, shape in _shapes().items():
+        if key not in arrays:
+            raise DataError(f"{path}: there is no array '{key}'; expected one of shape {shape}")
+        array = arrays[key]
+        if array.shape != shape or array.dtype.kind != "f":
+            raise DataError(
+                f"{path}: '{key}' is {array.dtype} of shape {array.shape}; expected floating-point numbers of shape"
+                f" {shape}"
+            )
+        if not np.isfinite(array).all():
+            raise DataError(f"{path}: '{key}' has numbers that are not finite")
+    return {key: arrays[key].astype(np.float32) for key in _shapes()}
+
+
+def _drawn() -> dict[str, FloatArray]:
+    """Arrays from N(0, 1)."""
+    generator = seeded_generator(OWN_SEED, "weights of the oracle", torch.device("cpu"))
+    return {key: torch.randn(shape, generator=generator).numpy() for key, shape in _shapes().items()}
+
+
+@torch.no_grad()
+def _writer(arrays: Mapping[str, FloatArray]) -> Writer:
+    """The LSTM with those weights."""
+    writer = Writer(VOCABULARY, EMBEDDING, HIDDEN).requires_grad_(False)
+    joined = {
+        "embedding": arrays["embedding"],
+        "input_w": np.concatenate([arrays[f"{gate}_w"] for gate in GATES], axis=1),
+        "state_w": np.concatenate([arrays[f"{gate}_u"] for gate in GATES], axis=1),
+        "gate_b": np.concatenate([arrays[f"{gate}_b"] for gate in GATES]),
+        "vocabulary_w": arrays["vocabulary_w"],
+        "vocabulary_b": arrays["vocabulary_b"],
+    }
+    writer.load_state_dict({key: torch.from_numpy(array) for key, array in joined.items()})
+    return writer
