@@ -239,15 +239,14 @@ class SeqGAN:
             return self._write(self._tokens.uniform(count, self._length))
 
     def _write(self, uniform: Tensor) -> Tensor:
-        blocks = (write(self._writer, block, self._corpus.end, self._temperature) for block in torch.split(uniform, BLOCK))
-        return torch.cat(list(blocks))
+        blocks = torch.split(uniform, BLOCK)
+        return torch.cat([write(self._writer, block, self._corpus.end, self._temperature) for block in blocks])
 
     def _drawn(self, name: str, count: int) -> Tensor:
         """``(count, T)`` of G's, from numbers that stay the same throughout the run."""
         on = self.context.device.torch_device
-        return self._write(
-            torch.rand(count, self._length, generator=seeded_generator(self.context.seed, name, on), device=on)
-        )
+        numbers = seeded_generator(self.context.seed, name, on)
+        return self._write(torch.rand(count, self._length, generator=numbers, device=on))
 
     @torch.no_grad()
     def report(self) -> Report:
