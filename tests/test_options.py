@@ -14,12 +14,16 @@ from gan_cli.nodes import parameters, resolve
 from tests.conftest import SHORT, TINY, Command, real_data_root
 from tests.fixtures import make_folder
 
+SMALL_READER = ["architecture.reader_model.sizes=[1,2]", "architecture.reader_model.filters=[2,2]"]
 SMALL_WIDTHS = {
     "dcgan": ["architecture.width=4"],
     "resnet": ["architecture.width_g=4", "architecture.width_d=4"],
     "r3gan": ["architecture.width=4", "architecture.cardinality=2"],
     "gaussian": ["architecture.discriminator_hidden=[8]"],
     "segment": ["architecture.discriminator_hidden=[8]"],
+    "vae": [f"architecture.{part}_hidden=[8]" for part in ("encoder", "generator", "discriminator")],
+    "vae_conv": ["architecture.width=4"],
+    "lstm": ["architecture.embedding=4", "architecture.hidden=4", *SMALL_READER],
 }
 # Where a recipe has settings for its data, other data would not know them: a part of its own is trained on.
 FEW = {"mnist": ["dataset.split=test", "dataset.size=16"], "stacked_mnist": ["dataset.count=32"]}
@@ -36,7 +40,24 @@ NEEDED = {
     "dataset=huggingface": ["dataset.name=owner/name"],
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
+    "architecture=lstm": ["algorithm=seqgan", "dataset=oracle"],
+    "dataset=oracle": ["algorithm=seqgan"],
+    "dataset=text": ["algorithm=seqgan", "dataset.path=somewhere"],
+    "algorithm=seqgan": ["dataset=oracle"],
+    "loss=none": ["algorithm=vae"],
 }
+# Groups that only one algorithm has.
+OF_ALGORITHM = {
+    "algorithm/beta": ["algorithm=vae"],
+    "algorithm/likelihood": ["algorithm=vae"],
+    "algorithm/estimator": ["algorithm=seqgan", "dataset=oracle"],
+}
+
+
+def needed(option: str) -> list[str]:
+    """What an option cannot do without."""
+    return [*OF_ALGORITHM.get(option.partition("=")[0], []), *NEEDED.get(option, [])]
+
 
 
 def options() -> list[str]:
@@ -108,7 +129,7 @@ def test_option_trains(option: str, gan_train: Command, workplace: Path) -> None
 def test_option_survives_a_dry_run_that_writes_nothing(option: str, gan_train: Command, workplace: Path) -> None:
     if option in ("device=cuda", "device=mps"):
         pytest.skip("needs such a device")
-    done = gan_train("dry_run=true", option, *NEEDED.get(option, []))
+    done = gan_train("dry_run=true", option, *needed(option))
     assert done.status == 0, done.err
     assert "parameters" in done.out
     assert list(workplace.iterdir()) == []

@@ -23,6 +23,8 @@ from gan_cli.algorithms.examiner import Examiner
 from gan_cli.algorithms.phases import Phase, Phases
 from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
 from gan_cli.architecture_protocols import Writing
+from gan_cli.config import Config, LossSection
+from gan_cli.data_protocols import Sequences
 from gan_cli.device import RandomState, seeded_generator
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.diagnostics.symptoms import Symptom
@@ -71,6 +73,8 @@ class SeqGAN:
         measured: sequences written for each report, and held-out ones scored, at most.
     """
 
+    learns: ClassVar = (Sequences,)
+    heeds: ClassVar = frozenset[str]()
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Do G's sequences look real to the oracle, and real ones likely to G?": (
             "metrics/nll_oracle",
@@ -239,17 +243,14 @@ class SeqGAN:
             return self._write(self._tokens.uniform(count, self._length))
 
     def _write(self, uniform: Tensor) -> Tensor:
-        blocks = (
-            write(self._writer, block, self._corpus.end, self._temperature) for block in torch.split(uniform, BLOCK)
-        )
-        return torch.cat(list(blocks))
+        blocks = torch.split(uniform, BLOCK)
+        return torch.cat([write(self._writer, block, self._corpus.end, self._temperature) for block in blocks])
 
     def _drawn(self, name: str, count: int) -> Tensor:
         """``(count, T)`` of G's, from numbers that stay the same throughout the run."""
         on = self.context.device.torch_device
-        return self._write(
-            torch.rand(count, self._length, generator=seeded_generator(self.context.seed, name, on), device=on)
-        )
+        numbers = seeded_generator(self.context.seed, name, on)
+        return self._write(torch.rand(count, self._length, generator=numbers, device=on))
 
     @torch.no_grad()
     def report(self) -> Report:
@@ -369,6 +370,15 @@ class SeqGAN:
         writer, reader = architecture.writer(sizes.vocabulary), architecture.reader(sizes.vocabulary, length)
         tokens = torch.zeros(2, length, dtype=torch.int64)
         return Outline({"generator": writer, "discriminator": reader}, lambda: (writer(tokens), reader(tokens)))
+
+    @classmethod
+    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+        """Whatever fits sequences by itself goes together."""
+
+    @classmethod
+    def reports(cls, loss: LossSection) -> frozenset[str]:
+        """Both likelihoods."""
+        return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
 
     @classmethod
     def symptoms(cls, limits: DiagnosticsSection, loss: object) -> list[Symptom]:
