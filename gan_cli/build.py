@@ -122,6 +122,8 @@ def plan(config: DictConfig) -> Plan:
         raise ConfigError("\n".join(found))
     family: Any = nodes.resolve(typed.algorithm["_target_"], "algorithm")
     taken = _taken(family)
+    if not nodes.problems(typed.dataset, "dataset"):
+        fitting.refuse_other_data(typed, family)
     fitting.refuse_unused(typed, family, taken)
     parts = {
         "dataset": (typed.dataset, Dataset),
@@ -143,7 +145,7 @@ def plan(config: DictConfig) -> Plan:
     fitting.refuse_other_networks(typed, family, taken["architecture"])
     built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
-    fitting.refuse_other_data(typed, family, dataset)
+    fitting.refuse_for_data(typed, dataset)
     loss = replace(
         typed.loss,
         objective=built.get("loss.objective"),
@@ -333,7 +335,7 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
         dataset.shape,
         (dataset.classes or 1) if config.conditional else 0,
         config.pac,
-        SUPPOSED_WORDS if Sequences in fitting.kinds_of(dataset) else 0,
+        SUPPOSED_WORDS if Sequences in fitting.kinds_of(type(dataset)) else 0,
     )
 
 

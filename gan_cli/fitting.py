@@ -74,30 +74,35 @@ def refuse_other_networks(config: Config, family: type[Family], kind: Any) -> No
     raise ConfigError(f"architecture: expected one for {named(family)} ({', '.join(fitting)}), got {named(target)}")
 
 
-def refuse_other_data(config: Config, family: type[Family], dataset: Dataset) -> None:
-    """Raise ``ConfigError`` if this family cannot learn such data, or other parts cannot be used on them."""
+def refuse_other_data(config: Config, family: type[Family]) -> None:
+    """Raise ``ConfigError`` for data of a kind that this family cannot learn."""
+    dataset = nodes.resolve(config.dataset["_target_"], "dataset")
     kinds = kinds_of(dataset)
     if not set(kinds) & set(family.learns):
         wanted = " or ".join(kind.__name__.lower() for kind in family.learns)
         hint = "algorithm=seqgan" if Sequences in kinds else "dataset=oracle or dataset=text"
         raise ConfigError(
-            f"dataset: expected {wanted} for {named(family)}, got {type(dataset).__name__}, which gives"
+            f"dataset: expected {wanted} for {named(family)}, got {named(dataset)}, which gives"
             f" {' or '.join(kind.__name__.lower() for kind in kinds)}: {hint}"
         )
-    if config.conditional and dataset.classes == 0:
-        raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
     if config.evaluation.backbone is not BackboneKind.auto and kinds == (Sequences,):
         raise ConfigError(
-            f"evaluation.backbone: expected auto for sequences, which no backbone describes, got"
+            "evaluation.backbone: expected auto for sequences, which no backbone describes, got"
             f" {config.evaluation.backbone.name}"
         )
-    if config.augment is not None and Images not in kinds:
+
+
+def refuse_for_data(config: Config, dataset: Dataset) -> None:
+    """Raise ``ConfigError`` for what cannot be done with these data."""
+    if config.conditional and dataset.classes == 0:
+        raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
+    if config.augment is not None and Images not in kinds_of(type(dataset)):
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 
 
-def kinds_of(dataset: Dataset) -> tuple[type, ...]:
-    """What a dataset gives when it is loaded, as its method says: images, sequences, or else a density."""
-    given = typing.get_type_hints(type(dataset).load)["return"]
+def kinds_of(dataset: Any) -> tuple[type, ...]:
+    """What a class of datasets gives when it is loaded, as its method says: images, sequences, or else a density."""
+    given = typing.get_type_hints(dataset.load)["return"]
     alternatives = typing.get_args(given) or (given,)
     return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
 

@@ -57,7 +57,7 @@ class TrainedWriter:
 
 def writes(directory: RunDirectory) -> bool:
     """Whether a run learned sequences; raises ``ConfigError`` if this is no run directory."""
-    return Sequences in kinds_of(learned_dataset(directory))
+    return Sequences in kinds_of(type(learned_dataset(directory)))
 
 
 def trained_writer(directory: RunDirectory) -> TrainedWriter:

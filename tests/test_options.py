@@ -59,7 +59,6 @@ def needed(option: str) -> list[str]:
     return [*OF_ALGORITHM.get(option.partition("=")[0], []), *NEEDED.get(option, [])]
 
 
-
 def options() -> list[str]:
     """``group=option`` for every file below conf/ but the root and what belongs to Hydra (test_launchers.py)."""
     files = sorted(file.relative_to(conf_dir()).with_suffix("") for file in conf_dir().rglob("*.yaml"))

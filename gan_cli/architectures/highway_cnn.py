@@ -87,7 +87,7 @@ class HighwayReader(Reader):
     def features(self, embedded: Tensor) -> Tensor:
         """``(N, T, E) -> (N, F)``: the highest answer of every filter, wherever its window stands."""
         count, length, width = embedded.shape
-        if torch.is_autocast_enabled(embedded.device.type):
+        if not embedded.is_meta and torch.is_autocast_enabled(embedded.device.type):
             # Once here instead of in every product below.
             embedded = embedded.to(torch.get_autocast_dtype(embedded.device.type))
         flat = embedded.reshape(count, length * width)

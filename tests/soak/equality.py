@@ -19,6 +19,7 @@ def same_run(run: Path, other: Path) -> None:
     same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
     same(figures(run), figures(other), "metrics.jsonl")
     same(pictures(run), pictures(other), "samples")
+    assert pictures(run), "no samples"
     same(curves(run), curves(other), "TensorBoard")
     partial = [path for path in run.rglob("*") if path.name.endswith((".tmp", ".part"))]
     assert not partial, f"left behind: {partial}"
@@ -54,13 +55,17 @@ def pictures(run: Path) -> dict[str, bytes]:
 
 def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
     """What TensorBoard's own reader makes of the directory; of speeds, only the steps. Pictures by their bytes."""
-    board = EventAccumulator(str(run), size_guidance={"images": 0, "scalars": 0}).Reload()
+    board = EventAccumulator(str(run), size_guidance={"images": 0, "scalars": 0, "tensors": 0}).Reload()
     found: dict[str, list[tuple[int, float]]] = {}
     for tag in board.Tags()["scalars"]:
         clocked = tag.startswith(CLOCKED)
         found[tag] = [(event.step, 0.0 if clocked else event.value) for event in board.Scalars(tag)]
         steps = [step for step, _ in found[tag]]
         assert steps == sorted(set(steps)), f"{tag}: steps {steps}"
-    images = board.Images("samples")
-    found["samples"] = [(event.step, hash(event.encoded_image_string)) for event in images]
+    for tag in board.Tags()["images"]:
+        found[tag] = [(event.step, hash(event.encoded_image_string)) for event in board.Images(tag)]
+    sentences = "samples/text_summary"
+    if sentences in board.Tags()["tensors"]:
+        events = board.Tensors(sentences)
+        found["samples"] = [(event.step, hash(event.tensor_proto.string_val[0])) for event in events]
     return found
