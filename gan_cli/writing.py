@@ -100,6 +100,12 @@ class _WeightedNll(torch.autograd.Function):
         return slope_h * slope, slope_w * slope, slope_b * slope, None, None, None
 
 
+def number_format(device: torch.device) -> torch.dtype:
+    """What products are computed in on the device, here and now."""
+    there = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if there else torch.float32
+
+
 def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """``sum(shares * nll)``, differentiable, and the negative log-likelihoods themselves.
 
@@ -112,10 +118,9 @@ def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: fl
     Returns:
         The sum, 0-dimensional, and ``-log p(token | those before)`` in nats, ``(N, T)``, without gradient.
     """
-    device = tokens.device.type
     # Logits are float32 in any case: rounded ones would be off by as much as is to be learned.
-    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-    with torch.autocast(device, enabled=False):
+    kind = number_format(tokens.device)
+    with torch.autocast(tokens.device.type, enabled=False):
         hidden = writer.hidden(tokens).flatten(0, 1) / temperature
         output = (writer.vocabulary_w, writer.vocabulary_b / temperature)
         loss, nll = _WeightedNll.apply(hidden, *output, tokens.flatten(), shares.flatten(), kind)

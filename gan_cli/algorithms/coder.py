@@ -332,7 +332,7 @@ class Coder(ABC):
             window.load_state_dict(state["windows"][name])
         self.progress = Progress(**state["progress"])
         self._soundness.load_state_dict(state["soundness"])
-        self._soundness.set_clock(self.progress.step)
+        self._set_clock(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self._gradients = None
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from gan_cli.architecture_protocols import Reader
 from gan_cli.errors import ConfigError, require
+from gan_cli.writing import number_format
 
 # What a highway layer's gate begins with: it lets its input through.
 CARRY = -2.0
@@ -67,9 +68,8 @@ class HighwayReader(Reader):
         self.sizes = tuple(filters)
         self.windows = nn.ModuleList(_layer(size * embedding, count) for size, count in filters.items())
         features = sum(filters.values())
-        self.transform = _layer(features, features)
-        self.gate = _layer(features, features)
-        nn.init.constant_(self.gate.bias, CARRY)
+        self.transform = _highway(features, 0.0)
+        self.gate = _highway(features, CARRY)
         self.dropout = nn.Dropout(1.0 - keep)
         self.output = _layer(features, 1)
         self._l2 = l2
@@ -87,10 +87,8 @@ class HighwayReader(Reader):
     def features(self, embedded: Tensor) -> Tensor:
         """``(N, T, E) -> (N, F)``: the highest answer of every filter, wherever its window stands."""
         count, length, width = embedded.shape
-        if not embedded.is_meta and torch.is_autocast_enabled(embedded.device.type):
-            # Once here instead of in every product below.
-            embedded = embedded.to(torch.get_autocast_dtype(embedded.device.type))
-        flat = embedded.reshape(count, length * width)
+        # Rounded once here, if at all, instead of in every product below.
+        flat = embedded.to(number_format(embedded.device)).reshape(count, length * width)
         highest = []
         for size, layer in zip(self.sizes, self.windows, strict=True):
             # A product of unfolded windows takes half the time of conv1d on a CPU.
@@ -103,6 +101,14 @@ class HighwayReader(Reader):
     def penalty(self) -> Tensor:
         """What D pays for the size of its output layer, 0-dimensional."""
         return 0.5 * self._l2 * (self.output.weight.square().sum() + self.output.bias.square().sum())
+
+
+def _highway(features: int, bias: float) -> nn.Linear:
+    """Weights uniform after Glorot & Bengio (2010), as in the paper's code."""
+    layer = nn.Linear(features, features)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.constant_(layer.bias, bias)
+    return layer
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:

@@ -135,9 +135,10 @@ def _shapes() -> dict[str, tuple[int, ...]]:
 def _read(path: Path) -> dict[str, FloatArray]:
     """The arrays of a file, checked."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_shapes())}")
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_shapes())}")
+        with file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz file of numbers ({error})") from error

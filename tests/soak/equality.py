@@ -49,8 +49,8 @@ def figures(run: Path) -> list[dict[str, float]]:
 
 
 def pictures(run: Path) -> dict[str, bytes]:
-    """The sample pictures by name."""
-    return {path.name: path.read_bytes() for path in sorted((run / "samples").glob("*.png"))}
+    """The sample pictures, or files of sentences, by name."""
+    return {path.name: path.read_bytes() for path in sorted((run / "samples").glob("*step_*"))}
 
 
 def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -66,6 +66,8 @@ def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
         found[tag] = [(event.step, hash(event.encoded_image_string)) for event in board.Images(tag)]
     sentences = "samples/text_summary"
     if sentences in board.Tags()["tensors"]:
-        events = board.Tensors(sentences)
-        found["samples"] = [(event.step, hash(event.tensor_proto.string_val[0])) for event in events]
+        # TensorBoard forgets no text of steps that were taken back: the latest of each step that has a file.
+        latest = {event.step: hash(event.tensor_proto.string_val[0]) for event in board.Tensors(sentences)}
+        kept = {int(file.stem.removeprefix("step_")) for file in (run / "samples").glob("step_*.txt")}
+        found["samples"] = sorted((step, text) for step, text in latest.items() if step in kept)
     return found
