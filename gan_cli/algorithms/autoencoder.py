@@ -72,8 +72,8 @@ class Autoencoder(Coder):
     notes: ClassVar[Mapping[str, str]] = {
         "loss/total": "what is minimised: the reconstruction",
         "autoencoder/reconstruction": "-log p(x | z) with z the code of x, in nats per sample",
-        "autoencoder/reconstruction_held_out": "the same by the moving average of the networks, of held-out samples; of other training samples where"
-        " train.held_out is 0",
+        "autoencoder/reconstruction_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
         "autoencoder/code_variance": "mean variance of the dimensions of the codes",
     }
     compared_by: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")

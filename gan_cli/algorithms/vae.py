@@ -41,8 +41,8 @@ class VAE(Coder):
         "vae/reconstruction": "-log p(x | z) with one z from the posterior, in nats per sample",
         "vae/kl": "divergence of the posterior from the prior, in nats per sample: what the code holds",
         "vae/elbo": "lower bound on log p(x) in nats per sample: -(reconstruction + KL), whatever beta",
-        "vae/elbo_held_out": "the same by the moving average of the networks, of held-out samples; of other training samples where"
-        " train.held_out is 0",
+        "vae/elbo_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
         "vae/active_units": f"dimensions of z whose posterior mean has a variance above {ACTIVE_VARIANCE}",
         "vae/active_share": "the same as a share of all dimensions",
         "vae/beta": "weight of the KL in the loss",
