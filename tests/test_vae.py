@@ -14,6 +14,7 @@ from gan_cli.algorithms.soundness import Sparing
 from gan_cli.algorithms.vae import VAE, floored
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
+from gan_cli.data_protocols import Images
 from gan_cli.diagnostics.coder_symptoms import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.families import Sizes
@@ -24,7 +25,7 @@ from gan_cli.processes import Alone
 from gan_cli.protocols import Treatment
 from gan_cli.schedules import Constant, Linear
 from gan_cli.thresholds import DiagnosticsSection, PosteriorSection
-from tests.coders import TINY, TINY_CONV, TOGETHER, after, coder, figures, poisoned, ring, tensors_of, weights
+from tests.coders import TINY, TINY_CONV, TOGETHER, after, coder, digits, figures, poisoned, ring, tensors_of, weights
 from tests.companions import run_together
 
 PLAIN = Bernoulli(Binarise.threshold)
@@ -173,6 +174,13 @@ def test_panels_are_of_held_out_images() -> None:
     assert (path.samples.shape, path.columns) == ((80, 1, 8, 8), 10)
     ends = path.samples.reshape(8, 10, 1, 8, 8)[:, [0, -1]].reshape(16, 1, 8, 8)
     np.testing.assert_allclose(ends, returned[:16].numpy(), atol=1e-5)
+
+
+def test_of_a_single_image_nothing_is_held_out() -> None:
+    one = Images(digits().pixels[:1])
+    algorithm = after(2, coder(source=one, batch_size=1))
+    assert "vae/elbo_held_out" not in algorithm.report().scalars
+    assert not algorithm.preview().panels
 
 
 def test_two_latents_have_a_manifold() -> None:

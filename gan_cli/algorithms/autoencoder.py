@@ -57,6 +57,10 @@ class Autoencoder(Coder):
 
     name: ClassVar[str] = "autoencoder"
     heads: ClassVar[int] = 1
+    headline: ClassVar[Mapping[str, str]] = {
+        "reconstruction": "autoencoder/reconstruction",
+        "held out": "autoencoder/reconstruction_held_out",
+    }
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Are samples given back, also held-out ones?": (
             "autoencoder/reconstruction",
@@ -68,7 +72,8 @@ class Autoencoder(Coder):
     notes: ClassVar[Mapping[str, str]] = {
         "loss/total": "what is minimised: the reconstruction",
         "autoencoder/reconstruction": "-log p(x | z) with z the code of x, in nats per sample",
-        "autoencoder/reconstruction_held_out": "the same of held-out samples, by the moving average of the networks",
+        "autoencoder/reconstruction_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
         "autoencoder/code_variance": "mean variance of the dimensions of the codes",
     }
     compared_by: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
@@ -140,10 +145,6 @@ class Autoencoder(Coder):
 
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"autoencoder/code_variance_per_dimension": self._variances(values["moments"])}
-
-    def _headline(self, scalars: Mapping[str, float]) -> dict[str, float]:
-        tags = {"reconstruction": "autoencoder/reconstruction", "held out": "autoencoder/reconstruction_held_out"}
-        return {name: scalars[tag] for name, tag in tags.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """What every coder keeps, and the moments of the codes."""

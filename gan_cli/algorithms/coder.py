@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -42,6 +43,8 @@ from gan_cli.streams import SeededStream, Stream
 HELD_OUT = 512
 # Held-out samples of a preview: originals of reconstructions, and ends of interpolations.
 RECONSTRUCTED, INTERPOLATED = 32, 16
+# What every coder's loss is charted by: a question -> tags.
+LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall?": ("loss/total",)})
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,17 @@ class Coder(ABC):
     Attributes:
         name: of the algorithm, and what its tags begin with.
         heads: numbers that the encoder gives for each dimension of z.
+        headline: short name -> tag, for the progress line.
+        charts: a question -> tags that answer it.
+        notes: tag -> what it means.
+        compared_by: tags that runs are compared by.
     """
 
     name: ClassVar[str]
     heads: ClassVar[int]
+    headline: ClassVar[Mapping[str, str]]
+    charts: ClassVar[Mapping[str, Sequence[str]]]
+    notes: ClassVar[Mapping[str, str]]
     compared_by: ClassVar[tuple[str, ...]]
     learns: ClassVar = (Images, Density)
     heeds: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
@@ -160,10 +170,6 @@ class Coder(ABC):
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tag -> tensor of any shape, from the rows of the windows."""
 
-    @abstractmethod
-    def _headline(self, scalars: Mapping[str, float]) -> dict[str, float]:
-        """Short name -> value, for the progress line."""
-
     def _widths(self) -> dict[str, int]:
         """The windows and how wide each is in this process."""
         return {"loss": 1, "reconstruction": self.context.batch_size, "moments": 2 * self.latent_dim}
@@ -222,7 +228,8 @@ class Coder(ABC):
         """Means over the updates since the last report, and over held-out samples as the averaged networks see them."""
         values = {name: window.values() for name, window in self.windows.items()}
         figures = {"loss/total": values["loss"].mean(), **self._said(values)}
-        figures |= self._held_out(*self._specimen_targets(HELD_OUT, self.progress.step))
+        if self._specimens.most:  # of a single image, nothing is held out
+            figures |= self._held_out(*self._specimen_targets(HELD_OUT, self.progress.step))
         figures |= self._soundness.figures()
         # The one place where training waits for the device: a single transfer for all figures.
         scalars = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
@@ -233,7 +240,8 @@ class Coder(ABC):
         histograms = {tag: each.cpu().numpy() for tag, each in self._histograms(values).items()}
         for window in self.windows.values():
             window.clear()
-        return Report(scalars, histograms, self._headline(scalars), trouble=trouble)
+        headline = {name: scalars[tag] for name, tag in self.headline.items() if tag in scalars}
+        return Report(scalars, histograms, headline, trouble=trouble)
 
     def _specimen_targets(self, most: int, step: int) -> tuple[Tensor, Stream]:
         """Held-out targets, a function of the step alone, and a stream for what else is drawn of them."""
@@ -258,7 +266,8 @@ class Coder(ABC):
         """Samples of the prior from the run's fixed latents; of images, held-out ones and what becomes of them."""
         self._settle()
         samples: FloatArray = self.calm.generate(self._latents).cpu().numpy()
-        return Preview(samples, panels=self._panels() if len(self.context.shape) == 3 else {})
+        looked_at = len(self.context.shape) == 3 and self._specimens.most >= 2
+        return Preview(samples, panels=self._panels() if looked_at else {})
 
     def _panels(self) -> dict[str, Panel]:
         originals, _ = self._specimen_targets(RECONSTRUCTED, 0)
@@ -360,6 +369,3 @@ def moments(codes: Tensor) -> Tensor:
 def over_processes(rows: Tensor, width: int) -> Tensor:
     """Rows of all processes side by side, ``(R, size width)``, to their mean, ``(width,)``."""
     return rows.view(-1, width).mean(0)
-
-
-LOSS_CHARTS: Mapping[str, Sequence[str]] = {"Does the loss fall?": ("loss/total",)}

@@ -29,6 +29,7 @@ class VAE(Coder):
 
     name: ClassVar[str] = "vae"
     heads: ClassVar[int] = 2  # mean and log-variance
+    headline: ClassVar[Mapping[str, str]] = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Does the bound rise, also on held-out samples?": ("vae/elbo", "vae/elbo_held_out"),
         "What is it made of?": ("vae/reconstruction", "vae/kl"),
@@ -40,7 +41,8 @@ class VAE(Coder):
         "vae/reconstruction": "-log p(x | z) with one z from the posterior, in nats per sample",
         "vae/kl": "divergence of the posterior from the prior, in nats per sample: what the code holds",
         "vae/elbo": "lower bound on log p(x) in nats per sample: -(reconstruction + KL), whatever beta",
-        "vae/elbo_held_out": "the same of held-out samples, by the moving average of the networks",
+        "vae/elbo_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
         "vae/active_units": f"dimensions of z whose posterior mean has a variance above {ACTIVE_VARIANCE}",
         "vae/active_share": "the same as a share of all dimensions",
         "vae/beta": "weight of the KL in the loss",
@@ -135,10 +137,6 @@ class VAE(Coder):
 
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"vae/kl_per_dimension": over_processes(values["kl_each"], self.latent_dim)}
-
-    def _headline(self, scalars: Mapping[str, float]) -> dict[str, float]:
-        tags = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
-        return {name: scalars[tag] for name, tag in tags.items()}
 
 
 def floored(each: Tensor, free_bits: float) -> Tensor:

@@ -1,0 +1,136 @@
+"""Autoencoder and VAE through the commands: trained, resumed to the bit, sampled from, measured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_cli.compose import compose, register
+from gan_cli.errors import ConfigError
+from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior, trained_coder
+from gan_cli.learned import Weights
+from gan_cli.rundir import RunDirectory
+from tests.conftest import Command
+from tests.soak.equality import same_run
+
+SMALL = (
+    "architecture.encoder_hidden=[16]",
+    "architecture.generator_hidden=[16]",
+    "architecture.latent_dim=2",
+    "train.batch_size=16",
+    "train.log_every=5",
+    "train.sample_every=10",
+    "train.checkpoint_every=5",
+    "train.sample_count=4",
+)
+GAUSSIAN = ("algorithm/likelihood=gaussian", "algorithm.likelihood.learned=true")
+RUNS = {
+    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.beta.steps=10", "algorithm.free_bits=0.1", *SMALL),
+    "autoencoder": ("algorithm=autoencoder", "algorithm/likelihood=l1", *SMALL),
+    "points": ("algorithm=vae", "dataset=ring8", *GAUSSIAN, *SMALL),
+}
+
+
+@pytest.mark.parametrize("recipe", RUNS)
+def test_resumed_run_is_the_undisturbed_one(recipe: str, gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS[recipe], "train.steps=20", "hydra.run.dir=whole").status == 0
+    assert gan_train(*RUNS[recipe], "train.steps=12", "hydra.run.dir=run").status == 0
+    done = gan_train("resume=run", "train.steps=20")
+    assert done.status == 0, done.err
+    same_run(workplace / "run", workplace / "whole")
+
+
+@pytest.mark.parametrize("recipe", RUNS)
+def test_samples_come_from_the_averaged_decoder(recipe: str, gan_train: Command, gan_sample: Command) -> None:
+    assert gan_train(*RUNS[recipe], "train.steps=3", "hydra.run.dir=run").status == 0
+    done = gan_sample("run", "--n", 6, "--out", "some.npy")
+    assert done.status == 0, done.err
+    samples = np.load("some.npy")
+    assert len(samples) == 6
+    assert np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize("algorithm", ["vae", "autoencoder"])
+def test_defaults_suit_it(algorithm: str) -> None:
+    register()
+    config = compose([f"algorithm={algorithm}"]).config
+    assert config.architecture._target_.endswith("FullyConnected")
+    assert (config.optimizer.lr, list(config.optimizer.betas)) == (1e-3, [0.9, 0.999])
+    assert config.algorithm.likelihood.binarise == "stochastic"
+    chosen = compose([f"algorithm={algorithm}", "architecture=vae_conv", "optimizer.lr=2e-3"]).config
+    assert chosen.architecture._target_.endswith("Convolutional")  # the command line wins
+    assert chosen.optimizer.lr == 2e-3
+
+
+def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS["vae"], "train.steps=40", "hydra.run.dir=run").status == 0
+    directory = RunDirectory(workplace / "run")
+    assert has_posterior(directory)
+    first, again = (bounded_likelihood(directory, count=30, seed=3) for _ in range(2))
+    assert first == again
+    elbo, middle, best = (first.figures[name] for name in ("elbo", "iwae_50", "iwae_5000"))
+    assert elbo.mean < middle.mean < best.mean < 0
+    assert 0 < best.error < 3
+    assert first.provenance["samples"] == 30
+    assert "0.05" in first.provenance["origin"]
+    raw = bounded_likelihood(directory, Weights.raw, count=30, seed=3)
+    assert raw.figures["elbo"] != elbo
+
+
+def test_coder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS["points"], "train.steps=3", "hydra.run.dir=run").status == 0
+    coder = trained_coder(RunDirectory(workplace / "run"))
+    state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]
+    for network, key in ((coder.encoder, "encoder_average"), (coder.decoder, "average")):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, state[key][name])
+    x, z = torch.randn(2, 5, 2)
+    width = float(state["likelihood_average"]["log_width"].exp())
+    expected = torch.distributions.Normal(coder.decoder(z), width).log_prob(x).sum(1)
+    torch.testing.assert_close(coder.log_likelihood(x, z), expected)
+    assert width != pytest.approx(0.1, rel=1e-6)
+    assert math.isfinite(bounded_likelihood(RunDirectory(workplace / "run"), count=10).figures["iwae_50"].mean)
+
+
+def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS["autoencoder"], "train.steps=2", "hydra.run.dir=run").status == 0
+    directory = RunDirectory(workplace / "run")
+    assert not has_posterior(directory)
+    with pytest.raises(ConfigError, match="algorithm=vae"):
+        bounded_likelihood(directory)
+
+
+def test_run_that_held_nothing_out_has_nothing_to_be_tested_on(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUNS["vae"], "train.steps=2", "train.held_out=0", "hydra.run.dir=run").status == 0
+    with pytest.raises(ConfigError, match=r"train\.held_out"):
+        bounded_likelihood(RunDirectory(workplace / "run"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("algorithm=vae", "architecture=mlp"), "expected vae or vae_conv"),
+        (("algorithm=vae", "dataset=ring8"), "gaussian or l1"),
+        (("algorithm=vae", "conditional=true"), "conditional"),
+        (("algorithm=vae", "algorithm.free_bits=-1"), "algorithm.free_bits"),
+        (("algorithm=vae", "algorithm.likelihood.binarise=sometimes"), "none or threshold or stochastic"),
+        (("algorithm=vae", *GAUSSIAN, "algorithm.likelihood.sigma=0"), "algorithm.likelihood.sigma"),
+        (("algorithm=autoencoder", "+algorithm.beta=1"), "algorithm.beta"),
+    ],
+)
+def test_what_does_not_fit_costs_one_message(overrides: tuple[str, ...], words: str, gan_train: Command) -> None:
+    done = gan_train(*overrides, "train.steps=2", "hydra.run.dir=run")
+    assert done.status == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_mnist_is_tested_on_its_test_split(gan_train: Command, workplace: Path, real_data: Path) -> None:
+    data = ("dataset=mnist", f"dataset.root={real_data}", "train.held_out=0")
+    assert gan_train("algorithm=vae", *data, *SMALL, "train.steps=5", "hydra.run.dir=run").status == 0
+    found = bounded_likelihood(RunDirectory(workplace / "run"), count=3)
+    assert found.provenance["origin"] == "test split"
