@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +92,8 @@ class HighwayReader(Reader):
         # Rounded once here, if at all, instead of in every product below.
         flat = embedded.to(number_format(embedded.device)).reshape(count, length * width)
         highest = []
-        for size, layer in zip(self.sizes, self.windows, strict=True):
+        layers = cast(Iterable[nn.Linear], self.windows)
+        for size, layer in zip(self.sizes, layers, strict=True):
             # A product of unfolded windows takes half the time of conv1d on a CPU.
             windows = flat.unfold(1, size * width, width)
             answers = windows.reshape(-1, size * width) @ layer.weight.t()
