@@ -62,10 +62,6 @@ class Writer(Protocol):
         """The memory after one more token, ``(N,)`` int64."""
         ...
 
-    def read_embedded(self, embedded: Tensor, memory: Memory) -> Memory:
-        """The memory after one more token, given as a point ``(N, E)`` in the embedding: any mixture of tokens."""
-        ...
-
     def hidden(self, tokens: Tensor) -> Tensor:
         """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
         ...
