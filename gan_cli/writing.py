@@ -7,6 +7,7 @@ them is done while they are in the processor's cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,10 +62,6 @@ class Writer(Protocol):
         """The memory after one more token, ``(N,)`` int64."""
         ...
 
-    def read_embedded(self, embedded: Tensor, memory: Memory) -> Memory:
-        """The memory after one more token, given as a point ``(N, E)`` in the embedding: any mixture of tokens."""
-        ...
-
     def hidden(self, tokens: Tensor) -> Tensor:
         """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
         ...
@@ -74,7 +71,7 @@ class _WeightedNll(torch.autograd.Function):
     """Gradients are made on the way forward, where the probabilities are at hand, and kept instead of these."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, kind: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         slope_h, slope_w, slope_b = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
@@ -95,7 +92,7 @@ class _WeightedNll(torch.autograd.Function):
         return nll @ shares, nll
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         slope_h, slope_w, slope_b = ctx.saved_tensors
         return slope_h * slope, slope_w * slope, slope_b * slope, None, None, None
 
@@ -123,7 +120,8 @@ def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: fl
     with torch.autocast(tokens.device.type, enabled=False):
         hidden = writer.hidden(tokens).flatten(0, 1) / temperature
         output = (writer.vocabulary_w, writer.vocabulary_b / temperature)
-        loss, nll = _WeightedNll.apply(hidden, *output, tokens.flatten(), shares.flatten(), kind)
+        score: Callable[..., tuple[Tensor, Tensor]] = _WeightedNll.apply
+        loss, nll = score(hidden, *output, tokens.flatten(), shares.flatten(), kind)
     return loss, nll.view(tokens.shape)
 
 
@@ -134,7 +132,7 @@ def nll(writer: Writer, tokens: Tensor, temperature: float = 1.0) -> Tensor:
     bias = writer.vocabulary_b / temperature
     parts = [
         -torch.addmm(bias, h, writer.vocabulary_w).log_softmax(1).gather(1, chosen[:, None]).squeeze(1)
-        for h, chosen in zip(hidden.split(ROWS), tokens.flatten().split(ROWS), strict=True)
+        for h, chosen in zip(torch.split(hidden, ROWS), torch.split(tokens.flatten(), ROWS), strict=True)
     ]
     return torch.cat(parts).view(tokens.shape)
 
@@ -175,7 +173,9 @@ class Chooser:
 
     def choose(self, hidden: Tensor, uniform: Tensor) -> Tensor:
         """The token, ``(N,)`` int64, that each number of ``(N,)`` in [0, 1) stands for, from ``(N, H)``."""
-        parts = [self._choose(*rows) for rows in zip(hidden.split(ROWS), uniform.split(ROWS), strict=True)]
+        parts = [
+            self._choose(*rows) for rows in zip(torch.split(hidden, ROWS), torch.split(uniform, ROWS), strict=True)
+        ]
         return torch.cat(parts)
 
     def _choose(self, hidden: Tensor, uniform: Tensor) -> Tensor:

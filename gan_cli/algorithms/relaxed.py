@@ -21,7 +21,7 @@ class Gumbel:
 
     Attributes:
         temperature: of the relaxation, over the adversarial rounds; the lower, the nearer to one-hot.
-        straight_through: D and G read one-hot samples, with the gradient of the mixtures.
+        straight_through: D reads one-hot samples, with the gradient of the mixtures.
     """
 
     temperature: Schedule
@@ -81,6 +81,9 @@ def write_soft(
 ) -> Tensor:
     """``(count, length, V)``: weights of tokens, differentiable; where each is largest is a sample of the writer's.
 
+    The writer itself goes on from that token, as RelGAN's does: through mixtures that it would read in its turn, slopes
+    grow by the inverse of ``relaxation`` at each place, and reached 10,000 times their size within 20.
+
     Args:
         writer: the model.
         count: sequences.
@@ -104,7 +107,7 @@ def write_soft(
             token = torch.where(ended, nothing, token)
             ended = ended | (token.detach().argmax(1, keepdim=True) == end)
         tokens.append(token)
-        memory = writer.read_embedded(token @ writer.embedding, memory)
+        memory = writer.read(token.detach().argmax(1), memory)
     return torch.stack(tokens, dim=1)
 
 

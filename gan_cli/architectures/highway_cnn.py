@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -66,12 +68,12 @@ class HighwayReader(Reader):
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(vocabulary, embedding).uniform_(-1.0, 1.0))
         self.sizes = tuple(filters)
-        self.windows = nn.ModuleList(_layer(size * embedding, count) for size, count in filters.items())
+        self.windows = nn.ModuleList(_window(size * embedding, count) for size, count in filters.items())
         features = sum(filters.values())
         self.transform = _highway(features, 0.0)
         self.gate = _highway(features, CARRY)
         self.dropout = nn.Dropout(1.0 - keep)
-        self.output = _layer(features, 1)
+        self.output = _output(features)
         self._l2 = l2
 
     def forward(self, sequences: Tensor) -> Tensor:
@@ -90,7 +92,8 @@ class HighwayReader(Reader):
         # Rounded once here, if at all, instead of in every product below.
         flat = embedded.to(number_format(embedded.device)).reshape(count, length * width)
         highest = []
-        for size, layer in zip(self.sizes, self.windows, strict=True):
+        layers = cast(Iterable[nn.Linear], self.windows)
+        for size, layer in zip(self.sizes, layers, strict=True):
             # A product of unfolded windows takes half the time of conv1d on a CPU.
             windows = flat.unfold(1, size * width, width)
             answers = windows.reshape(-1, size * width) @ layer.weight.t()
@@ -103,6 +106,14 @@ class HighwayReader(Reader):
         return 0.5 * self._l2 * (self.output.weight.square().sum() + self.output.bias.square().sum())
 
 
+def _window(inputs: int, filters: int) -> nn.Linear:
+    """Weights that keep a signal's size through a ReLU (He et al. 2015), biases of 0."""
+    layer = nn.Linear(inputs, filters)
+    nn.init.normal_(layer.weight, std=(2.0 / inputs) ** 0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 def _highway(features: int, bias: float) -> nn.Linear:
     """Weights uniform after Glorot & Bengio (2010), as in the paper's code."""
     layer = nn.Linear(features, features)
@@ -111,9 +122,9 @@ def _highway(features: int, bias: float) -> nn.Linear:
     return layer
 
 
-def _layer(inputs: int, outputs: int) -> nn.Linear:
-    """Weights from N(0, 0.1) and biases of 0.1, as in the paper's code."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
-    nn.init.constant_(layer.bias, 0.1)
+def _output(features: int) -> nn.Linear:
+    """Weights near 0: D begins undecided. In the paper's code it has to unlearn logits of deviation 6 first."""
+    layer = nn.Linear(features, 1)
+    nn.init.normal_(layer.weight, std=0.1 * features**-0.5)
+    nn.init.zeros_(layer.bias)
     return layer

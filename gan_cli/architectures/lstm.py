@@ -86,10 +86,6 @@ class Writer(nn.Module):
         """What tokens, ``(..., E)``, add to the gates, ``(..., 4 H)``."""
         return embedded @ self.input_w + self.gate_b
 
-    def read_embedded(self, embedded: Tensor, memory: Memory) -> Memory:
-        """The memory after one more token, given as a point ``(N, E)`` in the embedding: any mixture of tokens."""
-        return self._turn(self.gates(embedded), memory)
-
     def hidden(self, tokens: Tensor) -> Tensor:
         """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
         start = torch.full_like(tokens[:, :1], START)
