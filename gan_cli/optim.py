@@ -177,6 +177,16 @@ class ScheduledOptimizer:
         self.optimizer.found_inf = unsound  # type: ignore[attr-defined]
         self.optimizer.step()
 
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Go on as if no step had been made yet; the learning rate stays."""
+        for state in self.optimizer.state.values():
+            for name, value in state.items():
+                if name == "step":
+                    value.masked_fill_(value < LONG_AGO, 0)
+                else:
+                    value.zero_()
+
     def moments(self, parameter: Tensor) -> dict[str, Tensor]:
         """What is kept of a parameter's gradients, by its name in torch; tensors of the parameter's shape."""
         state: dict[str, Any] = self.optimizer.state.get(parameter, {})

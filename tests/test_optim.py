@@ -244,3 +244,24 @@ def test_average_is_a_network_of_its_own_for_inference() -> None:
     assert not average.network.training
     assert not any(parameter.requires_grad for parameter in average.network.parameters())
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    "recipe", [Adam(lr=0.1), RMSprop(lr=0.1), SGD(lr=0.1)], ids=lambda recipe: type(recipe).__name__
+)
+def test_optimizer_that_forgets_is_a_new_one(recipe: Recipe) -> None:
+    start = torch.linspace(-1, 1, 5)
+    old, new = (start.clone().requires_grad_() for _ in range(2))
+    used = recipe.for_generator([old])
+    for _ in range(3):
+        used.differentiate((old**2).sum())
+        used.step()
+    with torch.no_grad():
+        old.copy_(start)
+    used.forget()
+    fresh = recipe.for_generator([new])
+    for _ in range(2):
+        for optimizer, parameter in ((used, old), (fresh, new)):
+            optimizer.differentiate((parameter**3).sum())
+            optimizer.step()
+    assert torch.equal(old, new)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -21,6 +20,7 @@ from gan_cli.algorithms.game import Game
 from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
+from gan_cli.algorithms.waiting import DataWait
 from gan_cli.architecture_protocols import Architecture
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Sampler
@@ -94,7 +94,7 @@ class Adversarial(Game):
         self.progress = Progress()
         self.gradients: Gradients | None = None
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
-        self._waited = (time.perf_counter(), 0.0)
+        self._wait = DataWait(sampler)
         rows, width, group = context.log_every, context.packs, context.group
         self.windows = {
             "real": Window(rows * loss.d_steps, width, on, group),
@@ -286,7 +286,7 @@ class Adversarial(Game):
         scalars |= self._gradient_norms()
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
-        scalars |= self._data_wait()
+        scalars |= self._wait.figures()
         histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
         for window in self.windows.values():
             window.clear()
@@ -295,14 +295,6 @@ class Adversarial(Game):
             scalars["divergence/ceiling"] = objective.ceiling
         meanings = dict.fromkeys(histograms, f"{objective.score_name} of D")
         return Report(scalars, histograms, headline, meanings, trouble)
-
-    def _data_wait(self) -> dict[str, float]:
-        """Share of the time since the last report that went by waiting for data, where one may have to."""
-        if self.sampler.waited is None:
-            return {}
-        (since, before), now = self._waited, (time.perf_counter(), self.sampler.waited)
-        self._waited = now
-        return {"speed/data_wait": (now[1] - before) / max(now[0] - since, 1e-9)}
 
     def _gradient_norms(self) -> dict[str, float]:
         """Global norms of the last update's gradients; right after a resume, those the checkpoint brought."""

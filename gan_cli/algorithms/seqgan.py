@@ -67,6 +67,8 @@ class SeqGAN:
         d_steps: how often in a round D gets new negatives.
         d_epochs: epochs of D over the same negatives.
         d_samples: real sequences in an epoch of D, drawn anew with each lot of negatives, of which there are as many.
+        forget_every: rounds after which G's optimizer forgets its moments; 0: never. Adam's first steps are as large
+            for tokens that are hardly ever written as for the others, which takes weight off the former.
         lr_game: factor on G's learning rate in the game.
         clip_norm: largest norm of G's gradient.
         temperature: that the logits are divided by when G writes, and where its likelihoods are measured.
@@ -110,12 +112,14 @@ class SeqGAN:
         d_steps: int = 5,
         d_epochs: int = 3,
         d_samples: int = 10_000,
+        forget_every: int = 0,
         lr_game: float = 1.0,
         clip_norm: float = 5.0,
         temperature: float = 1.0,
         measured: int = 2000,
     ) -> None:
-        for key, value in {"mle_epochs": mle_epochs, "d_pretraining": d_pretraining, "d_steps": d_steps}.items():
+        counts = {"mle_epochs": mle_epochs, "d_pretraining": d_pretraining, "d_steps": d_steps}
+        for key, value in {**counts, "forget_every": forget_every}.items():
             require(value >= 0, key, value, "an integer >= 0")
         for key, value in {"g_steps": g_steps, "d_epochs": d_epochs, "d_samples": d_samples}.items():
             require(value >= 1, key, value, "an integer >= 1")
@@ -128,6 +132,7 @@ class SeqGAN:
         self._corpus = corpus
         self._phases = Phases(mle_epochs, d_pretraining)
         self._g_steps, self._d_steps, self._d_epochs = g_steps, d_steps, d_epochs
+        self._forget_every = forget_every
         self._clip_norm, self._temperature, self._measured = clip_norm, temperature, measured
         self._length = context.shape[0]
         on = context.device.torch_device
@@ -198,6 +203,8 @@ class SeqGAN:
 
     def _play(self, round_: int) -> int:
         """Updates of G, then epochs of D."""
+        if self._forget_every and round_ % self._forget_every == 0:
+            self._playing.forget()
         for _ in range(self._g_steps):
             with self.context.watch("G"), self.context.device.precision():
                 estimate = self._source.estimate(round_)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from gan_cli.diagnostics.symptoms import Advice, Figures, Symptom
 from gan_cli.thresholds import CollapseSection, DiagnosticsSection, TooStrongSection
 
-ENTROPY = "diagnosis/oracle_entropy"
+ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
 
 
 def sequence_symptoms(limits: DiagnosticsSection) -> list[Symptom]:
     """All alarms of sequences with a patience above 0."""
     all_of_them: list[Symptom] = [
         JudgeTooStrong(limits.discriminator_too_strong),
-        BelowEntropy(limits.mode_collapse),
-        Repetition(limits.mode_collapse),
+        SequenceCollapse(limits.mode_collapse),
     ]
     return [symptom for symptom in all_of_them if symptom.patience]
 
@@ -50,58 +49,45 @@ class JudgeTooStrong:
         return Advice(f"optimizer.lr_d={now['lr/d'] / 4:.2g}", "D then learns more slowly")
 
 
-class _Collapse:
-    """What both signs of a collapse share: they raise one alarm."""
+@dataclass(frozen=True)
+class SequenceCollapse:
+    """G writes but the likeliest sequences, or the same pairs of tokens over and over."""
 
     limits: CollapseSection
     name = "mode_collapse"
+    needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real", "lr/g")
 
     @property
     def patience(self) -> int:
         """As configured."""
         return self.limits.patience
 
+    def shows(self, now: Figures) -> float:
+        """Likelier to the oracle than its own, or few different pairs against those of real sequences."""
+        repeats = now["diagnosis/distinct_2"] <= self.limits.diversity * now["diagnosis/distinct_2_real"]
+        return _below(now) or repeats
+
+    def says(self, now: Figures) -> str:
+        """With the entropy where it is known, with both shares, and with what real sequences come to."""
+        pairs = (
+            f"{now['diagnosis/distinct_2']:.1%} of generated pairs of tokens are different ones, of real pairs"
+            f" {now['diagnosis/distinct_2_real']:.1%}"
+        )
+        if _below(now):
+            pairs = (
+                f"generated sequences score {now[ORACLE]:.2f} nats a token, less than the {now[ENTROPY]:.2f} of the"
+                f" oracle's own; {pairs}"
+            )
+        return f"{pairs}{_test(now)}"
+
     def advises(self, now: Figures) -> Advice:
         """A slower G."""
         return Advice(f"optimizer.lr_g={now['lr/g'] / 4:.2g}", "D then has time to follow G")
 
 
-@dataclass(frozen=True)
-class BelowEntropy(_Collapse):
-    """The oracle finds G's sequences likelier than its own: G writes but the likeliest of them."""
-
-    limits: CollapseSection
-    needs = ("metrics/nll_oracle", ENTROPY, "lr/g")
-
-    def shows(self, now: Figures) -> float:
-        """Below what the oracle's own score."""
-        return now["metrics/nll_oracle"] < now[ENTROPY]
-
-    def says(self, now: Figures) -> str:
-        """With the entropy, and with what real sequences come to."""
-        return (
-            f"generated sequences score {now['metrics/nll_oracle']:.2f} nats a token, less than the"
-            f" {now[ENTROPY]:.2f} of the oracle's own{_test(now)}"
-        )
-
-
-@dataclass(frozen=True)
-class Repetition(_Collapse):
-    """G writes the same pairs of tokens over and over."""
-
-    limits: CollapseSection
-    needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real", "lr/g")
-
-    def shows(self, now: Figures) -> float:
-        """Few different ones against those of real sequences."""
-        return now["diagnosis/distinct_2"] <= self.limits.diversity * now["diagnosis/distinct_2_real"]
-
-    def says(self, now: Figures) -> str:
-        """With both shares."""
-        return (
-            f"{now['diagnosis/distinct_2']:.1%} of generated pairs of tokens are different ones, of real pairs"
-            f" {now['diagnosis/distinct_2_real']:.1%}{_test(now)}"
-        )
+def _below(now: Figures) -> bool:
+    """Whether the oracle finds G's sequences likelier than its own, which takes an oracle."""
+    return ENTROPY in now and now[ORACLE] < now[ENTROPY]
 
 
 def _test(now: Figures) -> str:
