@@ -155,7 +155,7 @@ def test_windows_longer_than_sequences_are_left_out() -> None:
 def test_the_output_layer_alone_pays() -> None:
     reader = HighwayCNN(l2=0.2).build(9, 4)
     weights = torch.cat([reader.output.weight.flatten(), reader.output.bias])
-    assert float(reader.penalty()) == pytest.approx(0.1 * float(weights.square().sum()))
+    assert reader.penalty().item() == pytest.approx(0.1 * weights.square().sum().item())
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,6 @@ class Estimator(Protocol):
         ...
 
 
-def detached(source: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of tensors, without a way back."""
-    return {name: tensor.detach().clone() for name, tensor in source.items()}
-
-
 @torch.no_grad()
 def score(objective: Objective, logits: Tensor) -> Tensor:
     """What D says, ``(N,)`` float32: a probability or a critic value."""

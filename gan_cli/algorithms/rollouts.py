@@ -26,8 +26,8 @@ class Rollouts:
     Attributes:
         count: times that each beginning is written to its end.
         update_rate: share of its own weights that the policy keeps at each round; 0: it is G itself.
-        baseline: take off what a token is worth the mean of that over the batch, which leaves the expected gradient
-            in the same direction and takes off much of its variance.
+        baseline: take off what a token is worth the mean of that over the other sequences of the batch: the same
+            expected gradient, and much less variance.
     """
 
     count: int = 16
