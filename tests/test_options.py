@@ -41,9 +41,7 @@ SHORT_GAME = ["algorithm.mle_epochs=1", "algorithm.d_pretraining=0", "algorithm.
 SMALL_RECIPES = {
     "vae_mnist": ["dataset=digits", *SMALL_CODER, "train.held_out=0"],
     "seqgan_coco": [*SMALL_WRITER, *SHORT_GAME, "dataset.max_length=5"],
-    **dict.fromkeys(
-        ("seqgan_oracle20", "seqgan_oracle20_short", "seqgan_oracle40"), [*SMALL_WRITER, *SHORT_GAME, *FEW_SEQUENCES]
-    ),
+    **{f"seqgan_oracle{kind}": [*SMALL_WRITER, *SHORT_GAME, *FEW_SEQUENCES] for kind in ("20", "20_short", "40")},
 }
 SMALL_ALGORITHMS = {
     "vae": SMALL_CODER,

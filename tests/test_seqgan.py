@@ -15,7 +15,7 @@ from gan_cli.algorithms.phases import Phase, Phases
 from gan_cli.algorithms.relaxed import Gumbel
 from gan_cli.algorithms.rollouts import Rollouts
 from gan_cli.algorithms.seqgan import SeqGAN
-from gan_cli.algorithms.sequence_figures import distinct
+from gan_cli.algorithms.sequence_figures import diversity_figures
 from gan_cli.architectures.highway_cnn import HighwayCNN
 from gan_cli.architectures.lstm import LSTM, Writer
 from gan_cli.data_protocols import Sequences
@@ -192,11 +192,13 @@ def test_rows_that_are_held_out_are_left_out() -> None:
     assert rows.tolist() == [[3, 4, 5], [9, 10, 11]]
 
 
-def test_distinct_pairs_up_to_the_end() -> None:
-    tokens = torch.tensor([[1, 2, 1, 2], [1, 2, 0, 0]])
-    assert float(distinct(tokens, 2, 3, None)) == pytest.approx(4 / 6)
-    assert float(distinct(tokens, 2, 3, 0)) == pytest.approx(3 / 5)
-    assert float(distinct(tokens, 1, 3, 0)) == pytest.approx(3 / 7)
+def test_diversity_is_that_of_as_many_real_sequences() -> None:
+    generated, real = torch.tensor([[1, 2, 1, 2]]), torch.tensor([[1, 2, 3, 3], [3, 3, 3, 3]])
+    figures = {
+        tag.removeprefix("diagnosis/"): float(each) for tag, each in diversity_figures(generated, real, 0).items()
+    }
+    shares = {"distinct_1": 2 / 4, "distinct_2": 2 / 3, "distinct_1_real": 3 / 4, "distinct_2_real": 1.0}
+    assert figures == pytest.approx(shares)
 
 
 def test_an_outline_passes_two_sequences_through_both() -> None:

@@ -290,7 +290,7 @@ class SeqGAN:
         if len(held):
             figures["metrics/nll_test"] = nll_test(self._writer, held, self._corpus.end, self._temperature)
         real = held if len(held) else self._train[: self._measured]
-        return figures | diversity_figures(written, real, len(self._corpus.words), self._corpus.end)
+        return figures | diversity_figures(written, real, self._corpus.end)
 
     @torch.no_grad()
     def preview(self) -> Sentences:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data_protocols import Oracle
+from gan_cli.metrics.distinct import distinct
 from gan_cli.writing import Writer, counted, nll
 
 # Sequences at a time.
@@ -24,26 +25,12 @@ def nll_oracle(oracle: Oracle, tokens: Tensor) -> Tensor:
     return oracle.nll(tokens).mean()
 
 
-def distinct(tokens: Tensor, order: int, vocabulary: int, end: int | None) -> Tensor:
-    """Different n-grams among all of sequences ``(N, T)``, as a share of these, 0-dimensional (Li et al. 2016).
-
-    Args:
-        tokens: the sequences.
-        order: n.
-        vocabulary: how many tokens there are; its n-th power has to fit an int64.
-        end: the token that ends a sequence; what is behind it is not counted.
-    """
-    windows = tokens.unfold(1, order, 1)
-    places = vocabulary ** torch.arange(order, device=tokens.device)
-    names = (windows * places).sum(2)[counted(tokens, end)[:, order - 1 :] > 0]
-    return torch.as_tensor(len(torch.unique(names)) / max(1, len(names)), device=tokens.device)
-
-
-def diversity_figures(generated: Tensor, real: Tensor, vocabulary: int, end: int | None) -> dict[str, Tensor]:
-    """``distinct-1`` and ``distinct-2`` of generated sequences, and of as many real ones."""
+def diversity_figures(generated: Tensor, real: Tensor, end: int | None) -> dict[str, Tensor]:
+    """``distinct-1`` and ``distinct-2`` of generated sequences, and of as many real ones. Waits for the device."""
     count = min(len(generated), len(real))
+    sides = {"": generated[:count].cpu().numpy(), "_real": real[:count].cpu().numpy()}
     return {
-        f"diagnosis/distinct_{order}{name}": distinct(tokens[:count], order, vocabulary, end)
+        f"diagnosis/distinct_{order}{name}": torch.as_tensor(distinct(tokens, order, end), device=generated.device)
         for order in (1, 2)
-        for name, tokens in {"": generated, "_real": real}.items()
+        for name, tokens in sides.items()
     }
