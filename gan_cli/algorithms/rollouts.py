@@ -32,7 +32,7 @@ class Rollouts:
 
     count: int = 16
     update_rate: float = 0.8
-    baseline: bool = True
+    baseline: bool = False
 
     def __post_init__(self) -> None:
         require(self.count >= 1, "count", self.count, "an integer >= 1")
