@@ -17,7 +17,9 @@ from benchmarks.versus.measure import spread
 from benchmarks.versus.pairs import (
     CHANGES,
     DISTANCE,
+    PAIRS,
     STRAYS,
+    WHOLE,
     apart,
     broken,
     changed,
@@ -25,6 +27,7 @@ from benchmarks.versus.pairs import (
     shifted,
     stray,
     topology,
+    whole_steps,
     wiped,
 )
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Judges, Preference, preferences, scored
@@ -108,6 +111,16 @@ def test_a_digit_is_changed_alike_whatever_stands_beside_it() -> None:
     assert apart(other, all_of_them.changed["shifted"][0, 0]) > 0.1
 
 
+def test_a_whole_step_interpolates_nothing_and_has_its_distance_in_stray_pixels() -> None:
+    made = whole_steps(digits(), 3, seed=0)
+    moved, strays = (made.distances[name] for name in WHOLE)
+    np.testing.assert_allclose(moved, strays, rtol=0, atol=1e-9)
+    for original, image in zip(made.originals, made.changed[WHOLE[0]], strict=True):
+        np.testing.assert_array_equal(np.sort(original, axis=None), np.sort(image, axis=None))
+    step = np.argwhere(made.changed[WHOLE[0]][1, 0] > 0).mean(0) - np.argwhere(digits()[1, 0] > 0).mean(0)
+    assert np.abs(step).sum() == pytest.approx(1)
+
+
 def test_each_pixel_is_moved_once_and_by_the_same_amount() -> None:
     image = ring()[None]
     moved = each_pixel(image)
@@ -146,7 +159,7 @@ class Ink(nn.Module):
 
 
 def judges(image: FloatArray, sigma: float = 0.5) -> Judges:
-    return Judges(TrainedCoder(Still(), Given(image), Gaussian(sigma), 0), Ink())
+    return Judges(TrainedCoder(Still(), Given(image), Gaussian(sigma), 0), Ink(), 3)
 
 
 def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
@@ -166,9 +179,9 @@ def test_preferences_are_shares_with_their_errors() -> None:
     assert found.difference == pytest.approx(0.5)
     assert found.difference_error == pytest.approx(np.std([1, 2, 0, -1], ddof=1) / 2)
     values = np.zeros(4)
-    made = preferences({"D": dict.fromkeys(CHANGES, values)})
+    made = preferences({"D": dict.fromkeys(CHANGES, values)}, PAIRS)
     assert all(each.share == 0.5 for each in made["D"].values())
-    assert list(made["D"]) == page.pairs()
+    assert list(made["D"]) == page.pairs()[:-1]
 
 
 def test_a_price_that_is_the_same_everywhere_has_no_spread() -> None:
@@ -216,6 +229,7 @@ def found(seeds: int = 3) -> page.Found:
         }
 
     sizes = ("decoder", "discriminator", "encoder", "steps", "batch", "generated", "bounded", "pairs", "skipped")
+    sizes = (*sizes, "whole", "whole_skipped", "whole_distance")
     return page.Found(
         {str(seed): of_seed(seed) for seed in range(seeds)},
         dict.fromkeys(page.ROWS, 0.1),

@@ -18,6 +18,7 @@ from benchmarks.claims.__main__ import _processor
 from benchmarks.claims.claim import Arm
 from benchmarks.claims.harness import Bench, Job, Run
 from benchmarks.versus import album, measure, page
+from benchmarks.versus.pairs import WHOLE
 from benchmarks.versus.scores import Judges
 from benchmarks.versus.text import TEXT
 from gan_cli.errors import UserError
@@ -126,6 +127,9 @@ def _sizes(runs: Mapping[str, Run], test: measure.Test, arguments: argparse.Name
         "bounded": measure.BOUNDED,
         "pairs": len(test.pairs.rows),
         "skipped": test.pairs.skipped,
+        "whole": len(test.whole.rows),
+        "whole_skipped": test.whole.skipped,
+        "whole_distance": round(float(test.whole.distances[WHOLE[0]].mean()), 2),
     }
 
 

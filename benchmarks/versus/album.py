@@ -16,7 +16,7 @@ from gan_cli.evaluation.nearest import nearest_picture
 from gan_cli.protocols import ByteArray
 
 COLUMNS, ROWS = 6, 10
-SCALE = 4
+SCALE, WIDE = 4, 5
 SHOWN_PAIRS, SHOWN_PLACES = (0, 2, 3, 4, 7), (0, 3, 4, 7)
 WORDS = {"x": "x, a test digit", **{name: name for name in CHANGES}, "stray": "stray pixels"}
 
@@ -63,10 +63,10 @@ def places(judges: Judges, test: Test) -> Image.Image:
         original = test.pairs.originals[place]
         maps = prices(judges, original)
         varied = spread(maps)
-        row = [drawing.tile(drawing.enlarged(original, SCALE), ["", ""])]
+        row = [drawing.tile(drawing.enlarged(original, WIDE), ["", ""])]
         for score, values in maps.items():
-            lines = [f"{values.min():.1f} to {values.max():.1f}", f"deviation {varied[score]:.0%} of size"]
-            row.append(drawing.tile(drawing.heat(values, SCALE), lines))
+            lines = [f"{values.min():.1f} to {values.max():.1f}", f"deviation / size {varied[score]:.0%}"]
+            row.append(drawing.tile(drawing.heat(values, WIDE), lines))
         rows.append(row)
     return drawing.table(["x", "log p(x'|z)", "ELBO", "D"], rows)
 

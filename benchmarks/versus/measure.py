@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.claims.harness import Run
-from benchmarks.versus.pairs import Changed, changed, each_pixel
+from benchmarks.versus.pairs import PAIRS, WHOLE, Changed, changed, each_pixel, whole_steps
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges, preferences, scored
 from gan_cli.backbones.base import to_floats
 from gan_cli.config import BackboneKind
@@ -40,12 +40,14 @@ class Test:
     Attributes:
         images: ``(N, 1, H, W)`` in [-1, 1].
         labels: ``(N,)``.
-        pairs: some of them, changed.
+        pairs: some of them, changed by one distance.
+        whole: some of them, moved by one pixel, or with stray ones.
     """
 
     images: FloatArray
     labels: IntArray
     pairs: Changed
+    whole: Changed
 
     @classmethod
     def of(cls, run: Run, count: int) -> Test:
@@ -57,7 +59,7 @@ class Test:
         assert source.labels is not None
         order = np.random.default_rng(ORDER_SEED).permutation(len(source.pixels))
         images: FloatArray = normalise(torch.from_numpy(source.pixels[order])).numpy()
-        return cls(images, source.labels[order], changed(images, count, SEED))
+        return cls(images, source.labels[order], changed(images, count, SEED), whole_steps(images, count, SEED))
 
     @property
     def one_of_each(self) -> IntArray:
@@ -94,13 +96,17 @@ def of_likelihood(judges: Judges, test: Test) -> Figures:
 def of_pairs(judges: Judges, test: Test, samples: ByteArray) -> dict[str, Any]:
     """What the models say of changed digits, as plain values: levels, preferences."""
     scores = scored(judges, test.pairs)
+    whole = preferences(scored(judges, test.whole), (WHOLE,))
     levels = {score: {name: float(values.mean()) for name, values in of.items()} for score, of in scores.items()}
     levels[LOGIT]["own samples"] = float(judges.logit(to_floats(samples)).mean())
     above = {
         score: {name: float((values > of["x"]).mean()) for name, values in of.items() if name != "x"}
         for score, of in scores.items()
     }
-    preferred = {score: {pair: asdict(each) for pair, each in of.items()} for score, of in preferences(scores).items()}
+    preferred = {
+        score: {pair: asdict(each) for pair, each in (*of.items(), *whole[score].items())}
+        for score, of in preferences(scores, PAIRS).items()
+    }
     return {"levels": levels, "above": above, "preferences": preferred}
 
 

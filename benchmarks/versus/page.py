@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAYS
+from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAYS, WHOLE
 from benchmarks.versus.scores import CODE, DRAWS, ELBO, LOGIT, SCORES
 from gan_cli.evaluation.figures import meaning
 
@@ -168,7 +168,7 @@ def preferred(found: Found) -> str:
                 percent(max(of["share_error"])),
                 f"{spread(of['difference'])} {unit}",
                 number(max(of["difference_error"])),
-                "" if score == LOGIT else percent(fmean(of["difference"]) / price),
+                "" if score == LOGIT or pair == " / ".join(WHOLE) else percent(fmean(of["difference"]) / price),
             ]
             lines.append(f"| {pair} | {score} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -206,7 +206,7 @@ def places(found: Found) -> str:
 
 def pairs() -> list[str]:
     """Names of the kinds of pairs."""
-    return [f"{good} / {bad}" for good, bad in PAIRS]
+    return [f"{good} / {bad}" for good, bad in (*PAIRS, WHOLE)]
 
 
 def number(value: float) -> str:

@@ -104,6 +104,9 @@ IMPLAUSIBLE: Mapping[str, Change] = MappingProxyType({"stray": stray, "broken": 
 CHANGES: Mapping[str, Change] = MappingProxyType({**PLAUSIBLE, **IMPLAUSIBLE})
 # A plausible change, and one that is not.
 PAIRS = tuple((good, bad) for good in PLAUSIBLE for bad in IMPLAUSIBLE)
+# The same, without interpolation, at a distance that is each digit's own.
+WHOLE = ("moved a pixel", "as many strays")
+STEPS = ((1, 0), (-1, 0), (1, 1), (-1, 1))  # shift and axis of np.roll
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,38 @@ def changed(images: FloatArray, count: int, seed: int, distance: float = DISTANC
 
     Each image is changed from a random stream of its own, so that it does not depend on the others.
     """
+
+    def made(image: FloatArray, random: np.random.Generator) -> list[FloatArray | None]:
+        seeds = random.integers(2**32, size=len(CHANGES))
+        return [
+            change(image, distance, np.random.default_rng(each))
+            for change, each in zip(CHANGES.values(), seeds, strict=True)
+        ]
+
+    return _made(images, count, seed, tuple(CHANGES), made)
+
+
+def whole_steps(images: FloatArray, count: int, seed: int) -> Changed:
+    """Digits moved by exactly one pixel, and as many stray pixels as are equally far: nothing is interpolated.
+
+    Each digit has a distance of its own. What is kept and what is drawn is as in :func:`changed`.
+    """
+
+    def made(image: FloatArray, random: np.random.Generator) -> list[FloatArray | None]:
+        moved = np.roll(np.pad(image, 1, constant_values=BLACK), *STEPS[random.integers(len(STEPS))])[1:-1, 1:-1]
+        return [moved, stray(image, apart(image, moved), random)]
+
+    return _made(images, count, seed, WHOLE, made)
+
+
+def _made(
+    images: FloatArray,
+    count: int,
+    seed: int,
+    names: Sequence[str],
+    make: Callable[[FloatArray, np.random.Generator], Sequence[FloatArray | None]],
+) -> Changed:
+    """The first ``count`` images that all changes can be made of."""
     rows: list[int] = []
     found: list[Sequence[FloatArray]] = []
     looked_at = 0
@@ -144,14 +179,13 @@ def changed(images: FloatArray, count: int, seed: int, distance: float = DISTANC
         if len(rows) == count:
             break
         looked_at += 1
-        made = [change(image, distance, np.random.default_rng([seed, row])) for change in CHANGES.values()]
-        whole = [each for each in made if each is not None]
-        if len(whole) == len(made):
+        changes = make(image, np.random.default_rng([seed, row]))
+        whole = [each for each in changes if each is not None]
+        if len(whole) == len(changes):
             rows.append(row)
             found.append(whole)
-    originals = images[rows].astype(np.float64)
-    stacked = {name: np.stack([each[place] for each in found])[:, None] for place, name in enumerate(CHANGES)}
-    return Changed(np.array(rows), originals, stacked, looked_at - len(rows))
+    stacked = {name: np.stack([each[place] for each in found])[:, None] for place, name in enumerate(names)}
+    return Changed(np.array(rows), images[rows].astype(np.float64), stacked, looked_at - len(rows))
 
 
 def each_pixel(image: FloatArray, amount: float = 1.0) -> FloatArray:

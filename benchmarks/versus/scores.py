@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.claims.harness import Run
-from benchmarks.versus.pairs import PAIRS, Changed
+from benchmarks.versus.pairs import Changed
 from gan_cli import checkpoint
 from gan_cli.device import seeded_generator
 from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
-from gan_cli.metrics.importance import log_weights
+from gan_cli.gaussians import drawn, kl_to_standard
 from gan_cli.protocols import FloatArray
 
 BLOCK = 500
-# Codes that the bound of an image is the mean over; the same noise for every image and its changes.
-DRAWS = 32
+# Codes that the bound of an image is the mean over; the same noise for all images.
+DRAWS = 16
 CODE, ELBO, LOGIT = "log p(x' \\| z)", "ELBO", "D"
 
 
@@ -33,10 +33,12 @@ class Judges:
     Attributes:
         coder: the VAE, by its moving average.
         discriminator: the GAN's, as training left it.
+        latent_dim: dimensions of z.
     """
 
     coder: TrainedCoder
     discriminator: nn.Module
+    latent_dim: int
 
     @classmethod
     def of(cls, gan: Run, vae: Run) -> Judges:
@@ -44,7 +46,7 @@ class Judges:
         plan = gan.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
         network.load_state_dict(checkpoint.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
-        return cls(trained_coder(vae.directory), network.eval().requires_grad_(False))
+        return cls(trained_coder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
 
     @cached_property
     def sigma(self) -> float:
@@ -62,10 +64,12 @@ class Judges:
     def elbo(self, images: FloatArray, draws: int = DRAWS) -> FloatArray:
         """The bound in nats, ``(N,)``: the encoder looks at the image itself."""
 
+        noise = torch.randn(draws, self.latent_dim, generator=seeded_generator(0, "versus", torch.device("cpu")))
+
         def score(block: Tensor) -> Tensor:
-            random = seeded_generator(0, "versus", torch.device("cpu"))
-            weights = log_weights(block, self.coder.posterior, self.coder.log_likelihood, draws, random)
-            return weights.mean(1)
+            mean, log_variance = self.coder.posterior(block)
+            nats = [self.coder.log_likelihood(block, drawn(mean, log_variance, each)) for each in noise]
+            return torch.stack(nats).mean(0) - kl_to_standard(mean, log_variance).sum(1)
 
         return _in_blocks(score, images)
 
@@ -125,9 +129,11 @@ class Preference:
         )
 
 
-def preferences(scores: Mapping[str, Mapping[str, FloatArray]]) -> dict[str, dict[str, Preference]]:
+def preferences(
+    scores: Mapping[str, Mapping[str, FloatArray]], kinds: Sequence[tuple[str, str]]
+) -> dict[str, dict[str, Preference]]:
     """Score -> ``plausible / implausible`` -> preference."""
     return {
-        score: {f"{good} / {bad}": Preference.of(of[good], of[bad]) for good, bad in PAIRS}
+        score: {f"{good} / {bad}": Preference.of(of[good], of[bad]) for good, bad in kinds}
         for score, of in scores.items()
     }

@@ -5,7 +5,7 @@ TEXT = """# GAN against VAE on MNIST
 One decoder, trained twice: as the generator of a GAN (`experiment=versus_gan_mnist`) and as the decoder of a VAE
 (`experiment=versus_vae_mnist`). `make versus` reruns all of it, {seeds} seeds each, and writes this page and its
 pictures; finished runs are kept below `outputs/versus`. Mean ± deviation over seeds throughout. Measured on: {machine};
-each run has one CPU thread. Seconds of training, on a machine that was busy with other work: {seconds}.
+each run has one CPU thread. Seconds of training, on cores shared with other work: {seconds}.
 
 ## What is the same, and what is not
 
@@ -17,12 +17,12 @@ each run has one CPU thread. Seconds of training, on a machine that was busy wit
 | moving average | half-life of 200 steps; judged is the average | the same |
 | beside it | a discriminator, {discriminator} parameters | an encoder, {encoder} parameters |
 | a step | one update of D and one of G, on as many generated images as real ones | one update of both |
-| what is asked for | `loss=jsd`: D cannot tell | {likelihood} |
-| Adam | {adam_gan} | {adam_vae} |
+| what is asked for | `loss=jsd`: D cannot tell | a Gaussian around the decoded image, sigma 0.7, beta 1 |
+| Adam | 5e-4, betas (0.5, 0.999) | 1e-3, betas (0.9, 0.999) |
 
 A step of the GAN costs more; both see as many images.
 
-{tried}
+TRIED
 
 ## Samples
 
@@ -52,15 +52,18 @@ that come nearest to a training digit; right half: the first ones.
 
 What a textbook says: a VAE scores each pixel apart, so that one stray pixel costs the same wherever it stands; a GAN's
 critic judges the whole. To look at it, {pairs} test digits ({skipped} more could not be changed in every way) are
-changed in four ways that are all *equally far* from the digit x in pixels: {distance}, the root of the sum of squares, which is
-that of {strays} white pixels on black ground.
+changed in four ways that are all *equally far* from the digit x in pixels: {distance}, the root of the sum of squares,
+which is that of {strays} white pixels on black ground.
 
 - shifted: moved in a random direction by a part of a pixel, by cubic splines;
 - thicker: on its way to a digit whose strokes are a pixel wider on each side;
 - stray: {strays} white pixels at random places that touch no stroke;
 - broken: a piece of a stroke wiped out, where that takes the digit apart, opens a loop, or leaves a hole.
 
-The first two are plausible digits, the last two are not. Three scores:
+The first two are plausible digits, the last two are not. Moved by parts of a pixel or thickened, a digit is also
+smoother than one of the data. So there is one more pair where nothing is interpolated: {whole} digits ({whole_skipped}
+could not) moved by exactly one pixel up, down, left or right, beside the digit with as many stray pixels as make up the
+same distance (of each digit's own, {whole_distance} in the mean). Three scores:
 
 - log p(x' | z): the VAE's likelihood of the changed image x' at the code (posterior mean) of x, so around the
   reconstruction of x. Around x itself it would be the same for all four, by construction: it would cost
@@ -93,7 +96,7 @@ class: {places}.
 
 ## What it comes to
 
-{remarks}
+REMARKS
 
 ```bash
 gan-train -m experiment=versus_gan_mnist,versus_vae_mnist seed=0,1,2 device=cpu device.threads=1
