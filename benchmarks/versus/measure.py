@@ -76,8 +76,7 @@ def of_samples(run: Run, evaluator: Evaluator) -> tuple[Figures, ByteArray]:
     """Figures of a run's generator or decoder, and its samples as bytes, ``(N, 1, H, W)``."""
     drawn = subject.generator(run.directory, Weights.average)
     found = evaluator(lambda count: drawn.draw(count, SEED))
-    samples: ByteArray = found.samples
-    return dict(found.figures), samples
+    return dict(found.figures), np.asarray(found.samples, np.uint8)
 
 
 def of_likelihood(judges: Judges, test: Test) -> Figures:

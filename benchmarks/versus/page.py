@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -82,7 +82,7 @@ def page(found: Found, text: str, pictures: str) -> str:
         ),
         elbo=spread(found.each("likelihood", "elbo")),
         iwae=spread(found.each("likelihood", "iwae_50")),
-        sigma=spread(found.each("likelihood", "sigma")),
+        sigma=number(fmean(found.each("likelihood", "sigma"))),
         distance=f"{DISTANCE:.3f}",
         strays=STRAYS,
         draws=DRAWS,
@@ -219,7 +219,7 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def spread(values: Sequence[float], written: Any = number) -> str:
+def spread(values: Sequence[float], written: Callable[[float], str] = number) -> str:
     """Mean and deviation over seeds."""
     if len(values) < 2 or not all(map(math.isfinite, values)):
         return written(fmean(values))
