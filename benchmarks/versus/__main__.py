@@ -26,6 +26,7 @@ from gan_cli.evaluation.evaluator import Evaluator
 
 SEEDS = 3
 PAGE = Path("docs/gan-vs-vae.md")
+RESULTS = "results.json"  # below the folder
 ARMS = {name: Arm(name, f"versus_{name}_mnist") for name in page.MODELS}
 
 
@@ -53,6 +54,7 @@ def _arguments() -> argparse.Namespace:
         type=Path,
         help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else gan-vs-vae.md in the folder",
     )
+    parser.add_argument("--rewrite", action="store_true", help="only write the page, of what was measured before")
     parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
     arguments = parser.parse_args()
     if min(arguments.seeds, arguments.workers) < 1 or min(arguments.samples, arguments.pairs) < 10:
@@ -64,6 +66,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _all(arguments: argparse.Namespace) -> None:
+    if not arguments.rewrite:
+        _measure(arguments)
+    found = page.Found(**json.loads((arguments.folder / RESULTS).read_text()))
+    arguments.page.write_text(page.page(found, TEXT, "images"))
+    print(arguments.page)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     jobs = {
         seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
@@ -80,9 +90,7 @@ def _all(arguments: argparse.Namespace) -> None:
         seeds[str(seed)] = _measured(of_seed, test, evaluator, arguments.page.parent if seed == 0 else None)
         print(f"{time.monotonic() - began:5.0f} s  seed {seed} measured", flush=True)
     found = page.Found(seeds, evaluator.floor(), _sizes(runs[0], test, arguments), _machine())
-    (arguments.folder / "results.json").write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
-    arguments.page.write_text(page.page(found, TEXT, "images"))
-    print(arguments.page)
+    (arguments.folder / RESULTS).write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
 
 
 def _measured(

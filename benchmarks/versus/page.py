@@ -135,7 +135,8 @@ def order(found: Found) -> str:
         if groups[model]
     ]
     overlap = groups["seeds overlap"]
-    return " ".join([*ahead, *([f"No order over the seeds by {', '.join(overlap)}."] if overlap else [])])
+    said = [*ahead, *([f"No order over the seeds by {', '.join(overlap)}."] if overlap else [])]
+    return "\n".join(f"- {each}" for each in said)
 
 
 def levels(found: Found) -> str:
