@@ -104,16 +104,17 @@ class: {places}.
 Read off the figures above, for these small networks:
 
 - Samples: by `frechet/classifier` the GAN is ahead in every seed, by `frechet/pixels` the VAE is. The GAN's samples
-  are as sharp as real digits, and wrong in shape more often than the VAE's; the VAE's are blurred, and the classes
-  come in their shares, which the GAN's do not. By pixels the VAE's blurred digits lie within the data (precision
-  above that of real digits, density twice theirs) and cover less of it by recall. Neither comes near a real digit's
-  figures. Neither copies.
+  are as sharp as real digits, and by the classifier's features fewer of them lie within the data than of the VAE's
+  (precision). The VAE's are blurred, and their classes come more nearly in the data's shares. By pixels the VAE's
+  blurred digits lie within the data (precision above that of real digits, density twice theirs) and cover less of it
+  by recall. Neither comes near a real digit's figures. Neither copies (`copied/pixels`).
 - "One stray pixel costs the same wherever it stands" is true of log p(x' | z), away from the strokes. At them it
   depends on the place, by the error of the reconstruction there. This error alone makes it prefer plausible images:
   the reconstruction is blurred, and what is shifted or thickened differs from x where the reconstruction does too.
 - It is not true of the VAE as a whole. The ELBO looks at x' through the encoder, so that a change which the code can
-  express is cheap and one that it cannot is paid for twice. It takes nearly all pairs the right way round, more of
-  them than D does. It also puts most of the shifted and thickened digits above x itself: what is smooth is cheap.
+  express is cheap, while stray pixels cost their full price and a little more. It takes nearly all pairs the right
+  way round, in four of the five kinds more of them than D does. It also puts most of the shifted and thickened
+  digits, which are smoother, above x itself.
 - D judges the whole: the price of a pixel depends most on its place by far. But what it judges is whether an image
   comes from this G, not whether it is plausible. Stray pixels and broken strokes it mostly ranks below shifted
   digits, yet a thickened digit below both. Its mean logit of thickened digits is near that of the GAN's own samples;
