@@ -1,0 +1,149 @@
+"""``python -m benchmarks.versus``: train both models with every seed, measure, draw, and write the page."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.claims.__main__ import _processor
+from benchmarks.claims.claim import Arm
+from benchmarks.claims.harness import Bench, Job, Run
+from benchmarks.versus import album, measure, page
+from benchmarks.versus.pairs import WHOLE
+from benchmarks.versus.scores import Judges
+from benchmarks.versus.text import TEXT
+from gan_cli.errors import UserError
+from gan_cli.evaluation.evaluator import Evaluator
+
+SEEDS = 3
+PAGE = Path("docs/gan-vs-vae.md")
+RESULTS = "results.json"  # below the folder
+ARMS = {name: Arm(name, f"versus_{name}_mnist") for name in page.MODELS}
+
+
+def main() -> None:
+    """Exit status: 0 whatever comes out; 2 or 3 where a run cannot be made."""
+    arguments = _arguments()
+    torch.set_num_threads(1)
+    try:
+        _all(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.versus", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of each run, from 0 on; default: {SEEDS}")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each; default: 2")
+    parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
+    parser.add_argument("--folder", type=Path, default=Path("outputs/versus"), help="where runs are kept")
+    parser.add_argument("--samples", type=int, default=5000, help="of an evaluation; default: 5,000")
+    parser.add_argument("--pairs", type=int, default=500, help="test digits that are changed; default: 500")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else gan-vs-vae.md in the folder",
+    )
+    parser.add_argument("--rewrite", action="store_true", help="only write the page, of what was measured before")
+    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
+    arguments = parser.parse_args()
+    if min(arguments.seeds, arguments.workers) < 1 or min(arguments.samples, arguments.pairs) < 10:
+        parser.error("expected --seeds and --workers of 1 or more, --samples and --pairs of 10 or more")
+    if arguments.page is None:
+        whole = arguments.seeds >= SEEDS and not arguments.override
+        arguments.page = PAGE if whole else arguments.folder / PAGE.name
+    return arguments
+
+
+def _all(arguments: argparse.Namespace) -> None:
+    if not arguments.rewrite:
+        _measure(arguments)
+    found = page.Found(**json.loads((arguments.folder / RESULTS).read_text()))
+    arguments.page.write_text(page.page(found, TEXT, "images"))
+    print(arguments.page)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    began = time.monotonic()
+    jobs = {
+        seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
+        for seed in range(arguments.seeds)
+    }
+    with Bench(arguments.folder / "runs", arguments.workers).opened() as bench:
+        bench.submit([job for of_seed in jobs.values() for job in of_seed.values()], arguments.fresh)
+        runs = {seed: {name: bench.run(job) for name, job in of_seed.items()} for seed, of_seed in jobs.items()}
+    print(f"{time.monotonic() - began:5.0f} s  trained", flush=True)
+    test = measure.Test.of(runs[0]["vae"], arguments.pairs)
+    evaluator = measure.evaluator_of(runs[0]["gan"], arguments.samples)
+    seeds = {}
+    for seed, of_seed in runs.items():
+        seeds[str(seed)] = _measured(of_seed, test, evaluator, arguments.page.parent if seed == 0 else None)
+        print(f"{time.monotonic() - began:5.0f} s  seed {seed} measured", flush=True)
+    found = page.Found(seeds, evaluator.floor(), _sizes(runs[0], test, arguments), _machine())
+    (arguments.folder / RESULTS).write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
+
+
+def _measured(
+    runs: Mapping[str, Run], test: measure.Test, evaluator: Evaluator, pictures: Path | None
+) -> dict[str, Any]:
+    """Figures of one seed; its pictures, where they are asked for, go below a folder."""
+    judges = Judges.of(runs["gan"], runs["vae"])
+    (gan, of_gan), (vae, of_vae) = (measure.of_samples(runs[name], evaluator) for name in page.MODELS)
+    if pictures is not None:
+        drawn = {
+            "samples": album.samples(of_gan, of_vae, test),
+            "neighbours": album.neighbours(of_gan, of_vae, evaluator),
+            "pairs": album.pairs(judges, test),
+            "places": album.places(judges, test),
+        }
+        for name, image in drawn.items():
+            album.save(image, pictures / "images" / f"versus_{name}.webp")
+    return {
+        "gan": gan,
+        "vae": vae,
+        "likelihood": measure.of_likelihood(judges, test),
+        **measure.of_pairs(judges, test, of_gan),
+        "places": measure.of_places(judges, test),
+        "seconds": measure.seconds([runs[name] for name in page.MODELS]),
+    }
+
+
+def _sizes(runs: Mapping[str, Run], test: measure.Test, arguments: argparse.Namespace) -> dict[str, float]:
+    plan = runs["gan"].plan
+    shape = plan.dataset.shape
+    networks = {
+        "decoder": plan.architecture.generator(shape, 0),
+        "discriminator": plan.architecture.discriminator(shape, 0),
+        "encoder": runs["vae"].plan.architecture.encoder(shape, 2),
+    }
+    train = plan.config.train
+    return {
+        **{name: sum(each.numel() for each in network.parameters()) for name, network in networks.items()},
+        "steps": train.steps,
+        "batch": train.batch_size,
+        "generated": arguments.samples,
+        "bounded": measure.BOUNDED,
+        "pairs": len(test.pairs.rows),
+        "skipped": test.pairs.skipped,
+        "whole": len(test.whole.rows),
+        "whole_skipped": test.whole.skipped,
+        "whole_distance": round(float(test.whole.distances[WHOLE[0]].mean()), 2),
+    }
+
+
+def _machine() -> str:
+    return f"{_processor()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

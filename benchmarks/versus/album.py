@@ -1,0 +1,77 @@
+"""Which pictures there are, and what is on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.versus import drawing
+from benchmarks.versus.measure import Test, prices, spread
+from benchmarks.versus.pairs import CHANGES, apart
+from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges
+from gan_cli.backbones.base import to_floats
+from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.nearest import nearest_picture
+from gan_cli.protocols import ByteArray
+
+COLUMNS, ROWS = 6, 10
+SCALE, WIDE = 4, 5
+SHOWN_PAIRS, SHOWN_PLACES = (0, 2, 3, 4, 7), (0, 3, 4, 7)
+WORDS = {"x": "x, a test digit", **{name: name for name in CHANGES}, "stray": "stray pixels"}
+
+
+def samples(gan: ByteArray, vae: ByteArray, test: Test) -> Image.Image:
+    """ByteArray of both and test digits, as they come."""
+    count = COLUMNS * ROWS
+    return drawing.sheets(
+        {"GAN": to_floats(gan[:count]), "test digits": test.images[:count], "VAE": to_floats(vae[:count])}, COLUMNS
+    )
+
+
+def neighbours(gan: ByteArray, vae: ByteArray, evaluator: Evaluator) -> Image.Image:
+    """ByteArray of both beside their nearest training digits, by pixels."""
+    titled = {"GAN": gan, "VAE": vae}
+    return drawing.beneath(
+        [drawing.headed(nearest_picture(evaluator, each), name) for name, each in titled.items()], gap=12
+    )
+
+
+def pairs(judges: Judges, test: Test) -> Image.Image:
+    """Digits, and what was made of them at one distance, with what the models say of each."""
+    rows = []
+    for place in test.one_of_each[list(SHOWN_PAIRS)]:
+        original = test.pairs.originals[place]
+        row = []
+        for image in (original, *(test.pairs.changed[name][place] for name in CHANGES)):
+            said = judges.all(original[None], image[None])
+            lines = [
+                f"distance {apart(original, image):.3f}",
+                f"log p(x'|z) {said[CODE][0]:,.0f}",
+                f"ELBO {said[ELBO][0]:,.0f}",
+                f"D {said[LOGIT][0]:+.2f}",
+            ]
+            row.append(drawing.tile(drawing.enlarged(image, SCALE), lines))
+        rows.append(row)
+    return drawing.table([WORDS[name] for name in ("x", *CHANGES)], rows)
+
+
+def places(judges: Judges, test: Test) -> Image.Image:
+    """What it costs to move one pixel, by where it stands."""
+    rows = []
+    for place in test.one_of_each[list(SHOWN_PLACES)]:
+        original = test.pairs.originals[place]
+        maps = prices(judges, original)
+        varied = spread(maps)
+        row = [drawing.tile(drawing.enlarged(original, WIDE), ["", ""])]
+        for score, values in maps.items():
+            lines = [f"{values.min():.1f} to {values.max():.1f}", f"deviation / size {varied[score]:.0%}"]
+            row.append(drawing.tile(drawing.heat(values, WIDE), lines))
+        rows.append(row)
+    return drawing.table(["x", "log p(x'|z)", "ELBO", "D"], rows)
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Without loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, lossless=True, quality=100, method=6)

@@ -1,0 +1,73 @@
+"""The pictures of the page, with Pillow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.claims.charts import INK, beside
+from gan_cli import pictures
+from gan_cli.protocols import FloatArray
+
+TITLE = 24
+LINE = 16
+# Blue below 0, white at 0, red above.
+BELOW, ABOVE = np.array([49.0, 104.0, 173.0]), np.array([220.0, 50.0, 32.0])
+
+
+def headed(image: Image.Image, title: str) -> Image.Image:
+    """An image under a title, at its own size."""
+    sheet = Image.new("RGB", (image.width, image.height + TITLE), "white")
+    ImageDraw.Draw(sheet).text((image.width / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
+    sheet.paste(image, (0, TITLE))
+    return sheet
+
+
+def beneath(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
+    """Images from top to bottom, on white."""
+    height = sum(image.height for image in images) + gap * (len(images) - 1)
+    sheet = Image.new("RGB", (max(image.width for image in images), height), "white")
+    top = 0
+    for image in images:
+        sheet.paste(image, (0, top))
+        top += image.height + gap
+    return sheet
+
+
+def sheets(samples: Mapping[str, FloatArray], columns: int) -> Image.Image:
+    """Grids of samples ``(N, 1, H, W)`` in [-1, 1] side by side, each under its name."""
+    return beside([headed(pictures.grid(each, columns), name) for name, each in samples.items()], gap=12)
+
+
+def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """An image above lines of text."""
+    sheet = Image.new("RGB", (image.width, image.height + LINE * len(lines) + 6), "white")
+    sheet.paste(image, (0, 0))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for place, line in enumerate(lines):
+        draw.text((image.width / 2, image.height + 3 + LINE * (place + 0.5)), line, INK, font, anchor="mm")
+    return sheet
+
+
+def enlarged(image: FloatArray, scale: int) -> Image.Image:
+    """``(1, H, W)`` in [-1, 1], each pixel a square."""
+    small = pictures.to_image(image)
+    return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST).convert("RGB")
+
+
+def heat(values: FloatArray, scale: int) -> Image.Image:
+    """``(H, W)`` in colours: white is 0, full blue and full red the largest size but for the top percent."""
+    limit = float(np.quantile(np.abs(values), 0.99)) or 1.0
+    level = np.clip(values / limit, -1, 1)[..., None]
+    colours = np.where(level < 0, 255 + (255 - BELOW) * level, 255 - (255 - ABOVE) * level)
+    small = Image.fromarray(np.rint(colours).astype(np.uint8))
+    return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Image.Image]], gap: int = 8) -> Image.Image:
+    """Rows of images of one size, under the names of the columns."""
+    first, *rest = [beside(row, gap) for row in rows]
+    heads = [headed(Image.new("RGB", (image.width, 0)), name) for name, image in zip(columns, rows[0], strict=True)]
+    return beneath([beneath([beside(heads, gap), first], 0), *rest], gap)

@@ -1,0 +1,139 @@
+"""What a trained VAE and a trained discriminator say of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.claims.harness import Run
+from benchmarks.versus.pairs import Changed
+from gan_cli import checkpoint
+from gan_cli.device import seeded_generator
+from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
+from gan_cli.gaussians import drawn, kl_to_standard
+from gan_cli.protocols import FloatArray
+
+BLOCK = 500
+# Codes that the bound of an image is the mean over; the same noise for all images.
+DRAWS = 16
+CODE, ELBO, LOGIT = "log p(x' \\| z)", "ELBO", "D"
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks of one seed.
+
+    Attributes:
+        coder: the VAE, by its moving average.
+        discriminator: the GAN's, as training left it.
+        latent_dim: dimensions of z.
+    """
+
+    coder: TrainedCoder
+    discriminator: nn.Module
+    latent_dim: int
+
+    @classmethod
+    def of(cls, gan: Run, vae: Run) -> Judges:
+        """Those of two runs."""
+        plan = gan.plan
+        network = plan.architecture.discriminator(plan.dataset.shape, 0)
+        network.load_state_dict(checkpoint.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
+        return cls(trained_coder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
+
+    @cached_property
+    def sigma(self) -> float:
+        """Deviation of a pixel that the VAE learned, on the scale of [-1, 1]."""
+        return float(cast(Tensor, self.coder.likelihood.log_width).exp())
+
+    def at_code(self, originals: FloatArray, images: FloatArray) -> FloatArray:
+        """``log p(image | z)`` in nats, ``(N,)``, with z the posterior mean of the original beside it."""
+
+        def score(first: Tensor, second: Tensor) -> Tensor:
+            return self.coder.log_likelihood(second, self.coder.posterior(first)[0])
+
+        return _in_blocks(score, originals, images)
+
+    def elbo(self, images: FloatArray, draws: int = DRAWS) -> FloatArray:
+        """The bound in nats, ``(N,)``: the encoder looks at the image itself."""
+
+        noise = torch.randn(draws, self.latent_dim, generator=seeded_generator(0, "versus", torch.device("cpu")))
+
+        def score(block: Tensor) -> Tensor:
+            mean, log_variance = self.coder.posterior(block)
+            nats = [self.coder.log_likelihood(block, drawn(mean, log_variance, each)) for each in noise]
+            return torch.stack(nats).mean(0) - kl_to_standard(mean, log_variance).sum(1)
+
+        return _in_blocks(score, images)
+
+    def logit(self, images: FloatArray) -> FloatArray:
+        """D's, ``(N,)``: above 0 it takes an image for real."""
+        return _in_blocks(self.discriminator, images)
+
+    def all(self, originals: FloatArray, images: FloatArray) -> dict[str, FloatArray]:
+        """Score -> ``(N,)``, of images that were made of the originals beside them."""
+        return {CODE: self.at_code(originals, images), ELBO: self.elbo(images), LOGIT: self.logit(images)}
+
+
+SCORES: Mapping[str, str] = MappingProxyType({CODE: "nats", ELBO: "nats", LOGIT: "logits"})
+
+
+@torch.no_grad()
+def _in_blocks(score: Callable[..., Tensor], *images: FloatArray) -> FloatArray:
+    parts = [torch.split(torch.from_numpy(each.astype(np.float32)), BLOCK) for each in images]
+    values: FloatArray = torch.cat([score(*block) for block in zip(*parts, strict=True)]).double().numpy()
+    return values
+
+
+def scored(judges: Judges, digits: Changed) -> dict[str, dict[str, FloatArray]]:
+    """Score -> ``x`` or a change -> ``(N,)``."""
+    images = {"x": digits.originals, **digits.changed}
+    found = {name: judges.all(digits.originals, each) for name, each in images.items()}
+    return {score: {name: found[name][score] for name in images} for score in SCORES}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """How a score takes the pairs of one kind.
+
+    Attributes:
+        share: of the pairs whose plausible image has the higher score; a tie counts half.
+        share_error: its standard error.
+        difference: mean of plausible less implausible.
+        difference_error: its standard error.
+    """
+
+    share: float
+    share_error: float
+    difference: float
+    difference_error: float
+
+    @classmethod
+    def of(cls, plausible: FloatArray, implausible: FloatArray) -> Preference:
+        """Of scores ``(N,)`` each, N at least 2."""
+        differences, root = plausible - implausible, np.sqrt(len(plausible))
+        wins = (differences > 0) + 0.5 * (differences == 0)
+        share = float(wins.mean())
+        return cls(
+            share,
+            float(np.sqrt(share * (1 - share)) / root),
+            float(differences.mean()),
+            float(differences.std(ddof=1) / root),
+        )
+
+
+def preferences(
+    scores: Mapping[str, Mapping[str, FloatArray]], kinds: Sequence[tuple[str, str]]
+) -> dict[str, dict[str, Preference]]:
+    """Score -> ``plausible / implausible`` -> preference."""
+    return {
+        score: {f"{good} / {bad}": Preference.of(of[good], of[bad]) for good, bad in kinds}
+        for score, of in scores.items()
+    }

@@ -1,0 +1,299 @@
+"""GAN against VAE: pairs are equally far from their digit, recipes share a decoder, the page follows its figures."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.claims.harness import Job
+from benchmarks.versus import drawing, page
+from benchmarks.versus.__main__ import ARMS
+from benchmarks.versus.measure import spread
+from benchmarks.versus.pairs import (
+    CHANGES,
+    DISTANCE,
+    PAIRS,
+    STRAYS,
+    WHOLE,
+    apart,
+    broken,
+    changed,
+    each_pixel,
+    shifted,
+    stray,
+    topology,
+    whole_steps,
+    wiped,
+)
+from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Judges, Preference, preferences, scored
+from benchmarks.versus.text import TEXT
+from gan_cli.architectures.vae import Convolutional
+from gan_cli.evaluation.likelihood import TrainedCoder
+from gan_cli.likelihoods import Gaussian
+from gan_cli.protocols import FloatArray
+
+
+def ring(side: int = 28, radius: float = 8.0, width: float = 2.0) -> FloatArray:
+    rows, columns = np.indices((side, side)) - (side - 1) / 2
+    return 2 * np.clip(width - np.abs(np.hypot(rows, columns) - radius), 0, 1) - 1
+
+
+def bar() -> FloatArray:
+    image = np.full((28, 28), -1.0)
+    image[5:23, 13:15] = 1.0
+    return image
+
+
+def digits() -> FloatArray:
+    return np.stack([ring(), bar(), ring(radius=6.0)])[:, None]
+
+
+# ---- Pairs
+
+
+def test_every_change_has_the_same_distance_and_stays_in_range() -> None:
+    made = changed(digits(), count=3, seed=0)
+    assert list(made.changed) == list(CHANGES)
+    assert made.skipped == 0
+    for name, distances in made.distances.items():
+        np.testing.assert_allclose(distances, DISTANCE, rtol=0, atol=1e-9, err_msg=name)
+        assert made.changed[name].min() >= -1
+        assert made.changed[name].max() <= 1
+
+
+@pytest.mark.parametrize("distance", [2.0, 3.7, 5.0])
+def test_any_distance_is_met(distance: float) -> None:
+    made = changed(digits(), count=3, seed=0, distance=distance)
+    for distances in made.distances.values():
+        np.testing.assert_allclose(distances, distance, rtol=0, atol=1e-9)
+
+
+def test_stray_pixels_are_eight_white_ones_that_touch_no_stroke() -> None:
+    image = ring()
+    made = stray(image, DISTANCE, np.random.default_rng(0))
+    assert made is not None
+    moved = np.argwhere(np.abs(made - image) > 1e-6)
+    assert len(moved) == STRAYS
+    for row, column in moved:
+        assert image[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max() == -1
+        assert made[row, column] == pytest.approx(1)
+
+
+def test_a_broken_ring_is_open_and_a_broken_bar_is_no_shorter_one() -> None:
+    assert topology(ring()) == (1, 2)
+    for image in (ring(), bar()):
+        made = broken(image, DISTANCE, np.random.default_rng(0))
+        assert made is not None
+        assert topology(made) != topology(image)
+        assert (made <= image).all()
+
+
+def test_a_digit_with_less_ink_than_the_distance_is_skipped() -> None:
+    faint = np.full((28, 28), -1.0)
+    faint[14, 14] = 1.0
+    assert wiped(faint, np.array([14, 14]), DISTANCE) is None
+    made = changed(np.stack([faint, ring()])[:, None], count=1, seed=0)
+    assert made.rows.tolist() == [1]
+    assert made.skipped == 1
+
+
+def test_a_digit_is_changed_alike_whatever_stands_beside_it() -> None:
+    all_of_them, first = changed(digits(), 3, seed=4), changed(digits(), 1, seed=4)
+    for name in CHANGES:
+        np.testing.assert_array_equal(all_of_them.changed[name][:1], first.changed[name])
+    other = shifted(ring(), DISTANCE, np.random.default_rng(1))
+    assert other is not None
+    assert apart(other, all_of_them.changed["shifted"][0, 0]) > 0.1
+
+
+def test_a_whole_step_interpolates_nothing_and_has_its_distance_in_stray_pixels() -> None:
+    made = whole_steps(digits(), 3, seed=0)
+    moved, strays = (made.distances[name] for name in WHOLE)
+    np.testing.assert_allclose(moved, strays, rtol=0, atol=1e-9)
+    for original, image in zip(made.originals, made.changed[WHOLE[0]], strict=True):
+        np.testing.assert_array_equal(np.sort(original, axis=None), np.sort(image, axis=None))
+    step = np.argwhere(made.changed[WHOLE[0]][1, 0] > 0).mean(0) - np.argwhere(digits()[1, 0] > 0).mean(0)
+    assert np.abs(step).sum() == pytest.approx(1)
+
+
+def test_each_pixel_is_moved_once_and_by_the_same_amount() -> None:
+    image = ring()[None]
+    moved = each_pixel(image)
+    steps = (moved - image).reshape(len(moved), -1)
+    np.testing.assert_allclose(np.abs(steps), np.eye(image.size), atol=1e-12)
+    assert np.abs(moved).max() <= 1
+
+
+# ---- Scores
+
+
+class Still(nn.Module):
+    """An encoder of one code for all images, with a posterior that is the prior."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(images), 2, 3)
+
+
+class Given(nn.Module):
+    """A decoder of one image."""
+
+    def __init__(self, image: FloatArray) -> None:
+        super().__init__()
+        clipped = np.clip(image, -0.999, 0.999)
+        self.image = torch.from_numpy(2 * np.arctanh(clipped)).float()
+
+    def logits(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.image.expand(len(codes), 1, -1, -1)
+
+
+class Ink(nn.Module):
+    """A discriminator that likes ink."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1).sum(1)
+
+
+def judges(image: FloatArray, sigma: float = 0.5) -> Judges:
+    return Judges(TrainedCoder(Still(), Given(image), Gaussian(sigma), 0), Ink(), 3)
+
+
+def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
+    made = changed(ring()[None, None], 1, seed=0)
+    scores = scored(judges(ring()), made)
+    expected = DISTANCE**2 / (2 * 0.5**2)
+    for name in CHANGES:
+        for score in (CODE, ELBO):  # a posterior that is the prior, and a decoder that knows one image
+            assert scores[score]["x"][0] - scores[score][name][0] == pytest.approx(expected, rel=0.01)
+    assert scores[LOGIT]["thicker"][0] > scores[LOGIT]["x"][0] > scores[LOGIT]["broken"][0]
+
+
+def test_preferences_are_shares_with_their_errors() -> None:
+    found = Preference.of(np.array([1.0, 2.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0, 1.0]))
+    assert found.share == pytest.approx(2.5 / 4)
+    assert found.share_error == pytest.approx(np.sqrt(0.625 * 0.375 / 4))
+    assert found.difference == pytest.approx(0.5)
+    assert found.difference_error == pytest.approx(np.std([1, 2, 0, -1], ddof=1) / 2)
+    values = np.zeros(4)
+    made = preferences({"D": dict.fromkeys(CHANGES, values)}, PAIRS)
+    assert all(each.share == 0.5 for each in made["D"].values())
+    assert list(made["D"]) == page.pairs()[:-1]
+
+
+def test_a_price_that_is_the_same_everywhere_has_no_spread() -> None:
+    assert spread({"D": np.full((3, 3), -2.0)}) == {"D": 0.0}
+    assert spread({"D": np.array([[1.0, 3.0]])}) == {"D": 0.5}
+
+
+# ---- Recipes
+
+
+def test_both_recipes_have_one_decoder_one_dataset_and_as_many_steps() -> None:
+    gan, vae = (Job(ARMS[name], 0).composition().config for name in page.MODELS)
+    for key in ("latent_dim", "width", "width_g", "norm_g", "_target_"):
+        assert gan.architecture[key] == vae.architecture[key]
+    assert gan.dataset == vae.dataset
+    assert gan.ema == vae.ema
+    for key in ("steps", "batch_size", "held_out"):
+        assert gan.train[key] == vae.train[key]
+    assert gan.train.steps % gan.train.checkpoint_every == 0
+    networks = [
+        Convolutional(latent_dim=config.architecture.latent_dim, width=config.architecture.width).generator(
+            (1, 28, 28), 0
+        )
+        for config in (gan, vae)
+    ]
+    shapes = [[each.shape for each in network.parameters()] for network in networks]
+    assert shapes[0] == shapes[1]
+
+
+# ---- Page
+
+
+def found(seeds: int = 3) -> page.Found:
+    def of_seed(seed: int) -> dict[str, Any]:
+        preference = {"share": 0.75 + seed / 100, "share_error": 0.02, "difference": 1.5, "difference_error": 0.1}
+        return {
+            "gan": dict.fromkeys(page.ROWS, 0.5 + seed / 100),
+            "vae": dict.fromkeys(page.ROWS, 0.9 - seed / 100),
+            "likelihood": {"elbo": -123.0, "iwae_50": -120.0, "sigma": 0.5},
+            "levels": {score: dict.fromkeys(("x", *CHANGES, "own samples"), 1.0) for score in SCORES},
+            "above": {score: dict.fromkeys(CHANGES, 0.25) for score in SCORES},
+            "preferences": {score: dict.fromkeys(page.pairs(), preference) for score in SCORES},
+            "places": dict.fromkeys(SCORES, 0.125),
+            "seconds": [100.0, 50.0],
+        }
+
+    sizes = ("decoder", "discriminator", "encoder", "steps", "batch", "generated", "bounded", "pairs", "skipped")
+    sizes = (*sizes, "whole", "whole_skipped", "whole_distance")
+    return page.Found(
+        {str(seed): of_seed(seed) for seed in range(seeds)},
+        dict.fromkeys(page.ROWS, 0.1),
+        dict.fromkeys(sizes, 1234),
+        "a machine",
+    )
+
+
+def test_the_page_is_filled_from_its_figures() -> None:
+    written = page.page(found(), TEXT, "images")
+    assert "{" not in written
+    assert "a machine" in written
+    assert "| `frechet/classifier` | 0.510 ± 0.0100 | 0.890 ± 0.0100 | 0.100 | lower | GAN |" in written
+    assert "-123" in written
+    assert "76.0% ± 1.0%" in written
+
+
+def test_the_text_asks_for_nothing_that_is_not_there() -> None:
+    names = {name for _, name, _, _ in string.Formatter().parse(TEXT) if name}
+    assert {"figures", "order", "levels", "preferences", "verdicts", "machine"} <= names
+
+
+@pytest.mark.parametrize(
+    ("name", "leader"), [("frechet/classifier", "GAN"), ("recall/classifier", "VAE"), ("sharpness", "GAN")]
+)
+def test_a_model_leads_where_every_seed_does(name: str, leader: str) -> None:
+    assert page.leader(name, found()) == leader
+
+
+def test_seeds_that_overlap_have_no_order() -> None:
+    mixed = found()
+    mixed.seeds["0"]["gan"]["frechet/classifier"] = 0.95
+    assert page.leader("frechet/classifier", mixed) == "seeds overlap"
+    assert "No order over the seeds by `frechet/classifier`" in page.order(mixed)
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ([0.6, 0.7], "the plausible one"),
+        ([0.4, 0.3], "the implausible one"),
+        ([0.6, 0.4], "neither in all seeds"),
+        ([0.53, 0.7], "neither in all seeds"),
+    ],
+)
+def test_a_preference_needs_two_standard_errors_in_every_seed(shares: list[float], said: str) -> None:
+    assert page.way(shares, [0.02, 0.02]) == said
+
+
+@pytest.mark.parametrize(("value", "text"), [(1234.4, "1,234"), (12.345, "12.3"), (0.5, "0.500"), (100.0, "100")])
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert page.number(value) == text
+
+
+# ---- Pictures
+
+
+def test_heat_is_white_at_nought_blue_below_and_red_above() -> None:
+    image = np.asarray(drawing.heat(np.array([[0.0, -1.0, 1.0]]), 1))
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert image[0, 1].tolist() == [49, 104, 173]
+    assert image[0, 2].tolist() == [220, 50, 32]
+
+
+def test_tables_have_a_column_for_every_name() -> None:
+    tile = drawing.tile(drawing.enlarged(ring()[None], 2), ["one", "two"])
+    assert drawing.table(["a", "b"], [[tile, tile]] * 3).size == (2 * tile.width + 8, 3 * tile.height + 16 + 24)
