@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow lint format type check bench claims tensorboard clean
+.PHONY: help train test test-slow lint format type check bench claims versus tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: $(VENV)/.ready  ## compare training speed with a plain loop (a quarter of
 
 claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
 	$(BIN)/python -m benchmarks.claims $(if $(FAST),--seeds 1) $(ARGS)
+
+versus: $(VENV)/.ready  ## rerun docs/gan-vs-vae.md (half an hour); ARGS="--rewrite" only rewrites the page
+	$(BIN)/python -m benchmarks.versus $(ARGS)
 
 tensorboard: $(VENV)/.ready  ## look at all runs below outputs/
 	$(BIN)/tensorboard --logdir outputs

@@ -19,7 +19,6 @@ SMALL_WIDTHS = {
     "dcgan": ["architecture.width=4"],
     "resnet": ["architecture.width_g=4", "architecture.width_d=4"],
     "r3gan": ["architecture.width=4", "architecture.cardinality=2"],
-    "vae_conv": ["architecture.width=4"],
     "gaussian": ["architecture.discriminator_hidden=[8]"],
     "segment": ["architecture.discriminator_hidden=[8]"],
     "vae": [f"architecture.{part}_hidden=[8]" for part in ("encoder", "generator", "discriminator")],
