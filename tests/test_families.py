@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,61 @@ def test_what_a_family_has_no_use_for_is_refused(
     (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
     assert all(word in line for word in words), line
     assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "lines.txt"),
+        (b"one line only\n", "lines.txt"),
+        (b"fine\nalso fine\nnot \xff\xfe so\n", "line 3"),
+        (None, "lines.txt"),
+    ],
+    ids=["empty", "one line", "no UTF-8", "no file"],
+)
+def test_text_that_cannot_be_learned_costs_one_line(
+    content: bytes | None, words: str, gan_train: Command, workplace: Path
+) -> None:
+    if content is not None:
+        Path("lines.txt").write_bytes(content)
+    before = sorted(workplace.iterdir())
+    done = gan_train(*FAMILIES["text"])
+    assert done.status == 3, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert words in line
+    assert "Traceback" not in done.err
+    assert sorted(workplace.iterdir()) == before
+
+
+def test_lines_that_are_cut_are_counted(trained: Command) -> None:
+    Path("lines.txt").write_text(TEXT * 5 + "much longer than all of the other lines are\n" * 3)
+    done = trained("text", "train.steps=1", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    assert "3 of 63 " in Path("run/train.log").read_text()
+
+
+def test_oracle_of_other_shapes_costs_one_line(gan_train: Command, workplace: Path) -> None:
+    folder = Path(os.environ["GAN_DATA"]) / "seqgan"
+    folder.mkdir(parents=True)
+    np.savez(folder / "oracle_lstm.npz", embedding=np.zeros((7, 32), np.float32))
+    done = gan_train(*FAMILIES["oracle"])
+    assert done.status == 3, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert all(word in line for word in ("oracle_lstm.npz", "embedding", "(7, 32)", "(5000, 32)")), line
+    assert not list(workplace.iterdir())
+
+
+def test_every_tag_of_a_family_is_explained(trained: Command) -> None:
+    pages = "".join(
+        (Path(__file__).parent.parent / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md")
+    )
+    for family in FAMILIES:
+        assert trained(family, "train.steps=6", f"hydra.run.dir={family}").status == 0
+        final = json.loads(Path(family, "summary.json").read_text())["final"]
+        unknown = {
+            tag for tag in final if f"`{tag}`" not in pages and not tag.startswith(("diagnosis/", "d_real/", "d_fake/"))
+        }
+        assert not unknown, family
 
 
 def test_a_game_needs_a_loss(gan_train: Command) -> None:

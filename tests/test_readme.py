@@ -15,8 +15,8 @@ from tests.test_options import options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = ("performance.md", "diagnosis.md", "evaluation.md", "reliability.md", "sweeps.md", "vae.md", "text.md", "gan-vs-vae.md")
-DOCS = "".join((ROOT / "docs" / name).read_text() for name in PAGES)
+PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "text", "gan-vs-vae")
+DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
 COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
 CLAIMS = (ROOT / "docs" / "claims.md").read_text()
