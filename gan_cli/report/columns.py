@@ -41,6 +41,10 @@ DRAWN = (
     "d_fake/mean",
     "diagnosis/diversity",
     "diagnosis/gradient",
+    "vae/kl",
+    "vae/active_units",
+    "reward/mean",
+    "diagnosis/distinct_2",
 )
 FOLDED = (
     "diagnosis/modes",
