@@ -140,7 +140,7 @@ def _read(path: Path) -> dict[str, FloatArray]:
             raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_shapes())}")
         with file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz file of numbers ({error})") from error
     for key, shape in _shapes().items():
         if key not in arrays:

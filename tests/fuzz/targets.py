@@ -32,6 +32,7 @@ from gan_cli.datasets.decoding import Target as Size
 from gan_cli.datasets.decoding import decode
 from gan_cli.datasets.idx import read_idx
 from gan_cli.datasets.image_cache import cache_key, open_cache
+from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subject
 from gan_cli.rundir import RunDirectory
@@ -214,6 +215,16 @@ def _text(drawn: tuple[bytes, str, Tokens]) -> None:
     "".join(loaded.words).encode()
 
 
+def _npz(**arrays: Any) -> bytes:
+    return _bytes_of(lambda stream: np.savez(stream, **arrays))
+
+
+def _oracle(content: bytes) -> None:
+    Path("seqgan").mkdir(exist_ok=True)
+    _file(content, "seqgan/oracle_lstm.npz")
+    Oracle(root=".", length=2, count=2).load()
+
+
 def _command(main: Callable[[], Any], arguments: list[str]) -> None:
     before, sys.argv = sys.argv, ["command", *arguments]
     try:
@@ -277,6 +288,8 @@ TARGETS: dict[str, Fuzzed] = {
         st.tuples(_any_of([TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), b"a b\0c\n" * 2, b"\r" * 9, b"a" * 99_999]),
                   st.sampled_from(ENCODINGS), st.sampled_from(Tokens)), _text
     ),
+    "oracle": Fuzzed(_any_of([_npz(embedding=np.zeros((2, 2))), _npz(embedding=np.zeros((5000, 32), np.float32)),
+                              _npz(embedding=np.array("x")), _npy(np.zeros(3)), b"PK\x03\x04"]), _oracle),
     "store": Fuzzed(_any_of([storage.packed({"a": np.zeros(3)})]), _store),
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
