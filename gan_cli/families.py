@@ -12,6 +12,17 @@ from gan_cli.config import Config, LossSection
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.thresholds import DiagnosticsSection
 
+# Settings outside of an algorithm's own node that not every algorithm heeds.
+PARTICULAR = (
+    "conditional",
+    "pac",
+    "ema.half_life",
+    "train.replicas",
+    "device.compile",
+    "device.graph",
+    "device.sync_batch_norm",
+)
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -51,7 +62,7 @@ class Family(Protocol):
 
     Attributes:
         learns: the kinds of data that it can learn (``data_protocols``).
-        heeds: keys of settings outside of its own node that mean something to it, of those in ``fitting.PARTICULAR``.
+        heeds: keys of settings outside of its own node that mean something to it, of those in :data:`PARTICULAR`.
         charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags, or patterns of tags.
         notes: tag -> what TensorBoard says behind the "i" of its chart.
         compared_by: tags by which TensorBoard's HParams page compares runs.

@@ -14,18 +14,7 @@ from gan_cli import nodes
 from gan_cli.config import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.errors import ConfigError
-from gan_cli.families import Family
-
-# Settings outside of an algorithm's own node that not every algorithm heeds.
-PARTICULAR = (
-    "conditional",
-    "pac",
-    "ema.half_life",
-    "train.replicas",
-    "device.compile",
-    "device.graph",
-    "device.sync_batch_norm",
-)
+from gan_cli.families import PARTICULAR, Family
 
 
 def named(part: object) -> str:

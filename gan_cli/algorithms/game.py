@@ -13,7 +13,7 @@ from gan_cli.config import Config, LossSection, NonFinite
 from gan_cli.data_protocols import Density, Images
 from gan_cli.diagnostics.symptoms import Symptom, symptoms
 from gan_cli.errors import ConfigError
-from gan_cli.families import Outline, Sizes
+from gan_cli.families import PARTICULAR, Outline, Sizes
 from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
 logger = logging.getLogger(__name__)
@@ -25,17 +25,7 @@ class Game:
     """Any G against any D, on images or points."""
 
     learns: ClassVar = (Images, Density)
-    heeds: ClassVar = frozenset(
-        (
-            "conditional",
-            "pac",
-            "ema.half_life",
-            "train.replicas",
-            "device.compile",
-            "device.graph",
-            "device.sync_batch_norm",
-        )
-    )
+    heeds: ClassVar = frozenset(PARTICULAR)
     # One question each.
     charts: ClassVar = {
         "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],

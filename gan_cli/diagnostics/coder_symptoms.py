@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_cli.diagnostics.symptoms import Advice, Figures
+from gan_cli.diagnostics.symptoms import Advice, Figures, Limited
 from gan_cli.thresholds import PosteriorSection
 
 # Dimensions whose posterior mean varies by more than this are in use (Burda et al. 2016, appendix C).
@@ -12,17 +12,12 @@ ACTIVE_VARIANCE = 0.01
 
 
 @dataclass(frozen=True)
-class PosteriorCollapse:
+class PosteriorCollapse(Limited):
     """The posterior is the prior whatever the sample: nothing of it goes through the code."""
 
     limits: PosteriorSection
     name = "posterior_collapse"
     needs = ("vae/active_share", "vae/active_units", "vae/kl", "vae/beta")
-
-    @property
-    def patience(self) -> int:
-        """As configured."""
-        return self.limits.patience
 
     def shows(self, now: Figures) -> float:
         """Hardly a dimension in use."""

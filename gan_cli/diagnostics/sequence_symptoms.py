@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_cli.diagnostics.symptoms import Advice, Figures, Symptom
+from gan_cli.diagnostics.symptoms import Advice, Figures, Limited, Symptom
 from gan_cli.thresholds import CollapseSection, DiagnosticsSection, TooStrongSection
 
 ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
@@ -20,17 +20,12 @@ def sequence_symptoms(limits: DiagnosticsSection) -> list[Symptom]:
 
 
 @dataclass(frozen=True)
-class JudgeTooStrong:
+class JudgeTooStrong(Limited):
     """D is nearly always right: all that G writes is worth nothing, and no sequence more than another."""
 
     limits: TooStrongSection
     name = "discriminator_too_strong"
     needs = ("d/accuracy_real", "d/accuracy_fake", "reward/mean", "lr/d")
-
-    @property
-    def patience(self) -> int:
-        """As configured."""
-        return self.limits.patience
 
     def shows(self, now: Figures) -> float:
         """Both accuracies high, and hardly any reward."""
@@ -50,17 +45,12 @@ class JudgeTooStrong:
 
 
 @dataclass(frozen=True)
-class SequenceCollapse:
+class SequenceCollapse(Limited):
     """G writes but the likeliest sequences, or the same pairs of tokens over and over."""
 
     limits: CollapseSection
     name = "mode_collapse"
     needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real", "lr/g")
-
-    @property
-    def patience(self) -> int:
-        """As configured."""
-        return self.limits.patience
 
     def shows(self, now: Figures) -> float:
         """Likelier to the oracle than its own, or few different pairs against those of real sequences."""

@@ -87,7 +87,7 @@ def symptoms(limits: DiagnosticsSection, divergence: str, ceiling: float | None)
     return [symptom for symptom in all_of_them if symptom.patience]
 
 
-class _Limited:
+class Limited:
     """What has thresholds of its own."""
 
     limits: Thresholds
@@ -99,7 +99,7 @@ class _Limited:
 
 
 @dataclass(frozen=True)
-class DiscriminatorTooStrong(_Limited):
+class DiscriminatorTooStrong(Limited):
     """D is nearly always right and its divergence at the ceiling, where the gradient of that is 0."""
 
     limits: TooStrongSection
@@ -133,7 +133,7 @@ class DiscriminatorTooStrong(_Limited):
 
 
 @dataclass(frozen=True)
-class DiscriminatorTooWeak(_Limited):
+class DiscriminatorTooWeak(Limited):
     """D does not see a difference that the simplest of all tests sees: its estimate means nothing."""
 
     limits: TooWeakSection
@@ -157,7 +157,7 @@ class DiscriminatorTooWeak(_Limited):
 
 
 @dataclass(frozen=True)
-class VanishingGradient(_Limited):
+class VanishingGradient(Limited):
     """What reaches each generated sample of D's judgement has faded against its own history."""
 
     limits: VanishingSection
@@ -190,7 +190,7 @@ def _saturates(now: Figures) -> bool:
 
 
 @dataclass(frozen=True)
-class ModeCollapse(_Limited):
+class ModeCollapse(Limited):
     """Generated samples are alike, or crowd around few of the real ones."""
 
     limits: CollapseSection
@@ -230,7 +230,7 @@ class ModeCollapse(_Limited):
 
 
 @dataclass(frozen=True)
-class DiscriminatorOverfits(_Limited):
+class DiscriminatorOverfits(Limited):
     """D sees more divergence on the samples that it trains on than on those it has never seen."""
 
     limits: OverfitSection
@@ -264,7 +264,7 @@ class DiscriminatorOverfits(_Limited):
 
 
 @dataclass(frozen=True)
-class Oscillation(_Limited):
+class Oscillation(Limited):
     """D and G outdo each other in turn."""
 
     limits: OscillationSection
