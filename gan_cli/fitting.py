@@ -37,7 +37,8 @@ def refuse_unused(config: Config, family: type[Family], taken: Collection[str]) 
     usual = Config()
     for key in PARTICULAR:
         value, default = _at(config, key), _at(usual, key)
-        if key not in family.heeds and value != default:
+        # What asks for nothing (device.graph=false) is no mistake.
+        if key not in family.heeds and value and value != default:
             raise ConfigError(
                 f"{key}: expected {_yaml(default)} for {named(family)}, which does not heed it, got {value}"
             )

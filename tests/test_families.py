@@ -179,6 +179,35 @@ def test_what_a_family_has_no_use_for_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("family", "figure"), [("oracle", "bleu_2"), ("text", "backward_perplexity"), ("vae", "sharpness")]
+)
+def test_samples_are_measured_while_a_family_trains(family: str, figure: str, trained: Command) -> None:
+    more = ("train.steps=4", "train.eval_every=2", "evaluation.samples=20", "train.held_out=0.3")
+    backbone = ["evaluation.backbone=pixels"] if family == "vae" else []
+    done = trained(family, *more, *backbone, "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    measured = [line["step"] for line in lines if f"metrics/{figure}" in line]
+    assert measured == [2, 4]
+    told = [line["step"] for line in lines if "metrics/nll_oracle" in line]
+    assert told == ([1, 2, 3, 4] if family == "oracle" else []), "once a report"
+
+
+@pytest.mark.parametrize("family", ["vae", "oracle"])
+def test_finished_run_is_evaluated(family: str, trained: Command, gan_eval: Command) -> None:
+    assert trained(family, "train.steps=4", "hydra.run.dir=run").status == 0
+    backbone = ["--backbone", "pixels", "--likelihood", 4] if family == "vae" else []
+    done = gan_eval("run", "--n", 20, *backbone)
+    assert done.status == 0, done.err
+    figures = json.loads(Path("run/evaluation.json").read_text())["figures"]
+    assert {"vae": {"elbo", "iwae_50", "iwae_5000"}, "oracle": {"nll_oracle", "nll_test", "self_bleu_2"}}[
+        family
+    ] <= set(figures)
+    if family == "vae":
+        assert figures["elbo"]["value"] <= figures["iwae_50"]["value"] <= figures["iwae_5000"]["value"]
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "lines.txt"),
