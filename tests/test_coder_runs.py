@@ -60,7 +60,8 @@ def test_defaults_suit_it(algorithm: str) -> None:
     config = compose([f"algorithm={algorithm}"]).config
     assert config.architecture._target_.endswith("FullyConnected")
     assert (config.optimizer.lr, list(config.optimizer.betas)) == (1e-3, [0.9, 0.999])
-    assert config.algorithm.likelihood.binarise == "stochastic"
+    likelihood = {"vae": "Bernoulli", "autoencoder": "Gaussian"}[algorithm]
+    assert config.algorithm.likelihood._target_.endswith(likelihood)
     chosen = compose([f"algorithm={algorithm}", "architecture=vae_conv", "optimizer.lr=2e-3"]).config
     assert chosen.architecture._target_.endswith("Convolutional")  # the command line wins
     assert chosen.optimizer.lr == 2e-3
@@ -113,7 +114,7 @@ def test_run_that_held_nothing_out_has_nothing_to_be_tested_on(gan_train: Comman
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (("algorithm=vae", "architecture=mlp"), "expected vae or vae_conv"),
+        (("algorithm=vae", "architecture=mlp"), "expected one for VAE (vae, vae_conv)"),
         (("algorithm=vae", "dataset=ring8"), "gaussian or l1"),
         (("algorithm=vae", "conditional=true"), "conditional"),
         (("algorithm=vae", "algorithm.free_bits=-1"), "algorithm.free_bits"),

@@ -29,7 +29,7 @@ DIGITS_FIGURES = {
         "memorisation",
         "copied",
     )
-} | {"class_kl/classifier", "class_entropy/classifier", "wasserstein/pixels"}
+} | {"class_kl/classifier", "class_entropy/classifier", "wasserstein/pixels", "sharpness"}
 FEW = ("--n", 40)
 
 

@@ -190,7 +190,7 @@ def test_training_evaluates_again_and_again_without_a_trace(root: Path) -> None:
     assert set(first.figures) == {
         f"{kind}/pixels"
         for kind in ("frechet", "kernel", "kernel_deviation", "precision", "recall", "density", "coverage")
-    }
+    } | {"sharpness"}
     assert torch.equal(before[0], torch.get_rng_state())
     assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
     assert first.provenance["samples"]["generated"] == 100

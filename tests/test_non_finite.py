@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
     def at(steps: dict[int, str]) -> None:
         make, update = Adversarial.__init__, Adversarial.update
 
+        @functools.wraps(make)  # the constructor's parameters say which parts of a run it takes
         def made(self: Adversarial, **parts: Any) -> None:
             make(self, **parts)
             self._objective = Poisoned(self._objective)

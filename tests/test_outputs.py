@@ -25,7 +25,7 @@ TAGS = {
     "d/accuracy_real",
     "d/accuracy_fake",
     "d/auc",
-    *(f"diagnosis/{name}" for name in ALARMS if name != "discriminator_too_strong"),
+    *(f"diagnosis/{name}" for name in ALARMS if name not in ("discriminator_too_strong", "posterior_collapse")),
     "diagnosis/non_finite",
     "diagnosis/gradient",
     "diagnosis/gradient_deviation",
