@@ -204,6 +204,8 @@ def test_finished_run_is_evaluated(family: str, trained: Command, gan_eval: Comm
         family
     ] <= set(figures)
     if family == "vae":
+        measures = json.loads(Path("run/evaluation.json").read_text())["measures"]
+        assert measures["likelihood"]["standard_errors"]["iwae_50"] > 0
         assert figures["elbo"]["value"] <= figures["iwae_50"]["value"] <= figures["iwae_5000"]["value"]
 
 

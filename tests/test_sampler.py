@@ -166,7 +166,8 @@ def test_streaming_fills_the_same_few_buffers_again(opened: list[Any], monkeypat
     made: list[int] = []
     whole = prefetcher._buffers
     monkeypatch.setattr(prefetcher, "_buffers", lambda: made.append(id(whole_ := whole())) or whole_)
-    drawn(sampler, 40)
+    # The thread may have gathered so many, and one more, before anybody counted.
+    drawn(sampler, 40 + samplers.PREFETCHED_BATCHES + 1)
     assert len(made) >= 40
     assert len(set(made)) <= samplers.PREFETCHED_BATCHES + 3
 

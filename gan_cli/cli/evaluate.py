@@ -128,7 +128,8 @@ def _measured_samples(
         if likely:
             bounds = bounded_likelihood(directory, weights, likely, arguments.seed)
             figures |= {name: estimate.mean for name, estimate in bounds.figures.items()}
-            provenance["measures"] = {"likelihood": dict(bounds.provenance)}
+            errors = {name: estimate.error for name, estimate in bounds.figures.items()}
+            provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
     elif arguments.likelihood is not None:
         raise ConfigError("--likelihood: expected with a run of algorithm=vae alone: other models have no posterior")
     written = []
