@@ -9,13 +9,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
-from gan_cli.algorithms.context import Context
-from gan_cli.architecture_protocols import Coding
-from gan_cli.data_protocols import Sampler, Specimens
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.gaussians import root
-from gan_cli.likelihoods import Likelihood
-from gan_cli.optim import Recipe
 from gan_cli.processes import Group
 from gan_cli.streams import Stream
 from gan_cli.thresholds import DiagnosticsSection
@@ -78,35 +73,8 @@ class Autoencoder(Coder):
     }
     compared_by: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
 
-    def __init__(
-        self,
-        *,
-        context: Context,
-        architecture: Coding,
-        optimizer: Recipe,
-        sampler: Sampler,
-        specimens: Specimens,
-        likelihood: Likelihood,
-    ) -> None:
-        """Settings.
-
-        Args:
-            context: the circumstances.
-            architecture: builds both networks.
-            optimizer: of both.
-            sampler: feeds them.
-            specimens: held-out samples to look at.
-            likelihood: p(x | z).
-        """
-        super().__init__(
-            context=context,
-            architecture=architecture,
-            optimizer=optimizer,
-            sampler=sampler,
-            specimens=specimens,
-            likelihood=likelihood,
-        )
-        self.moments = CodeMoments(self.latent_dim, context.half_life, self._device.torch_device)
+    def _begin(self) -> None:
+        self.moments = CodeMoments(self.latent_dim, self.context.half_life, self._device.torch_device)
         self._step = 0
 
     @classmethod

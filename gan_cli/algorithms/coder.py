@@ -135,6 +135,10 @@ class Coder(ABC):
         self._wait = DataWait(sampler)
         count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # points are small, and many
         self._latents = fixed_latents(context.seed, count, self.latent_dim).to(on)
+        self._begin()
+
+    def _begin(self) -> None:  # noqa: B027 - not every coder has more to keep
+        """Make what a subclass keeps beside."""
 
     @classmethod
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
