@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+REV ?= HEAD
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow lint format type check bench claims versus tensorboard clean
+.PHONY: help train test test-slow golden lint format type check bench claims versus tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,9 @@ test: $(VENV)/.ready  ## run the tests (minutes); ARGS="-k resume" selects
 
 test-slow: $(VENV)/.ready  ## run the slow tests too
 	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+golden: $(VENV)/.ready  ## compare short runs with those of another commit, bit by bit: REV=<commit>
+	$(BIN)/python -m tests.golden --rev $(REV) $(ARGS)
 
 lint: $(VENV)/.ready  ## check style
 	$(BIN)/ruff check .

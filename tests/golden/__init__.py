@@ -1,0 +1,1 @@
+"""Recorded runs: what shows, bit by bit, that a refactoring changes nothing."""
