@@ -25,8 +25,7 @@ from gan_cli import build, checkpoint
 from gan_cli.background import BackgroundWriter
 from gan_cli.bench.trial import Trial
 from gan_cli.compose import compose, register
-from gan_cli.config import OnWriteError
-from gan_cli.output import WriteErrors
+from gan_cli.output import OnWriteError, WriteErrors
 from gan_cli.snapshot import snapshot
 
 DCGAN = ("experiment=bench_dcgan64",)

@@ -16,7 +16,7 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import fitting, nodes
+from gan_cli import data_protocols, fitting, nodes
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.corpus import Corpus
@@ -28,7 +28,7 @@ from gan_cli.data_protocols import Dataset, Density, Images, Known, Modal, Sampl
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.sequences import split_sequences
 from gan_cli.datasets.specimens import Split, split
-from gan_cli.device import Device, Work, choose, seeded_generator
+from gan_cli.device import Device, Work, choose
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family, Outline, Sizes
 from gan_cli.noise_level import Scheduled
@@ -46,6 +46,7 @@ from gan_cli.protocols import (
     Penalty,
     Schedule,
 )
+from gan_cli.streams import seeded_generator
 
 logger = logging.getLogger(__name__)
 
@@ -335,7 +336,7 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
         dataset.shape,
         (dataset.classes or 1) if config.conditional else 0,
         config.pac,
-        SUPPOSED_WORDS if Sequences in fitting.kinds_of(type(dataset)) else 0,
+        SUPPOSED_WORDS if Sequences in data_protocols.kinds_of(type(dataset)) else 0,
     )
 
 

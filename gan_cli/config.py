@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import require
+from gan_cli.output import OnWriteError
 from gan_cli.settings import setting
 from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
@@ -48,13 +49,6 @@ class NonFinite(Enum):
     stop = "stop"
     rollback = "rollback"
     skip = "skip"
-
-
-class OnWriteError(Enum):
-    """What a file that cannot be written, for a full disk say, leads to."""
-
-    stop = "stop"
-    go_on = "go_on"
 
 
 class BackboneKind(Enum):

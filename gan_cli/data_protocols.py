@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -210,3 +211,10 @@ class Specimens(Protocol):
     def held_out(self, count: int, step: int) -> Batch:
         """``count`` samples that D never trains on; other training samples where none are held out."""
         ...
+
+
+def kinds_of(dataset: Any) -> tuple[type, ...]:
+    """What a class of datasets gives when it is loaded, as its method says: images, sequences, or else a density."""
+    given = typing.get_type_hints(dataset.load)["return"]
+    alternatives = typing.get_args(given) or (given,)
+    return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import shutil
@@ -19,7 +18,6 @@ from gan_cli import accelerators, processor
 from gan_cli.config import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
-from gan_cli.processes import Group
 from gan_cli.torchrun import launched
 
 logger = logging.getLogger(__name__)
@@ -218,62 +216,3 @@ def _available_kind(kind: DeviceKind) -> str:
     if kind is DeviceKind.mps and not mps:
         raise ConfigError("device=mps: torch sees no Apple GPU here. Use device=auto or device=cpu")
     return kind.name
-
-
-def seeded_generator(seed: int, stream: str, device: torch.device) -> torch.Generator:
-    """A random stream that is a function of the run's seed and the stream's name, apart from all others."""
-    return torch.Generator(device).manual_seed(_digest(f"{seed}/{stream}"))
-
-
-def _digest(text: str) -> int:
-    """A seed from a text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-class EachRandomState:
-    """torch's global random states of all processes, which draw different numbers from them."""
-
-    def __init__(self, device: torch.device, group: Group) -> None:
-        self._own = RandomState(device)
-        self._group = group
-
-    def part_ways(self, seed: int) -> None:
-        """From here on, where all have drawn the same, let each draw numbers of its own."""
-        if self._group.rank > 0:
-            torch.manual_seed(_digest(f"{seed}/process {self._group.rank}"))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states by rank. Waits for the other processes."""
-        return {"by_rank": self._group.of_each(self._own.state_dict())}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; processes that are new begin somewhere else, as a function of the first's."""
-        states = state["by_rank"]
-        if self._group.rank < len(states):
-            self._own.load_state_dict(states[self._group.rank])
-        else:
-            torch.manual_seed(_digest(f"{states[0]['cpu'].tolist()}/process {self._group.rank}"))
-
-
-class RandomState:
-    """torch's global random state, which dropout and the initialisation of weights draw from."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def state_dict(self) -> dict[str, Any]:
-        """State of the host's and of the device's global generator."""
-        state = {"cpu": torch.get_rng_state()}
-        if self._device.type == "cuda":
-            state["cuda"] = torch.cuda.get_rng_state(self._device)
-        if self._device.type == "mps":
-            state["mps"] = torch.mps.get_rng_state()
-        return state
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; a run that moved to another kind of device keeps that one's state."""
-        torch.set_rng_state(state["cpu"])
-        if self._device.type == "cuda" and "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], self._device)
-        if self._device.type == "mps" and "mps" in state:
-            torch.mps.set_rng_state(state["mps"])

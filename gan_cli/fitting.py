@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import typing
 from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
@@ -12,7 +11,7 @@ from omegaconf import OmegaConf
 
 from gan_cli import nodes
 from gan_cli.config import BackboneKind, Config, LossSection, conf_dir
-from gan_cli.data_protocols import Dataset, Density, Images, Sequences
+from gan_cli.data_protocols import Dataset, Images, Sequences, kinds_of
 from gan_cli.errors import ConfigError
 from gan_cli.families import PARTICULAR, Family
 
@@ -88,13 +87,6 @@ def refuse_for_data(config: Config, dataset: Dataset) -> None:
         raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
     if config.augment is not None and Images not in kinds_of(type(dataset)):
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
-
-
-def kinds_of(dataset: Any) -> tuple[type, ...]:
-    """What a class of datasets gives when it is loaded, as its method says: images, sequences, or else a density."""
-    given = typing.get_type_hints(dataset.load)["return"]
-    alternatives = typing.get_args(given) or (given,)
-    return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
 
 
 def _at(config: Config, key: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.device import seeded_generator
+from gan_cli.streams import seeded_generator
 
 BLOCK = 256
 

@@ -6,9 +6,9 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 
-from gan_cli.config import OnWriteError
 from gan_cli.errors import OutputError
 
 logger = logging.getLogger(__name__)
@@ -131,3 +131,19 @@ class WriteErrors:
 
 def _told(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below ``path`` into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+class OnWriteError(Enum):
+    """What a file that cannot be written, for a full disk say, leads to."""
+
+    stop = "stop"
+    go_on = "go_on"

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import require
-from gan_cli.protocols import Critic, Judged, Side
-from gan_cli.streams import Stream
+from gan_cli.protocols import Critic, Judged, Side, Stream
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gan_cli.streams import Stream
-
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -345,4 +343,37 @@ class Algorithm(Stateful, Protocol):
 
     def close(self) -> None:
         """Let go of threads and files."""
+        ...
+
+
+class Stream(Protocol):
+    """Where random numbers come from. What is drawn has one row a sample."""
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """torch's generators behind it."""
+        ...
+
+    def normal(self, rows: int, width: int) -> Tensor:
+        """``(rows, width)`` from N(0, 1), on the stream's device."""
+        ...
+
+    def normal_like(self, samples: Tensor) -> Tensor:
+        """Numbers from N(0, 1) for samples ``(N, *shape)``, in their memory layout."""
+        ...
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers uniform in [0, 1); ``shape`` begins with the rows."""
+        ...
+
+    def integers(self, high: int, rows: int) -> Tensor:
+        """``(rows,)`` uniform in [0, high), int64."""
+        ...
+
+    def get_state(self) -> Tensor:
+        """The state, for a checkpoint."""
+        ...
+
+    def set_state(self, state: Tensor) -> None:
+        """Restore :meth:`get_state`."""
         ...

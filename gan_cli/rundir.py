@@ -18,8 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gan_cli import stored
-from gan_cli.errors import ConfigError, OutputError
-from gan_cli.output import write_whole
+from gan_cli.errors import ConfigError
+from gan_cli.output import write_whole, writing
 
 LONGEST_NAME = 150
 
@@ -198,15 +198,6 @@ def job_dirname(overrides: str, number: int) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[: LONGEST_NAME - 9]}-{digest}"
     return name
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write below ``path`` into one clear message."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def numbered(wanted: Path) -> Iterator[Path]:

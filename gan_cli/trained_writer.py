@@ -12,12 +12,11 @@ from gan_cli import checkpoint, nodes, writing
 from gan_cli.architecture_protocols import Writing
 from gan_cli.architectures.lstm import Writer
 from gan_cli.checking import checked
-from gan_cli.data_protocols import Dataset, Sequences
-from gan_cli.device import seeded_generator
-from gan_cli.fitting import kinds_of
+from gan_cli.data_protocols import Dataset, Sequences, kinds_of
 from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
 from gan_cli.protocols import IntArray
 from gan_cli.rundir import RunDirectory
+from gan_cli.streams import seeded_generator
 
 # Sequences written at a time.
 BLOCK = 1024

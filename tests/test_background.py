@@ -16,10 +16,9 @@ from torch import nn
 
 from gan_cli import checkpoint
 from gan_cli.background import BackgroundWriter
-from gan_cli.config import OnWriteError
 from gan_cli.errors import OutputError
 from gan_cli.optim import MovingAverage
-from gan_cli.output import WriteErrors
+from gan_cli.output import OnWriteError, WriteErrors
 from gan_cli.snapshot import snapshot
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command

@@ -17,9 +17,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli import events
-from gan_cli.config import OnWriteError
 from gan_cli.errors import OutputError
-from gan_cli.output import AppendedFile, WriteErrors, write_whole
+from gan_cli.output import AppendedFile, OnWriteError, WriteErrors, write_whole
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command, said
 

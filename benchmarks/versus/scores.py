@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import Changed
 from gan_cli import checkpoint
-from gan_cli.device import seeded_generator
 from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
 from gan_cli.gaussians import drawn, kl_to_standard
 from gan_cli.protocols import FloatArray
+from gan_cli.streams import seeded_generator
 
 BLOCK = 500
 # Codes that the bound of an image is the mean over; the same noise for all images.

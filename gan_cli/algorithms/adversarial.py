@@ -24,7 +24,6 @@ from gan_cli.algorithms.waiting import DataWait
 from gan_cli.architecture_protocols import Architecture
 from gan_cli.config import LossSection
 from gan_cli.data_protocols import Sampler
-from gan_cli.device import EachRandomState
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe, ScheduledOptimizer
 from gan_cli.protocols import (
@@ -40,6 +39,7 @@ from gan_cli.protocols import (
     Treatment,
     Trouble,
 )
+from gan_cli.streams import EachRandomState
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8

@@ -14,8 +14,8 @@ from gan_cli.algorithms.soundness import Lookout, Soundness
 from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
 from gan_cli.processes import Alone, Group
-from gan_cli.protocols import FloatArray, IntArray
-from gan_cli.streams import SeededStream, SharedStream, Stream
+from gan_cli.protocols import FloatArray, IntArray, Stream
+from gan_cli.streams import SeededStream, SharedStream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.
 Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]

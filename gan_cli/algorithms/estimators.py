@@ -9,8 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import Objective
-from gan_cli.streams import Stream
+from gan_cli.protocols import Objective, Stream
 from gan_cli.writing import Writer
 
 

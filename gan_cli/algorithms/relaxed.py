@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.estimators import Estimate, Scene, score
-from gan_cli.protocols import Schedule
-from gan_cli.streams import Stream
+from gan_cli.protocols import Schedule, Stream
 from gan_cli.writing import Writer
 
 

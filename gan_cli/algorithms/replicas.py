@@ -27,8 +27,7 @@ from gan_cli.config import LossSection
 from gan_cli.data_protocols import Batch, Sampler
 from gan_cli.errors import ConfigError
 from gan_cli.optim import Recipe, ScheduledOptimizer
-from gan_cli.protocols import NoiseLevel, Preview, Report
-from gan_cli.streams import Stream
+from gan_cli.protocols import NoiseLevel, Preview, Report, Stream
 
 
 class Replicas:

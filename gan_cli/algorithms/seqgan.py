@@ -25,13 +25,13 @@ from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, n
 from gan_cli.architecture_protocols import Writing
 from gan_cli.config import Config, LossSection
 from gan_cli.data_protocols import Sequences
-from gan_cli.device import RandomState, seeded_generator
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import ConfigError, require
 from gan_cli.families import Outline, Sizes
 from gan_cli.optim import Recipe, ScheduledOptimizer
 from gan_cli.protocols import IntArray, Objective, Report, Sentences, Treatment, Trouble
+from gan_cli.streams import RandomState, seeded_generator
 from gan_cli.thresholds import DiagnosticsSection
 from gan_cli.writing import Writer, counted, weighted_nll, write
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.device import seeded_generator
 from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.protocols import FloatArray, Objective, Preview, Surface
+from gan_cli.streams import seeded_generator
 
 SURFACE_RESOLUTION = 64
 

@@ -19,8 +19,7 @@ from gan_cli.errors import require
 from gan_cli.gaussians import drawn, kl_to_standard
 from gan_cli.likelihoods import Likelihood
 from gan_cli.optim import Recipe
-from gan_cli.protocols import Schedule
-from gan_cli.streams import Stream
+from gan_cli.protocols import Schedule, Stream
 from gan_cli.thresholds import DiagnosticsSection
 
 

@@ -111,7 +111,7 @@ def _measured_samples(
     from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior
     from gan_cli.evaluation.nearest import nearest_picture
     from gan_cli.learned import Weights
-    from gan_cli.rundir import writing
+    from gan_cli.output import writing
 
     weights = Weights.raw if arguments.no_ema else Weights.average
     judged: subject.Subject

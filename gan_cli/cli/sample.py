@@ -101,7 +101,8 @@ def _write(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from gan_cli import logs
-    from gan_cli.rundir import RunDirectory, writing
+    from gan_cli.output import writing
+    from gan_cli.rundir import RunDirectory
     from gan_cli.trained_writer import trained_writer
 
     with logs.console():
@@ -135,8 +136,9 @@ def _draw(arguments: argparse.Namespace) -> int:
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
     from gan_cli import latents, learned, logs, pictures
+    from gan_cli.output import writing
     from gan_cli.protocols import Preview
-    from gan_cli.rundir import RunDirectory, writing
+    from gan_cli.rundir import RunDirectory
 
     with logs.console():
         trained = learned.trained_generator(RunDirectory(arguments.run))

@@ -109,8 +109,9 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from gan_cli.compose import explained, register
+    from gan_cli.compose import register
     from gan_cli.config import conf_dir
+    from gan_cli.hydra_errors import explained
     from gan_cli.interrupts import leaving
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.relay import lost, relayed

@@ -17,14 +17,13 @@ from gan_cli.checking import checked
 from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
-from gan_cli.device import seeded_generator
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights, fitting, learned_dataset
 from gan_cli.likelihoods import Likelihood
 from gan_cli.metrics.importance import Estimate, bounds, log_weights
 from gan_cli.rundir import RunDirectory
-from gan_cli.streams import SeededStream
+from gan_cli.streams import SeededStream, seeded_generator
 
 # Name of a figure -> draws from the posterior for each sample.
 BOUNDS: Mapping[str, int] = MappingProxyType({"elbo": 1, "iwae_50": 50, "iwae_5000": 5000})
