@@ -20,7 +20,7 @@ import torch
 from gan_cli import build
 from gan_cli.compose import compose, register
 from gan_cli.diagnostics.doctor import Doctor
-from gan_cli.protocols import Algorithm
+from gan_cli.protocols.algorithm import Algorithm
 
 ROWS = {
     "digits": [],

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from gan_cli.errors import require
-from gan_cli.protocols import Stream
+from gan_cli.protocols.rng import Stream
 
 
 @dataclass(kw_only=True)

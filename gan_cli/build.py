@@ -16,7 +16,7 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import data_protocols, fitting, nodes
+from gan_cli import fitting, nodes
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.corpus import Corpus
@@ -24,7 +24,6 @@ from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
 from gan_cli.checking import checked
 from gan_cli.config import Config, LossSection, NonFinite
-from gan_cli.data_protocols import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.sequences import split_sequences
 from gan_cli.datasets.specimens import Split, split
@@ -35,17 +34,10 @@ from gan_cli.noise_level import Scheduled
 from gan_cli.objective import require_measured
 from gan_cli.optim import Recipe
 from gan_cli.processes import Alone, Group
-from gan_cli.protocols import (
-    Algorithm,
-    Augmentation,
-    Constraint,
-    FloatArray,
-    IntArray,
-    NoiseLevel,
-    Objective,
-    Penalty,
-    Schedule,
-)
+from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
+from gan_cli.protocols.algorithm import Algorithm, Schedule
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source, kinds_of
 from gan_cli.streams import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -336,7 +328,7 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
         dataset.shape,
         (dataset.classes or 1) if config.conditional else 0,
         config.pac,
-        SUPPOSED_WORDS if Sequences in data_protocols.kinds_of(type(dataset)) else 0,
+        SUPPOSED_WORDS if Sequences in kinds_of(type(dataset)) else 0,
     )
 
 

@@ -17,7 +17,7 @@ from gan_cli.config import TrainSection
 from gan_cli.diagnostics.doctor import NON_FINITE
 from gan_cli.interrupts import Interrupts
 from gan_cli.processes import Group
-from gan_cli.protocols import Algorithm, Preview, Report, Sentences
+from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
 from gan_cli.rundir import RunDirectory
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan_cli.output import AppendedFile
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 

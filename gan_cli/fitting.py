@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 
 from gan_cli import nodes
 from gan_cli.config import BackboneKind, Config, LossSection, conf_dir
-from gan_cli.data_protocols import Dataset, Images, Sequences, kinds_of
 from gan_cli.errors import ConfigError
 from gan_cli.families import PARTICULAR, Family
+from gan_cli.protocols.data import Dataset, Images, Sequences, kinds_of
 
 
 def named(part: object) -> str:

@@ -24,7 +24,7 @@ from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.output import WriteErrors
 from gan_cli.progress import Console, Overheard
-from gan_cli.protocols import Preview, Report
+from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.run import Run, attended, evaluator_of, finish
 from gan_cli.rundir import RunDirectory
 from gan_cli.summary import Outcome

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checkpoint, nodes
-from gan_cli.architecture_protocols import Architecture
 from gan_cli.checking import checked
-from gan_cli.data_protocols import Dataset
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.architecture import Architecture
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Dataset
 from gan_cli.rundir import RunDirectory
 
 SAMPLE_BLOCK = 256

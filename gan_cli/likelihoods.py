@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gan_cli.errors import require
 from gan_cli.logits import bounded
-from gan_cli.protocols import Stream
+from gan_cli.protocols.rng import Stream
 
 
 class Binarise(Enum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import Stream
+from gan_cli.protocols.rng import Stream
 
 
 def add_noise(samples: Tensor, sigma: Tensor, stream: Stream) -> Tensor:

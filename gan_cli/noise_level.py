@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import require
-from gan_cli.protocols import Schedule
+from gan_cli.protocols.algorithm import Schedule
 
 
 class _Level:

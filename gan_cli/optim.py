@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import require
-from gan_cli.protocols import Schedule
+from gan_cli.protocols.algorithm import Schedule
 
 # A number of steps, exact in float32, to whose power every alpha < 1 is 0; counting on from it changes nothing.
 LONG_AGO = 2.0**100

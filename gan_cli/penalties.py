@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import require
-from gan_cli.protocols import Critic, Judged, Side, Stream
+from gan_cli.protocols.adversarial import Critic, Judged, Side
+from gan_cli.protocols.rng import Stream
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from gan_cli.output import replacing
-from gan_cli.protocols import ByteArray, FloatArray, Preview
+from gan_cli.protocols.algorithm import Preview
+from gan_cli.protocols.arrays import ByteArray, FloatArray
 
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
 GAP = 2

@@ -16,7 +16,7 @@ from gan_cli.attended import Attended
 from gan_cli.diagnostics.doctor import Alarm
 from gan_cli.errors import DivergedError, OutputError
 from gan_cli.loop import Sinks
-from gan_cli.protocols import Algorithm, Preview, Report, Sentences, Treatment
+from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, Treatment
 from gan_cli.rundir import RunDirectory
 from gan_cli.thresholds import DiagnosticsSection
 

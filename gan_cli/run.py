@@ -18,7 +18,6 @@ from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
-from gan_cli.data_protocols import Sequences, Source
 from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
@@ -30,7 +29,8 @@ from gan_cli.objective import require_among
 from gan_cli.output import WriteErrors
 from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
-from gan_cli.protocols import Algorithm
+from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.protocols.data import Sequences, Source
 from gan_cli.rundir import RunDirectory
 from gan_cli.snapshot import snapshot
 from gan_cli.summary import Outcome, choices, summary

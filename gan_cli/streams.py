@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.processes import Group
-from gan_cli.protocols import Stream
+from gan_cli.protocols.rng import Stream
 
 
 class SeededStream:

@@ -13,7 +13,7 @@ from gan_cli import __version__
 from gan_cli.attended import Attended
 from gan_cli.compose import Composition
 from gan_cli.device import Device
-from gan_cli.protocols import Algorithm
+from gan_cli.protocols.algorithm import Algorithm
 
 
 @dataclass

@@ -19,7 +19,7 @@ from gan_cli.directions import direction
 from gan_cli.families import Family
 from gan_cli.output import AppendedFile, WriteErrors, write_whole, writing
 from gan_cli.progress import Progress
-from gan_cli.protocols import Preview, Report, Sentences
+from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.rundir import RunDirectory
 from gan_cli.thresholds import ALARMS
 

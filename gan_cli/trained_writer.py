@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from gan_cli import checkpoint, nodes, writing
-from gan_cli.architecture_protocols import Writing
 from gan_cli.architectures.lstm import Writer
 from gan_cli.checking import checked
-from gan_cli.data_protocols import Dataset, Sequences, kinds_of
 from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.architecture import Writing
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Dataset, Sequences, kinds_of
 from gan_cli.rundir import RunDirectory
 from gan_cli.streams import seeded_generator
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.architecture_protocols import Architecture
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.shapes import SIZES
 from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.protocols.architecture import Architecture
 
 Layer = tuple[int, int, int, int, int]
 

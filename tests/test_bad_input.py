@@ -63,7 +63,10 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["optimizer.lr=inf"], ["optimizer.lr", "inf"]),
     (["noise=constant", "noise.start=1e39"], ["noise.start", "1e+39"]),
     (["loss.objective._target_=torch.nn.ReLU"], ["loss.objective._target_", "Objective", "torch.nn.ReLU"]),
-    (["loss.objective._target_=gan_cli.protocols.Objective"], ["loss.objective._target_", "gan_cli.protocols"]),
+    (
+        ["loss.objective._target_=gan_cli.protocols.adversarial.Objective"],
+        ["loss.objective._target_", "gan_cli.protocols.algorithm"],
+    ),
     (["+optimizer.decay._target_=gan_cli.losses.Minimax"], ["optimizer.decay", "Minimax"]),
     (["optimizer.lr={_target_:gan_cli.schedules.Constant,start:1}"], ["optimizer.lr", "float"]),
     (["architecture.latent_dim=1000000000000000"], ["memory"]),

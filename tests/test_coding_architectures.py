@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_cli.architecture_protocols import Architecture, Coding
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.mlp import MLP
@@ -17,6 +16,7 @@ from gan_cli.architectures.shapes import SIZES
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.latents import fixed_latents
+from gan_cli.protocols.architecture import Architecture, Coding
 from tests.conftest import SHORT, Command
 
 SMALL = FullyConnected(latent_dim=5, encoder_hidden=(7, 6), generator_hidden=(6, 8), discriminator_hidden=(4,))

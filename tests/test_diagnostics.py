@@ -18,7 +18,7 @@ from gan_cli.diagnostics.diversity import diversity_figures, filled_modes, mean_
 from gan_cli.diagnostics.gradients import gradient_figures
 from gan_cli.diagnostics.scores import ENOUGH, auc, score_figures, thinned
 from gan_cli.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
-from gan_cli.protocols import Objective
+from gan_cli.protocols.adversarial import Objective
 from tests.conftest import SHORT, TINY
 
 

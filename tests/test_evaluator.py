@@ -10,7 +10,6 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli.config import BackboneKind, Config, EvaluationSection
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.cifar import Cifar10
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.fingerprint import fingerprint
@@ -26,7 +25,8 @@ from gan_cli.evaluation.real import labels_like, real_data, split_for_testing, u
 from gan_cli.metrics.frechet import frechet_distance, gaussian
 from gan_cli.metrics.manifold import manifold
 from gan_cli.metrics.transport import wasserstein_distance
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Images
 from tests.test_evaluate import linked
 
 RANDOM = np.random.default_rng(0)

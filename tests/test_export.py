@@ -20,9 +20,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from gan_cli import __version__, learned, nodes, rundir
-from gan_cli.architecture_protocols import Architecture
 from gan_cli.export import card, formats
 from gan_cli.learned import TrainedGenerator
+from gan_cli.protocols.architecture import Architecture
 from gan_cli.rundir import RunDirectory
 from tests.conftest import SHORT, TINY, Command
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gan_cli.algorithms.replicas import Replicas
-from gan_cli.protocols import Report
+from gan_cli.protocols.algorithm import Report
 from tests.conftest import Command, Finished, start_gan_train
 
 SMALL = (

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.specimens import ImageSpecimens, PointSpecimens
 from gan_cli.datasets.toy import FixedPoints, Grid, Ring
+from gan_cli.protocols.data import Images
 
 CPU = torch.device("cpu")
 

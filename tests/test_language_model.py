@@ -15,7 +15,7 @@ from gan_cli.datasets.text import Text
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics.language_model import DISCOUNT, LanguageModel
 from gan_cli.metrics.sentences import cut
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
 
 START = "start"
 

@@ -11,7 +11,7 @@ import torch
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.noise_level import Adaptive, Scheduled
-from gan_cli.protocols import NoiseLevel
+from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.schedules import Linear
 from tests.conftest import TINY, Command
 

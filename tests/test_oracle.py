@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.data_protocols import Known
 from gan_cli.datasets.oracle import FILE, MEASURED, Oracle
 from gan_cli.errors import DataError, InvalidValueError
+from gan_cli.protocols.data import Known
 from tests.conftest import real_data_root
 
 CPU = torch.device("cpu")

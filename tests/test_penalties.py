@@ -17,7 +17,7 @@ from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
 from gan_cli.noise_level import Scheduled
 from gan_cli.penalties import R1, R2, Dragan, GradientPenalty, Roth
-from gan_cli.protocols import Critic, Judged, Penalty, Side
+from gan_cli.protocols.adversarial import Critic, Judged, Penalty, Side
 from gan_cli.streams import SeededStream
 
 N = 7

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gan_cli import pictures
 from gan_cli.pictures import FAKE_COLOUR, GAP, REAL_COLOUR, SCATTER
-from gan_cli.protocols import Preview, Surface
+from gan_cli.protocols.algorithm import Preview, Surface
 
 
 def test_bytes_run_from_0_at_minus_1_to_255_at_1_and_the_rest_is_cut() -> None:

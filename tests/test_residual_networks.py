@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils import parametrize
 
-from gan_cli.architecture_protocols import Architecture
 from gan_cli.architectures import resnet
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.layers import Norm, spectrally_normalised
@@ -20,6 +19,7 @@ from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
 from gan_cli.architectures.resnet import Pooling, ResNet
 from gan_cli.architectures.shapes import SIZES
 from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.protocols.architecture import Architecture
 
 IMAGES: list[Architecture] = [
     ResNet(latent_dim=5, width_g=2, width_d=2),

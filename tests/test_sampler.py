@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from gan_cli.config import DataPlacement
-from gan_cli.data_protocols import Images
 from gan_cli.datasets import sampler as samplers
 from gan_cli.datasets.sampler import (
     DensitySampler,
@@ -25,6 +24,7 @@ from gan_cli.datasets.sampler import (
 from gan_cli.datasets.toy import Ring
 from gan_cli.errors import ConfigError
 from gan_cli.processes import Alone
+from gan_cli.protocols.data import Images
 
 CPU = torch.device("cpu")
 MOST = 3  # batches prepared at once, at most

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols import Schedule
+from gan_cli.protocols.algorithm import Schedule
 from gan_cli.schedules import Constant, Cosine, Exponential, Linear
 
 SHAPES = [Linear, Cosine, Exponential]

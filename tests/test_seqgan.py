@@ -18,7 +18,6 @@ from gan_cli.algorithms.seqgan import SeqGAN
 from gan_cli.algorithms.sequence_figures import diversity_figures
 from gan_cli.architectures.highway_cnn import HighwayCNN
 from gan_cli.architectures.lstm import LSTM, Writer
-from gan_cli.data_protocols import Sequences
 from gan_cli.datasets.oracle import LSTMOracle
 from gan_cli.device import Device
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
@@ -26,7 +25,8 @@ from gan_cli.errors import InvalidValueError
 from gan_cli.families import Sizes
 from gan_cli.losses import NonSaturating, Relativistic
 from gan_cli.optim import Adam
-from gan_cli.protocols import Algorithm, Treatment
+from gan_cli.protocols.algorithm import Algorithm, Treatment
+from gan_cli.protocols.data import Sequences
 from gan_cli.schedules import Exponential
 from gan_cli.thresholds import DiagnosticsSection
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.data_protocols import Dataset, Known, Sequences
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.directions import direction
@@ -23,7 +22,8 @@ from gan_cli.evaluation.real_sequences import real_sequences
 from gan_cli.evaluation.sequences import QUICK, THOROUGH, Extent, SequenceEvaluator, sequence_evaluator
 from gan_cli.evaluation.table import document, table
 from gan_cli.metrics.bleu import ORDERS
-from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Dataset, Known, Sequences
 
 VOCABULARY, LENGTH, SHARE = 30, 9, 0.1
 CPU = torch.device("cpu")

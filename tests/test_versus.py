@@ -35,7 +35,7 @@ from benchmarks.versus.text import TEXT
 from gan_cli.architectures.vae import Convolutional
 from gan_cli.evaluation.likelihood import TrainedCoder
 from gan_cli.likelihoods import Gaussian
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 
 def ring(side: int = 28, radius: float = 8.0, width: float = 2.0) -> FloatArray:

@@ -27,7 +27,7 @@ from gan_cli.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.learned import Weights, trained_generator
 from gan_cli.metrics.mixtures import Modes, modes
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import history
 from gan_cli.report.runs import Curve
 from gan_cli.rundir import RunDirectory

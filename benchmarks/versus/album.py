@@ -13,7 +13,7 @@ from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges
 from gan_cli.backbones.base import to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.nearest import nearest_picture
-from gan_cli.protocols import ByteArray
+from gan_cli.protocols.arrays import ByteArray
 
 COLUMNS, ROWS = 6, 10
 SCALE, WIDE = 4, 5

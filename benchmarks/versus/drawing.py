@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.claims.charts import INK, beside
 from gan_cli import pictures
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 TITLE = 24
 LINE = 16

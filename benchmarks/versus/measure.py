@@ -14,14 +14,14 @@ from benchmarks.versus.pairs import PAIRS, WHOLE, Changed, changed, each_pixel, 
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges, preferences, scored
 from gan_cli.backbones.base import to_floats
 from gan_cli.config import BackboneKind
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.sampler import normalise
 from gan_cli.evaluation import subject
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights
 from gan_cli.metrics.importance import Estimate, bounds, log_weights
-from gan_cli.protocols import ByteArray, FloatArray, IntArray
+from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
+from gan_cli.protocols.data import Images
 from gan_cli.streams import seeded_generator
 
 # Latents that no run draws its previews from.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
 
 # Of float64, in which distances come out equal to 13 digits; images as they are loaded are of float32.
 Numbers = npt.NDArray[Any]

@@ -17,7 +17,7 @@ from benchmarks.versus.pairs import Changed
 from gan_cli import checkpoint
 from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
 from gan_cli.gaussians import drawn, kl_to_standard
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 from gan_cli.streams import seeded_generator
 
 BLOCK = 500

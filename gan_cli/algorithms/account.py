@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from gan_cli.algorithms.judge import margins
 from gan_cli.diagnostics.scores import score_figures
 from gan_cli.optim import ScheduledOptimizer
-from gan_cli.protocols import Objective, Trouble
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.algorithm import Trouble
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}

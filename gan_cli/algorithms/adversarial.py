@@ -21,24 +21,14 @@ from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.algorithms.waiting import DataWait
-from gan_cli.architecture_protocols import Architecture
 from gan_cli.config import LossSection
-from gan_cli.data_protocols import Sampler
 from gan_cli.graphs import Replayed
 from gan_cli.optim import MovingAverage, Recipe, ScheduledOptimizer
-from gan_cli.protocols import (
-    Augmentation,
-    FloatArray,
-    Judged,
-    NoiseLevel,
-    Objective,
-    Penalty,
-    Preview,
-    Report,
-    Side,
-    Treatment,
-    Trouble,
-)
+from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Penalty, Side
+from gan_cli.protocols.algorithm import Preview, Report, Treatment, Trouble
+from gan_cli.protocols.architecture import Architecture
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Sampler
 from gan_cli.streams import EachRandomState
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
-from gan_cli.data_protocols import Batch
 from gan_cli.diagnostics.diversity import diversity_figures, filled_modes
 from gan_cli.diagnostics.gradients import gradient_figures
-from gan_cli.protocols import Objective
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.data import Batch
 from gan_cli.streams import RandomState, seeded_generator
 
 # Fewer samples than these have no distances to speak of.

@@ -27,15 +27,17 @@ from gan_cli.algorithms.coding import (
 )
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.waiting import DataWait
-from gan_cli.architecture_protocols import Coding
 from gan_cli.config import Config, LossSection
-from gan_cli.data_protocols import Density, Images, Sampler, Specimens
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
 from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.likelihoods import Likelihood
 from gan_cli.optim import MovingAverage, Recipe
-from gan_cli.protocols import FloatArray, Panel, Preview, Report, Stream, Treatment, Trouble
+from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble
+from gan_cli.protocols.architecture import Coding
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Density, Images, Sampler, Specimens
+from gan_cli.protocols.rng import Stream
 from gan_cli.streams import EachRandomState, SeededStream
 
 # Held-out samples that are looked at for a report, at most.

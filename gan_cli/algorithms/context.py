@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.soundness import Lookout, Soundness
-from gan_cli.data_protocols import Specimens
 from gan_cli.device import Device
 from gan_cli.processes import Alone, Group
-from gan_cli.protocols import FloatArray, IntArray, Stream
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Specimens
+from gan_cli.protocols.rng import Stream
 from gan_cli.streams import SeededStream, SharedStream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.

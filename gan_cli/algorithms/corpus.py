@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_cli.data_protocols import Oracle, Sequences
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Oracle, Sequences
 
 
 @dataclass(frozen=True)

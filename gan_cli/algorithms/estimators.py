@@ -9,7 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import Objective, Stream
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.rng import Stream
 from gan_cli.writing import Writer
 
 

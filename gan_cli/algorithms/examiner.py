@@ -11,9 +11,9 @@ from gan_cli.accumulators import Window
 from gan_cli.algorithms.account import Player, window_figures
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.soundness import Soundness
-from gan_cli.architecture_protocols import Reader
 from gan_cli.optim import Recipe
-from gan_cli.protocols import Objective
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.architecture import Reader
 
 # Updates whose verdicts are kept for a report, at most.
 KEPT = 4096

@@ -8,7 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import FloatArray, Panel
+from gan_cli.protocols.algorithm import Panel
+from gan_cli.protocols.arrays import FloatArray
 
 # Columns of the grid of reconstructions, and steps of an interpolation, its ends among them.
 COLUMNS = 8

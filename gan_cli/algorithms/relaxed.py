@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.estimators import Estimate, Scene, score
-from gan_cli.protocols import Schedule, Stream
+from gan_cli.protocols.algorithm import Schedule
+from gan_cli.protocols.rng import Stream
 from gan_cli.writing import Writer
 
 

@@ -22,15 +22,17 @@ from gan_cli.algorithms.estimators import Estimator, Scene
 from gan_cli.algorithms.examiner import Examiner
 from gan_cli.algorithms.phases import Phase, Phases
 from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
-from gan_cli.architecture_protocols import Writing
 from gan_cli.config import Config, LossSection
-from gan_cli.data_protocols import Sequences
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import ConfigError, require
 from gan_cli.families import Outline, Sizes
 from gan_cli.optim import Recipe, ScheduledOptimizer
-from gan_cli.protocols import IntArray, Objective, Report, Sentences, Treatment, Trouble
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.algorithm import Report, Sentences, Treatment, Trouble
+from gan_cli.protocols.architecture import Writing
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Sequences
 from gan_cli.streams import RandomState, seeded_generator
 from gan_cli.thresholds import DiagnosticsSection
 from gan_cli.writing import Writer, counted, weighted_nll, write

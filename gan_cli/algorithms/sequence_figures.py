@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.data_protocols import Oracle
 from gan_cli.metrics.distinct import distinct
+from gan_cli.protocols.data import Oracle
 from gan_cli.writing import Writer, counted, nll
 
 # Sequences at a time.

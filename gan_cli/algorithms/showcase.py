@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.latents import BLOCK, fixed_latents
-from gan_cli.protocols import FloatArray, Objective, Preview, Surface
+from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.algorithm import Preview, Surface
+from gan_cli.protocols.arrays import FloatArray
 from gan_cli.streams import seeded_generator
 
 SURFACE_RESOLUTION = 64

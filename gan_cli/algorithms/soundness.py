@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gan_cli.diagnostics.doctor import SKIPPED
 from gan_cli.optim import ScheduledOptimizer
-from gan_cli.protocols import Trouble
+from gan_cli.protocols.algorithm import Trouble
 
 # A network that has been kept from so many updates in a row, and from all since the last report, learns nothing more.
 HOPELESS = 10

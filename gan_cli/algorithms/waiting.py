@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gan_cli.data_protocols import Sampler
+from gan_cli.protocols.data import Sampler
 
 
 class DataWait:

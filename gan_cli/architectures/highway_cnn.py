@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_cli.architecture_protocols import Reader
 from gan_cli.errors import ConfigError, require
+from gan_cli.protocols.architecture import Reader
 from gan_cli.writing import number_format
 
 # What a highway layer's gate begins with: it lets its input through.

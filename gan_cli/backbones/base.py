@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from gan_cli.protocols import ByteArray, FloatArray, IntArray
+from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 
 # Images (N, C, H, W) as bytes, real and generated alike; points (N, D), scaled to about [-1, 1].
 Samples: TypeAlias = ByteArray | FloatArray

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_cli.protocols import ByteArray, IntArray
+from gan_cli.protocols.arrays import ByteArray, IntArray
 from gan_cli.streams import seeded_generator
 
 WIDTH = 128

@@ -23,7 +23,7 @@ from gan_cli.bench.watches import Stopwatch, Switch
 from gan_cli.build import Plan
 from gan_cli.compose import Composition
 from gan_cli.errors import ConfigError
-from gan_cli.protocols import Algorithm
+from gan_cli.protocols.algorithm import Algorithm
 
 logger = logging.getLogger(__name__)
 

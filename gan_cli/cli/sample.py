@@ -137,7 +137,7 @@ def _draw(arguments: argparse.Namespace) -> int:
 
     from gan_cli import latents, learned, logs, pictures
     from gan_cli.output import writing
-    from gan_cli.protocols import Preview
+    from gan_cli.protocols.algorithm import Preview
     from gan_cli.rundir import RunDirectory
 
     with logs.console():

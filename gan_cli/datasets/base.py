@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gan_cli.errors import DataError, InvalidValueError, nearest, require
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 
 class ImageDataset:

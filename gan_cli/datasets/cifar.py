@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
 from gan_cli.datasets.download import download
 from gan_cli.errors import DataError
-from gan_cli.protocols import ByteArray
+from gan_cli.protocols.arrays import ByteArray
+from gan_cli.protocols.data import Images
 
 CLASSES = 10
 SHAPE = (3, 32, 32)

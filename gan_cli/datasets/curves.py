@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_cli.datasets.base import PlaneDataset
 from gan_cli.datasets.toy import MARGIN
 from gan_cli.errors import require
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gan_cli.protocols import ByteArray
+from gan_cli.protocols.arrays import ByteArray
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # Where Pillow warns of a decompression bomb: a small file whose header announces gigabytes.

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.base import ImageDataset
+from gan_cli.protocols.data import Images
 
 # A value counts inked pixels in blocks of 4x4.
 FULL_INK = 16

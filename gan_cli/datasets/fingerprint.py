@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from gan_cli.data_protocols import Density, Images, Sequences
 from gan_cli.errors import DataError
+from gan_cli.protocols.data import Density, Images, Sequences
 
 # Of data larger than this only so many bytes are looked at, in rows spread evenly over all of them.
 MOST_BYTES = 2**28

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
 
 # The split is a property of the data, not of a run: all seeds leave out the same samples.
 SEED = 0

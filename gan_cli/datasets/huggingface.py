@@ -21,12 +21,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.base import ImageDataset, existing, expanded
 from gan_cli.datasets.decoding import Encoded, Target
 from gan_cli.datasets.image_cache import Labels, cache_key
 from gan_cli.datasets.image_loading import load_images
 from gan_cli.errors import ConfigError, DataError, nearest, require
+from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_cli.errors import DataError
-from gan_cli.protocols import ByteArray
+from gan_cli.protocols.arrays import ByteArray
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = b"\x00\x00\x08"

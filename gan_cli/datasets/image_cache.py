@@ -22,10 +22,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.decoding import Decoded, Target
 from gan_cli.errors import DataError
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.decoding import Decoded, Encoded, Target, decode_all
 from gan_cli.datasets.image_cache import (
     FAILURES_KEPT,
@@ -22,6 +21,7 @@ from gan_cli.datasets.image_cache import (
 )
 from gan_cli.datasets.image_listing import printable
 from gan_cli.errors import DataError
+from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
 from gan_cli.datasets.download import download
 from gan_cli.datasets.idx import read_idx
 from gan_cli.errors import DataError, require
-from gan_cli.protocols import ByteArray
+from gan_cli.protocols.arrays import ByteArray
+from gan_cli.protocols.data import Images
 
 # Side of the images in the files, in pixels.
 SIDE = 28

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.config import DataPlacement
-from gan_cli.data_protocols import Batch, Density, Images, Sampler
 from gan_cli.errors import ConfigError
 from gan_cli.processes import Group
+from gan_cli.protocols.data import Batch, Density, Images, Sampler
 from gan_cli.streams import seeded_generator
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gan_cli.data_protocols import Sequences
 from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Sequences
 
 
 @dataclass(frozen=True)

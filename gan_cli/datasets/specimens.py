@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data_protocols import Batch, Density, Images, Specimens
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Batch, Density, Images, Specimens
 from gan_cli.streams import seeded_generator
 
 # Images of either kind that lie ready on the device, at most.

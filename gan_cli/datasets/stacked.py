@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data_protocols import Images
 from gan_cli.datasets.base import ImageDataset
 from gan_cli.datasets.mnist import SIDE, Mnist, Split
 from gan_cli.errors import require
+from gan_cli.protocols.data import Images
 
 CHANNELS = 3
 # Images made at a time: what is copied on the way stays small beside the result.

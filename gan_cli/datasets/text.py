@@ -13,10 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data_protocols import Sequences
 from gan_cli.datasets.base import existing, expanded
 from gan_cli.errors import DataError, nearest, require
-from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Sequences
 
 logger = logging.getLogger(__name__)
 

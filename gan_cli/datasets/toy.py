@@ -15,7 +15,7 @@ from torch import Tensor
 from gan_cli.datasets.base import PlaneDataset
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.errors import require
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 # Deviations from the outermost centres that still lie within [-1, 1] after scaling.
 MARGIN = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import Objective
+from gan_cli.protocols.adversarial import Objective
 
 
 def gradient_figures(

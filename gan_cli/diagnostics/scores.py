@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import Objective
+from gan_cli.protocols.adversarial import Objective
 
 # Quantile in percent, and so the last part of a tag: d_real/p05.
 QUANTILES = (5, 25, 50, 75, 95)

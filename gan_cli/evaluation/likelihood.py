@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import checkpoint, nodes
-from gan_cli.architecture_protocols import Coding, Decoder
 from gan_cli.checking import checked
-from gan_cli.data_protocols import Dataset, Density, Images, Sequences
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.errors import ConfigError
@@ -22,6 +20,8 @@ from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights, fitting, learned_dataset
 from gan_cli.likelihoods import Likelihood
 from gan_cli.metrics.importance import Estimate, bounds, log_weights
+from gan_cli.protocols.architecture import Coding, Decoder
+from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.rundir import RunDirectory
 from gan_cli.streams import SeededStream, seeded_generator
 

@@ -19,7 +19,7 @@ from gan_cli.metrics.mixtures import modes
 from gan_cli.metrics.sharpness import sharpness
 from gan_cli.metrics.stacked import stacked_modes
 from gan_cli.metrics.transport import wasserstein_distance
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 Figures = Mapping[str, float]
 

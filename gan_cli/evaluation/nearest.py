@@ -9,7 +9,7 @@ from gan_cli import pictures
 from gan_cli.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.metrics.neighbours import nearest
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 ROWS = 8
 NEIGHBOURS = 5

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from gan_cli.backbones.base import Samples
-from gan_cli.data_protocols import Dataset, Density, Images
 from gan_cli.datasets.fingerprint import fingerprint
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.stacked import StackedMnist
 from gan_cli.datasets.toy import Grid, Ring
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.figures import FEWEST
-from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Dataset, Density, Images
 from gan_cli.streams import seeded_generator
 
 # Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.data_protocols import Sequences
 from gan_cli.datasets.fingerprint import fingerprint
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.real import MOST_HELD_OUT, ORDER_SEED
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Sequences
 
 
 @dataclass(frozen=True)

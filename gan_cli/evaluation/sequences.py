@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.data_protocols import Dataset, Known, Oracle, Sequences
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluation, versions
@@ -20,7 +19,8 @@ from gan_cli.evaluation.real_sequences import RealSequences, real_sequences
 from gan_cli.metrics.bleu import bleu, self_bleu
 from gan_cli.metrics.distinct import copied, distinct, repeated
 from gan_cli.metrics.language_model import DISCOUNT, ORDER, LanguageModel
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
+from gan_cli.protocols.data import Dataset, Known, Oracle, Sequences
 
 # Generated tokens (N, T), as many sequences as are asked for.
 DrawTokens: TypeAlias = Callable[[int], IntArray]

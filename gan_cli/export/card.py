@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from gan_cli import __version__
-from gan_cli.data_protocols import Dataset
 from gan_cli.export.files import MARK
 from gan_cli.export.formats import Exported
 from gan_cli.learned import TrainedGenerator
+from gan_cli.protocols.data import Dataset
 
 COUNT = 16
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gan_cli.errors import require
 from gan_cli.metrics.sentences import check_tokens, cut
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
 
 # Longest n-grams of the scores: BLEU-2 to BLEU-5.
 ORDERS = (2, 3, 4, 5)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import DoubleArray
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import DoubleArray, IntArray
 
 # What a class counts for that is generated but absent from the data: what Jeffreys' prior adds to a count.
 ABSENT = 0.5

@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_cli.errors import require
 from gan_cli.metrics.sentences import check_tokens, lengths, numbered_ngrams, settled, within
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import IntArray
 
 
 def distinct(tokens: IntArray, n: int, end: int | None = None) -> float:

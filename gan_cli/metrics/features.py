@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.errors import InvalidValueError, require
+from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features
 
-Features: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-DoubleArray: TypeAlias = npt.NDArray[np.float64]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Places: TypeAlias = npt.NDArray[np.intp]
 
 # Rows at a time: a million distances are 8 MB, and matrix products are as quick as they get.

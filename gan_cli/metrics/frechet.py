@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import SIDE, DoubleArray, Features, blocks, check
+from gan_cli.metrics.features import SIDE, blocks, check
+from gan_cli.protocols.arrays import DoubleArray, Features
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.protocols import FloatArray, IntArray
+from gan_cli.protocols.arrays import FloatArray, IntArray
 
 # A sample is of high quality within so many standard deviations of a centre (Lin et al. 2018, section 4.1).
 REACH = 3.0

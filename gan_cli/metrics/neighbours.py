@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import SIDE, DoubleArray, Features, blocks, check_both, distances
-from gan_cli.protocols import IntArray
+from gan_cli.metrics.features import SIDE, blocks, check_both, distances
+from gan_cli.protocols.arrays import DoubleArray, Features, IntArray
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import BoolArray
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import BoolArray, IntArray
 
 
 def check_tokens(tokens: IntArray, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_cli.protocols import FloatArray
+from gan_cli.protocols.arrays import FloatArray
 
 
 def sharpness(images: FloatArray) -> float:

@@ -8,8 +8,7 @@ import numpy as np
 
 from gan_cli.errors import InvalidValueError, require
 from gan_cli.metrics.classes import count, divergence
-from gan_cli.metrics.features import DoubleArray
-from gan_cli.protocols import IntArray
+from gan_cli.protocols.arrays import DoubleArray, IntArray
 
 DIGITS = 10
 PLACES = np.array([100, 10, 1])  # of the digits in red, green and blue, as the dataset labels them

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import Features, check_both
+from gan_cli.metrics.features import check_both
+from gan_cli.protocols.arrays import Features
 
 # The work grows with the cube of the samples, and the costs are this many squared.
 MOST = 5000

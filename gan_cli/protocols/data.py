@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.protocols import ByteArray, FloatArray, IntArray, Stateful
+from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray, Stateful
 
 
 @dataclass(frozen=True)

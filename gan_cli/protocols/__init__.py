@@ -1,0 +1,1 @@
+"""Interfaces that the packages meet at; they import nothing of this project."""

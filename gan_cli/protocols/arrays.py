@@ -1,0 +1,29 @@
+"""Types of arrays, and the interface of what a checkpoint holds."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Features: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+DoubleArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+ByteArray: TypeAlias = npt.NDArray[np.uint8]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Stateful(Protocol):
+    """Anything whose state goes into a checkpoint as tensors and plain values."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, complete: what is restored from it goes on to the bit."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        ...
