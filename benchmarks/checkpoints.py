@@ -21,12 +21,13 @@ from statistics import median, quantiles
 
 import torch
 
-from gan_cli import build, checkpoint
-from gan_cli.background import BackgroundWriter
+from gan_cli import build
 from gan_cli.bench.trial import Trial
 from gan_cli.compose import compose, register
-from gan_cli.output import OnWriteError, WriteErrors
-from gan_cli.snapshot import snapshot
+from gan_cli.storage import checkpoints
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import OnWriteError, WriteErrors
+from gan_cli.storage.snapshot import snapshot
 
 DCGAN = ("experiment=bench_dcgan64",)
 KEPT = 3
@@ -58,14 +59,14 @@ def measure(trial: Trial, folder: Path, rounds: int, steps: int) -> tuple[dict[s
         return {"step": trial.step, "algorithm": trial.algorithm.state_dict()}
 
     def foreground() -> None:
-        checkpoint.save(folder, trial.step, state(), KEPT)
+        checkpoints.save(folder, trial.step, state(), KEPT)
 
     def background() -> None:
         writer.settle()
         copied, step = snapshot(state()), trial.step
 
         def write() -> None:
-            checkpoint.save(folder, step, copied.state(), KEPT)
+            checkpoints.save(folder, step, copied.state(), KEPT)
 
         writer.begin(write)
 
@@ -84,7 +85,7 @@ def measure(trial: Trial, folder: Path, rounds: int, steps: int) -> tuple[dict[s
                     costs[name].still.append(still)
                     costs[name].after.append(after)
                     costs[name].quiet.append(quiet)
-    return costs, (folder / checkpoint.LAST).stat().st_size
+    return costs, (folder / checkpoints.LAST).stat().st_size
 
 
 def main() -> None:

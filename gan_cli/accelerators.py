@@ -18,7 +18,7 @@ from typing import TextIO
 
 from gan_cli import torchrun
 from gan_cli.errors import ConfigError
-from gan_cli.output import writing
+from gan_cli.storage.files import writing
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from gan_cli.diagnostics.doctor import NON_FINITE
 from gan_cli.interrupts import Interrupts
 from gan_cli.processes import Group
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 

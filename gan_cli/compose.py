@@ -21,8 +21,8 @@ from gan_cli import launching
 from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
 from gan_cli.errors import ConfigError
 from gan_cli.hydra_errors import explained
-from gan_cli.rundir import RunDirectory, job_dirname, unique_dir
 from gan_cli.settings import describe
+from gan_cli.storage.run_directory import RunDirectory, job_dirname, unique_dir
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.errors import require
-from gan_cli.output import OnWriteError
 from gan_cli.settings import setting
+from gan_cli.storage.files import OnWriteError
 from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
 

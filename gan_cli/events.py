@@ -23,8 +23,8 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from gan_cli.output import AppendedFile
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.storage.files import AppendedFile
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 

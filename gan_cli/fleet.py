@@ -12,21 +12,22 @@ from typing import Any
 
 import torch
 
-from gan_cli import build, logs, loop, recovery, rundir
+from gan_cli import build, logs, loop, recovery
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
-from gan_cli.background import BackgroundWriter
 from gan_cli.compose import Composition
 from gan_cli.datasets.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.interrupts import Interrupts, deadline, leaving
-from gan_cli.output import WriteErrors
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.run import Run, attended, evaluator_of, finish
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import run_directory
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import WriteErrors
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.summary import Outcome
 from gan_cli.telemetry import Board, Telemetry
 
@@ -92,7 +93,7 @@ def _member(
     data: Identity | None,
 ) -> Member:
     alone = composition.replica(algorithm.context.seed)
-    directory = rundir.claim(wanted / f"seed_{algorithm.context.seed}")
+    directory = run_directory.claim(wanted / f"seed_{algorithm.context.seed}")
     directory.describe(alone.config, alone.hydra.hydra, alone.overrides)
     progress, errors = Overheard(), WriteErrors(plan.config.train.on_write_error)
     sinks = attended(plan, Telemetry(directory, progress, errors, Board.of(plan.family)))

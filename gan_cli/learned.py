@@ -10,13 +10,14 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from gan_cli import checkpoint, nodes
+from gan_cli import nodes
 from gan_cli.checking import checked
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 
 SAMPLE_BLOCK = 256
 # A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
@@ -81,7 +82,7 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
     typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
     architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
-    state = checkpoint.load_latest(directory.checkpoints)
+    state = checkpoints.load_latest(directory.checkpoints)
     with fitting(directory):
         classes = int(state["algorithm"]["classes"])
         if not 0 <= classes <= MOST_CLASSES:

@@ -12,8 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gan_cli import torchrun
-from gan_cli.output import AppendedFile, WriteErrors, writing
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.files import AppendedFile, WriteErrors, writing
+from gan_cli.storage.run_directory import RunDirectory
 
 ROOT = logging.getLogger("gan_cli")
 PROGRESS = "gan_cli.progress"

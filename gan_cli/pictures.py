@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gan_cli.output import replacing
 from gan_cli.protocols.algorithm import Preview
 from gan_cli.protocols.arrays import ByteArray, FloatArray
+from gan_cli.storage.files import replacing
 
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
 GAP = 2

@@ -24,7 +24,7 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 
 from gan_cli import torchrun
 from gan_cli.errors import CompanionError
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 
 Value = TypeVar("Value")
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli import checkpoint
 from gan_cli.attended import Attended
 from gan_cli.diagnostics.doctor import Alarm
 from gan_cli.errors import DivergedError, OutputError
 from gan_cli.loop import Sinks
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, Treatment
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.thresholds import DiagnosticsSection
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def set_aside(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path 
     path = directory.path / "not_finite" / f"step_{step:08d}.pt"
     state = state_apart(algorithm, step)
     try:
-        checkpoint.write(path, state)
+        checkpoints.write(path, state)
     except OutputError as error:
         logger.warning("%s", error)  # the run has a worse trouble to tell of
         return None
@@ -116,7 +116,7 @@ def diverged_again(alarm: Alarm) -> DivergedError:
 
 def finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
     """The latest checkpoint of a step before ``before`` whose tensors are finite; None where there is none."""
-    return checkpoint.latest(
+    return checkpoints.latest(
         directory.checkpoints, lambda state: int(state["step"]) < before and is_finite(state["algorithm"])
     )
 
@@ -147,14 +147,14 @@ def roll_back(
         ailing = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
         return int(state["step"]) < alarm.step and not ailing and is_finite(state["algorithm"])
 
-    state = checkpoint.latest(directory.checkpoints, good)
+    state = checkpoints.latest(directory.checkpoints, good)
     if state is None:
         raise DivergedError(
             f"{alarm.name} at step {alarm.step}: {alarm.message}. No checkpoint from before it is left to go back to:"
             " a smaller train.checkpoint_every or a larger train.keep_checkpoints keeps one"
         )
     step = int(state["step"])
-    checkpoint.drop_after(directory.checkpoints, step)
+    checkpoints.drop_after(directory.checkpoints, step)
     algorithm.load_state_dict(state["algorithm"])
     sinks.load_state_dict(state["sinks"])
     # What has happened has happened, even though the run goes on from before it.

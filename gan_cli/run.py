@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, checkpoint, companions, learned, logs, loop, processes, recovery, rundir
+from gan_cli import build, companions, learned, logs, loop, processes, recovery
 from gan_cli.attended import AlarmError, Attended
-from gan_cli.background import BackgroundWriter
 from gan_cli.companions import Companions
 from gan_cli.compose import Composition
 from gan_cli.config import Config, NonFinite
@@ -26,13 +25,15 @@ from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.objective import require_among
-from gan_cli.output import WriteErrors
 from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
-from gan_cli.rundir import RunDirectory
-from gan_cli.snapshot import snapshot
+from gan_cli.storage import checkpoints, run_directory
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import WriteErrors
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.snapshot import snapshot
 from gan_cli.summary import Outcome, choices, summary
 from gan_cli.telemetry import Board, Telemetry
 from gan_cli.thresholds import OnAlarm
@@ -57,7 +58,7 @@ def start(composition: Composition, wanted: Path) -> int:
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
                 return companions.follow(algorithm, plan.config.train, group, 0, interrupted)
-            directory = rundir.claim(wanted)
+            directory = run_directory.claim(wanted)
             processes.remember(directory)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrors(plan.config.train.on_write_error)
@@ -70,7 +71,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
     with logs.console() as kept, leaving(), processes.joined() as group, companions.locked_by_first(directory, group):
         plan = _planned(composition, group)
-        state = group.of_first(lambda: checkpoint.load_latest(directory.checkpoints))
+        state = group.of_first(lambda: checkpoints.load_latest(directory.checkpoints))
         companions.say_what_differs(state, group)
         processes.remember(directory)
         if plan.config.device.threads is None:
@@ -168,7 +169,7 @@ class Run:
         def write() -> None:
             self.sinks.telemetry.synchronise()  # what was reported before this checkpoint must not be lost after it
             keep = self.plan.config.train.keep_checkpoints
-            checkpoint.save(self.directory.checkpoints, step, copied.state(), keep)
+            checkpoints.save(self.directory.checkpoints, step, copied.state(), keep)
 
         return write
 

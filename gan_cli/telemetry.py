@@ -17,10 +17,10 @@ from gan_cli import events, pictures
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
 from gan_cli.directions import direction
 from gan_cli.families import Family
-from gan_cli.output import AppendedFile, WriteErrors, write_whole, writing
 from gan_cli.progress import Progress
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.thresholds import ALARMS
 
 SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli import checkpoint, nodes, writing
+from gan_cli import nodes, writing
 from gan_cli.architectures.lstm import Writer
 from gan_cli.checking import checked
 from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
 from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Sequences, kinds_of
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.streams import seeded_generator
 
 # Sequences written at a time.
@@ -68,7 +69,7 @@ def trained_writer(directory: RunDirectory) -> TrainedWriter:
     typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
     architecture: Writing = nodes.create(typed.architecture, "architecture", Writing)
-    state = checkpoint.load_latest(directory.checkpoints)
+    state = checkpoints.load_latest(directory.checkpoints)
     with fitting(directory):
         algorithm = state["algorithm"]
         words = tuple(map(str, algorithm["words"]))

@@ -11,9 +11,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from gan_cli import checkpoint
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.architectures.mlp import MLP
+from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
 
 SMALL = (*TINY, "train.batch_size=8", "train.sample_count=4", "train.sample_every=0", "hydra.run.dir=run")
@@ -82,7 +82,7 @@ def test_stop_ends_the_run_in_order(stuck: None, gan_train: Command) -> None:
     found = summary()
     assert found["status"] == "stopped"
     assert 20 <= found["step"] <= 40
-    assert checkpoint.load_latest(Path("run/checkpoints"))["step"] == found["step"]
+    assert checkpoints.load_latest(Path("run/checkpoints"))["step"] == found["step"]
     resumed = gan_train("resume=run", "diagnostics.on_alarm=warn", f"train.steps={found['step'] + 10}")
     assert resumed.status == 0, resumed.err
     assert summary()["status"] == "completed"
@@ -121,11 +121,11 @@ def test_rollback_recovers_from_a_number_that_is_none(poisoned: None, gan_train:
 
 def test_a_run_that_was_rolled_back_resumes_as_it_went_on(poisoned: None, gan_train: Command) -> None:
     assert gan_train(*QUICK, "diagnostics.on_alarm=rollback").status == 0
-    straight = checkpoint.load_latest(Path("run/checkpoints"))
+    straight = checkpoints.load_latest(Path("run/checkpoints"))
     Path("run").rename("straight")
     assert gan_train(*QUICK, "diagnostics.on_alarm=rollback", "train.steps=9").status == 0
     assert gan_train("resume=run", "train.steps=12").status == 0
-    resumed = checkpoint.load_latest(Path("run/checkpoints"))
+    resumed = checkpoints.load_latest(Path("run/checkpoints"))
     for name, weight in straight["algorithm"]["generator"].items():
         assert torch.equal(weight, resumed["algorithm"]["generator"][name])
     assert resumed["sinks"]["rollbacks"] == 1

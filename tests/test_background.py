@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli import checkpoint
-from gan_cli.background import BackgroundWriter
 from gan_cli.errors import OutputError
 from gan_cli.optim import MovingAverage
-from gan_cli.output import OnWriteError, WriteErrors
-from gan_cli.snapshot import snapshot
+from gan_cli.storage import checkpoints
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import OnWriteError, WriteErrors
+from gan_cli.storage.snapshot import snapshot
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command
 
@@ -168,8 +168,8 @@ def test_part_of_a_large_storage_does_not_take_all_of_it_along() -> None:
 def test_copied_state_is_written_and_read_as_it_was(tmp_path: Path) -> None:
     whole = torch.randn(100)
     state = {"step": 3, "half": whole[:60], "rest": whole[60:], "bits": torch.zeros(5, dtype=torch.uint8), "x": None}
-    checkpoint.save(tmp_path, 3, snapshot(state).state(), keep=1)
-    loaded = checkpoint.load_latest(tmp_path)
+    checkpoints.save(tmp_path, 3, snapshot(state).state(), keep=1)
+    loaded = checkpoints.load_latest(tmp_path)
     for key, value in state.items():
         assert torch.equal(loaded[key], value) if isinstance(value, torch.Tensor) else loaded[key] == value
 
@@ -181,7 +181,7 @@ def test_run_makes_steps_while_a_checkpoint_is_being_written(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write of step 2 ends once step 3 is reported; that of step 4 comes after it."""
-    reported, writes, logs = threading.Event(), checkpoint.save, Telemetry.log
+    reported, writes, logs = threading.Event(), checkpoints.save, Telemetry.log
 
     def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         assert step > 2 or reported.wait(SECONDS), "training stood still"
@@ -194,7 +194,7 @@ def test_run_makes_steps_while_a_checkpoint_is_being_written(
             reported.set()
 
     monkeypatch.setattr(Telemetry, "log", log)
-    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr(checkpoints, "save", save)
     cadence = ("train.steps=6", "train.log_every=1", "train.sample_every=0", "train.checkpoint_every=2")
     done = gan_train(*TINY, *cadence, "train.batch_size=8", "hydra.run.dir=run")
     assert done.status == 0, done.err

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import checkpoint
 from gan_cli.errors import ConfigError, OutputError
+from gan_cli.storage import checkpoints
 
 
 def state(step: int) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def state(step: int) -> dict[str, Any]:
 
 def save(folder: Path, *steps: int, keep: int = 3) -> None:
     for step in steps:
-        checkpoint.save(folder, step, state(step), keep)
+        checkpoints.save(folder, step, state(step), keep)
 
 
 def names(folder: Path) -> list[str]:
@@ -42,7 +42,7 @@ def truncate(path: Path, share: float) -> None:
 
 def test_saved_state_comes_back_as_it_was(tmp_path: Path) -> None:
     save(tmp_path / "new" / "checkpoints", 7)
-    loaded = checkpoint.load_latest(tmp_path / "new" / "checkpoints")
+    loaded = checkpoints.load_latest(tmp_path / "new" / "checkpoints")
     assert torch.equal(loaded.pop("weights"), state(7)["weights"])
     assert loaded == {key: value for key, value in state(7).items() if key != "weights"}
 
@@ -50,7 +50,7 @@ def test_saved_state_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_latest_few_are_kept_and_last_is_the_latest(tmp_path: Path) -> None:
     save(tmp_path, 9, 10, 99_999_999, 100_000_000, keep=2)
     assert names(tmp_path) == ["last.pt", "step_100000000.pt", "step_99999999.pt"]
-    assert checkpoint.load(tmp_path / "last.pt")["step"] == 100_000_000
+    assert checkpoints.load(tmp_path / "last.pt")["step"] == 100_000_000
 
 
 def test_last_is_written_where_the_file_system_knows_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_last_is_written_where_the_file_system_knows_no_links(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "link", refuse)
     save(tmp_path, 1, 2)
-    assert checkpoint.load(tmp_path / "last.pt")["step"] == 2
+    assert checkpoints.load(tmp_path / "last.pt")["step"] == 2
     assert names(tmp_path) == ["last.pt", "step_00000001.pt", "step_00000002.pt"]
 
 
@@ -109,7 +109,7 @@ def test_truncated_file_is_passed_over_with_a_warning(
     for name in ("last.pt", "step_00000003.pt"):
         truncate(tmp_path / name, share)
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.load_latest(tmp_path)["step"] == 2
+        assert checkpoints.load_latest(tmp_path)["step"] == 2
     for name in ("last.pt", "step_00000003.pt"):
         assert f"{name} is damaged" in caplog.text
     assert "step_00000002.pt" not in caplog.text
@@ -118,7 +118,7 @@ def test_truncated_file_is_passed_over_with_a_warning(
 def test_latest_by_number_is_taken_where_last_is_missing(tmp_path: Path) -> None:
     save(tmp_path, 99_999_999, 100_000_000)  # sorted by name, the earlier one would be the latest
     (tmp_path / "last.pt").unlink()
-    assert checkpoint.load_latest(tmp_path)["step"] == 100_000_000
+    assert checkpoints.load_latest(tmp_path)["step"] == 100_000_000
 
 
 def test_archive_of_something_else_is_passed_over(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_archive_of_something_else_is_passed_over(tmp_path: Path) -> None:
     for name in ("last.pt", "step_00000002.pt"):
         (tmp_path / name).unlink()
         torch.save(torch.zeros(3), tmp_path / name)
-    assert checkpoint.load_latest(tmp_path)["step"] == 1
+    assert checkpoints.load_latest(tmp_path)["step"] == 1
 
 
 def test_nothing_whole_is_told(tmp_path: Path) -> None:
@@ -134,14 +134,14 @@ def test_nothing_whole_is_told(tmp_path: Path) -> None:
     for path in list(tmp_path.iterdir()):
         truncate(path, 0.5)
     with pytest.raises(ConfigError, match=r"every checkpoint in .* is damaged"):
-        checkpoint.load_latest(tmp_path)
+        checkpoints.load_latest(tmp_path)
 
 
 def test_empty_and_absent_folders_are_told(tmp_path: Path) -> None:
     (tmp_path / "step_1.pt.bak").touch()
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ConfigError, match=f"no checkpoint in {folder}"):
-            checkpoint.load_latest(folder)
+            checkpoints.load_latest(folder)
 
 
 class Payload:
@@ -173,7 +173,7 @@ def test_checkpoint_that_asks_for_code_to_be_run_is_refused_and_not_executed(wri
     (folder / "last.pt").unlink()
     write({**state(2), "weights": Payload(traces)}, folder / "last.pt")
     with pytest.raises(ConfigError, match=r"last\.pt refused: .* code"):
-        checkpoint.load_latest(folder)
+        checkpoints.load_latest(folder)
     assert not traces.exists()
     if write is not as_archive:
         return
@@ -188,5 +188,5 @@ def test_flipped_bit_is_found_and_the_file_passed_over(tmp_path: Path, caplog: p
     content = bytearray(file.read_bytes())
     content[content.index(b"data/0") + 300] ^= 1  # inside a tensor: torch itself would load it
     file.write_bytes(content)
-    assert checkpoint.load_latest(tmp_path)["step"] == 1
+    assert checkpoints.load_latest(tmp_path)["step"] == 1
     assert "damaged" in caplog.text

@@ -13,7 +13,7 @@ from gan_cli.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior, trained_coder
 from gan_cli.learned import Weights
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
 from tests.soak.equality import same_run
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli import checkpoint
 from gan_cli.directions import direction
+from gan_cli.storage import checkpoints
 from tests.conftest import Command
 
 SMALL = (
@@ -52,7 +52,7 @@ def test_figures_come_at_their_steps_and_go_everywhere(gan_train: Command) -> No
 def test_measuring_changes_nothing_of_training(gan_train: Command) -> None:
     for name, every in {"watched": 2, "alone": 0}.items():
         assert gan_train(*SMALL, "train.steps=8", f"train.eval_every={every}", f"hydra.run.dir={name}").status == 0
-    watched, alone = (checkpoint.load_latest(Path(name, "checkpoints"))["algorithm"] for name in ("watched", "alone"))
+    watched, alone = (checkpoints.load_latest(Path(name, "checkpoints"))["algorithm"] for name in ("watched", "alone"))
     for name, weight in alone["generator"].items():
         assert torch.equal(weight, watched["generator"][name])
     assert measured("alone") == []

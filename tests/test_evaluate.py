@@ -169,7 +169,7 @@ def test_kept_statistics_are_used_and_a_damaged_file_is_computed_again(
 
 def test_statistics_come_from_the_store(digits: Path, gan_eval: Command, root: Path) -> None:
     """Were they computed anew, a change of what is kept could not be seen."""
-    from gan_cli.storage import packed, unpacked
+    from gan_cli.data.cache import packed, unpacked
 
     fresh = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
     changed = 0

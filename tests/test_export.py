@@ -19,11 +19,12 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from gan_cli import __version__, learned, nodes, rundir
+from gan_cli import __version__, learned, nodes
 from gan_cli.export import card, formats
 from gan_cli.learned import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import run_directory
+from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import SHORT, TINY, Command
 
 FORMATS = ("safetensors", "onnx", "torch")
@@ -194,7 +195,7 @@ def test_file_says_what_it_is_and_nothing_of_where_it_was_made(kind: str, images
         extra = {"gan_cli.json": ""}
         torch.export.load("out/model.pt2", extra_files=extra)
         assert {key: str(value) for key, value in json.loads(extra["gan_cli.json"]).items()} == wanted
-    here = str(Path(rundir.__file__).parent).encode()
+    here = str(Path(run_directory.__file__).parent).encode()
     for file in Path("out").iterdir():
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:

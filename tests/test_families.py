@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.trained_writer import trained_writer
 from tests.conftest import Command
 from tests.soak.equality import same_run

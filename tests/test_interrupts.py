@@ -16,10 +16,10 @@ from types import FrameType
 import pytest
 import torch
 
-from gan_cli import checkpoint
 from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.storage import checkpoints
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command
 from tests.soak.equality import figures, same
@@ -41,7 +41,7 @@ def summary(run: str) -> dict[str, object]:
 
 
 def last_step(run: str) -> int:
-    return int(checkpoint.load(Path(run, "checkpoints", "last.pt"))["step"])
+    return int(checkpoints.load(Path(run, "checkpoints", "last.pt"))["step"])
 
 
 def ignored(number: int, frame: FrameType | None) -> None:
@@ -156,7 +156,7 @@ def test_run_that_comes_to_its_limit_of_time_can_be_gone_on_with(
         assert "train.max_minutes=1 is over: resume=run goes on" in done.err
         assert gan_train("resume=run").status == 0, "with a limit of its own"
     assert summary("run")["status"] == "completed"
-    same(*(checkpoint.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
+    same(*(checkpoints.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
     assert figures(Path("run")) == figures(Path("whole"))
 
 

@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gan_cli import rundir
+from gan_cli.storage import run_directory
 from tests.conftest import SHORT, TINY, Command, start_gan_train
 from tests.sweeps import jobs_of
 
@@ -75,20 +75,20 @@ def test_runs_of_the_same_second_do_not_share_a_directory(workplace: Path) -> No
 
 def test_sweeps_of_the_same_second_do_not_share_a_directory(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
-        names = list(pool.map(rundir.unique_dir, [str(tmp_path / "day" / "time")] * 64))
+        names = list(pool.map(run_directory.unique_dir, [str(tmp_path / "day" / "time")] * 64))
     assert len(set(names)) == 64
 
 
 def test_claims_of_the_same_second_do_not_share_a_directory(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
-        claimed = list(pool.map(rundir.claim, [tmp_path / "run"] * 64))
+        claimed = list(pool.map(run_directory.claim, [tmp_path / "run"] * 64))
     assert len({directory.path for directory in claimed}) == 64
 
 
 def test_names_of_jobs_fit_into_one_folder() -> None:
-    assert rundir.job_dirname("loss=jsd,seed=0", 3) == "loss=jsd,seed=0"
-    assert rundir.job_dirname("", 3) == "3"
-    assert "/" not in rundir.job_dirname("dataset.path=/a/b", 3)
-    long = [rundir.job_dirname("x=" + "a" * 400 + end, 3) for end in "bc"]
+    assert run_directory.job_dirname("loss=jsd,seed=0", 3) == "loss=jsd,seed=0"
+    assert run_directory.job_dirname("", 3) == "3"
+    assert "/" not in run_directory.job_dirname("dataset.path=/a/b", 3)
+    long = [run_directory.job_dirname("x=" + "a" * 400 + end, 3) for end in "bc"]
     assert all(len(name) <= 150 for name in long)
     assert long[0] != long[1]

@@ -176,14 +176,14 @@ def test_target_outside_the_allowed_packages_is_refused(target: Any) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "gan_cli.checkpoint.os.system",  # through a module's own imports
-        "gan_cli.checkpoint.os.popen",
-        "gan_cli.checkpoint.torch.load",
+        "gan_cli.storage.checkpoints.os.system",  # through a module's own imports
+        "gan_cli.storage.checkpoints.os.popen",
+        "gan_cli.storage.checkpoints.torch.load",
         "torch.nn.modules.module.torch.load",
-        "gan_cli.rundir.json",  # a module
-        "gan_cli.rundir.Path",  # a class defined elsewhere
+        "gan_cli.storage.run_directory.json",  # a module
+        "gan_cli.storage.run_directory.Path",  # a class defined elsewhere
         "gan_cli.latents.walk",  # a function
-        "gan_cli.checkpoint.load",
+        "gan_cli.storage.checkpoints.load",
         "torch.nn.functional.relu",
         "gan_cli.losses",
         "gan_cli.losses.",

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import checkpoint
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
+from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
 from tests.poison import Poisoned
 from tests.test_graphs import assert_same
@@ -60,7 +60,7 @@ def lines() -> list[dict[str, Any]]:
 
 
 def last() -> dict[str, Any]:
-    return checkpoint.load(Path("run/checkpoints/last.pt"))
+    return checkpoints.load(Path("run/checkpoints/last.pt"))
 
 
 Bad = Callable[[dict[int, str]], None]
@@ -219,6 +219,6 @@ def test_one_of_several_runs_trained_as_one_saves_no_bad_numbers(
     monkeypatch.setattr(Replicas, "update", updated)
     done = gan_train(*QUICK, "train.replicas=2", "dataset=ring8", "train.log_every=100")
     assert done.status == 4
-    steps = [checkpoint.load(Path(f"run/seed_{seed}/checkpoints/last.pt"))["step"] for seed in (0, 1)]
+    steps = [checkpoints.load(Path(f"run/seed_{seed}/checkpoints/last.pt"))["step"] for seed in (0, 1)]
     assert steps == [12, 6]
     assert "no checkpoint of step 8: not all of it is finite" in done.err

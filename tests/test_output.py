@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_cli import events
 from gan_cli.errors import OutputError
-from gan_cli.output import AppendedFile, OnWriteError, WriteErrors, write_whole
+from gan_cli.storage.files import AppendedFile, OnWriteError, WriteErrors, write_whole
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command, said
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_cli.data.cache import Store
 from gan_cli.datasets.download import download
-from gan_cli.storage import Store
 from tests.soak import changed_data, clock, disk_full, kills, memory, recipes, shared_cache
 from tests.soak.sabotage import Aim, Jump, Sabotage
 

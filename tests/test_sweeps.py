@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.sweeps.ledger import Ledger
 from tests.conftest import TINY, Command

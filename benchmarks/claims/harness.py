@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmarks.claims.claim import Arm
-from gan_cli import build, checkpoint, latents, run
+from gan_cli import build, latents, run
 from gan_cli.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.learned import Weights, trained_generator
@@ -30,7 +30,8 @@ from gan_cli.metrics.mixtures import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import history
 from gan_cli.report.runs import Curve
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 
 # Each run on one thread of the CPU, whatever the machine has.
 WHERE = ("device=cpu", "device.threads=1")
@@ -181,7 +182,7 @@ class Run:
         """D at points ``(N, 2)``: ``(N,)`` in [0, 1], float64."""
         plan = self.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
-        network.load_state_dict(checkpoint.load_latest(self.directory.checkpoints)["algorithm"]["judge"]["network"])
+        network.load_state_dict(checkpoints.load_latest(self.directory.checkpoints)["algorithm"]["judge"]["network"])
         logits = network.eval()(torch.from_numpy(np.asarray(points, np.float32)))
         probabilities: FloatArray = logits.double().sigmoid().numpy()
         return probabilities

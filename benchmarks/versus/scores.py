@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import Changed
-from gan_cli import checkpoint
 from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
 from gan_cli.gaussians import drawn, kl_to_standard
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.storage import checkpoints
 from gan_cli.streams import seeded_generator
 
 BLOCK = 500
@@ -45,7 +45,7 @@ class Judges:
         """Those of two runs."""
         plan = gan.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
-        network.load_state_dict(checkpoint.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
+        network.load_state_dict(checkpoints.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
         return cls(trained_coder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
 
     @cached_property

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from gan_cli import checkpoint, rundir
 from gan_cli.attended import AlarmError, Attended
-from gan_cli.background import BackgroundWriter
 from gan_cli.bench.trial import Trial
 from gan_cli.build import Plan
 from gan_cli.compose import Composition
 from gan_cli.config import TrainSection
-from gan_cli.output import WriteErrors
 from gan_cli.progress import Overheard
 from gan_cli.run import attended, whole
-from gan_cli.rundir import RunDirectory
-from gan_cli.snapshot import snapshot
+from gan_cli.storage import checkpoints, run_directory
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import WriteErrors
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.snapshot import snapshot
 from gan_cli.summary import choices
 from gan_cli.telemetry import Board, Telemetry
 
@@ -55,7 +55,7 @@ def seconds(trial: Trial, composition: Composition, plan: Plan) -> dict[str, flo
 
             def write() -> None:
                 sinks.telemetry.synchronise()
-                checkpoint.save(directory.checkpoints, step, copied.state(), train.keep_checkpoints)
+                checkpoints.save(directory.checkpoints, step, copied.state(), train.keep_checkpoints)
 
             writer.begin(write)
 
@@ -78,7 +78,7 @@ def _median(trial: Trial, between: int, act: Callable[[], None]) -> float:
 def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory, Attended, BackgroundWriter]]:
     """Sinks as a run has them, but for the console."""
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
-        directory = rundir.claim(Path(scratch) / "run")
+        directory = run_directory.claim(Path(scratch) / "run")
         directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
         errors = WriteErrors(plan.config.train.on_write_error)
         telemetry = Telemetry(directory, Overheard(), errors, Board.of(plan.family))

@@ -10,7 +10,7 @@ from torch.profiler import profile, record_function
 
 from gan_cli.bench.trial import Trial
 from gan_cli.bench.watches import Switch
-from gan_cli.output import writing
+from gan_cli.storage.files import writing
 
 STEPS = 3
 

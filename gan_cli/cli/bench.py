@@ -62,7 +62,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     # torch and what needs it are imported once the command is known to be right
     from gan_cli import logs, run
     from gan_cli.bench import benchmark, table
-    from gan_cli.output import writing
+    from gan_cli.storage.files import writing
 
     if composition.dry_run:
         print(run.dry_run(composition))

@@ -15,7 +15,7 @@ from gan_cli.evaluation.figures import FEWEST
 
 if TYPE_CHECKING:
     from gan_cli.evaluation.subject import Subject
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.run_directory import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 MOST_LIKELY = 1000
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> int:
     kinds = tuple(BackboneKind[name] for name in arguments.backbone or ["auto"])
     _check(arguments, kinds)
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.run_directory import RunDirectory
 
     directory = RunDirectory(arguments.run)
     directory.stored_config()
@@ -111,7 +111,7 @@ def _measured_samples(
     from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior
     from gan_cli.evaluation.nearest import nearest_picture
     from gan_cli.learned import Weights
-    from gan_cli.output import writing
+    from gan_cli.storage.files import writing
 
     weights = Weights.raw if arguments.no_ema else Weights.average
     judged: subject.Subject

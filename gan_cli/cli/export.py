@@ -45,7 +45,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from omegaconf import OmegaConf
 
     from gan_cli.export import files
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.run_directory import RunDirectory
 
     directory, kind = RunDirectory(arguments.run), arguments.format
     config = directory.stored_config()

@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from gan_cli.output import writing
     from gan_cli.report import page, tables
+    from gan_cli.storage.files import writing
 
     # What a terminal has no letters for is replaced, and does not end the report.
     if hasattr(sys.stdout, "reconfigure"):

@@ -68,7 +68,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
     if arguments.temperature is not None and not 0 < arguments.temperature < math.inf:
         raise ConfigError(f"--temperature: expected a number > 0, got {arguments.temperature:g}")
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.run_directory import RunDirectory
 
     # Names alone, before anything is loaded: what is wrong with the command is to be said at once.
     _check_names(arguments)
@@ -101,8 +101,8 @@ def _write(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from gan_cli import logs
-    from gan_cli.output import writing
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.files import writing
+    from gan_cli.storage.run_directory import RunDirectory
     from gan_cli.trained_writer import trained_writer
 
     with logs.console():
@@ -136,9 +136,9 @@ def _draw(arguments: argparse.Namespace) -> int:
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
     from gan_cli import latents, learned, logs, pictures
-    from gan_cli.output import writing
     from gan_cli.protocols.algorithm import Preview
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.files import writing
+    from gan_cli.storage.run_directory import RunDirectory
 
     with logs.console():
         trained = learned.trained_generator(RunDirectory(arguments.run))

@@ -58,7 +58,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     """One run, whose directory is made once the configuration is checked and the data are read."""
     from gan_cli.compose import compose, recompose, register
-    from gan_cli.rundir import RunDirectory
+    from gan_cli.storage.run_directory import RunDirectory
 
     register(plugins=any("hydra/" in override for override in overrides))
     named = _resumed(overrides) or _begun_before()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from gan_cli.data.cache import remove_leftovers
 from gan_cli.errors import DataError
-from gan_cli.storage import remove_leftovers
 
 logger = logging.getLogger(__name__)
 

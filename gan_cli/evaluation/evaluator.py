@@ -13,13 +13,13 @@ import torch
 
 from gan_cli import __version__, pictures
 from gan_cli.backbones.base import Backbone, Samples
+from gan_cli.data.cache import Store
 from gan_cli.errors import ConfigError, DivergedError
 from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.measures import Measure, Memorised, Transport
 from gan_cli.evaluation.real import RealData
 from gan_cli.evaluation.reference import Reference, cached_figures, reference
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.storage import Store
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
 Draw = Callable[[int], FloatArray]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_cli import checkpoint, nodes
+from gan_cli import nodes
 from gan_cli.checking import checked
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
@@ -22,7 +22,8 @@ from gan_cli.likelihoods import Likelihood
 from gan_cli.metrics.importance import Estimate, bounds, log_weights
 from gan_cli.protocols.architecture import Coding, Decoder
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.streams import SeededStream, seeded_generator
 
 # Name of a figure -> draws from the posterior for each sample.
@@ -118,14 +119,14 @@ def bounded_likelihood(
 
 def has_posterior(directory: RunDirectory) -> bool:
     """Whether the run's latest checkpoint is that of a model with a posterior, whose likelihood has such bounds."""
-    return bool(checkpoint.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
+    return bool(checkpoints.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
 
 
 def trained_coder(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedCoder:
     """The VAE of a run's latest whole checkpoint; raises ``ConfigError`` if there is none."""
     typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
-    state = checkpoint.load_latest(directory.checkpoints)
+    state = checkpoints.load_latest(directory.checkpoints)
     if state["algorithm"].get("heads") != 2:
         raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
     coding: Coding = nodes.create(typed.architecture, "architecture", Coding)

@@ -17,6 +17,7 @@ from gan_cli.backbones.inception import inception
 from gan_cli.backbones.optional import require_inception
 from gan_cli.backbones.pixels import Pixels
 from gan_cli.config import BackboneKind, Config
+from gan_cli.data.cache import HOME, Store
 from gan_cli.datasets.base import expanded
 from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked import StackedMnist
@@ -36,7 +37,6 @@ from gan_cli.evaluation.measures import (
 )
 from gan_cli.evaluation.real import real_data, split_for_testing, usual_count
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
-from gan_cli.storage import HOME, Store
 
 # Samples to generate where nobody says, if the data are that many.
 USUAL_SAMPLES = 10_000

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.backbones.base import Backbone, Described, Samples, Tags
+from gan_cli.data.cache import Arrays, Store
 from gan_cli.evaluation.real import RealData
 from gan_cli.metrics.frechet import Gaussian, gaussian
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.storage import Arrays, Store
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from gan_cli import latents, learned
 from gan_cli.backbones.network import checksum
 from gan_cli.config import BackboneKind
+from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.figures import FEWEST
@@ -23,8 +24,7 @@ from gan_cli.evaluation.real import labels_like
 from gan_cli.learned import TrainedGenerator, Weights
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
-from gan_cli.rundir import RunDirectory
-from gan_cli.storage import sha256
+from gan_cli.storage.run_directory import RunDirectory
 
 # What an image in [-1, 1] may exceed by: rounding, as in half precision.
 BEYOND = 0.01

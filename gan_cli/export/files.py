@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gan_cli.errors import ConfigError
-from gan_cli.output import writing
+from gan_cli.storage.files import writing
 
 CARD = "README.md"
 # First line of every card: a folder whose card has it may be written over.

@@ -19,7 +19,7 @@ from gan_cli.report import history
 from gan_cli.report.columns import Better, better
 from gan_cli.report.runs import Alarm, Best, Curve, Run, State
 from gan_cli.report.text import printable
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.thresholds import ALARMS
 
 # The sections that a configuration of this program has, whatever was trained.

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from gan_cli.config import RESUMABLE_KEYS, may_change
 from gan_cli.errors import ConfigError
-from gan_cli.output import writing
+from gan_cli.storage.files import writing
 from gan_cli.sweeps.ledger import Ledger, key_of
 
 CONTINUE = "sweep.continue"

@@ -16,10 +16,11 @@ from statistics import fmean
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import objective, rundir
+from gan_cli import objective
 from gan_cli.compose import Composition, gone_on
 from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import run_directory
+from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command
 from gan_cli.sweeps.ledger import Identity, Ledger, Place
 from gan_cli.sweeps.standing import Progress, Standing, standing
@@ -155,7 +156,7 @@ def _note(composition: Composition, place: Place, error: str, exit_status: int, 
 
 
 def _claimed(composition: Composition, place: Place) -> Sequence[RunDirectory]:
-    directory = rundir.claim(place.path)
+    directory = run_directory.claim(place.path)
     directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
     return [directory]
 

@@ -18,8 +18,8 @@ from typing import IO
 
 from gan_cli.config import may_change
 from gan_cli.errors import ConfigError
-from gan_cli.output import writing
-from gan_cli.rundir import numbered
+from gan_cli.storage.files import writing
+from gan_cli.storage.run_directory import numbered
 
 
 @dataclass(frozen=True)

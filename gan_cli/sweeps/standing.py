@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 
 
 class Progress(Enum):

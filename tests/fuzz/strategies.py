@@ -21,7 +21,7 @@ HOSTILE_TARGETS = (
     "gan_cli.\0.x",
     "gan_cli..x",
     "gan_cli.__main__.main",
-    "gan_cli.storage.Store",
+    "gan_cli.data.cache.Store",
     "gan_cli.events.EventFile",
     "torch.nn.Linear",
     "torch.optim.SGD",

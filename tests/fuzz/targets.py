@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli import build, checkpoint, learned, storage
+from gan_cli import build, learned
 from gan_cli.checking import checked
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
 from gan_cli.compose import compose, register
+from gan_cli.data import cache
 from gan_cli.datasets.decoding import Target as Size
 from gan_cli.datasets.decoding import decode
 from gan_cli.datasets.idx import read_idx
@@ -35,7 +36,8 @@ from gan_cli.datasets.image_cache import cache_key, open_cache
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subject
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import strategies
 from tests.run_directories import write_run
 
@@ -104,7 +106,7 @@ def _checkpoint(content: bytes) -> None:
     shutil.rmtree("run", ignore_errors=True)
     Path("run").mkdir()
     _file(content, "run/last.pt")
-    checkpoint.load_latest(Path("run"))
+    checkpoints.load_latest(Path("run"))
 
 
 def whole_config() -> dict[str, Any]:
@@ -199,8 +201,8 @@ def _npy(array: Any) -> bytes:
 
 
 def _store(content: bytes) -> None:
-    with contextlib.suppress(storage.DamagedError):
-        storage.unpacked(content)
+    with contextlib.suppress(cache.DamagedError):
+        cache.unpacked(content)
 
 
 TEXT = "a red bus\r\nein schöner Tag\n\n你好 世界\n".encode()
@@ -290,7 +292,7 @@ TARGETS: dict[str, Fuzzed] = {
     ),
     "oracle": Fuzzed(_any_of([_npz(embedding=np.zeros((2, 2))), _npz(embedding=np.zeros((5000, 32), np.float32)),
                               _npz(embedding=np.array("x")), _npy(np.zeros(3)), b"PK\x03\x04"]), _oracle),
-    "store": Fuzzed(_any_of([storage.packed({"a": np.zeros(3)})]), _store),
+    "store": Fuzzed(_any_of([cache.packed({"a": np.zeros(3)})]), _store),
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),

@@ -9,7 +9,7 @@ import pytest
 from gan_cli import nodes
 from gan_cli.compose import compose
 from gan_cli.errors import ConfigError
-from gan_cli.rundir import RunDirectory
+from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
 from tests.fuzz.running import feed
 from tests.fuzz.targets import TARGETS

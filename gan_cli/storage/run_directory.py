@@ -17,9 +17,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gan_cli import stored
 from gan_cli.errors import ConfigError
-from gan_cli.output import write_whole, writing
+from gan_cli.storage import untrusted_yaml
+from gan_cli.storage.files import write_whole, writing
 
 LONGEST_NAME = 150
 
@@ -77,7 +77,7 @@ class RunDirectory:
         config = self._read("config.yaml")
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
-        stored.refuse_resolvers(config, self.hydra / "config.yaml")
+        untrusted_yaml.refuse_resolvers(config, self.hydra / "config.yaml")
         return config
 
     def stored_overrides(self) -> list[str]:
@@ -92,7 +92,7 @@ class RunDirectory:
         if not file.is_file():
             raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
         try:
-            return stored.load(file)
+            return untrusted_yaml.load(file)
         except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
             raise ConfigError(f"{file} cannot be read: {reason}") from error

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gan_cli.errors import ConfigError, OutputError
-from gan_cli.output import replacing
+from gan_cli.storage.files import replacing
 
 logger = logging.getLogger(__name__)
 

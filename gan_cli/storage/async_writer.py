@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from gan_cli.output import WriteErrors
+from gan_cli.storage.files import WriteErrors
 
 
 class BackgroundWriter:

@@ -1,0 +1,1 @@
+"""How samples get to the device: caches, downloads, decoding, splits and samplers."""
