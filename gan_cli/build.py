@@ -23,6 +23,8 @@ from gan_cli.algorithms.corpus import Corpus
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
 from gan_cli.checking import checked
+from gan_cli.components.noise import Scheduled
+from gan_cli.components.optimizers import Recipe
 from gan_cli.config import Config, LossSection, NonFinite
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.sequences import split_sequences
@@ -30,9 +32,7 @@ from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family, Outline, Sizes
-from gan_cli.noise_level import Scheduled
 from gan_cli.objective import require_measured
-from gan_cli.optim import Recipe
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule

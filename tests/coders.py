@@ -19,18 +19,18 @@ from gan_cli.algorithms.soundness import Lookout
 from gan_cli.algorithms.vae import VAE
 from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.vae import Convolutional, FullyConnected
+from gan_cli.components.likelihoods import Bernoulli, Gaussian, Likelihood
+from gan_cli.components.optimizers import Adam
+from gan_cli.components.schedules import Constant
 from gan_cli.config import DataPlacement
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import split
 from gan_cli.datasets.toy import Ring
 from gan_cli.device import Device
-from gan_cli.likelihoods import Bernoulli, Gaussian, Likelihood
-from gan_cli.optim import Adam
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.data import Batch, Density, Images
-from gan_cli.schedules import Constant
 
 CPU = torch.device("cpu")
 TINY = FullyConnected(latent_dim=4, encoder_hidden=(16,), generator_hidden=(16,), discriminator_hidden=(8,))

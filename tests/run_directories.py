@@ -13,7 +13,7 @@ from PIL import Image
 CONFIG = {
     "dataset": {"_target_": "gan_cli.datasets.toy.Ring", "modes": 8, "root": None},
     "algorithm": {"_target_": "gan_cli.algorithms.adversarial.Adversarial"},
-    "loss": {"objective": {"_target_": "gan_cli.losses.NonSaturating"}, "d_steps": 1},
+    "loss": {"objective": {"_target_": "gan_cli.components.losses.NonSaturating"}, "d_steps": 1},
     "noise": None,
     "optimizer": {"lr": 2.0e-4, "lr_g": "${.lr}"},
     "train": {"steps": 100, "log_every": 10},
@@ -47,7 +47,7 @@ def write_run(
         more: keys of ``summary.json`` (``alarms``), and ``config``, which replaces sections of the configuration.
     """
     config: dict[str, Any] = json.loads(json.dumps(CONFIG))
-    config["loss"]["objective"]["_target_"] = f"gan_cli.losses.{OBJECTIVES[loss]}"
+    config["loss"]["objective"]["_target_"] = f"gan_cli.components.losses.{OBJECTIVES[loss]}"
     config["optimizer"]["lr"], config["seed"] = lr, seed
     config.update(more.pop("config", {}))
     choices = {"dataset": "ring8", "loss": loss, "noise": "none", "hydra/launcher": "basic"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.augment import Adaptive, DiffAugment
+from gan_cli.components.augmentation import Adaptive, DiffAugment
 from gan_cli.errors import InvalidValueError
 from gan_cli.streams import SeededStream
 

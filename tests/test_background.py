@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
+from gan_cli.components.ema import MovingAverage
 from gan_cli.errors import OutputError
-from gan_cli.optim import MovingAverage
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrors

@@ -51,14 +51,14 @@ def test_help_names_every_group_option_and_setting(gan_train: Command) -> None:
 def test_configuration_can_be_shown(gan_train: Command, workplace: Path) -> None:
     done = gan_train("--cfg", "job", "loss=wgan")
     assert done.status == 0
-    assert "gan_cli.losses.Wasserstein" in done.out
+    assert "gan_cli.components.losses.Wasserstein" in done.out
     assert list(workplace.iterdir()) == []
 
 
 def test_options_of_ones_own(gan_train: Command, workplace: Path) -> None:
     (workplace / "mine" / "loss").mkdir(parents=True)
     (workplace / "mine" / "loss" / "soft.yaml").write_text(
-        "objective:\n  _target_: gan_cli.losses.Minimax\nd_steps: 2\n"
+        "objective:\n  _target_: gan_cli.components.losses.Minimax\nd_steps: 2\n"
     )
     done = gan_train("--config-dir", "mine", "loss=soft", "dry_run=true")
     assert done.status == 0, done.err

@@ -10,9 +10,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from gan_cli.components.likelihoods import Bernoulli, Binarise, Gaussian, Laplace, Likelihood, bounded
 from gan_cli.errors import InvalidValueError
-from gan_cli.likelihoods import Bernoulli, Binarise, Gaussian, Laplace, Likelihood
-from gan_cli.logits import bounded
 from gan_cli.streams import SeededStream
 
 CPU = torch.device("cpu")

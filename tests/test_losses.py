@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_cli.algorithms.judge import margins
+from gan_cli.components.losses import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.errors import InvalidValueError
-from gan_cli.losses import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.protocols.adversarial import Objective
 
 LOG_2 = math.log(2.0)

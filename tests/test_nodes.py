@@ -12,13 +12,13 @@ import pytest
 from gan_cli import nodes
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.mlp import MLP
+from gan_cli.components.optimizers import Adam, RMSprop
+from gan_cli.components.schedules import Linear
 from gan_cli.config import DeviceSection, Precision
 from gan_cli.errors import ConfigError
-from gan_cli.optim import Adam, RMSprop
-from gan_cli.schedules import Linear
 
-ADAM = "gan_cli.optim.Adam"
-LINEAR = {"_target_": "gan_cli.schedules.Linear", "start": 1.0, "end": 0.0, "steps": 10}
+ADAM = "gan_cli.components.optimizers.Adam"
+LINEAR = {"_target_": "gan_cli.components.schedules.Linear", "start": 1.0, "end": 0.0, "steps": 10}
 
 
 def refusal(node: Any, path: str = "optimizer", given: dict[str, Any] | None = None) -> list[str]:
@@ -37,7 +37,9 @@ def test_node_is_built_with_the_nodes_inside_it() -> None:
 
 
 def test_whole_number_is_a_float_where_one_is_expected() -> None:
-    built = nodes.create({"_target_": "gan_cli.optim.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2}, "optimizer", object)
+    built = nodes.create(
+        {"_target_": "gan_cli.components.optimizers.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2}, "optimizer", object
+    )
     assert built == RMSprop(lr=1.0, alpha=0.0, lr_g=2.0)
     assert [type(value) for value in (built.lr, built.alpha, built.lr_g)] == [float, float, float]
 
@@ -185,11 +187,11 @@ def test_target_outside_the_allowed_packages_is_refused(target: Any) -> None:
         "gan_cli.latents.walk",  # a function
         "gan_cli.storage.checkpoints.load",
         "torch.nn.functional.relu",
-        "gan_cli.losses",
-        "gan_cli.losses.",
+        "gan_cli.components.losses",
+        "gan_cli.components.losses.",
         "gan_cli..losses",
         "gan_cli.nowhere.Thing",
-        "gan_cli.losses.Nothing",
+        "gan_cli.components.losses.Nothing",
     ],
 )
 def test_target_that_is_no_class_of_the_allowed_packages_is_refused(target: str) -> None:

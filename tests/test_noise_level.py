@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_cli.components.noise import Adaptive, Scheduled
+from gan_cli.components.schedules import Linear
 from gan_cli.errors import InvalidValueError
-from gan_cli.noise_level import Adaptive, Scheduled
 from gan_cli.protocols.adversarial import NoiseLevel
-from gan_cli.schedules import Linear
 from tests.conftest import TINY, Command
 
 RUNS = ("whole", "parts")

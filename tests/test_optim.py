@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gan_cli.components.ema import MovingAverage
+from gan_cli.components.optimizers import SGD, Adam, Recipe, RMSprop
+from gan_cli.components.schedules import Linear
 from gan_cli.errors import InvalidValueError
-from gan_cli.optim import SGD, Adam, MovingAverage, Recipe, RMSprop
-from gan_cli.schedules import Linear
 
 START = np.array([0.5, -2.0, 3.0])
 GRADIENTS = np.random.default_rng(0).normal(size=(6, 3))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan_cli.components.schedules import Constant, Cosine, Exponential, Linear
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.algorithm import Schedule
-from gan_cli.schedules import Constant, Cosine, Exponential, Linear
 
 SHAPES = [Linear, Cosine, Exponential]
 SIGMA = st.floats(1e-3, 10)

@@ -18,16 +18,16 @@ from gan_cli.algorithms.seqgan import SeqGAN
 from gan_cli.algorithms.sequence_figures import diversity_figures
 from gan_cli.architectures.highway_cnn import HighwayCNN
 from gan_cli.architectures.lstm import LSTM, Writer
+from gan_cli.components.losses import NonSaturating, Relativistic
+from gan_cli.components.optimizers import Adam
+from gan_cli.components.schedules import Exponential
 from gan_cli.datasets.oracle import LSTMOracle
 from gan_cli.device import Device
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.errors import InvalidValueError
 from gan_cli.families import Sizes
-from gan_cli.losses import NonSaturating, Relativistic
-from gan_cli.optim import Adam
 from gan_cli.protocols.algorithm import Algorithm, Treatment
 from gan_cli.protocols.data import Sequences
-from gan_cli.schedules import Exponential
 from gan_cli.thresholds import DiagnosticsSection
 
 CPU = Device(torch.device("cpu"), None, channels_last=False, compile=False, graph=False)

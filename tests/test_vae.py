@@ -14,16 +14,15 @@ from gan_cli.algorithms.soundness import Sparing
 from gan_cli.algorithms.vae import VAE, floored
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
+from gan_cli.components.likelihoods import Bernoulli, Binarise, drawn, kl_to_standard, log_density, log_standard_density
+from gan_cli.components.schedules import Constant, Linear
 from gan_cli.diagnostics.coder_symptoms import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.families import Sizes
-from gan_cli.gaussians import drawn, kl_to_standard, log_density, log_standard_density
 from gan_cli.latents import fixed_latents
-from gan_cli.likelihoods import Bernoulli, Binarise
 from gan_cli.processes import Alone
 from gan_cli.protocols.algorithm import Treatment
 from gan_cli.protocols.data import Images
-from gan_cli.schedules import Constant, Linear
 from gan_cli.thresholds import DiagnosticsSection, PosteriorSection
 from tests.coders import TINY, TINY_CONV, TOGETHER, after, coder, digits, figures, poisoned, ring, tensors_of, weights
 from tests.companions import run_together

@@ -33,8 +33,8 @@ from benchmarks.versus.pairs import (
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Judges, Preference, preferences, scored
 from benchmarks.versus.text import TEXT
 from gan_cli.architectures.vae import Convolutional
+from gan_cli.components.likelihoods import Gaussian
 from gan_cli.evaluation.likelihood import TrainedCoder
-from gan_cli.likelihoods import Gaussian
 from gan_cli.protocols.arrays import FloatArray
 
 

@@ -21,9 +21,10 @@ from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
 from gan_cli.algorithms.waiting import DataWait
+from gan_cli.components.ema import MovingAverage
+from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config import LossSection
 from gan_cli.graphs import Replayed
-from gan_cli.optim import MovingAverage, Recipe, ScheduledOptimizer
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Penalty, Side
 from gan_cli.protocols.algorithm import Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Architecture

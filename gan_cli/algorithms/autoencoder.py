@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
+from gan_cli.components.likelihoods import root
 from gan_cli.diagnostics.symptoms import Symptom
-from gan_cli.gaussians import root
 from gan_cli.processes import Group
 from gan_cli.protocols.rng import Stream
 from gan_cli.thresholds import DiagnosticsSection

@@ -27,12 +27,13 @@ from gan_cli.algorithms.coding import (
 )
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.waiting import DataWait
+from gan_cli.components.ema import MovingAverage
+from gan_cli.components.likelihoods import Likelihood
+from gan_cli.components.optimizers import Recipe
 from gan_cli.config import Config, LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
 from gan_cli.latents import BLOCK, fixed_latents
-from gan_cli.likelihoods import Likelihood
-from gan_cli.optim import MovingAverage, Recipe
 from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.arrays import FloatArray

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.context import Context
+from gan_cli.components.likelihoods import Likelihood, bounded
 from gan_cli.device import Device
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
-from gan_cli.likelihoods import Likelihood
-from gan_cli.logits import bounded
 from gan_cli.protocols.architecture import Coding, Decoder
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -11,7 +11,7 @@ from gan_cli.accumulators import Window
 from gan_cli.algorithms.account import Player, window_figures
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.soundness import Soundness
-from gan_cli.optim import Recipe
+from gan_cli.components.optimizers import Recipe
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import Reader
 

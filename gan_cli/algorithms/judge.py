@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.context import Context
-from gan_cli.noise import add_noise
+from gan_cli.components.noise import add_noise
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Side
 from gan_cli.protocols.rng import Stream
 from gan_cli.streams import SeededStream

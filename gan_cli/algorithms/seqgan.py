@@ -22,12 +22,12 @@ from gan_cli.algorithms.estimators import Estimator, Scene
 from gan_cli.algorithms.examiner import Examiner
 from gan_cli.algorithms.phases import Phase, Phases
 from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
+from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config import Config, LossSection
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import ConfigError, require
 from gan_cli.families import Outline, Sizes
-from gan_cli.optim import Recipe, ScheduledOptimizer
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Report, Sentences, Treatment, Trouble
 from gan_cli.protocols.architecture import Writing

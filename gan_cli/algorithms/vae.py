@@ -11,12 +11,11 @@ from torch import Tensor
 from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments, over_processes
 from gan_cli.algorithms.coding import Calls
 from gan_cli.algorithms.context import Context
+from gan_cli.components.likelihoods import Likelihood, drawn, kl_to_standard
+from gan_cli.components.optimizers import Recipe
 from gan_cli.diagnostics.coder_symptoms import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import require
-from gan_cli.gaussians import drawn, kl_to_standard
-from gan_cli.likelihoods import Likelihood
-from gan_cli.optim import Recipe
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.data import Sampler, Specimens

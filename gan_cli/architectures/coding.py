@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gan_cli.logits import bounded
+from gan_cli.components.likelihoods import bounded
 
 
 class Prior(nn.Module):

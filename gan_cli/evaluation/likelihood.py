@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from gan_cli import nodes
 from gan_cli.checking import checked
+from gan_cli.components.likelihoods import Likelihood
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights, fitting, learned_dataset
-from gan_cli.likelihoods import Likelihood
 from gan_cli.metrics.importance import Estimate, bounds, log_weights
 from gan_cli.protocols.architecture import Coding, Decoder
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.gaussians import drawn, log_density, log_standard_density
+from gan_cli.components.likelihoods import drawn, log_density, log_standard_density
 
 # Samples (N, *shape) to mean and log-variance of the posterior, (N, D) each.
 Encode: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]

@@ -16,7 +16,7 @@ from gan_cli.protocols.rng import Stream
 
 @runtime_checkable
 class Objective(Protocol):
-    """Losses of D and of G per sample, from D's logits; see ``losses.py``.
+    """Losses of D and of G per sample, from D's logits; see ``components/losses.py``.
 
     Attributes:
         divergence_name: what :meth:`divergence` is called in ``divergence/<name>``.
@@ -83,7 +83,7 @@ class Side(Enum):
 
 @runtime_checkable
 class Penalty(Protocol):
-    """What D pays for beside its objective; see ``penalties.py``. Knows nothing of the objective.
+    """What D pays for beside its objective; see ``components/regularizers.py``. Knows nothing of the objective.
 
     Attributes:
         looks_at: the batches whose slope it asks for.
@@ -109,7 +109,7 @@ class Penalty(Protocol):
 
 @runtime_checkable
 class Augmentation(Stateful, Protocol):
-    """Random changes to D's images, real and generated alike; see ``augment.py``."""
+    """Random changes to D's images, real and generated alike; see ``components/augmentation.py``."""
 
     def place(self, device: torch.device) -> None:
         """Move what it keeps to the device."""
@@ -134,7 +134,7 @@ class Augmentation(Stateful, Protocol):
 
 @runtime_checkable
 class NoiseLevel(Stateful, Protocol):
-    """How much instance noise there is; see ``noise_level.py``.
+    """How much instance noise there is; see ``components/noise.py``.
 
     Attributes:
         sigma: the deviation, 0-dimensional, on the device.

@@ -25,7 +25,7 @@ HOSTILE_TARGETS = (
     "gan_cli.events.EventFile",
     "torch.nn.Linear",
     "torch.optim.SGD",
-    "gan_cli.losses.Hinge",
+    "gan_cli.components.losses.Hinge",
 )
 HOSTILE_TEXTS = (
     "${oc.env:HOME}",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
+from gan_cli.protocols.rng import Stream
 
 
 class _Level:
@@ -103,3 +104,14 @@ class Adaptive(_Level):
         accuracy = torch.stack([(margin > 0).float().mean() for margin in margins]).mean()
         self.sigma.mul_(((accuracy - self.target) * self.speed).exp())
         self.sigma.clamp_(self.largest / 1000, self.largest)
+
+
+def add_noise(samples: Tensor, sigma: Tensor, stream: Stream) -> Tensor:
+    """``samples + sigma * N(0, I)``.
+
+    Args:
+        samples: ``(N, *shape)``, values on the scale of [-1, 1].
+        sigma: 0-dimensional, on the samples' device, so that a replayed graph reads its present value.
+        stream: of the samples' device.
+    """
+    return torch.addcmul(samples, stream.normal_like(samples), sigma)

@@ -148,3 +148,19 @@ def _norm(slope: Tensor) -> Tensor:
     squared = _squared_norm(slope)
     flat = squared == 0
     return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())
+
+
+@dataclass(frozen=True)
+class WeightClipping:
+    """Every weight back into [-c, c], which keeps the critic Lipschitz (Arjovsky et al. 2017, algorithm 1)."""
+
+    c: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.c > 0, "c", self.c, "a number > 0")
+
+    @torch.no_grad()
+    def project(self, parameters: list[Tensor]) -> None:
+        """Clip in place. Two launches for all parameters together."""
+        torch._foreach_clamp_min_(parameters, -self.c)
+        torch._foreach_clamp_max_(parameters, self.c)

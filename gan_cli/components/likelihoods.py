@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gan_cli.errors import require
-from gan_cli.logits import bounded
 from gan_cli.protocols.rng import Stream
 
 
@@ -139,3 +138,49 @@ class Laplace(_Scaled):
         """``-sum |x - mean| / scale + log(2 scale)``."""
         distance = (target - bounded(logits)).abs() * (-self.log_width).exp()
         return -(distance + self.log_width + math.log(2)).flatten(1).sum(1)
+
+
+def bounded(logits: Tensor) -> Tensor:
+    """The samples that logits stand for, of the same shape.
+
+    Images, ``(N, C, H, W)``: ``tanh(logits / 2)`` in [-1, 1], which is ``2 p - 1`` where the logits are the log-odds of
+    p. Points, ``(N, D)``: the numbers themselves; at the edge of a bound, modes could hardly be reached.
+    """
+    return torch.tanh(logits / 2) if logits.dim() == 4 else logits
+
+
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Divergence of N(mean, exp(log_variance)) from N(0, 1), each coordinate by itself, any shape.
+
+    Kingma & Welling 2014, appendix B, without the sum over coordinates.
+    """
+    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
+
+
+def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """A draw from N(mean, exp(log_variance)) as a function of one from N(0, 1) (Kingma & Welling 2014, section 2.4)."""
+    return mean + (0.5 * log_variance).exp() * noise
+
+
+def log_density(values: Tensor, mean: Tensor | float, log_variance: Tensor) -> Tensor:
+    """``log N(values; mean, exp(log_variance))`` of each coordinate by itself, any shape."""
+    return -0.5 * ((values - mean).square() * (-log_variance).exp() + log_variance + LOG_TWO_PI)
+
+
+def log_standard_density(values: Tensor) -> Tensor:
+    """``log N(values; 0, 1)`` of each coordinate by itself, any shape."""
+    return -0.5 * (values.square() + LOG_TWO_PI)
+
+
+def root(covariance: Tensor) -> Tensor:
+    """A lower triangle L with ``L L^T = covariance``, ``(D, D)`` float64 both.
+
+    A direction without any variance is given a millionth of the widest one's, since codes that do not vary are nothing
+    unusual. NaN where the covariance is not finite.
+    """
+    floor = 1e-6 * covariance.diagonal().max().clamp_min(torch.finfo(torch.float32).tiny)
+    lower: Tensor = torch.linalg.cholesky_ex(covariance + floor * torch.eye(len(covariance)).to(covariance)).L
+    return lower if bool(covariance.isfinite().all()) else torch.full_like(covariance, torch.nan)

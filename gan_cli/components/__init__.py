@@ -1,0 +1,1 @@
+"""Swappable parts of a run: what a ``_target_`` of conf/ may name, beside architectures, datasets and algorithms."""
