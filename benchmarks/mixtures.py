@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from gan_cli import latents, learned
-from gan_cli.metrics.mixtures import Modes, modes
+from gan_cli.metrics.modes import Modes, modes
 from gan_cli.storage.run_directory import RunDirectory
 
 PROTOCOL, MANY = 2_500, 50_000

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gan_cli.config import Config
-from gan_cli.directions import REPORTED, direction
 from gan_cli.errors import ConfigError, nearest
-from gan_cli.evaluation.figures import MEANINGS
+from gan_cli.metrics.catalog import MEANINGS, REPORTED, direction
 
 HELD_OUT = "_held_out"
 WORDS = {-1: "minimize", 1: "maximize"}

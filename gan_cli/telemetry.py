@@ -15,8 +15,8 @@ import numpy as np
 
 from gan_cli import events, pictures
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
-from gan_cli.directions import direction
 from gan_cli.families import Family
+from gan_cli.metrics.catalog import direction
 from gan_cli.progress import Progress
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing

@@ -13,7 +13,7 @@ from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_b
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics.bleu import ORDERS, bleu, self_bleu
-from gan_cli.metrics.sentences import cut, lengths
+from gan_cli.metrics.distinct import cut, lengths
 from gan_cli.protocols.arrays import IntArray
 
 WEIGHTS = [(1 / n,) * n for n in ORDERS]

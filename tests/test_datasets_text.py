@@ -14,7 +14,7 @@ from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.errors import DataError, InvalidValueError
-from gan_cli.metrics.sentences import lengths
+from gan_cli.metrics.distinct import lengths
 from gan_cli.protocols.data import Dataset, Sequences
 from tests.conftest import said
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.distinct import copied, distinct, repeated
-from gan_cli.metrics.sentences import cut, lengths, settled
+from gan_cli.metrics.distinct import copied, cut, distinct, lengths, repeated, settled
 
 # With 0 as the end: "1 2 1 2", "1 2", nothing, "3 3 3".
 TOKENS = np.array([[1, 2, 1, 2], [1, 2, 0, 5], [0, 4, 4, 4], [3, 3, 3, 0]])

@@ -23,8 +23,8 @@ from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.make import Options, evaluator, for_training
 from gan_cli.evaluation.real import labels_like, real_data, split_for_testing, usual_count
 from gan_cli.metrics.frechet import frechet_distance, gaussian
-from gan_cli.metrics.manifold import manifold
-from gan_cli.metrics.transport import wasserstein_distance
+from gan_cli.metrics.precision_recall import manifold
+from gan_cli.metrics.wasserstein import wasserstein_distance
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Images
 from tests.test_evaluate import linked

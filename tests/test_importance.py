@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gan_cli.metrics.importance import Estimate, bounds, log_weights
+from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 
 # x = W z + b + sigma noise, z of N(0, I). Columns of W at right angles: the posterior has independent coordinates.
 SIGMA = 0.5

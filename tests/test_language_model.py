@@ -13,8 +13,8 @@ import pytest
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.language_model import DISCOUNT, LanguageModel
-from gan_cli.metrics.sentences import cut
+from gan_cli.metrics.distinct import cut
+from gan_cli.metrics.ngram_lm import DISCOUNT, LanguageModel
 from gan_cli.protocols.arrays import IntArray
 
 START = "start"

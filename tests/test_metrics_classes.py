@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.classes import class_shares
-from gan_cli.metrics.stacked import MODES, stacked_modes
+from gan_cli.metrics.modes import MODES, class_shares, stacked_modes
 
 
 def labels(*counts: int) -> np.ndarray:

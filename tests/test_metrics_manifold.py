@@ -9,9 +9,8 @@ import pytest
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics import features
-from gan_cli.metrics.features import ROUNDING, distances, tiles
-from gan_cli.metrics.manifold import Manifold, expected_coverage, manifold, radii
-from gan_cli.metrics.neighbours import nearest
+from gan_cli.metrics.features import ROUNDING, distances, nearest, tiles
+from gan_cli.metrics.precision_recall import Manifold, expected_coverage, manifold, radii
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:

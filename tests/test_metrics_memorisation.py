@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.memorisation import Memorisation, memorisation
+from gan_cli.metrics.memorization import Memorisation, memorisation
 
 COLUMNS = 5
 

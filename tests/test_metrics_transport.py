@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.transport import wasserstein_distance
+from gan_cli.metrics.wasserstein import wasserstein_distance
 
 
 def test_in_one_dimension_the_sorted_samples_pair_up() -> None:

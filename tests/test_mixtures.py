@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gan_cli.datasets.toy import Grid, Ring
-from gan_cli.metrics.mixtures import CUT_OFF, modes
+from gan_cli.metrics.modes import CUT_OFF, modes
 
 ROOT = Path(__file__).parent.parent
 

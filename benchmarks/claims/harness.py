@@ -26,7 +26,7 @@ from gan_cli import build, latents, run
 from gan_cli.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.learned import Weights, trained_generator
-from gan_cli.metrics.mixtures import Modes, modes
+from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import history
 from gan_cli.report.runs import Curve

@@ -19,7 +19,7 @@ from gan_cli.evaluation import subject
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights
-from gan_cli.metrics.importance import Estimate, bounds, log_weights
+from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 from gan_cli.streams import seeded_generator

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAYS, WHOLE
 from benchmarks.versus.scores import CODE, DRAWS, ELBO, LOGIT, SCORES
-from gan_cli.evaluation.figures import meaning
+from gan_cli.metrics.catalog import meaning
 
 ROWS = (
     "frechet/classifier",

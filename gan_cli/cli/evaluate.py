@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gan_cli.cli import leave, version
 from gan_cli.config import BackboneKind
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.figures import FEWEST
+from gan_cli.metrics.catalog import FEWEST
 
 if TYPE_CHECKING:
     from gan_cli.evaluation.subject import Subject

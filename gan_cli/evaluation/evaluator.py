@@ -15,10 +15,10 @@ from gan_cli import __version__, pictures
 from gan_cli.backbones.base import Backbone, Samples
 from gan_cli.data.cache import Store
 from gan_cli.errors import ConfigError, DivergedError
-from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.measures import Measure, Memorised, Transport
 from gan_cli.evaluation.real import RealData
 from gan_cli.evaluation.reference import Reference, cached_figures, reference
+from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
@@ -40,7 +40,7 @@ class Evaluation(Generic[Compared]):
     """What was measured.
 
     Attributes:
-        figures: name -> value; ``figures.py`` says which are better high and which low.
+        figures: name -> value; ``metrics/catalog.py`` says which are better high and which low.
         provenance: what the figures depend on, as plain values.
         samples: the generated samples, as they were compared.
     """

@@ -19,7 +19,7 @@ from gan_cli.datasets.sampler import normalise
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights, fitting, learned_dataset
-from gan_cli.metrics.importance import Estimate, bounds, log_weights
+from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.architecture import Coding, Decoder
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.storage import checkpoints

@@ -10,15 +10,12 @@ import numpy as np
 
 from gan_cli.backbones.base import Described
 from gan_cli.evaluation.reference import Reference
-from gan_cli.metrics.classes import class_shares
 from gan_cli.metrics.frechet import frechet_distance, gaussian
 from gan_cli.metrics.kernel import kernel_distance
-from gan_cli.metrics.manifold import manifold
-from gan_cli.metrics.memorisation import memorisation
-from gan_cli.metrics.mixtures import modes
-from gan_cli.metrics.sharpness import sharpness
-from gan_cli.metrics.stacked import stacked_modes
-from gan_cli.metrics.transport import wasserstein_distance
+from gan_cli.metrics.memorization import memorisation
+from gan_cli.metrics.modes import class_shares, modes, stacked_modes
+from gan_cli.metrics.precision_recall import manifold
+from gan_cli.metrics.wasserstein import wasserstein_distance
 from gan_cli.protocols.arrays import FloatArray
 
 Figures = Mapping[str, float]
@@ -219,3 +216,15 @@ class MixtureModes(_AgainstSpare):
         """``modes`` and ``high_quality``."""
         found = modes(generated.features, np.array(self.centres, np.float32), self.std)
         return {"modes": float(found.captured), "high_quality": found.high_quality}
+
+
+def sharpness(images: FloatArray) -> float:
+    """Mean over images of the variance of their Laplacian (Pech-Pacheco et al. 2000).
+
+    Args:
+        images: ``(N, C, H, W)``, on any one scale; the figure goes with its square.
+    """
+    wide = np.pad(images.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    middle = wide[..., 1:-1, 1:-1]
+    around = wide[..., :-2, 1:-1] + wide[..., 2:, 1:-1] + wide[..., 1:-1, :-2] + wide[..., 1:-1, 2:]
+    return float((around - 4 * middle).var(axis=(1, 2, 3)).mean())

@@ -8,7 +8,7 @@ from PIL import Image
 from gan_cli import pictures
 from gan_cli.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.metrics.neighbours import nearest
+from gan_cli.metrics.features import nearest
 from gan_cli.protocols.arrays import FloatArray
 
 ROWS = 8

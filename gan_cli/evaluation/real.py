@@ -19,7 +19,7 @@ from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.stacked import StackedMnist
 from gan_cli.datasets.toy import Grid, Ring
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.figures import FEWEST
+from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images
 from gan_cli.streams import seeded_generator

@@ -9,8 +9,8 @@ import numpy as np
 from gan_cli.datasets.fingerprint import fingerprint
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.real import MOST_HELD_OUT, ORDER_SEED
+from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Sequences
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from gan_cli.datasets.sequences import chosen, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluation, versions
-from gan_cli.evaluation.figures import DISTINCT_ORDERS, FEWEST
 from gan_cli.evaluation.real import ORDER_SEED
 from gan_cli.evaluation.real_sequences import RealSequences, real_sequences
 from gan_cli.metrics.bleu import bleu, self_bleu
+from gan_cli.metrics.catalog import DISTINCT_ORDERS, FEWEST
 from gan_cli.metrics.distinct import copied, distinct, repeated
-from gan_cli.metrics.language_model import DISCOUNT, ORDER, LanguageModel
+from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, LanguageModel
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Known, Oracle, Sequences
 

@@ -18,10 +18,10 @@ from gan_cli.config import BackboneKind
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.figures import FEWEST
 from gan_cli.evaluation.make import Options, evaluator
 from gan_cli.evaluation.real import labels_like
 from gan_cli.learned import TrainedGenerator, Weights
+from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.storage.run_directory import RunDirectory

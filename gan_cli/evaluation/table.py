@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gan_cli.evaluation.figures import meaning
+from gan_cli.metrics.catalog import meaning
 
 # Of these a person reads the first digits.
 DIGESTS = ("checksum", "reference", "fingerprint")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gan_cli.errors import require
-from gan_cli.metrics.sentences import check_tokens, cut
+from gan_cli.metrics.distinct import check_tokens, cut
 from gan_cli.protocols.arrays import IntArray
 
 # Longest n-grams of the scores: BLEU-2 to BLEU-5.

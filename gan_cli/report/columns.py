@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from gan_cli.directions import direction, metric
 from gan_cli.errors import ConfigError, nearest
+from gan_cli.metrics.catalog import direction, metric
 from gan_cli.report.runs import Run
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import check, check_both, tiles
-from gan_cli.metrics.neighbours import nearest
+from gan_cli.metrics.features import check, check_both, nearest, tiles
 from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.metrics.features import check_both
-from gan_cli.metrics.neighbours import Neighbours, nearest
+from gan_cli.metrics.features import Neighbours, check_both, nearest
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 # Few held-out samples are as near to the training data as this share of them.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.sentences import check_tokens, lengths, numbered_ngrams, within
+from gan_cli.metrics.distinct import check_tokens, lengths, numbered_ngrams, within
 from gan_cli.protocols.arrays import DoubleArray, IntArray
 
 # Words of an n-gram, and what is taken from each count (between 0 and 1) for those that were never seen.
