@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli import nodes, writing
+from gan_cli import nodes
+from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import Writer
 from gan_cli.checking import checked
 from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
@@ -44,15 +45,16 @@ class TrainedWriter:
         stream = seeded_generator(seed, "written", torch.device("cpu"))
         numbers = torch.rand(count, *self.dataset.shape, generator=stream)
         blocks = [
-            writing.write(self.network, block, self.script.end, temperature) for block in torch.split(numbers, BLOCK)
+            language_model.write(self.network, block, self.script.end, temperature)
+            for block in torch.split(numbers, BLOCK)
         ]
         tokens: IntArray = torch.cat(blocks).numpy()
         return tokens
 
     def nll(self, tokens: Tensor) -> Tensor:
         """Negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
-        counted = writing.counted(tokens, self.script.end)
-        return (writing.nll(self.network, tokens) * counted).sum(1) / counted.sum(1)
+        counted = language_model.counted(tokens, self.script.end)
+        return (language_model.nll(self.network, tokens) * counted).sum(1) / counted.sum(1)
 
 
 def writes(directory: RunDirectory) -> bool:

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import Norm
+from gan_cli.architectures.layers import SIZES, Norm
 from gan_cli.architectures.mlp import MLP
-from gan_cli.architectures.shapes import SIZES
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.architecture import Architecture
 

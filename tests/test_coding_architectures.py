@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import Norm
+from gan_cli.architectures.layers import SIZES, Norm
 from gan_cli.architectures.mlp import MLP
-from gan_cli.architectures.shapes import SIZES
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.latents import fixed_latents

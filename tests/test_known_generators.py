@@ -8,7 +8,7 @@ import torch
 from scipy.stats import kstest
 from torch import nn
 
-from gan_cli.architectures.known import Gaussian, Segment
+from gan_cli.architectures.analytic import Gaussian, Segment
 from gan_cli.architectures.layers import Activation, Norm, Weights
 from gan_cli.architectures.mlp import MLP
 from gan_cli.errors import ConfigError, InvalidValueError

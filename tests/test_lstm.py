@@ -5,11 +5,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.architectures.highway_cnn import HighwayCNN
+from gan_cli.architectures.language_model import Chooser, counted, nll, weighted_nll, write
 from gan_cli.architectures.lstm import LSTM, Writer
+from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.streams import SeededStream
-from gan_cli.writing import Chooser, counted, nll, weighted_nll, write
 
 CPU = torch.device("cpu")
 

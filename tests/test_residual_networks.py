@@ -12,12 +12,11 @@ from torch.nn.utils import parametrize
 
 from gan_cli.architectures import resnet
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import Norm, spectrally_normalised
+from gan_cli.architectures.layers import SIZES, Norm, spectrally_normalised
 from gan_cli.architectures.maxout import Maxout, MaxoutMLP
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
 from gan_cli.architectures.resnet import Pooling, ResNet
-from gan_cli.architectures.shapes import SIZES
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.architecture import Architecture
 

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.rollouts import Rollouts, continued, policy_loss, rewards, without_mean
+from gan_cli.architectures.language_model import nll, write
 from gan_cli.architectures.lstm import Writer
 from gan_cli.errors import InvalidValueError
 from gan_cli.streams import SeededStream
-from gan_cli.writing import nll, write
 
 CPU = torch.device("cpu")
 VOCABULARY, LENGTH = 3, 3

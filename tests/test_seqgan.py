@@ -16,8 +16,8 @@ from gan_cli.algorithms.relaxed import Gumbel
 from gan_cli.algorithms.rollouts import Rollouts
 from gan_cli.algorithms.seqgan import SeqGAN
 from gan_cli.algorithms.sequence_figures import diversity_figures
-from gan_cli.architectures.highway_cnn import HighwayCNN
 from gan_cli.architectures.lstm import LSTM, Writer
+from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.components.losses import NonSaturating, Relativistic
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Exponential

@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gan_cli.architectures.language_model import Writer
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.rng import Stream
-from gan_cli.writing import Writer
 
 
 @dataclass(frozen=True)

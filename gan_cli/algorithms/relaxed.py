@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.estimators import Estimate, Scene, score
+from gan_cli.architectures.language_model import Writer
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
-from gan_cli.writing import Writer
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.estimators import Estimate, Scene, score
+from gan_cli.architectures.language_model import Chooser, Memory, Writer, after_end, counted, weighted_nll, write
 from gan_cli.errors import require
 from gan_cli.protocols.rng import Stream
-from gan_cli.writing import Chooser, Memory, Writer, after_end, counted, weighted_nll, write
 
 # Sequences that D judges at a time.
 JUDGED = 1024

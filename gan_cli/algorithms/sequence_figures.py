@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_cli.architectures.language_model import Writer, counted, nll
 from gan_cli.metrics.distinct import distinct
 from gan_cli.protocols.data import Oracle
-from gan_cli.writing import Writer, counted, nll
 
 # Sequences at a time.
 BLOCK = 1024

@@ -7,8 +7,15 @@ from itertools import pairwise
 
 from torch import nn
 
-from gan_cli.architectures.layers import LatentAndClass, Norm, Projection, embedding, norm_2d, spectrally_normalised
-from gan_cli.architectures.shapes import pyramid
+from gan_cli.architectures.layers import (
+    LatentAndClass,
+    Norm,
+    Projection,
+    embedding,
+    norm_2d,
+    pyramid,
+    spectrally_normalised,
+)
 from gan_cli.errors import require
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from gan_cli.architectures.highway_cnn import HighwayCNN
+from gan_cli.architectures.language_model import START, Memory
+from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import require
 from gan_cli.protocols.architecture import Reader
-from gan_cli.writing import START, Memory
 
 # Deviation of the writer's initial weights, as in the paper's code.
 DEVIATION = 0.1

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from gan_cli.architectures.layers import LatentAndClass, embedding, spectrally_normalised
-from gan_cli.architectures.shapes import pyramid
+from gan_cli.architectures.layers import LatentAndClass, embedding, pyramid, spectrally_normalised
 from gan_cli.errors import require
 
 SLOPE = 0.2

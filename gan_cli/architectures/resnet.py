@@ -10,8 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
-from gan_cli.architectures.layers import Norm, Projection, embedding, norm_2d, spectrally_normalised
-from gan_cli.architectures.shapes import pyramid
+from gan_cli.architectures.layers import Norm, Projection, embedding, norm_2d, pyramid, spectrally_normalised
 from gan_cli.errors import require
 
 # Up to this size all layers are equally wide, above it each halving doubles the width (tables 3 and 4).

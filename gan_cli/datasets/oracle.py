@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.architectures.language_model import nll, write
 from gan_cli.architectures.lstm import Writer
 from gan_cli.datasets.base import expanded
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sequences
 from gan_cli.streams import seeded_generator
-from gan_cli.writing import nll, write
 
 logger = logging.getLogger(__name__)
 

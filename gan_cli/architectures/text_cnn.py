@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gan_cli.architectures.language_model import number_format
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.architecture import Reader
-from gan_cli.writing import number_format
 
 # What a highway layer's gate begins with: it lets its input through.
 CARRY = -2.0
