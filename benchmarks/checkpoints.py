@@ -23,7 +23,7 @@ import torch
 
 from gan_cli import build
 from gan_cli.bench.trial import Trial
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrors

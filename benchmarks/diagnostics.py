@@ -18,7 +18,7 @@ from statistics import median, quantiles
 import torch
 
 from gan_cli import build
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.doctor import Doctor
 from gan_cli.protocols.algorithm import Algorithm
 

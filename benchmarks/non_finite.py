@@ -23,7 +23,7 @@ from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.soundness import Lookout, Soundness, Sparing
 from gan_cli.components.optimizers import ScheduledOptimizer
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 
 ROWS = {
     "digits": [],

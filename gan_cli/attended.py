@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.diagnostics.doctor import NON_FINITE, SKIPPED, Alarm, Doctor
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.telemetry import Telemetry
-from gan_cli.thresholds import OnAlarm
 
 logger = logging.getLogger(__name__)
 

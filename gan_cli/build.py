@@ -16,23 +16,24 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import fitting, nodes
+from gan_cli import fitting
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.corpus import Corpus
 from gan_cli.algorithms.replicas import Replicas, require_stackable
 from gan_cli.algorithms.soundness import Lookout, Sparing
-from gan_cli.checking import checked
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import Recipe
-from gan_cli.config import Config, LossSection, NonFinite
+from gan_cli.config import instantiate
+from gan_cli.config.objective import require_measured
+from gan_cli.config.schema import Config, LossSection, NonFinite
+from gan_cli.config.validate import checked
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.sequences import split_sequences
 from gan_cli.datasets.specimens import Split, split
 from gan_cli.device import Device, Work, choose
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family, Outline, Sizes
-from gan_cli.objective import require_measured
 from gan_cli.processes import Alone, Group
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule
@@ -110,12 +111,12 @@ def plan(config: DictConfig) -> Plan:
     typed = checked(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
-    found = nodes.problems(typed.algorithm, "algorithm", PROVIDED)
+    found = instantiate.problems(typed.algorithm, "algorithm", PROVIDED)
     if found:
         raise ConfigError("\n".join(found))
-    family: Any = nodes.resolve(typed.algorithm["_target_"], "algorithm")
+    family: Any = instantiate.resolve(typed.algorithm["_target_"], "algorithm")
     taken = _taken(family)
-    if not nodes.problems(typed.dataset, "dataset"):
+    if not instantiate.problems(typed.dataset, "dataset"):
         fitting.refuse_other_data(typed, family)
     fitting.refuse_unused(typed, family, taken)
     parts = {
@@ -132,11 +133,11 @@ def plan(config: DictConfig) -> Plan:
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
     for path, (node, _) in present.items():
-        found += nodes.problems(node, path)
+        found += instantiate.problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
     fitting.refuse_other_networks(typed, family, taken["architecture"])
-    built = {path: nodes.create(node, path, kind) for path, (node, kind) in present.items()}
+    built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
     fitting.refuse_for_data(typed, dataset)
     loss = replace(
@@ -171,7 +172,7 @@ def plan(config: DictConfig) -> Plan:
 
 def _taken(family: type) -> dict[str, Any]:
     """The parts that an algorithm takes, by name, and of what kind."""
-    parameters = nodes.parameters(family)
+    parameters = instantiate.parameters(family)
     return {name: parameters[name].annotation for name in PROVIDED if name in parameters}
 
 
@@ -273,7 +274,7 @@ def _algorithm(
         parts["specimens"] = lambda: data.split.specimens(seed, on)
     parts["context"] = lambda: context
     provided = {name: parts[name]() for name in _taken(plan.family)}
-    algorithm: Algorithm = nodes.create(plan.config.algorithm, "algorithm", Algorithm, provided)
+    algorithm: Algorithm = instantiate.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
 
 

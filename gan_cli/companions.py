@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from gan_cli import loop, recovery
 from gan_cli.attended import AlarmError
-from gan_cli.config import TrainSection
+from gan_cli.config.schema import TrainSection
 from gan_cli.diagnostics.doctor import NON_FINITE
 from gan_cli.interrupts import Interrupts
 from gan_cli.processes import Group

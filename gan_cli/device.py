@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import accelerators, processor
-from gan_cli.config import DeviceKind, DeviceSection, Precision
+from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import CudaRecorder, Recorder
 from gan_cli.torchrun import launched

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
-from gan_cli.config import Config, LossSection
+from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.schema import Config, LossSection
 from gan_cli.diagnostics.symptoms import Symptom
-from gan_cli.thresholds import DiagnosticsSection
 
 # Settings outside of an algorithm's own node that not every algorithm heeds.
 PARTICULAR = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_cli import nodes
-from gan_cli.config import BackboneKind, Config, LossSection, conf_dir
+from gan_cli.config import instantiate
+from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.errors import ConfigError
 from gan_cli.families import PARTICULAR, Family
 from gan_cli.protocols.data import Dataset, Images, Sequences, kinds_of
@@ -54,18 +54,20 @@ def _unused_loss(loss: LossSection, family: type[Family]) -> str:
 
 def refuse_other_networks(config: Config, family: type[Family], kind: Any) -> None:
     """Raise ``ConfigError`` for an architecture that does not build what this family trains."""
-    target = nodes.resolve(config.architecture["_target_"], "architecture")
-    if nodes.could_be(target, kind):
+    target = instantiate.resolve(config.architecture["_target_"], "architecture")
+    if instantiate.could_be(target, kind):
         return
     files = sorted((conf_dir() / "architecture").glob("*.yaml"))
     targets = {file.stem: str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
-    fitting = [name for name, each in targets.items() if nodes.could_be(nodes.resolve(each, "architecture"), kind)]
+    fitting = [
+        name for name, each in targets.items() if instantiate.could_be(instantiate.resolve(each, "architecture"), kind)
+    ]
     raise ConfigError(f"architecture: expected one for {named(family)} ({', '.join(fitting)}), got {named(target)}")
 
 
 def refuse_other_data(config: Config, family: type[Family]) -> None:
     """Raise ``ConfigError`` for data of a kind that this family cannot learn."""
-    dataset = nodes.resolve(config.dataset["_target_"], "dataset")
+    dataset = instantiate.resolve(config.dataset["_target_"], "dataset")
     kinds = kinds_of(dataset)
     if not set(kinds) & set(family.learns):
         wanted = " or ".join(kind.__name__.lower() for kind in family.learns)

@@ -10,8 +10,8 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from gan_cli import nodes
-from gan_cli.checking import checked
+from gan_cli.config import instantiate
+from gan_cli.config.validate import checked
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
@@ -65,7 +65,7 @@ class TrainedGenerator:
 
 def learned_dataset(directory: RunDirectory) -> Dataset:
     """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = nodes.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
+    dataset: Dataset = instantiate.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
     return dataset
 
 
@@ -81,7 +81,7 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
     """
     typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
-    architecture: Architecture = nodes.create(typed.architecture, "architecture", Architecture)
+    architecture: Architecture = instantiate.create(typed.architecture, "architecture", Architecture)
     state = checkpoints.load_latest(directory.checkpoints)
     with fitting(directory):
         classes = int(state["algorithm"]["classes"])

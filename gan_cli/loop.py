@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from gan_cli.config import TrainSection
+from gan_cli.config.schema import TrainSection
 
 ReportT = TypeVar("ReportT")
 PreviewT = TypeVar("PreviewT")

@@ -15,8 +15,10 @@ from omegaconf import OmegaConf
 from gan_cli import build, companions, learned, logs, loop, processes, recovery
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.companions import Companions
-from gan_cli.compose import Composition
-from gan_cli.config import Config, NonFinite
+from gan_cli.config.compose import Composition
+from gan_cli.config.diagnostics import OnAlarm
+from gan_cli.config.objective import require_among
+from gan_cli.config.schema import Config, NonFinite
 from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
@@ -24,7 +26,6 @@ from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
 from gan_cli.interrupts import Interrupts, deadline, leaving
-from gan_cli.objective import require_among
 from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
 from gan_cli.protocols.algorithm import Algorithm
@@ -36,7 +37,6 @@ from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
 from gan_cli.summary import Outcome, choices, summary
 from gan_cli.telemetry import Board, Telemetry
-from gan_cli.thresholds import OnAlarm
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import torch
 
 from gan_cli import __version__
 from gan_cli.attended import Attended
-from gan_cli.compose import Composition
+from gan_cli.config.compose import Composition
 from gan_cli.device import Device
 from gan_cli.protocols.algorithm import Algorithm
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gan_cli import events, pictures
+from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
 from gan_cli.families import Family
 from gan_cli.metrics.catalog import direction
@@ -21,7 +22,6 @@ from gan_cli.progress import Progress
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.thresholds import ALARMS
 
 SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")
 GRID_NAME = "step_*.png"

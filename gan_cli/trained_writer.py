@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli import nodes
 from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import Writer
-from gan_cli.checking import checked
+from gan_cli.config import instantiate
+from gan_cli.config.validate import checked
 from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
 from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
@@ -70,7 +70,7 @@ def trained_writer(directory: RunDirectory) -> TrainedWriter:
     """
     typed = checked(directory.stored_config())
     dataset = learned_dataset(directory)
-    architecture: Writing = nodes.create(typed.architecture, "architecture", Writing)
+    architecture: Writing = instantiate.create(typed.architecture, "architecture", Writing)
     state = checkpoints.load_latest(directory.checkpoints)
     with fitting(directory):
         algorithm = state["algorithm"]

@@ -22,7 +22,7 @@ from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Gaussian, Likelihood
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Constant
-from gan_cli.config import DataPlacement
+from gan_cli.config.schema import DataPlacement
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import split

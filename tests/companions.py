@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gan_cli import build, processes
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.processes import Group
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gan_cli import accelerators
-from gan_cli.config import DeviceKind, DeviceSection
+from gan_cli.config.schema import DeviceKind, DeviceSection
 from gan_cli.device import Work, choose
 from gan_cli.errors import ConfigError
 

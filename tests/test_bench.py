@@ -18,7 +18,7 @@ import torch
 from gan_cli import build
 from gan_cli.bench import benchmark, flops, results, sinks, trial, watches
 from gan_cli.bench.trial import Trial
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from tests.conftest import SHORT, TINY, Command, Finished
 
 QUICK = ("--seconds", "0.05", *SHORT)

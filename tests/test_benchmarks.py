@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gan_cli import build
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 
 ROOT = Path(__file__).parent.parent
 

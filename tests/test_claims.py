@@ -23,7 +23,7 @@ from benchmarks.claims.jsd_saturates import THETAS, summary
 from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from gan_cli import build
-from gan_cli.config import conf_dir
+from gan_cli.config.schema import conf_dir
 from gan_cli.datasets.toy import Ring
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gan_cli import __version__
-from gan_cli.config import Config, conf_dir
-from gan_cli.settings import describe
+from gan_cli.config.fields import describe
+from gan_cli.config.schema import Config, conf_dir
 from tests.conftest import Command
 
 # Fails on any import of torch; -X importtime would only tell afterwards.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior, trained_coder
 from gan_cli.learned import Weights

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gan_cli import contention, device, processor
-from gan_cli.config import DeviceKind, DeviceSection
+from gan_cli.config.schema import DeviceKind, DeviceSection
 from gan_cli.contention import Contention, Spent, busy_cores
 from gan_cli.device import Work, choose
 from gan_cli.progress import Console

@@ -8,8 +8,8 @@ from torch import nn
 
 from gan_cli import build, device
 from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.compose import compose, register
-from gan_cli.config import DeviceKind, DeviceSection, Precision
+from gan_cli.config.compose import compose, register
+from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.device import Work, choose
 from gan_cli.errors import ConfigError
 

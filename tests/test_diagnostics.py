@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.components.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.diversity import diversity_figures, filled_modes, mean_distance, neighboured, told_apart
 from gan_cli.diagnostics.gradients import gradient_figures
 from gan_cli.diagnostics.scores import ENOUGH, auc, score_figures, thinned

@@ -9,7 +9,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli.config import BackboneKind, Config, EvaluationSection
+from gan_cli.config.schema import BackboneKind, Config, EvaluationSection
 from gan_cli.datasets.cifar import Cifar10
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.fingerprint import fingerprint

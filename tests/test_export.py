@@ -19,7 +19,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from gan_cli import __version__, learned, nodes
+from gan_cli import __version__, learned
+from gan_cli.config import instantiate
 from gan_cli.export import card, formats
 from gan_cli.learned import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
@@ -82,7 +83,7 @@ def loaded(kind: str, folder: Path) -> Callable[..., Any]:
         return lambda *inputs: module(*inputs).numpy()
     weights = pytest.importorskip("safetensors.torch").load_file(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
-    architecture = nodes.create(config["architecture"], "architecture", Architecture)
+    architecture = instantiate.create(config["architecture"], "architecture", Architecture)
     network = architecture.generator(tuple(config["shape"]), config["classes"]).eval().requires_grad_(False)
     network.load_state_dict(weights)
     return lambda *inputs: network(*inputs).numpy()

@@ -13,7 +13,7 @@ import torch
 
 from gan_cli import build, graphs
 from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.device import Device
 from gan_cli.errors import ConfigError
 from gan_cli.graphs import Recording, Replayed, Result

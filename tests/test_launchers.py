@@ -19,8 +19,8 @@ from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import OmegaConf
 
 from gan_cli import build
-from gan_cli.compose import compose, register
-from gan_cli.config import conf_dir
+from gan_cli.config.compose import compose, register
+from gan_cli.config.schema import conf_dir
 from tests import fake_slurm
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.soak.equality import figures, same

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gan_cli import loop
-from gan_cli.config import TrainSection
+from gan_cli.config.schema import TrainSection
 
 Event = tuple[str, int]
 

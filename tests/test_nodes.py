@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from gan_cli import nodes
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.mlp import MLP
 from gan_cli.components.optimizers import Adam, RMSprop
 from gan_cli.components.schedules import Linear
-from gan_cli.config import DeviceSection, Precision
+from gan_cli.config import instantiate
+from gan_cli.config.schema import DeviceSection, Precision
 from gan_cli.errors import ConfigError
 
 ADAM = "gan_cli.components.optimizers.Adam"
@@ -24,7 +24,7 @@ LINEAR = {"_target_": "gan_cli.components.schedules.Linear", "start": 1.0, "end"
 def refusal(node: Any, path: str = "optimizer", given: dict[str, Any] | None = None) -> list[str]:
     """The lines of the message that a node is refused with."""
     with pytest.raises(ConfigError) as refused:
-        nodes.create(node, path, object, given)
+        instantiate.create(node, path, object, given)
     return str(refused.value).splitlines()
 
 
@@ -32,12 +32,12 @@ def refusal(node: Any, path: str = "optimizer", given: dict[str, Any] | None = N
 
 
 def test_node_is_built_with_the_nodes_inside_it() -> None:
-    built = nodes.create({"_target_": ADAM, "lr": 0.1, "betas": [0.0, 0.9], "decay": LINEAR}, "optimizer", object)
+    built = instantiate.create({"_target_": ADAM, "lr": 0.1, "betas": [0.0, 0.9], "decay": LINEAR}, "optimizer", object)
     assert built == Adam(lr=0.1, betas=(0.0, 0.9), decay=Linear(1.0, 0.0, 10))
 
 
 def test_whole_number_is_a_float_where_one_is_expected() -> None:
-    built = nodes.create(
+    built = instantiate.create(
         {"_target_": "gan_cli.components.optimizers.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2}, "optimizer", object
     )
     assert built == RMSprop(lr=1.0, alpha=0.0, lr_g=2.0)
@@ -45,7 +45,7 @@ def test_whole_number_is_a_float_where_one_is_expected() -> None:
 
 
 def test_lists_become_tuples_so_that_a_built_part_is_immutable() -> None:
-    built = nodes.create(
+    built = instantiate.create(
         {"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, 9]}, "architecture", object
     )
     assert built == MLP(generator_hidden=(8, 9))
@@ -53,20 +53,20 @@ def test_lists_become_tuples_so_that_a_built_part_is_immutable() -> None:
 
 def test_null_is_for_what_may_be_null() -> None:
     node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "width_g": None, "width_d": 3}
-    assert nodes.create(node, "architecture", object) == DCGAN(width_g=None, width_d=3)
+    assert instantiate.create(node, "architecture", object) == DCGAN(width_g=None, width_d=3)
     (line,) = refusal({**node, "width": None}, "architecture")
     assert line.startswith("architecture.width: expected int, got None")
 
 
 def test_enum_is_given_by_name() -> None:
-    node = {"_target_": "gan_cli.config.DeviceSection", "precision": "bf16"}
-    assert nodes.create(node, "device", object) == DeviceSection(precision=Precision.bf16)
+    node = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": "bf16"}
+    assert instantiate.create(node, "device", object) == DeviceSection(precision=Precision.bf16)
     (line,) = refusal({**node, "precision": "fp16"}, "device")
     assert line == "device.precision: expected auto or fp32 or bf16, got 'fp16'"
 
 
 def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
-    assert nodes.create({"_target_": ADAM}, "optimizer", object, {"lr": 0.2}) == Adam(lr=0.2)
+    assert instantiate.create({"_target_": ADAM}, "optimizer", object, {"lr": 0.2}) == Adam(lr=0.2)
     (line,) = refusal({"_target_": ADAM, "lr": 0.1}, given={"lr": 0.2})
     assert line.startswith("optimizer.lr: Adam has no such key.")
 
@@ -210,5 +210,5 @@ def test_nothing_is_built_while_anything_is_wrong(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Linear, "__post_init__", lambda self: built.append("Linear"))
     refusal({"_target_": ADAM, "decay": LINEAR, "lr": "x"})
     assert built == []
-    nodes.create({"_target_": ADAM, "decay": LINEAR}, "optimizer", object)
+    instantiate.create({"_target_": ADAM, "decay": LINEAR}, "optimizer", object)
     assert built == ["Linear"]

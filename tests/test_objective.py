@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli import objective
+from gan_cli.config import objective
 from gan_cli.errors import ConfigError
 from tests.conftest import SHORT, TINY, Command
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing import event_multiplexer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from gan_cli.thresholds import ALARMS
+from gan_cli.config.diagnostics import ALARMS
 from tests.conftest import TINY, Command
 
 STATISTICS = ("mean", "std", "min", "max", "p05", "p25", "p50", "p75", "p95")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli.config import conf_dir
+from gan_cli.config.schema import conf_dir
 from tests.conftest import SHORT, TINY
 
 CHECKOUT = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
-from gan_cli.config import DeviceSection
+from gan_cli.config.schema import DeviceSection
 from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Critic, Judged, Penalty, Side

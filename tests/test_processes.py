@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_cli.compose import register
+from gan_cli.config.compose import register
 from gan_cli.processes import Alone
 from tests.companions import GAMES, figures, run_together, start_together
 from tests.conftest import Command

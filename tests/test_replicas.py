@@ -11,7 +11,7 @@ import torch
 from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
 from gan_cli.device import Device
 from gan_cli.errors import ConfigError
 from tests.recorders import FakeRecorder

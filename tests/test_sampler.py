@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.config import DataPlacement
+from gan_cli.config.schema import DataPlacement
 from gan_cli.datasets import sampler as samplers
 from gan_cli.datasets.sampler import (
     DensitySampler,

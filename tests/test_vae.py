@@ -16,6 +16,7 @@ from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Binarise, drawn, kl_to_standard, log_density, log_standard_density
 from gan_cli.components.schedules import Constant, Linear
+from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.diagnostics.coder_symptoms import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.families import Sizes
@@ -23,7 +24,6 @@ from gan_cli.latents import fixed_latents
 from gan_cli.processes import Alone
 from gan_cli.protocols.algorithm import Treatment
 from gan_cli.protocols.data import Images
-from gan_cli.thresholds import DiagnosticsSection, PosteriorSection
 from tests.coders import TINY, TINY_CONV, TOGETHER, after, coder, digits, figures, poisoned, ring, tensors_of, weights
 from tests.companions import run_together
 

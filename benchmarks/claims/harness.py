@@ -23,7 +23,7 @@ from PIL import Image
 
 from benchmarks.claims.claim import Arm
 from gan_cli import build, latents, run
-from gan_cli.compose import Composition, compose, register
+from gan_cli.config.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.learned import Weights, trained_generator
 from gan_cli.metrics.modes import Modes, modes

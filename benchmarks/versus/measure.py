@@ -13,7 +13,7 @@ from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import PAIRS, WHOLE, Changed, changed, each_pixel, whole_steps
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges, preferences, scored
 from gan_cli.backbones.base import to_floats
-from gan_cli.config import BackboneKind
+from gan_cli.config.schema import BackboneKind
 from gan_cli.datasets.sampler import normalise
 from gan_cli.evaluation import subject
 from gan_cli.evaluation.evaluator import Evaluator

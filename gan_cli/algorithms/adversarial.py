@@ -23,7 +23,7 @@ from gan_cli.algorithms.showcase import Showcase
 from gan_cli.algorithms.waiting import DataWait
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
-from gan_cli.config import LossSection
+from gan_cli.config.schema import LossSection
 from gan_cli.graphs import Replayed
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Penalty, Side
 from gan_cli.protocols.algorithm import Preview, Report, Treatment, Trouble

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
 from gan_cli.components.likelihoods import root
+from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.processes import Group
 from gan_cli.protocols.rng import Stream
-from gan_cli.thresholds import DiagnosticsSection
 
 
 class CodeMoments:

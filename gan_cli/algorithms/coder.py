@@ -30,7 +30,7 @@ from gan_cli.algorithms.waiting import DataWait
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import Recipe
-from gan_cli.config import Config, LossSection
+from gan_cli.config.schema import Config, LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
 from gan_cli.latents import BLOCK, fixed_latents

@@ -24,7 +24,7 @@ from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.rounds import Gradients
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
-from gan_cli.config import LossSection
+from gan_cli.config.schema import LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Preview, Report

@@ -24,7 +24,8 @@ from gan_cli.algorithms.phases import Phase, Phases
 from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
 from gan_cli.architectures.language_model import Writer, counted, weighted_nll, write
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
-from gan_cli.config import Config, LossSection
+from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.schema import Config, LossSection
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import ConfigError, require
@@ -35,7 +36,6 @@ from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Sequences
 from gan_cli.streams import RandomState, seeded_generator
-from gan_cli.thresholds import DiagnosticsSection
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}

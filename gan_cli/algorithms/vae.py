@@ -13,6 +13,7 @@ from gan_cli.algorithms.coding import Calls
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, drawn, kl_to_standard
 from gan_cli.components.optimizers import Recipe
+from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.coder_symptoms import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.diagnostics.symptoms import Symptom
 from gan_cli.errors import require
@@ -20,7 +21,6 @@ from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.data import Sampler, Specimens
 from gan_cli.protocols.rng import Stream
-from gan_cli.thresholds import DiagnosticsSection
 
 
 class VAE(Coder):

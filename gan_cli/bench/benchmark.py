@@ -21,7 +21,7 @@ from gan_cli.bench.results import Network, Peak, Result, Row, Setting, Speed, Wo
 from gan_cli.bench.trial import Trial
 from gan_cli.bench.watches import Stopwatch, Switch
 from gan_cli.build import Plan
-from gan_cli.compose import Composition
+from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
 

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.bench.trial import Trial
 from gan_cli.build import Plan
-from gan_cli.compose import Composition
-from gan_cli.config import TrainSection
+from gan_cli.config.compose import Composition
+from gan_cli.config.schema import TrainSection
 from gan_cli.progress import Overheard
 from gan_cli.run import attended, whole
 from gan_cli.storage import checkpoints, run_directory

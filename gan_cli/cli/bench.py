@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _bench(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    from gan_cli.compose import compose, register
+    from gan_cli.config.compose import compose, register
 
     register()
     _refuse_resume(arguments.overrides)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli.cli import leave, version
-from gan_cli.config import BackboneKind
+from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError
 from gan_cli.metrics.catalog import FEWEST
 
@@ -179,7 +179,7 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
     if arguments.samples is not None and arguments.no_ema:
         raise ConfigError("--no-ema: expected without --samples, which are judged in place of the generator's")
     if BackboneKind.inception in kinds:
-        from gan_cli.backbones.optional import require_inception
+        from gan_cli.config.extras import require_inception
 
         require_inception()
 

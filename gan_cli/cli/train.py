@@ -57,7 +57,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     """One run, whose directory is made once the configuration is checked and the data are read."""
-    from gan_cli.compose import compose, recompose, register
+    from gan_cli.config.compose import compose, register
+    from gan_cli.config.resume import recompose
     from gan_cli.storage.run_directory import RunDirectory
 
     register(plugins=any("hydra/" in override for override in overrides))
@@ -109,9 +110,9 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from gan_cli.compose import register
-    from gan_cli.config import conf_dir
-    from gan_cli.hydra_errors import explained
+    from gan_cli.config.compose import register
+    from gan_cli.config.hydra_errors import explained
+    from gan_cli.config.schema import conf_dir
     from gan_cli.interrupts import leaving
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.relay import lost, relayed
@@ -177,7 +178,7 @@ def _arguments(arguments: Sequence[str]) -> Iterator[None]:
 def _run(config: DictConfig) -> NoReturn:
     """The one run of a command with other flags than ``--multirun``."""
     from gan_cli import fleet, run
-    from gan_cli.compose import Composition
+    from gan_cli.config.compose import Composition
 
     composition = Composition.of_job(config)
     if composition.dry_run:

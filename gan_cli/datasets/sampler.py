@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.config import DataPlacement
+from gan_cli.config.schema import DataPlacement
 from gan_cli.errors import ConfigError
 from gan_cli.processes import Group
 from gan_cli.protocols.data import Batch, Density, Images, Sampler

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_cli.config.diagnostics import CollapseSection, DiagnosticsSection, TooStrongSection
 from gan_cli.diagnostics.symptoms import Advice, Figures, Limited, Symptom
-from gan_cli.thresholds import CollapseSection, DiagnosticsSection, TooStrongSection
 
 ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from gan_cli.thresholds import (
+from gan_cli.config.diagnostics import (
     CollapseSection,
     DiagnosticsSection,
     OscillationSection,

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_cli import nodes
-from gan_cli.checking import checked
 from gan_cli.components.likelihoods import Likelihood
+from gan_cli.config import instantiate
+from gan_cli.config.validate import checked
 from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.errors import ConfigError
@@ -129,8 +129,8 @@ def trained_coder(directory: RunDirectory, weights: Weights = Weights.average) -
     state = checkpoints.load_latest(directory.checkpoints)
     if state["algorithm"].get("heads") != 2:
         raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
-    coding: Coding = nodes.create(typed.architecture, "architecture", Coding)
-    likelihood: Likelihood = nodes.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
+    coding: Coding = instantiate.create(typed.architecture, "architecture", Coding)
+    likelihood: Likelihood = instantiate.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
     networks = (coding.encoder(dataset.shape, 2), coding.decoder(dataset.shape), likelihood)
     with fitting(directory):
         for key, network in zip(KEYS[weights], networks, strict=True):

@@ -14,9 +14,9 @@ from torch import Tensor
 from gan_cli.backbones.base import Backbone
 from gan_cli.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
 from gan_cli.backbones.inception import inception
-from gan_cli.backbones.optional import require_inception
 from gan_cli.backbones.pixels import Pixels
-from gan_cli.config import BackboneKind, Config
+from gan_cli.config.extras import require_inception
+from gan_cli.config.schema import BackboneKind, Config
 from gan_cli.data.cache import HOME, Store
 from gan_cli.datasets.base import expanded
 from gan_cli.datasets.mnist import SIDE, Mnist

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from gan_cli import latents, learned
 from gan_cli.backbones.network import checksum
-from gan_cli.config import BackboneKind
+from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator

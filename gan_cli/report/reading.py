@@ -13,6 +13,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.doctor import NON_FINITE
 from gan_cli.errors import ConfigError
 from gan_cli.report import history
@@ -20,7 +21,6 @@ from gan_cli.report.columns import Better, better
 from gan_cli.report.runs import Alarm, Best, Curve, Run, State
 from gan_cli.report.text import printable
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.thresholds import ALARMS
 
 # The sections that a configuration of this program has, whatever was trained.
 SECTIONS = ("algorithm", "dataset", "seed", "train")

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from gan_cli.config import RESUMABLE_KEYS, may_change
+from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
 from gan_cli.sweeps.ledger import Ledger, key_of

@@ -16,8 +16,9 @@ from statistics import fmean
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import objective
-from gan_cli.compose import Composition, gone_on
+from gan_cli.config import objective
+from gan_cli.config.compose import Composition
+from gan_cli.config.resume import gone_on
 from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory

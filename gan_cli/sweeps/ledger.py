@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gan_cli.config import may_change
+from gan_cli.config.schema import may_change
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
 from gan_cli.storage.run_directory import numbered

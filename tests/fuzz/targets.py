@@ -24,10 +24,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli import build, learned
-from gan_cli.checking import checked
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
-from gan_cli.compose import compose, register
+from gan_cli.config.compose import compose, register
+from gan_cli.config.validate import checked
 from gan_cli.data import cache
 from gan_cli.datasets.decoding import Target as Size
 from gan_cli.datasets.decoding import decode

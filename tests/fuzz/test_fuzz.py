@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli import nodes
-from gan_cli.compose import compose
+from gan_cli.config import instantiate
+from gan_cli.config.compose import compose
 from gan_cli.errors import ConfigError
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
@@ -23,13 +23,13 @@ def test_broken_input_costs_one_message(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[], {}, ["a"]])
 def test_unhashable_value_of_a_word_is_refused(value: object) -> None:
     node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "norm_d": value}
-    assert nodes.problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
-    device = {"_target_": "gan_cli.config.DeviceSection", "precision": value}
-    assert nodes.problems(device, "device")[0].startswith("device.precision: expected ")
+    assert instantiate.problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
+    device = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": value}
+    assert instantiate.problems(device, "device")[0].startswith("device.precision: expected ")
 
 
 def test_message_does_not_repeat_a_long_value() -> None:
-    (line,) = nodes.problems("x" * 5000, "algorithm")
+    (line,) = instantiate.problems("x" * 5000, "algorithm")
     assert len(line) < 500
 
 

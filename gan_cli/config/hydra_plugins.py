@@ -14,8 +14,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf, flag_override
 
+from gan_cli.config.objective import sought
 from gan_cli.errors import ConfigError
-from gan_cli.objective import sought
 
 # Options of ours that extend the option of the same name that a plugin brings.
 EXTENDED = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from gan_cli.config import Config
+from gan_cli.config.schema import Config
 from gan_cli.errors import ConfigError, nearest
 from gan_cli.metrics.catalog import MEANINGS, REPORTED, direction
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,16 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli import launching
-from gan_cli.config import RESUMABLE_KEYS, Config, conf_dir, may_change
-from gan_cli.errors import ConfigError
-from gan_cli.hydra_errors import explained
-from gan_cli.settings import describe
-from gan_cli.storage.run_directory import RunDirectory, job_dirname, unique_dir
+from gan_cli.config import hydra_plugins
+from gan_cli.config.fields import describe
+from gan_cli.config.hydra_errors import explained
+from gan_cli.config.schema import Config, conf_dir
+from gan_cli.storage.run_directory import job_dirname, unique_dir
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def register(plugins: bool = True) -> list[str]:
     store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
-    launching.register(plugins)
+    hydra_plugins.register(plugins)
     return made
 
 
@@ -124,76 +121,6 @@ def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composi
     # Hydra refuses some overrides (`dataset=null`) with a plain ValueError.
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explained(error) from error
-
-
-def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:
-    """The composition of an earlier run, as it is stored, with what the new overrides may change.
-
-    What they change is the difference between two compositions, with and without them; so a default that this
-    version of the program has changed since does not creep into a run that began under another one.
-
-    Raises:
-        ConfigError: an override would change what the run is.
-    """
-    stored, earlier = directory.stored_config(), directory.stored_overrides()
-    overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
-    before = compose(earlier, extra_conf)
-    # Options first, by name: one that does not suit the earlier overrides could not even be composed with them.
-    for override in overrides:
-        group, _, option = override.partition("=")
-        if group in before.choices:
-            _refuse_change(directory, group, before.choices[group], option)
-    after = compose([*earlier, *overrides], extra_conf) if overrides else before
-    return Composition(_changed(directory, stored, before, after), after.hydra, [*earlier, *overrides])
-
-
-def gone_on(directory: RunDirectory, wanted: Composition) -> Composition:
-    """The composition of an earlier run, as it is stored, with what ``wanted``, the same run composed anew, changes.
-
-    Raises:
-        ConfigError: that would change what the run is.
-    """
-    earlier = directory.stored_overrides()
-    before = wanted
-    if earlier != list(wanted.overrides):
-        with _in_a_job():
-            before = compose(earlier, wanted.extra_conf)
-    config = _changed(directory, directory.stored_config(), before, wanted)
-    return Composition(config, wanted.hydra, wanted.overrides)
-
-
-@contextlib.contextmanager
-def _in_a_job() -> Iterator[None]:
-    """Let a job of Hydra's compose something else meanwhile: Hydra knows of one application and one job at a time."""
-    running, job = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
-    GlobalHydra.instance().clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, job
-
-
-def _changed(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
-    """The stored configuration with the differences between two compositions; ``ConfigError`` if they may not be."""
-    config = stored.copy()
-    old, new = _leaves(before.config), _leaves(after.config)
-    for key in sorted(old.keys() | new.keys()):
-        _refuse_change(directory, key, old.get(key), new.get(key))
-        if old.get(key) != new.get(key):
-            try:
-                OmegaConf.update(config, key, new.get(key), force_add=True)
-            except OmegaConfBaseException as error:
-                raise explained(error) from error
-    return config
-
-
-def _refuse_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
-    """Raise ``ConfigError`` if the key has another value now and is not one that may change."""
-    if str(was) != str(wanted) and not may_change(key):
-        raise ConfigError(
-            f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."
-            f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
-        )
 
 
 def _leaves(config: DictConfig) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The fixed sections of a configuration, documented and range-checked where they are declared.
 
 Swappable parts (dataset, architecture, objective, ...) are nodes with a ``_target_`` whose constructor is their
-schema; see ``nodes.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
+schema; see ``config/instantiate.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
+from gan_cli.config.fields import setting
 from gan_cli.errors import require
-from gan_cli.settings import setting
 from gan_cli.storage.files import OnWriteError
-from gan_cli.thresholds import DiagnosticsSection, OnAlarm
 
 
 class DeviceKind(Enum):
@@ -277,5 +277,5 @@ def may_change(key: str) -> bool:
 
 def conf_dir() -> Path:
     """The folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
-    packaged = Path(__file__).parent / "conf"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "conf"
+    package = Path(__file__).parent.parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"

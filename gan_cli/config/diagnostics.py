@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from gan_cli.config.fields import setting
 from gan_cli.errors import require
-from gan_cli.settings import setting
 
 
 class OnAlarm(Enum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config import Config
+from gan_cli.config.diagnostics import ALARMS
+from gan_cli.config.hydra_errors import explained
+from gan_cli.config.schema import Config
 from gan_cli.errors import InvalidValueError
-from gan_cli.hydra_errors import explained
-from gan_cli.thresholds import ALARMS
 
 # Sections that check ranges, the innermost first, so that the first to refuse a value knows its full path.
 SECTIONS = (

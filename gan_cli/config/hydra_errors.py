@@ -9,7 +9,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
-from gan_cli import launching
+from gan_cli.config import hydra_plugins
 from gan_cli.errors import LONGEST_VALUE, ConfigError, UserError, nearest, shown
 
 # How Hydra and OmegaConf word what is said better in a word of ours.
@@ -35,7 +35,7 @@ def explained(error: BaseException) -> UserError:
     if isinstance(first, MissingConfigException) and first.missing_cfg_file:
         group, _, option = first.missing_cfg_file.rpartition("/plugin/")
         if group:
-            return ConfigError(f"{group}={option} needs a plugin that is not installed: {launching.INSTALL}")
+            return ConfigError(f"{group}={option} needs a plugin that is not installed: {hydra_plugins.INSTALL}")
         if first.options is not None:
             return ConfigError(_explain_option(first.missing_cfg_file, first.options))
     if isinstance(first, OverrideParseException):
