@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan_cli import latents, learned
+from gan_cli import learned
 from gan_cli.metrics.modes import Modes, modes
+from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
 PROTOCOL, MANY = 2_500, 50_000
@@ -59,7 +60,7 @@ def measure(run: Path) -> Measured:
     mixture = trained.dataset
     centres = mixture.centres().numpy()
     # Seed 1: not the latents of the run's own previews.
-    points = mixture.coordinates(trained.samples(latents.fixed_latents(1, MANY, trained.latent_dim)))
+    points = mixture.coordinates(trained.samples(rng.fixed_latents(1, MANY, trained.latent_dim)))
     few, many = (modes(points[:count], centres, mixture.std) for count in (PROTOCOL, MANY))
     return Measured(few, many, len(centres), json.loads((run / "summary.json").read_text())["seconds"])
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.processes import Alone, Group
+from gan_cli.runtime.distributed import Alone, Group
 
 # A window holds at most this many values (16 MB); longer stretches are reported by their most recent part.
 CAPACITY = 2**22

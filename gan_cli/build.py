@@ -31,15 +31,15 @@ from gan_cli.config.validate import checked
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.sequences import split_sequences
 from gan_cli.datasets.specimens import Split, split
-from gan_cli.device import Device, Work, choose
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family, Outline, Sizes
-from gan_cli.processes import Alone, Group
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source, kinds_of
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.device import Device, Work, choose
+from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from gan_cli import loop, recovery
 from gan_cli.attended import AlarmError
 from gan_cli.config.schema import TrainSection
 from gan_cli.diagnostics.doctor import NON_FINITE
-from gan_cli.interrupts import Interrupts
-from gan_cli.processes import Group
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
+from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.interrupts import Interrupts
 from gan_cli.storage.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from gan_cli.config.compose import Composition
 from gan_cli.datasets.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluating
-from gan_cli.interrupts import Interrupts, deadline, leaving
 from gan_cli.progress import Console, Overheard
 from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.run import Run, attended, evaluator_of, finish
+from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
 from gan_cli.storage import run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors

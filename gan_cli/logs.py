@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan_cli import torchrun
+from gan_cli.runtime import torchrun
 from gan_cli.storage.files import AppendedFile, WriteErrors, writing
 from gan_cli.storage.run_directory import RunDirectory
 

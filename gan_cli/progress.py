@@ -9,11 +9,11 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from gan_cli.contention import Contention
+from gan_cli.runtime.cpu_contention import Contention
 
 # Lines that a bar replaces; a warning stays.
 progress_logger = logging.getLogger("gan_cli.progress")
-logger = logging.getLogger("gan_cli.contention")
+logger = logging.getLogger("gan_cli.runtime.cpu_contention")
 
 
 class Progress(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, companions, learned, logs, loop, processes, recovery
+from gan_cli import build, companions, learned, logs, loop, recovery
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.companions import Companions
 from gan_cli.config.compose import Composition
@@ -25,11 +25,12 @@ from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
-from gan_cli.interrupts import Interrupts, deadline, leaving
-from gan_cli.processes import Alone, Group
 from gan_cli.progress import Console
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
+from gan_cli.runtime import distributed, torchrun
+from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors
@@ -48,9 +49,9 @@ def dry_run(composition: Composition) -> str:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with logs.console() as kept, leaving(), processes.joined() as group:
+    with logs.console() as kept, leaving(), distributed.joined() as group:
         plan = _planned(composition, group)
-        source = processes.by_node(group, plan.dataset.load)
+        source = distributed.by_node(group, plan.dataset.load)
         data = identity(source)
         evaluator = evaluator_of(plan, source)
         algorithm = build.assemble(plan, source=source, group=group)
@@ -59,7 +60,7 @@ def start(composition: Composition, wanted: Path) -> int:
             if group.rank > 0:
                 return companions.follow(algorithm, plan.config.train, group, 0, interrupted)
             directory = run_directory.claim(wanted)
-            processes.remember(directory)
+            torchrun.remember_run_directory(directory.path)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrors(plan.config.train.on_write_error)
             with directory.locked(), logs.copied_to({directory: errors}, kept):
@@ -69,16 +70,16 @@ def start(composition: Composition, wanted: Path) -> int:
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, leaving(), processes.joined() as group, companions.locked_by_first(directory, group):
+    with logs.console() as kept, leaving(), distributed.joined() as group, companions.locked_by_first(directory, group):
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoints.load_latest(directory.checkpoints))
         companions.say_what_differs(state, group)
-        processes.remember(directory)
+        torchrun.remember_run_directory(directory.path)
         if plan.config.device.threads is None:
             with learned.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
-        source = processes.by_node(group, plan.dataset.load)
+        source = distributed.by_node(group, plan.dataset.load)
         data = _same_data(plan, directory, state, identity(source))
         evaluator = evaluator_of(plan, source)
         algorithm = build.assemble(plan, source=source, group=group)
@@ -228,7 +229,7 @@ def whole(
     return {
         "step": step,
         "threads": torch.get_num_threads(),
-        "processes": processes,
+        "processes": distributed,
         "algorithm": algorithm,
         "sinks": sinks.state_dict(),
         "data": data,

@@ -12,8 +12,8 @@ import torch
 from gan_cli import __version__
 from gan_cli.attended import Attended
 from gan_cli.config.compose import Composition
-from gan_cli.device import Device
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runtime.device import Device
 
 
 @dataclass

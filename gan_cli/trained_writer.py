@@ -16,9 +16,9 @@ from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
 from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Sequences, kinds_of
+from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.streams import seeded_generator
 
 # Sequences written at a time.
 BLOCK = 1024

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli import processes
 from gan_cli.algorithms.autoencoder import Autoencoder
 from gan_cli.algorithms.coder import Coder
 from gan_cli.algorithms.context import Context
@@ -27,10 +26,11 @@ from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.sampler import sampler_for
 from gan_cli.datasets.specimens import split
 from gan_cli.datasets.toy import Ring
-from gan_cli.device import Device
-from gan_cli.processes import Alone, Group
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.data import Batch, Density, Images
+from gan_cli.runtime import distributed
+from gan_cli.runtime.device import Device
+from gan_cli.runtime.distributed import Alone, Group
 
 CPU = torch.device("cpu")
 TINY = FullyConnected(latent_dim=4, encoder_hidden=(16,), generator_hidden=(16,), discriminator_hidden=(8,))
@@ -140,7 +140,7 @@ def figures(name: str, group: Group) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    with processes.joined() as together:
+    with distributed.joined() as together:
         everything = {name: figures(name, together) for name in TOGETHER}
         if together.rank == 0:
             Path(sys.argv[1]).write_text(json.dumps(everything))

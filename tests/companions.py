@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gan_cli import build, processes
+from gan_cli import build
 from gan_cli.config.compose import compose, register
-from gan_cli.processes import Group
+from gan_cli.runtime import distributed
+from gan_cli.runtime.distributed import Group
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
@@ -63,7 +64,7 @@ def figures(overrides: list[str], group: Group) -> dict[str, float]:
 
 if __name__ == "__main__":
     register()
-    with processes.joined() as together:
+    with distributed.joined() as together:
         found = {name: figures(overrides, together) for name, overrides in GAMES.items()}
         if together.rank == 0:
             Path(sys.argv[1]).write_text(json.dumps(found))

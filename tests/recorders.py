@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from gan_cli.graphs import Recording, Result
+from gan_cli.runtime.cuda_graphs import Recording, Result
 
 
 class FakeRecorder:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_cli import accelerators
 from gan_cli.config.schema import DeviceKind, DeviceSection
-from gan_cli.device import Work, choose
 from gan_cli.errors import ConfigError
+from gan_cli.runtime import gpu_locks
+from gan_cli.runtime.device import Work, choose
 
 GPUS = ("GPU-a", "GPU-b", "GPU-c", "GPU-d")
 # Claims, says what it has, and keeps it until its input ends.
@@ -94,20 +94,20 @@ def test_a_gpu_is_the_same_under_whatever_number_it_is_visible(claimants: Start)
 
 def test_a_process_keeps_its_gpu_for_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert [accelerators.choose("auto", GPUS, tmp_path) for _ in range(3)] == [0, 0, 0]
+    assert [gpu_locks.choose("auto", GPUS, tmp_path) for _ in range(3)] == [0, 0, 0]
 
 
 def test_a_number_insists(tmp_path: Path) -> None:
-    assert [accelerators.choose(3, GPUS, tmp_path) for _ in range(2)] == [3, 3]
+    assert [gpu_locks.choose(3, GPUS, tmp_path) for _ in range(2)] == [3, 3]
     with pytest.raises(ConfigError, match=r"device\.index: expected auto or 0 to 3, got 4"):
-        accelerators.choose(4, GPUS, tmp_path)
+        gpu_locks.choose(4, GPUS, tmp_path)
 
 
 def test_processes_of_torchrun_have_one_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "2")
-    assert accelerators.choose("auto", GPUS, tmp_path) == 2
+    assert gpu_locks.choose("auto", GPUS, tmp_path) == 2
     with pytest.raises(ConfigError, match="--nproc-per-node=1"):
-        accelerators.choose("auto", GPUS[:1], tmp_path)
+        gpu_locks.choose("auto", GPUS[:1], tmp_path)
 
 
 def test_only_cuda_devices_have_numbers() -> None:
@@ -120,8 +120,8 @@ def test_only_cuda_devices_have_numbers() -> None:
 def test_a_job_takes_the_cores_that_its_launcher_means_it_to(
     meant: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gan_cli.device.USUAL_THREADS", 4)
-    monkeypatch.setattr("gan_cli.processor.busy_cores", lambda: 2)
+    monkeypatch.setattr("gan_cli.runtime.device.USUAL_THREADS", 4)
+    monkeypatch.setattr("gan_cli.runtime.cpu.busy_cores", lambda: 2)
     monkeypatch.setenv("GAN_CORES", meant)
     before = torch.get_num_threads()
     try:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_cli.components.augmentation import Adaptive, DiffAugment
 from gan_cli.errors import InvalidValueError
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 COLOUR = DiffAugment(translation=0.0, cutout=0.0)
 TRANSLATION = DiffAugment(colour=False, translation=0.25, cutout=0.0)

@@ -10,8 +10,8 @@ from gan_cli.algorithms.autoencoder import Autoencoder, CodeMoments
 from gan_cli.algorithms.soundness import Sparing
 from gan_cli.components.likelihoods import Bernoulli, Binarise, root
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.latents import fixed_latents
-from gan_cli.processes import Alone
+from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.rng import fixed_latents
 from tests.coders import TINY, TINY_CONV, after, coder, poisoned, ring, tensors_of, weights
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.algorithms.batches import couples_samples, separator
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.resnet import ResNet
+from gan_cli.runtime.batch_norm import couples_samples, separator
 
 SHAPE = (1, 16, 16)
 ARCHITECTURES = {

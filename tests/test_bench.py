@@ -156,7 +156,7 @@ def test_way_that_a_run_cannot_go_is_a_row(gan_bench: Command) -> None:
 
 def test_steps_that_could_not_be_recorded_are_no_figure() -> None:
     with pytest.raises(benchmark._NotThisWayError, match="not recorded: because"), benchmark._as_asked():
-        logging.getLogger("gan_cli.graphs").warning("steps run as they are, not recorded: %s", "because")
+        logging.getLogger("gan_cli.runtime.cuda_graphs").warning("steps run as they are, not recorded: %s", "because")
 
 
 def test_waiting_for_data_is_told(gan_bench: Command) -> None:

@@ -14,8 +14,8 @@ from gan_cli.architectures.layers import SIZES, Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.latents import fixed_latents
 from gan_cli.protocols.architecture import Architecture, Coding
+from gan_cli.runtime.rng import fixed_latents
 from tests.conftest import SHORT, Command
 
 SMALL = FullyConnected(latent_dim=5, encoder_hidden=(7, 6), generator_hidden=(6, 8), discriminator_hidden=(4,))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_cli import contention, device, processor
 from gan_cli.config.schema import DeviceKind, DeviceSection
-from gan_cli.contention import Contention, Spent, busy_cores
-from gan_cli.device import Work, choose
 from gan_cli.progress import Console
+from gan_cli.runtime import cpu, cpu_contention, device
+from gan_cli.runtime.cpu_contention import Contention, Spent, busy_cores
+from gan_cli.runtime.device import Work, choose
 from tests.conftest import SHORT, TINY, Command, said
 
 LARGE = Work(10**10, convolutional=True, widest=2**20)
@@ -46,7 +46,7 @@ def test_what_the_system_tells_is_seconds_of_computing() -> None:
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
 def test_large_networks_get_the_cores_that_are_idle(busy: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "USUAL_THREADS", 4)
-    monkeypatch.setattr(processor, "busy_cores", lambda: busy)
+    monkeypatch.setattr(cpu, "busy_cores", lambda: busy)
     choose(DeviceSection(kind=DeviceKind.cpu), LARGE)
     assert torch.get_num_threads() == threads
     choose(DeviceSection(kind=DeviceKind.cpu, threads=2), LARGE)
@@ -58,10 +58,10 @@ def test_resumed_run_computes_with_the_threads_it_had(
 ) -> None:
     run = (*SHORT, *TINY, "hydra.run.dir=run")
     monkeypatch.setattr(device, "WORTH_THREADS", 0)
-    monkeypatch.setattr(processor, "busy_cores", lambda: 0)
+    monkeypatch.setattr(cpu, "busy_cores", lambda: 0)
     assert gan_train(*run).status == 0
     usual = torch.get_num_threads()
-    monkeypatch.setattr(processor, "busy_cores", lambda: 99)
+    monkeypatch.setattr(cpu, "busy_cores", lambda: 99)
     assert gan_train("resume=run", "train.steps=3").status == 0
     assert torch.get_num_threads() == usual
     assert gan_train("resume=run", "train.steps=4", "device.threads=1").status == 0
@@ -71,7 +71,7 @@ def test_resumed_run_computes_with_the_threads_it_had(
 def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     losses = iter([0, 0, 10**6, 10**7, 10**8, 10**9])
-    monkeypatch.setattr(contention, "_losses", lambda: next(losses))
+    monkeypatch.setattr(cpu_contention, "_losses", lambda: next(losses))
     console = Console(10, threads=2)
     console.open(0)
     for step in range(4):
@@ -82,5 +82,5 @@ def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest
 
 def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter(range(0, 10**9, 10**6))
-    monkeypatch.setattr(contention, "_losses", lambda: next(losses))
+    monkeypatch.setattr(cpu_contention, "_losses", lambda: next(losses))
     assert not any(Contention(1).noticed() for _ in range(5))

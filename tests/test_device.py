@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli import build, device
+from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
-from gan_cli.device import Work, choose
 from gan_cli.errors import ConfigError
+from gan_cli.runtime import device
+from gan_cli.runtime.device import Work, choose
 
 SMALL, WIDE = Work(10**6, convolutional=False, widest=2**10), Work(10**9, convolutional=False, widest=2**19)
 CONVOLUTIONAL = Work(10**9, convolutional=True, widest=2**10)

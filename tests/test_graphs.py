@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import build, graphs
+from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.config.compose import compose, register
-from gan_cli.device import Device
 from gan_cli.errors import ConfigError
-from gan_cli.graphs import Recording, Replayed, Result
+from gan_cli.runtime import cuda_graphs
+from gan_cli.runtime.cuda_graphs import Recording, Replayed, Result
+from gan_cli.runtime.device import Device
 from tests.conftest import said
 from tests.recorders import FakeRecorder
 
@@ -172,7 +173,7 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
 
 
 def test_kinds_are_recorded_apart_and_no_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "MOST_RECORDINGS", 2)
+    monkeypatch.setattr(cuda_graphs, "MOST_RECORDINGS", 2)
     recorder, done = FakeRecorder(), torch.zeros(3)
     run: Replayed[None] = Replayed(recorder)
 

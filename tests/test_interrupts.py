@@ -18,7 +18,7 @@ import torch
 
 from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.interrupts import Interrupts, deadline, leaving
+from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
 from gan_cli.storage import checkpoints
 from gan_cli.telemetry import Telemetry
 from tests.conftest import TINY, Command
@@ -148,7 +148,7 @@ def test_run_that_comes_to_its_limit_of_time_can_be_gone_on_with(
     assert gan_train(*RUN, "train.steps=12", "hydra.run.dir=whole").status == 0
     ticks = iter(range(0, 10_000, 10))  # ten seconds a look
     with monkeypatch.context() as slowly:
-        slowly.setattr("gan_cli.interrupts.time.monotonic", lambda: next(ticks))
+        slowly.setattr("gan_cli.runtime.interrupts.time.monotonic", lambda: next(ticks))
         done = gan_train(*RUN, "train.steps=12", "train.max_minutes=1", "hydra.run.dir=run")
         assert done.status == 0, done.err
         assert summary("run")["status"] == "interrupted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli.latents import BLOCK, fixed_latents, walk
+from gan_cli.runtime.rng import BLOCK, fixed_latents, walk
 
 
 @pytest.mark.parametrize(("few", "many"), [(1, 64), (64, BLOCK), (BLOCK - 1, BLOCK + 1), (BLOCK, 3 * BLOCK)])

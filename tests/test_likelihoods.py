@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli.components.likelihoods import Bernoulli, Binarise, Gaussian, Laplace, Likelihood, bounded
 from gan_cli.errors import InvalidValueError
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 

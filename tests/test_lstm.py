@@ -9,7 +9,7 @@ from gan_cli.architectures.language_model import Chooser, counted, nll, weighted
 from gan_cli.architectures.lstm import LSTM, Writer
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.components.noise import add_noise
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 

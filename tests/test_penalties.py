@@ -15,10 +15,10 @@ from gan_cli.algorithms.judge import Judge
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.config.schema import DeviceSection
-from gan_cli.device import Work, choose
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Critic, Judged, Penalty, Side
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.device import Work, choose
+from gan_cli.runtime.rng import SeededStream
 
 N = 7
 SHAPES = [(2,), (1, 3, 3)]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gan_cli.config.compose import register
-from gan_cli.processes import Alone
+from gan_cli.runtime.distributed import Alone
 from tests.companions import GAMES, figures, run_together, start_together
 from tests.conftest import Command
 

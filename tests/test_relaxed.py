@@ -6,7 +6,7 @@ import torch
 from gan_cli.algorithms.relaxed import hardened, soft_one_hot, write_soft
 from gan_cli.architectures.language_model import nll
 from gan_cli.architectures.lstm import Writer
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 

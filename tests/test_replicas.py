@@ -12,8 +12,8 @@ from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
 from gan_cli.config.compose import compose, register
-from gan_cli.device import Device
 from gan_cli.errors import ConfigError
+from gan_cli.runtime.device import Device
 from tests.recorders import FakeRecorder
 
 PLANE = (

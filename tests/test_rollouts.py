@@ -8,7 +8,7 @@ from gan_cli.algorithms.rollouts import Rollouts, continued, policy_loss, reward
 from gan_cli.architectures.language_model import nll, write
 from gan_cli.architectures.lstm import Writer
 from gan_cli.errors import InvalidValueError
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 VOCABULARY, LENGTH = 3, 3

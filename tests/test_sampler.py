@@ -23,8 +23,8 @@ from gan_cli.datasets.sampler import (
 )
 from gan_cli.datasets.toy import Ring
 from gan_cli.errors import ConfigError
-from gan_cli.processes import Alone
 from gan_cli.protocols.data import Images
+from gan_cli.runtime.distributed import Alone
 
 CPU = torch.device("cpu")
 MOST = 3  # batches prepared at once, at most

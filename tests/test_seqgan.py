@@ -23,12 +23,12 @@ from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Exponential
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.datasets.oracle import LSTMOracle
-from gan_cli.device import Device
 from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
 from gan_cli.errors import InvalidValueError
 from gan_cli.families import Sizes
 from gan_cli.protocols.algorithm import Algorithm, Treatment
 from gan_cli.protocols.data import Sequences
+from gan_cli.runtime.device import Device
 
 CPU = Device(torch.device("cpu"), None, channels_last=False, compile=False, graph=False)
 VOCABULARY, LENGTH = 12, 6

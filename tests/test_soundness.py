@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli.algorithms.account import trouble_in
 from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.device import Device
+from gan_cli.runtime.device import Device
 from tests.poison import Poisoned
 from tests.recorders import FakeRecorder
 from tests.test_graphs import DIGITS, PLANE, assembled, assert_same

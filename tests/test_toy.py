@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_cli.datasets.curves import ParallelLines, SwissRoll, TwoMoons
 from gan_cli.datasets.toy import Grid, Ring
 from gan_cli.errors import InvalidValueError
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 MIXTURES = [Ring(), Grid()]
 

@@ -20,10 +20,10 @@ from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.diagnostics.coder_symptoms import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.families import Sizes
-from gan_cli.latents import fixed_latents
-from gan_cli.processes import Alone
 from gan_cli.protocols.algorithm import Treatment
 from gan_cli.protocols.data import Images
+from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.rng import fixed_latents
 from tests.coders import TINY, TINY_CONV, TOGETHER, after, coder, digits, figures, poisoned, ring, tensors_of, weights
 from tests.companions import run_together
 

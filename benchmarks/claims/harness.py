@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmarks.claims.claim import Arm
-from gan_cli import build, latents, run
+from gan_cli import build, run
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.learned import Weights, trained_generator
@@ -30,6 +30,7 @@ from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import history
 from gan_cli.report.runs import Curve
+from gan_cli.runtime import rng
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -164,7 +165,7 @@ class Run:
     def samples(self, count: int) -> FloatArray:
         """``(count, *shape)`` of the network as training left it, in the data's own coordinates."""
         trained = trained_generator(self.directory, Weights.raw)
-        z = latents.fixed_latents(SEED, count, trained.latent_dim)
+        z = rng.fixed_latents(SEED, count, trained.latent_dim)
         return trained.dataset.coordinates(trained.samples(z))
 
     def modes(self, count: int = 2500) -> Modes:

@@ -22,7 +22,7 @@ from gan_cli.learned import Weights
 from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 # Latents that no run draws its previews from.
 SEED = 1

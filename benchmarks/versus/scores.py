@@ -17,8 +17,8 @@ from benchmarks.versus.pairs import Changed
 from gan_cli.components.likelihoods import drawn, kl_to_standard
 from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
-from gan_cli.streams import seeded_generator
 
 BLOCK = 500
 # Codes that the bound of an image is the mean over; the same noise for all images.

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gan_cli.accumulators import Ledger, Window
 from gan_cli.algorithms.account import HEADLINE, Player, global_norm, rows_or_nan, trouble_in, window_figures
-from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.checkup import Checkup
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.game import Game
@@ -24,13 +23,14 @@ from gan_cli.algorithms.waiting import DataWait
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.schema import LossSection
-from gan_cli.graphs import Replayed
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Penalty, Side
 from gan_cli.protocols.algorithm import Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sampler
-from gan_cli.streams import EachRandomState
+from gan_cli.runtime.batch_norm import separator
+from gan_cli.runtime.cuda_graphs import Replayed
+from gan_cli.runtime.rng import EachRandomState
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8

@@ -12,8 +12,8 @@ from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
 from gan_cli.components.likelihoods import root
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.symptoms import Symptom
-from gan_cli.processes import Group
 from gan_cli.protocols.rng import Stream
+from gan_cli.runtime.distributed import Group
 
 
 class CodeMoments:

@@ -14,7 +14,7 @@ from gan_cli.diagnostics.diversity import diversity_figures, filled_modes
 from gan_cli.diagnostics.gradients import gradient_figures
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.data import Batch
-from gan_cli.streams import RandomState, seeded_generator
+from gan_cli.runtime.rng import RandomState, seeded_generator
 
 # Fewer samples than these have no distances to speak of.
 FEWEST = 4

@@ -33,13 +33,12 @@ from gan_cli.components.optimizers import Recipe
 from gan_cli.config.schema import Config, LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
-from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Density, Images, Sampler, Specimens
 from gan_cli.protocols.rng import Stream
-from gan_cli.streams import EachRandomState, SeededStream
+from gan_cli.runtime.rng import BLOCK, EachRandomState, SeededStream, fixed_latents
 
 # Held-out samples that are looked at for a report, at most.
 HELD_OUT = 512

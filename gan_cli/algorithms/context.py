@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.soundness import Lookout, Soundness
-from gan_cli.device import Device
-from gan_cli.processes import Alone, Group
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Specimens
 from gan_cli.protocols.rng import Stream
-from gan_cli.streams import SeededStream, SharedStream
+from gan_cli.runtime.device import Device
+from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.rng import SeededStream, SharedStream
 
 # Opens a context around a part of a step, for whoever wants to know how long it takes.
 Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]

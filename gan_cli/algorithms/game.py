@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 
-from gan_cli.algorithms.batches import couples_samples
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, LossSection, NonFinite
 from gan_cli.diagnostics.symptoms import Symptom, symptoms
@@ -15,6 +14,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.families import PARTICULAR, Outline, Sizes
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images
+from gan_cli.runtime.batch_norm import couples_samples
 
 logger = logging.getLogger(__name__)
 

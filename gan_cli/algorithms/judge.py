@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.batches import separator
 from gan_cli.algorithms.context import Context
 from gan_cli.components.noise import add_noise
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Side
 from gan_cli.protocols.rng import Stream
-from gan_cli.streams import SeededStream
+from gan_cli.runtime.batch_norm import separator
+from gan_cli.runtime.rng import SeededStream
 
 
 class Judge:

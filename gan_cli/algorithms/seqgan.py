@@ -35,7 +35,7 @@ from gan_cli.protocols.algorithm import Report, Sentences, Treatment, Trouble
 from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Sequences
-from gan_cli.streams import RandomState, seeded_generator
+from gan_cli.runtime.rng import RandomState, seeded_generator
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.latents import BLOCK, fixed_latents
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Preview, Surface
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import BLOCK, fixed_latents, seeded_generator
 
 SURFACE_RESOLUTION = 64
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.protocols.arrays import ByteArray, IntArray
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 WIDTH = 128
 # Larger images are averaged down to this side first: what a class looks like can be told by then.

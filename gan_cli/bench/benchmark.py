@@ -211,7 +211,7 @@ def _processor() -> str:
 def _as_asked() -> Iterator[None]:
     """Raise ``_NotThisWayError`` if steps could not be recorded and went on as they are, as the log alone says."""
     said = _Kept()
-    graphs = logging.getLogger("gan_cli.graphs")
+    graphs = logging.getLogger("gan_cli.runtime.cuda_graphs")
     graphs.addHandler(said)
     try:
         yield

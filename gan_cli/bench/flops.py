@@ -10,7 +10,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from gan_cli.bench.results import Peak, Work
 from gan_cli.bench.trial import Trial, synchroniser
-from gan_cli.device import Device
+from gan_cli.runtime.device import Device
 
 # Rows of square matrices that are large enough to be multiplied at full speed, and take no seconds.
 SIZES = {"cpu": (1024, 2048)}

@@ -12,8 +12,8 @@ import torch
 
 from gan_cli.bench.results import Spread
 from gan_cli.build import Plan
-from gan_cli.graphs import REHEARSALS
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runtime.cuda_graphs import REHEARSALS
 
 BLOCKS = 5
 # Share of the time to measure for that is spent on finding out how many steps fit.

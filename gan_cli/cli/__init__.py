@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import gan_cli.contention  # noqa: F401 - its clock is to start before the long imports
-from gan_cli import __version__, torchrun
+import gan_cli.runtime.cpu_contention  # noqa: F401 - its clock is to start before the long imports
+from gan_cli import __version__
 from gan_cli.errors import UserError, as_user_error, shown
+from gan_cli.runtime import torchrun
 
 
 def leave(command: str, work: Callable[[], int]) -> NoReturn:

@@ -135,8 +135,9 @@ def _draw(arguments: argparse.Namespace) -> int:
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
-    from gan_cli import latents, learned, logs, pictures
+    from gan_cli import learned, logs, pictures
     from gan_cli.protocols.algorithm import Preview
+    from gan_cli.runtime import rng
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
 
@@ -145,7 +146,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, count)
-    samples = trained.samples(latents.fixed_latents(arguments.seed, count, trained.latent_dim), labels)
+    samples = trained.samples(rng.fixed_latents(arguments.seed, count, trained.latent_dim), labels)
     columns = None if labels is None or arguments.label is not None else math.ceil(count / trained.classes)
     written = []
     if out is not None:
@@ -163,8 +164,8 @@ def _draw(arguments: argparse.Namespace) -> int:
                 pictures.to_image(sample).save(arguments.separate / f"{index:05d}.png")
         written.append(arguments.separate)
     if arguments.walk is not None:
-        corners = latents.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
-        path = latents.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
+        corners = rng.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
+        path = rng.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
         walking = _labels(arguments.label, trained.classes, WALKERS)
         frames = [pictures.grid(trained.samples(latent, walking)) for latent in path]
         with writing(arguments.walk):

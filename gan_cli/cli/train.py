@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli import torchrun
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError, UserError
 from gan_cli.garbage import uncollected
+from gan_cli.runtime import torchrun
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -85,12 +85,12 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
 
 def _begun_before() -> str | None:
     """The run that torchrun has started this process again for, if it has come to a checkpoint; else None."""
-    if not torchrun.restarts():
-        return None
-    from gan_cli.processes import remembered
+    from gan_cli.storage.run_directory import RunDirectory
 
-    directory = remembered()
-    return str(directory.path) if directory is not None and any(directory.checkpoints.glob("*.pt")) else None
+    directory = torchrun.remembered_run_directory()
+    if directory is None or not RunDirectory(directory).has_checkpoint:
+        return None
+    return str(directory)
 
 
 def _resumed(arguments: Sequence[str]) -> str | None:
@@ -113,7 +113,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.compose import register
     from gan_cli.config.hydra_errors import explained
     from gan_cli.config.schema import conf_dir
-    from gan_cli.interrupts import leaving
+    from gan_cli.runtime.interrupts import leaving
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.relay import lost, relayed
 

@@ -19,7 +19,7 @@ from gan_cli.datasets.base import expanded
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sequences
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
 from gan_cli.errors import ConfigError
-from gan_cli.processes import Group
 from gan_cli.protocols.data import Batch, Density, Images, Sampler
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.sampler import normalise
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Batch, Density, Images, Specimens
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 # Images of either kind that lie ready on the device, at most.
 MOST = 1024

@@ -22,9 +22,9 @@ from gan_cli.learned import Weights, fitting, learned_dataset
 from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.architecture import Coding, Decoder
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.runtime.rng import SeededStream, seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.streams import SeededStream, seeded_generator
 
 # Name of a figure -> draws from the posterior for each sample.
 BOUNDS: Mapping[str, int] = MappingProxyType({"elbo": 1, "iwae_50": 50, "iwae_5000": 5000})

@@ -22,7 +22,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images
-from gan_cli.streams import seeded_generator
+from gan_cli.runtime.rng import seeded_generator
 
 # Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.
 MOST_TRAINING = 100_000

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import latents, learned
+from gan_cli import learned
 from gan_cli.backbones.network import checksum
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
@@ -24,6 +24,7 @@ from gan_cli.learned import TrainedGenerator, Weights
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
 # What an image in [-1, 1] may exceed by: rounding, as in half precision.
@@ -100,7 +101,7 @@ class Generator(Subject):
 
     def draw(self, count: int, seed: int) -> FloatArray:
         """The samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
-        z = latents.fixed_latents(seed, count, self.trained.latent_dim)
+        z = rng.fixed_latents(seed, count, self.trained.latent_dim)
         if not self.trained.classes:
             return self.trained.samples(z)
         if self.labels is None:

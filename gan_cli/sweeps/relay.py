@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from gan_cli.errors import UserError
-from gan_cli.interrupts import handling
+from gan_cli.runtime.interrupts import handling
 from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.ledger import key_of
 

@@ -14,7 +14,7 @@ HOSTILE_TARGETS = (
     "torch.load",
     "torch.hub.load",
     "gan_cli.cli.train.main",
-    "gan_cli.device.os.system",
+    "gan_cli.runtime.device.os.system",
     "torch.nn.modules.os.system",
     "torch.nn.modules.module.torch.load",
     "builtins.exec",

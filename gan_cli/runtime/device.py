@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli import accelerators, processor
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
-from gan_cli.graphs import CudaRecorder, Recorder
-from gan_cli.torchrun import launched
+from gan_cli.runtime import cpu, gpu_locks
+from gan_cli.runtime.cuda_graphs import CudaRecorder, Recorder
+from gan_cli.runtime.torchrun import launched
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +143,9 @@ def choose(section: DeviceSection, work: Work) -> Device:
     if section.deterministic and kind == "cuda":
         # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    processor.keep_freed_memory()
+    cpu.keep_freed_memory()
     if kind == "cpu":
-        processor.choose_float32_products()
+        cpu.choose_float32_products()
     else:
         # A GPU may round the factors of float32 products to TF32, to 10 bits, if it is allowed to.
         torch.set_float32_matmul_precision("high" if section.tf32 else "highest")
@@ -169,10 +169,10 @@ def _threads(kind: str, work: Work) -> int:
     """CPU threads, where nobody asks for a number."""
     if kind == "cpu" and work.forward_flops < WORTH_THREADS:
         return 1
-    meant = processor.meant_cores()
+    meant = cpu.meant_cores()
     if meant is not None:  # the other jobs are launched as this one is, and take what is theirs
         return min(USUAL_THREADS, meant)
-    return processor.idle_cores(USUAL_THREADS) if kind == "cpu" else USUAL_THREADS
+    return cpu.idle_cores(USUAL_THREADS) if kind == "cpu" else USUAL_THREADS
 
 
 def _torch_device(kind: str, index: int | str) -> torch.device:
@@ -182,7 +182,7 @@ def _torch_device(kind: str, index: int | str) -> torch.device:
             raise ConfigError(f"device.index: expected auto on {kind}, got {index}: only CUDA devices have numbers")
         return torch.device(kind)
     gpus = [str(torch.cuda.get_device_properties(number).uuid) for number in range(torch.cuda.device_count())]
-    chosen = accelerators.choose(index, gpus, accelerators.locks())
+    chosen = gpu_locks.choose(index, gpus, gpu_locks.locks())
     torch.cuda.set_device(chosen)
     return torch.device("cuda", chosen)
 
@@ -190,7 +190,7 @@ def _torch_device(kind: str, index: int | str) -> torch.device:
 def _gains_by_bf16(kind: str, work: Work) -> bool:
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return kind == "cpu" and processor.multiplies_bf16() and (work.convolutional or work.widest >= WORTH_BF16)
+    return kind == "cpu" and cpu.multiplies_bf16() and (work.convolutional or work.widest >= WORTH_BF16)
 
 
 def _prepare_compiler(kind: str) -> None:

@@ -14,17 +14,15 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-from gan_cli import torchrun
 from gan_cli.errors import CompanionError
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.runtime import torchrun
 
 Value = TypeVar("Value")
 
@@ -234,7 +232,7 @@ def _meet() -> None:
     """Make the group of all processes that torchrun has started."""
     # Objects and wishes travel between CPUs, whatever the networks are on.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    store = _agents_store()
+    store = torchrun.agent_store()
     if store is None or not torchrun.on_one_machine():
         dist.init_process_group(backend, timeout=PATIENCE)
         return
@@ -264,30 +262,3 @@ def by_node(group: Group, compute: Callable[[], Value]) -> Value:
         for elsewhere in filter(None, told):
             raise elsewhere
     return results[0]
-
-
-# Where the processes of a run that torchrun starts again find the name of its directory.
-DIRECTORY = "gan_cli/run_directory"
-
-
-def remember(directory: RunDirectory) -> None:
-    """Tell the processes that torchrun may start after these have failed where this run writes."""
-    if store := _agents_store():
-        store.set(DIRECTORY, str(directory.path.resolve()))
-
-
-def remembered() -> RunDirectory | None:
-    """Where the run writes that this process was started again for; None: it was not, or nobody has told."""
-    if not torchrun.restarts():
-        return None
-    store = _agents_store()
-    if store is None or not store.check([DIRECTORY]):
-        return None
-    return RunDirectory(Path(store.get(DIRECTORY).decode()))
-
-
-def _agents_store() -> TCPStore | None:
-    """torchrun's own store, which outlives the processes that it starts; None where it has none to share."""
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return None
-    return TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)

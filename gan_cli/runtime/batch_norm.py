@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from gan_cli.processes import Group
+from gan_cli.runtime.distributed import Group
 
 
 def couples_samples(network: nn.Module) -> bool:

@@ -9,7 +9,7 @@ import os
 
 import torch
 
-from gan_cli.contention import busy_cores
+from gan_cli.runtime.cpu_contention import busy_cores
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from gan_cli import torchrun
 from gan_cli.errors import ConfigError
+from gan_cli.runtime import torchrun
 from gan_cli.storage.files import writing
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+# Key of the agent's store under which restarted processes find the name of their run directory.
+RUN_DIRECTORY_KEY = "gan_cli/run_directory"
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> bool:
@@ -30,3 +38,28 @@ def restarts(environment: Mapping[str, str] = os.environ) -> int:
 def on_one_machine(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether all processes of the run are on this machine."""
     return environment.get("GROUP_WORLD_SIZE") == "1"
+
+
+def remember_run_directory(directory: Path) -> None:
+    """Store where this run writes, for the processes that torchrun starts if these fail."""
+    if store := agent_store():
+        store.set(RUN_DIRECTORY_KEY, str(directory.resolve()))
+
+
+def remembered_run_directory() -> Path | None:
+    """Look up where the run writes that this process was restarted for; None if it was not, or nothing is stored."""
+    if not restarts():
+        return None
+    store = agent_store()
+    if store is None or not store.check([RUN_DIRECTORY_KEY]):
+        return None
+    return Path(store.get(RUN_DIRECTORY_KEY).decode())
+
+
+def agent_store() -> TCPStore | None:
+    """Connect to the store of torchrun's agent, which outlives the processes it starts; None if there is none."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    from torch.distributed import TCPStore
+
+    return TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)

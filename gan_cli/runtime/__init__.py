@@ -1,0 +1,1 @@
+"""Whatever asks the machine: devices, cores, processes, signals, random numbers."""
