@@ -19,7 +19,7 @@ import torch
 
 from gan_cli import build
 from gan_cli.config.compose import compose, register
-from gan_cli.diagnostics.doctor import Doctor
+from gan_cli.diagnostics.monitor import Doctor
 from gan_cli.protocols.algorithm import Algorithm
 
 ROWS = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.config.diagnostics import OnAlarm
-from gan_cli.diagnostics.doctor import NON_FINITE, SKIPPED, Alarm, Doctor
+from gan_cli.diagnostics.monitor import NON_FINITE, SKIPPED, Alarm, Doctor
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.telemetry import Telemetry
 

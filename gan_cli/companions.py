@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gan_cli import loop, recovery
 from gan_cli.attended import AlarmError
 from gan_cli.config.schema import TrainSection
-from gan_cli.diagnostics.doctor import NON_FINITE
+from gan_cli.diagnostics.monitor import NON_FINITE
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
 from gan_cli.runtime.distributed import Group
 from gan_cli.runtime.interrupts import Interrupts

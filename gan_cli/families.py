@@ -10,7 +10,7 @@ from torch import nn
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, LossSection
-from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.diagnostics.rules import Symptom
 
 # Settings outside of an algorithm's own node that not every algorithm heeds.
 PARTICULAR = (

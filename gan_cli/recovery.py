@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gan_cli.attended import Attended
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.doctor import Alarm
+from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.errors import DivergedError, OutputError
 from gan_cli.loop import Sinks
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, Treatment

@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_cli import events, pictures
 from gan_cli.config.diagnostics import ALARMS
-from gan_cli.diagnostics.doctor import NON_FINITE, Alarm
+from gan_cli.diagnostics.monitor import NON_FINITE, Alarm
 from gan_cli.families import Family
 from gan_cli.metrics.catalog import direction
 from gan_cli.progress import Progress

@@ -15,9 +15,18 @@ from gan_cli import build
 from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.components.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.config.compose import compose, register
-from gan_cli.diagnostics.diversity import diversity_figures, filled_modes, mean_distance, neighboured, told_apart
-from gan_cli.diagnostics.gradients import gradient_figures
-from gan_cli.diagnostics.scores import ENOUGH, auc, score_figures, thinned
+from gan_cli.diagnostics.statistics import (
+    ENOUGH,
+    auc,
+    diversity_figures,
+    filled_modes,
+    gradient_figures,
+    mean_distance,
+    neighboured,
+    score_figures,
+    thinned,
+    told_apart,
+)
 from gan_cli.protocols.adversarial import Objective
 from tests.conftest import SHORT, TINY
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
-from gan_cli.diagnostics.doctor import NON_FINITE, Alarm, Doctor
-from gan_cli.diagnostics.symptoms import symptoms
+from gan_cli.diagnostics.gan_rules import symptoms
+from gan_cli.diagnostics.monitor import NON_FINITE, Alarm, Doctor
 from tests.conftest import Command
 
 LOG_2 = math.log(2)

@@ -23,7 +23,7 @@ from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Exponential
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.datasets.oracle import LSTMOracle
-from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
+from gan_cli.diagnostics.text_rules import sequence_symptoms
 from gan_cli.errors import InvalidValueError
 from gan_cli.families import Sizes
 from gan_cli.protocols.algorithm import Algorithm, Treatment

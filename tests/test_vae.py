@@ -17,7 +17,7 @@ from gan_cli.architectures.vae import FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Binarise, drawn, kl_to_standard, log_density, log_standard_density
 from gan_cli.components.schedules import Constant, Linear
 from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
-from gan_cli.diagnostics.coder_symptoms import PosteriorCollapse
+from gan_cli.diagnostics.vae_rules import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.families import Sizes
 from gan_cli.protocols.algorithm import Treatment

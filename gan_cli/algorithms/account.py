@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.judge import margins
 from gan_cli.components.optimizers import ScheduledOptimizer
-from gan_cli.diagnostics.scores import score_figures
+from gan_cli.diagnostics.statistics import score_figures
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Trouble
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
 from gan_cli.components.likelihoods import root
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.diagnostics.rules import Symptom
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.distributed import Group
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.judge import Judge
-from gan_cli.diagnostics.diversity import diversity_figures, filled_modes
-from gan_cli.diagnostics.gradients import gradient_figures
+from gan_cli.diagnostics.statistics import diversity_figures, filled_modes, gradient_figures
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.data import Batch
 from gan_cli.runtime.rng import RandomState, seeded_generator

@@ -9,7 +9,8 @@ import torch
 
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, LossSection, NonFinite
-from gan_cli.diagnostics.symptoms import Symptom, symptoms
+from gan_cli.diagnostics.gan_rules import symptoms
+from gan_cli.diagnostics.rules import Symptom
 from gan_cli.errors import ConfigError
 from gan_cli.families import PARTICULAR, Outline, Sizes
 from gan_cli.protocols.architecture import Architecture

@@ -26,8 +26,8 @@ from gan_cli.architectures.language_model import Writer, counted, weighted_nll, 
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, LossSection
-from gan_cli.diagnostics.sequence_symptoms import sequence_symptoms
-from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.text_rules import sequence_symptoms
 from gan_cli.errors import ConfigError, require
 from gan_cli.families import Outline, Sizes
 from gan_cli.protocols.adversarial import Objective

@@ -14,8 +14,8 @@ from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, drawn, kl_to_standard
 from gan_cli.components.optimizers import Recipe
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.coder_symptoms import ACTIVE_VARIANCE, PosteriorCollapse
-from gan_cli.diagnostics.symptoms import Symptom
+from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import Coding

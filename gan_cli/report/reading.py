@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
-from gan_cli.diagnostics.doctor import NON_FINITE
+from gan_cli.diagnostics.monitor import NON_FINITE
 from gan_cli.errors import ConfigError
 from gan_cli.report import history
 from gan_cli.report.columns import Better, better

@@ -5,71 +5,18 @@ A symptom is a pure function of the present figures. How long it has to show, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
 
 from gan_cli.config.diagnostics import (
     CollapseSection,
     DiagnosticsSection,
     OscillationSection,
     OverfitSection,
-    Thresholds,
     TooStrongSection,
     TooWeakSection,
     VanishingSection,
 )
-
-Figures: TypeAlias = Mapping[str, float]
-# Measured every train.eval_every steps, where a classifier is at hand: how unevenly generated samples fill classes.
-CLASS_KL = "metrics/class_kl/classifier"
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What to try next.
-
-    Attributes:
-        overrides: what to add to the command line.
-        reason: why, in words.
-    """
-
-    overrides: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.overrides}: {self.reason}"
-
-
-class Symptom(Protocol):
-    """One alarm."""
-
-    @property
-    def name(self) -> str:
-        """Of the alarm: ``diagnosis/<name>``."""
-        ...
-
-    @property
-    def patience(self) -> int:
-        """Reports in a row that it has to show."""
-        ...
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Tags of the figures without which nothing can be said."""
-        ...
-
-    def shows(self, now: Figures) -> float:
-        """For how many reports of trouble this one counts: 0 where there is none, 1 for most signs, less for vague."""
-        ...
-
-    def says(self, now: Figures) -> str:
-        """The trouble in one sentence, with its figures."""
-        ...
-
-    def advises(self, now: Figures) -> Advice:
-        """What to try next."""
-        ...
+from gan_cli.diagnostics.rules import CLASS_KL, Advice, Figures, Limited, Symptom
 
 
 def symptoms(limits: DiagnosticsSection, divergence: str, ceiling: float | None) -> list[Symptom]:
@@ -85,17 +32,6 @@ def symptoms(limits: DiagnosticsSection, divergence: str, ceiling: float | None)
     if ceiling is not None:  # a critic without a ceiling is meant to be as strong as it can (Arjovsky et al. 2017)
         all_of_them.insert(0, DiscriminatorTooStrong(limits.discriminator_too_strong, tag, ceiling))
     return [symptom for symptom in all_of_them if symptom.patience]
-
-
-class Limited:
-    """What has thresholds of its own."""
-
-    limits: Thresholds
-
-    @property
-    def patience(self) -> int:
-        """As configured."""
-        return self.limits.patience
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gan_cli.config.diagnostics import PosteriorSection
-from gan_cli.diagnostics.symptoms import Advice, Figures, Limited
+from gan_cli.diagnostics.rules import Advice, Figures, Limited
 
 # Dimensions whose posterior mean varies by more than this are in use (Burda et al. 2016, appendix C).
 ACTIVE_VARIANCE = 0.01

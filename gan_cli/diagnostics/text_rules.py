@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gan_cli.config.diagnostics import CollapseSection, DiagnosticsSection, TooStrongSection
-from gan_cli.diagnostics.symptoms import Advice, Figures, Limited, Symptom
+from gan_cli.diagnostics.rules import Advice, Figures, Limited, Symptom
 
 ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
 

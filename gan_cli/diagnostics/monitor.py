@@ -11,7 +11,7 @@ from typing import Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
-from gan_cli.diagnostics.symptoms import Advice, Symptom
+from gan_cli.diagnostics.rules import Advice, Symptom
 
 NON_FINITE = "non_finite"
 # Updates that were left out since the last report (train.non_finite=skip).
