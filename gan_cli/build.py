@@ -28,9 +28,9 @@ from gan_cli.config import instantiate
 from gan_cli.config.objective import require_measured
 from gan_cli.config.schema import Config, LossSection, NonFinite
 from gan_cli.config.validate import checked
-from gan_cli.datasets.sampler import sampler_for
-from gan_cli.datasets.sequences import split_sequences
-from gan_cli.datasets.specimens import Split, split
+from gan_cli.data.probe_batches import Split, split
+from gan_cli.data.samplers import sampler_for
+from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.families import Family, Outline, Sizes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty

@@ -17,7 +17,7 @@ from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.config.compose import Composition
-from gan_cli.datasets.fingerprint import Identity, identity
+from gan_cli.data.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.progress import Console, Overheard

@@ -19,7 +19,7 @@ from gan_cli.config.compose import Composition
 from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.config.objective import require_among
 from gan_cli.config.schema import Config, NonFinite
-from gan_cli.datasets.fingerprint import Identity, identity, refuse_other_data
+from gan_cli.data.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.monitor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make

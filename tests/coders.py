@@ -22,10 +22,10 @@ from gan_cli.components.likelihoods import Bernoulli, Gaussian, Likelihood
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Constant
 from gan_cli.config.schema import DataPlacement
+from gan_cli.data.probe_batches import split
+from gan_cli.data.samplers import sampler_for
 from gan_cli.datasets.digits import Digits
-from gan_cli.datasets.sampler import sampler_for
-from gan_cli.datasets.specimens import split
-from gan_cli.datasets.toy import Ring
+from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.data import Batch, Density, Images
 from gan_cli.runtime import distributed

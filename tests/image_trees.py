@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from gan_cli.datasets.folder import ImageFolder
+from gan_cli.datasets.image_folder import ImageFolder
 
 SIZE = 16
 

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 CONFIG = {
-    "dataset": {"_target_": "gan_cli.datasets.toy.Ring", "modes": 8, "root": None},
+    "dataset": {"_target_": "gan_cli.datasets.gaussian_mixtures.Ring", "modes": 8, "root": None},
     "algorithm": {"_target_": "gan_cli.algorithms.adversarial.Adversarial"},
     "loss": {"objective": {"_target_": "gan_cli.components.losses.NonSaturating"}, "d_steps": 1},
     "noise": None,

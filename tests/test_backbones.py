@@ -21,8 +21,8 @@ from gan_cli.backbones.network import Recipe
 from gan_cli.backbones.pixels import Pixels
 from gan_cli.data.cache import Store
 from gan_cli.datasets.digits import Digits
+from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.datasets.mnist import Mnist, Split
-from gan_cli.datasets.toy import Ring
 from gan_cli.errors import ConfigError, DataError, OutputError
 from gan_cli.protocols.data import Images
 from tests.conftest import said

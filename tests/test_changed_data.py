@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.datasets.fingerprint import identity, refuse_other_data
-from gan_cli.datasets.toy import Ring
+from gan_cli.data.fingerprint import identity, refuse_other_data
+from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import DataError
 from gan_cli.protocols.data import Images
 from tests.conftest import SHORT, TINY, Command

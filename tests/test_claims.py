@@ -24,7 +24,7 @@ from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from gan_cli import build
 from gan_cli.config.schema import conf_dir
-from gan_cli.datasets.toy import Ring
+from gan_cli.datasets.gaussian_mixtures import Ring
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted({arm.recipe for claim in CLAIMS.values() for arm in claim.arms})

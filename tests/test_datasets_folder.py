@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.datasets.folder import ImageFolder
+from gan_cli.datasets.image_folder import ImageFolder
 from gan_cli.errors import DataError, InvalidValueError
 from tests.image_trees import SIZE, caches, dataset, picture, reference, tree
 

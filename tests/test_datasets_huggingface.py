@@ -132,7 +132,7 @@ def test_second_load_decodes_nothing_but_a_change_makes_another_cache(
     table(folder)
     first = dataset(folder, root).load()
     with monkeypatch.context() as patched:
-        patched.setattr("gan_cli.datasets.decoding.decode", None)
+        patched.setattr("gan_cli.data.image_decoding.decode", None)
         second = dataset(folder, root).load()
     assert isinstance(second.pixels, np.memmap)
     assert np.array_equal(first.pixels, second.pixels)

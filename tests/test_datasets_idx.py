@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.datasets import download as download_module
-from gan_cli.datasets import idx as idx_module
-from gan_cli.datasets.idx import read_idx
+from gan_cli.data import download as download_module
+from gan_cli.data import idx as idx_module
+from gan_cli.data.idx import read_idx
 from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, Split, _resized
 from gan_cli.errors import DataError, InvalidValueError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gan_cli.datasets.mnist import Mnist, Split
-from gan_cli.datasets.stacked import BLOCK, StackedMnist
+from gan_cli.datasets.stacked_mnist import BLOCK, StackedMnist
 from gan_cli.errors import DataError, InvalidValueError
 from tests.test_datasets_idx import IMAGES, LABELS, idx_bytes
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.datasets.fingerprint import fingerprint, identity, refuse_other_data
-from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.data.fingerprint import fingerprint, identity, refuse_other_data
+from gan_cli.data.splits import chosen, held_out_rows, split_sequences
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.metrics.distinct import lengths

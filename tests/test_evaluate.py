@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_cli.data.splits import held_out_rows
 from gan_cli.datasets.digits import Digits
-from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.datasets.mnist import Mnist, Split
 from tests.conftest import SHORT, TINY, Command
 

@@ -10,14 +10,14 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli.config.schema import BackboneKind, Config, EvaluationSection
+from gan_cli.data.fingerprint import fingerprint
+from gan_cli.data.splits import held_out_rows
 from gan_cli.datasets.cifar import Cifar10
 from gan_cli.datasets.digits import Digits
-from gan_cli.datasets.fingerprint import fingerprint
-from gan_cli.datasets.folder import ImageFolder
-from gan_cli.datasets.held_out import held_out_rows
+from gan_cli.datasets.gaussian_mixtures import Ring
+from gan_cli.datasets.image_folder import ImageFolder
 from gan_cli.datasets.mnist import FashionMnist, Mnist, Split
-from gan_cli.datasets.stacked import StackedMnist
-from gan_cli.datasets.toy import Ring
+from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError, DivergedError, InvalidValueError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.make import Options, evaluator, for_training

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.datasets.specimens import ImageSpecimens, PointSpecimens
-from gan_cli.datasets.toy import FixedPoints, Grid, Ring
+from gan_cli.data.probe_batches import ImageSpecimens, PointSpecimens
+from gan_cli.data.splits import held_out_rows
+from gan_cli.datasets.gaussian_mixtures import FixedPoints, Grid, Ring
 from gan_cli.protocols.data import Images
 
 CPU = torch.device("cpu")

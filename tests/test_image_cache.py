@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.datasets import decoding
+from gan_cli.data import image_decoding
 from gan_cli.errors import DataError
 from tests.image_trees import SIZE, caches, dataset, picture, reference, tree
 
@@ -35,7 +35,7 @@ def truncate(path: Path) -> None:
 def test_second_load_decodes_nothing(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(images, "a.png", "b.png")
     first = dataset(images, root).load()
-    monkeypatch.setattr(decoding, "decode", None)
+    monkeypatch.setattr(image_decoding, "decode", None)
     second = dataset(images, root, workers=1).load()
     assert isinstance(second.pixels, np.memmap)
     assert np.array_equal(first.pixels, second.pixels)
@@ -115,7 +115,7 @@ def test_leftovers_of_killed_processes_go_after_a_day(images: Path, root: Path) 
 LOAD = """
 import sys, time
 from pathlib import Path
-from gan_cli.datasets.folder import ImageFolder
+from gan_cli.datasets.image_folder import ImageFolder
 dataset = ImageFolder(sys.argv[1], sys.argv[2], size=32)
 Path(sys.argv[3]).touch()
 while not Path(sys.argv[4]).exists():
@@ -154,7 +154,7 @@ def test_two_processes_build_the_same_cache(images: Path, root: Path, tmp_path: 
 def test_memory_does_not_grow_with_the_pixels(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory: a few batches of pixels at a time, and less than 1 kB for each file."""
     count, size, batch = 600, 64, 2**19
-    monkeypatch.setattr(decoding, "BATCH_BYTES", batch)
+    monkeypatch.setattr(image_decoding, "BATCH_BYTES", batch)
     tree(images / "0", "0.png")
     (images / "1").mkdir()
     for number in range(1, count):

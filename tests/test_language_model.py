@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics.distinct import cut

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.datasets.toy import Grid, Ring
+from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.metrics.modes import CUT_OFF, modes
 
 ROOT = Path(__file__).parent.parent

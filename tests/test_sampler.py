@@ -12,16 +12,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
-from gan_cli.datasets import sampler as samplers
-from gan_cli.datasets.sampler import (
-    DensitySampler,
-    EpochOrder,
-    ResidentSampler,
-    StreamedSampler,
-    normalise,
-    sampler_for,
-)
-from gan_cli.datasets.toy import Ring
+from gan_cli.data import samplers
+from gan_cli.data.samplers import DensitySampler, EpochOrder, ResidentSampler, StreamedSampler, normalise, sampler_for
+from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import Alone

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_sequences import real_sequences

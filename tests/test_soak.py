@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gan_cli.data.cache import Store
-from gan_cli.datasets.download import download
+from gan_cli.data.download import download
 from tests.soak import changed_data, clock, disk_full, kills, memory, recipes, shared_cache
 from tests.soak.sabotage import Aim, Jump, Sabotage
 

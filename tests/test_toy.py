@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from gan_cli.datasets.curves import ParallelLines, SwissRoll, TwoMoons
-from gan_cli.datasets.toy import Grid, Ring
+from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.errors import InvalidValueError
 from gan_cli.runtime.rng import seeded_generator
 

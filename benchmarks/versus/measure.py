@@ -14,7 +14,7 @@ from benchmarks.versus.pairs import PAIRS, WHOLE, Changed, changed, each_pixel, 
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges, preferences, scored
 from gan_cli.backbones.base import to_floats
 from gan_cli.config.schema import BackboneKind
-from gan_cli.datasets.sampler import normalise
+from gan_cli.data.samplers import normalise
 from gan_cli.evaluation import subject
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing

@@ -19,10 +19,10 @@ from gan_cli.algorithms.game import Game
 from gan_cli.algorithms.judge import Judge
 from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
 from gan_cli.algorithms.showcase import Showcase
-from gan_cli.algorithms.waiting import DataWait
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.schema import LossSection
+from gan_cli.data.samplers import DataWait
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Penalty, Side
 from gan_cli.protocols.algorithm import Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Architecture

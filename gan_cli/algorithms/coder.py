@@ -26,11 +26,11 @@ from gan_cli.algorithms.coding import (
     require_plain,
 )
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.waiting import DataWait
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import Recipe
 from gan_cli.config.schema import Config, LossSection
+from gan_cli.data.samplers import DataWait
 from gan_cli.errors import ConfigError
 from gan_cli.families import Outline, Sizes
 from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble

@@ -18,8 +18,8 @@ from gan_cli.backbones import network
 from gan_cli.backbones.base import Described, Samples, Tags
 from gan_cli.backbones.network import Classifier, Recipe
 from gan_cli.data.cache import DamagedError, Store
-from gan_cli.datasets.fingerprint import fingerprint
-from gan_cli.datasets.held_out import held_out_rows
+from gan_cli.data.fingerprint import fingerprint
+from gan_cli.data.splits import held_out_rows
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images

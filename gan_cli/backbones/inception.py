@@ -22,7 +22,7 @@ from torch import Tensor
 from gan_cli.backbones.base import Described, Samples, Tags
 from gan_cli.config.extras import INCEPTION_PACKAGE, INSTALL, require_inception
 from gan_cli.data.cache import sha256
-from gan_cli.datasets.download import download
+from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)

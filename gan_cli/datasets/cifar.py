@@ -15,8 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan_cli.data.download import download
 from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
-from gan_cli.datasets.download import download
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.datasets.base import PlaneDataset
-from gan_cli.datasets.toy import MARGIN
+from gan_cli.datasets.gaussian_mixtures import MARGIN
 from gan_cli.errors import require
 from gan_cli.protocols.arrays import FloatArray
 

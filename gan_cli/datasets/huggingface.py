@@ -1,7 +1,7 @@
 """Images of any dataset on the Hugging Face hub, or of a local folder laid out like one, such as parquet files.
 
 The library ``datasets`` reads them as a stream: what arrives is decoded at once into the memory-mapped cache of
-``image_cache.py``, and no second copy is made on the way. From its release 4.0 on the library runs no code that a
+``data/image_cache.py``, and no second copy is made on the way. From its release 4.0 on the library runs no code that a
 dataset brings along, which is why an older one is refused.
 """
 
@@ -21,10 +21,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gan_cli.data.image_cache import Labels, cache_key
+from gan_cli.data.image_decoding import Encoded, Target
+from gan_cli.data.image_pipeline import load_images
 from gan_cli.datasets.base import ImageDataset, existing, expanded
-from gan_cli.datasets.decoding import Encoded, Target
-from gan_cli.datasets.image_cache import Labels, cache_key
-from gan_cli.datasets.image_loading import load_images
 from gan_cli.errors import ConfigError, DataError, nearest, require
 from gan_cli.protocols.data import Images
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from gan_cli.data.download import download
+from gan_cli.data.idx import read_idx
 from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
-from gan_cli.datasets.download import download
-from gan_cli.datasets.idx import read_idx
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a rule of the alarm monitor is: from metrics to a message and a suggestion."""
 
 from __future__ import annotations
 

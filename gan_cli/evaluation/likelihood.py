@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.config import instantiate
 from gan_cli.config.validate import checked
-from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.datasets.sampler import normalise
+from gan_cli.data.samplers import normalise
+from gan_cli.data.splits import held_out_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
 from gan_cli.learned import Weights, fitting, learned_dataset

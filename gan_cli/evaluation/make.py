@@ -20,7 +20,7 @@ from gan_cli.config.schema import BackboneKind, Config
 from gan_cli.data.cache import HOME, Store
 from gan_cli.datasets.base import expanded
 from gan_cli.datasets.mnist import SIDE, Mnist
-from gan_cli.datasets.stacked import StackedMnist
+from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator, Judge
 from gan_cli.evaluation.measures import (
@@ -45,7 +45,7 @@ CPU = torch.device("cpu")
 
 @runtime_checkable
 class Mixture(Protocol):
-    """A dataset in the plane whose modes are known; see ``datasets/toy.py``."""
+    """A dataset in the plane whose modes are known; see ``datasets/gaussian_mixtures.py``."""
 
     @property
     def std(self) -> float:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from gan_cli.backbones.base import Samples
-from gan_cli.datasets.fingerprint import fingerprint
-from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.datasets.stacked import StackedMnist
-from gan_cli.datasets.toy import Grid, Ring
+from gan_cli.data.fingerprint import fingerprint
+from gan_cli.data.splits import held_out_rows
+from gan_cli.datasets.gaussian_mixtures import Grid, Ring
+from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray

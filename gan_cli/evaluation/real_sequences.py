@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.datasets.fingerprint import fingerprint
-from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.data.fingerprint import fingerprint
+from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real import MOST_HELD_OUT, ORDER_SEED
 from gan_cli.metrics.catalog import FEWEST

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.datasets.sequences import chosen, split_sequences
+from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluation, versions
 from gan_cli.evaluation.real import ORDER_SEED

@@ -29,10 +29,10 @@ from gan_cli.cli import train as train_command
 from gan_cli.config.compose import compose, register
 from gan_cli.config.validate import checked
 from gan_cli.data import cache
-from gan_cli.datasets.decoding import Target as Size
-from gan_cli.datasets.decoding import decode
-from gan_cli.datasets.idx import read_idx
-from gan_cli.datasets.image_cache import cache_key, open_cache
+from gan_cli.data.idx import read_idx
+from gan_cli.data.image_cache import cache_key, open_cache
+from gan_cli.data.image_decoding import Target as Size
+from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subject

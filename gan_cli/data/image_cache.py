@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from gan_cli.datasets.decoding import Decoded, Target
+from gan_cli.data.image_decoding import Decoded, Target
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Images

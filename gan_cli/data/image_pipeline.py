@@ -11,15 +11,9 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from gan_cli.datasets.decoding import Decoded, Encoded, Target, decode_all
-from gan_cli.datasets.image_cache import (
-    FAILURES_KEPT,
-    CachedImages,
-    Labels,
-    build_cache,
-    open_cache,
-)
-from gan_cli.datasets.image_listing import printable
+from gan_cli.data.image_cache import FAILURES_KEPT, CachedImages, Labels, build_cache, open_cache
+from gan_cli.data.image_decoding import Decoded, Encoded, Target, decode_all
+from gan_cli.data.image_files import printable
 from gan_cli.errors import DataError
 from gan_cli.protocols.data import Images
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from gan_cli.data.splits import held_out_rows
 from gan_cli.datasets.base import PlaneDataset
-from gan_cli.datasets.held_out import held_out_rows
 from gan_cli.errors import require
 from gan_cli.protocols.arrays import FloatArray
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan_cli.data.image_cache import Labels, cache_key
+from gan_cli.data.image_decoding import Encoded, Target
+from gan_cli.data.image_files import SUFFIXES, ImageFile, class_names, list_images
+from gan_cli.data.image_pipeline import load_images
 from gan_cli.datasets.base import ImageDataset, existing, expanded
-from gan_cli.datasets.decoding import Encoded, Target
-from gan_cli.datasets.image_cache import Labels, cache_key
-from gan_cli.datasets.image_listing import SUFFIXES, ImageFile, class_names, list_images
-from gan_cli.datasets.image_loading import load_images
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 

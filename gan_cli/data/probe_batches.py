@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.datasets.held_out import held_out_rows
-from gan_cli.datasets.sampler import normalise
+from gan_cli.data.samplers import normalise
+from gan_cli.data.splits import held_out_rows
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Batch, Density, Images, Specimens
 from gan_cli.runtime.rng import seeded_generator
