@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan_cli import learned
+from gan_cli.inference import generator
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
@@ -56,7 +56,7 @@ def train(recipe: str, seed: int, folder: Path, overrides: list[str]) -> Path:
 
 def measure(run: Path) -> Measured:
     """Sample the run's generator, and compare with the mixture it learned."""
-    trained = learned.trained_generator(RunDirectory(run))
+    trained = generator.trained_generator(RunDirectory(run))
     mixture = trained.dataset
     centres = mixture.centres().numpy()
     # Seed 1: not the latents of the run's own previews.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, companions, learned, logs, loop, recovery
+from gan_cli import build, companions, logs, loop, recovery
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.companions import Companions
 from gan_cli.config.compose import Composition
@@ -25,6 +25,7 @@ from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
+from gan_cli.inference import loading
 from gan_cli.progress import Console
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
@@ -76,7 +77,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         companions.say_what_differs(state, group)
         torchrun.remember_run_directory(directory.path)
         if plan.config.device.threads is None:
-            with learned.fitting(directory):
+            with loading.fitting(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
         source = distributed.by_node(group, plan.dataset.load)
@@ -86,12 +87,12 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         errors = WriteErrors(plan.config.train.on_write_error)
         if group.rank > 0:
             with contextlib.closing(algorithm), Interrupts() as interrupted:
-                with learned.fitting(directory):
+                with loading.fitting(directory):
                     algorithm.load_state_dict(state["algorithm"])
                 return companions.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
             run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
-            with learned.fitting(directory):
+            with loading.fitting(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
                 run.sinks.load_state_dict(state["sinks"])
@@ -116,7 +117,7 @@ def _same_data(
 ) -> Identity | None:
     """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
     try:
-        with learned.fitting(directory):
+        with loading.fitting(directory):
             refuse_other_data(state.get("data"), now)  # checkpoints of older versions know nothing of it
     except DataError as error:
         if not plan.config.train.allow_changed_data:

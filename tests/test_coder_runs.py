@@ -11,8 +11,9 @@ import torch
 
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior, trained_coder
-from gan_cli.learned import Weights
+from gan_cli.evaluation.likelihood import bounded_likelihood
+from gan_cli.inference.autoencoder import has_posterior, trained_coder
+from gan_cli.inference.loading import Weights
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
 from tests.soak.equality import same_run

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from gan_cli.inference.language_model import trained_writer
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.trained_writer import trained_writer
 from tests.conftest import Command
 from tests.soak.equality import same_run
 from tests.test_options import SMALL_WIDTHS

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_cli.report import choices, columns, history, plots, svg
+from gan_cli.report import charts, columns, grouping, loading, svg
 from gan_cli.report.columns import Better
+from gan_cli.report.formatting import figure, mean_and_deviation, printable
 from gan_cli.report.grouping import natural, spread
-from gan_cli.report.runs import Curve
-from gan_cli.report.text import figure, mean_and_deviation, printable
+from gan_cli.report.records import Curve
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 anything = st.recursive(
@@ -32,7 +32,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
     cut = text[: data.draw(st.integers(0, len(text)))]
     # The brace that ends a line makes it whole, the newline behind it or not.
     whole = sum(len("\n".join(lines[: count + 1])) <= len(cut) for count in range(len(lines)))
-    curves = history.collected(cut.split("\n"))
+    curves = loading.collected(cut.split("\n"))
     assert set(curves) == ({"a", "b"} if whole else set())
     for tag, place in (("a", 0), ("b", 1)):
         if whole:
@@ -42,7 +42,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
 
 @given(st.lists(anything.map(json.dumps) | st.text(), max_size=6))
 def test_no_line_is_too_broken(lines: list[str]) -> None:
-    for curve in history.collected(lines).values():
+    for curve in loading.collected(lines).values():
         assert len(curve.steps) == len(curve.values) > 0
         assert np.isfinite(curve.values).all()
 
@@ -60,19 +60,19 @@ def test_no_line_is_too_broken(lines: list[str]) -> None:
     ],
 )
 def test_lines_that_tell_nothing(line: str) -> None:
-    assert history.collected([line]) == {}
+    assert loading.collected([line]) == {}
 
 
 def test_of_two_lines_of_a_step_the_later_counts() -> None:
     lines = ['{"step": 2, "a": 1}', '{"step": 1, "a": 5}', '{"step": 2, "a": 3}']
-    curve = history.collected(lines)["a"]
+    curve = loading.collected(lines)["a"]
     assert (curve.steps.tolist(), curve.values.tolist()) == ([1, 2], [5, 3])
 
 
 def test_seconds_are_those_between_reports() -> None:
     curve = Curve(np.array([10.0, 30.0]), np.array([5.0, 4.0]))
-    assert history.seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
-    assert history.seconds(None) is None
+    assert loading.seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
+    assert loading.seconds(None) is None
 
 
 @given(st.lists(finite, min_size=2, max_size=20))
@@ -95,15 +95,15 @@ def test_spread_of_few() -> None:
 def test_band_over_runs_of_different_steps_and_lengths() -> None:
     one = Curve(np.array([0.0, 10.0, 20.0]), np.array([0.0, 1.0, 2.0]))
     two = Curve(np.array([0.0, 20.0, 40.0]), np.array([4.0, 6.0, 8.0]))
-    band = plots.over_seeds([one, two])
+    band = charts.over_seeds([one, two])
     assert band.steps.tolist() == [0, 10, 20, 40]
     assert band.mean.tolist() == [2, 3, 4, 8]
     assert band.deviation.tolist() == pytest.approx([math.sqrt(8)] * 3 + [0])
 
 
 def test_long_curves_keep_their_ends() -> None:
-    curve = plots.thinned(Curve(np.arange(10_000.0), np.arange(10_000.0)))
-    assert len(curve.steps) == plots.MOST_POINTS
+    curve = charts.thinned(Curve(np.arange(10_000.0), np.arange(10_000.0)))
+    assert len(curve.steps) == charts.MOST_POINTS
     assert (curve.steps[0], curve.steps[-1]) == (0, 9999)
 
 
@@ -117,10 +117,10 @@ def test_ticks_are_few_round_and_inside(low: float, size: float, count: int) -> 
 @given(st.lists(st.lists(finite, min_size=1, max_size=6), min_size=1, max_size=3), st.booleans())
 def test_whatever_the_values_a_chart_stays_inside_its_picture(values: list[list[float]], wide: bool) -> None:
     curves = [Curve(np.arange(len(each), dtype=np.float64), np.array(each, np.float64)) for each in values]
-    band = plots.over_seeds(curves)
+    band = charts.over_seeds(curves)
     wide = wide and bool((band.mean > 0).all())
-    line = plots.Line(0, "a", band, tuple(curves), (plots.Mark(0, "alarm"),))
-    drawn = svg.draw(plots.Chart("loss/d", "", "", None, wide, (line,)))
+    line = charts.Line(0, "a", band, tuple(curves), (charts.Mark(0, "alarm"),))
+    drawn = svg.draw(charts.Chart("loss/d", "", "", None, wide, (line,)))
     points = [point.split(",") for text in re.findall(r'points="([^"]*)"', drawn) for point in text.split()]
     assert points
     assert all(0 <= float(x) <= svg.WIDTH and 0 <= float(y) <= svg.HEIGHT for x, y in points)
@@ -213,9 +213,9 @@ def test_natural_order() -> None:
 
 
 def test_short_names_stay_different() -> None:
-    names = choices.short_names(["loss", "optimizer.lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"])
+    names = grouping.short_names(["loss", "optimizer.lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"])
     assert list(names.values()) == ["loss", "lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"]
-    assert choices.shown(1e-3) == "0.001"
-    assert choices.shown(0.1234567891) == "0.1234567891"
-    assert choices.shown(None) == "null"
-    assert choices.shown([1, 2]) == "[1, 2]"
+    assert grouping.shown(1e-3) == "0.001"
+    assert grouping.shown(0.1234567891) == "0.1234567891"
+    assert grouping.shown(None) == "null"
+    assert grouping.shown([1, 2]) == "[1, 2]"

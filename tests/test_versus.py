@@ -34,7 +34,7 @@ from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Judges, Preferen
 from benchmarks.versus.text import TEXT
 from gan_cli.architectures.vae import Convolutional
 from gan_cli.components.likelihoods import Gaussian
-from gan_cli.evaluation.likelihood import TrainedCoder
+from gan_cli.inference.autoencoder import TrainedCoder
 from gan_cli.protocols.arrays import FloatArray
 
 

@@ -25,11 +25,12 @@ from benchmarks.claims.claim import Arm
 from gan_cli import build, run
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.errors import UserError
-from gan_cli.learned import Weights, trained_generator
+from gan_cli.inference.generator import trained_generator
+from gan_cli.inference.loading import Weights
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.report import history
-from gan_cli.report.runs import Curve
+from gan_cli.report import loading
+from gan_cli.report.records import Curve
 from gan_cli.runtime import rng
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -136,7 +137,7 @@ class Run:
 
     @cached_property
     def _curves(self) -> Mapping[str, Curve]:
-        return history.curves(self.directory.metrics)
+        return loading.read_curves(self.directory.metrics)
 
     def curve(self, tag: str) -> Curve:
         """A figure over the steps."""

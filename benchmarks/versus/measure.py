@@ -18,7 +18,7 @@ from gan_cli.data.samplers import normalise
 from gan_cli.evaluation import subject
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
-from gan_cli.learned import Weights
+from gan_cli.inference.loading import Weights
 from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import Changed
 from gan_cli.components.likelihoods import drawn, kl_to_standard
-from gan_cli.evaluation.likelihood import TrainedCoder, trained_coder
+from gan_cli.inference.autoencoder import TrainedCoder, trained_coder
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints

@@ -86,7 +86,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     # torch and what needs it are imported once the command is known to be right
     from gan_cli import logs
     from gan_cli.evaluation import table
-    from gan_cli.trained_writer import writes
+    from gan_cli.inference.language_model import writes
 
     with logs.console():
         text = writes(directory)
@@ -108,9 +108,10 @@ def _measured_samples(
 ) -> tuple[dict[str, Any], list[Path]]:
     """The document of images or points, and the pictures that were written."""
     from gan_cli.evaluation import subject, table
-    from gan_cli.evaluation.likelihood import bounded_likelihood, has_posterior
+    from gan_cli.evaluation.likelihood import bounded_likelihood
     from gan_cli.evaluation.nearest import nearest_picture
-    from gan_cli.learned import Weights
+    from gan_cli.inference.autoencoder import has_posterior
+    from gan_cli.inference.loading import Weights
     from gan_cli.storage.files import writing
 
     weights = Weights.raw if arguments.no_ema else Weights.average

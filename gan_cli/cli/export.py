@@ -44,32 +44,32 @@ def _parser() -> argparse.ArgumentParser:
 def _export(arguments: argparse.Namespace) -> int:
     from omegaconf import OmegaConf
 
-    from gan_cli.export import files
+    from gan_cli.inference import export_folder
     from gan_cli.storage.run_directory import RunDirectory
 
     directory, kind = RunDirectory(arguments.run), arguments.format
     config = directory.stored_config()
     folder = arguments.out or directory.path / "export" / kind
-    files.usable(folder)
+    export_folder.usable(folder)
     _require_packages(kind)
     summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import learned, logs
-    from gan_cli.export import card, formats
-    from gan_cli.trained_writer import writes
+    from gan_cli import logs
+    from gan_cli.inference import export_formats, generator, model_card
+    from gan_cli.inference.language_model import writes
 
     if writes(directory):
         raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
     with logs.console():
-        trained = learned.trained_generator(directory)
+        trained = generator.trained_generator(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
-    exported = formats.FORMATS[kind](trained, architecture)
-    text = card.card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
+    exported = export_formats.FORMATS[kind](trained, architecture)
+    text = model_card.card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
     # The card first: it marks the folder as one that the next export may write over.
-    files.write(folder, {files.CARD: text.encode(), **exported.files})
+    export_folder.write(folder, {export_folder.CARD: text.encode(), **exported.files})
     print(folder)
-    print(f"generator of step {trained.step}: {', '.join(exported.files)}, {files.CARD}", file=sys.stderr)
+    print(f"generator of step {trained.step}: {', '.join(exported.files)}, {export_folder.CARD}", file=sys.stderr)
     return 0
 
 

@@ -13,7 +13,7 @@ from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from gan_cli.report.grouping import Comparison
-    from gan_cli.report.runs import Run
+    from gan_cli.report.records import Run
 
 
 def main() -> NoReturn:
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from gan_cli.report import page, tables
+    from gan_cli.report import html_page, tables
     from gan_cli.storage.files import writing
 
     # What a terminal has no letters for is replaced, and does not end the report.
@@ -66,20 +66,20 @@ def _report(arguments: argparse.Namespace) -> int:
         return 0
     with writing(arguments.html):
         arguments.html.parent.mkdir(parents=True, exist_ok=True)
-        arguments.html.write_text(page.page(comparison), encoding="utf-8")
+        arguments.html.write_text(html_page.page(comparison), encoding="utf-8")
     print(arguments.html)
     return 0
 
 
 def _runs(paths: Sequence[Path]) -> list[Run]:
     """All runs at and below the paths; folders that are none are told of on stderr."""
-    from gan_cli.report import reading, search
+    from gan_cli.report import loading
 
-    found = search.search(paths)
+    found = loading.search(paths)
     notes, runs = list(found.notes), []
-    for path, name in zip(found.runs, search.names(found.runs), strict=True):
+    for path, name in zip(found.runs, loading.names(found.runs), strict=True):
         try:
-            runs.append(reading.read(path, name))
+            runs.append(loading.read(path, name))
         except ConfigError as error:
             notes.append(f"left out: {error}")
     for note in notes:

@@ -74,7 +74,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     _check_names(arguments)
     RunDirectory(arguments.run).stored_config()
 
-    from gan_cli.trained_writer import writes
+    from gan_cli.inference.language_model import writes
 
     return _write(arguments) if writes(RunDirectory(arguments.run)) else _draw(arguments)
 
@@ -101,9 +101,9 @@ def _write(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from gan_cli import logs
+    from gan_cli.inference.language_model import trained_writer
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
-    from gan_cli.trained_writer import trained_writer
 
     with logs.console():
         trained = trained_writer(RunDirectory(arguments.run))
@@ -135,14 +135,15 @@ def _draw(arguments: argparse.Namespace) -> int:
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
-    from gan_cli import learned, logs, pictures
+    from gan_cli import logs, pictures
+    from gan_cli.inference import generator
     from gan_cli.protocols.algorithm import Preview
     from gan_cli.runtime import rng
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
 
     with logs.console():
-        trained = learned.trained_generator(RunDirectory(arguments.run))
+        trained = generator.trained_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, count)

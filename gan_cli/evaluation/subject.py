@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import learned
 from gan_cli.backbones.network import checksum
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
@@ -20,7 +19,9 @@ from gan_cli.errors import ConfigError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.make import Options, evaluator
 from gan_cli.evaluation.real import labels_like
-from gan_cli.learned import TrainedGenerator, Weights
+from gan_cli.inference import loading
+from gan_cli.inference.generator import TrainedGenerator, trained_generator
+from gan_cli.inference.loading import Weights
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
@@ -148,7 +149,7 @@ def generator(directory: RunDirectory, weights: Weights) -> Generator:
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
-    trained = learned.trained_generator(directory, weights)
+    trained = trained_generator(directory, weights)
     return Generator(trained.dataset, _loaded(trained.dataset), _share(directory), trained, weights, directory.path)
 
 
@@ -159,7 +160,7 @@ def array(directory: RunDirectory, file: Path) -> Array:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
         DataError: the data cannot be read.
     """
-    dataset = learned.learned_dataset(directory)
+    dataset = loading.learned_dataset(directory)
     samples = _scaled(dataset, _read(file, dataset.shape), file)
     return Array(dataset, _loaded(dataset), _share(directory), samples, file)
 

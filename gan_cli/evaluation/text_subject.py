@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from gan_cli.backbones.network import checksum
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.sequences import sequence_evaluator
+from gan_cli.inference.language_model import trained_writer
 from gan_cli.protocols.data import Sequences
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.trained_writer import trained_writer
 
 
 def measured(

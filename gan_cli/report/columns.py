@@ -8,7 +8,7 @@ from enum import Enum
 
 from gan_cli.errors import ConfigError, nearest
 from gan_cli.metrics.catalog import direction, metric
-from gan_cli.report.runs import Run
+from gan_cli.report.records import Run
 
 
 class Better(Enum):

@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup
 
 from gan_cli.report import columns
-from gan_cli.report.plots import Chart, Line
-from gan_cli.report.runs import Floats
+from gan_cli.report.charts import Chart, Line
+from gan_cli.report.records import Floats
 
 WIDTH, HEIGHT = 400, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 22, 12, 36

@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Sequence
 
-from gan_cli.report import wording
+from gan_cli.report import summary_text
+from gan_cli.report.formatting import MISSING, mean_and_deviation
 from gan_cli.report.grouping import Comparison, Group, Spread
-from gan_cli.report.text import MISSING, mean_and_deviation
 
 
 def markdown(comparison: Comparison) -> str:
@@ -30,8 +30,8 @@ def markdown(comparison: Comparison) -> str:
     left = len(header) - len(tags) - len(bests) - 3
     ruler = ["---" if place <= left - 1 or name == "alarms" else "---:" for place, name in enumerate(header)]
     lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
-    said = [f"- {_escaped(sentence)}" for sentence in wording.summary(comparison)]
-    return "\n".join([*lines, "", *said, "", _escaped(wording.legend(comparison))])
+    said = [f"- {_escaped(sentence)}" for sentence in summary_text.summary(comparison)]
+    return "\n".join([*lines, "", *said, "", _escaped(summary_text.legend(comparison))])
 
 
 def csv_text(comparison: Comparison) -> str:
@@ -48,7 +48,7 @@ def csv_text(comparison: Comparison) -> str:
             for tag in comparison.tags
             for cell in (*_parts(group.final(tag)), _count(group.final(tag)), _parts(group.best(tag))[0])
         ]
-        alarms = "; ".join(wording.raised(each) for each in group.alarms)
+        alarms = "; ".join(summary_text.raised(each) for each in group.alarms)
         seeds = " ".join(run.seed for run in group.runs)
         facts = [group.label, len(group.runs), seeds, group.states, group.step]
         writer.writerow([*group.values, *facts, *measured, alarms, *_parts(group.seconds)])
@@ -70,7 +70,7 @@ def _row(group: Group, tags: Sequence[str], bests: Sequence[str]) -> list[str]:
         cells.append(shown(group.final(tag), count))
         if tag in bests:
             cells.append(shown(group.best(tag), count))
-    alarms = ", ".join(wording.raised(each) for each in group.alarms) or "none"
+    alarms = ", ".join(summary_text.raised(each) for each in group.alarms) or "none"
     facts = [str(count), group.states, f"{group.step:,}"]
     return [*(group.values or (group.label,)), *facts, *cells, alarms, shown(group.seconds, count)]
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli import build, learned
+from gan_cli import build
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
 from gan_cli.config.compose import compose, register
@@ -36,6 +36,7 @@ from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subject
+from gan_cli.inference import generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import strategies
@@ -162,7 +163,7 @@ def _generator(drawn: tuple[Any, Any, Any]) -> None:
     (run / "checkpoints").mkdir()
     step, classes, weights = drawn
     torch.save({"step": step, "algorithm": {"classes": classes, "average": weights}}, run / "checkpoints" / "last.pt")
-    learned.trained_generator(RunDirectory(run))
+    generator.trained_generator(RunDirectory(run))
 
 
 def _report(drawn: tuple[str, str, str, str, bool]) -> None:

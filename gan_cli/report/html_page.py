@@ -15,12 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gan_cli import __version__
-from gan_cli.report import choices, columns, images, plots, quotes, svg, wording
+from gan_cli.report import charts, columns, grouping, samples, summary_text, svg
+from gan_cli.report.formatting import MISSING, counted, figure, mean_and_deviation
 from gan_cli.report.grouping import Comparison, Group, Spread
-from gan_cli.report.images import Embedded
-from gan_cli.report.quotes import Quote
-from gan_cli.report.runs import Run, State
-from gan_cli.report.text import MISSING, counted, figure, mean_and_deviation
+from gan_cli.report.records import Run, State
+from gan_cli.report.samples import Embedded, Quote
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A page is to be sent: so many pictures of a group at most, and so many in all.
@@ -95,16 +94,16 @@ def page(comparison: Comparison) -> str:
     )
     environment.filters["breakable"] = _breakable
     return environment.get_template("page.html").render(
-        title=wording.title(comparison),
-        extent=wording.extent(comparison),
-        varied=wording.varied(comparison),
-        shared=choices.common(comparison.runs),
-        summary=wording.summary(comparison),
-        legend=wording.legend(comparison),
+        title=summary_text.title(comparison),
+        extent=summary_text.extent(comparison),
+        varied=summary_text.varied(comparison),
+        shared=grouping.common(comparison.runs),
+        summary=summary_text.summary(comparison),
+        legend=summary_text.legend(comparison),
         rows=[_row(comparison, place, group) for place, group in enumerate(comparison.groups)],
         keys=[(svg.style(place), svg.key(place), group.label) for place, group in enumerate(comparison.groups)],
-        charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, first)],
-        more_charts=[(chart, svg.draw(chart)) for chart in plots.charts(comparison, more)],
+        charts=[(chart, svg.draw(chart)) for chart in charts.charts(comparison, first)],
+        more_charts=[(chart, svg.draw(chart)) for chart in charts.charts(comparison, more)],
         several=any(len(group.runs) > 1 for group in comparison.groups),
         alarmed=any(group.alarms for group in comparison.groups),
         cards=list(_cards(comparison)),
@@ -154,7 +153,7 @@ def _cell(heading: str, final: Spread | None, best: Spread | None, of: int) -> C
 
 def _alarms(group: Group) -> Cell:
     alarms = group.alarms
-    notes = tuple(wording.raised(each).replace("_", " ") for each in alarms)
+    notes = tuple(summary_text.raised(each).replace("_", " ") for each in alarms)
     text = counted(len(alarms), "alarm") if alarms else "none"
     return Cell("alarms", text, str(len(alarms)), notes, "alarm" if alarms else "words")
 
@@ -167,7 +166,7 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
         pictures = []
         for run in having[:most]:
             grids, texts = (tuple(file for file in run.samples if file.suffix == end) for end in (".png", ".txt"))
-            image, quote = images.first_whole(grids), quotes.quoted(texts[0]) if texts else None
+            image, quote = samples.first_whole(grids), samples.quoted(texts[0]) if texts else None
             shown = image or quote
             if shown is not None:
                 step = int(Path(shown.name).stem.removeprefix("step_"))
@@ -179,7 +178,7 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
 
 def _settings(run: Run) -> str:
     """The configuration of a run, a setting a line."""
-    return "\n".join(f"{key}: {choices.shown(value)}" for key, value in run.leaves.items())
+    return "\n".join(f"{key}: {grouping.shown(value)}" for key, value in run.leaves.items())
 
 
 def _run(run: Run) -> dict[str, str]:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from gan_cli import __version__
-from gan_cli.export.files import MARK
-from gan_cli.export.formats import Exported
-from gan_cli.learned import TrainedGenerator
+from gan_cli.inference.export_folder import MARK
+from gan_cli.inference.export_formats import Exported
+from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.data import Dataset
 
 COUNT = 16

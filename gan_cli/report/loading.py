@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.monitor import NON_FINITE
-from gan_cli.errors import ConfigError
-from gan_cli.report import history
+from gan_cli.errors import ConfigError, nearest
 from gan_cli.report.columns import Better, better
-from gan_cli.report.runs import Alarm, Best, Curve, Run, State
-from gan_cli.report.text import printable
+from gan_cli.report.formatting import printable
+from gan_cli.report.records import Alarm, Best, Curve, Run, State
 from gan_cli.storage.run_directory import RunDirectory
 
 # The sections that a configuration of this program has, whatever was trained.
@@ -41,7 +43,7 @@ def read(path: Path, name: str) -> Run:
     directory = RunDirectory(path)
     leaves = _leaves(directory)
     try:
-        curves = history.curves(directory.metrics)
+        curves = read_curves(directory.metrics)
     except OSError as error:
         raise ConfigError(f"{directory.metrics} cannot be read: {error.strerror}") from error
     last = max((int(curve.steps[-1]) for curve in curves.values()), default=0)
@@ -50,7 +52,7 @@ def read(path: Path, name: str) -> Run:
     ended = state not in (State.running, State.died)
     evaluation = _json(path / "evaluation.json")
     overrides = _overrides(directory)
-    spent = history.number(summary.get("seconds")) if ended else history.seconds(curves.get(history.SPEED))
+    spent = number(summary.get("seconds")) if ended else seconds(curves.get(SPEED))
     return Run(
         path=path,
         name=name,
@@ -58,7 +60,7 @@ def read(path: Path, name: str) -> Run:
         options=_options(directory),
         overrides=overrides,
         state=state,
-        step=max(int(history.number(summary.get("step")) or 0), last),
+        step=max(int(number(summary.get("step")) or 0), last),
         seconds=spent,
         final={
             **{tag: float(curve.values[-1]) for tag, curve in curves.items()},
@@ -130,7 +132,7 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> St
         told = State(summary.get("status"))
     except ValueError:
         return State.died
-    went_on = last > (history.number(summary.get("step")) or 0)
+    went_on = last > (number(summary.get("step")) or 0)
     return State.died if went_on and told in (State.completed, State.interrupted) else told
 
 
@@ -153,7 +155,7 @@ def _json(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return history.parsed(file.read_text(errors="replace"))
+        return parsed(file.read_text(errors="replace"))
     except OSError:
         return {}
 
@@ -163,7 +165,7 @@ def _mapping(node: object) -> Mapping[str, Any]:
 
 
 def _figures(node: object) -> dict[str, float]:
-    pairs = ((printable(tag), history.number(value)) for tag, value in _mapping(node).items())
+    pairs = ((printable(tag), number(value)) for tag, value in _mapping(node).items())
     return {tag: value for tag, value in pairs if value is not None}
 
 
@@ -181,7 +183,7 @@ def _best(curves: Mapping[str, Curve]) -> dict[str, Best]:
 def _best_of_summary(node: object) -> dict[str, Best]:
     found = {}
     for tag, entry in _mapping(node).items():
-        value, step = (history.number(_mapping(entry).get(key)) for key in ("value", "step"))
+        value, step = (number(_mapping(entry).get(key)) for key in ("value", "step"))
         if value is not None and step is not None:
             found[printable(tag)] = Best(value, int(step))
     return found
@@ -193,7 +195,7 @@ def _alarms_of_summary(node: object) -> tuple[Alarm, ...]:
         record = _mapping(entry)
         if "name" in record:
             words = [printable(record.get(key) or "") for key in ("name", "message", "try")]
-            found.append(Alarm(words[0], int(history.number(record.get("step")) or 0), words[1], words[2]))
+            found.append(Alarm(words[0], int(number(record.get("step")) or 0), words[1], words[2]))
     return tuple(sorted(found, key=lambda alarm: alarm.step))
 
 
@@ -215,3 +217,139 @@ def _samples(directory: RunDirectory) -> tuple[Path, ...]:
         return ()
     steps = [(int(match[1]), name) for name in names if (match := SAMPLE_NAME.fullmatch(name))]
     return tuple(directory.samples / name for _, name in sorted(steps, reverse=True))
+
+
+# Folders of a run that hold many files and no runs.
+CLOSED = {"checkpoints", "samples", "export"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has come to.
+
+    Attributes:
+        runs: directories with a ``.hydra/config.yaml``, each once, in the order of the paths and names.
+        notes: a line for each folder that looked like a run and is none.
+    """
+
+    runs: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def search(paths: Sequence[Path]) -> Found:
+    """Find all run directories.
+
+    Raises:
+        ConfigError: a path is no folder.
+    """
+    runs: dict[Path, Path] = {}
+    notes: list[str] = []
+    for path in paths:
+        _require_folder(path)
+        for folder in _folders(path, notes):
+            if (folder / ".hydra" / "config.yaml").is_file():
+                runs.setdefault(folder.resolve(), folder)
+            else:
+                notes.append(f"{printable(folder)}: left out: it has a .hydra and no .hydra/config.yaml in it")
+    return Found(tuple(runs.values()), tuple(notes))
+
+
+def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
+    """Every folder at or below ``top`` with a ``.hydra`` in it; what cannot be looked into is noted."""
+
+    def note(error: OSError) -> None:
+        notes.append(f"{printable(error.filename)}: left out: {error.strerror}")
+
+    for name, folders, _ in os.walk(top, onerror=note):
+        if ".hydra" in folders:
+            yield Path(name)
+        folders[:] = sorted(folder for folder in folders if folder not in CLOSED and not folder.startswith("."))
+
+
+def _require_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    if path.exists():
+        raise ConfigError(f"{printable(path)}: expected a folder: a run directory, or one above run directories")
+    # Of a path whose parent is missing as well, the part that is there tells where the mistake begins.
+    begun = path
+    while not begun.parent.is_dir():
+        begun = begun.parent
+    names = [entry.name for entry in begun.parent.iterdir()] if os.access(begun.parent, os.R_OK) else []
+    raise ConfigError(f"there is no folder '{printable(path)}'.{nearest(begun.name, names)}")
+
+
+def names(runs: Sequence[Path]) -> list[str]:
+    """What to call run directories: their paths below the folder that holds them all."""
+    places = [folder.resolve() for folder in runs]
+    if not places:
+        return []
+    above = Path(os.path.commonpath([place.parent for place in places]))
+    return [printable(place.relative_to(above)) for place in places]
+
+
+# No figure of a run in float32 is larger, and sums of squares of what is smaller can be computed.
+LARGEST = 1e100
+SPEED = "speed/steps_per_second"
+
+
+def read_curves(file: Path) -> dict[str, Curve]:
+    """Tag -> curve of a ``metrics.jsonl``; none where there is no such file, and without the lines that are not whole.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+    """
+    if file.exists() and not file.is_file():
+        return {}  # a pipe would be waited for without end
+    try:
+        with file.open(errors="replace") as lines:
+            return collected(lines)
+    except FileNotFoundError:
+        return {}
+
+
+def collected(lines: Iterable[str]) -> dict[str, Curve]:
+    """Tag -> curve of the lines of a ``metrics.jsonl``; of two lines of one step the later one counts."""
+    found: dict[str, dict[int, float]] = {}
+    for line in lines:
+        record = parsed(line)
+        step = number(record.get("step"))
+        if step is None or step < 0:
+            continue
+        for tag, value in record.items():
+            figure = number(value)
+            if tag not in ("step", "time") and figure is not None:
+                found.setdefault(printable(tag), {})[int(step)] = figure
+    return {tag: _curve(points) for tag, points in found.items()}
+
+
+def seconds(curve: Curve | None) -> float | None:
+    """Time spent training, from the speeds between two reports; None where there are none."""
+    if curve is None or not (curve.values > 0).all():
+        return None
+    return float((np.diff(curve.steps, prepend=0.0) / curve.values).sum())
+
+
+def parsed(text: str) -> Mapping[str, Any]:
+    """A JSON object, or an empty one where the text is none."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def number(value: object) -> float | None:
+    """A number of at most :data:`LARGEST`, or None for anything else; JSON's true and false are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        figure = float(value)
+    except OverflowError:
+        return None
+    return figure if abs(figure) <= LARGEST else None
+
+
+def _curve(points: Mapping[int, float]) -> Curve:
+    steps = sorted(points)
+    return Curve(np.array(steps, np.float64), np.array([points[step] for step in steps], np.float64))

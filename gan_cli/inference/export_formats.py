@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import __version__
-from gan_cli.learned import TrainedGenerator
+from gan_cli.inference.generator import TrainedGenerator
 
 OPSET = 18
 # Samples in a traced batch: two, as torch takes a dimension of size 1 for a constant.

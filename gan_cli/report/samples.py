@@ -55,3 +55,34 @@ def _webp(picture: Image.Image, lossless: bool) -> bytes:
     file = io.BytesIO()
     picture.save(file, "WEBP", lossless=lossless, quality=QUALITY)
     return file.getvalue()
+
+
+MOST_LINES = 8
+LONGEST = 160
+# More is not read: a file of samples is small, and a damaged one need not be.
+MOST_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a run wrote.
+
+    Attributes:
+        lines: sentences, shortened where they are long.
+        name: of the file they come from.
+    """
+
+    lines: tuple[str, ...]
+    name: str
+
+
+def quoted(file: Path) -> Quote | None:
+    """The beginning of a file of sentences; None where it cannot be read or says nothing."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MOST_BYTES).decode(errors="replace")
+    except OSError:
+        return None
+    lines = [line for line in text.splitlines() if line.strip()][:MOST_LINES]
+    shortened = (line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}\u2026" for line in lines)
+    return Quote(tuple(shortened), file.name) if lines else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from gan_cli.report import choices
+from gan_cli.report import grouping
 from gan_cli.report.columns import Better, better, is_measured
+from gan_cli.report.formatting import counted, listed, mean_and_deviation
 from gan_cli.report.grouping import Comparison, Group, Raised, Spread, ranked
-from gan_cli.report.runs import Run, State
-from gan_cli.report.text import counted, listed, mean_and_deviation
+from gan_cli.report.records import Run, State
 
 # Groups that alarms are told of one by one; above that, they are counted.
 FEW = 6
@@ -19,8 +19,8 @@ LONGEST_LIST = 5
 def title(comparison: Comparison) -> str:
     """What is compared: ``loss and lr on ring8``."""
     keys = [key for key, _ in varied(comparison)]
-    names = choices.short_names(keys)
-    shared = choices.common(comparison.runs)
+    names = grouping.short_names(keys)
+    shared = grouping.common(comparison.runs)
     what = listed([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
     return f"{what} on {shared['dataset']}" if "dataset" in shared else what
 

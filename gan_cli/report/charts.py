@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_cli.report import columns
 from gan_cli.report.grouping import Comparison, Group
-from gan_cli.report.runs import Curve, Floats
+from gan_cli.report.records import Curve, Floats
 
 # A curve is drawn with so many points at most; a chart is no wider.
 MOST_POINTS = 200

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config import instantiate
 from gan_cli.config.validate import checked
-from gan_cli.errors import ConfigError
+from gan_cli.inference.loading import MOST_CLASSES, Weights, fitting, learned_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
@@ -20,15 +17,6 @@ from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
 SAMPLE_BLOCK = 256
-# A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
-MOST_CLASSES = 1_000_000
-
-
-class Weights(Enum):
-    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
-
-    average = "average"
-    raw = "generator"
 
 
 @dataclass(frozen=True)
@@ -63,12 +51,6 @@ class TrainedGenerator:
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
-def learned_dataset(directory: RunDirectory) -> Dataset:
-    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = instantiate.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
-    return dataset
-
-
 def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
     """The generator of a run's latest whole checkpoint.
 
@@ -92,17 +74,3 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
         network.load_state_dict(state["algorithm"][weights.value])
         step = int(state["step"])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)
-
-
-@contextlib.contextmanager
-def fitting(directory: RunDirectory) -> Iterator[None]:
-    """Turn a checkpoint that does not fit the run's configuration into one clear message."""
-    try:
-        yield
-    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
-        # torch lists every key and shape that differs, one a line, below a general first line.
-        lines = [line.strip() for line in str(error).splitlines()]
-        detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__
-        raise ConfigError(
-            f"the checkpoint in {directory.checkpoints} does not fit the configuration of its run: {detail}"
-        ) from error

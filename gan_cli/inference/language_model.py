@@ -12,7 +12,7 @@ from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import Writer
 from gan_cli.config import instantiate
 from gan_cli.config.validate import checked
-from gan_cli.learned import MOST_CLASSES, fitting, learned_dataset
+from gan_cli.inference.loading import MOST_CLASSES, fitting, learned_dataset
 from gan_cli.protocols.architecture import Writing
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Sequences, kinds_of

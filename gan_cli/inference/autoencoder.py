@@ -1,0 +1,76 @@
+"""The trained encoder and decoder of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
+
+from torch import Tensor, nn
+
+from gan_cli.components.likelihoods import Likelihood
+from gan_cli.config import instantiate
+from gan_cli.config.validate import checked
+from gan_cli.errors import ConfigError
+from gan_cli.inference.loading import Weights, fitting, learned_dataset
+from gan_cli.protocols.architecture import Coding, Decoder
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
+
+# Where encoder, decoder and likelihood stand in a checkpoint.
+KEYS: Mapping[Weights, tuple[str, str, str]] = MappingProxyType(
+    {
+        Weights.average: ("encoder_average", "average", "likelihood_average"),
+        Weights.raw: ("encoder", "generator", "likelihood"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class TrainedCoder:
+    """A VAE as a run left it, in evaluation mode, on the CPU.
+
+    Attributes:
+        encoder: ``(N, *shape) -> (N, 2, latent_dim)``, mean and log-variance.
+        decoder: a ``Decoder``.
+        likelihood: p(x | z).
+        step: updates it has seen.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    likelihood: Likelihood
+    step: int
+
+    def posterior(self, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, ``(N, latent_dim)`` each."""
+        mean, log_variance = self.encoder(targets).unbind(1)
+        return mean, log_variance
+
+    def log_likelihood(self, targets: Tensor, codes: Tensor) -> Tensor:
+        """``log p(x | z)``, ``(N,)``."""
+        return self.likelihood.log_prob(targets, cast(Decoder, self.decoder).logits(codes))
+
+
+def has_posterior(directory: RunDirectory) -> bool:
+    """Whether the run's latest checkpoint is that of a model with a posterior, whose likelihood has such bounds."""
+    return bool(checkpoints.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
+
+
+def trained_coder(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedCoder:
+    """The VAE of a run's latest whole checkpoint; raises ``ConfigError`` if there is none."""
+    typed = checked(directory.stored_config())
+    dataset = learned_dataset(directory)
+    state = checkpoints.load_latest(directory.checkpoints)
+    if state["algorithm"].get("heads") != 2:
+        raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
+    coding: Coding = instantiate.create(typed.architecture, "architecture", Coding)
+    likelihood: Likelihood = instantiate.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
+    networks = (coding.encoder(dataset.shape, 2), coding.decoder(dataset.shape), likelihood)
+    with fitting(directory):
+        for key, network in zip(KEYS[weights], networks, strict=True):
+            network.load_state_dict(state["algorithm"][key])
+            network.eval().requires_grad_(False)
+        step = int(state["step"])
+    return TrainedCoder(*networks, step)

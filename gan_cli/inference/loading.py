@@ -1,0 +1,43 @@
+"""What all trained networks of a run directory are loaded through."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import Enum
+
+from gan_cli.config import instantiate
+from gan_cli.config.validate import checked
+from gan_cli.errors import ConfigError
+from gan_cli.protocols.data import Dataset
+from gan_cli.storage.run_directory import RunDirectory
+
+# A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
+MOST_CLASSES = 1_000_000
+
+
+class Weights(Enum):
+    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
+
+    average = "average"
+    raw = "generator"
+
+
+def learned_dataset(directory: RunDirectory) -> Dataset:
+    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
+    dataset: Dataset = instantiate.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
+    return dataset
+
+
+@contextlib.contextmanager
+def fitting(directory: RunDirectory) -> Iterator[None]:
+    """Turn a checkpoint that does not fit the run's configuration into one clear message."""
+    try:
+        yield
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        # torch lists every key and shape that differs, one a line, below a general first line.
+        lines = [line.strip() for line in str(error).splitlines()]
+        detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__
+        raise ConfigError(
+            f"the checkpoint in {directory.checkpoints} does not fit the configuration of its run: {detail}"
+        ) from error
