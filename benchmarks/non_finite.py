@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.soundness import Lookout, Soundness, Sparing
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.nonfinite import Lookout, Soundness, Sparing
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
 

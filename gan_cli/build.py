@@ -17,11 +17,12 @@ from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli import fitting
-from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context, Watch, unwatched
-from gan_cli.algorithms.corpus import Corpus
-from gan_cli.algorithms.replicas import Replicas, require_stackable
-from gan_cli.algorithms.soundness import Lookout, Sparing
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
+from gan_cli.algorithms.nonfinite import Lookout, Sparing
+from gan_cli.algorithms.seqgan.corpus import Corpus
+from gan_cli.algorithms.spec import Family, Outline, Sizes
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import Recipe
 from gan_cli.config import instantiate
@@ -32,7 +33,6 @@ from gan_cli.data.probe_batches import Split, split
 from gan_cli.data.samplers import sampler_for
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
-from gan_cli.families import Family, Outline, Sizes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule
 from gan_cli.protocols.arrays import FloatArray, IntArray

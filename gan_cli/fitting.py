@@ -9,10 +9,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from gan_cli.algorithms.spec import PARTICULAR, Family
 from gan_cli.config import instantiate
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.errors import ConfigError
-from gan_cli.families import PARTICULAR, Family
 from gan_cli.protocols.data import Dataset, Images, Sequences, kinds_of
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from gan_cli import build, logs, loop, recovery
-from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.replicas import Replicas
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.config.compose import Composition
 from gan_cli.data.fingerprint import Identity, identity

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gan_cli import events, pictures
+from gan_cli.algorithms.spec import Family
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.monitor import NON_FINITE, Alarm
-from gan_cli.families import Family
 from gan_cli.metrics.catalog import direction
 from gan_cli.progress import Progress
 from gan_cli.protocols.algorithm import Preview, Report, Sentences

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoder import Autoencoder
-from gan_cli.algorithms.coder import Coder
+from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder
+from gan_cli.algorithms.autoencoders.base import Coder
+from gan_cli.algorithms.autoencoders.vae import VAE
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.soundness import Lookout
-from gan_cli.algorithms.vae import VAE
+from gan_cli.algorithms.nonfinite import Lookout
 from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Gaussian, Likelihood

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli import accumulators
-from gan_cli.accumulators import Window
+from gan_cli.algorithms import buffers
+from gan_cli.algorithms.buffers import Window
 
 CPU = torch.device("cpu")
 
@@ -93,7 +93,7 @@ def test_rows_that_come_together_are_those_that_come_one_by_one() -> None:
 
 
 def test_memory_is_bounded_however_rarely_one_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accumulators, "CAPACITY", 8)
+    monkeypatch.setattr(buffers, "CAPACITY", 8)
     window = filled(10**9, *range(20))
     assert rows_of(window) == [16, 17, 18, 19]
     assert len(Window(5, 100, CPU)._buffer) == 1

@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.architectures.mlp import MLP
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.algorithms.autoencoder import Autoencoder, CodeMoments
-from gan_cli.algorithms.soundness import Sparing
+from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder, CodeMoments
+from gan_cli.algorithms.nonfinite import Sparing
 from gan_cli.components.likelihoods import Bernoulli, Binarise, root
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.runtime.distributed import Alone

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError

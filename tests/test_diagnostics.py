@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.components.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.statistics import (

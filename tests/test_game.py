@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.rounds import top_mean
+from gan_cli.algorithms.gan.statistics import top_mean
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
 from tests.conftest import SHORT, Command

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.runtime import cuda_graphs

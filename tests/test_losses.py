@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_cli.algorithms.judge import margins
+from gan_cli.algorithms.gan.statistics import margins
 from gan_cli.components.losses import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Objective

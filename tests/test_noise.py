@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.components.noise import add_noise
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.replicas import Replicas
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
 from tests.poison import Poisoned

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.judge import Judge
+from gan_cli.algorithms.gan.discriminator import Judge
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.config.schema import DeviceSection

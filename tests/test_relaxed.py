@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli.algorithms.relaxed import hardened, soft_one_hot, write_soft
+from gan_cli.algorithms.seqgan.gumbel_softmax import hardened, soft_one_hot, write_soft
 from gan_cli.architectures.language_model import nll
 from gan_cli.architectures.lstm import Writer
 from gan_cli.runtime.rng import SeededStream

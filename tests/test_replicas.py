@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
-from gan_cli.algorithms.replicas import Replicas
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.runtime.device import Device

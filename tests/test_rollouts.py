@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.rollouts import Rollouts, continued, policy_loss, rewards, without_mean
+from gan_cli.algorithms.seqgan.policy_gradient import Rollouts, continued, policy_loss, rewards, without_mean
 from gan_cli.architectures.language_model import nll, write
 from gan_cli.architectures.lstm import Writer
 from gan_cli.errors import InvalidValueError

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.corpus import Corpus, tokens_of
-from gan_cli.algorithms.estimators import Estimator
-from gan_cli.algorithms.phases import Phase, Phases
-from gan_cli.algorithms.relaxed import Gumbel
-from gan_cli.algorithms.rollouts import Rollouts
-from gan_cli.algorithms.seqgan import SeqGAN
-from gan_cli.algorithms.sequence_figures import diversity_figures
+from gan_cli.algorithms.seqgan.corpus import Corpus, tokens_of
+from gan_cli.algorithms.seqgan.estimators import Estimator
+from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
+from gan_cli.algorithms.seqgan.policy_gradient import Rollouts
+from gan_cli.algorithms.seqgan.statistics import diversity_figures
+from gan_cli.algorithms.seqgan.trainer import Phase, Phases, SeqGAN
+from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.lstm import LSTM, Writer
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.components.losses import NonSaturating, Relativistic
@@ -25,7 +25,6 @@ from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.datasets.oracle import LSTMOracle
 from gan_cli.diagnostics.text_rules import sequence_symptoms
 from gan_cli.errors import InvalidValueError
-from gan_cli.families import Sizes
 from gan_cli.protocols.algorithm import Algorithm, Treatment
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.device import Device

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.account import trouble_in
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.inspection import trouble_in
 from gan_cli.runtime.device import Device
 from tests.poison import Poisoned
 from tests.recorders import FakeRecorder

@@ -10,8 +10,9 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from gan_cli.algorithms.soundness import Sparing
-from gan_cli.algorithms.vae import VAE, floored
+from gan_cli.algorithms.autoencoders.vae import VAE, floored
+from gan_cli.algorithms.nonfinite import Sparing
+from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Binarise, drawn, kl_to_standard, log_density, log_standard_density
@@ -19,7 +20,6 @@ from gan_cli.components.schedules import Constant, Linear
 from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.diagnostics.vae_rules import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.families import Sizes
 from gan_cli.protocols.algorithm import Treatment
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import Alone

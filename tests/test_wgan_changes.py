@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gan_cli import build
-from gan_cli.algorithms.adversarial import Adversarial
+from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.components.optimizers import RMSprop
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch

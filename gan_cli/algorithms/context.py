@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.soundness import Lookout, Soundness
+from gan_cli.algorithms.nonfinite import Lookout, Soundness
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Specimens
 from gan_cli.protocols.rng import Stream
@@ -48,7 +48,7 @@ class Context:
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
         watch: is told of the parts of a step: data, G, D, optimizer.
-        lanes: how many games are played side by side, each on a share of every batch; see ``replicas.py``.
+        lanes: how many games are played side by side, each on a share of every batch (``gan/vmap_replicas.py``).
         streams: name -> random stream; None: those of the seed.
         group: the processes that train together, each on a share of every batch.
         soundness: makes what watches over updates, on a device.

@@ -13,10 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.accumulators import Ledger, Window
-from gan_cli.algorithms import exhibits
-from gan_cli.algorithms.account import Player, global_norm, trouble_in
-from gan_cli.algorithms.coding import (
+from gan_cli.algorithms.autoencoders.networks import (
     Calls,
     Coders,
     LearningCalls,
@@ -25,14 +22,17 @@ from gan_cli.algorithms.coding import (
     require_fitting,
     require_plain,
 )
+from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
+from gan_cli.algorithms.buffers import Ledger, Window
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.inspection import Player, global_norm, trouble_in
+from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import Recipe
 from gan_cli.config.schema import Config, LossSection
 from gan_cli.data.samplers import DataWait
 from gan_cli.errors import ConfigError
-from gan_cli.families import Outline, Sizes
 from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble
 from gan_cli.protocols.architecture import Coding
 from gan_cli.protocols.arrays import FloatArray
@@ -282,11 +282,11 @@ class Coder(ABC):
             return self.calm.encode(target)[:, 0]
 
         panels = {
-            "reconstructions": exhibits.reconstructions(originals, codes, self.calm.decode),
-            "interpolations": exhibits.interpolations(ends, codes, self.calm.decode),
+            "reconstructions": reconstructions(originals, codes, self.calm.decode),
+            "interpolations": interpolations(ends, codes, self.calm.decode),
         }
         if self.latent_dim == 2:
-            panels["manifold"] = exhibits.manifold(self.calm.generate, self._device.torch_device)
+            panels["manifold"] = manifold(self.calm.generate, self._device.torch_device)
         return panels
 
     @torch.no_grad()

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.accumulators import Window
-from gan_cli.algorithms.account import Player, window_figures
+from gan_cli.algorithms.buffers import Window
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.soundness import Soundness
+from gan_cli.algorithms.gan.statistics import window_figures
+from gan_cli.algorithms.inspection import Player
+from gan_cli.algorithms.nonfinite import Soundness
 from gan_cli.components.optimizers import Recipe
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import Reader

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments, over_processes
-from gan_cli.algorithms.coding import Calls
+from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, Coder, Look, moments, over_processes
+from gan_cli.algorithms.autoencoders.networks import Calls
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, drawn, kl_to_standard
 from gan_cli.components.optimizers import Recipe

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.likelihoods import Likelihood, bounded
 from gan_cli.errors import ConfigError
-from gan_cli.families import Outline, Sizes
 from gan_cli.protocols.architecture import Coding, Decoder
 from gan_cli.runtime.batch_norm import separator
 from gan_cli.runtime.device import Device

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.estimators import Estimate, Scene, score
+from gan_cli.algorithms.seqgan.estimators import Estimate, Scene, score
 from gan_cli.architectures.language_model import Writer
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream

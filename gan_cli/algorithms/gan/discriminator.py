@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.gan.statistics import margins
 from gan_cli.components.noise import add_noise
 from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Side
 from gan_cli.protocols.rng import Stream
@@ -178,13 +179,3 @@ class Judge:
 
 def _part(judged: Judged, half: slice) -> Tensor:
     return judged.slope()[half]
-
-
-def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """How far logits lie on the right side of the objective's boundary: of real and of generated samples.
-
-    Without a boundary only a difference means something: then both are that of a real sample to a generated one.
-    """
-    if objective.boundary is None:
-        return real - fake, real - fake
-    return real - objective.boundary, objective.boundary - fake

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.coder import LOSS_CHARTS, Coder, Look, moments
+from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, Coder, Look, moments
 from gan_cli.components.likelihoods import root
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.rules import Symptom

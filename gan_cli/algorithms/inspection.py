@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.judge import margins
 from gan_cli.components.optimizers import ScheduledOptimizer
-from gan_cli.diagnostics.statistics import score_figures
-from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Trouble
-
-# Short name -> tag, for the progress line.
-HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}
-
-
-def window_figures(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Losses, divergence, accuracies and scores, 0-dimensional each, from the logits and penalties of many updates.
-
-    Args:
-        objective: what logits mean.
-        values: by the name of their window: ``real`` and ``fake`` as D's updates saw them, ``game_real`` and
-            ``game_fake`` as G's did, and ``penalty``.
-    """
-    real, fake, game = values["real"], values["fake"], values["game_fake"]
-    above, below = margins(objective, real, fake)
-    figures = {
-        "loss/d": objective.d_loss(real, fake).mean(),
-        "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else game, game).mean(),
-        f"divergence/{objective.divergence_name}": objective.divergence(real, fake),
-        "d/accuracy_real": (above > 0).float().mean(),
-        "d/accuracy_fake": (below > 0).float().mean(),
-    }
-    if values["penalty"].numel():
-        figures["loss/penalty"] = values["penalty"].mean()
-    return figures | score_figures(objective, real, fake)
 
 
 def global_norm(gradients: Sequence[Tensor | None]) -> float:
     """Norm of all gradients together. Waits for the device."""
     there = [gradient for gradient in gradients if gradient is not None]
     return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(there))))
-
-
-def rows_or_nan(rows: Tensor) -> Tensor:
-    """Rows ``(R, width)``; one of NaN where there are none, every update having been left out."""
-    return rows if len(rows) else rows.new_full((1, rows.shape[1]), torch.nan)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.judge import Judge
+from gan_cli.algorithms.gan.discriminator import Judge
 from gan_cli.diagnostics.statistics import diversity_figures, filled_modes, gradient_figures
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.data import Batch

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from itertools import chain
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from gan_cli.accumulators import Window
-from gan_cli.algorithms.account import Player, trouble_in
+from gan_cli.algorithms.buffers import Window
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.corpus import Corpus, tokens_of
-from gan_cli.algorithms.estimators import Estimator, Scene
-from gan_cli.algorithms.examiner import Examiner
-from gan_cli.algorithms.phases import Phase, Phases
-from gan_cli.algorithms.sequence_figures import diversity_figures, nll_oracle, nll_test
+from gan_cli.algorithms.inspection import Player, trouble_in
+from gan_cli.algorithms.seqgan.corpus import Corpus, tokens_of
+from gan_cli.algorithms.seqgan.discriminator import Examiner
+from gan_cli.algorithms.seqgan.estimators import Estimator, Scene
+from gan_cli.algorithms.seqgan.statistics import diversity_figures, nll_oracle, nll_test
+from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.architectures.language_model import Writer, counted, weighted_nll, write
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.diagnostics import DiagnosticsSection
@@ -29,7 +30,6 @@ from gan_cli.config.schema import Config, LossSection
 from gan_cli.diagnostics.rules import Symptom
 from gan_cli.diagnostics.text_rules import sequence_symptoms
 from gan_cli.errors import ConfigError, require
-from gan_cli.families import Outline, Sizes
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Report, Sentences, Treatment, Trouble
 from gan_cli.protocols.architecture import Writing
@@ -51,6 +51,35 @@ class Progress:
 
     step: int = 0
     seen: int = 0
+
+
+class Phase(Enum):
+    """What is trained; the value is what ``phase`` says of it."""
+
+    imitation = 0
+    judgement = 1
+    game = 2
+
+
+@dataclass(frozen=True)
+class Phases:
+    """First G alone, then D alone, then both.
+
+    Attributes:
+        mle: steps of G alone, an epoch of maximum likelihood each.
+        discriminator: steps of D alone, an epoch each.
+    """
+
+    mle: int
+    discriminator: int
+
+    def at(self, step: int) -> tuple[Phase, int]:
+        """The phase of ``step``, and how many steps of that phase went before."""
+        if step < self.mle:
+            return Phase.imitation, step
+        if step < self.mle + self.discriminator:
+            return Phase.judgement, step - self.mle
+        return Phase.game, step - self.mle - self.discriminator
 
 
 class SeqGAN:

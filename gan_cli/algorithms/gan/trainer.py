@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from gan_cli.accumulators import Ledger, Window
-from gan_cli.algorithms.account import HEADLINE, Player, global_norm, rows_or_nan, trouble_in, window_figures
-from gan_cli.algorithms.checkup import Checkup
+from gan_cli.algorithms.buffers import Ledger, Window
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.game import Game
-from gan_cli.algorithms.judge import Judge
-from gan_cli.algorithms.rounds import Due, Gradients, Progress, Round, top_mean
-from gan_cli.algorithms.showcase import Showcase
+from gan_cli.algorithms.gan.discriminator import Judge
+from gan_cli.algorithms.gan.previews import Showcase
+from gan_cli.algorithms.gan.probe import Checkup
+from gan_cli.algorithms.gan.spec import Game
+from gan_cli.algorithms.gan.statistics import HEADLINE, rows_or_nan, top_mean, window_figures
+from gan_cli.algorithms.inspection import Player, global_norm, trouble_in
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.schema import LossSection
@@ -34,6 +35,42 @@ from gan_cli.runtime.rng import EachRandomState
 
 # Batches that G generates in one pass for as many of D's updates, at most: G does not change between them.
 AHEAD = 8
+
+
+# The penalties, by name, that are due in one update of D.
+Due: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one update looks at.
+
+    Attributes:
+        real: packs ``(N, *shape)``; None where only generated ones are looked at.
+        fake: packs ``(N, *shape)``.
+        labels: ``(N,)`` of both, or None.
+    """
+
+    real: Tensor | None
+    fake: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a game has come: the number of its latest update, D's updates and real batches so far."""
+
+    step: int = 0
+    updates_d: int = 0
+    batches: int = 0
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What the latest updates of D and of G went along: a tensor for each parameter, or None for one without use."""
+
+    d: list[Tensor | None]
+    g: list[Tensor | None]
 
 
 class Adversarial(Game):

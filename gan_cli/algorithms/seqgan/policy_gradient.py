@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.estimators import Estimate, Scene, score
+from gan_cli.algorithms.seqgan.estimators import Estimate, Scene, score
 from gan_cli.architectures.language_model import Chooser, Memory, Writer, after_end, counted, weighted_nll, write
 from gan_cli.errors import require
 from gan_cli.protocols.rng import Stream

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import torch
 
+from gan_cli.algorithms.spec import PARTICULAR, Outline, Sizes
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, LossSection, NonFinite
 from gan_cli.diagnostics.gan_rules import symptoms
 from gan_cli.diagnostics.rules import Symptom
 from gan_cli.errors import ConfigError
-from gan_cli.families import PARTICULAR, Outline, Sizes
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images
 from gan_cli.runtime.batch_norm import couples_samples

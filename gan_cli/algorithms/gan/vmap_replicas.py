@@ -2,7 +2,7 @@
 
 A small network leaves even a CPU idle: most of a step is asking for work. Here the weights of N runs lie stacked in
 common tensors, and ``torch.func.vmap`` runs the networks on all of them at once. The game itself is the ordinary one
-(``adversarial.py``), played over a batch N times as large whose rows are ordered by batch, run and sample; only its
+(``trainer.py``), played over a batch N times as large whose rows are ordered by batch, run and sample; only its
 networks, its data and its random streams know that there are several runs. Each run stays an ``Adversarial`` of its
 own, with its own streams, whose tensors are views of its part of the common ones: so it reports, shows and saves
 itself as if it were alone.
@@ -20,9 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
 
-from gan_cli.algorithms.adversarial import Adversarial
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.rounds import Gradients
+from gan_cli.algorithms.gan.trainer import Adversarial, Gradients
 from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
 from gan_cli.config.schema import LossSection
 from gan_cli.errors import ConfigError

@@ -1,0 +1,1 @@
+"""Autoencoders and variational autoencoders: an encoder and a decoder."""

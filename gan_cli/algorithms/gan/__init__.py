@@ -1,0 +1,1 @@
+"""The GANs: a generator against a discriminator."""

@@ -1,0 +1,1 @@
+"""SeqGAN: a language model as the generator of sequences of tokens."""
