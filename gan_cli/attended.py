@@ -10,7 +10,7 @@ from typing import Any
 from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.diagnostics.monitor import NON_FINITE, SKIPPED, Alarm, Doctor
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry.recorder import Telemetry
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gan_cli import build, logs, loop, recovery
+from gan_cli import build, loop, recovery
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.attended import AlarmError, Attended
@@ -20,7 +20,6 @@ from gan_cli.config.compose import Composition
 from gan_cli.data.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluating
-from gan_cli.progress import Console, Overheard
 from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.run import Run, attended, evaluator_of, finish
 from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
@@ -29,7 +28,9 @@ from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.summary import Outcome
-from gan_cli.telemetry import Board, Telemetry
+from gan_cli.telemetry import run_log
+from gan_cli.telemetry.console import Console, Overheard
+from gan_cli.telemetry.recorder import Board, Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Member:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
-    with logs.console() as kept, leaving():
+    with run_log.console() as kept, leaving():
         plan = build.plan(composition.config)
         source = plan.dataset.load()
         data = identity(source)
@@ -80,7 +81,7 @@ def start(composition: Composition, wanted: Path) -> int:
             members = [_member(plan, composition, algorithm, wanted, saver, data) for algorithm in replicas.runs]
             for member in members:
                 open_files.enter_context(member.directory.locked())
-            open_files.enter_context(logs.copied_to({each.directory: each.run.errors for each in members}, kept))
+            open_files.enter_context(run_log.copied_to({each.directory: each.run.errors for each in members}, kept))
             return _train(replicas, members, saver, evaluator, interrupted)
 
 

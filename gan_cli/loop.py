@@ -37,7 +37,7 @@ class Trainee(Protocol[SaidT, ShownT]):
 
 
 class Sinks(Protocol[HeardT, SeenT]):
-    """Where reports and previews go; see ``telemetry.py``."""
+    """Where reports and previews go; see ``telemetry/recorder.py``."""
 
     def advance(self) -> None:
         """One more step is done."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, companions, logs, loop, recovery
+from gan_cli import build, companions, loop, recovery
 from gan_cli.attended import AlarmError, Attended
 from gan_cli.companions import Companions
 from gan_cli.config.compose import Composition
@@ -26,7 +26,6 @@ from gan_cli.evaluation import make
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
 from gan_cli.inference import loading
-from gan_cli.progress import Console
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
 from gan_cli.runtime import distributed, torchrun
@@ -38,7 +37,9 @@ from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
 from gan_cli.summary import Outcome, choices, summary
-from gan_cli.telemetry import Board, Telemetry
+from gan_cli.telemetry import run_log
+from gan_cli.telemetry.console import Console
+from gan_cli.telemetry.recorder import Board, Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def dry_run(composition: Composition) -> str:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with logs.console() as kept, leaving(), distributed.joined() as group:
+    with run_log.console() as kept, leaving(), distributed.joined() as group:
         plan = _planned(composition, group)
         source = distributed.by_node(group, plan.dataset.load)
         data = identity(source)
@@ -64,14 +65,19 @@ def start(composition: Composition, wanted: Path) -> int:
             torchrun.remember_run_directory(directory.path)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrors(plan.config.train.on_write_error)
-            with directory.locked(), logs.copied_to({directory: errors}, kept):
+            with directory.locked(), run_log.copied_to({directory: errors}, kept):
                 run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
                 return _train(run, 0, interrupted)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
-    with logs.console() as kept, leaving(), distributed.joined() as group, companions.locked_by_first(directory, group):
+    with (
+        run_log.console() as kept,
+        leaving(),
+        distributed.joined() as group,
+        companions.locked_by_first(directory, group),
+    ):
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoints.load_latest(directory.checkpoints))
         companions.say_what_differs(state, group)
@@ -90,7 +96,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 with loading.fitting(directory):
                     algorithm.load_state_dict(state["algorithm"])
                 return companions.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
-        with contextlib.closing(algorithm), logs.copied_to({directory: errors}, kept):
+        with contextlib.closing(algorithm), run_log.copied_to({directory: errors}, kept):
             run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with loading.fitting(directory):
                 step = int(state["step"])

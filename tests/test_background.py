@@ -20,7 +20,7 @@ from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrors
 from gan_cli.storage.snapshot import snapshot
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry.recorder import Telemetry
 from tests.conftest import TINY, Command
 
 SECONDS = 30  # no test waits that long, unless it fails

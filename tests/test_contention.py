@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from gan_cli.config.schema import DeviceKind, DeviceSection
-from gan_cli.progress import Console
 from gan_cli.runtime import cpu, cpu_contention, device
 from gan_cli.runtime.cpu_contention import Contention, Spent, busy_cores
 from gan_cli.runtime.device import Work, choose
+from gan_cli.telemetry.console import Console
 from tests.conftest import SHORT, TINY, Command, said
 
 LARGE = Work(10**10, convolutional=True, widest=2**20)

@@ -20,7 +20,7 @@ from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
 from gan_cli.storage import checkpoints
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry.recorder import Telemetry
 from tests.conftest import TINY, Command
 from tests.soak.equality import figures, same
 
@@ -222,7 +222,7 @@ REQUEUE = """
 import signal, sys
 from pathlib import Path
 from gan_cli.cli import train
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry.recorder import Telemetry
 
 def requeue(number, frame):
     saved = sorted(path.name for path in Path("run/checkpoints").iterdir())

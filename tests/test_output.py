@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli import events
 from gan_cli.errors import OutputError
 from gan_cli.storage.files import AppendedFile, OnWriteError, WriteErrors, write_whole
-from gan_cli.telemetry import Telemetry
+from gan_cli.telemetry import tensorboard
+from gan_cli.telemetry.recorder import Telemetry
 from tests.conftest import TINY, Command, said
 
 RUN = (
@@ -128,11 +128,11 @@ def test_whole_file_replaces_the_one_before_or_leaves_it(tmp_path: Path) -> None
 
 
 def test_tensorboard_reads_what_comes_after_a_record_that_did_not_fit(tmp_path: Path) -> None:
-    file = events.EventFile(tmp_path)
-    file.add([events.scalar("a", 1.0)], 1)
+    file = tensorboard.EventFile(tmp_path)
+    file.add([tensorboard.scalar("a", 1.0)], 1)
     with longest_file(file.path.stat().st_size + 7), pytest.raises(OSError, match="File too large"):
-        file.add([events.scalar("a", 2.0)], 2)
-    file.add([events.scalar("a", 3.0)], 3)
+        file.add([tensorboard.scalar("a", 2.0)], 2)
+    file.add([tensorboard.scalar("a", 3.0)], 3)
     file.close()
     assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("a")] == [1, 3]
 

@@ -8,29 +8,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli import pictures
-from gan_cli.pictures import FAKE_COLOUR, GAP, REAL_COLOUR, SCATTER
 from gan_cli.protocols.algorithm import Preview, Surface
+from gan_cli.telemetry import images
+from gan_cli.telemetry.images import FAKE_COLOUR, GAP, REAL_COLOUR, SCATTER
 
 
 def test_bytes_run_from_0_at_minus_1_to_255_at_1_and_the_rest_is_cut() -> None:
     values = np.array([-1.0, 1.0, -7.0, 7.0, 0.0, 2 * 100 / 255 - 1 + 0.003, 2 * 100 / 255 - 1 - 0.003], np.float32)
-    assert pictures.to_bytes(values).tolist() == [0, 255, 0, 255, 128, 100, 100]
+    assert images.to_bytes(values).tolist() == [0, 255, 0, 255, 128, 100, 100]
 
 
 def test_bytes_give_back_every_pixel_of_the_data() -> None:
     pixels = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(pictures.to_bytes((pixels / np.float32(127.5) - 1).astype(np.float32)), pixels)
+    np.testing.assert_array_equal(images.to_bytes((pixels / np.float32(127.5) - 1).astype(np.float32)), pixels)
 
 
 def test_grid_enlarges_small_images_by_a_whole_factor_without_blurring() -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, (5, 1, 8, 8)).astype(np.float32)
-    sheet = np.asarray(pictures.grid(samples))
+    sheet = np.asarray(images.grid(samples))
     tile = 7 * 8 + GAP
     assert sheet.shape == (2 * tile + GAP, 3 * tile + GAP)
     for index, (row, column) in enumerate([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]):
         top, left = GAP + row * tile, GAP + column * tile
-        expected = np.kron(pictures.to_bytes(samples[index, 0]), np.ones((7, 7), np.uint8))
+        expected = np.kron(images.to_bytes(samples[index, 0]), np.ones((7, 7), np.uint8))
         np.testing.assert_array_equal(sheet[top : top + 56, left : left + 56], expected)
     # Everything else is white: the gaps, and the place of the sixth image.
     assert (sheet == 255).sum() >= sheet.size - 5 * 56 * 56
@@ -40,7 +40,7 @@ def test_grid_enlarges_small_images_by_a_whole_factor_without_blurring() -> None
 def test_grid_keeps_colours_and_columns_as_asked_for() -> None:
     samples = np.full((2, 3, 64, 64), -1.0, np.float32)
     samples[0, 0], samples[1, 2] = 1.0, 1.0  # a red image, then a blue one
-    image = pictures.grid(samples, columns=1)
+    image = images.grid(samples, columns=1)
     assert image.mode == "RGB"
     assert image.size == (64 + 2 * GAP, 2 * 64 + 3 * GAP)
     assert image.getpixel((GAP, GAP)) == (255, 0, 0)
@@ -49,10 +49,10 @@ def test_grid_keeps_colours_and_columns_as_asked_for() -> None:
 
 def test_single_image_has_its_own_size_and_colours() -> None:
     grey = np.zeros((1, 5, 4), np.float32)
-    assert (pictures.to_image(grey).mode, pictures.to_image(grey).size) == ("L", (4, 5))
+    assert (images.to_image(grey).mode, images.to_image(grey).size) == ("L", (4, 5))
     colour = np.full((3, 5, 4), -1.0, np.float32)
     colour[1, 4, 0] = 1.0  # green, in the lower left corner
-    assert pictures.to_image(colour).getpixel((0, 4)) == (0, 255, 0)
+    assert images.to_image(colour).getpixel((0, 4)) == (0, 255, 0)
 
 
 def flat_surface(real: list[list[float]], extent: float) -> Surface:
@@ -61,7 +61,7 @@ def flat_surface(real: list[list[float]], extent: float) -> Surface:
 
 def test_scatter_puts_points_where_they_belong_with_y_upwards() -> None:
     fake = np.array([[1.0, 1.0], [-2.0, 0.0]], np.float32)
-    image = pictures.scatter(Preview(fake, flat_surface([[0.0, -1.0]], extent=2.0)))
+    image = images.scatter(Preview(fake, flat_surface([[0.0, -1.0]], extent=2.0)))
     assert image.size == (SCATTER, SCATTER)
     assert image.getpixel((SCATTER * 3 // 4, SCATTER // 4)) == FAKE_COLOUR
     assert image.getpixel((0, SCATTER // 2)) == FAKE_COLOUR
@@ -72,21 +72,21 @@ def test_scatter_puts_points_where_they_belong_with_y_upwards() -> None:
 
 def test_scatter_shows_where_d_says_real_and_where_fake_with_row_0_on_top() -> None:
     scores = np.array([[1.0, 1.0], [0.0, 0.0]], np.float32)
-    image = pictures.scatter(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
-    assert image.getpixel((SCATTER // 2, 0)) == tuple(pictures.HIGH_COLOUR.astype(int))
-    assert image.getpixel((SCATTER // 2, SCATTER - 1)) == tuple(pictures.LOW_COLOUR.astype(int))
+    image = images.scatter(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
+    assert image.getpixel((SCATTER // 2, 0)) == tuple(images.HIGH_COLOUR.astype(int))
+    assert image.getpixel((SCATTER // 2, SCATTER - 1)) == tuple(images.LOW_COLOUR.astype(int))
 
 
 def test_scatter_survives_scores_that_are_no_numbers() -> None:
     scores = np.array([[np.inf, np.inf], [-np.inf, np.nan]], np.float32)
-    image = pictures.scatter(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
-    assert image.getpixel((0, 0)) == tuple(pictures.HIGH_COLOUR.astype(int))
-    assert image.getpixel((0, SCATTER - 1)) == tuple(pictures.LOW_COLOUR.astype(int))
+    image = images.scatter(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
+    assert image.getpixel((0, 0)) == tuple(images.HIGH_COLOUR.astype(int))
+    assert image.getpixel((0, SCATTER - 1)) == tuple(images.LOW_COLOUR.astype(int))
 
 
 def test_scatter_survives_points_far_outside_and_points_that_are_no_numbers() -> None:
     fake = np.array([[np.nan, 0.0], [np.inf, 0.0], [1e30, -1e30], [0.0, 0.0]], np.float32)
-    image = pictures.scatter(Preview(fake, flat_surface([], extent=1.0)))
+    image = images.scatter(Preview(fake, flat_surface([], extent=1.0)))
     red = (np.asarray(image) == FAKE_COLOUR).all(axis=-1)
     assert red[SCATTER // 2, SCATTER // 2]
     assert red.sum() < 30
@@ -95,17 +95,17 @@ def test_scatter_survives_points_far_outside_and_points_that_are_no_numbers() ->
 def test_points_are_discs_that_the_borders_of_the_sheet_cut() -> None:
     radius, corner = 2, np.array([[-1.0, 1.0]], np.float32)
     red, black = (np.array(colour) for colour in (FAKE_COLOUR, REAL_COLOUR))
-    middle = np.asarray(pictures.scatter(Preview(np.zeros((1, 2), np.float32), flat_surface([[0.5, 0.5]], 1.0))))
+    middle = np.asarray(images.scatter(Preview(np.zeros((1, 2), np.float32), flat_surface([[0.5, 0.5]], 1.0))))
     assert (middle == red).all(axis=-1).sum() == 21, "5 x 5 without its corners"
     assert (middle == black).all(axis=-1).sum() == 5, "3 x 3 without its corners"
-    cut = (np.asarray(pictures.scatter(Preview(corner, flat_surface([], 1.0)))) == red).all(axis=-1)
+    cut = (np.asarray(images.scatter(Preview(corner, flat_surface([], 1.0)))) == red).all(axis=-1)
     assert cut[: radius + 1, : radius + 1].sum() == cut.sum() == 8
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (1, 1), (640, 640, 3), (3, 4, 3)])
 def test_png_holds_every_pixel(shape: tuple[int, ...], tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    (tmp_path / "picture.png").write_bytes(pictures.png(Image.fromarray(pixels)))
+    (tmp_path / "picture.png").write_bytes(images.png(Image.fromarray(pixels)))
     with Image.open(tmp_path / "picture.png") as image:
         image.verify()
     with Image.open(tmp_path / "picture.png") as image:
@@ -114,8 +114,8 @@ def test_png_holds_every_pixel(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 
 def test_picture_is_a_scatter_for_points_and_a_grid_for_images() -> None:
-    assert pictures.picture(Preview(np.ones((3, 2), np.float32))).size == (SCATTER, SCATTER)
-    assert pictures.picture(Preview(np.ones((1, 1, 8, 8), np.float32))).size == (56 + 2 * GAP, 56 + 2 * GAP)
+    assert images.picture(Preview(np.ones((3, 2), np.float32))).size == (SCATTER, SCATTER)
+    assert images.picture(Preview(np.ones((1, 1, 8, 8), np.float32))).size == (56 + 2 * GAP, 56 + 2 * GAP)
 
 
 def numbered_files(folder: Path, count: int) -> list[Path]:
@@ -136,7 +136,7 @@ def frames_of(path: Path) -> list[int]:
 
 
 def test_progress_shows_every_picture_in_order(tmp_path: Path) -> None:
-    pictures.progress(numbered_files(tmp_path, 5), tmp_path / "progress.webp")
+    images.progress(numbered_files(tmp_path, 5), tmp_path / "progress.webp")
     assert frames_of(tmp_path / "progress.webp") == [0, 1, 2, 3, 4]
     with Image.open(tmp_path / "progress.webp") as image:
         assert image.info["loop"] == 0
@@ -145,11 +145,11 @@ def test_progress_shows_every_picture_in_order(tmp_path: Path) -> None:
 def test_progress_of_very_many_is_an_even_choice_with_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "LONGEST_ANIMATION", 6)
-    pictures.progress(numbered_files(tmp_path, 21), tmp_path / "progress.webp")
+    monkeypatch.setattr(images, "LONGEST_ANIMATION", 6)
+    images.progress(numbered_files(tmp_path, 21), tmp_path / "progress.webp")
     assert frames_of(tmp_path / "progress.webp") == [0, 4, 8, 12, 16, 20]
 
 
 def test_progress_of_nothing_writes_nothing(tmp_path: Path) -> None:
-    pictures.progress([], tmp_path / "progress.webp")
+    images.progress([], tmp_path / "progress.webp")
     assert list(tmp_path.iterdir()) == []

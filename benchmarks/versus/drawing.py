@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.claims.charts import INK, beside
-from gan_cli import pictures
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.telemetry.images import grid, to_image
 
 TITLE = 24
 LINE = 16
@@ -38,7 +38,7 @@ def beneath(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
 
 def sheets(samples: Mapping[str, FloatArray], columns: int) -> Image.Image:
     """Grids of samples ``(N, 1, H, W)`` in [-1, 1] side by side, each under its name."""
-    return beside([headed(pictures.grid(each, columns), name) for name, each in samples.items()], gap=12)
+    return beside([headed(grid(each, columns), name) for name, each in samples.items()], gap=12)
 
 
 def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
@@ -53,7 +53,7 @@ def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
 
 def enlarged(image: FloatArray, scale: int) -> Image.Image:
     """``(1, H, W)`` in [-1, 1], each pixel a square."""
-    small = pictures.to_image(image)
+    small = to_image(image)
     return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST).convert("RGB")
 
 

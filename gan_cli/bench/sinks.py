@@ -16,7 +16,6 @@ from gan_cli.bench.trial import Trial
 from gan_cli.build import Plan
 from gan_cli.config.compose import Composition
 from gan_cli.config.schema import TrainSection
-from gan_cli.progress import Overheard
 from gan_cli.run import attended, whole
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
@@ -24,7 +23,8 @@ from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
 from gan_cli.summary import choices
-from gan_cli.telemetry import Board, Telemetry
+from gan_cli.telemetry.console import Overheard
+from gan_cli.telemetry.recorder import Board, Telemetry
 
 TIMES = 3
 # Seconds to spend at most on the steps that a report is about.

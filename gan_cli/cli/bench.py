@@ -60,14 +60,15 @@ def _bench(arguments: argparse.Namespace) -> int:
     composition = compose(arguments.overrides, arguments.config_dir)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import logs, run
+    from gan_cli import run
     from gan_cli.bench import benchmark, table
     from gan_cli.storage.files import writing
+    from gan_cli.telemetry import run_log
 
     if composition.dry_run:
         print(run.dry_run(composition))
         return 0
-    with logs.console():
+    with run_log.console():
         result = benchmark.benchmark(composition, arguments.seconds, arguments.profile)
     print(table.table(result), file=sys.stderr if arguments.json == STDOUT else sys.stdout)
     if arguments.json is not None:

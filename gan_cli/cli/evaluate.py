@@ -84,11 +84,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     directory.stored_config()
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import logs
     from gan_cli.evaluation import table
     from gan_cli.inference.language_model import writes
+    from gan_cli.telemetry import run_log
 
-    with logs.console():
+    with run_log.console():
         text = writes(directory)
         document, pictures = (
             _measured_text(arguments, directory) if text else _measured_samples(arguments, directory, kinds)

@@ -55,13 +55,13 @@ def _export(arguments: argparse.Namespace) -> int:
     summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import logs
     from gan_cli.inference import export_formats, generator, model_card
     from gan_cli.inference.language_model import writes
+    from gan_cli.telemetry import run_log
 
     if writes(directory):
         raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
-    with logs.console():
+    with run_log.console():
         trained = generator.trained_generator(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](trained, architecture)

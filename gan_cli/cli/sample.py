@@ -100,12 +100,12 @@ def _write(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from gan_cli import logs
     from gan_cli.inference.language_model import trained_writer
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.telemetry import run_log
 
-    with logs.console():
+    with run_log.console():
         trained = trained_writer(RunDirectory(arguments.run))
     tokens = trained.write(count, arguments.seed, arguments.temperature or 1.0)
     sentences = trained.script.written(tokens)
@@ -135,14 +135,14 @@ def _draw(arguments: argparse.Namespace) -> int:
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
-    from gan_cli import logs, pictures
     from gan_cli.inference import generator
     from gan_cli.protocols.algorithm import Preview
     from gan_cli.runtime import rng
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.telemetry import images, run_log
 
-    with logs.console():
+    with run_log.console():
         trained = generator.trained_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
@@ -156,22 +156,22 @@ def _draw(arguments: argparse.Namespace) -> int:
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
             else:
-                pictures.picture(Preview(samples, columns=columns)).save(out)
+                images.picture(Preview(samples, columns=columns)).save(out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):
             arguments.separate.mkdir(parents=True, exist_ok=True)
             for index, sample in enumerate(samples):
-                pictures.to_image(sample).save(arguments.separate / f"{index:05d}.png")
+                images.to_image(sample).save(arguments.separate / f"{index:05d}.png")
         written.append(arguments.separate)
     if arguments.walk is not None:
         corners = rng.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
         path = rng.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
         walking = _labels(arguments.label, trained.classes, WALKERS)
-        frames = [pictures.grid(trained.samples(latent, walking)) for latent in path]
+        frames = [images.grid(trained.samples(latent, walking)) for latent in path]
         with writing(arguments.walk):
             arguments.walk.parent.mkdir(parents=True, exist_ok=True)
-            pictures.animation(frames, arguments.walk)
+            images.animation(frames, arguments.walk)
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import torch
 
-from gan_cli import __version__, pictures
+from gan_cli import __version__
 from gan_cli.backbones.base import Backbone, Samples
 from gan_cli.data.cache import Store
 from gan_cli.errors import ConfigError, DivergedError
@@ -20,6 +20,7 @@ from gan_cli.evaluation.real import RealData
 from gan_cli.evaluation.reference import Reference, cached_figures, reference
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.telemetry import images
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
 Draw = Callable[[int], FloatArray]
@@ -126,7 +127,7 @@ class Evaluator:
         if not np.isfinite(samples).all():
             broken = int((~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)).sum())
             raise DivergedError(f"{broken} of {len(samples)} generated samples are not finite")
-        return samples if self.data.training.dtype != np.uint8 else pictures.to_bytes(samples)
+        return samples if self.data.training.dtype != np.uint8 else images.to_bytes(samples)
 
     def reference_of(self, index: int) -> Reference:
         """What the samples are compared with in the features of a backbone, by its place in the list."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gan_cli import pictures
 from gan_cli.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.metrics.features import nearest
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.telemetry.images import grid
 
 ROWS = 8
 NEIGHBOURS = 5
@@ -37,7 +37,7 @@ def nearest_picture(evaluator: Evaluator, samples: Samples, place: int = -1) -> 
         for index, after in ((left, [gap]), (right, [])):
             neighbours = evaluator.data.training[found.indices[index]]
             tiles += [_floats(searched[index : index + 1]), gap, _floats(neighbours), *after]
-    return pictures.grid(np.concatenate(tiles), columns=2 * (NEIGHBOURS + 2) + 1)
+    return grid(np.concatenate(tiles), columns=2 * (NEIGHBOURS + 2) + 1)
 
 
 def _floats(images: Samples) -> FloatArray:

@@ -122,7 +122,7 @@ def _set_clock(jump: Jump) -> None:
 
 
 def _watch_reports(jumps: list[Jump], watch: Path | None) -> None:
-    from gan_cli.telemetry import Telemetry
+    from gan_cli.telemetry.recorder import Telemetry
 
     plain = Telemetry.log
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli import events, pictures
 from gan_cli.algorithms.spec import Family
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.monitor import NON_FINITE, Alarm
 from gan_cli.metrics.catalog import direction
-from gan_cli.progress import Progress
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry import images, tensorboard
+from gan_cli.telemetry.console import Progress
 
 SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")
 GRID_NAME = "step_*.png"
@@ -72,11 +72,11 @@ class Telemetry:
                     file.unlink()
             _drop_lines_from(self._directory.metrics, step)
             self._metrics = AppendedFile(self._directory.metrics)
-            self._board = events.EventFile(self._directory.path, purge_step=step)
+            self._board = tensorboard.EventFile(self._directory.path, purge_step=step)
             if step == 0:
-                page = events.text("config", f"```yaml\n{config}\n```")
-                choice = events.session_start(choices, self._shown.compared_by)
-                self._board.add([events.charts("gan_cli", self._shown.charts), page, *choice])
+                page = tensorboard.text("config", f"```yaml\n{config}\n```")
+                choice = tensorboard.session_start(choices, self._shown.compared_by)
+                self._board.add([tensorboard.charts("gan_cli", self._shown.charts), page, *choice])
         self._progress.open(step)
 
     @property
@@ -101,13 +101,13 @@ class Telemetry:
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
         self._write_line(step, scalars)
-        curves = [events.scalar(tag, value, self._shown.notes.get(tag, "")) for tag, value in scalars.items()]
+        curves = [tensorboard.scalar(tag, value, self._shown.notes.get(tag, "")) for tag, value in scalars.items()]
         distributions = [
-            events.histogram(tag, values, report.meanings.get(tag, ""))
+            tensorboard.histogram(tag, values, report.meanings.get(tag, ""))
             for tag, values in report.histograms.items()
             if values.size and np.isfinite(values).all()
         ]
-        told = [events.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
+        told = [tensorboard.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
         self._show_on_board([*curves, *distributions, *told], step)
         self._take_in(step, scalars)
         self._progress.say(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
@@ -116,7 +116,7 @@ class Telemetry:
         """Write what an evaluation found, ``metrics/<name>`` each: a line of its own."""
         scalars = {f"metrics/{name}": value for name, value in figures.items()}
         self._write_line(step, scalars)
-        self._show_on_board([events.scalar(tag, value) for tag, value in scalars.items()], step)
+        self._show_on_board([tensorboard.scalar(tag, value) for tag, value in scalars.items()], step)
         self._take_in(step, scalars)
 
     def _write_line(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -125,7 +125,7 @@ class Telemetry:
         with self._errors.writing("metrics.jsonl", self._directory.metrics):
             self._metrics.write(f"{line}\n".encode())
 
-    def _show_on_board(self, values: Sequence[events.Value], step: int) -> None:
+    def _show_on_board(self, values: Sequence[tensorboard.Value], step: int) -> None:
         with self._errors.writing("TensorBoard's file", self._board.path):
             self._board.add(values, step)
 
@@ -145,16 +145,16 @@ class Telemetry:
         if isinstance(preview, Sentences):
             text = "".join(f"{line}\n" for line in preview.lines)
             self._write_sample(f"step_{step:08d}.txt", text.encode())
-            self._show_on_board([events.text("samples", events.quoted(preview.lines))], step)
+            self._show_on_board([tensorboard.text("samples", tensorboard.quoted(preview.lines))], step)
             return
-        images = {"": pictures.picture(preview)}
+        grids = {"": images.picture(preview)}
         for name, panel in preview.panels.items():
-            images[name] = pictures.picture(Preview(panel.samples, columns=panel.columns))
+            grids[name] = images.picture(Preview(panel.samples, columns=panel.columns))
         shown = []
-        for name, image in images.items():
-            png = pictures.png(image)
+        for name, image in grids.items():
+            png = images.png(image)
             self._write_sample(f"{name}_step_{step:08d}.png".lstrip("_"), png)
-            shown.append(events.image(f"samples/{name}".rstrip("/"), png, *image.size))
+            shown.append(tensorboard.image(f"samples/{name}".rstrip("/"), png, *image.size))
         self._show_on_board(shown, step)
 
     def _write_sample(self, name: str, content: bytes) -> None:
@@ -174,8 +174,8 @@ class Telemetry:
         grids = [file for file in self._sample_files() if file.match(GRID_NAME)]
         if grids:
             with self._errors.writing("samples/progress.webp", animation):
-                pictures.progress(grids, animation)
-        self._show_on_board([events.session_end()], 0)
+                images.progress(grids, animation)
+        self._show_on_board([tensorboard.session_end()], 0)
 
     def close(self) -> None:
         """Close all sinks."""

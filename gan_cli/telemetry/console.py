@@ -12,7 +12,7 @@ from tqdm import tqdm
 from gan_cli.runtime.cpu_contention import Contention
 
 # Lines that a bar replaces; a warning stays.
-progress_logger = logging.getLogger("gan_cli.progress")
+progress_logger = logging.getLogger("gan_cli.telemetry.console")
 logger = logging.getLogger("gan_cli.runtime.cpu_contention")
 
 

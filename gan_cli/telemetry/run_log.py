@@ -16,7 +16,7 @@ from gan_cli.storage.files import AppendedFile, WriteErrors, writing
 from gan_cli.storage.run_directory import RunDirectory
 
 ROOT = logging.getLogger("gan_cli")
-PROGRESS = "gan_cli.progress"
+PROGRESS = "gan_cli.telemetry.console"
 
 
 class _Console(logging.Handler):

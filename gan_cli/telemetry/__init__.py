@@ -1,0 +1,1 @@
+"""Where scalars, images and log lines go: metrics.jsonl, TensorBoard, samples/, the console."""
