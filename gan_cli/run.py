@@ -22,9 +22,9 @@ from gan_cli.config.schema import Config, NonFinite
 from gan_cli.data.fingerprint import Identity, identity, refuse_other_data
 from gan_cli.diagnostics.monitor import NON_FINITE, Alarm, Doctor
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
-from gan_cli.evaluation import make
+from gan_cli.evaluation import factory
 from gan_cli.evaluation.evaluator import Evaluating
-from gan_cli.evaluation.sequences import QUICK, sequence_evaluator
+from gan_cli.evaluation.text import QUICK, sequence_evaluator
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
@@ -215,7 +215,7 @@ def evaluator_of(plan: build.Plan, source: Source) -> Evaluating | None:
         extent, device = replace(QUICK, count=config.evaluation.samples), plan.device.torch_device
         evaluator = sequence_evaluator(plan.dataset, source, config.train.held_out, config.seed, extent, device=device)
     else:
-        evaluator = make.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
+        evaluator = factory.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
     if config.objective is not None and config.objective.startswith("metrics/"):
         # What real samples score has the names of all figures, and is kept, so that it costs time only once.
         require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.backbones import inception as inception_module
-from gan_cli.backbones import network
-from gan_cli.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
-from gan_cli.backbones.inception import FILE, inception
-from gan_cli.backbones.network import Recipe
-from gan_cli.backbones.pixels import Pixels
 from gan_cli.data.cache import Store
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.datasets.mnist import Mnist, Split
 from gan_cli.errors import ConfigError, DataError, OutputError
+from gan_cli.evaluation.backbones import classifier_network
+from gan_cli.evaluation.backbones import inception as inception_module
+from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
+from gan_cli.evaluation.backbones.classifier_network import Recipe
+from gan_cli.evaluation.backbones.inception import FILE, inception
+from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.protocols.data import Images
 from tests.conftest import said
 
@@ -61,7 +61,9 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone()
     assert data.labels is not None
     before = torch.get_rng_state()
     first, again, other = (
-        network.checksum(network.train(data.pixels, data.labels, 3, Recipe(seed, 16, 1, 5, 5)).state_dict())
+        classifier_network.checksum(
+            classifier_network.train(data.pixels, data.labels, 3, Recipe(seed, 16, 1, 5, 5)).state_dict()
+        )
         for seed in (0, 0, 1)
     )
     assert first == again
@@ -71,10 +73,10 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone()
 
 def test_checksum_tells_any_change() -> None:
     weights = {"a": torch.zeros(2, 3), "b": torch.ones(1)}
-    seen = {network.checksum(weights)}
-    seen.add(network.checksum({**weights, "b": torch.full((1,), 1.0000001)}))
-    seen.add(network.checksum({"a": torch.zeros(3, 2), "b": torch.ones(1)}))
-    seen.add(network.checksum({"a": torch.zeros(2, 3), "c": torch.ones(1)}))
+    seen = {classifier_network.checksum(weights)}
+    seen.add(classifier_network.checksum({**weights, "b": torch.full((1,), 1.0000001)}))
+    seen.add(classifier_network.checksum({"a": torch.zeros(3, 2), "b": torch.ones(1)}))
+    seen.add(classifier_network.checksum({"a": torch.zeros(2, 3), "c": torch.ones(1)}))
     assert len(seen) == 4
 
 
@@ -83,14 +85,14 @@ def test_classifier_fits_images_of_any_size(shape: tuple[int, ...], store: Store
     data = coloured(30, shape)
     made = classifier("any", data, None, store, SHORT)
     seen = made.describe(data.pixels)
-    assert seen.features.shape == (30, network.WIDTH)
+    assert seen.features.shape == (30, classifier_network.WIDTH)
     assert seen.predicted is not None
     assert set(seen.predicted) <= {0, 1, 2}
     assert made.facts["resizing"] == ("averaged to 32x32" if shape[1] == 64 else "none")
 
 
 def test_features_do_not_depend_on_how_many_images_there_are(store: Store) -> None:
-    data = coloured(network.BLOCK + 7)
+    data = coloured(classifier_network.BLOCK + 7)
     made = classifier("many", data, None, store, SHORT)
     together = made.describe(data.pixels)
     alone = made.describe(data.pixels[-7:])
@@ -118,7 +120,7 @@ def test_kept_classifier_is_read_back(
     with caplog.at_level("INFO", "gan_cli"):
         first = classifier("kept", data, None, store, SHORT)
     assert any("accuracy" in line and first.checksum[:12] in line and str(first.path) in line for line in said(caplog))
-    monkeypatch.setattr(network, "train", never)
+    monkeypatch.setattr(classifier_network, "train", never)
     again = classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
     assert again.facts == first.facts
@@ -182,7 +184,7 @@ def test_damaged_classifier_is_trained_again(
 
 def test_classifier_of_another_process_is_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both trained; the one that ends later takes what is there, so that both call the same features theirs."""
-    data, train, met = coloured(), network.train, []
+    data, train, met = coloured(), classifier_network.train, []
 
     def slowly(*arguments: Any) -> Any:
         if not met:
@@ -190,7 +192,7 @@ def test_classifier_of_another_process_is_used(store: Store, monkeypatch: pytest
             met.append(classifier("kept", data, None, store, SHORT))  # the other process, meanwhile
         return train(data.pixels, data.labels, 3, Recipe(seed=5, batch_size=16, fewest=2, most=2))
 
-    monkeypatch.setattr(network, "train", slowly)
+    monkeypatch.setattr(classifier_network, "train", slowly)
     later = classifier("kept", data, None, store, SHORT)
     assert later.checksum == met[1].checksum
 
@@ -224,10 +226,10 @@ def test_each_channel_is_judged_by_itself(store: Store) -> None:
     images = RANDOM.integers(0, 256, (7, 3, 12, 12), dtype=np.uint8)
     seen = whole.describe(images)
     assert seen.predicted is not None
-    assert seen.features.shape == (7, 3 * network.WIDTH)
+    assert seen.features.shape == (7, 3 * classifier_network.WIDTH)
     for channel in range(3):
         alone = single.describe(images[:, channel : channel + 1, 2:-2, 2:-2])
-        part = seen.features[:, channel * network.WIDTH : (channel + 1) * network.WIDTH]
+        part = seen.features[:, channel * classifier_network.WIDTH : (channel + 1) * classifier_network.WIDTH]
         assert np.allclose(part, alone.features, atol=1e-5)
         assert alone.predicted is not None
         assert np.array_equal(seen.predicted[:, channel], alone.predicted)

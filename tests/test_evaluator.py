@@ -20,8 +20,8 @@ from gan_cli.datasets.mnist import FashionMnist, Mnist, Split
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError, DivergedError, InvalidValueError
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.make import Options, evaluator, for_training
-from gan_cli.evaluation.real import labels_like, real_data, split_for_testing, usual_count
+from gan_cli.evaluation.factory import Options, evaluator, for_training
+from gan_cli.evaluation.real_data import labels_like, real_data, split_for_testing, usual_count
 from gan_cli.metrics.frechet import frechet_distance, gaussian
 from gan_cli.metrics.precision_recall import manifold
 from gan_cli.metrics.wasserstein import wasserstein_distance

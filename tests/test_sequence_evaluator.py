@@ -16,9 +16,9 @@ from torch import Tensor
 from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.real_sequences import real_sequences
-from gan_cli.evaluation.sequences import QUICK, THOROUGH, Extent, SequenceEvaluator, sequence_evaluator
-from gan_cli.evaluation.table import document, table
+from gan_cli.evaluation.document import document, table
+from gan_cli.evaluation.real_data import real_sequences
+from gan_cli.evaluation.text import QUICK, THOROUGH, Extent, SequenceEvaluator, sequence_evaluator
 from gan_cli.metrics.bleu import ORDERS
 from gan_cli.metrics.catalog import BLEU_ORDERS, DISTINCT_ORDERS, MEANINGS, direction, meaning
 from gan_cli.protocols.arrays import FloatArray, IntArray

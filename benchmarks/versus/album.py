@@ -10,9 +10,9 @@ from benchmarks.versus import drawing
 from benchmarks.versus.measure import Test, prices, spread
 from benchmarks.versus.pairs import CHANGES, apart
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges
-from gan_cli.backbones.base import to_floats
+from gan_cli.evaluation.backbones.base import to_floats
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.nearest import nearest_picture
+from gan_cli.evaluation.nearest_neighbours import nearest_picture
 from gan_cli.protocols.arrays import ByteArray
 
 COLUMNS, ROWS = 6, 10

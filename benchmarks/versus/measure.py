@@ -12,12 +12,12 @@ import torch
 from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import PAIRS, WHOLE, Changed, changed, each_pixel, whole_steps
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges, preferences, scored
-from gan_cli.backbones.base import to_floats
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.samplers import normalise
-from gan_cli.evaluation import subject
+from gan_cli.evaluation import subjects
+from gan_cli.evaluation.backbones.base import to_floats
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
+from gan_cli.evaluation.real_data import ORDER_SEED, split_for_testing
 from gan_cli.inference.loading import Weights
 from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
@@ -69,12 +69,12 @@ class Test:
 
 def evaluator_of(run: Run, count: int) -> Evaluator:
     """What judges the samples of all runs."""
-    return subject.generator(run.directory, Weights.average).evaluator(BACKBONES, count, 0, None)
+    return subjects.generator(run.directory, Weights.average).evaluator(BACKBONES, count, 0, None)
 
 
 def of_samples(run: Run, evaluator: Evaluator) -> tuple[Figures, ByteArray]:
     """Figures of a run's generator or decoder, and its samples as bytes, ``(N, 1, H, W)``."""
-    drawn = subject.generator(run.directory, Weights.average)
+    drawn = subjects.generator(run.directory, Weights.average)
     found = evaluator(lambda count: drawn.draw(count, SEED))
     return dict(found.figures), np.asarray(found.samples, np.uint8)
 

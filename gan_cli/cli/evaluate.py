@@ -14,7 +14,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.metrics.catalog import FEWEST
 
 if TYPE_CHECKING:
-    from gan_cli.evaluation.subject import Subject
+    from gan_cli.evaluation.subjects import Subject
     from gan_cli.storage.run_directory import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
@@ -84,20 +84,20 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     directory.stored_config()
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli.evaluation import table
+    from gan_cli.evaluation.document import table
     from gan_cli.inference.language_model import writes
     from gan_cli.telemetry import run_log
 
     with run_log.console():
         text = writes(directory)
-        document, pictures = (
+        evaluated, pictures = (
             _measured_text(arguments, directory) if text else _measured_samples(arguments, directory, kinds)
         )
     written = list(pictures)
     if arguments.samples is None:
-        directory.write_evaluation(document)
+        directory.write_evaluation(evaluated)
         written.insert(0, directory.evaluation)
-    print(json.dumps(document, indent=2) if arguments.json else table.table(document))
+    print(json.dumps(evaluated, indent=2) if arguments.json else table(evaluated))
     for path in written:
         print(f"wrote {path}", file=sys.stderr)
     return 0
@@ -107,19 +107,20 @@ def _measured_samples(
     arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
 ) -> tuple[dict[str, Any], list[Path]]:
     """The document of images or points, and the pictures that were written."""
-    from gan_cli.evaluation import subject, table
+    from gan_cli.evaluation import subjects
+    from gan_cli.evaluation.document import document
     from gan_cli.evaluation.likelihood import bounded_likelihood
-    from gan_cli.evaluation.nearest import nearest_picture
+    from gan_cli.evaluation.nearest_neighbours import nearest_picture
     from gan_cli.inference.autoencoder import has_posterior
     from gan_cli.inference.loading import Weights
     from gan_cli.storage.files import writing
 
     weights = Weights.raw if arguments.no_ema else Weights.average
-    judged: subject.Subject
+    judged: subjects.Subject
     if arguments.samples is not None:
-        judged = subject.array(directory, arguments.samples)
+        judged = subjects.array(directory, arguments.samples)
     else:
-        judged = subject.generator(directory, weights)
+        judged = subjects.generator(directory, weights)
     picture = _picture(arguments, directory, judged)
     evaluator = judged.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
     evaluation = evaluator(lambda count: judged.draw(count, arguments.seed))
@@ -139,7 +140,7 @@ def _measured_samples(
             picture.parent.mkdir(parents=True, exist_ok=True)
             nearest_picture(evaluator, evaluation.samples).save(picture)
         written.append(picture)
-    return table.document(figures, evaluator.floor(), provenance), written
+    return document(figures, evaluator.floor(), provenance), written
 
 
 def _measured_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
@@ -149,10 +150,10 @@ def _measured_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
             raise ConfigError(f"--{option}: this run learned text, not images")
     if arguments.no_ema:
         raise ConfigError("--no-ema: the writer of a run on text has no moving average")
-    from gan_cli.evaluation import table
-    from gan_cli.evaluation.text_subject import measured
+    from gan_cli.evaluation.document import document
+    from gan_cli.evaluation.text import measured
 
-    return table.document(*measured(directory, arguments.n, arguments.seed)), []
+    return document(*measured(directory, arguments.n, arguments.seed)), []
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: Subject) -> Path | None:

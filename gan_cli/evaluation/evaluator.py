@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from gan_cli import __version__
-from gan_cli.backbones.base import Backbone, Samples
 from gan_cli.data.cache import Store
 from gan_cli.errors import ConfigError, DivergedError
+from gan_cli.evaluation.backbones.base import Backbone, Samples
 from gan_cli.evaluation.measures import Measure, Memorised, Transport
-from gan_cli.evaluation.real import RealData
-from gan_cli.evaluation.reference import Reference, cached_figures, reference
+from gan_cli.evaluation.real_data import RealData
+from gan_cli.evaluation.reference_features import Reference, cached_figures, reference
 from gan_cli.metrics.catalog import FEWEST
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry import images

@@ -15,7 +15,7 @@ from gan_cli.config.validate import checked
 from gan_cli.data.samplers import normalise
 from gan_cli.data.splits import held_out_rows
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.real import ORDER_SEED, split_for_testing
+from gan_cli.evaluation.real_data import ORDER_SEED, split_for_testing
 from gan_cli.inference.autoencoder import trained_coder
 from gan_cli.inference.loading import Weights, learned_dataset
 from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights

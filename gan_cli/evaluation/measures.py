@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from gan_cli.backbones.base import Described
-from gan_cli.evaluation.reference import Reference
+from gan_cli.evaluation.backbones.base import Described
+from gan_cli.evaluation.reference_features import Reference
 from gan_cli.metrics.frechet import frechet_distance, gaussian
 from gan_cli.metrics.kernel import kernel_distance
 from gan_cli.metrics.memorization import memorisation

@@ -35,7 +35,7 @@ from gan_cli.data.image_decoding import Target as Size
 from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
-from gan_cli.evaluation import subject
+from gan_cli.evaluation import subjects
 from gan_cli.inference import generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -178,7 +178,7 @@ def _report(drawn: tuple[str, str, str, str, bool]) -> None:
 
 
 def _samples(content: bytes) -> None:
-    subject._read(_file(content, "samples.npy"), (2,))
+    subjects._read(_file(content, "samples.npy"), (2,))
 
 
 def _cache(drawn: tuple[bytes, bytes, bytes]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_cli.backbones.base import Described, Samples, Tags, to_floats
+from gan_cli.evaluation.backbones.base import Described, Samples, Tags, to_floats
 from gan_cli.protocols.arrays import FloatArray
 
 

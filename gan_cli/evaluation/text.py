@@ -8,19 +8,22 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from gan_cli.data.splits import chosen, split_sequences
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
-from gan_cli.evaluation.real import ORDER_SEED
-from gan_cli.evaluation.real_sequences import RealSequences, real_sequences
+from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
+from gan_cli.inference.language_model import trained_writer
 from gan_cli.metrics.bleu import bleu, self_bleu
 from gan_cli.metrics.catalog import DISTINCT_ORDERS, FEWEST
 from gan_cli.metrics.distinct import copied, distinct, repeated
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, LanguageModel
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Known, Oracle, Sequences
+from gan_cli.storage.run_directory import RunDirectory
 
 # Generated tokens (N, T), as many sequences as are asked for.
 DrawTokens: TypeAlias = Callable[[int], IntArray]
@@ -201,3 +204,37 @@ def sequence_evaluator(
     wanted = max(FEWEST, min(extent.count, half)) if count is None else count
     data, known = real_sequences(source, wanted, share), dataset if isinstance(dataset, Known) else None
     return SequenceEvaluator(data, replace(extent, count=wanted), seed, known, device)
+
+
+def measured(
+    directory: RunDirectory, count: int | None, seed: int
+) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
+    """Figures of the writer of a run's latest checkpoint, those of real sequences in their place, and the provenance.
+
+    Args:
+        directory: of the run.
+        count: sequences to write; None: 2,000, or half of the data.
+        seed: of what is written.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint; or the data have other words now.
+        DataError: the data cannot be read.
+    """
+    trained = trained_writer(directory)
+    source = trained.dataset.load()
+    assert isinstance(source, Sequences)
+    if source.words != trained.script.words:
+        raise ConfigError(f"{directory.path}: its data have other words now than when it was trained")
+    share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
+    trained.network.to(device)
+    evaluation = evaluator(lambda wanted: trained.write(wanted, seed), trained.nll)
+    facts = {
+        "run": str(directory.path),
+        "checkpoint": f"checkpoints/step_{trained.step:08d}.pt",
+        "step": trained.step,
+        "checksum": checksum(trained.network.state_dict()),
+    }
+    data = {"name": type(trained.dataset).__name__, **evaluation.provenance["data"]}
+    return dict(evaluation.figures), evaluator.floor(), {"generator": facts, **evaluation.provenance, "data": data}

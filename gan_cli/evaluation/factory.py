@@ -11,10 +11,6 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.backbones.base import Backbone
-from gan_cli.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
-from gan_cli.backbones.inception import inception
-from gan_cli.backbones.pixels import Pixels
 from gan_cli.config.extras import require_inception
 from gan_cli.config.schema import BackboneKind, Config
 from gan_cli.data.cache import HOME, Store
@@ -22,6 +18,10 @@ from gan_cli.datasets.base import expanded
 from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.backbones.base import Backbone
+from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
+from gan_cli.evaluation.backbones.inception import inception
+from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.evaluation.evaluator import Evaluator, Judge
 from gan_cli.evaluation.measures import (
     Classes,
@@ -35,7 +35,7 @@ from gan_cli.evaluation.measures import (
     StackedDigits,
     Transport,
 )
-from gan_cli.evaluation.real import real_data, split_for_testing, usual_count
+from gan_cli.evaluation.real_data import real_data, split_for_testing, usual_count
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 
 # Samples to generate where nobody says, if the data are that many.

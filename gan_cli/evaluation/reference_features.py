@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_cli.backbones.base import Backbone, Described, Samples, Tags
 from gan_cli.data.cache import Arrays, Store
-from gan_cli.evaluation.real import RealData
+from gan_cli.evaluation.backbones.base import Backbone, Described, Samples, Tags
+from gan_cli.evaluation.real_data import RealData
 from gan_cli.metrics.frechet import Gaussian, gaussian
 from gan_cli.protocols.arrays import FloatArray, IntArray
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gan_cli.backbones.base import Samples, to_floats
+from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.metrics.features import nearest
 from gan_cli.protocols.arrays import FloatArray

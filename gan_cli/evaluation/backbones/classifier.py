@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from gan_cli.backbones import network
-from gan_cli.backbones.base import Described, Samples, Tags
-from gan_cli.backbones.network import Classifier, Recipe
 from gan_cli.data.cache import DamagedError, Store
 from gan_cli.data.fingerprint import fingerprint
 from gan_cli.data.splits import held_out_rows
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.backbones import classifier_network
+from gan_cli.evaluation.backbones.base import Described, Samples, Tags
+from gan_cli.evaluation.backbones.classifier_network import Classifier, Recipe
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 
@@ -55,7 +55,7 @@ class ClassifierBackbone:
 
     def describe(self, samples: Samples) -> Described:
         """Images ``(N, C, H, W)`` -> features ``(N, 128)`` and classes ``(N,)``."""
-        features, classes = network.features_and_classes(self.classifier, _bytes(samples))
+        features, classes = classifier_network.features_and_classes(self.classifier, _bytes(samples))
         return Described(features.numpy(), classes.numpy())
 
 
@@ -157,9 +157,9 @@ def _trained(
     training, tested, what = _parts(data, test)
     logger.info("classifier of %s: trained once, on %d images", name, len(training[1]))
     started = time.perf_counter()
-    trained = network.train(*training, classes, recipe, device)
+    trained = classifier_network.train(*training, classes, recipe, device)
     seconds = time.perf_counter() - started
-    measured = network.accuracy(trained, *tested)
+    measured = classifier_network.accuracy(trained, *tested)
     logger.info("classifier of %s: trained in %.0f s", name, seconds)
     weights = {key: value.cpu() for key, value in trained.state_dict().items()}
     file = io.BytesIO()
@@ -171,7 +171,7 @@ def _trained(
             "accuracy": measured,
             "measured_on": f"{len(tested[1])} {what}",
             "seconds": round(seconds, 1),
-            "checksum": network.checksum(weights),
+            "checksum": classifier_network.checksum(weights),
             "weights": weights,
         },
         file,
@@ -224,7 +224,7 @@ def _read(path: Path, content: bytes, identity: Mapping[str, Any], device: torch
         checksum = str(stored["checksum"])
     except (pickle.UnpicklingError, RuntimeError, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
         raise DamagedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    if network.checksum(built.state_dict()) != checksum:
+    if classifier_network.checksum(built.state_dict()) != checksum:
         raise DamagedError("its weights have another checksum than they should")
     return ClassifierBackbone(built.eval().requires_grad_(False).to(device), checksum, facts, path)
 

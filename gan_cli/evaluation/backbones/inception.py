@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.backbones.base import Described, Samples, Tags
 from gan_cli.config.extras import INCEPTION_PACKAGE, INSTALL, require_inception
 from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
+from gan_cli.evaluation.backbones.base import Described, Samples, Tags
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli.backbones.network import checksum
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.make import Options, evaluator
-from gan_cli.evaluation.real import labels_like
+from gan_cli.evaluation.factory import Options, evaluator
+from gan_cli.evaluation.real_data import labels_like
 from gan_cli.inference import loading
 from gan_cli.inference.generator import TrainedGenerator, trained_generator
 from gan_cli.inference.loading import Weights

@@ -1,1 +1,0 @@
-"""What samples are compared by: their own pixels, a small classifier of the data, or Inception."""
