@@ -21,9 +21,9 @@ from statistics import median, quantiles
 
 import torch
 
-from gan_cli import build
 from gan_cli.bench.trial import Trial
 from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrors
@@ -98,8 +98,8 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable()
     register()
-    plan = build.plan(compose([*DCGAN, *arguments.override]).config)
-    algorithm = build.assemble(plan)
+    plan = builder.plan(compose([*DCGAN, *arguments.override]).config)
+    algorithm = builder.assemble(plan)
     with contextlib.closing(algorithm), tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         trial = Trial(plan, algorithm)
         steps = trial.within(arguments.seconds)

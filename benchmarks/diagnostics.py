@@ -17,10 +17,10 @@ from statistics import median, quantiles
 
 import torch
 
-from gan_cli import build
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.monitor import Doctor
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runs import builder
 
 ROWS = {
     "digits": [],
@@ -52,9 +52,9 @@ class Side:
 
 def side(overrides: list[str], every: int) -> Side:
     """A run that is examined at every ``every``-th report; 0: never."""
-    plan = build.plan(compose([*overrides, f"diagnostics.every={every}"]).config)
+    plan = builder.plan(compose([*overrides, f"diagnostics.every={every}"]).config)
     doctor = Doctor(plan.config.diagnostics, plan.family.symptoms(plan.config.diagnostics, plan.loss))
-    return Side(build.assemble(plan), doctor, plan.config.train.log_every)
+    return Side(builder.assemble(plan), doctor, plan.config.train.log_every)
 
 
 def measure(overrides: list[str], seconds: float) -> tuple[list[float], float]:

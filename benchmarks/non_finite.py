@@ -19,11 +19,11 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
-from gan_cli import build
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.algorithms.nonfinite import Lookout, Soundness, Sparing
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
 
 ROWS = {
     "digits": [],
@@ -64,7 +64,7 @@ class Run:
 def run(overrides: list[str], watch: type[Soundness]) -> Run:
     """A run whose updates are watched over in that way."""
     policy = "skip" if watch is Sparing else "stop"
-    algorithm = build.assemble(build.plan(compose([*overrides, f"train.non_finite={policy}"]).config))
+    algorithm = builder.assemble(builder.plan(compose([*overrides, f"train.non_finite={policy}"]).config))
     assert isinstance(algorithm, Adversarial)
     if watch is Careless:
         algorithm._soundness = Careless(algorithm.context.device.torch_device)

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gan_cli import build
 from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
 from gan_cli.runtime import distributed
 from gan_cli.runtime.distributed import Group
 
@@ -54,7 +54,7 @@ STEPS = 2
 def figures(overrides: list[str], group: Group) -> dict[str, float]:
     """What a few steps of a game come to."""
     config = compose([*overrides, "train.batch_size=32", "device.precision=fp32", "diagnostics.every=0"]).config
-    algorithm = build.assemble(build.plan(config), group=group)
+    algorithm = builder.assemble(builder.plan(config), group=group)
     for step in range(STEPS):
         algorithm.update(step)
     scalars = algorithm.report().scalars

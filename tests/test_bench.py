@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-from gan_cli import build
 from gan_cli.bench import benchmark, flops, results, sinks, trial, watches
 from gan_cli.bench.trial import Trial
 from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
 from tests.conftest import SHORT, TINY, Command, Finished
 
 QUICK = ("--seconds", "0.05", *SHORT)
@@ -47,8 +47,8 @@ def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def on_trial(*overrides: str) -> Trial:
     register()
-    plan = build.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
-    return Trial(plan, build.assemble(plan))
+    plan = builder.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
+    return Trial(plan, builder.assemble(plan))
 
 
 def products(widths: list[int]) -> int:

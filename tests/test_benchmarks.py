@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli import build
 from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,9 +34,9 @@ def script(name: str) -> ModuleType:
 reference, speed = script("reference"), script("speed")
 
 
-def plan_of(recipe: str) -> build.Plan:
+def plan_of(recipe: str) -> builder.Plan:
     register()
-    return build.plan(compose([f"experiment={recipe}", "device=cpu"]).config)
+    return builder.plan(compose([f"experiment={recipe}", "device=cpu"]).config)
 
 
 # ---- What is compared

@@ -22,9 +22,9 @@ from benchmarks.claims.harness import Job, finished
 from benchmarks.claims.jsd_saturates import THETAS, summary
 from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
-from gan_cli import build
 from gan_cli.config.schema import conf_dir
 from gan_cli.datasets.gaussian_mixtures import Ring
+from gan_cli.runs import builder
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted({arm.recipe for claim in CLAIMS.values() for arm in claim.arms})
@@ -52,7 +52,7 @@ def test_every_claim_is_there_and_every_recipe_of_a_claim_belongs_to_one() -> No
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_plan(recipe: str) -> None:
     (arm, *_) = (arm for claim in CLAIMS.values() for arm in claim.arms if arm.recipe == recipe)
-    plan = build.plan(Job(arm, 0).composition().config)
+    plan = builder.plan(Job(arm, 0).composition().config)
     assert plan.config.device.threads == 1
     # Figures that are looked at are those of the network, or of the last checkpoint.
     assert plan.config.train.steps % plan.config.train.checkpoint_every == 0

@@ -11,7 +11,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from gan_cli import build
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.components.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.config.compose import compose, register
@@ -28,6 +27,7 @@ from gan_cli.diagnostics.statistics import (
     told_apart,
 )
 from gan_cli.protocols.adversarial import Objective
+from gan_cli.runs import builder
 from tests.conftest import SHORT, TINY
 
 
@@ -164,7 +164,7 @@ def test_ceilings_are_what_divergences_of_separated_samples_come_to() -> None:
 
 def trained(*overrides: str, steps: int = 3, looks: bool) -> Adversarial:
     register()
-    algorithm = build.assemble(build.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
+    algorithm = builder.assemble(builder.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
     assert isinstance(algorithm, Adversarial)
     for step in range(steps):
         algorithm.update(step)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_cli import build
 from gan_cli.algorithms.gan.statistics import top_mean
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
+from gan_cli.runs import builder
 from tests.conftest import SHORT, Command
 
 TINY_PLANE = (
@@ -34,7 +34,7 @@ TINY_DIGITS = (
 
 def assembled(*overrides: str) -> Adversarial:
     register()
-    algorithm = build.assemble(build.plan(compose(["device=cpu", *overrides]).config))
+    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
     assert isinstance(algorithm, Adversarial)
     return algorithm
 
@@ -102,7 +102,7 @@ def test_anneal_multiplies_all_penalties() -> None:
 
 def test_wgan_gp_makes_five_d_steps_without_clipping_and_with_the_papers_optimizer() -> None:
     register()
-    plan = build.plan(compose(["loss=wgan_gp"]).config)
+    plan = builder.plan(compose(["loss=wgan_gp"]).config)
     (penalty,) = plan.loss.penalties.values()
     assert (penalty.weight, penalty.target, penalty.one_sided) == (10.0, 1.0, False)
     assert plan.loss.constraint is None
@@ -116,9 +116,9 @@ def test_batch_norm_under_a_penalty_is_warned_about(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     register()
-    build.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=layer"]).config)
+    builder.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=layer"]).config)
     assert "batch norm" not in caplog.text
-    build.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan"]).config)
+    builder.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan"]).config)
     assert "architecture.norm_d" in caplog.text
 
 
@@ -187,7 +187,7 @@ def labelled(algorithm: Adversarial) -> list[tuple[Tensor, Tensor]]:
 def test_d_sees_every_real_image_with_its_own_label() -> None:
     algorithm = assembled(*TINY_DIGITS, "conditional=true")
     register()
-    source = build.plan(compose(list(TINY_DIGITS)).config).dataset.load()
+    source = builder.plan(compose(list(TINY_DIGITS)).config).dataset.load()
     assert isinstance(source, Images)
     assert source.labels is not None
     known = {row.tobytes(): label for row, label in zip(source.pixels, source.labels, strict=True)}

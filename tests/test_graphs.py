@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import build
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
+from gan_cli.runs import builder
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.cuda_graphs import Recording, Replayed, Result
 from gan_cli.runtime.device import Device
@@ -71,7 +71,7 @@ STEPS = 12
 
 def assembled(*overrides: str) -> Adversarial:
     register()
-    algorithm = build.assemble(build.plan(compose(["device=cpu", *overrides]).config))
+    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
     assert isinstance(algorithm, Adversarial)
     return algorithm
 

@@ -18,9 +18,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import OmegaConf
 
-from gan_cli import build
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import conf_dir
+from gan_cli.runs import builder
 from tests import fake_slurm
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.soak.equality import figures, same
@@ -185,7 +185,7 @@ def test_every_value_of_a_search_space_makes_a_run(file: Path) -> None:
         ends = [value.start, value.end] if isinstance(value, IntervalSweep) else override.sweep_string_iterator()
         values.append([f"{key}={end}" for end in ends])
     for together in zip_longest(*values):
-        build.plan(compose([*RING[:1], *loss, *filter(None, together)]).config)
+        builder.plan(compose([*RING[:1], *loss, *filter(None, together)]).config)
 
 
 @pytest.mark.slow

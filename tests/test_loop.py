@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gan_cli import loop
 from gan_cli.config.schema import TrainSection
+from gan_cli.runs import loop
 
 Event = tuple[str, int]
 

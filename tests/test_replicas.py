@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import build
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
+from gan_cli.runs import builder
 from gan_cli.runtime.device import Device
 from tests.recorders import FakeRecorder
 
@@ -54,17 +54,17 @@ RUNS = {
 SEEDS, STEPS = (3, 4, 5), 10
 
 
-def planned(*overrides: str) -> build.Plan:
+def planned(*overrides: str) -> builder.Plan:
     register()
-    return build.plan(compose(["device=cpu", *overrides]).config)
+    return builder.plan(compose(["device=cpu", *overrides]).config)
 
 
 def replicas(*overrides: str, count: int = len(SEEDS)) -> Replicas:
-    return build.assemble_replicas(planned(f"seed={SEEDS[0]}", f"train.replicas={count}", *overrides))
+    return builder.assemble_replicas(planned(f"seed={SEEDS[0]}", f"train.replicas={count}", *overrides))
 
 
 def single(seed: int, *overrides: str) -> Adversarial:
-    algorithm = build.assemble(planned(f"seed={seed}", *overrides))
+    algorithm = builder.assemble(planned(f"seed={seed}", *overrides))
     assert isinstance(algorithm, Adversarial)
     return algorithm
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli import build
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.components.optimizers import RMSprop
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
+from gan_cli.runs import builder
 
 C = 0.01
 SMALL = (
@@ -23,13 +23,13 @@ SMALL = (
 )
 
 
-def planned(*overrides: str) -> build.Plan:
+def planned(*overrides: str) -> builder.Plan:
     register()
-    return build.plan(compose([*SMALL, "loss=wgan", *overrides]).config)
+    return builder.plan(compose([*SMALL, "loss=wgan", *overrides]).config)
 
 
 def assembled(*overrides: str) -> Adversarial:
-    algorithm = build.assemble(planned(*overrides))
+    algorithm = builder.assemble(planned(*overrides))
     assert isinstance(algorithm, Adversarial)
     return algorithm
 

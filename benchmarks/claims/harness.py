@@ -22,7 +22,6 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmarks.claims.claim import Arm
-from gan_cli import build, run
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.errors import UserError
 from gan_cli.inference.generator import trained_generator
@@ -31,6 +30,7 @@ from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import loading
 from gan_cli.report.records import Curve
+from gan_cli.runs import builder, single
 from gan_cli.runtime import rng
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -80,7 +80,7 @@ def work(job: Job, folder: Path) -> Path:
     place = job.place(folder)
     if not finished(place):
         shutil.rmtree(place, ignore_errors=True)
-        status = run.start(job.composition(), place)
+        status = single.start(job.composition(), place)
         if status != 0:
             raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {place / 'train.log'}")
     return place
@@ -175,9 +175,9 @@ class Run:
         return modes(self.samples(count), mixture.centres().numpy(), mixture.std)
 
     @cached_property
-    def plan(self) -> build.Plan:
+    def plan(self) -> builder.Plan:
         """The run's parts."""
-        return build.plan(self.directory.stored_config())
+        return builder.plan(self.directory.stored_config())
 
     @torch.no_grad()
     def probability(self, points: FloatArray) -> FloatArray:

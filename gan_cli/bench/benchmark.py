@@ -14,16 +14,17 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from gan_cli import __version__, build
+from gan_cli import __version__
 from gan_cli.algorithms.context import Watch, unwatched
 from gan_cli.bench import flops, memory, results, sinks, trace
 from gan_cli.bench.results import Network, Peak, Result, Row, Setting, Speed, Work
 from gan_cli.bench.trial import Trial
 from gan_cli.bench.watches import Stopwatch, Switch
-from gan_cli.build import Plan
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runs import builder
+from gan_cli.runs.builder import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
         DataError: the data cannot be read.
         OutputError: the trace cannot be written.
     """
-    own = build.plan(composition.config)
+    own = builder.plan(composition.config)
     if own.config.train.replicas > 1:
         raise ConfigError(f"train.replicas: expected 1, got {own.config.train.replicas}: gan-bench measures one run")
     device, chosen = own.device.torch_device, Way(own.device.compile, own.device.graph)
@@ -145,9 +146,9 @@ def _row(way: Way, chosen: bool, composition: Composition, seconds: float, work:
 @contextlib.contextmanager
 def _trial(way: Way, composition: Composition, watch: Watch = unwatched) -> Iterator[tuple[Plan, Trial]]:
     """A run that goes that way, after its first steps."""
-    plan = build.plan(_configured(composition.config, way))
+    plan = builder.plan(_configured(composition.config, way))
     memory.reset(plan.device.torch_device)
-    with contextlib.closing(build.assemble(plan, watch)) as algorithm:
+    with contextlib.closing(builder.assemble(plan, watch)) as algorithm:
         trial = Trial(plan, algorithm)
         logger.info("%s: %.2f s for the first %d steps; measuring", way.name, trial.setup_seconds, trial.setup_steps)
         yield plan, trial

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from gan_cli.attended import AlarmError, Attended
 from gan_cli.bench.trial import Trial
-from gan_cli.build import Plan
 from gan_cli.config.compose import Composition
 from gan_cli.config.schema import TrainSection
-from gan_cli.run import attended, whole
+from gan_cli.runs.builder import Plan
+from gan_cli.runs.monitoring import AlarmError, Attended
+from gan_cli.runs.single import attended, whole
+from gan_cli.runs.summary import choices
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
-from gan_cli.summary import choices
 from gan_cli.telemetry.console import Overheard
 from gan_cli.telemetry.recorder import Board, Telemetry
 

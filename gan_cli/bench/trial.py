@@ -11,8 +11,8 @@ from functools import partial
 import torch
 
 from gan_cli.bench.results import Spread
-from gan_cli.build import Plan
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runs.builder import Plan
 from gan_cli.runtime.cuda_graphs import REHEARSALS
 
 BLOCKS = 5

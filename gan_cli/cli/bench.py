@@ -60,13 +60,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     composition = compose(arguments.overrides, arguments.config_dir)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli import run
     from gan_cli.bench import benchmark, table
+    from gan_cli.runs import single
     from gan_cli.storage.files import writing
     from gan_cli.telemetry import run_log
 
     if composition.dry_run:
-        print(run.dry_run(composition))
+        print(single.dry_run(composition))
         return 0
     with run_log.console():
         result = benchmark.benchmark(composition, arguments.seconds, arguments.profile)

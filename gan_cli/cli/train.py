@@ -70,16 +70,16 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     with uncollected():
         import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes no less than all the rest
 
-        from gan_cli import fleet, run
+        from gan_cli.runs import replicas, single
 
     if composition.dry_run:
-        print(run.dry_run(composition))
+        print(single.dry_run(composition))
         return 0
     if torchrun.launched() and composition.replicas > 1:
         raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
     if earlier is not None:
-        return run.resume(composition, earlier)
-    start = run.start if composition.replicas == 1 else fleet.start
+        return single.resume(composition, earlier)
+    start = single.start if composition.replicas == 1 else replicas.start
     return start(composition, Path(composition.hydra.hydra.run.dir))
 
 
@@ -177,14 +177,14 @@ def _arguments(arguments: Sequence[str]) -> Iterator[None]:
 
 def _run(config: DictConfig) -> NoReturn:
     """The one run of a command with other flags than ``--multirun``."""
-    from gan_cli import fleet, run
     from gan_cli.config.compose import Composition
+    from gan_cli.runs import replicas, single
 
     composition = Composition.of_job(config)
     if composition.dry_run:
-        print(run.dry_run(composition))
+        print(single.dry_run(composition))
         sys.exit(0)
-    start = run.start if composition.replicas == 1 else fleet.start
+    start = single.start if composition.replicas == 1 else replicas.start
     try:
         status = start(composition, Path(composition.hydra.hydra.runtime.output_dir))
     except UserError as error:

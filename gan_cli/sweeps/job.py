@@ -67,7 +67,7 @@ def _objective_of(composition: Composition, place: Place) -> float | None:
     if tag is None:
         return None
     try:
-        return fmean(objective.value(tag, run.stored_summary()) for run in standing(place.path).runs)
+        return fmean(objective.value(tag, single.stored_summary()) for single in standing(place.path).runs)
     except ConfigError as error:
         _tell(place, str(error))
         return None
@@ -124,10 +124,10 @@ def _tried(composition: Composition, place: Place, found: Standing) -> int:
 
 def _carried_out(composition: Composition, place: Place, found: Standing) -> int:
     """Skip a job that is done, go on with one that has a checkpoint, else begin; returns the exit status."""
-    from gan_cli import fleet, run
+    from gan_cli.runs import replicas, single
 
     if composition.dry_run:
-        print(run.dry_run(composition))
+        print(single.dry_run(composition))
         return 0
     if found.progress is Progress.completed and found.step >= composition.config.train.steps:
         return 0
@@ -135,10 +135,10 @@ def _carried_out(composition: Composition, place: Place, found: Standing) -> int
     if found.progress is Progress.given_up and not (alone and _has_changed(composition, found.runs[0])):
         return DivergedError.exit_status
     if alone and found.has_checkpoint:
-        return run.resume(gone_on(found.runs[0], composition), found.runs[0])
+        return single.resume(gone_on(found.runs[0], composition), found.runs[0])
     for directory in found.runs:
         directory.clear()  # of a run that died before its first checkpoint
-    return (run.start if alone else fleet.start)(composition, place.path)
+    return (single.start if alone else replicas.start)(composition, place.path)
 
 
 def _has_changed(composition: Composition, directory: RunDirectory) -> bool:

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli import build
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
 from gan_cli.config.compose import compose, register
@@ -37,6 +36,7 @@ from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, Tokens
 from gan_cli.evaluation import subjects
 from gan_cli.inference import generator
+from gan_cli.runs import builder
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import strategies
@@ -148,7 +148,7 @@ def _stored_config(drawn: tuple[int, Any]) -> None:
         node = node[key]
     node[last] = value
     stored = RunDirectory(_run_with(yaml.dump(config, Dumper=yaml.SafeDumper))).stored_config()
-    build.plan(stored)
+    builder.plan(stored)
 
 
 def _stored_text(text: str) -> None:
@@ -243,7 +243,7 @@ def _command(main: Callable[[], Any], arguments: list[str]) -> None:
 def _overrides(overrides: list[str]) -> None:
     register()
     with contextlib.suppress(MemoryError):
-        build.plan(compose(overrides).config)
+        builder.plan(compose(overrides).config)
 
 
 def _arguments(drawn: tuple[int, list[str]]) -> None:

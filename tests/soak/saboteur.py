@@ -41,7 +41,7 @@ def main() -> None:
 
         Mnist.checksums = sabotage.checksums
     if sabotage.waits:
-        import gan_cli.run  # noqa: F401 - what takes long
+        import gan_cli.runs.single  # noqa: F401 - what takes long
 
         print("ready", flush=True)
         sys.stdin.read()

@@ -11,11 +11,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from gan_cli import loop, recovery
-from gan_cli.attended import AlarmError
 from gan_cli.config.schema import TrainSection
 from gan_cli.diagnostics.monitor import NON_FINITE
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
+from gan_cli.runs import loop, recovery
+from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runtime.distributed import Group
 from gan_cli.runtime.interrupts import Interrupts
 from gan_cli.storage.run_directory import RunDirectory
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Deciding(Protocol):
-    """What the first process asks; see ``attended.py``."""
+    """What the first process asks; see ``runs/monitoring.py``."""
 
     stopping: bool
 

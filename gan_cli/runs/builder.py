@@ -16,7 +16,6 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli import fitting
 from gan_cli.algorithms.context import Context, Watch, unwatched
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
@@ -37,6 +36,7 @@ from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, 
 from gan_cli.protocols.algorithm import Algorithm, Schedule
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source, kinds_of
+from gan_cli.runs import compatibility
 from gan_cli.runtime.device import Device, Work, choose
 from gan_cli.runtime.distributed import Alone, Group
 from gan_cli.runtime.rng import seeded_generator
@@ -117,8 +117,8 @@ def plan(config: DictConfig) -> Plan:
     family: Any = instantiate.resolve(typed.algorithm["_target_"], "algorithm")
     taken = _taken(family)
     if not instantiate.problems(typed.dataset, "dataset"):
-        fitting.refuse_other_data(typed, family)
-    fitting.refuse_unused(typed, family, taken)
+        compatibility.refuse_other_data(typed, family)
+    compatibility.refuse_unused(typed, family, taken)
     parts = {
         "dataset": (typed.dataset, Dataset),
         "architecture": (typed.architecture, taken["architecture"]),
@@ -136,10 +136,10 @@ def plan(config: DictConfig) -> Plan:
         found += instantiate.problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
-    fitting.refuse_other_networks(typed, family, taken["architecture"])
+    compatibility.refuse_other_networks(typed, family, taken["architecture"])
     built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
-    fitting.refuse_for_data(typed, dataset)
+    compatibility.refuse_for_data(typed, dataset)
     loss = replace(
         typed.loss,
         objective=built.get("loss.objective"),
@@ -366,4 +366,4 @@ def _settings(node: Any) -> str:
     if not isinstance(node, dict) or "_target_" not in node:
         return repr(node)
     settings = ", ".join(f"{key}={_settings(value)}" for key, value in node.items() if key != "_target_")
-    return f"{fitting.named(node)}({settings})"
+    return f"{compatibility.named(node)}({settings})"

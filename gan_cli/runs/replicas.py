@@ -12,22 +12,22 @@ from typing import Any
 
 import torch
 
-from gan_cli import build, loop, recovery
 from gan_cli.algorithms.gan.trainer import Adversarial
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
-from gan_cli.attended import AlarmError, Attended
 from gan_cli.config.compose import Composition
 from gan_cli.data.fingerprint import Identity, identity
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.evaluator import Evaluating
 from gan_cli.protocols.algorithm import Preview, Report
-from gan_cli.run import Run, attended, evaluator_of, finish
+from gan_cli.runs import builder, loop, recovery
+from gan_cli.runs.monitoring import AlarmError, Attended
+from gan_cli.runs.single import Run, attended, evaluator_of, finish
+from gan_cli.runs.summary import Outcome
 from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
 from gan_cli.storage import run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.summary import Outcome
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Console, Overheard
 from gan_cli.telemetry.recorder import Board, Telemetry
@@ -70,11 +70,11 @@ class Member:
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
     with run_log.console() as kept, leaving():
-        plan = build.plan(composition.config)
+        plan = builder.plan(composition.config)
         source = plan.dataset.load()
         data = identity(source)
         evaluator = evaluator_of(plan, source)
-        replicas = build.assemble_replicas(plan, source)
+        replicas = builder.assemble_replicas(plan, source)
         # Checkpoints of all runs are written by one thread, and fail as one.
         saver = BackgroundWriter(WriteErrors(plan.config.train.on_write_error), wanted)
         with contextlib.closing(replicas), Interrupts() as interrupted, contextlib.ExitStack() as open_files:
@@ -86,7 +86,7 @@ def start(composition: Composition, wanted: Path) -> int:
 
 
 def _member(
-    plan: build.Plan,
+    plan: builder.Plan,
     composition: Composition,
     algorithm: Adversarial,
     wanted: Path,

@@ -12,9 +12,6 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from gan_cli import build, companions, loop, recovery
-from gan_cli.attended import AlarmError, Attended
-from gan_cli.companions import Companions
 from gan_cli.config.compose import Composition
 from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.config.objective import require_among
@@ -28,6 +25,10 @@ from gan_cli.evaluation.text import QUICK, sequence_evaluator
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Sequences, Source
+from gan_cli.runs import builder, follower, loop, recovery
+from gan_cli.runs.follower import Companions
+from gan_cli.runs.monitoring import AlarmError, Attended
+from gan_cli.runs.summary import Outcome, choices, summary
 from gan_cli.runtime import distributed, torchrun
 from gan_cli.runtime.distributed import Alone, Group
 from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
@@ -36,7 +37,6 @@ from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrors
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
-from gan_cli.summary import Outcome, choices, summary
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Console
 from gan_cli.telemetry.recorder import Board, Telemetry
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 def dry_run(composition: Composition) -> str:
     """Check and build everything but the data; what would run, for a person."""
-    return build.plan(composition.config).summary()
+    return builder.plan(composition.config).summary()
 
 
 def start(composition: Composition, wanted: Path) -> int:
@@ -56,11 +56,11 @@ def start(composition: Composition, wanted: Path) -> int:
         source = distributed.by_node(group, plan.dataset.load)
         data = identity(source)
         evaluator = evaluator_of(plan, source)
-        algorithm = build.assemble(plan, source=source, group=group)
+        algorithm = builder.assemble(plan, source=source, group=group)
         # From the moment there is a directory, a signal is to leave a whole one.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
-                return companions.follow(algorithm, plan.config.train, group, 0, interrupted)
+                return follower.follow(algorithm, plan.config.train, group, 0, interrupted)
             directory = run_directory.claim(wanted)
             torchrun.remember_run_directory(directory.path)
             directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
@@ -76,11 +76,11 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         run_log.console() as kept,
         leaving(),
         distributed.joined() as group,
-        companions.locked_by_first(directory, group),
+        follower.locked_by_first(directory, group),
     ):
         plan = _planned(composition, group)
         state = group.of_first(lambda: checkpoints.load_latest(directory.checkpoints))
-        companions.say_what_differs(state, group)
+        follower.say_what_differs(state, group)
         torchrun.remember_run_directory(directory.path)
         if plan.config.device.threads is None:
             with loading.fitting(directory):
@@ -89,13 +89,13 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         source = distributed.by_node(group, plan.dataset.load)
         data = _same_data(plan, directory, state, identity(source))
         evaluator = evaluator_of(plan, source)
-        algorithm = build.assemble(plan, source=source, group=group)
+        algorithm = builder.assemble(plan, source=source, group=group)
         errors = WriteErrors(plan.config.train.on_write_error)
         if group.rank > 0:
             with contextlib.closing(algorithm), Interrupts() as interrupted:
                 with loading.fitting(directory):
                     algorithm.load_state_dict(state["algorithm"])
-                return companions.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
+                return follower.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), run_log.copied_to({directory: errors}, kept):
             run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with loading.fitting(directory):
@@ -107,9 +107,9 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 return _train(run, step, interrupted)
 
 
-def _planned(composition: Composition, group: Group) -> build.Plan:
+def _planned(composition: Composition, group: Group) -> builder.Plan:
     """The plan, if so many processes can carry it out; raises ``ConfigError`` if not."""
-    plan = build.plan(composition.config)
+    plan = builder.plan(composition.config)
     if group.size > 1 and _rolls_back(plan.config):
         raise ConfigError(
             "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"
@@ -119,7 +119,7 @@ def _planned(composition: Composition, group: Group) -> build.Plan:
 
 
 def _same_data(
-    plan: build.Plan, directory: RunDirectory, state: dict[str, Any], now: Identity | None
+    plan: builder.Plan, directory: RunDirectory, state: dict[str, Any], now: Identity | None
 ) -> Identity | None:
     """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
     try:
@@ -136,7 +136,7 @@ def _same_data(
 class Run:
     """Everything that belongs to one run while it trains."""
 
-    plan: build.Plan
+    plan: builder.Plan
     composition: Composition
     algorithm: Algorithm
     directory: RunDirectory
@@ -188,7 +188,7 @@ class Run:
 
 
 def _run(
-    plan: build.Plan,
+    plan: builder.Plan,
     composition: Composition,
     algorithm: Algorithm,
     directory: RunDirectory,
@@ -205,7 +205,7 @@ def _run(
     )
 
 
-def evaluator_of(plan: build.Plan, source: Source) -> Evaluating | None:
+def evaluator_of(plan: builder.Plan, source: Source) -> Evaluating | None:
     """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
@@ -222,7 +222,7 @@ def evaluator_of(plan: build.Plan, source: Source) -> Evaluating | None:
     return evaluator
 
 
-def attended(plan: build.Plan, telemetry: Telemetry) -> Attended:
+def attended(plan: builder.Plan, telemetry: Telemetry) -> Attended:
     """The sinks with the doctor that the plan asks for."""
     limits = plan.config.diagnostics
     doctor = Doctor(limits, plan.family.symptoms(limits, plan.loss), plan.config.non_finite)
@@ -328,9 +328,9 @@ def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]
     if state is None and since:
         state = recovery.finite_state(run.directory, alarm.step)
     logger.info("playing the run again, to find the first tensor that was not finite")
-    plan = build.plan(run.composition.config)
+    plan = builder.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
-    with contextlib.closing(build.assemble(plan)) as again:
+    with contextlib.closing(builder.assemble(plan)) as again:
         culprit = recovery.first_not_finite(again, state, range(since, alarm.step + 1), interrupted)
         if not run.group.of_first(lambda: culprit is None):
             assert culprit is not None

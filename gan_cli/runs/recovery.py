@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.attended import Attended
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.errors import DivergedError, OutputError
-from gan_cli.loop import Sinks
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, Treatment
+from gan_cli.runs.loop import Sinks
+from gan_cli.runs.monitoring import Attended
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from gan_cli import __version__
-from gan_cli.attended import Attended
 from gan_cli.config.compose import Composition
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.runs.monitoring import Attended
 from gan_cli.runtime.device import Device
 
 
