@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-from gan_cli.bench import benchmark, flops, results, sinks, trial, watches
+from gan_cli.bench import benchmark, hardware, overhead, profiling, results, trial
 from gan_cli.bench.trial import Trial
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
@@ -29,8 +29,8 @@ PARTS = ("data", "G", "D", "optimizer", "rest")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small products, few steps and a compiler that does nothing."""
-    monkeypatch.setattr(flops, "SIZES", {"cpu": (64, 128)})
-    monkeypatch.setattr(sinks, "BETWEEN", 0.01)
+    monkeypatch.setattr(hardware, "SIZES", {"cpu": (64, 128)})
+    monkeypatch.setattr(overhead, "BETWEEN", 0.01)
     monkeypatch.setattr(torch, "compile", lambda network: network)
 
 
@@ -59,7 +59,7 @@ def products(widths: list[int]) -> int:
 @pytest.mark.parametrize("d_steps", [1, 3])
 def test_work_of_a_step_is_that_counted_by_hand(d_steps: int) -> None:
     batch, g, d = 8, [5, 7, 11, 64], [64, 13, 3, 1]
-    found = flops.count(
+    found = hardware.count_work(
         on_trial(
             *("dataset=digits", "architecture=mlp", "architecture.latent_dim=5", "loss=jsd"),
             *("architecture.generator_hidden=[7,11]", "architecture.discriminator_hidden=[13,3]"),
@@ -78,7 +78,8 @@ def test_work_of_a_step_is_that_counted_by_hand(d_steps: int) -> None:
 
 def test_second_derivatives_are_work_too() -> None:
     plain, penalised = (
-        flops.count(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step for penalty in ("none", "r1")
+        hardware.count_work(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step
+        for penalty in ("none", "r1")
     )
     batch, d = 4, [2, 8, 1]
     # The slope goes back through all of D; its own gradient is that of all weights, and of what came to the first.
@@ -89,9 +90,10 @@ def test_work_is_the_mean_over_steps_that_differ() -> None:
     lazy = (*RING, *SHORT, "loss/penalty=r1", "loss.penalty.r1.every=4")
     assert [on_trial(*lazy, f"loss.d_steps={steps}").period for steps in (1, 2, 3)] == [4, 2, 4]
     plain, always = (
-        flops.count(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step for penalty in ("none", "r1")
+        hardware.count_work(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step
+        for penalty in ("none", "r1")
     )
-    assert flops.count(on_trial(*lazy)).flops_per_step == plain + (always - plain) / 4
+    assert hardware.count_work(on_trial(*lazy)).flops_per_step == plain + (always - plain) / 4
 
 
 def test_result_is_complete_and_consistent(gan_bench: Command, workplace: Path) -> None:
@@ -225,14 +227,14 @@ def test_answers_without_importing_torch(flag: str) -> None:
 
 def test_stopwatch_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0])
-    monkeypatch.setattr(watches.time, "perf_counter", lambda: next(clock))
-    stopwatch = watches.Stopwatch(lambda: None)
+    monkeypatch.setattr(profiling.time, "perf_counter", lambda: next(clock))
+    stopwatch = profiling.Stopwatch(lambda: None)
     with stopwatch("D"), stopwatch("G"):
         pass
     with stopwatch("G"):
         pass
     # rest: 0-1, 10-15; D: 1-3, 6-10; G: 3-6, 15-21
-    monkeypatch.setattr(watches.time, "perf_counter", lambda: 21.5)
+    monkeypatch.setattr(profiling.time, "perf_counter", lambda: 21.5)
     found = stopwatch.read()
     assert found == {"D": 6.0, "G": 9.0, "rest": 6.5}
     assert tuple(found)[-1] == "rest"

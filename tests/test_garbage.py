@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from gan_cli.garbage import uncollected
+from gan_cli.cli.train import uncollected
 
 
 def fail() -> None:

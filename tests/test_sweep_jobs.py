@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.sweeps.fresh import as_new
+from gan_cli.sweeps.isolation import as_new
 from gan_cli.sweeps.job import job
-from gan_cli.sweeps.ledger import Identity, Ledger
+from gan_cli.sweeps.job_registry import Identity, Ledger
 from tests.conftest import TINY, Command
 from tests.soak.equality import figures, same
 from tests.sweeps import jobs_of, summary
@@ -27,7 +27,7 @@ SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5
 
 
 def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from gan_cli.sweeps.ledger import *; sweep = pathlib.Path(sys.argv[1]);"
+    code = "import sys, pathlib; from gan_cli.sweeps.job_registry import *; sweep = pathlib.Path(sys.argv[1]);"
     code += "[print(Ledger(sweep).place(Identity.of(int(sys.argv[2]) * 50 + n, []), sweep / 'job', '').path)"
     code += " for n in range(50)]"
     processes = [

@@ -15,7 +15,7 @@ import torch
 
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command as SweepCommand
-from gan_cli.sweeps.ledger import Ledger
+from gan_cli.sweeps.job_registry import Ledger
 from tests.conftest import TINY, Command
 from tests.soak.equality import figures, same
 from tests.sweeps import jobs_of, summary

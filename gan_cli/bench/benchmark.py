@@ -16,10 +16,10 @@ from torch import nn
 
 from gan_cli import __version__
 from gan_cli.algorithms.context import Watch, unwatched
-from gan_cli.bench import flops, memory, results, sinks, trace
+from gan_cli.bench import hardware, overhead, profiling, results
+from gan_cli.bench.profiling import Stopwatch, Switch
 from gan_cli.bench.results import Network, Peak, Result, Row, Setting, Speed, Work
 from gan_cli.bench.trial import Trial
-from gan_cli.bench.watches import Stopwatch, Switch
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
@@ -93,7 +93,7 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
         raise ConfigError(f"train.replicas: expected 1, got {own.config.train.replicas}: gan-bench measures one run")
     device, chosen = own.device.torch_device, Way(own.device.compile, own.device.graph)
     logger.info("measuring matrix products")
-    peak = flops.peak(own.device)
+    peak = hardware.peak_rates(own.device)
     eager = _eager(own, composition, seconds, peak, profile)
     rows = [Row(EAGER.name, chosen == EAGER, eager.speed)]
     for way in dict.fromkeys((*OTHERS, chosen)):
@@ -103,12 +103,14 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
             rows.append(_row(way, way == chosen, composition, seconds, eager.work, peak))
     # A run that cannot go its own way goes on eagerly.
     speed = next((row.speed for row in rows if row.chosen and row.speed), eager.speed)
-    telemetry = results.costs(eager.sink_seconds, sinks.cadences(own.config.train), 1 / speed.steps_per_second.median)
+    telemetry = results.costs(
+        eager.sink_seconds, overhead.cadences(own.config.train), 1 / speed.steps_per_second.median
+    )
     return Result(
         setting=eager.setting,
         work=eager.work,
         peak=peak,
-        memory=memory.meaning(device),
+        memory=hardware.memory_meaning(device),
         ways=rows,
         parts=results.parts(eager.part_seconds, eager.part_steps),
         telemetry=telemetry,
@@ -119,16 +121,16 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
 def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerTrial:
     switch = Switch()
     with _trial(EAGER, composition, switch) as (plan, trial):
-        setting, work = _setting(own, trial.algorithm), flops.count(trial)
+        setting, work = _setting(own, trial.algorithm), hardware.count_work(trial)
         speed = _speed(plan, trial, seconds, work, peak)
         steps = trial.within(APART * seconds)
         stopwatch = Stopwatch(trial.synchronise)
         with switch.to(stopwatch):
             trial.advance(steps)
         part_seconds = stopwatch.read()
-        sink_seconds = sinks.seconds(trial, composition, plan)
+        sink_seconds = overhead.seconds(trial, composition, plan)
         if profile is not None:
-            trace.write(trial, switch, profile)
+            profiling.write_trace(trial, switch, profile)
     return _EagerTrial(setting, work, speed, part_seconds, steps, sink_seconds)
 
 
@@ -147,7 +149,7 @@ def _row(way: Way, chosen: bool, composition: Composition, seconds: float, work:
 def _trial(way: Way, composition: Composition, watch: Watch = unwatched) -> Iterator[tuple[Plan, Trial]]:
     """A run that goes that way, after its first steps."""
     plan = builder.plan(_configured(composition.config, way))
-    memory.reset(plan.device.torch_device)
+    hardware.reset_peak_memory(plan.device.torch_device)
     with contextlib.closing(builder.assemble(plan, watch)) as algorithm:
         trial = Trial(plan, algorithm)
         logger.info("%s: %.2f s for the first %d steps; measuring", way.name, trial.setup_seconds, trial.setup_steps)
@@ -171,7 +173,7 @@ def _speed(plan: Plan, trial: Trial, seconds: float, work: Work, peak: Peak) -> 
         images_per_second=pace.images_per_second,
         flops_per_second=rate,
         share_of_peak=rate / peak.flops_per_second,
-        peak_memory=memory.peak(plan.device.torch_device),
+        peak_memory=hardware.peak_memory(plan.device.torch_device),
         setup_seconds=trial.setup_seconds,
         setup_steps=trial.setup_steps,
         steps=pace.steps,

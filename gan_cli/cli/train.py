@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.cli import leave, version
 from gan_cli.errors import ConfigError, UserError
-from gan_cli.garbage import uncollected
 from gan_cli.runtime import torchrun
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+import gc
 
 # How Optuna words that no trial has a value.
 NOTHING_FOUND = "No trials are completed yet."
@@ -115,7 +115,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.schema import conf_dir
     from gan_cli.runtime.interrupts import leaving
     from gan_cli.sweeps.job import job
-    from gan_cli.sweeps.relay import lost, relayed
+    from gan_cli.sweeps.signal_forwarding import lost, relayed
 
     if _resumed(arguments) is not None:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
@@ -195,7 +195,7 @@ def _run(config: DictConfig) -> NoReturn:
 
 def _forget(made: Sequence[str]) -> None:
     """Remove the directories of a sweep that could not begin, and the parents that were made for them."""
-    from gan_cli.sweeps.ledger import Ledger
+    from gan_cli.sweeps.job_registry import Ledger
 
     for path in map(Path, made):
         if Ledger(path).places():
@@ -206,6 +206,24 @@ def _forget(made: Sequence[str]) -> None:
         with contextlib.suppress(OSError):
             path.rmdir()
             os.removedirs(path.parent)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """For imports: torch's alone make half a million objects, and all of them stay.
+
+    The collector would walk over them again and again, which takes a fifth of the time to the first step. It rests
+    inside, and afterwards takes everything there is for good: what is thrown away later goes once nothing refers to
+    it, but is not looked for in cycles.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.freeze()
+            gc.enable()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
-from gan_cli.sweeps.ledger import Ledger, key_of
+from gan_cli.sweeps.job_registry import Ledger, key_of
 
 CONTINUE = "sweep.continue"
 NAME = "command.json"

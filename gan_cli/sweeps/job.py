@@ -23,8 +23,8 @@ from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command
-from gan_cli.sweeps.ledger import Identity, Ledger, Place
-from gan_cli.sweeps.standing import Progress, Standing, standing
+from gan_cli.sweeps.job_registry import Identity, Ledger, Place
+from gan_cli.sweeps.job_status import Progress, Standing, standing
 
 BUG = 1  # exit status
 
@@ -49,7 +49,7 @@ def job(config: DictConfig) -> float | None:
     if place.path != made:
         _drop_if_empty(made)
 
-    from gan_cli.sweeps.fresh import as_new
+    from gan_cli.sweeps.isolation import as_new
 
     with as_new():
         status = _held(composition, ledger, place)

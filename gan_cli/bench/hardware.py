@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import resource
+import sys
 import time
 
 import torch
@@ -28,7 +31,7 @@ class _Untracked(ModuleTracker):
         pass
 
 
-def count(trial: Trial) -> Work:
+def count_work(trial: Trial) -> Work:
     """The work of a step, counted over as many steps as differ; the trial has to run as it is, eagerly."""
     before = trial.algorithm.images_seen
     counter = FlopCounterMode(display=False)
@@ -40,7 +43,7 @@ def count(trial: Trial) -> Work:
     return Work(flops, images, flops / images)
 
 
-def peak(device: Device) -> Peak:
+def peak_rates(device: Device) -> Peak:
     """The fastest of several products of square matrices in the run's number format."""
     sizes = SIZES.get(device.torch_device.type, SIZES_OF_ACCELERATORS)
     rates = {size: 2 * size**3 / _product_seconds(device, size) for size in sizes}
@@ -60,3 +63,29 @@ def _product_seconds(device: Device, size: int) -> float:
         synchronise()
         spent.append(time.perf_counter() - start)
     return min(spent[1:])  # the first one chooses a kernel
+
+
+# Units of the system's figure, in bytes.
+RESIDENT_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def memory_meaning(device: torch.device) -> str:
+    """What :func:`peak` counts, for a person."""
+    if device.type == "cuda":
+        return "the most that tensors took of the device at a time"
+    return "the most that the process had resident until then, torch and the rows above included"
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let go of what earlier runs left, and count anew where that can be."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes, since :func:`reset` on CUDA, else since the process began."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RESIDENT_UNIT

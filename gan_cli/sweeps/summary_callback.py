@@ -11,8 +11,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from gan_cli.sweeps.command import Command
-from gan_cli.sweeps.ledger import Ledger, Place
-from gan_cli.sweeps.standing import Progress, Standing, standing
+from gan_cli.sweeps.job_registry import Ledger, Place
+from gan_cli.sweeps.job_status import Progress, Standing, standing
 
 MOST_NAMES = 20
 

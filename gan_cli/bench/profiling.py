@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from torch.profiler import profile, record_function
+
 from gan_cli.algorithms.context import Watch, unwatched
+from gan_cli.bench.trial import Trial
+from gan_cli.storage.files import writing
 
 # What goes by in no part.
 REST = "rest"
@@ -66,3 +73,26 @@ class Switch:
             yield
         finally:
             self._watch = unwatched
+
+
+TRACED_STEPS = 3
+
+
+def write_trace(trial: Trial, switch: Switch, path: Path) -> None:
+    """Trace steps with their parts as ranges, into ``path``: gzipped where its name ends in .gz.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with switch.to(record_function), profile() as profiler:
+        for _ in range(TRACED_STEPS):
+            with record_function("step"):
+                trial.advance(1)
+        trial.synchronise()
+    # The profiler's own writer reports a failure on stderr alone.
+    with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
+        written = Path(scratch) / f"trace{'.json.gz' if path.suffix == '.gz' else '.json'}"
+        profiler.export_chrome_trace(str(written))
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(written, path)

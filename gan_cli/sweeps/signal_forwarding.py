@@ -12,7 +12,7 @@ from types import FrameType
 from gan_cli.errors import UserError
 from gan_cli.runtime.interrupts import handling
 from gan_cli.sweeps.command import CONTINUE
-from gan_cli.sweeps.ledger import key_of
+from gan_cli.sweeps.job_registry import key_of
 
 LAUNCHER = "hydra/launcher"
 # Launchers whose jobs run in child processes of this one, or under such that pass signals on.
