@@ -10,7 +10,8 @@ import pytest
 
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
 from gan_cli.diagnostics.gan_rules import symptoms
-from gan_cli.diagnostics.monitor import NON_FINITE, Alarm, Doctor
+from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.diagnostics.rules import NON_FINITE
 from tests.conftest import Command
 
 LOG_2 = math.log(2)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.components.optimizers import ScheduledOptimizer
-from gan_cli.diagnostics.monitor import SKIPPED
+from gan_cli.diagnostics.rules import SKIPPED
 from gan_cli.protocols.algorithm import Trouble
 
 # A network that has been kept from so many updates in a row, and from all since the last report, learns nothing more.

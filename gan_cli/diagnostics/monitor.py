@@ -11,11 +11,8 @@ from typing import Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
-from gan_cli.diagnostics.rules import Advice, Symptom
+from gan_cli.diagnostics.rules import NON_FINITE, Advice, Symptom
 
-NON_FINITE = "non_finite"
-# Updates that were left out since the last report (train.non_finite=skip).
-SKIPPED = "diagnosis/skipped"
 # Where a learning rate is beyond all that is used, that of most GANs is the one to start from.
 LARGEST_RATE, USUAL_RATE = 1.0, 2e-4
 # The peak of the gradient is that of a median of so many reports: a single spike is no standard.

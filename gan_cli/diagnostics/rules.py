@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from gan_cli.config.diagnostics import (
-    Thresholds,
-)
+from gan_cli.config.diagnostics import Thresholds
+
+NON_FINITE = "non_finite"
+# Updates that were skipped since the last report (train.non_finite=skip).
+SKIPPED = "diagnosis/skipped"
 
 Figures: TypeAlias = Mapping[str, float]
 # Measured every train.eval_every steps, where a classifier is at hand: how unevenly generated samples fill classes.

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
-from gan_cli.diagnostics.monitor import NON_FINITE
+from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import ConfigError, nearest
 from gan_cli.report.columns import Better, better
 from gan_cli.report.formatting import printable

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from gan_cli.config.schema import TrainSection
-from gan_cli.diagnostics.monitor import NON_FINITE
+from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences
 from gan_cli.runs import loop, recovery
 from gan_cli.runs.monitoring import AlarmError

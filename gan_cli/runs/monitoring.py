@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.config.diagnostics import OnAlarm
-from gan_cli.diagnostics.monitor import NON_FINITE, SKIPPED, Alarm, Doctor
+from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.diagnostics.rules import NON_FINITE, SKIPPED
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.telemetry.recorder import Telemetry
 

@@ -17,7 +17,8 @@ from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.config.objective import require_among
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.data.fingerprint import Identity, identity, refuse_other_data
-from gan_cli.diagnostics.monitor import NON_FINITE, Alarm, Doctor
+from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import factory
 from gan_cli.evaluation.evaluator import Evaluating

@@ -15,7 +15,8 @@ import numpy as np
 
 from gan_cli.algorithms.spec import Family
 from gan_cli.config.diagnostics import ALARMS
-from gan_cli.diagnostics.monitor import NON_FINITE, Alarm
+from gan_cli.diagnostics.monitor import Alarm
+from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.metrics.catalog import direction
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing
