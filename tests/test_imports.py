@@ -1,10 +1,12 @@
-"""The arrows between the rooms point one way, and the commands answer before torch is there."""
+"""Imports between packages point one way, transitively, and the commands answer before torch is there."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -14,115 +16,149 @@ import gan_cli
 
 PACKAGE = Path(gan_cli.__file__).parent
 
-# Rooms that must not know of one another, whatever else changes.
-FORBIDDEN = {
-    "loop": {"algorithms", "build", "compose", "losses", "architectures", "device", "run", "cli"},
-    "losses": {"algorithms", "optim", "noise", "config", "build", "constraints", "penalties"},
-    "penalties": {"algorithms", "losses", "optim", "noise", "config", "build", "constraints"},
-    "augment": {"algorithms", "losses", "noise", "config", "build"},
-    "schedules": {"optim", "noise", "algorithms", "config"},
-    "noise": {"schedules", "algorithms", "config"},
-    "checkpoint": {"algorithms", "build", "telemetry", "protocols"},
-    "architectures": {"losses", "algorithms", "build", "datasets"},
-    "algorithms": {
-        "build",
-        "compose",
-        "telemetry",
-        "losses",
-        "penalties",
-        "augment",
-        "architectures",
-        "datasets",
-        "run",
-        "cli",
-    },
-    "telemetry": {"algorithms", "build", "run", "cli"},
-    "metrics": {"algorithms", "losses", "telemetry", "run", "cli"},
-    "backbones": {"algorithms", "losses", "telemetry", "run", "cli", "build", "evaluation"},
-    "evaluation": {"algorithms", "losses", "telemetry", "run", "cli"},
-    "report": {
-        "algorithms",
-        "architectures",
-        "build",
-        "compose",
-        "datasets",
-        "losses",
-        "pictures",
-        "protocols",
-        "run",
-        "telemetry",
-        "cli",
-    },
-    "export": {"algorithms", "losses", "telemetry", "run", "cli"},
-    "config": {"build", "compose", "protocols", "sweeps"},
-    "run": {"sweeps", "cli"},
-}
+# Each package may import those of later lines, and none of its own line (docs/architecture.md shows it as a picture).
+ORDER = (
+    ("cli",),
+    ("sweeps", "bench"),
+    ("runs",),
+    ("evaluation",),
+    ("telemetry",),
+    ("algorithms", "datasets"),
+    ("report", "inference", "data"),
+    ("diagnostics", "runtime"),
+    ("config",),
+    ("architectures", "metrics"),
+    ("storage", "components"),
+    ("protocols", "errors"),
+)
+RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
+MAX_LEVELS = 13
+# What may lie at the root of the package.
+ROOT_FILES = {"__init__.py", "__main__.py", "errors.py"}
+
 # Imported before a command knows that it needs torch.
 WITHOUT_TORCH = (
-    "config",
-    "compose",
-    "rundir",
-    "errors",
     "cli.train",
     "cli.sample",
     "cli.export",
     "cli.evaluate",
-    "backbones.optional",
-    "evaluation.figures",
-    "evaluation.table",
     "cli.bench",
     "cli.report",
-    "export.files",
+    "components.schedules",
+    "config",
+    "errors",
+    "evaluation.document",
+    "inference.export_folder",
+    "metrics.catalog",
     "report",
-    "report.page",
-    "report.reading",
-    "report.search",
-    "report.tables",
-    "nodes",
-    "schedules",
-    "logs",
+    "runtime.cpu_contention",
+    "runtime.torchrun",
+    "storage.run_directory",
+    "storage.untrusted_yaml",
     "sweeps.command",
     "sweeps.job",
-    "sweeps.ledger",
-    "sweeps.standing",
-    "sweeps.tally",
+    "sweeps.job_registry",
+    "sweeps.job_status",
+    "sweeps.summary_callback",
+    "telemetry.run_log",
 )
 
 
-def modules() -> dict[str, set[str]]:
-    """Module of this package -> modules of this package that it imports anywhere at its top level."""
-    found: dict[str, set[str]] = {}
+def _files() -> dict[str, Path]:
+    found = {}
     for file in PACKAGE.rglob("*.py"):
-        name = ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        found[name] = set()
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gan_cli"):
-                base = node.module.removeprefix("gan_cli").lstrip(".")
-                for alias in node.names:
-                    inner = f"{base}.{alias.name}".lstrip(".")
-                    path = PACKAGE / Path(*inner.split("."))
-                    found[name].add(inner if path.with_suffix(".py").exists() or path.is_dir() else base)
-    return {name: {target for target in targets if target and target != "__init__"} for name, targets in found.items()}
+        name = ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        found[name] = file
+    return found
+
+
+def _imports(node: ast.AST, at_runtime: bool) -> Iterator[tuple[str, bool]]:
+    """Names that are imported from this package, and whether that happens when the module is loaded."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ImportFrom) and child.module and child.module.split(".")[0] == "gan_cli":
+            for alias in child.names:
+                yield f"{child.module}.{alias.name}".removeprefix("gan_cli."), at_runtime
+        elif isinstance(child, ast.Import):
+            names = [alias.name for alias in child.names if alias.name.startswith("gan_cli.")]
+            yield from ((name.removeprefix("gan_cli."), at_runtime) for name in names)
+        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+        yield from _imports(child, at_runtime and not typing_only and not isinstance(child, ast.FunctionDef))
+
+
+@cache
+def modules(at_runtime: bool = False) -> dict[str, frozenset[str]]:
+    """Module of this package -> modules of this package that it imports; at loading time alone, or anywhere."""
+    files = _files()
+    found = {}
+    for name, file in files.items():
+        imported = set()
+        for target, loading in _imports(ast.parse(file.read_text()), at_runtime=True):
+            if loading or not at_runtime:
+                imported.add(target if target in files else target.rpartition(".")[0])
+        found[name] = frozenset(imported - {name, ""})
+    return found
+
+
+def package_of(module: str) -> str:
+    """The package that a module belongs to; a module at the root is a package of its own."""
+    return module.split(".")[0]
+
+
+def reachable(module: str) -> set[str]:
+    """All modules that a module imports, directly or through others, at any time."""
+    found: set[str] = set()
+    pending = [module]
+    while pending:
+        pending += (new := modules()[pending.pop()] - found)
+        found |= new
+    return found
+
+
+def test_the_root_holds_nothing_else() -> None:
+    assert {file.name for file in PACKAGE.glob("*.py")} == ROOT_FILES
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()} | {"errors"} == set(RANK)
 
 
 def test_imports_have_no_cycle() -> None:
     TopologicalSorter(modules()).prepare()
 
 
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_room_keeps_to_its_own(room: str) -> None:
-    for name, imported in modules().items():
-        if name == room or name.startswith(f"{room}."):
-            assert not {target.split(".")[0] for target in imported} & FORBIDDEN[room], name
+@pytest.mark.parametrize("package", RANK)
+def test_package_reaches_only_those_behind_it(package: str) -> None:
+    for module in modules():
+        if package_of(module) == package:
+            others = {package_of(target) for target in reachable(module)} - {package}
+            assert {other for other in others if RANK[other] <= RANK[package]} == set(), module
 
 
-def test_nothing_but_the_commands_imports_the_commands() -> None:
-    for name, imported in modules().items():
-        if not name.startswith("cli") and name != "__main__":
-            assert not any(target.startswith("cli") for target in imported), name
+def test_interfaces_import_nothing_of_ours() -> None:
+    for module, imported in modules().items():
+        if package_of(module) in ("protocols", "errors"):
+            assert {package_of(target) for target in imported} <= {"protocols"}, module
 
 
-@pytest.mark.parametrize("module", WITHOUT_TORCH)
-def test_module_imports_no_torch(module: str) -> None:
-    code = f"import sys, gan_cli.{module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_families_do_not_know_each_other() -> None:
+    families = ("gan", "autoencoders", "seqgan")
+    for family in families:
+        for module, imported in modules().items():
+            if module.startswith(f"algorithms.{family}"):
+                others = {target for target in imported if target.startswith("algorithms.") and target.count(".") == 2}
+                others = {target for target in others if not target.startswith(f"algorithms.{family}.")}
+                # SeqGAN's discriminator is scored as a GAN's is.
+                assert others <= ({"algorithms.gan.statistics"} if family == "seqgan" else set()), module
+
+
+def test_levels_are_few() -> None:
+    levels: dict[str, int] = {}
+    for module in TopologicalSorter(modules(at_runtime=True)).static_order():
+        levels[module] = 1 + max((levels[target] for target in modules(at_runtime=True)[module]), default=0)
+    assert max(levels.values()) <= MAX_LEVELS, max(levels, key=lambda module: levels[module])
+
+
+def test_importing_these_loads_no_torch() -> None:
+    names = [name for name in modules() if name in WITHOUT_TORCH or package_of(name) in WITHOUT_TORCH]
+    assert set(WITHOUT_TORCH) <= set(names)
+    code = "import sys, importlib\nfor name in sys.argv[1:]:\n    importlib.import_module(f'gan_cli.{name}')\n"
+    code += "    assert 'torch' not in sys.modules, name\n"
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

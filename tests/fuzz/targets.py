@@ -40,7 +40,7 @@ from gan_cli.runs import builder
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import strategies
-from tests.run_directories import write_run
+from tests.helpers.run_directories import write_run
 
 CANARY = "canary"
 IDX = b"\x00\x00\x08\x03" + struct.pack(">3I", 2, 3, 3) + bytes(18)

@@ -16,8 +16,8 @@ from pathlib import Path
 from tests.golden.recipes import RECIPES
 from tests.golden.recording import differences, store
 from tests.golden.running import run_all
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 # Differences that are shown of one recipe.
 SHOWN = 5
 

@@ -17,12 +17,12 @@ from tests.conftest import Command
 from tests.golden.recipes import RECIPES
 from tests.golden.recording import Recording, differences, load, record
 from tests.golden.running import run_recipe
+from tests.helpers.paths import ROOT
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 # Shares of samples: one that changes sides moves them by a whole sample.
 COUNTED = ("diagnosis/neighbours", "d/auc", "d/accuracy_real", "d/accuracy_fake", "metrics/", "bleu", "distinct")
 SHARE = 0.1
-ROOT = Path(__file__).parent.parent.parent
 
 
 def far_apart(tag: str, before: float, after: float) -> bool:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from tests.helpers.paths import ROOT
 from tests.soak.sabotage import NOTHING, Sabotage
 
-ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 # Longer than any of the short runs takes on a busy machine: who waits longer waits in vain.
 PATIENCE = 600.0

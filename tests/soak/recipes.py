@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tests.fixtures import make_folder
+from tests.helpers.image_folder import make_folder
 from tests.soak.sabotage import Sabotage
 
 STEPS = 160

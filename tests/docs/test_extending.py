@@ -1,0 +1,88 @@
+"""docs/extending.md works as it is written: its files are written out, its commands run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHORT, TINY, Command
+from tests.helpers.paths import ROOT
+
+TEXT = (ROOT / "docs" / "extending.md").read_text()
+FILES = dict(re.findall(r"^`(my_\S+)`\n\n```\w+\n(.*?)```", TEXT, flags=re.DOTALL | re.MULTILINE))
+COMMANDS = [
+    shlex.split(line)[1:]
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("gan-train")
+]
+
+
+@pytest.fixture
+def written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The document's files, and the module where Python finds it."""
+    assert set(FILES) == {"my_losses.py", "my_conf/loss/mine.yaml"}
+    for name, content in FILES.items():
+        (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workplace / name).write_text(content)
+    monkeypatch.syspath_prepend(str(workplace))
+    return workplace
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_commands(arguments: list[str], gan_train: Command, written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", "my_losses")
+    done = gan_train(*arguments, *SHORT, *TINY)
+    assert done.status == 0, done.err
+    summaries = list(written.rglob("summary.json"))
+    assert len(summaries) == (4 if "-m" in arguments else 1)
+    if "-m" not in arguments:
+        assert "divergence/margin" in json.loads(summaries[0].read_text())["final"]
+
+
+def test_run_with_a_module_of_ones_own_is_sampled_from_where_it_is_named(
+    gan_train: Command, gan_sample: Command, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", "elsewhere, my_losses")
+    run = ("--config-dir", "my_conf", "loss=mine", "hydra.run.dir=run")
+    assert gan_train(*run, *SHORT, *TINY).status == 0
+    monkeypatch.delenv("GAN_PLUGINS")
+    refused = gan_train("resume=run", "--config-dir", "my_conf", "train.steps=3")
+    assert refused.status == 2
+    assert "my_losses.Margin" in refused.err
+    assert gan_sample("run").status == 0  # the generator alone needs no loss
+
+
+def test_module_is_refused_until_it_is_named(gan_train: Command, written: Path) -> None:
+    done = gan_train("--config-dir", "my_conf", "loss=mine", *SHORT, *TINY)
+    assert done.status == 2
+    assert "GAN_PLUGINS" in done.err
+    assert "docs/extending.md" in done.err
+    assert not (written / "outputs").exists()
+
+
+def test_mistakes_in_it_cost_one_line(gan_train: Command, written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", "my_losses,nowhere")
+    base = ("--config-dir", "my_conf", "loss=mine", *SHORT, *TINY)
+    for override, words in (
+        ("+loss.objective.margni=1", "Did you mean 'margin'?"),
+        ("loss.objective.margin=wide", "loss.objective.margin: expected float, got 'wide'"),
+        ("loss.objective._target_=my_losses.Nothing", "there is no class 'my_losses.Nothing'"),
+        ("loss.objective._target_=nowhere.Loss", "nowhere cannot be imported"),
+    ):
+        done = gan_train(*base, override)
+        assert done.status == 2
+        assert words in done.err
+        assert "Traceback" not in done.err
+
+
+def test_every_interface_of_the_table_exists() -> None:
+    for name, module in re.findall(r"^\| .*? \| `(\w+)`(?: in `(\w+)\.py`)? \|", TEXT, flags=re.MULTILINE):
+        assert hasattr(importlib.import_module(f"gan_cli.{module or 'protocols'}"), name)
+    for group in re.findall(r"`(conf/[\w/]+)/`", TEXT):
+        assert (ROOT / group).is_dir()

@@ -1,0 +1,141 @@
+"""Every command of the README works as it is written, at least as a dry run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gan_cli.cli import sample
+from tests.config.test_options import options
+from tests.conftest import SHORT, TINY, Command
+from tests.helpers.paths import ROOT
+
+README = (ROOT / "README.md").read_text()
+PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "text", "gan-vs-vae")
+DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
+BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
+COMMANDS = [shlex.split(line, comments=True) for line in BLOCKS.splitlines() if line.startswith("gan-")]
+CLAIMS = (ROOT / "docs" / "claims.md").read_text()
+EXAMPLE = "outputs/2026-01-31/12-00-00"
+
+
+def fits(tag: str, name: str) -> bool:
+    """Whether the tag is one of a kind that is explained as a whole, alarms by their own row."""
+    if name == "diagnosis/<alarm>":
+        return tag.startswith("diagnosis/") and f"| `{tag.removeprefix('diagnosis/')}` |" in DOCS
+    return tag.startswith("divergence/") and tag.endswith("_held_out") and f"`{name}`" in DOCS
+
+
+def of(name: str) -> list[list[str]]:
+    return [words[1:] for words in COMMANDS if words[0] == name]
+
+
+def test_there_are_ten_recipes() -> None:
+    recipes = README.split("## Ten recipes")[1].split("```")[1]
+    assert len([line for line in recipes.splitlines() if line.startswith("gan-train")]) == 10
+
+
+@pytest.mark.parametrize("arguments", of("gan-train"), ids=" ".join)
+def test_gan_train(arguments: list[str], gan_train: Command, workplace: Path) -> None:
+    if f"resume={EXAMPLE}" in arguments:
+        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_train(*rehearsed(arguments), "dry_run=true")
+    assert done.status == 0, done.err
+    assert "parameters" in done.out
+    launching = [item for item in arguments if item.startswith(("hydra/launcher=", "hydra.launcher."))]
+    assert gan_train(*launching, "--cfg", "hydra").status == 0
+
+
+def rehearsed(arguments: list[str]) -> list[str]:
+    """A command without what a dry run can do without: other processes, an earlier sweep, more than one proposal."""
+    others = ("hydra/launcher=", "hydra.launcher.", "sweep.continue=")
+    one = ["hydra.sweeper.n_trials=1"] if "hydra/sweeper=optuna" in arguments else []
+    return [item for item in arguments if not item.startswith(others)] + one
+
+
+@pytest.mark.parametrize("arguments", of("gan-bench"), ids=" ".join)
+def test_gan_bench(arguments: list[str], gan_bench: Command) -> None:
+    done = gan_bench(*arguments, "dry_run=true")
+    assert done.status == 0, done.err
+    assert "parameters" in done.out
+
+
+@pytest.mark.parametrize("arguments", of("gan-sample"), ids=" ".join)
+def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Command) -> None:
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_sample(*arguments)
+    assert done.status == 0, done.err
+    for written in done.out.splitlines():
+        assert Path(written).exists()
+
+
+@pytest.mark.parametrize("arguments", of("gan-eval"), ids=" ".join)
+def test_gan_eval(arguments: list[str], gan_train: Command, gan_eval: Command) -> None:
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_eval(*arguments)
+    assert done.status == 0, done.err
+    assert Path(EXAMPLE, "evaluation.json").exists()
+
+
+@pytest.mark.parametrize("arguments", of("gan-report"), ids=" ".join)
+def test_gan_report(arguments: list[str], gan_train: Command, gan_report: Command) -> None:
+    for run in (EXAMPLE, "outputs/multirun/2026-01-31/12-00-00/0"):
+        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={run}").status == 0
+    done = gan_report(*arguments)
+    assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize("arguments", of("gan-export"), ids=" ".join)
+def test_gan_export(arguments: list[str], gan_train: Command, gan_export: Command) -> None:
+    pytest.importorskip("onnxscript")
+    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    done = gan_export(*arguments)
+    assert done.status == 0, done.err
+    assert Path(done.out.strip()).is_dir()
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx", "safetensors"])
+def test_lines_that_load_an_export_are_those_of_the_card(kind: str, gan_train: Command, gan_export: Command) -> None:
+    """The cards' own lines are run without gan_cli in tests/inference/test_export_formats.py."""
+    pytest.importorskip({"onnx": "onnxscript", "safetensors": "safetensors"}.get(kind, "torch"))
+    (lines,) = re.findall(rf"```python\n# --format {kind}\n(.*?)```", README, flags=re.DOTALL)
+    assert gan_train(*SHORT, "hydra.run.dir=run").status == 0
+    assert gan_export("run", "--format", kind, "--out", "here").status == 0
+    assert f"```python\n{lines}```" in Path("here/README.md").read_text()
+
+
+def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
+    section = README.split("## Groups and options")[1].split("\n## ")[0]
+    rows = {row[0]: row[1] for row in re.findall(r"^\| `([a-z_/]+)` \| (.*?) \|", section, flags=re.MULTILINE)}
+    for option in options():
+        group, _, name = option.partition("=")
+        if name.startswith("claim_"):  # there are many, with a page of their own
+            assert f"gan-train experiment={name} " in CLAIMS or f" experiment={name} " in CLAIMS, option
+            continue
+        assert f"`{name}`" in rows[group], f"{option} is missing from the README's table"
+
+
+def test_every_tag_of_a_run_is_explained(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
+    line = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])
+    for tag in set(line) - {"step", "time"}:
+        head, _, tail = tag.partition("/")
+        explained = f"`{tag}`" in README + DOCS or (f"`{head}/`" in README and f"`/{tail}`" in README)
+        names = ("diagnosis/<alarm>", "divergence/<name>_held_out")
+        assert explained or any(fits(tag, name) for name in names), tag
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", BLOCKS, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+
+
+def test_flags_of_gan_sample_are_those_of_the_readme() -> None:
+    flags = {flag for words in of("gan-sample") for flag in words if flag.startswith("--")}
+    known = {flag for action in sample._parser()._actions for flag in action.option_strings}
+    assert flags <= known

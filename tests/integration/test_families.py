@@ -1,0 +1,299 @@
+"""The models beside the GANs: each trains, resumes to the bit, sweeps, samples, is measured and reported like a GAN."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_cli.inference.language_model import trained_writer
+from gan_cli.storage.run_directory import RunDirectory
+from tests.config.test_options import SMALL_WIDTHS
+from tests.conftest import Command
+from tests.helpers.paths import ROOT
+from tests.soak.equality import same_run
+
+TEXT = "".join(
+    f"a {colour} {animal} {verb}\n" for colour in ("red", "grey") for animal in "xyz" for verb in ("is", "was")
+)
+WRITER = (
+    "algorithm=seqgan",
+    "algorithm.mle_epochs=2",
+    "algorithm.d_pretraining=2",
+    "algorithm.d_samples=8",
+    "algorithm.d_steps=1",
+    "algorithm.measured=20",
+    "algorithm.estimator.count=2",
+    *SMALL_WIDTHS["lstm"],
+)
+CODER = ("architecture.encoder_hidden=[8]", "architecture.generator_hidden=[8]", "architecture.latent_dim=2")
+FAMILIES = {
+    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.beta.steps=6", "algorithm.free_bits=0.1", *CODER),
+    "autoencoder": ("algorithm=autoencoder", *CODER),
+    "oracle": (*WRITER, "dataset=oracle", "dataset.length=5", "dataset.count=60"),
+    "text": (*WRITER, "dataset=text", "dataset.path=lines.txt", "dataset.max_length=5", "dataset.min_count=1"),
+}
+CADENCE = (
+    "train.batch_size=4",
+    "train.log_every=1",
+    "train.sample_every=2",
+    "train.checkpoint_every=2",
+    "train.sample_count=4",
+    "train.held_out=0.3",
+)
+# A column of the report.
+TOLD = {
+    "vae": "vae/elbo",
+    "autoencoder": "autoencoder/reconstruction",
+    "oracle": "metrics/nll_oracle",
+    "text": "metrics/nll_test",
+}
+REPORTED = {
+    "vae": {"vae/elbo", "vae/elbo_held_out", "vae/reconstruction", "vae/kl", "vae/active_units", "vae/beta"},
+    "autoencoder": {"autoencoder/reconstruction", "autoencoder/reconstruction_held_out"},
+    "oracle": {"metrics/nll_oracle", "metrics/nll_test", "diagnosis/oracle_entropy", "diagnosis/distinct_2"},
+    "text": {"metrics/nll_test", "diagnosis/distinct_2"},
+}
+
+
+@pytest.fixture
+def trained(gan_train: Command, workplace: Path) -> Command:
+    """``gan-train`` of a family, by its name."""
+    Path("lines.txt").write_text(TEXT * 5)
+
+    def run(family: str, *more: object) -> object:
+        return gan_train(*FAMILIES[family], *CADENCE, *more)
+
+    return run
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_resumed_run_is_the_undisturbed_one(family: str, trained: Command, gan_train: Command) -> None:
+    """Three stops, one in each phase of a writer."""
+    assert trained(family, "train.steps=6", "hydra.run.dir=whole").status == 0
+    done = trained(family, "train.steps=1", "hydra.run.dir=parts")
+    assert done.status == 0, done.err
+    for steps in (3, 5, 6):
+        done = gan_train("resume=parts", f"train.steps={steps}")
+        assert done.status == 0, done.err
+    same_run(Path("parts"), Path("whole"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_run_says_what_its_family_says(family: str, trained: Command) -> None:
+    done = trained(family, "train.steps=6", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    final = json.loads(Path("run/summary.json").read_text())["final"]
+    assert REPORTED[family] <= final.keys()
+    assert "diagnosis/non_finite" in final
+    kind = "png" if family in ("vae", "autoencoder") else "txt"
+    assert Path(f"run/samples/step_00000006.{kind}").exists()
+    panels = {file.name.partition("_step")[0] for file in Path("run/samples").glob("*_step_00000006.png")}
+    assert panels == ({"reconstructions", "interpolations", "manifold"} if kind == "png" else set())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: Command, gan_report: Command) -> None:
+    assert trained(family, "-m", "seed=0,1", "train.steps=5", "hydra.sweep.dir=sweep").status == 0
+    jobs = sorted(path.parent for path in Path("sweep").glob("*/summary.json"))
+    assert len(jobs) == 2
+    done = gan_sample(jobs[0], "--n", 3)
+    assert done.status == 0, done.err
+    if family in ("oracle", "text"):
+        assert len(done.out.splitlines()) == 3
+        assert gan_sample(jobs[0], "--n", 3).out == done.out
+        assert gan_sample(jobs[0], "--n", 3, "--seed", 1).out != done.out
+    else:
+        assert Path("grid.png").exists()
+    told = gan_report("sweep")
+    assert told.status == 0, told.err
+    assert TOLD[family] in told.out
+    assert gan_report("sweep", "--html", "page.html").status == 0
+    page = Path("page.html").read_text()
+    assert "Last samples" in page
+    assert ('class="quote"' in page) == (family in ("oracle", "text"))
+
+
+def test_sentences_are_written_to_files(trained: Command, gan_sample: Command) -> None:
+    assert trained("text", "train.steps=5", "hydra.run.dir=run").status == 0
+    assert gan_sample("run", "--n", 7, "--out", "deep/lines.txt").status == 0
+    assert gan_sample("run", "--n", 7, "--out", "tokens.npy").status == 0
+    lines, tokens = Path("deep/lines.txt").read_text().splitlines(), np.load("tokens.npy")
+    assert tokens.shape == (7, 5)
+    assert trained_writer(RunDirectory(Path("run"))).script.written(tokens) == lines
+
+
+def test_cold_writer_writes_its_likeliest_words(trained: Command, gan_sample: Command) -> None:
+    assert trained("oracle", "train.steps=2", "hydra.run.dir=run").status == 0
+    done = gan_sample("run", "--n", 5, "--temperature", "1e-4")
+    assert done.status == 0, done.err
+    assert len(set(done.out.splitlines())) == 1
+
+
+def test_writer_scores_itself_as_torch_does(trained: Command) -> None:
+    assert trained("text", "train.steps=2", "hydra.run.dir=run").status == 0
+    writer = trained_writer(RunDirectory(Path("run")))
+    tokens = torch.from_numpy(writer.write(20, seed=3))
+    logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
+    for row, (each, found) in enumerate(zip(tokens.tolist(), writer.nll(tokens), strict=True)):
+        length = each.index(0) + 1 if 0 in each else len(each)
+        assert float(found) == pytest.approx(-float(logs[row, :length].mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "override", "words"),
+    [
+        ("vae", "loss=wgan", ["loss: expected none for VAE", "Wasserstein"]),
+        ("autoencoder", "loss.d_steps=5", ["loss.d_steps: expected 1"]),
+        ("vae", "loss/penalty=r1", ["loss.penalty: expected null"]),
+        ("vae", "noise=linear", ["noise: expected none for VAE", "Linear"]),
+        ("oracle", "noise=constant", ["noise: expected none for SeqGAN", "Constant"]),
+        ("oracle", "loss=hinge", ["loss: expected none for SeqGAN", "Hinge"]),
+        ("vae", "augment=diffaugment", ["augment: expected none for VAE"]),
+        ("vae", "conditional=true", ["conditional: expected false for VAE"]),
+        ("oracle", "pac=2", ["pac: expected 1 for SeqGAN"]),
+        ("oracle", "ema.half_life=10", ["ema.half_life: expected 50.0 for SeqGAN"]),
+        ("vae", "train.replicas=2", ["train.replicas: expected 1 for VAE"]),
+        ("vae", "optimizer.lr_d=1", ["optimizer.lr_d: expected optimizer.lr for vae"]),
+        ("vae", "architecture=dcgan", ["architecture: expected one for VAE (vae, vae_conv), got DCGAN"]),
+        ("oracle", "architecture=mlp", ["architecture: expected one for SeqGAN (lstm), got MLP"]),
+        ("vae", "dataset=oracle", ["dataset: expected images or density for VAE, got Oracle", "algorithm=seqgan"]),
+        ("oracle", "dataset=digits", ["dataset: expected sequences for SeqGAN, got Digits"]),
+        ("oracle", "evaluation.backbone=pixels", ["evaluation.backbone: expected auto for sequences"]),
+        ("vae", "objective=divergence/jsd", ["this run reports vae/elbo, not divergence/jsd"]),
+    ],
+)
+def test_what_a_family_has_no_use_for_is_refused(
+    family: str, override: str, words: list[str], gan_train: Command, workplace: Path
+) -> None:
+    given = [item for item in FAMILIES[family] if not (item.startswith("dataset.") and "dataset=" in override)]
+    given = [item for item in given if not (item.startswith("architecture.") and "architecture=" in override)]
+    done = gan_train(*given, override)
+    assert done.status == 2, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert all(word in line for word in words), line
+    assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("family", "figure"), [("oracle", "bleu_2"), ("text", "backward_perplexity"), ("vae", "sharpness")]
+)
+def test_samples_are_measured_while_a_family_trains(family: str, figure: str, trained: Command) -> None:
+    more = ("train.steps=4", "train.eval_every=2", "evaluation.samples=20", "train.held_out=0.3")
+    backbone = ["evaluation.backbone=pixels"] if family == "vae" else []
+    done = trained(family, *more, *backbone, "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    measured = [line["step"] for line in lines if f"metrics/{figure}" in line]
+    assert measured == [2, 4]
+    told = [line["step"] for line in lines if "metrics/nll_oracle" in line]
+    assert told == ([1, 2, 3, 4] if family == "oracle" else []), "once a report"
+
+
+@pytest.mark.parametrize("family", ["vae", "oracle"])
+def test_finished_run_is_evaluated(family: str, trained: Command, gan_eval: Command) -> None:
+    assert trained(family, "train.steps=4", "hydra.run.dir=run").status == 0
+    backbone = ["--backbone", "pixels", "--likelihood", 4] if family == "vae" else []
+    done = gan_eval("run", "--n", 20, *backbone)
+    assert done.status == 0, done.err
+    figures = json.loads(Path("run/evaluation.json").read_text())["figures"]
+    assert {"vae": {"elbo", "iwae_50", "iwae_5000"}, "oracle": {"nll_oracle", "nll_test", "self_bleu_2"}}[
+        family
+    ] <= set(figures)
+    if family == "vae":
+        measures = json.loads(Path("run/evaluation.json").read_text())["measures"]
+        assert measures["likelihood"]["standard_errors"]["iwae_50"] > 0
+        assert figures["elbo"]["value"] <= figures["iwae_50"]["value"] <= figures["iwae_5000"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "lines.txt"),
+        (b"one line only\n", "lines.txt"),
+        (b"fine\nalso fine\nnot \xff\xfe so\n", "line 3"),
+        (None, "lines.txt"),
+    ],
+    ids=["empty", "one line", "no UTF-8", "no file"],
+)
+def test_text_that_cannot_be_learned_costs_one_line(
+    content: bytes | None, words: str, gan_train: Command, workplace: Path
+) -> None:
+    if content is not None:
+        Path("lines.txt").write_bytes(content)
+    before = sorted(workplace.iterdir())
+    done = gan_train(*FAMILIES["text"])
+    assert done.status == 3, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert words in line
+    assert "Traceback" not in done.err
+    assert sorted(workplace.iterdir()) == before
+
+
+def test_lines_that_are_cut_are_counted(trained: Command) -> None:
+    Path("lines.txt").write_text(TEXT * 5 + "much longer than all of the other lines are\n" * 3)
+    done = trained("text", "train.steps=1", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    assert "3 of 63 " in Path("run/train.log").read_text()
+
+
+def test_oracle_of_other_shapes_costs_one_line(gan_train: Command, workplace: Path) -> None:
+    folder = Path(os.environ["GAN_DATA"]) / "seqgan"
+    folder.mkdir(parents=True)
+    np.savez(folder / "oracle_lstm.npz", embedding=np.zeros((7, 32), np.float32))
+    done = gan_train(*FAMILIES["oracle"])
+    assert done.status == 3, done.err
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert all(word in line for word in ("oracle_lstm.npz", "embedding", "(7, 32)", "(5000, 32)")), line
+    assert not list(workplace.iterdir())
+
+
+def test_every_tag_of_a_family_is_explained(trained: Command) -> None:
+    pages = "".join((ROOT / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md"))
+    for family in FAMILIES:
+        assert trained(family, "train.steps=6", f"hydra.run.dir={family}").status == 0
+        final = json.loads(Path(family, "summary.json").read_text())["final"]
+        unknown = {
+            tag for tag in final if f"`{tag}`" not in pages and not tag.startswith(("diagnosis/", "d_real/", "d_fake/"))
+        }
+        assert not unknown, family
+
+
+def test_a_game_needs_a_loss(gan_train: Command) -> None:
+    done = gan_train("loss=none")
+    assert (done.status, "loss: expected a loss for Adversarial" in done.err) == (2, True)
+
+
+def test_vae_is_exported_like_a_gan(trained: Command, gan_export: Command) -> None:
+    assert trained("vae", "train.steps=2", "hydra.run.dir=run").status == 0
+    done = gan_export("run", "--format", "safetensors", "--out", "here")
+    assert done.status == 0, done.err
+    assert Path("here/README.md").exists()
+
+
+def test_text_is_not_exported(trained: Command, gan_export: Command) -> None:
+    assert trained("text", "train.steps=1", "hydra.run.dir=run").status == 0
+    done = gan_export("run", "--format", "safetensors")
+    assert (done.status, "this run learned text" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("family", "option", "words"),
+    [
+        ("text", ["--label", 1], "--label"),
+        ("text", ["--out", "grid.png"], ".txt or .npy"),
+        ("vae", ["--temperature", 2], "--temperature"),
+        ("vae", ["--out", "grid.txt"], ".npy"),
+        ("text", ["--temperature", 0], "--temperature: expected a number > 0"),
+    ],
+)
+def test_wrong_way_to_sample(
+    family: str, option: list[object], words: str, trained: Command, gan_sample: Command
+) -> None:
+    assert trained(family, "train.steps=1", "hydra.run.dir=run").status == 0
+    done = gan_sample("run", *option)
+    assert (done.status, words in done.err) == (2, True), done.err

@@ -1,0 +1,118 @@
+"""Several processes train one run as one does; real ones, started with torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli.config.compose import register
+from gan_cli.runtime.distributed import Alone
+from tests.conftest import Command
+from tests.helpers.processes import GAMES, figures, run_together, start_together
+
+RUN = (
+    "dataset=ring8",
+    "architecture=mlp_small",
+    "train.batch_size=32",
+    "optimizer/decay=none",
+    "train.sample_every=0",
+    "train.log_every=5",
+    "train.checkpoint_every=10",
+)
+# Sums of float32 numbers in another order, over a few steps.
+TOLERANCE = {"rel": 2e-4, "abs": 2e-5}
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
+    generator: dict[str, torch.Tensor] = state["algorithm"]["generator"]
+    return generator
+
+
+def wait_for_step(run: Path, step: int, limit: float = 60.0) -> None:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in lines(run)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{run} has not come to step {step}")
+
+
+def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
+    status, said = run_together(2, "tests.helpers.processes", str(tmp_path / "found.json"))
+    assert status == 0, said
+    register()
+    found = json.loads((tmp_path / "found.json").read_text())
+    for name, overrides in GAMES.items():
+        for tag, expected in figures(overrides, Alone()).items():
+            assert found[name][tag] == pytest.approx(expected, **TOLERANCE), (name, tag)
+
+
+def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Command, workplace: Path) -> None:
+    process = start_together(2, "gan_cli", *RUN, "train.steps=100000", "hydra.run.dir=part")
+    wait_for_step(Path("part"), 10)
+    os.kill(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    summary = json.loads(Path("part/summary.json").read_text())
+    assert summary["status"] == "interrupted", err
+    reached = summary["step"]
+    # An undisturbed run of as many steps is the same to the bit.
+    assert run_together(2, "gan_cli", *RUN, f"train.steps={reached + 20}", "hydra.run.dir=whole")[0] == 0
+    alone = Path("alone")
+    alone.mkdir()
+    for file in Path("part").rglob("*"):
+        target = alone / file.relative_to("part")
+        target.mkdir(parents=True) if file.is_dir() else target.write_bytes(file.read_bytes())
+    status, said = run_together(2, "gan_cli", "resume=part", f"train.steps={reached + 20}")
+    assert status == 0, said
+    for name, value in weights(Path("whole")).items():
+        assert torch.equal(weights(Path("part"))[name], value), name
+    # On another number of processes it goes on as well, and says what that costs.
+    done = gan_train("resume=alone", f"train.steps={reached + 20}")
+    assert done.status == 0, done.err
+    assert "1 processes go on where there were 2" in (alone / "train.log").read_text()
+    assert lines(alone)[-1]["loss/d"] == pytest.approx(lines(Path("part"))[-1]["loss/d"], rel=1e-2)
+    assert sorted(path.name for path in workplace.iterdir()) == ["alone", "part", "whole"]
+
+
+def test_mistake_is_told_once_and_writes_nothing(workplace: Path) -> None:
+    status, said = run_together(2, "gan_cli", *RUN, "train.batch_size=33")
+    assert status != 0
+    assert said.count("train.batch_size: expected a multiple of the 2 processes, got 33") == 1
+    assert list(workplace.iterdir()) == []
+
+
+def test_numbers_that_are_not_finite_end_all_processes_with_one_line(workplace: Path) -> None:
+    status, said = run_together(2, "gan_cli", *RUN, "train.steps=40", "optimizer.lr=1e30", "hydra.run.dir=run")
+    assert status != 0
+    assert said.count("gan-train: training diverged") == 1
+    assert "the first tensor that was not finite" in said
+    assert json.loads(Path("run/summary.json").read_text())["status"] == "diverged"
+    assert list(Path("run/not_finite").iterdir())
+
+
+@pytest.mark.slow
+def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(workplace: Path) -> None:
+    run = Path("run")
+    flags = ("--max-restarts=1", "--monitor-interval=0.2")
+    process = start_together(2, "gan_cli", *RUN, "train.steps=3000", "hydra.run.dir=run", flags=flags)
+    wait_for_step(run, 50)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert [path.name for path in workplace.iterdir()] == ["run"], "no second directory"
+    assert "going on from step" in (run / "train.log").read_text()
+    assert [line["step"] for line in lines(run)] == list(range(5, 3001, 5))
+    assert json.loads((run / "summary.json").read_text())["status"] == "completed"

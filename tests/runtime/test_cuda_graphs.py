@@ -1,0 +1,226 @@
+"""Recorded steps: equal to steps run as they are, whatever the step reads of the host; and what happens if not."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.config.compose import compose, register
+from gan_cli.errors import ConfigError
+from gan_cli.runs import builder
+from gan_cli.runtime import cuda_graphs
+from gan_cli.runtime.cuda_graphs import Recording, Replayed, Result
+from gan_cli.runtime.device import Device
+from tests.conftest import said
+from tests.helpers.recorders import FakeRecorder
+
+PLANE = (
+    "dataset=ring8",
+    "train.batch_size=8",
+    "architecture.latent_dim=4",
+    "architecture.generator_hidden=[8]",
+    "architecture.discriminator_hidden=[8]",
+)
+DIGITS = ("train.batch_size=8", "architecture.generator_hidden=[8,8]", "architecture.discriminator_hidden=[8,8]")
+STREAMED = ("device.data=streamed",)
+RUNS = {
+    "jsd": PLANE,
+    "wgan": (*PLANE, "loss=wgan"),
+    "wgan_gp": (*PLANE, "loss=wgan_gp"),
+    "r3gan, lazy": (*PLANE, "loss=r3gan", "loss.penalty.r1.every=2", "loss.penalty.r2.every=3"),
+    "roth, annealed": (*PLANE, "loss=roth", "loss/anneal=linear", "loss.anneal.steps=8"),
+    "warm-up": (*PLANE, "loss=wgan", "loss.warmup.enabled=true", "loss.warmup.d_steps=9", "loss.warmup.every=4"),
+    "noise, decay": (*PLANE, "noise=linear", "noise.start=0.5", "noise.steps=8", "optimizer/decay=linear"),
+    "top-k": (*PLANE, "loss/top_k=exponential"),
+    "packs": (*PLANE, "pac=2"),
+    "sgd": (*PLANE, "optimizer=sgd"),
+    "swiss roll": ("dataset=swiss_roll", *PLANE[1:]),
+    "fixed points": (*PLANE, "dataset.count=100"),
+    "digits": DIGITS,
+    "reuse": (*DIGITS, "loss.reuse=true", "loss=rgan", "conditional=true", "loss.d_steps=2"),
+    "digits, streamed": (*DIGITS, *STREAMED),
+    "conditional": (*DIGITS, "conditional=true", "loss.d_steps=2"),
+    "conditional, streamed": (*DIGITS, *STREAMED, "conditional=true", "loss=rgan", "loss.d_steps=3"),
+    "dcgan": ("architecture=dcgan", "architecture.width=4", "train.batch_size=8", "loss.d_steps=2"),
+    "resnet": (
+        "architecture=resnet",
+        "architecture.width_g=4",
+        "architecture.width_d=4",
+        "train.batch_size=8",
+        "loss=hinge",
+    ),
+    "ada": (
+        "architecture=dcgan",
+        "architecture.width=4",
+        "train.batch_size=8",
+        "augment=ada",
+        "augment.target=-0.9",
+        "augment.every=3",
+        "augment.images=100",
+    ),
+}
+STEPS = 12
+
+
+def assembled(*overrides: str) -> Adversarial:
+    register()
+    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
+    assert isinstance(algorithm, Adversarial)
+    return algorithm
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> FakeRecorder:
+    """Records the steps of every algorithm that is assembled from here on."""
+    made = FakeRecorder()
+    monkeypatch.setattr(Device, "recorder", lambda self, generators: made)
+    return made
+
+
+def assert_same(found: Any, expected: Any, exact: bool, path: str = "") -> None:
+    """Two states are alike, to the bit or within tolerance."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), path
+        for key, value in expected.items():
+            assert_same(found[key], value, exact, f"{path}/{key}")
+    elif isinstance(expected, torch.Tensor):
+        tolerance = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": 2e-3, "atol": 2e-4}
+        torch.testing.assert_close(found.cpu(), expected.cpu(), **tolerance, msg=lambda text: f"{path}: {text}")
+    elif isinstance(expected, (list, tuple)):
+        for index, (a, b) in enumerate(zip(found, expected, strict=True)):
+            assert_same(a, b, exact, f"{path}/{index}")
+    elif isinstance(expected, float):
+        assert found == (expected if exact else pytest.approx(expected, rel=2e-3, abs=2e-4)), path
+    else:
+        assert found == expected, path
+
+
+def trained(algorithm: Adversarial, steps: range) -> Adversarial:
+    for step in steps:
+        algorithm.update(step)
+        if step % 5 == 4:
+            algorithm.report()
+    return algorithm
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_recorded_steps_equal_steps_run_as_they_are_to_the_bit(run: str, recorder: FakeRecorder) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Device, "recorder", lambda self, generators: None)
+        plain = trained(assembled(*RUNS[run]), range(STEPS))
+    algorithm = trained(assembled(*RUNS[run]), range(STEPS))
+    assert recorder.recorded >= 1
+    assert recorder.replayed >= (3 if run == "r3gan, lazy" else 6)
+    assert_same(algorithm.state_dict(), plain.state_dict(), exact=True)
+    assert_same(dict(algorithm.report().scalars), dict(plain.report().scalars) | waiting(algorithm), exact=True)
+
+
+def waiting(algorithm: Adversarial) -> dict[str, Any]:
+    """The one figure that is not a function of the step."""
+    return {} if algorithm.sampler.waited is None else {"speed/data_wait": pytest.approx(0.5, abs=0.5)}
+
+
+def test_resumed_run_records_anew_and_is_equal_to_the_bit(recorder: FakeRecorder) -> None:
+    whole = trained(assembled(*RUNS["warm-up"]), range(STEPS)).state_dict()
+    first = trained(assembled(*RUNS["warm-up"]), range(7))
+    second = assembled(*RUNS["warm-up"])
+    second.load_state_dict(first.state_dict())
+    assert_same(trained(second, range(7, STEPS)).state_dict(), whole, exact=True)
+
+
+def test_steps_are_recorded_anew_when_a_state_is_loaded(recorder: FakeRecorder) -> None:
+    algorithm = trained(assembled(*RUNS["noise, decay"]), range(6))
+    state = copy.deepcopy(algorithm.state_dict())
+    expected = copy.deepcopy(trained(algorithm, range(6, 10)).state_dict())
+    recorded = recorder.recorded
+    algorithm.load_state_dict(state)
+    assert_same(trained(algorithm, range(6, 10)).state_dict(), expected, exact=True)
+    assert recorder.recorded > recorded
+
+
+# ---- the seam
+
+
+class Unable:
+    """A recorder that cannot."""
+
+    def rehearse(self, launch: Callable[[], Result]) -> Result:
+        return launch()
+
+    def record(self, launch: Callable[[], Result]) -> Recording[Result]:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore of the same")
+
+
+def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
+    steps: list[int] = []
+    run: Replayed[None] = Replayed(Unable())
+    for step in range(6):
+        run("kind", lambda step=step: steps.append(step))
+    assert steps == [0, 1, 2, 3, 4, 5]
+    (message,) = said(caplog)
+    assert message.startswith("device.graph: steps run as they are")
+    assert message.endswith("operation not permitted when stream is capturing")
+
+
+def test_kinds_are_recorded_apart_and_no_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_graphs, "MOST_RECORDINGS", 2)
+    recorder, done = FakeRecorder(), torch.zeros(3)
+    run: Replayed[None] = Replayed(recorder)
+
+    def count(kind: int) -> None:
+        done[kind].add_(1)
+
+    for kind in [0, 1, 2] * 8:
+        run(kind, partial(count, kind))
+    assert done.tolist() == [8, 8, 8]
+    assert (recorder.recorded, recorder.replayed) == (2, 12)
+
+
+def test_graphs_are_refused_where_there_is_no_cuda() -> None:
+    with pytest.raises(ConfigError, match=r"device\.graph: expected false or null on cpu"):
+        assembled("device.graph=true")
+
+
+# ---- the real thing
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("run", RUNS)
+def test_cuda_graph_equals_eager_within_tolerance(run: str) -> None:
+    found = []
+    for graph in ("true", "false"):
+        options = ["device=cuda", f"device.graph={graph}", "device.precision=fp32", "device.tf32=false"]
+        found.append(trained(assembled(*options, *RUNS[run]), range(STEPS)))
+    assert found[0]._run._recordings
+    states = [algorithm.state_dict() for algorithm in found]
+    assert_same(states[0], states[1], exact=False)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("run", ["wgan_gp", "digits, streamed", "conditional"])
+def test_cuda_graph_resumes_exactly(run: str) -> None:
+    options = ["device=cuda", "device.deterministic=true"]
+    whole = trained(assembled(*options, *RUNS[run]), range(STEPS)).state_dict()
+    first = trained(assembled(*options, *RUNS[run]), range(7))
+    second = assembled(*options, *RUNS[run])
+    second.load_state_dict(first.state_dict())
+    assert_same(trained(second, range(7, STEPS)).state_dict(), whole, exact=True)
+
+
+@pytest.mark.gpu
+def test_bf16_graph_follows_fp32() -> None:
+    losses = {}
+    for precision in ("bf16", "fp32"):
+        algorithm = assembled("device=cuda", f"device.precision={precision}", *RUNS["dcgan"])
+        losses[precision] = trained(algorithm, range(4)).report().scalars["loss/d"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
