@@ -237,7 +237,7 @@ def whole(
     return {
         "step": step,
         "threads": torch.get_num_threads(),
-        "processes": distributed,
+        "processes": processes,
         "algorithm": algorithm,
         "sinks": sinks.state_dict(),
         "data": data,

@@ -67,7 +67,7 @@ def _objective_of(composition: Composition, place: Place) -> float | None:
     if tag is None:
         return None
     try:
-        return fmean(objective.value(tag, single.stored_summary()) for single in standing(place.path).runs)
+        return fmean(objective.value(tag, run.stored_summary()) for run in standing(place.path).runs)
     except ConfigError as error:
         _tell(place, str(error))
         return None
