@@ -1,4 +1,4 @@
-"""Modes, quality, evenness and spread of recipes on mixtures of Gaussians, over seeds: a table in Markdown.
+"""Measure modes, quality, evenness and spread of recipes on mixtures of Gaussians, over seeds: a table in Markdown.
 
     python benchmarks/mixtures.py ring8_best grid25_best --seeds 10 --jobs 2
 
@@ -19,27 +19,28 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.recipes import CONFIG_DIR_FLAGS
 from gan_cli.inference import generator
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
-PROTOCOL, MANY = 2_500, 50_000
+PROTOCOL_SAMPLES, SPREAD_SAMPLES = 2_500, 50_000
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run.
+class Measurement:
+    """Measurements of one run.
 
     Attributes:
-        few: on the protocol's samples.
-        many: on enough samples for shares and spreads.
-        total: modes there are.
+        protocol_modes: on the protocol's number of samples.
+        spread_modes: on enough samples for shares and spreads.
+        total: modes of the mixture.
         seconds: of training.
     """
 
-    few: Modes
-    many: Modes
+    protocol_modes: Modes
+    spread_modes: Modes
     total: int
     seconds: float
 
@@ -48,26 +49,28 @@ def train(recipe: str, seed: int, folder: Path, overrides: list[str]) -> Path:
     """Train on one thread, unless the folder holds that run already; returns its directory."""
     run = folder / recipe / str(seed)
     if not (run / "summary.json").exists():
-        command = [sys.executable, "-m", "gan_cli", f"experiment={recipe}", f"seed={seed}", "device=cpu"]
-        command += ["device.threads=1", f"hydra.run.dir={run}", *overrides]
+        command = [sys.executable, "-m", "gan_cli", *CONFIG_DIR_FLAGS, f"experiment={recipe}", f"seed={seed}"]
+        command += ["device=cpu", "device.threads=1", f"hydra.run.dir={run}", *overrides]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return run
 
 
-def measure(run: Path) -> Measured:
-    """Sample the run's generator, and compare with the mixture it learned."""
-    trained = generator.trained_generator(RunDirectory(run))
+def measure(run: Path) -> Measurement:
+    """Sample the run's generator, and compare the samples with the mixture it learned."""
+    trained = generator.load_generator(RunDirectory(run))
     mixture = trained.dataset
     centres = mixture.centres().numpy()
     # Seed 1: not the latents of the run's own previews.
-    points = mixture.coordinates(trained.samples(rng.fixed_latents(1, MANY, trained.latent_dim)))
-    few, many = (modes(points[:count], centres, mixture.std) for count in (PROTOCOL, MANY))
-    return Measured(few, many, len(centres), json.loads((run / "summary.json").read_text())["seconds"])
+    points = mixture.coordinates(trained.samples(rng.fixed_latents(1, SPREAD_SAMPLES, trained.latent_dim)))
+    counts = (PROTOCOL_SAMPLES, SPREAD_SAMPLES)
+    protocol_modes, spread_modes = (modes(points[:count], centres, mixture.std) for count in counts)
+    seconds = json.loads((run / "summary.json").read_text())["seconds"]
+    return Measurement(protocol_modes, spread_modes, len(centres), seconds)
 
 
-def row(seed: object, found: Measured) -> str:
-    """One line of the table."""
-    few, many = found.few, found.many
+def row(seed: object, found: Measurement) -> str:
+    """Format the line of one run in Markdown."""
+    few, many = found.protocol_modes, found.spread_modes
     return (
         f"| {seed} | {few.captured}/{found.total} | {few.high_quality:.2%} | {many.high_quality:.2%}"
         f" | {many.shares.min():.2f} to {many.shares.max():.2f} | {many.spread:.3f}"
@@ -76,9 +79,9 @@ def row(seed: object, found: Measured) -> str:
 
 
 def main() -> None:
-    """Train, measure, print."""
+    """Run the command: train, measure and print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="+", help="recipes of conf/experiment on ring8 or grid25")
+    parser.add_argument("recipes", nargs="+", help="options of experiment= on ring8 or grid25")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each")
     parser.add_argument("--folder", type=Path, default=Path("outputs/mixtures"))
@@ -98,9 +101,10 @@ def main() -> None:
             for seed, run in enumerate(runs):
                 found.append(measure(run))
                 print(row(seed, found[-1]), flush=True)
-        quality = np.array([each.few.high_quality for each in found])
+        quality = np.array([each.protocol_modes.high_quality for each in found])
         print(
-            f"\nmodes {min(each.few.captured for each in found)} to {max(each.few.captured for each in found)},"
+            f"\nmodes {min(each.protocol_modes.captured for each in found)}"
+            f" to {max(each.protocol_modes.captured for each in found)},"
             f" HQ {quality.mean():.2%} +- {quality.std():.2%}"
         )
 

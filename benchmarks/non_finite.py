@@ -1,10 +1,10 @@
-"""What it costs to look out for numbers that are not finite: blocks of steps of three runs, in turn, in one process.
+"""Measure the overhead of the checks for numbers that are not finite: blocks of steps of three runs, in turn.
 
     python benchmarks/non_finite.py --rows mlp_wgan mlp_gan ring8
 
-The runs of a row differ in what watches over their updates: nothing at all, what ``train.non_finite=stop`` and
-``rollback`` do, and what ``skip`` does. Processor time of one thread is taken, so that others on the machine count for
-little.
+The runs of a row, all in one process, differ in how their updates are checked: not at all, as ``train.non_finite=stop``
+and ``rollback`` do, and as ``skip`` does. Processor time of one thread is taken, so that other processes on the machine
+count for little.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.gan.trainer import Adversarial
-from gan_cli.algorithms.nonfinite import Lookout, Soundness, Sparing
+from benchmarks.recipes import CONF_DIR
+from gan_cli.algorithms.gan.trainer import GANTrainer
+from gan_cli.algorithms.nonfinite import NonFinitePolicy, SkipNonFinite, TrackNonFinite
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
@@ -33,26 +34,25 @@ ROWS = {
 }
 
 
-class Careless(Lookout):
-    """Makes every update and looks at nothing."""
+class Unchecked(TrackNonFinite):
+    """Policy that makes every update and checks nothing."""
 
-    def take(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
-        """Make the update."""
+    def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         optimizer.step()
 
     def finish_step(self) -> None:
-        """Nothing is counted."""
+        pass
 
 
 @dataclass
-class Run:
-    """One of the runs of a row."""
+class TimedRun:
+    """One of the three runs of a row."""
 
-    algorithm: Adversarial
+    algorithm: GANTrainer
     step: int = 0
 
     def block(self, steps: int) -> float:
-        """Seconds of the processor for so many steps and one report."""
+        """Return the processor seconds of ``steps`` steps and one report."""
         start = time.process_time()
         for _ in range(steps):
             self.algorithm.update(self.step)
@@ -61,18 +61,19 @@ class Run:
         return time.process_time() - start
 
 
-def run(overrides: list[str], watch: type[Soundness]) -> Run:
-    """A run whose updates are watched over in that way."""
-    policy = "skip" if watch is Sparing else "stop"
-    algorithm = builder.assemble(builder.plan(compose([*overrides, f"train.non_finite={policy}"]).config))
-    assert isinstance(algorithm, Adversarial)
-    if watch is Careless:
-        algorithm._soundness = Careless(algorithm.context.device.torch_device)
-    return Run(algorithm)
+def build_run(overrides: list[str], policy_class: type[NonFinitePolicy]) -> TimedRun:
+    """Build a run whose updates are checked by a policy."""
+    policy = "skip" if policy_class is SkipNonFinite else "stop"
+    composition = compose([*overrides, f"train.non_finite={policy}"], CONF_DIR)
+    algorithm = builder.assemble(builder.plan(composition.config))
+    assert isinstance(algorithm, GANTrainer)
+    if policy_class is Unchecked:
+        algorithm._nonfinite_policy = Unchecked(algorithm.context.device.torch_device)
+    return TimedRun(algorithm)
 
 
 def main() -> None:
-    """Measure and print a table in Markdown."""
+    """Run the command: measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--blocks", type=int, default=7)
@@ -81,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable()
     register()
-    watches: list[type[Soundness]] = [Careless, Lookout, Sparing]
+    policy_classes: list[type[NonFinitePolicy]] = [Unchecked, TrackNonFinite, SkipNonFinite]
     print(
         f"torch {torch.__version__}\n\n| work | ms a step | stop, rollback | quartiles | skip | quartiles |", flush=True
     )
@@ -89,22 +90,22 @@ def main() -> None:
     for row in arguments.rows:
         options = [*ROWS[row], "device.threads=1", *arguments.override]
         with contextlib.ExitStack() as stack:
-            runs = [run(options, watch) for watch in watches]
+            runs = [build_run(options, policy_class) for policy_class in policy_classes]
             for each in runs:
                 stack.callback(each.algorithm.close)
                 each.block(arguments.steps)
             blocks = []
             for number in range(arguments.blocks):
                 order = runs[number % 3 :] + runs[: number % 3]
-                spent = {id(each): each.block(arguments.steps) for each in order}
-                blocks.append([spent[id(each)] for each in runs])
+                elapsed = {id(each): each.block(arguments.steps) for each in order}
+                blocks.append([elapsed[id(each)] for each in runs])
         plain = median(block[0] for block in blocks) / arguments.steps
-        said = [f"{row} | {1000 * plain:.3f}"]
+        cells = [f"{row} | {1000 * plain:.3f}"]
         for column in (1, 2):
             shares = [block[column] / block[0] - 1 for block in blocks]
             low, _, high = quantiles(shares, n=4)
-            said.append(f"{median(shares):.1%} | {low:.1%} to {high:.1%}")
-        print(f"| {' | '.join(said)} |", flush=True)
+            cells.append(f"{median(shares):.1%} | {low:.1%} to {high:.1%}")
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.recipes import CONFIG_DIR_FLAGS, ROOT
+
 REFERENCE = "reference"
 # Overrides of each variant of gan_cli.
 VARIANTS: Mapping[str, tuple[str, ...]] = {"auto": (), "fp32": ("device.precision=fp32",)}
@@ -234,7 +235,8 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             overrides = [f"train.steps={steps}", f"dataset.root={self.data}", "dataset.mirrors=[]", *VARIANTS[variant]]
-            run_python("-m", "gan_cli", f"experiment={row.experiment}", *overrides, f"hydra.run.dir={run}")
+            recipe = (*CONFIG_DIR_FLAGS, f"experiment={row.experiment}")
+            run_python("-m", "gan_cli", *recipe, *overrides, f"hydra.run.dir={run}")
             summary = json.loads((run / "summary.json").read_text())
         return Speed(summary["images_seen"], summary["seconds"])
 
@@ -287,7 +289,7 @@ class Machine:
     command: str
 
     @classmethod
-    def here(cls) -> Machine:
+    def current(cls) -> Machine:
         """This machine, now; without the import of torch, whose threads and memory are no business of ours."""
         facts = _cpu_facts()
         known = facts.get("flags", "").split()
@@ -348,7 +350,7 @@ def main() -> None:
     if problem:
         parser.exit(3, f"{parser.prog}: {problem}")
 
-    machine = Machine.here()
+    machine = Machine.current()
     print(machine.text())
     speeds, starts = {}, {}
     if compared:

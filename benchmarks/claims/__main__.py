@@ -1,4 +1,4 @@
-"""``python -m benchmarks.claims``: train, measure, judge, draw, and write the page."""
+"""Train, measure, test against the bounds, plot, and write the page: ``python -m benchmarks.claims``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.claims import page
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Claim, Result
-from benchmarks.claims.harness import Bench, Job
+from benchmarks.claims.harness import Job, RunPool
 from gan_cli.errors import UserError
 
 SEEDS = 5
@@ -23,11 +23,11 @@ PAGE = Path("docs/claims.md")
 
 
 def main() -> None:
-    """Exit status: 0 whatever the verdicts are; 2 or 3 where a run cannot be made."""
+    """Run the command; exit status 0 whatever the verdicts are, 2 or 3 where a run cannot be made."""
     arguments = _arguments()
     torch.set_num_threads(1)
     try:
-        _all(arguments)
+        run_claims(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
@@ -50,50 +50,55 @@ def _arguments() -> argparse.Namespace:
     if min(arguments.seeds, arguments.jobs) < 1:
         parser.error("--seeds and --jobs: expected an integer >= 1")
     if arguments.page is None:
-        whole = arguments.seeds >= SEEDS and not arguments.override
-        arguments.page = PAGE if whole else arguments.folder / "claims.md"
+        full_protocol = arguments.seeds >= SEEDS and not arguments.override
+        arguments.page = PAGE if full_protocol else arguments.folder / "claims.md"
     return arguments
 
 
-def _all(arguments: argparse.Namespace) -> None:
+def run_claims(arguments: argparse.Namespace) -> None:
+    """Train all runs, and write results and page claim by claim."""
     chosen, seeds = [CLAIMS[name] for name in arguments.only], range(arguments.seeds)
     # Results of other protocols or of fewer seeds are no part of the same page.
     results = arguments.folder / f"results_{arguments.seeds}{'_changed' * bool(arguments.override)}"
     results.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    with Bench(arguments.folder / "runs", arguments.jobs).opened() as bench:
+    start_time = time.monotonic()
+    with RunPool(arguments.folder / "runs", arguments.jobs).open() as pool:
         for claim in chosen:
-            bench.submit(
-                [job for seed in seeds for job in _jobs(claim, seed, arguments.override).values()], arguments.fresh
+            pool.submit(
+                [job for seed in seeds for job in jobs_by_arm(claim, seed, arguments.override).values()],
+                arguments.fresh,
             )
         for claim in chosen:
-            result = _measured(claim, bench, seeds, arguments)
-            (results / f"{claim.name}.json").write_text(page.stored(result))
-            found = page.restored(results)
+            result = measure_claim(claim, pool, seeds, arguments)
+            (results / f"{claim.name}.json").write_text(page.to_json(result))
+            found = page.read_results(results)
             arguments.page.write_text(page.page(CLAIMS, found, "images/claims"))
-            print(f"{time.monotonic() - began:5.0f} s  {claim.name}: {page.verdict(claim, result)}", flush=True)
+            print(f"{time.monotonic() - start_time:5.0f} s  {claim.name}: {page.verdict(claim, result)}", flush=True)
     print(arguments.page)
 
 
-def _jobs(claim: Claim, seed: int, overrides: Sequence[str]) -> dict[str, Job]:
+def jobs_by_arm(claim: Claim, seed: int, overrides: Sequence[str]) -> dict[str, Job]:
+    """Return the runs of one seed by arm."""
     return {arm.name: Job(arm, seed, tuple(overrides)) for arm in claim.arms}
 
 
-def _measured(claim: Claim, bench: Bench, seeds: Sequence[int], arguments: argparse.Namespace) -> Result:
-    """Wait for the claim's runs, measure them, and draw its picture beside the page."""
-    runs = [{name: bench.run(job) for name, job in _jobs(claim, seed, arguments.override).items()} for seed in seeds]
-    figures = {seed: claim.measure(of_seed) for seed, of_seed in zip(seeds, runs, strict=True)}
+def measure_claim(claim: Claim, pool: RunPool, seeds: Sequence[int], arguments: argparse.Namespace) -> Result:
+    """Wait for the claim's runs, measure them, and save its picture beside the page."""
+    runs = [
+        {name: pool.run(job) for name, job in jobs_by_arm(claim, seed, arguments.override).items()} for seed in seeds
+    ]
+    metrics = {seed: claim.measure(of_seed) for seed, of_seed in zip(seeds, runs, strict=True)}
     seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
     pictures = arguments.page.parent / "images" / "claims"
     pictures.mkdir(parents=True, exist_ok=True)
     # A palette is a third of the bytes, and these pictures have few colours.
     drawn = claim.picture(runs).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     drawn.save(pictures / f"{claim.name}.png", optimize=True)
-    return Result(figures, seconds, f"{_processor()}, torch {torch.__version__}")
+    return Result(metrics, seconds, f"{cpu_model()}, torch {torch.__version__}")
 
 
-def _processor() -> str:
-    """The processor's model, where Linux tells it."""
+def cpu_model() -> str:
+    """Return the processor's model, or on other systems than Linux what ``platform`` knows."""
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text().splitlines() if listing.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""What a claim is, and when it holds. Plain numbers; imports no torch."""
+"""Define claims, their bounds and their results. Plain numbers; imports no torch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 # Name -> value, of one seed.
-Figures: TypeAlias = Mapping[str, float]
+Metrics: TypeAlias = Mapping[str, float]
 # Arm -> its run, of one seed; see ``harness.Run``.
 Runs: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One kind of run of a claim.
+    """One experimental arm of a claim: runs that differ in the seed alone.
 
     Attributes:
-        name: within the claim.
-        recipe: of ``conf/experiment``.
-        overrides: beside the recipe.
+        name: unique within the claim.
+        recipe: option of ``experiment=``, in ``benchmarks/conf``.
+        overrides: in addition to the recipe.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a claim says of a figure.
+    """Range that a claim states for a metric.
 
     Attributes:
         figure: its name.
@@ -43,40 +43,42 @@ class Bound:
         expected: the bound in words; None: from the numbers.
     """
 
-    figure: str
-    least: float = -math.inf
-    most: float = math.inf
+    metric: str
+    minimum: float = -math.inf
+    maximum: float = math.inf
     share: float = 1.0
     expected: str | None = None
 
-    def keeps(self, value: float) -> bool:
-        """Whether a value is within the bound; what is no number is not."""
-        return self.least <= value <= self.most
+    def contains(self, value: float) -> bool:
+        """Return whether a value is within the bound; NaN is not."""
+        return self.minimum <= value <= self.maximum
 
     def holds(self, values: Sequence[float]) -> bool:
-        """Whether enough of the seeds' values are, of at least one."""
-        return bool(values) and sum(map(self.keeps, values)) >= self.share * len(values) - 1e-9
+        """Return whether enough of the seeds' values are within the bound; False without any value."""
+        return bool(values) and sum(map(self.contains, values)) >= self.share * len(values) - 1e-9
 
     def __str__(self) -> str:
         if self.expected is not None:
             return self.expected
-        ends = [f">= {self.least:g}"] * (self.least > -math.inf) + [f"<= {self.most:g}"] * (self.most < math.inf)
+        ends = [f">= {self.minimum:g}"] * (self.minimum > -math.inf) + [f"<= {self.maximum:g}"] * (
+            self.maximum < math.inf
+        )
         return " and ".join(ends) + ("" if self.share == 1 else f" in {self.share:.0%} of seeds")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and its experiment.
+    """A claim of the literature and its experiment.
 
     Attributes:
         name: of the claim, and of its module.
         statement: what is claimed, with its source.
         protocol: what is run and measured, in words, and what of it was chosen here.
         arms: the runs of one seed.
-        measure: the runs of one seed to figures.
-        bounds: what the figures are to keep. Other figures are told, and judged by nobody.
-        picture: the runs of all seeds, in their order, to one picture.
-        shows: what the picture shows, in words.
+        measure: computes the metrics of the runs of one seed.
+        bounds: bounds on metrics; metrics without a bound are only reported.
+        picture: plots the runs of all seeds, in their order, as one picture.
+        caption: what the picture shows, in words.
         remarks: what else a reader should know, such as earlier attempts.
     """
 
@@ -84,50 +86,49 @@ class Claim:
     statement: str
     protocol: str
     arms: tuple[Arm, ...]
-    measure: Callable[[Runs], Figures]
+    measure: Callable[[Runs], Metrics]
     bounds: tuple[Bound, ...]
     picture: Callable[[Sequence[Runs]], Image.Image]
-    shows: str
+    caption: str
     remarks: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a claim.
+    """Measured result of a claim.
 
     Attributes:
-        seeds: figures of each seed.
+        seeds: metrics of each seed.
         seconds: of training, all runs together.
-        machine: where, in words.
+        machine: description of the machine it was measured on.
     """
 
-    seeds: Mapping[int, Figures]
+    seeds: Mapping[int, Metrics]
     seconds: float
     machine: str
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Of the figures, in their order."""
+    def metric_names(self) -> tuple[str, ...]:
         return tuple(next(iter(self.seeds.values())))
 
-    def values(self, figure: str) -> list[float]:
-        """A figure of every seed."""
-        return [figures[figure] for figures in self.seeds.values()]
+    def values(self, metric: str) -> list[float]:
+        """Return the values of a metric, one a seed."""
+        return [metrics[metric] for metrics in self.seeds.values()]
 
-    def answers(self, claim: Claim) -> bool:
-        """Whether it has all figures that the claim bounds; one that was kept from before may not."""
-        return all(bound.figure in self.names for bound in claim.bounds)
+    def has_all_metrics(self, claim: Claim) -> bool:
+        """Return whether all metrics that the claim bounds are present; an older stored result may lack some."""
+        return all(bound.metric in self.metric_names for bound in claim.bounds)
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A figure over seeds."""
+class MeanRange:
+    """Mean and range of a metric over seeds."""
 
     mean: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Mean, smallest and largest."""
+    def of(cls, values: Sequence[float]) -> MeanRange:
+        """Return mean, smallest and largest of the values."""
         return cls(fmean(values), min(values), max(values))

@@ -1,4 +1,4 @@
-"""Trains the runs of claims, each once: two side by side, on one thread each."""
+"""Train the runs of claims, each once: two side by side, on one thread each."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmarks.claims.claim import Arm
+from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.errors import UserError
-from gan_cli.inference.generator import trained_generator
-from gan_cli.inference.loading import Weights
+from gan_cli.inference.generator import load_generator
+from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report import loading
@@ -35,32 +36,38 @@ from gan_cli.runtime import rng
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
-# Each run on one thread of the CPU, whatever the machine has.
-WHERE = ("device=cpu", "device.threads=1")
-# Latents that no run draws its previews from.
-SEED = 1
+# Each run uses one thread of the CPU, whatever the machine has.
+DEVICE_OVERRIDES = ("device=cpu", "device.threads=1")
+# Seed of latents that no run draws its previews from.
+LATENT_SEED = 1
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run."""
+    """A run to train: an arm with a seed."""
 
     arm: Arm
     seed: int
-    extra: tuple[str, ...] = ()
+    extra_overrides: tuple[str, ...] = ()
 
     @property
     def overrides(self) -> list[str]:
-        """What the command line would say."""
-        return [f"experiment={self.arm.recipe}", *self.arm.overrides, f"seed={self.seed}", *WHERE, *self.extra]
+        """Overrides as on a command line."""
+        return [
+            f"experiment={self.arm.recipe}",
+            *self.arm.overrides,
+            f"seed={self.seed}",
+            *DEVICE_OVERRIDES,
+            *self.extra_overrides,
+        ]
 
     def composition(self) -> Composition:
-        """The run, composed."""
+        """Compose the configuration of the run."""
         register()
-        return compose(self.overrides)
+        return compose(self.overrides, CONF_DIR)
 
-    def place(self, folder: Path) -> Path:
-        """Where it lies: told apart by recipe, seed and a digest of all settings but the data's place."""
+    def run_dir(self, folder: Path) -> Path:
+        """Return the run's directory: named by recipe, seed and a digest of all settings but ``dataset.root``."""
         config = self.composition().config.copy()
         if "root" in config.dataset:
             config.dataset.root = ""
@@ -68,31 +75,31 @@ class Job:
         return folder / self.arm.recipe / f"seed_{self.seed}_{digest}"
 
 
-def finished(place: Path) -> bool:
-    """Whether a run there came to its end."""
+def is_completed(run_dir: Path) -> bool:
+    """Return whether the run in a directory was completed."""
     with contextlib.suppress(OSError, ValueError):
-        return bool(json.loads((place / "summary.json").read_text())["status"] == "completed")
+        return bool(json.loads((run_dir / "summary.json").read_text())["status"] == "completed")
     return False
 
 
-def work(job: Job, folder: Path) -> Path:
-    """Train a run, unless there is one from before; one that was cut short is done anew."""
-    place = job.place(folder)
-    if not finished(place):
-        shutil.rmtree(place, ignore_errors=True)
-        status = single.start(job.composition(), place)
+def train_run(job: Job, folder: Path) -> Path:
+    """Train a run unless it is completed already, and return its directory; an interrupted run is trained anew."""
+    run_dir = job.run_dir(folder)
+    if not is_completed(run_dir):
+        shutil.rmtree(run_dir, ignore_errors=True)
+        status = single.start(job.composition(), run_dir)
         if status != 0:
-            raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {place / 'train.log'}")
-    return place
+            raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {run_dir / 'train.log'}")
+    return run_dir
 
 
-def _quiet() -> None:
+def _init_worker() -> None:
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends; train.log has it all
 
 
-class Bench:
-    """Workers, and the folder of runs."""
+class RunPool:
+    """Pool of worker processes that train runs below a folder."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder = folder
@@ -100,10 +107,10 @@ class Bench:
         self._jobs: dict[Path, Future[Path]] = {}
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Bench]:
-        """With its workers; what has not begun is dropped at the end."""
+    def open(self) -> Iterator[RunPool]:
+        """Start the workers for the duration of the context; jobs that are still queued at its end are cancelled."""
         # Workers keep a loaded torch between runs; forked ones would share the state of its threads.
-        pool = ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"), initializer=_quiet)
+        pool = ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"), initializer=_init_worker)
         self._pool = pool
         try:
             yield self
@@ -111,28 +118,27 @@ class Bench:
             pool.shutdown(cancel_futures=True)
 
     def submit(self, jobs: Sequence[Job], fresh: bool) -> None:
-        """Have the runs trained, each once."""
+        """Submit runs for training, each once; ``fresh`` deletes earlier runs first."""
         for job in jobs:
-            place = job.place(self._folder)
-            if place not in self._jobs:
+            run_dir = job.run_dir(self._folder)
+            if run_dir not in self._jobs:
                 if fresh:
-                    shutil.rmtree(place, ignore_errors=True)
-                self._jobs[place] = self._pool.submit(work, job, self._folder)
+                    shutil.rmtree(run_dir, ignore_errors=True)
+                self._jobs[run_dir] = self._pool.submit(train_run, job, self._folder)
 
     def run(self, job: Job) -> Run:
-        """A run, once it is there."""
-        return Run(self._jobs[job.place(self._folder)].result())
+        """Wait for a submitted run and return it."""
+        return Run(self._jobs[job.run_dir(self._folder)].result())
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, as its directory tells of it."""
+    """A completed run, read from its directory."""
 
     path: Path
 
     @property
     def directory(self) -> RunDirectory:
-        """The same, as the product sees it."""
         return RunDirectory(self.path)
 
     @cached_property
@@ -140,48 +146,48 @@ class Run:
         return loading.read_curves(self.directory.metrics)
 
     def curve(self, tag: str) -> Curve:
-        """A figure over the steps."""
+        """Return a logged scalar over the steps."""
         return self._curves[tag]
 
-    def level(self, tag: str, share: float = 0.1) -> float:
-        """Mean of a figure over the last share of its reports."""
+    def tail_mean(self, tag: str, share: float = 0.1) -> float:
+        """Return the mean of a logged scalar over the last ``share`` of its reports."""
         values = self.curve(tag).values
         return float(values[-max(1, round(share * len(values))) :].mean())
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
-        """``summary.json``."""
+        """Content of ``summary.json``."""
         summary: Mapping[str, Any] = json.loads(self.directory.summary.read_text())
         return summary
 
-    def alarm(self, name: str) -> float:
-        """Step of the first alarm of that name; infinite where there was none."""
+    def first_alarm_step(self, name: str) -> float:
+        """Return the step of the first alarm of that name; infinite where there was none."""
         return min((float(each["step"]) for each in self.summary["alarms"] if each["name"] == name), default=np.inf)
 
     @property
-    def alarms(self) -> list[str]:
-        """Names of all alarms that were raised."""
+    def alarm_names(self) -> list[str]:
+        """Names of all alarms that were raised, sorted."""
         return sorted({str(each["name"]) for each in self.summary["alarms"]})
 
     def samples(self, count: int) -> FloatArray:
-        """``(count, *shape)`` of the network as training left it, in the data's own coordinates."""
-        trained = trained_generator(self.directory, Weights.raw)
-        z = rng.fixed_latents(SEED, count, trained.latent_dim)
+        """Return ``(count, *shape)`` samples of the raw generator, without moving average, in the data's own coordinates."""
+        trained = load_generator(self.directory, GeneratorWeights.raw)
+        z = rng.fixed_latents(LATENT_SEED, count, trained.latent_dim)
         return trained.dataset.coordinates(trained.samples(z))
 
     def modes(self, count: int = 2500) -> Modes:
-        """What samples make of the mixture that the run learned."""
+        """Return how ``count`` samples cover the modes of the mixture that the run learned."""
         mixture: Any = self.plan.dataset
         return modes(self.samples(count), mixture.centres().numpy(), mixture.std)
 
     @cached_property
     def plan(self) -> builder.Plan:
-        """The run's parts."""
+        """Plan that the run's stored configuration describes."""
         return builder.plan(self.directory.stored_config())
 
     @torch.no_grad()
     def probability(self, points: FloatArray) -> FloatArray:
-        """D at points ``(N, 2)``: ``(N,)`` in [0, 1], float64."""
+        """Return D's probability of real at points ``(N, 2)``: ``(N,)`` in [0, 1], float64."""
         plan = self.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
         network.load_state_dict(checkpoints.load_latest(self.directory.checkpoints)["algorithm"]["judge"]["network"])
@@ -189,7 +195,7 @@ class Run:
         probabilities: FloatArray = logits.double().sigmoid().numpy()
         return probabilities
 
-    def last_picture(self) -> Image.Image:
-        """The last of the run's sample pictures."""
+    def last_sample_grid(self) -> Image.Image:
+        """Return the last of the run's sample grids."""
         with Image.open(max(self.directory.samples.glob("step_*.png"))) as image:
             return Image.Image.convert(image, "RGB")

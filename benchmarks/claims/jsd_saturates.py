@@ -1,4 +1,4 @@
-"""Parallel lines: the Jensen-Shannon divergence is log 2 or 0, the Wasserstein distance is theirs."""
+"""Estimate the Jensen-Shannon divergence and the Wasserstein distance between parallel lines."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from benchmarks.claims.charts import Level, Line, Panel, chart
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 THETAS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0)
 LOSSES = {"jsd": "divergence/jsd", "wgan": "divergence/wasserstein"}
 
 
 def arm(loss: str, theta: float) -> Arm:
-    """One distance of one loss."""
+    """Return the arm of one loss at one distance of the lines."""
     return Arm(f"{loss} {theta:g}", f"claim_jsd_saturates_{loss}", (f"dataset.theta={theta:g}",))
 
 
 def estimates(runs: Runs, loss: str) -> list[float]:
-    """What D's loss says of each theta at the end of training."""
-    return [runs[arm(loss, theta).name].level(LOSSES[loss]) for theta in THETAS]
+    """Return the divergence that D's loss estimates for each theta at the end of training."""
+    return [runs[arm(loss, theta).name].tail_mean(LOSSES[loss]) for theta in THETAS]
 
 
-def measure(runs: Runs) -> Figures:
-    """Both estimates against what they should be."""
+def measure(runs: Runs) -> Metrics:
+    """Compare both estimates with the exact values."""
     jsd, wasserstein = estimates(runs, "jsd"), estimates(runs, "wgan")
     return summary(jsd, wasserstein)
 
 
 def summary(jsd: Sequence[float], wasserstein: Sequence[float]) -> dict[str, float]:
-    """Figures from the estimates at ``THETAS``."""
+    """Compute the metrics from the estimates at ``THETAS``."""
     apart = [abs(value - math.log(2)) for theta, value in zip(THETAS, jsd, strict=True) if theta]
     distances = np.abs(THETAS)
     return {
@@ -44,14 +44,14 @@ def summary(jsd: Sequence[float], wasserstein: Sequence[float]) -> dict[str, flo
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """Both estimates over theta."""
+    """Plot both estimates over theta."""
     # Dots: a line would draw a slope between the values, where there is none.
     jsd = [Line("every seed", THETAS, estimates(runs, "jsd"), 0, dots=True) for runs in seeds]
     wasserstein = [Line("every seed", THETAS, estimates(runs, "wgan"), 0) for runs in seeds]
     truth = Line("abs(theta)", THETAS, np.abs(THETAS), 1, dots=True)
     return chart(
         [
-            Panel("JSD estimate in nats", "theta", jsd, [Level(math.log(2), "log 2")], low=0.0),
+            Panel("JSD estimate in nats", "theta", jsd, [ReferenceLine(math.log(2), "log 2")], low=0.0),
             Panel("Wasserstein estimate", "theta", [*wasserstein, truth], low=0.0),
         ]
     )
@@ -68,10 +68,10 @@ CLAIM = Claim(
     arms=tuple(arm(loss, theta) for loss in LOSSES for theta in THETAS),
     measure=measure,
     bounds=(
-        Bound("JSD: largest |estimate - log 2|, theta not 0", most=0.02),
-        Bound("JSD at theta = 0", most=0.02),
-        Bound("W: correlation with abs(theta)", least=0.99),
+        Bound("JSD: largest |estimate - log 2|, theta not 0", maximum=0.02),
+        Bound("JSD at theta = 0", maximum=0.02),
+        Bound("W: correlation with abs(theta)", minimum=0.99),
     ),
     picture=picture,
-    shows="The estimates of all seeds over theta.",
+    caption="The estimates of all seeds over theta.",
 )

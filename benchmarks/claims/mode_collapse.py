@@ -1,4 +1,4 @@
-"""The ring on which a GAN loses its modes, and whether the alarm says so."""
+"""Train GANs that collapse on a ring of Gaussians, and check that the alarm reports it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from benchmarks.claims.charts import last_samples
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 ARMS = {
     "minimax": "claim_mode_collapse_minimax",
@@ -17,19 +17,19 @@ ARMS = {
 COLLAPSING = ("minimax", "jsd")
 
 
-def measure(runs: Runs) -> Figures:
-    """Modes, the histogram of nearest modes, and when the alarm came."""
-    figures = {}
+def measure(runs: Runs) -> Metrics:
+    """Compute captured modes, modes by nearest samples, and the step of the alarm."""
+    metrics = {}
     for name in ARMS:
         found = runs[name].modes()
-        figures[f"{name}: modes"] = float(found.captured)
-        figures[f"{name}: modes with a tenth of their share"] = float((found.shares >= 0.1).sum())
-        figures[f"{name}: alarm mode_collapse at step"] = runs[name].alarm("mode_collapse")
-    return figures
+        metrics[f"{name}: modes"] = float(found.captured)
+        metrics[f"{name}: modes with a tenth of their share"] = float((found.shares >= 0.1).sum())
+        metrics[f"{name}: alarm mode_collapse at step"] = runs[name].first_alarm_step("mode_collapse")
+    return metrics
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The last samples of each arm."""
+    """Show the last samples of each arm."""
     return last_samples(seeds, ARMS)
 
 
@@ -47,12 +47,12 @@ CLAIM = Claim(
     arms=tuple(Arm(name, recipe) for name, recipe in ARMS.items()),
     measure=measure,
     bounds=(
-        *(Bound(f"{name}: modes", most=2.0) for name in COLLAPSING),
-        *(Bound(f"{name}: alarm mode_collapse at step", most=1000.0) for name in COLLAPSING),
-        Bound("unrolled protocol: modes", least=8.0),
+        *(Bound(f"{name}: modes", maximum=2.0) for name in COLLAPSING),
+        *(Bound(f"{name}: alarm mode_collapse at step", maximum=1000.0) for name in COLLAPSING),
+        Bound("unrolled protocol: modes", minimum=8.0),
     ),
     picture=picture,
-    shows="Samples at the end (red) over real ones (black) and D's surface.",
+    caption="Samples at the end (red) over real ones (black) and D's surface.",
     remarks="Whether the networks see the ring in its own coordinates or scaled into [-1, 1] makes no difference"
     " here: 0 or 1 modes at 2,500 steps in two seeds of each loss either way. Few samples ever come within three"
     " deviations; the second figure counts modes that a tenth of their share of samples lies nearest to. A trial of"

@@ -1,4 +1,4 @@
-"""Instance noise lets D be trained far without leaving G behind."""
+"""Train D for many steps with and without instance noise, and see whether G still learns."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from benchmarks.claims.charts import Level, Line, Panel, beside, chart, titled
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart, side_by_side, with_title
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.harness import Run
 
-# Share of the run that counts as early.
-EARLY = 0.1
+# Share of the run whose reports are averaged as early accuracy.
+EARLY_FRACTION = 0.1
 
 
 def accuracy(run: Run) -> np.ndarray:
-    """D's accuracy on real and generated samples, at every report."""
+    """Return D's accuracy over real and generated samples, at every report."""
     return (run.curve("d/accuracy_real").values + run.curve("d/accuracy_fake").values) / 2
 
 
-def measure(runs: Runs) -> Figures:
-    """D's accuracy, and what G came to."""
+def measure(runs: Runs) -> Metrics:
+    """Compute D's accuracy, G's gradient and the modes that G captured."""
     without, annealed = runs["without"], runs["annealed"]
     early = accuracy(annealed)
     alone, noisy = without.modes(), annealed.modes()
@@ -30,7 +30,7 @@ def measure(runs: Runs) -> Figures:
         "without noise: D's accuracy, last half": float(accuracy(without)[len(early) // 2 :].mean()),
         "without noise: last gradient of G / first": float(norms[-1] / norms[0]),
         "without noise: modes": float(alone.captured),
-        "annealed: D's accuracy, first tenth": float(early[: max(1, round(EARLY * len(early)))].mean()),
+        "annealed: D's accuracy, first tenth": float(early[: max(1, round(EARLY_FRACTION * len(early)))].mean()),
         "annealed: modes": float(noisy.captured),
         "modes gained": float(noisy.captured - alone.captured),
         "without noise: smallest share x 8": float(alone.shares.min()),
@@ -39,17 +39,17 @@ def measure(runs: Runs) -> Figures:
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The accuracies, and samples of seed 0."""
+    """Plot the accuracies, and show samples of seed 0."""
     lines = [
-        Line(label, runs[arm].curve("d/accuracy_real").steps, accuracy(runs[arm]), colour)
+        Line(label, runs[arm].curve("d/accuracy_real").steps, accuracy(runs[arm]), color)
         for runs in seeds
-        for colour, (label, arm) in enumerate((("without noise", "without"), ("annealed noise", "annealed")))
+        for color, (label, arm) in enumerate((("without noise", "without"), ("annealed noise", "annealed")))
     ]
     panels = [
-        titled(seeds[0][arm].last_picture(), title, 278)
+        with_title(seeds[0][arm].last_sample_grid(), title, 278)
         for arm, title in (("without", "without noise, step 600"), ("annealed", "annealed noise, step 600"))
     ]
-    return beside([chart([Panel("D's accuracy", "step", lines, [Level(0.99, "0.99")])]), *panels], gap=8)
+    return side_by_side([chart([Panel("D's accuracy", "step", lines, [ReferenceLine(0.99, "0.99")])]), *panels], gap=8)
 
 
 CLAIM = Claim(
@@ -64,13 +64,13 @@ CLAIM = Claim(
     arms=(Arm("without", "claim_noise_gives_overlap_without"), Arm("annealed", "claim_noise_gives_overlap_annealed")),
     measure=measure,
     bounds=(
-        Bound("without noise: D's accuracy, last half", least=0.99),
-        Bound("without noise: last gradient of G / first", most=1e-3),
-        Bound("annealed: D's accuracy, first tenth", most=0.95),
-        Bound("modes gained", least=1.0, share=0.8, expected=">= 1 in at least 4 of 5 seeds"),
+        Bound("without noise: D's accuracy, last half", minimum=0.99),
+        Bound("without noise: last gradient of G / first", maximum=1e-3),
+        Bound("annealed: D's accuracy, first tenth", maximum=0.95),
+        Bound("modes gained", minimum=1.0, share=0.8, expected=">= 1 in at least 4 of 5 seeds"),
     ),
     picture=picture,
-    shows="D's accuracy, every seed, and samples of seed 0 (red) over real ones (black) and D's surface.",
+    caption="D's accuracy, every seed, and samples of seed 0 (red) over real ones (black) and D's surface.",
     remarks="Chosen after a trial: with G at 1e-3, as fast as D, G moved on without noise too, and D's accuracy was"
     " 0.98 to 0.99. With `noise=exponential` to 0.02 in place of `linear` to 0, 3 modes came out instead of 5.",
 )

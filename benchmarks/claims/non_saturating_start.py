@@ -1,4 +1,4 @@
-"""How much more gradient -log D gives a G that has just begun."""
+"""Compare the gradients of -log D and log(1 - D) in the first steps of G."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from benchmarks.claims.charts import Level, Line, Panel, chart
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.vanishing_gradient import NON_SATURATING, SATURATING
 
 ARMS = {"one": "as often as G", "five": "five times as often"}
 
 
-def measure(runs: Runs) -> Figures:
-    """Ratio of the mean gradients over the first 100 steps, for each arm, and the largest at any report."""
-    figures = {}
+def measure(runs: Runs) -> Metrics:
+    """Compute for each arm the ratio of the mean gradients over the first 100 steps, and the largest at any report."""
+    metrics = {}
     for name, words in ARMS.items():
         weak, strong = (runs[name].curve(tag).values for tag in (SATURATING, NON_SATURATING))
-        figures[f"D trained {words}: ratio"] = float(strong.mean() / weak.mean())
-        figures[f"D trained {words}: largest ratio"] = float((strong / weak).max())
-    return figures
+        metrics[f"D trained {words}: ratio"] = float(strong.mean() / weak.mean())
+        metrics[f"D trained {words}: largest ratio"] = float((strong / weak).max())
+    return metrics
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The ratio over the steps."""
+    """Plot the ratio over the steps."""
     lines = [
-        Line(f"D {words}", runs[name].curve(SATURATING).steps, _ratio(runs, name), colour)
+        Line(f"D {words}", runs[name].curve(SATURATING).steps, _ratio(runs, name), color)
         for runs in seeds
-        for colour, (name, words) in enumerate(ARMS.items())
+        for color, (name, words) in enumerate(ARMS.items())
     ]
-    return chart([Panel("gradient of -log D / gradient of log(1 - D)", "step", lines, [Level(10, "10")], True)])
+    return chart([Panel("gradient of -log D / gradient of log(1 - D)", "step", lines, [ReferenceLine(10, "10")], True)])
 
 
 def _ratio(runs: Runs, name: str) -> Sequence[float]:
@@ -50,9 +50,9 @@ CLAIM = Claim(
     " 1/11.",
     arms=tuple(Arm(name, f"claim_non_saturating_start_{name}") for name in ARMS),
     measure=measure,
-    bounds=tuple(Bound(f"D trained {words}: ratio", least=10.0) for words in ARMS.values()),
+    bounds=tuple(Bound(f"D trained {words}: ratio", minimum=10.0) for words in ARMS.values()),
     picture=picture,
-    shows="The ratio at each report, every seed (logarithmic).",
+    caption="The ratio at each report, every seed (logarithmic).",
     remarks="In the first 100 steps of `experiment=dcgan_mnist`'s networks at width 16, D as often as G, the ratio"
     " was 5.7 and at most 15 (seed 0); without batch norm in G it was no higher than with it.",
 )

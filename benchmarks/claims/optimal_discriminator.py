@@ -1,4 +1,4 @@
-"""With p and q known, the trained D approaches p / (p + q)."""
+"""Compare a trained D with the optimal p / (p + q), where p and q are known."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.claims.charts import Floats, Line, Panel, beside, chart, titled
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.charts import Floats, Line, Panel, chart, side_by_side, with_title
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 # Points of a side of the mesh, and half its width: seven deviations of the wider distribution.
 SIDE, EXTENT = 400, 5.6
@@ -23,7 +23,7 @@ class Mesh:
 
     Attributes:
         points: ``(M, 2)``.
-        cell: area that each stands for.
+        cell: area of one mesh cell.
         p: ``(M,)``, density of the data.
         q: ``(M,)``, density of G.
     """
@@ -34,40 +34,40 @@ class Mesh:
     q: Floats
 
     @property
-    def best(self) -> Floats:
+    def optimal_d(self) -> Floats:
         """``p / (p + q)`` (Goodfellow et al. 2014, proposition 1); 1/2 where both are too small to be told from 0."""
         total = self.p + self.q
-        best: Floats = np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
-        return best
+        optimal_d: Floats = np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
+        return optimal_d
 
     def integral(self, values: Floats) -> float:
-        """Of values ``(M,)`` over the plane, by the midpoint rule; exact to rounding for smooth densities."""
+        """Integrate values ``(M,)`` over the plane by the midpoint rule; exact to rounding for smooth densities."""
         return float(values.sum() * self.cell)
 
     def divergence(self) -> float:
-        """Jensen-Shannon divergence of p and q in nats."""
+        """Return the Jensen-Shannon divergence of p and q in nats."""
         middle = (self.p + self.q) / 2
         return 0.5 * (self.integral(_times_log(self.p, middle)) + self.integral(_times_log(self.q, middle)))
 
     def value(self, discriminator: Floats) -> float:
-        """``V(D) = E_p log D + E_q log(1 - D)`` (ibid., eq. 1)."""
+        """Return ``V(D) = E_p log D + E_q log(1 - D)`` (ibid., eq. 1)."""
         d = np.clip(discriminator, 1e-300, 1 - 1e-16)
         return self.integral(self.p * np.log(d)) + self.integral(self.q * np.log1p(-d))
 
     def error(self, discriminator: Floats) -> float:
-        """Mean absolute error of D over half data and half generated samples."""
-        return self.integral((self.p + self.q) / 2 * np.abs(discriminator - self.best))
+        """Return the mean absolute error of D over half data and half generated samples."""
+        return self.integral((self.p + self.q) / 2 * np.abs(discriminator - self.optimal_d))
 
 
 def _times_log(density: Floats, other: Floats) -> Floats:
-    """``density log(density / other)``, 0 where the density is."""
+    """Return ``density log(density / other)``, 0 where the density is 0."""
     ratio = np.divide(density, other, out=np.ones_like(density), where=density > 0)
     product: Floats = density * np.log(ratio)
     return product
 
 
 def gaussian(points: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
-    """Density ``(M,)`` at points ``(M, D)``; independent coordinates."""
+    """Return the density ``(M,)`` of a Gaussian with independent coordinates at points ``(M, D)``."""
     deviations = np.asarray(std, float)
     squares = np.square((points - np.asarray(mean, float)) / deviations).sum(1)
     densities: Floats = np.exp(-squares / 2) / np.prod(math.sqrt(2 * math.pi) * deviations)
@@ -75,7 +75,7 @@ def gaussian(points: Floats, mean: Sequence[float], std: Sequence[float]) -> Flo
 
 
 def mesh(dataset: Any, architecture: Any, side: int = SIDE) -> Mesh:
-    """The densities of a mixture and of a Gaussian generator, in the mixture's own coordinates (unit 1)."""
+    """Evaluate the densities of a mixture and of a Gaussian generator, in the mixture's own coordinates (unit 1)."""
     ticks = (np.arange(side) + 0.5) / side * 2 * EXTENT - EXTENT
     points = np.stack(np.meshgrid(ticks, ticks, indexing="xy"), axis=-1).reshape(-1, 2)
     centres = dataset.centres().numpy()
@@ -84,13 +84,13 @@ def mesh(dataset: Any, architecture: Any, side: int = SIDE) -> Mesh:
     return Mesh(points, (2 * EXTENT / side) ** 2, np.mean(parts, axis=0), q)
 
 
-def measure(runs: Runs) -> Figures:
-    """The trained D on the mesh, and the product's own estimate."""
+def measure(runs: Runs) -> Metrics:
+    """Evaluate the trained D on the mesh, and compare with the estimate that the run reported."""
     run = runs["gan"]
     field = mesh(run.plan.dataset, run.plan.architecture)
     d = run.probability(field.points)
     expected = -2 * math.log(2) + 2 * field.divergence()
-    estimate = -2 * math.log(2) + 2 * run.level("divergence/jsd")
+    estimate = -2 * math.log(2) + 2 * run.tail_mean("divergence/jsd")
     return {
         "mean abs. error of D": field.error(d),
         "V(D), by integration": field.value(d),
@@ -102,15 +102,15 @@ def measure(runs: Runs) -> Figures:
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """D and its ideal over the plane, and both along a line."""
+    """Show D and its optimum over the plane, and plot both along a line."""
     run = seeds[0]["gan"]
     field = mesh(run.plan.dataset, run.plan.architecture)
     inner = np.abs(field.points).max(1) < 2.2
     side = round(math.sqrt(inner.sum()))
     panels = []
-    for values, title in ((field.best, "p / (p + q)"), (run.probability(field.points), "trained D")):
+    for values, title in ((field.optimal_d, "p / (p + q)"), (run.probability(field.points), "trained D")):
         pixels = np.rint(255 * values[inner].reshape(side, side)[::-1]).astype(np.uint8)
-        panels.append(titled(Image.fromarray(pixels).convert("RGB"), title, 278))
+        panels.append(with_title(Image.fromarray(pixels).convert("RGB"), title, 278))
     x = np.linspace(-2.5, 2.5, 300)
     line = np.stack([x, np.zeros_like(x)], axis=1)
     p = np.mean([gaussian(line, c, (run.plan.dataset.std,) * 2) for c in run.plan.dataset.centres().numpy()], axis=0)
@@ -119,7 +119,7 @@ def picture(seeds: Sequence[Runs]) -> Image.Image:
         *(Line("trained D", x, runs["gan"].probability(line), 0) for runs in seeds),
         Line("p / (p + q)", x, p / (p + q), 1),
     ]
-    return beside([*panels, chart([Panel("along y = 0", "x", curves, low=0.0)])], gap=8)
+    return side_by_side([*panels, chart([Panel("along y = 0", "x", curves, low=0.0)])], gap=8)
 
 
 CLAIM = Claim(
@@ -133,10 +133,10 @@ CLAIM = Claim(
     arms=(Arm("gan", "claim_optimal_discriminator"),),
     measure=measure,
     bounds=(
-        Bound("mean abs. error of D", most=0.02),
-        Bound("|V(D) - V(D*)|", most=0.02),
-        Bound("|reported V(D) - V(D*)|", most=0.02),
+        Bound("mean abs. error of D", maximum=0.02),
+        Bound("|V(D) - V(D*)|", maximum=0.02),
+        Bound("|reported V(D) - V(D*)|", maximum=0.02),
     ),
     picture=picture,
-    shows="The ideal and the trained D of seed 0 over [-2.2, 2.2]^2 (white: data), and D of every seed along y = 0.",
+    caption="The ideal and the trained D of seed 0 over [-2.2, 2.2]^2 (white: data), and D of every seed along y = 0.",
 )

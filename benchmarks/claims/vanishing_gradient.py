@@ -1,4 +1,4 @@
-"""D trained on beside a G that stays: what becomes of the gradient that G would get."""
+"""Train D against a fixed G, and follow the gradient that G would get."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.claims.charts import Line, Panel, chart
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 SATURATING = "diagnosis/gradient_saturating"
 NON_SATURATING = "diagnosis/gradient_non_saturating"
-OWN, DEVIATION = "diagnosis/gradient", "diagnosis/gradient_deviation"
-# Steps in which the critic first has to learn anything.
-LEARNING = 100
+GRADIENT, DEVIATION = "diagnosis/gradient", "diagnosis/gradient_deviation"
+# Step until which the critic has not learned yet.
+CRITIC_READY_STEP = 100
 
 
-def measure(runs: Runs) -> Figures:
-    """From the first report to the last."""
-    gan, critic = runs["jsd"], runs["wgan"].curve(OWN)
+def measure(runs: Runs) -> Metrics:
+    """Compare the gradients of the last reports with those of the first."""
+    gan, critic = runs["jsd"], runs["wgan"].curve(GRADIENT)
     falling, other = gan.curve(SATURATING).values, gan.curve(NON_SATURATING).values
     deviation = gan.curve(DEVIATION).values
-    settled = critic.values[critic.steps >= LEARNING]
-    later = deviation[gan.curve(DEVIATION).steps >= LEARNING]
+    settled = critic.values[critic.steps >= CRITIC_READY_STEP]
+    later = deviation[gan.curve(DEVIATION).steps >= CRITIC_READY_STEP]
     tenth = max(1, len(later) // 10)
     return {
         "log(1 - D): decades lost": math.log10(falling[0] / falling[-1]),
         "-log D: last gradient / first": float(other[-1] / other[0]),
         "-log D: variance, last tenth / first report": float(np.square(later[-tenth:]).mean() / deviation[0] ** 2),
-        f"-log D: variance, last tenth / first tenth from step {LEARNING}": float(
+        f"-log D: variance, last tenth / first tenth from step {CRITIC_READY_STEP}": float(
             np.square(later[-tenth:]).mean() / np.square(later[:tenth]).mean()
         ),
-        f"critic: largest / smallest from step {LEARNING}": float(settled.max() / settled.min()),
+        f"critic: largest / smallest from step {CRITIC_READY_STEP}": float(settled.max() / settled.min()),
         "critic: largest / smallest from the first report": float(critic.values.max() / critic.values.min()),
     }
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """Gradients, and the deviation over samples, over D's steps."""
+    """Plot gradients, and their deviation over samples, over D's steps."""
     gradients = [
-        Line(label, runs[arm].curve(tag).steps, runs[arm].curve(tag).values, colour)
+        Line(label, runs[arm].curve(tag).steps, runs[arm].curve(tag).values, color)
         for runs in seeds
-        for label, arm, tag, colour in (
+        for label, arm, tag, color in (
             ("log(1 - D)", "jsd", SATURATING, 0),
             ("-log D", "jsd", NON_SATURATING, 1),
-            ("critic", "wgan", OWN, 2),
+            ("critic", "wgan", GRADIENT, 2),
         )
     ]
     spread = [
@@ -68,22 +68,22 @@ CLAIM = Claim(
     protocol="MNIST; G (hidden layers of 256 and 512, batch norm) stays as it began, by `optimizer.lr_g=0`; D (512"
     " and 256) trains on for 1,500 steps of batch 64 with Adam at 2e-4, the critic for 1,500 x 5 with the settings"
     " of its paper. Gradients are the runs' `diagnosis/gradient*`, means over 128 samples of the norm for each,"
-    f" every 10 steps. The critic's factor is taken from step {LEARNING} on, since a critic that has not learned yet"
+    f" every 10 steps. The critic's factor is taken from step {CRITIC_READY_STEP} on, since a critic that has not learned yet"
     " says nothing; from the first report it is told beside it. The paper trained its G for an epoch or more before"
     " it kept it; this one is untrained.",
     arms=(Arm("jsd", "claim_vanishing_gradient_jsd"), Arm("wgan", "claim_vanishing_gradient_wgan")),
     measure=measure,
     bounds=(
-        Bound("log(1 - D): decades lost", least=3.0),
-        Bound("-log D: last gradient / first", least=1.0, expected=">= 1: does not vanish"),
-        Bound("-log D: variance, last tenth / first report", least=1.0, expected="> 1: grows"),
+        Bound("log(1 - D): decades lost", minimum=3.0),
+        Bound("-log D: last gradient / first", minimum=1.0, expected=">= 1: does not vanish"),
+        Bound("-log D: variance, last tenth / first report", minimum=1.0, expected="> 1: grows"),
         Bound(
-            f"-log D: variance, last tenth / first tenth from step {LEARNING}",
-            least=1.0,
+            f"-log D: variance, last tenth / first tenth from step {CRITIC_READY_STEP}",
+            minimum=1.0,
             expected="> 1: goes on growing",
         ),
-        Bound(f"critic: largest / smallest from step {LEARNING}", most=3.0),
+        Bound(f"critic: largest / smallest from step {CRITIC_READY_STEP}", maximum=3.0),
     ),
     picture=picture,
-    shows="Mean gradient norms (logarithmic) and their deviation, every seed.",
+    caption="Mean gradient norms (logarithmic) and their deviation, every seed.",
 )

@@ -1,4 +1,4 @@
-"""The same networks and data as where GANs collapse, with the losses of WGAN."""
+"""Train WGANs with the networks and data of ``mode_collapse``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from PIL import Image
 
 from benchmarks.claims.charts import last_samples
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 ARMS = {"gp": "claim_wgan_covers_gp", "clipped": "claim_wgan_covers_clipped"}
 
 
-def measure(runs: Runs) -> Figures:
-    """Modes, shares and alarms."""
+def measure(runs: Runs) -> Metrics:
+    """Compute captured modes, shares of the modes, and the number of alarms."""
     gp, clipped = (runs[name].modes() for name in ARMS)
     return {
         "gp: modes": float(gp.captured),
-        "gp: alarms": float(len(runs["gp"].alarms)),
+        "gp: alarms": float(len(runs["gp"].alarm_names)),
         "gp: share within 3 deviations": gp.high_quality,
         "gp: smallest share x 8": float(gp.shares.min()),
         "gp: largest share x 8": float(gp.shares.max()),
@@ -25,12 +25,12 @@ def measure(runs: Runs) -> Figures:
         "clipped: largest share x 8": float(clipped.shares.max()),
         "clipped: modes": float(clipped.captured),
         "clipped: share within 3 deviations": clipped.high_quality,
-        "clipped: alarms": float(len(runs["clipped"].alarms)),
+        "clipped: alarms": float(len(runs["clipped"].alarm_names)),
     }
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The last samples of each arm."""
+    """Show the last samples of each arm."""
     return last_samples(seeds, ARMS)
 
 
@@ -46,13 +46,13 @@ CLAIM = Claim(
     arms=tuple(Arm(name, recipe) for name, recipe in ARMS.items()),
     measure=measure,
     bounds=(
-        Bound("gp: modes", least=8.0),
-        Bound("gp: alarms", most=0.0),
-        Bound("clipped: smallest share x 8", least=0.5),
-        Bound("clipped: largest share x 8", most=1.5),
+        Bound("gp: modes", minimum=8.0),
+        Bound("gp: alarms", maximum=0.0),
+        Bound("clipped: smallest share x 8", minimum=0.5),
+        Bound("clipped: largest share x 8", maximum=1.5),
     ),
     picture=picture,
-    shows="Samples at the end (red) over real ones (black) and the critic's surface.",
+    caption="Samples at the end (red) over real ones (black) and the critic's surface.",
     remarks="Tuned for WGAN-GP: the learning rate (with the 1e-4 and 1e-3 of `mode_collapse`, 2,500 steps brought"
     " one mode or none), the number of steps, and the coordinates: scaled into [-1, 1], the penalty of weight 10"
     " asks for a slope of 1 over half the distance, and 2,500 steps at 1e-3 brought 3 modes instead of 8.",

@@ -1,4 +1,4 @@
-"""Whether what D's loss estimates falls as samples get better."""
+"""Correlate the divergence that D's loss estimates with the quality of samples."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.claims.charts import Floats, Line, Panel, chart
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.harness import Run
 
 ARMS = {"wgan": "divergence/wasserstein", "gp": "divergence/wasserstein", "jsd": "divergence/jsd"}
 FRECHET = "metrics/frechet/classifier"
 # Reports that a smoothed estimate is the median of.
 WINDOW = 5
-# Until then all of G's samples are one grey blot.
-BEGUN = 360
+# Until this step all of G's samples are one grey blot.
+SAMPLES_VISIBLE_STEP = 360
 
 
 def smoothed(values: Floats) -> Floats:
-    """Running median of the ``WINDOW`` latest values, ``(N,)``; fewer at the start."""
+    """Return the running median of the ``WINDOW`` latest values, ``(N,)``; of fewer at the start."""
     return np.array([np.median(values[max(0, end - WINDOW) : end]) for end in range(1, len(values) + 1)])
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Correlation of ranks; 0 where one of both never changes."""
+    """Return the rank correlation; 0 where one of the series is constant."""
     from scipy.stats import rankdata  # slow to import
 
     ranks = rankdata(first), rankdata(second)
@@ -33,35 +33,37 @@ def spearman(first: Floats, second: Floats) -> float:
 
 
 def paired(run: Run, tag: str) -> tuple[Floats, Floats]:
-    """The smoothed estimate and the distance, wherever the latter was measured."""
+    """Return the smoothed estimate and the distance at the steps where the distance was measured."""
     estimate, distance = run.curve(tag), run.curve(FRECHET)
     at = np.searchsorted(estimate.steps, distance.steps)
     return smoothed(estimate.values)[at], distance.values
 
 
-def measure(runs: Runs) -> Figures:
-    """Rank correlations over the run and over its later part, and how far each got."""
-    figures = {}
+def measure(runs: Runs) -> Metrics:
+    """Compute rank correlations over the run and over its later part, and the first and last distances."""
+    metrics = {}
     for name, tag in ARMS.items():
         estimate, distance = paired(runs[name], tag)
-        later = runs[name].curve(FRECHET).steps >= BEGUN
-        figures[f"{name}: Spearman correlation"] = spearman(estimate, distance)
-        figures[f"{name}: Spearman correlation from step {BEGUN}"] = spearman(estimate[later], distance[later])
-        figures[f"{name}: frechet/classifier, first"] = float(distance[0])
-        figures[f"{name}: frechet/classifier, last"] = float(distance[-1])
-    return figures
+        later = runs[name].curve(FRECHET).steps >= SAMPLES_VISIBLE_STEP
+        metrics[f"{name}: Spearman correlation"] = spearman(estimate, distance)
+        metrics[f"{name}: Spearman correlation from step {SAMPLES_VISIBLE_STEP}"] = spearman(
+            estimate[later], distance[later]
+        )
+        metrics[f"{name}: frechet/classifier, first"] = float(distance[0])
+        metrics[f"{name}: frechet/classifier, last"] = float(distance[-1])
+    return metrics
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """Estimate and distance, each over the steps, as shares of their largest values."""
+    """Plot estimate and distance over the steps, as shares of their largest values."""
     panels = []
     for name, tag in ARMS.items():
         lines = []
         for runs in seeds:
             steps = runs[name].curve(FRECHET).steps
-            for colour, values in enumerate(paired(runs[name], tag)):
-                label = ("D's estimate", "frechet/classifier")[colour]
-                lines.append(Line(label, steps, values / np.abs(values).max(), colour))
+            for color, values in enumerate(paired(runs[name], tag)):
+                label = ("D's estimate", "frechet/classifier")[color]
+                lines.append(Line(label, steps, values / np.abs(values).max(), color))
         panels.append(Panel(f"{name}: share of the largest value", "step", lines))
     return chart(panels)
 
@@ -78,17 +80,17 @@ CLAIM = Claim(
     arms=tuple(Arm(name, f"claim_wgan_loss_means_something_{name}") for name in ARMS),
     measure=measure,
     bounds=(
-        Bound("wgan: Spearman correlation", least=0.8),
-        Bound("gp: Spearman correlation", least=0.8),
-        Bound("jsd: Spearman correlation", least=-0.3, most=0.3),
+        Bound("wgan: Spearman correlation", minimum=0.8),
+        Bound("gp: Spearman correlation", minimum=0.8),
+        Bound("jsd: Spearman correlation", minimum=-0.3, maximum=0.3),
     ),
     picture=picture,
-    shows="The smoothed estimate and the distance, each divided by its largest value, every seed.",
+    caption="The smoothed estimate and the distance, each divided by its largest value, every seed.",
     remarks="Tuned: the learning rate of the clipped critic, ten times that of the paper, because at 5e-5 G had not"
     " left its first grey blot after 1,600 of 2,400 steps (seed 0: correlation -0.46), and at 2e-4 the estimate rose"
     " until step 800 (-0.13); the warm-up of the authors' code at 5e-4 made it -0.63. What spoils the correlation is"
     " the beginning: G first moves to the mean of the data, a blot in which a critic finds little to tell apart, and"
-    f" then the estimate rises while samples get better. From step {BEGUN} on, which is told beside it and judged by"
+    f" then the estimate rises while samples get better. From step {SAMPLES_VISIBLE_STEP} on, which is told beside it and judged by"
     " nobody, it follows their quality under the gradient penalty in every seed, and under clipping in some; whether a"
     " longer run would, where the beginning weighs less, was not tried. The estimate of the JSD is worse than"
     " unrelated: it rises while samples get better, since D gets better too.",

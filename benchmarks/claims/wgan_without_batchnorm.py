@@ -1,4 +1,4 @@
-"""A DCGAN generator without batch norm, with either loss."""
+"""Train a DCGAN generator without batch norm with either loss."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from benchmarks.claims.charts import Line, Panel, beside, chart, titled
-from benchmarks.claims.claim import Arm, Bound, Claim, Figures, Runs
+from benchmarks.claims.charts import Line, Panel, chart, side_by_side, with_title
+from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.wgan_loss_means_something import FRECHET
 
 ARMS = ("wgan", "jsd")
 
 
-def measure(runs: Runs) -> Figures:
-    """How far each got, and their ratio."""
+def measure(runs: Runs) -> Metrics:
+    """Compute first and last distances, and the ratio of the last ones."""
     wgan, jsd = (runs[name].curve(FRECHET).values for name in ARMS)
     return {
         "wgan: frechet/classifier, first": float(wgan[0]),
@@ -26,14 +26,14 @@ def measure(runs: Runs) -> Figures:
 
 
 def picture(seeds: Sequence[Runs]) -> Image.Image:
-    """The distances, and samples of seed 0."""
+    """Plot the distances, and show samples of seed 0."""
     lines = [
-        Line(name, runs[name].curve(FRECHET).steps, runs[name].curve(FRECHET).values, colour)
+        Line(name, runs[name].curve(FRECHET).steps, runs[name].curve(FRECHET).values, color)
         for runs in seeds
-        for colour, name in enumerate(ARMS)
+        for color, name in enumerate(ARMS)
     ]
-    grids = [titled(seeds[0][name].last_picture(), f"{name}, seed 0", 278) for name in ARMS]
-    return beside([chart([Panel("frechet/classifier", "step", lines, low=0.0)]), *grids], gap=8)
+    grids = [with_title(seeds[0][name].last_sample_grid(), f"{name}, seed 0", 278) for name in ARMS]
+    return side_by_side([chart([Panel("frechet/classifier", "step", lines, low=0.0)]), *grids], gap=8)
 
 
 CLAIM = Claim(
@@ -46,9 +46,9 @@ CLAIM = Claim(
     " at most half of that at the first evaluation; JSD is far behind when its own is at least twice that of WGAN.",
     arms=tuple(Arm(name, f"claim_wgan_without_batchnorm_{name}") for name in ARMS),
     measure=measure,
-    bounds=(Bound("wgan: last / first", most=0.5), Bound("jsd / wgan, last", least=2.0)),
+    bounds=(Bound("wgan: last / first", maximum=0.5), Bound("jsd / wgan, last", minimum=2.0)),
     picture=picture,
-    shows="The distance over the steps, every seed, and samples of seed 0.",
+    caption="The distance over the steps, every seed, and samples of seed 0.",
     remarks="Tuned: WGAN's learning rate, ten times that of the paper, so that 1,500 steps are enough (distance at"
     " the end, seed 0: 1,575 at 5e-5, 548 at 2e-4, 446 at 5e-4). The original loss gains nothing by WGAN's"
     " optimizer: with RMSProp at 5e-4 in place of Adam at 2e-4 its distance stays at 1,721 too.",

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.claims.__main__ import _processor
+from benchmarks.claims.__main__ import cpu_model
 from benchmarks.claims.claim import Arm
-from benchmarks.claims.harness import Bench, Job, Run
+from benchmarks.claims.harness import Job, Run, RunPool
 from benchmarks.versus import album, measure, page
-from benchmarks.versus.pairs import WHOLE
-from benchmarks.versus.scores import Judges
+from benchmarks.versus.pairs import WHOLE_PIXEL_PAIR
+from benchmarks.versus.scores import TrainedModels
 from benchmarks.versus.text import TEXT
 from gan_cli.errors import UserError
 from gan_cli.evaluation.evaluator import Evaluator
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)
     try:
-        _all(arguments)
+        run_comparison(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
@@ -60,65 +60,65 @@ def _arguments() -> argparse.Namespace:
     if min(arguments.seeds, arguments.workers) < 1 or min(arguments.samples, arguments.pairs) < 10:
         parser.error("expected --seeds and --workers of 1 or more, --samples and --pairs of 10 or more")
     if arguments.page is None:
-        whole = arguments.seeds >= SEEDS and not arguments.override
-        arguments.page = PAGE if whole else arguments.folder / PAGE.name
+        full_protocol = arguments.seeds >= SEEDS and not arguments.override
+        arguments.page = PAGE if full_protocol else arguments.folder / PAGE.name
     return arguments
 
 
-def _all(arguments: argparse.Namespace) -> None:
+def run_comparison(arguments: argparse.Namespace) -> None:
     if not arguments.rewrite:
-        _measure(arguments)
-    found = page.Found(**json.loads((arguments.folder / RESULTS).read_text()))
-    arguments.page.write_text(page.page(found, TEXT, "images"))
+        measure_all(arguments)
+    results = page.Results(**json.loads((arguments.folder / RESULTS).read_text()))
+    arguments.page.write_text(page.page(results, TEXT, "images"))
     print(arguments.page)
 
 
-def _measure(arguments: argparse.Namespace) -> None:
-    began = time.monotonic()
+def measure_all(arguments: argparse.Namespace) -> None:
+    start_time = time.monotonic()
     jobs = {
         seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
         for seed in range(arguments.seeds)
     }
-    with Bench(arguments.folder / "runs", arguments.workers).opened() as bench:
-        bench.submit([job for of_seed in jobs.values() for job in of_seed.values()], arguments.fresh)
-        runs = {seed: {name: bench.run(job) for name, job in of_seed.items()} for seed, of_seed in jobs.items()}
-    print(f"{time.monotonic() - began:5.0f} s  trained", flush=True)
-    test = measure.Test.of(runs[0]["vae"], arguments.pairs)
-    evaluator = measure.evaluator_of(runs[0]["gan"], arguments.samples)
+    with RunPool(arguments.folder / "runs", arguments.workers).open() as pool:
+        pool.submit([job for of_seed in jobs.values() for job in of_seed.values()], arguments.fresh)
+        runs = {seed: {name: pool.run(job) for name, job in of_seed.items()} for seed, of_seed in jobs.items()}
+    print(f"{time.monotonic() - start_time:5.0f} s  trained", flush=True)
+    test = measure.TestDigits.of(runs[0]["vae"], arguments.pairs)
+    evaluator = measure.make_evaluator(runs[0]["gan"], arguments.samples)
     seeds = {}
     for seed, of_seed in runs.items():
-        seeds[str(seed)] = _measured(of_seed, test, evaluator, arguments.page.parent if seed == 0 else None)
-        print(f"{time.monotonic() - began:5.0f} s  seed {seed} measured", flush=True)
-    found = page.Found(seeds, evaluator.floor(), _sizes(runs[0], test, arguments), _machine())
-    (arguments.folder / RESULTS).write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
+        seeds[str(seed)] = measure_seed(of_seed, test, evaluator, arguments.page.parent if seed == 0 else None)
+        print(f"{time.monotonic() - start_time:5.0f} s  seed {seed} measured", flush=True)
+    results = page.Results(seeds, evaluator.floor(), count_sizes(runs[0], test, arguments), describe_machine())
+    (arguments.folder / RESULTS).write_text(json.dumps(dataclasses.asdict(results), indent=1) + "\n")
 
 
-def _measured(
-    runs: Mapping[str, Run], test: measure.Test, evaluator: Evaluator, pictures: Path | None
+def measure_seed(
+    runs: Mapping[str, Run], test: measure.TestDigits, evaluator: Evaluator, pictures: Path | None
 ) -> dict[str, Any]:
     """Figures of one seed; its pictures, where they are asked for, go below a folder."""
-    judges = Judges.of(runs["gan"], runs["vae"])
-    (gan, of_gan), (vae, of_vae) = (measure.of_samples(runs[name], evaluator) for name in page.MODELS)
+    models = TrainedModels.of(runs["gan"], runs["vae"])
+    (gan, of_gan), (vae, of_vae) = (measure.sample_metrics(runs[name], evaluator) for name in page.MODELS)
     if pictures is not None:
         drawn = {
             "samples": album.samples(of_gan, of_vae, test),
             "neighbours": album.neighbours(of_gan, of_vae, evaluator),
-            "pairs": album.pairs(judges, test),
-            "places": album.places(judges, test),
+            "pairs": album.pairs(models, test),
+            "places": album.places(models, test),
         }
         for name, image in drawn.items():
             album.save(image, pictures / "images" / f"versus_{name}.webp")
     return {
         "gan": gan,
         "vae": vae,
-        "likelihood": measure.of_likelihood(judges, test),
-        **measure.of_pairs(judges, test, of_gan),
-        "places": measure.of_places(judges, test),
+        "likelihood": measure.likelihood_metrics(models, test),
+        **measure.pair_scores(models, test, of_gan),
+        "places": measure.place_dependence(models, test),
         "seconds": measure.seconds([runs[name] for name in page.MODELS]),
     }
 
 
-def _sizes(runs: Mapping[str, Run], test: measure.Test, arguments: argparse.Namespace) -> dict[str, float]:
+def count_sizes(runs: Mapping[str, Run], test: measure.TestDigits, arguments: argparse.Namespace) -> dict[str, float]:
     plan = runs["gan"].plan
     shape = plan.dataset.shape
     networks = {
@@ -132,17 +132,17 @@ def _sizes(runs: Mapping[str, Run], test: measure.Test, arguments: argparse.Name
         "steps": train.steps,
         "batch": train.batch_size,
         "generated": arguments.samples,
-        "bounded": measure.BOUNDED,
+        "bounded": measure.BOUND_IMAGES,
         "pairs": len(test.pairs.rows),
         "skipped": test.pairs.skipped,
         "whole": len(test.whole.rows),
         "whole_skipped": test.whole.skipped,
-        "whole_distance": round(float(test.whole.distances[WHOLE[0]].mean()), 2),
+        "whole_distance": round(float(test.whole.distances[WHOLE_PIXEL_PAIR[0]].mean()), 2),
     }
 
 
-def _machine() -> str:
-    return f"{_processor()}, Python {platform.python_version()}, torch {torch.__version__}"
+def describe_machine() -> str:
+    return f"{cpu_model()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 if __name__ == "__main__":

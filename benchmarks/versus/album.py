@@ -7,21 +7,21 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.versus import drawing
-from benchmarks.versus.measure import Test, prices, spread
-from benchmarks.versus.pairs import CHANGES, apart
-from benchmarks.versus.scores import CODE, ELBO, LOGIT, Judges
+from benchmarks.versus.measure import TestDigits, score_changes, variation
+from benchmarks.versus.pairs import CHANGES, pixel_distance
+from benchmarks.versus.scores import CODE, ELBO, LOGIT, TrainedModels
 from gan_cli.evaluation.backbones.base import to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.nearest_neighbours import nearest_picture
 from gan_cli.protocols.arrays import ByteArray
 
 COLUMNS, ROWS = 6, 10
-SCALE, WIDE = 4, 5
+SCALE, MAP_SCALE = 4, 5
 SHOWN_PAIRS, SHOWN_PLACES = (0, 2, 3, 4, 7), (0, 3, 4, 7)
-WORDS = {"x": "x, a test digit", **{name: name for name in CHANGES}, "stray": "stray pixels"}
+COLUMN_TITLES = {"x": "x, a test digit", **{name: name for name in CHANGES}, "stray": "stray pixels"}
 
 
-def samples(gan: ByteArray, vae: ByteArray, test: Test) -> Image.Image:
+def samples(gan: ByteArray, vae: ByteArray, test: TestDigits) -> Image.Image:
     """ByteArray of both and test digits, as they come."""
     count = COLUMNS * ROWS
     return drawing.sheets(
@@ -32,41 +32,41 @@ def samples(gan: ByteArray, vae: ByteArray, test: Test) -> Image.Image:
 def neighbours(gan: ByteArray, vae: ByteArray, evaluator: Evaluator) -> Image.Image:
     """ByteArray of both beside their nearest training digits, by pixels."""
     titled = {"GAN": gan, "VAE": vae}
-    return drawing.beneath(
-        [drawing.headed(nearest_picture(evaluator, each), name) for name, each in titled.items()], gap=12
+    return drawing.stack_vertically(
+        [drawing.with_heading(nearest_picture(evaluator, each), name) for name, each in titled.items()], gap=12
     )
 
 
-def pairs(judges: Judges, test: Test) -> Image.Image:
+def pairs(models: TrainedModels, test: TestDigits) -> Image.Image:
     """Digits, and what was made of them at one distance, with what the models say of each."""
     rows = []
     for place in test.one_of_each[list(SHOWN_PAIRS)]:
         original = test.pairs.originals[place]
         row = []
         for image in (original, *(test.pairs.changed[name][place] for name in CHANGES)):
-            said = judges.all(original[None], image[None])
+            scores = models.all_scores(original[None], image[None])
             lines = [
-                f"distance {apart(original, image):.3f}",
-                f"log p(x'|z) {said[CODE][0]:,.0f}",
-                f"ELBO {said[ELBO][0]:,.0f}",
-                f"D {said[LOGIT][0]:+.2f}",
+                f"distance {pixel_distance(original, image):.3f}",
+                f"log p(x'|z) {scores[CODE][0]:,.0f}",
+                f"ELBO {scores[ELBO][0]:,.0f}",
+                f"D {scores[LOGIT][0]:+.2f}",
             ]
-            row.append(drawing.tile(drawing.enlarged(image, SCALE), lines))
+            row.append(drawing.tile(drawing.enlarge(image, SCALE), lines))
         rows.append(row)
-    return drawing.table([WORDS[name] for name in ("x", *CHANGES)], rows)
+    return drawing.table([COLUMN_TITLES[name] for name in ("x", *CHANGES)], rows)
 
 
-def places(judges: Judges, test: Test) -> Image.Image:
+def places(models: TrainedModels, test: TestDigits) -> Image.Image:
     """What it costs to move one pixel, by where it stands."""
     rows = []
     for place in test.one_of_each[list(SHOWN_PLACES)]:
         original = test.pairs.originals[place]
-        maps = prices(judges, original)
-        varied = spread(maps)
-        row = [drawing.tile(drawing.enlarged(original, WIDE), ["", ""])]
+        maps = score_changes(models, original)
+        varied = variation(maps)
+        row = [drawing.tile(drawing.enlarge(original, MAP_SCALE), ["", ""])]
         for score, values in maps.items():
             lines = [f"{values.min():.1f} to {values.max():.1f}", f"deviation / size {varied[score]:.0%}"]
-            row.append(drawing.tile(drawing.heat(values, WIDE), lines))
+            row.append(drawing.tile(drawing.heatmap(values, MAP_SCALE), lines))
         rows.append(row)
     return drawing.table(["x", "log p(x'|z)", "ELBO", "D"], rows)
 

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.claims.charts import INK, beside
+from benchmarks.claims.charts import TEXT_COLOR, side_by_side
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry.images import grid, to_image
 
 TITLE = 24
 LINE = 16
 # Blue below 0, white at 0, red above.
-BELOW, ABOVE = np.array([49.0, 104.0, 173.0]), np.array([220.0, 50.0, 32.0])
+NEGATIVE_COLOR, POSITIVE_COLOR = np.array([49.0, 104.0, 173.0]), np.array([220.0, 50.0, 32.0])
 
 
-def headed(image: Image.Image, title: str) -> Image.Image:
+def with_heading(image: Image.Image, title: str) -> Image.Image:
     """An image under a title, at its own size."""
     sheet = Image.new("RGB", (image.width, image.height + TITLE), "white")
-    ImageDraw.Draw(sheet).text((image.width / 2, TITLE / 2), title, INK, ImageFont.load_default(14), anchor="mm")
+    ImageDraw.Draw(sheet).text((image.width / 2, TITLE / 2), title, TEXT_COLOR, ImageFont.load_default(14), anchor="mm")
     sheet.paste(image, (0, TITLE))
     return sheet
 
 
-def beneath(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
+def stack_vertically(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
     """Images from top to bottom, on white."""
     height = sum(image.height for image in images) + gap * (len(images) - 1)
     sheet = Image.new("RGB", (max(image.width for image in images), height), "white")
@@ -38,7 +38,7 @@ def beneath(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
 
 def sheets(samples: Mapping[str, FloatArray], columns: int) -> Image.Image:
     """Grids of samples ``(N, 1, H, W)`` in [-1, 1] side by side, each under its name."""
-    return beside([headed(grid(each, columns), name) for name, each in samples.items()], gap=12)
+    return side_by_side([with_heading(grid(each, columns), name) for name, each in samples.items()], gap=12)
 
 
 def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
@@ -47,27 +47,29 @@ def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
     sheet.paste(image, (0, 0))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for place, line in enumerate(lines):
-        draw.text((image.width / 2, image.height + 3 + LINE * (place + 0.5)), line, INK, font, anchor="mm")
+        draw.text((image.width / 2, image.height + 3 + LINE * (place + 0.5)), line, TEXT_COLOR, font, anchor="mm")
     return sheet
 
 
-def enlarged(image: FloatArray, scale: int) -> Image.Image:
+def enlarge(image: FloatArray, scale: int) -> Image.Image:
     """``(1, H, W)`` in [-1, 1], each pixel a square."""
     small = to_image(image)
     return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST).convert("RGB")
 
 
-def heat(values: FloatArray, scale: int) -> Image.Image:
+def heatmap(values: FloatArray, scale: int) -> Image.Image:
     """``(H, W)`` in colours: white is 0, full blue and full red the largest size but for the top percent."""
     limit = float(np.quantile(np.abs(values), 0.99)) or 1.0
     level = np.clip(values / limit, -1, 1)[..., None]
-    colours = np.where(level < 0, 255 + (255 - BELOW) * level, 255 - (255 - ABOVE) * level)
-    small = Image.fromarray(np.rint(colours).astype(np.uint8))
+    colors = np.where(level < 0, 255 + (255 - NEGATIVE_COLOR) * level, 255 - (255 - POSITIVE_COLOR) * level)
+    small = Image.fromarray(np.rint(colors).astype(np.uint8))
     return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Image.Image]], gap: int = 8) -> Image.Image:
     """Rows of images of one size, under the names of the columns."""
-    first, *rest = [beside(row, gap) for row in rows]
-    heads = [headed(Image.new("RGB", (image.width, 0)), name) for name, image in zip(columns, rows[0], strict=True)]
-    return beneath([beneath([beside(heads, gap), first], 0), *rest], gap)
+    first, *rest = [side_by_side(row, gap) for row in rows]
+    heads = [
+        with_heading(Image.new("RGB", (image.width, 0)), name) for name, image in zip(columns, rows[0], strict=True)
+    ]
+    return stack_vertically([stack_vertically([side_by_side(heads, gap), first], 0), *rest], gap)

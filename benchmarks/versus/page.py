@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAYS, WHOLE
+from benchmarks.recipes import CONF
+from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAY_PIXELS, WHOLE_PIXEL_PAIR
 from benchmarks.versus.scores import CODE, DRAWS, ELBO, LOGIT, SCORES
-from gan_cli.metrics.catalog import meaning
+from gan_cli.metrics.catalog import metric_info
 
 ROWS = (
     "frechet/classifier",
@@ -34,7 +35,7 @@ NAMES = {"gan": "GAN", "vae": "VAE"}
 
 
 @dataclass(frozen=True)
-class Found:
+class Results:
     """All that was measured, as plain values.
 
     Attributes:
@@ -50,7 +51,7 @@ class Found:
     sizes: Mapping[str, float]
     machine: str
 
-    def each(self, *path: str) -> list[Any]:
+    def per_seed(self, *path: str) -> list[Any]:
         """What lies there, of every seed."""
         values = []
         for of_seed in self.seeds.values():
@@ -61,7 +62,7 @@ class Found:
         return values
 
 
-def page(found: Found, text: str, pictures: str) -> str:
+def page(results: Results, text: str, pictures: str) -> str:
     """The whole page.
 
     Args:
@@ -69,46 +70,56 @@ def page(found: Found, text: str, pictures: str) -> str:
         text: with places, in braces, for the figures.
         pictures: folder of the pictures, seen from the page.
     """
-    sizes = {name: f"{value:,}" for name, value in found.sizes.items()}
+    sizes = {name: f"{value:,}" for name, value in results.sizes.items()}
     return text.format(
+        conf=CONF,
         pictures=pictures,
-        seeds=len(found.seeds),
-        machine=found.machine,
-        figures=figures(found),
-        order=order(found),
+        seeds=len(results.seeds),
+        machine=results.machine,
+        figures=figures(results),
+        order=order(results),
         seconds="; ".join(
-            f"{NAMES[model]} {spread([each[place] for each in found.each('seconds')])} s"
+            f"{NAMES[model]} {mean_std([each[place] for each in results.per_seed('seconds')])} s"
             for place, model in enumerate(MODELS)
         ),
-        elbo=spread(found.each("likelihood", "elbo")),
-        iwae=spread(found.each("likelihood", "iwae_50")),
-        sigma=number(fmean(found.each("likelihood", "sigma"))),
+        elbo=mean_std(results.per_seed("likelihood", "elbo")),
+        iwae=mean_std(results.per_seed("likelihood", "iwae_50")),
+        sigma=number(fmean(results.per_seed("likelihood", "sigma"))),
         distance=f"{DISTANCE:.3f}",
-        strays=STRAYS,
+        strays=STRAY_PIXELS,
         draws=DRAWS,
-        price=f"{DISTANCE**2 / (2 * fmean(found.each('likelihood', 'sigma')) ** 2):,.0f}",
-        levels=levels(found),
-        preferences=preferred(found),
-        verdicts=verdicts(found),
-        places=places(found),
+        price=f"{DISTANCE**2 / (2 * fmean(results.per_seed('likelihood', 'sigma')) ** 2):,.0f}",
+        levels=levels(results),
+        preferences=preferences_table(results),
+        verdicts=verdicts(results),
+        places=places(results),
         **sizes,
     )
 
 
-def figures(found: Found) -> str:
+def figures(results: Results) -> str:
     """The table of samples."""
     lines = ["| figure | GAN | VAE | real | good | nearer to it |", "|---|---|---|---|---|---|"]
     for name in ROWS:
-        gan, vae = (found.each(model, name) for model in MODELS)
-        floor = found.floor[name]
-        cells = [f"`{name}`", spread(gan), spread(vae), number(floor), meaning(name).better, leader(name, found)]
+        gan, vae = (results.per_seed(model, name) for model in MODELS)
+        floor = results.floor[name]
+        cells = [
+            f"`{name}`",
+            mean_std(gan),
+            mean_std(vae),
+            number(floor),
+            metric_info(name).better,
+            better_model(name, results),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def leader(name: str, found: Found) -> str:
+def better_model(name: str, results: Results) -> str:
     """Whose every seed is better than every seed of the other; else that there is no order."""
-    gan, vae = ([badness(name, each, found.floor[name]) for each in found.each(model, name)] for model in MODELS)
+    gan, vae = (
+        [badness(name, each, results.floor[name]) for each in results.per_seed(model, name)] for model in MODELS
+    )
     if max(gan) < min(vae):
         return "GAN"
     return "VAE" if max(vae) < min(gan) else "seeds overlap"
@@ -116,18 +127,18 @@ def leader(name: str, found: Found) -> str:
 
 def badness(name: str, value: float, floor: float) -> float:
     """What is lower the better a figure is."""
-    better = meaning(name).better
+    better = metric_info(name).better
     if better in ("lower", "higher"):
         return value if better == "lower" else -value
     return abs(value - (floor if better == "as floor" else float(better)))
 
 
-def order(found: Found) -> str:
+def order(results: Results) -> str:
     """The order of the models in words, as far as all seeds agree."""
     groups: dict[str, list[str]] = {"GAN": [], "VAE": [], "seeds overlap": []}
     for name in ROWS:
-        groups[leader(name, found)].append(f"`{name}`")
-    total = len(found.seeds)
+        groups[better_model(name, results)].append(f"`{name}`")
+    total = len(results.seeds)
     ahead = [
         f"The {model} is nearer to what is good in all {total} seeds, its worst before the other's best, by"
         f" {', '.join(groups[model])}."
@@ -135,63 +146,65 @@ def order(found: Found) -> str:
         if groups[model]
     ]
     overlap = groups["seeds overlap"]
-    said = [*ahead, *([f"No order over the seeds by {', '.join(overlap)}."] if overlap else [])]
-    return "\n".join(f"- {each}" for each in said)
+    sentences = [*ahead, *([f"No order over the seeds by {', '.join(overlap)}."] if overlap else [])]
+    return "\n".join(f"- {each}" for each in sentences)
 
 
-def levels(found: Found) -> str:
+def levels(results: Results) -> str:
     """Mean scores of digits and of what was made of them."""
     names = ["x", *CHANGES]
     lines = [f"| mean score | {' | '.join(names)} | GAN's samples |", "|---|" + "---|" * (len(names) + 1)]
     for score, unit in SCORES.items():
-        cells = [spread(found.each("levels", score, name)) for name in names]
-        own = spread(found.each("levels", score, "own samples")) if score == LOGIT else ""
+        cells = [mean_std(results.per_seed("levels", score, name)) for name in names]
+        own = mean_std(results.per_seed("levels", score, "own samples")) if score == LOGIT else ""
         lines.append(f"| {score}, {unit} | {' | '.join(cells)} | {own} |")
-        higher = [spread(found.each("above", score, name), percent) for name in CHANGES]
+        higher = [mean_std(results.per_seed("above", score, name), percent) for name in CHANGES]
         lines.append(f"| share of digits whose changed image scores above x |  | {' | '.join(higher)} |  |")
     return "\n".join(lines)
 
 
-def preferred(found: Found) -> str:
+def preferences_table(results: Results) -> str:
     """Shares of pairs whose plausible image has the higher score, and mean differences."""
     lines = [
         "| pair | score | prefers the plausible one | standard error in a seed | plausible less implausible |"
         " standard error in a seed | as a share of its price |",
         "|---|---|---|---|---|---|---|",
     ]
-    price = DISTANCE**2 / (2 * fmean(found.each("likelihood", "sigma")) ** 2)
+    price = DISTANCE**2 / (2 * fmean(results.per_seed("likelihood", "sigma")) ** 2)
     for pair in pairs():
         for score, unit in SCORES.items():
-            of = {key: found.each("preferences", score, pair, key) for key in ("share", "share_error")}
-            of |= {key: found.each("preferences", score, pair, key) for key in ("difference", "difference_error")}
+            of = {key: results.per_seed("preferences", score, pair, key) for key in ("share", "share_error")}
+            of |= {key: results.per_seed("preferences", score, pair, key) for key in ("difference", "difference_error")}
             cells = [
-                spread(of["share"], percent),
+                mean_std(of["share"], percent),
                 percent(max(of["share_error"])),
-                f"{spread(of['difference'])} {unit}",
+                f"{mean_std(of['difference'])} {unit}",
                 number(max(of["difference_error"])),
-                "" if score == LOGIT or pair == " / ".join(WHOLE) else percent(fmean(of["difference"]) / price),
+                ""
+                if score == LOGIT or pair == " / ".join(WHOLE_PIXEL_PAIR)
+                else percent(fmean(of["difference"]) / price),
             ]
             lines.append(f"| {pair} | {score} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def verdicts(found: Found) -> str:
+def verdicts(results: Results) -> str:
     """One sentence a score."""
-    return "\n".join(f"- {verdict(score, found)}" for score in SCORES)
+    return "\n".join(f"- {verdict(score, results)}" for score in SCORES)
 
 
-def verdict(score: str, found: Found) -> str:
+def verdict(score: str, results: Results) -> str:
     """Which pairs it takes the right way round, which the wrong one, and which it does not tell apart."""
     ways: dict[str, list[str]] = {"the plausible one": [], "the implausible one": [], "neither in all seeds": []}
     for pair in pairs():
-        shares = found.each("preferences", score, pair, "share")
-        errors = found.each("preferences", score, pair, "share_error")
-        ways[way(shares, errors)].append(f"{pair} ({spread(shares, percent)})")
-    said = [f"{liked} of {', '.join(of)}" for liked, of in ways.items() if of]
-    return f"{score} prefers {'; '.join(said)}."
+        shares = results.per_seed("preferences", score, pair, "share")
+        errors = results.per_seed("preferences", score, pair, "share_error")
+        ways[preferred_side(shares, errors)].append(f"{pair} ({mean_std(shares, percent)})")
+    sentences = [f"{liked} of {', '.join(of)}" for liked, of in ways.items() if of]
+    return f"{score} prefers {'; '.join(sentences)}."
 
 
-def way(shares: Sequence[float], errors: Sequence[float]) -> str:
+def preferred_side(shares: Sequence[float], errors: Sequence[float]) -> str:
     """What is preferred by more than two standard errors in every seed."""
     if all(share - 2 * error > 0.5 for share, error in zip(shares, errors, strict=True)):
         return "the plausible one"
@@ -200,14 +213,16 @@ def way(shares: Sequence[float], errors: Sequence[float]) -> str:
     return "neither in all seeds"
 
 
-def places(found: Found) -> str:
+def places(results: Results) -> str:
     """How much the price of a pixel varies with its place."""
-    return ", ".join(f"{spread(found.each('places', score), percent)} for {score}" for score in (CODE, ELBO, LOGIT))
+    return ", ".join(
+        f"{mean_std(results.per_seed('places', score), percent)} for {score}" for score in (CODE, ELBO, LOGIT)
+    )
 
 
 def pairs() -> list[str]:
     """Names of the kinds of pairs."""
-    return [f"{good} / {bad}" for good, bad in (*PAIRS, WHOLE)]
+    return [f"{good} / {bad}" for good, bad in (*PAIRS, WHOLE_PIXEL_PAIR)]
 
 
 def number(value: float) -> str:
@@ -220,7 +235,7 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def spread(values: Sequence[float], written: Callable[[float], str] = number) -> str:
+def mean_std(values: Sequence[float], written: Callable[[float], str] = number) -> str:
     """Mean and deviation over seeds."""
     if len(values) < 2 or not all(map(math.isfinite, values)):
         return written(fmean(values))

@@ -18,8 +18,8 @@ Numbers = npt.NDArray[Any]
 
 BLACK, WHITE = -1.0, 1.0
 # A stray pixel goes from black to white, which is a squared distance of 4; there are eight of them.
-STRAYS = 8
-DISTANCE = float(np.sqrt(STRAYS * (WHITE - BLACK) ** 2))
+STRAY_PIXELS = 8
+DISTANCE = float(np.sqrt(STRAY_PIXELS * (WHITE - BLACK) ** 2))
 # Pixels that a digit is moved by at most; a distance that takes more is too large for it.
 FARTHEST = 3.0
 HALVINGS = 60
@@ -29,7 +29,7 @@ ALL_AROUND = np.ones((3, 3))
 Change = Callable[[Numbers, float, np.random.Generator], Numbers | None]
 
 
-def shifted(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
+def shift_digit(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
     """The digit moved in a random direction, by cubic splines, as far as the distance goes: parts of a pixel."""
     angle = random.uniform(0, 2 * np.pi)
     direction = np.array([np.sin(angle), np.cos(angle)])
@@ -40,22 +40,22 @@ def shifted(image: Numbers, distance: float, random: np.random.Generator) -> Num
         return there
 
     low, high = 0.0, FARTHEST
-    if apart(image, moved(high)) < distance:
+    if pixel_distance(image, moved(high)) < distance:
         return None
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if apart(image, moved(middle)) >= distance else (middle, high)
+        low, high = (low, middle) if pixel_distance(image, moved(middle)) >= distance else (middle, high)
     return moved(high)
 
 
-def thicker(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
+def thicken_strokes(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
     """The digit on its way to one whose strokes are a pixel wider on each side."""
     way = ndimage.grey_dilation(image, footprint=ndimage.generate_binary_structure(2, 1)) - image
     share = distance / np.linalg.norm(way)
     return image + share * way if share <= 1 else None
 
 
-def stray(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
+def add_stray_pixels(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
     """White pixels at random places that touch no stroke; what is left of the distance goes into a grey one."""
     empty = np.flatnonzero(ndimage.grey_dilation(image, footprint=ALL_AROUND) <= BLACK)
     each = WHITE - BLACK
@@ -68,17 +68,17 @@ def stray(image: Numbers, distance: float, random: np.random.Generator) -> Numbe
     return changed
 
 
-def broken(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
+def break_stroke(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
     """A piece of a stroke wiped out where that takes the digit apart, opens a loop, or leaves a hole."""
     before = topology(image)
     for centre in random.permutation(np.argwhere(image > 0)):
-        changed = wiped(image, centre, distance)
+        changed = wipe(image, centre, distance)
         if changed is not None and topology(changed) != before:
             return changed
     return None
 
 
-def wiped(image: Numbers, centre: IntArray, distance: float) -> Numbers | None:
+def wipe(image: Numbers, centre: IntArray, distance: float) -> Numbers | None:
     """Black around a place, pixel by pixel from near to far, until the distance is reached; the last one in part."""
     rows, columns = np.indices(image.shape)
     order = np.argsort((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2, axis=None, kind="stable")
@@ -100,23 +100,23 @@ def topology(image: Numbers) -> tuple[int, int]:
     return int(ndimage.label(image > 0, ALL_AROUND)[1]), int(ndimage.label(ground)[1])
 
 
-def apart(first: Numbers, second: Numbers) -> float:
+def pixel_distance(first: Numbers, second: Numbers) -> float:
     """Pixel distance: the root of the sum of squares."""
     return float(np.linalg.norm(first - second))
 
 
-PLAUSIBLE: Mapping[str, Change] = MappingProxyType({"shifted": shifted, "thicker": thicker})
-IMPLAUSIBLE: Mapping[str, Change] = MappingProxyType({"stray": stray, "broken": broken})
+PLAUSIBLE: Mapping[str, Change] = MappingProxyType({"shifted": shift_digit, "thicker": thicken_strokes})
+IMPLAUSIBLE: Mapping[str, Change] = MappingProxyType({"stray": add_stray_pixels, "broken": break_stroke})
 CHANGES: Mapping[str, Change] = MappingProxyType({**PLAUSIBLE, **IMPLAUSIBLE})
 # A plausible change, and one that is not.
 PAIRS = tuple((good, bad) for good in PLAUSIBLE for bad in IMPLAUSIBLE)
 # The same, without interpolation, at a distance that is each digit's own.
-WHOLE = ("moved a pixel", "as many strays")
+WHOLE_PIXEL_PAIR = ("moved a pixel", "as many strays")
 STEPS = ((1, 0), (-1, 0), (1, 1), (-1, 1))  # shift and axis of np.roll
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedDigits:
     """Digits and what was made of them.
 
     Attributes:
@@ -141,7 +141,7 @@ class Changed:
         }
 
 
-def changed(images: Numbers, count: int, seed: int, distance: float = DISTANCE) -> Changed:
+def changed(images: Numbers, count: int, seed: int, distance: float = DISTANCE) -> ChangedDigits:
     """The first ``count`` of images ``(M, 1, H, W)`` in [-1, 1] that can be changed in every way, in float64.
 
     Each image is changed from a random stream of its own, so that it does not depend on the others.
@@ -154,10 +154,10 @@ def changed(images: Numbers, count: int, seed: int, distance: float = DISTANCE) 
             for change, each in zip(CHANGES.values(), seeds, strict=True)
         ]
 
-    return _made(images, count, seed, tuple(CHANGES), made)
+    return _change_first(images, count, seed, tuple(CHANGES), made)
 
 
-def whole_steps(images: Numbers, count: int, seed: int) -> Changed:
+def move_whole_pixels(images: Numbers, count: int, seed: int) -> ChangedDigits:
     """Digits moved by exactly one pixel, and as many stray pixels as are equally far: nothing is interpolated.
 
     Each digit has a distance of its own. What is kept and what is drawn is as in :func:`changed`.
@@ -165,36 +165,36 @@ def whole_steps(images: Numbers, count: int, seed: int) -> Changed:
 
     def made(image: Numbers, random: np.random.Generator) -> list[Numbers | None]:
         moved = np.roll(np.pad(image, 1, constant_values=BLACK), *STEPS[random.integers(len(STEPS))])[1:-1, 1:-1]
-        return [moved, stray(image, apart(image, moved), random)]
+        return [moved, add_stray_pixels(image, pixel_distance(image, moved), random)]
 
-    return _made(images, count, seed, WHOLE, made)
+    return _change_first(images, count, seed, WHOLE_PIXEL_PAIR, made)
 
 
-def _made(
+def _change_first(
     images: Numbers,
     count: int,
     seed: int,
     names: Sequence[str],
     make: Callable[[Numbers, np.random.Generator], Sequence[Numbers | None]],
-) -> Changed:
+) -> ChangedDigits:
     """The first ``count`` images that all changes can be made of."""
     rows: list[int] = []
     found: list[Sequence[Numbers]] = []
-    looked_at = 0
+    tried = 0
     for row, image in enumerate(images[:, 0].astype(np.float64)):
         if len(rows) == count:
             break
-        looked_at += 1
+        tried += 1
         changes = make(image, np.random.default_rng([seed, row]))
         whole = [each for each in changes if each is not None]
         if len(whole) == len(changes):
             rows.append(row)
             found.append(whole)
     stacked = {name: np.stack([each[place] for each in found])[:, None] for place, name in enumerate(names)}
-    return Changed(np.array(rows), images[rows].astype(np.float64), stacked, looked_at - len(rows))
+    return ChangedDigits(np.array(rows), images[rows].astype(np.float64), stacked, tried - len(rows))
 
 
-def each_pixel(image: Numbers, amount: float = 1.0) -> Numbers:
+def move_each_pixel(image: Numbers, amount: float = 1.0) -> Numbers:
     """``(H W, 1, H, W)``: in each one, another pixel of ``(1, H, W)`` moved towards the other end of [-1, 1].
 
     By the same amount, at most 1, so that all are equally far from the image and none leaves the range.

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.claims.harness import Run
-from benchmarks.versus.pairs import Changed
-from gan_cli.components.likelihoods import drawn, kl_to_standard
-from gan_cli.inference.autoencoder import TrainedCoder, trained_coder
+from benchmarks.versus.pairs import ChangedDigits
+from gan_cli.components.likelihoods import kl_to_standard_normal, reparameterize
+from gan_cli.inference.autoencoder import TrainedAutoencoder, load_autoencoder
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
@@ -27,7 +27,7 @@ CODE, ELBO, LOGIT = "log p(x' \\| z)", "ELBO", "D"
 
 
 @dataclass(frozen=True)
-class Judges:
+class TrainedModels:
     """The networks of one seed.
 
     Attributes:
@@ -36,24 +36,24 @@ class Judges:
         latent_dim: dimensions of z.
     """
 
-    coder: TrainedCoder
+    coder: TrainedAutoencoder
     discriminator: nn.Module
     latent_dim: int
 
     @classmethod
-    def of(cls, gan: Run, vae: Run) -> Judges:
+    def of(cls, gan: Run, vae: Run) -> TrainedModels:
         """Those of two runs."""
         plan = gan.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
         network.load_state_dict(checkpoints.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
-        return cls(trained_coder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
+        return cls(load_autoencoder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
 
     @cached_property
     def sigma(self) -> float:
         """Deviation of a pixel that the VAE learned, on the scale of [-1, 1]."""
         return float(cast(Tensor, self.coder.likelihood.log_width).exp())
 
-    def at_code(self, originals: FloatArray, images: FloatArray) -> FloatArray:
+    def code_log_likelihood(self, originals: FloatArray, images: FloatArray) -> FloatArray:
         """``log p(image | z)`` in nats, ``(N,)``, with z the posterior mean of the original beside it."""
 
         def score(first: Tensor, second: Tensor) -> Tensor:
@@ -68,8 +68,8 @@ class Judges:
 
         def score(block: Tensor) -> Tensor:
             mean, log_variance = self.coder.posterior(block)
-            nats = [self.coder.log_likelihood(block, drawn(mean, log_variance, each)) for each in noise]
-            return torch.stack(nats).mean(0) - kl_to_standard(mean, log_variance).sum(1)
+            nats = [self.coder.log_likelihood(block, reparameterize(mean, log_variance, each)) for each in noise]
+            return torch.stack(nats).mean(0) - kl_to_standard_normal(mean, log_variance).sum(1)
 
         return _in_blocks(score, images)
 
@@ -77,9 +77,9 @@ class Judges:
         """D's, ``(N,)``: above 0 it takes an image for real."""
         return _in_blocks(self.discriminator, images)
 
-    def all(self, originals: FloatArray, images: FloatArray) -> dict[str, FloatArray]:
+    def all_scores(self, originals: FloatArray, images: FloatArray) -> dict[str, FloatArray]:
         """Score -> ``(N,)``, of images that were made of the originals beside them."""
-        return {CODE: self.at_code(originals, images), ELBO: self.elbo(images), LOGIT: self.logit(images)}
+        return {CODE: self.code_log_likelihood(originals, images), ELBO: self.elbo(images), LOGIT: self.logit(images)}
 
 
 SCORES: Mapping[str, str] = MappingProxyType({CODE: "nats", ELBO: "nats", LOGIT: "logits"})
@@ -92,10 +92,10 @@ def _in_blocks(score: Callable[..., Tensor], *images: FloatArray) -> FloatArray:
     return values
 
 
-def scored(judges: Judges, digits: Changed) -> dict[str, dict[str, FloatArray]]:
+def score_digits(models: TrainedModels, digits: ChangedDigits) -> dict[str, dict[str, FloatArray]]:
     """Score -> ``x`` or a change -> ``(N,)``."""
     images = {"x": digits.originals, **digits.changed}
-    found = {name: judges.all(digits.originals, each) for name, each in images.items()}
+    found = {name: models.all_scores(digits.originals, each) for name, each in images.items()}
     return {score: {name: found[name][score] for name in images} for score in SCORES}
 
 

@@ -3,8 +3,9 @@
 TEXT = """# GAN against VAE on MNIST
 
 One decoder, trained twice: as the generator of a GAN (`experiment=versus_gan_mnist`) and as the decoder of a VAE
-(`experiment=versus_vae_mnist`). `make versus` reruns all of it, {seeds} seeds each, and writes this page and its
-pictures; finished runs are kept below `outputs/versus`. Mean ± deviation over seeds throughout. Measured on: {machine};
+(`experiment=versus_vae_mnist`), both recipes of `{conf}`. `make versus` reruns all of it, {seeds} seeds
+each, and writes this page and its pictures; finished runs are kept below `outputs/versus`. Mean ± deviation over seeds
+throughout. Measured on: {machine};
 each run has one CPU thread. Seconds of training, on cores shared with other work: {seconds}.
 
 ## What is the same, and what is not
@@ -121,7 +122,7 @@ Read off the figures above, for these small networks:
   why, was not looked into. The size of its preferences varies between seeds far more than that of the VAE's.
 
 ```bash
-gan-train -m experiment=versus_gan_mnist,versus_vae_mnist seed=0,1,2 device=cpu device.threads=1
+gan-train -m --config-dir {conf} experiment=versus_gan_mnist,versus_vae_mnist seed=0,1,2 device=cpu device.threads=1
 python -m benchmarks.versus
 ```
 """

@@ -1,4 +1,4 @@
-"""What a run settles before there is an algorithm."""
+"""Settings of a run that every algorithm is constructed with."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.nonfinite import Lookout, Soundness
+from gan_cli.algorithms.nonfinite import NonFinitePolicy, TrackNonFinite
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Specimens
+from gan_cli.protocols.data import ProbeBatches
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.device import Device
-from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
 from gan_cli.runtime.rng import SeededStream, SharedStream
 
-# Opens a context around a part of a step, for whoever wants to know how long it takes.
-Watch: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
+# Returns a context manager around a part of a step, to measure its time.
+StepTimer: TypeAlias = Callable[[str], contextlib.AbstractContextManager[Any]]
 
 
-def unwatched(part: str) -> contextlib.AbstractContextManager[Any]:
-    """Nobody wants to know."""
+def untimed(part: str) -> contextlib.AbstractContextManager[Any]:
+    """Return a context manager that measures nothing."""
     return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
 class Context:
-    """The circumstances of a game.
+    """Everything beside networks, losses and data that an algorithm depends on.
 
     Attributes:
         shape: shape of one sample.
-        classes: how many classes G and D are told; 0: they are told none.
+        classes: number of classes that G and D are conditioned on; 0: they are unconditional.
         device: where and how to compute.
         seed: of the run.
         batch_size: samples per update in this process.
-        pac: samples that D judges as one.
+        pac: samples that D classifies jointly (Lin et al. 2018).
         log_every: steps between two reports.
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
         labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
-        specimens: real samples to look at beside training; None: none are looked at.
-        examined: how many of each kind are looked at.
-        examine_every: steps from one look to the next.
+        probe_batches: real samples for diagnostics; None: there are no diagnostics of samples.
+        probe_samples: samples of each kind in a probe.
+        probe_every: steps between two probes.
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
-        watch: is told of the parts of a step: data, G, D, optimizer.
-        lanes: how many games are played side by side, each on a share of every batch (``gan/vmap_replicas.py``).
+        timer: wraps the parts of a step: data, G, D, optimizer.
+        num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/vmap_replicas.py``).
         streams: name -> random stream; None: those of the seed.
-        group: the processes that train together, each on a share of every batch.
-        soundness: makes what watches over updates, on a device.
+        group: the processes that train one model, each on a share of every batch.
+        nonfinite_policy: constructs the policy for non-finite updates, on a device.
     """
 
     shape: tuple[int, ...]
@@ -64,40 +64,40 @@ class Context:
     sample_count: int
     half_life: float
     labels: IntArray | None = None
-    specimens: Specimens | None = None
-    examined: int = 0
-    examine_every: int = 1
+    probe_batches: ProbeBatches | None = None
+    probe_samples: int = 0
+    probe_every: int = 1
     centres: Tensor | None = None
     points: FloatArray | None = None
-    watch: Watch = unwatched
-    lanes: int = 1
+    timer: StepTimer = untimed
+    num_replicas: int = 1
     streams: Mapping[str, Stream] | None = None
-    group: Group = field(default_factory=Alone)
-    soundness: Callable[[torch.device], Soundness] = Lookout
+    group: ProcessGroup = field(default_factory=SingleProcess)
+    nonfinite_policy: Callable[[torch.device], NonFinitePolicy] = TrackNonFinite
 
     def stream(self, name: str, batch_size: int) -> Stream:
-        """The random stream of that name, which is drawn from in batches of that many rows in this process."""
+        """Return the random stream of that name, from which this process draws batches of ``batch_size`` rows."""
         if self.streams is not None and name in self.streams:
             return self.streams[name]
         stream = SeededStream(self.seed, name, self.device.torch_device)
         return stream if self.group.size == 1 else SharedStream(stream, self.group, batch_size)
 
     @property
-    def together(self) -> int:
-        """Samples per update in all processes."""
+    def global_batch_size(self) -> int:
+        """Samples per update in all processes together."""
         return self.batch_size * self.group.size
 
     @property
-    def packs(self) -> int:
-        """What D judges as one sample, per update in this process."""
+    def packs_per_update(self) -> int:
+        """Packs of ``pac`` samples per update in this process."""
         return self.batch_size // self.pac
 
     @property
-    def synchronising(self) -> Group | None:
-        """The processes over which batch norm takes its statistics; None: each takes its own."""
+    def batch_norm_group(self) -> ProcessGroup | None:
+        """The processes over which batch norm computes its statistics; None: each computes its own."""
         return self.group if self.device.sync_batch_norm and self.group.size > 1 else None
 
     @property
     def pack_shape(self) -> tuple[int, ...]:
-        """Shape of what D judges as one sample."""
+        """Shape of a pack: of D's input."""
         return (self.pac * self.shape[0], *self.shape[1:])

@@ -1,4 +1,4 @@
-"""What a game says of itself: figures of its windows, and its tensors by name."""
+"""Tensors of networks and optimizers by name, norms of gradients, and the search for non-finite numbers."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.components.optimizers import ScheduledOptimizer
-from gan_cli.protocols.algorithm import Trouble
+from gan_cli.protocols.algorithm import NonFiniteReport
 
 
 def global_norm(gradients: Sequence[Tensor | None]) -> float:
-    """Norm of all gradients together. Waits for the device."""
-    there = [gradient for gradient in gradients if gradient is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(there))))
+    """Compute the norm of all gradients together. Waits for the device."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present))))
 
 
 @dataclass(frozen=True)
-class Player:
-    """A network and its optimizer, whose tensors are asked for by name.
+class NetworkState:
+    """The tensors of a network and of its optimizer by name.
 
     Attributes:
-        name: ``D`` or ``G``.
+        name: of the network in messages, for instance ``D`` or ``G``.
     """
 
     name: str
     network: nn.Module
     optimizer: ScheduledOptimizer
 
-    def lasting(self) -> Iterator[tuple[str, Tensor]]:
-        """What the next update begins with: buffers, moments of the gradient, weights."""
+    def persistent_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors that the next update depends on: buffers, moments of the gradient, weights."""
         for name, tensor in self.network.named_buffers():
             yield f"{self.name}'s {name}", tensor
-        yield from self._learnt()
+        yield from self._moments_and_weights()
 
     def tensors(self, gradients: Sequence[Tensor | None]) -> Iterator[tuple[str, Tensor]]:
-        """Buffers, gradients, moments and weights after an update, in the order in which it came to them."""
+        """Yield buffers, gradients, moments and weights after an update, in the order in which it computed them."""
         for name, tensor in self.network.named_buffers():
             yield f"{self.name}'s {name}", tensor
         for (name, _), gradient in zip(self.network.named_parameters(), gradients, strict=False):
             if gradient is not None:
                 yield f"gradient of {self.name}'s {name}", gradient
-        yield from self._learnt()
+        yield from self._moments_and_weights()
 
-    def _learnt(self) -> Iterator[tuple[str, Tensor]]:
+    def _moments_and_weights(self) -> Iterator[tuple[str, Tensor]]:
         for name, parameter in self.network.named_parameters():
             for moment, tensor in self.optimizer.moments(parameter).items():
                 yield f"{moment} of {self.name}'s {name}", tensor
@@ -54,12 +54,12 @@ class Player:
             yield f"{self.name}'s {name}", parameter.detach()
 
 
-def trouble_in(named: Iterable[tuple[str, Tensor]]) -> Trouble | None:
-    """The first tensor with a number that is not finite, if there is one. Waits for the device."""
-    real = {name: tensor for name, tensor in named if tensor.is_floating_point()}
-    # The norms in one pass: a tenth of the time of the exact question, which finite numbers may be too large for.
-    norms = torch.stack(torch._foreach_norm(list(real.values()))).tolist()
-    for (name, tensor), norm in zip(real.items(), norms, strict=True):
+def find_nonfinite(named: Iterable[tuple[str, Tensor]]) -> NonFiniteReport | None:
+    """Return the first tensor with a number that is not finite, or None. Waits for the device."""
+    floating = {name: tensor for name, tensor in named if tensor.is_floating_point()}
+    # Norms first, in one pass: a tenth of the time of the exact test, which decides where large numbers overflow them.
+    norms = torch.stack(torch._foreach_norm(list(floating.values()))).tolist()
+    for (name, tensor), norm in zip(floating.items(), norms, strict=True):
         if not math.isfinite(norm) and not bool(tensor.isfinite().all()):
-            return Trouble(f"{name} is not finite")
+            return NonFiniteReport(f"{name} is not finite")
     return None

@@ -1,4 +1,4 @@
-"""What is known of an algorithm before there is one: its class says what it learns, takes, heeds, reports and fears."""
+"""Class-level declarations of an algorithm: data and settings that it supports, its tags, its networks, its alarms."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import nn
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, LossSection
-from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.rules import AlarmRule
 
-# Settings outside of an algorithm's own node that not every algorithm heeds.
-PARTICULAR = (
+# Settings outside of an algorithm's own node that not every algorithm supports.
+ALGORITHM_SPECIFIC_KEYS = (
     "conditional",
     "pac",
     "ema.half_life",
@@ -26,13 +26,13 @@ PARTICULAR = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What networks are built for; classes and words of data that are not loaded yet are stood in for.
+    """Sizes of the data that networks are built for; placeholders for classes and words of data not loaded yet.
 
     Attributes:
         shape: of one sample.
-        classes: how many classes networks are told; 0: none.
-        pac: samples that D judges as one.
-        vocabulary: how many words sequences are written in; 0: the data are none.
+        classes: number of classes that networks are conditioned on; 0: none.
+        pac: samples that D classifies jointly.
+        vocabulary: number of words of sequences; 0: the data are no sequences.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Outline:
-    """Networks without memory behind their weights.
+    """Networks on torch's meta device, whose weights take no memory.
 
     Attributes:
         networks: by name.
@@ -55,41 +55,41 @@ class Outline:
 
 
 class Family(Protocol):
-    """The class of an algorithm.
+    """Interface of the class of an algorithm, as opposed to its instances.
 
-    Its constructor's parameters say which parts of a run it takes (see ``build.PROVIDED``); what it does not take,
-    nobody may configure.
+    The parameters of its constructor determine the parts of a run that it is given (see ``runs.builder.PROVIDED``);
+    parts that it has no parameter for cannot be configured.
 
     Attributes:
-        learns: the kinds of data that it can learn (``data_protocols``).
-        heeds: keys of settings outside of its own node that mean something to it, of those in :data:`PARTICULAR`.
+        supported_data: the kinds of data that it can learn (``protocols.data``).
+        supported_settings: those of :data:`ALGORITHM_SPECIFIC_KEYS` that have an effect on it.
         charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags, or patterns of tags.
-        notes: tag -> what TensorBoard says behind the "i" of its chart.
-        compared_by: tags by which TensorBoard's HParams page compares runs.
+        notes: tag -> text that TensorBoard shows behind the "i" of its chart.
+        hparam_metrics: tags by which TensorBoard's HParams page compares runs.
     """
 
-    learns: ClassVar[tuple[type, ...]]
-    heeds: ClassVar[frozenset[str]]
+    supported_data: ClassVar[tuple[type, ...]]
+    supported_settings: ClassVar[frozenset[str]]
     charts: ClassVar[Mapping[str, Sequence[str]]]
     notes: ClassVar[Mapping[str, str]]
-    compared_by: ClassVar[tuple[str, ...]]
+    hparam_metrics: ClassVar[tuple[str, ...]]
 
     @classmethod
     def outline(cls, architecture: Any, sizes: Sizes) -> Outline:
-        """The networks, built where nothing takes memory; raises ``ConfigError`` if they do not fit the data."""
+        """Build the networks under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
         ...
 
     @classmethod
     def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
-        """Raise ``ConfigError`` for what is right by itself, but not together."""
+        """Raise ``ConfigError`` for settings that are valid one by one, but not in combination."""
         ...
 
     @classmethod
-    def symptoms(cls, limits: DiagnosticsSection, loss: LossSection) -> list[Symptom]:
-        """What may go wrong."""
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: LossSection) -> list[AlarmRule]:
+        """Return the rules by which alarms are raised."""
         ...
 
     @classmethod
     def reports(cls, loss: LossSection) -> frozenset[str]:
-        """Tags of its reports that a sweeper may improve: less or more of them is better."""
+        """Return the tags of its reports that a sweep may optimize, because lower or higher values are better."""
         ...

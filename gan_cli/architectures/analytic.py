@@ -19,7 +19,7 @@ from gan_cli.errors import ConfigError, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known(ABC):
+class _ClosedFormArchitecture(ABC):
     """What both have: as many dimensions of z as samples have, and a discriminator.
 
     Attributes:
@@ -57,7 +57,7 @@ class _Known(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gaussian(_Known):
+class Gaussian(_ClosedFormArchitecture):
     """``G(z) = mean + std z``: a Gaussian with independent coordinates.
 
     Attributes:
@@ -86,7 +86,7 @@ class Gaussian(_Known):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segment(_Known):
+class Segment(_ClosedFormArchitecture):
     """Points uniform on the segment from ``start`` to ``end``: the model of "learning parallel lines".
 
     With the default segment, moved by theta along the x-axis, that is example 1 of Arjovsky et al. 2017:

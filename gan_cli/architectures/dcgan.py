@@ -8,13 +8,13 @@ from itertools import pairwise
 from torch import nn
 
 from gan_cli.architectures.layers import (
-    LatentAndClass,
+    ConditionalGenerator,
     Norm,
-    Projection,
+    ProjectionDiscriminator,
+    apply_spectral_norm,
     embedding,
     norm_2d,
     pyramid,
-    spectrally_normalised,
 )
 from gan_cli.errors import require
 
@@ -66,8 +66,8 @@ class DCGAN:
             layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
             layers += [*norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
         layers += [nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1, bias=False), nn.Tanh()]
-        body = nn.Sequential(*layers).apply(_initialise)
-        return LatentAndClass(body, embedding(classes, self.class_embedding))
+        body = nn.Sequential(*layers).apply(_initialize)
+        return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, C, S, S) -> (N,)`` logits."""
@@ -81,11 +81,13 @@ class DCGAN:
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
             layers += [*norm_2d(self.norm_d, after), nn.LeakyReLU(0.2, inplace=True)]
         head = nn.Conv2d(widths[-1], 1, fit.base, 1, 0, bias=False)
-        network = Projection(nn.Sequential(*layers), head, embedding(classes, widths[-1])).apply(_initialise)
-        return spectrally_normalised(network) if self.spectral_norm else network
+        network = ProjectionDiscriminator(nn.Sequential(*layers), head, embedding(classes, widths[-1])).apply(
+            _initialize
+        )
+        return apply_spectral_norm(network) if self.spectral_norm else network
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02), as the paper says in section 4; batch norm scales around 1."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)

@@ -16,15 +16,15 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 # The token that every sequence begins after; it is not part of the sequence.
-START = 0
+START_TOKEN = 0
 # Rows of logits at a time.
-ROWS = 128
+CHUNK_ROWS = 128
 # Below this a probability is taken for this: the smallest float32 of full precision.
-TINY = torch.finfo(torch.float32).tiny
+MIN_PROBABILITY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
-class Memory:
+class LSTMState:
     """What a writer remembers of the tokens it has read.
 
     Attributes:
@@ -36,7 +36,7 @@ class Memory:
     cell: Tensor
 
 
-class Writer(Protocol):
+class LanguageModel(Protocol):
     """A recurrent language model whose logits of the next token are ``hidden @ vocabulary_w + vocabulary_b``."""
 
     @property
@@ -54,11 +54,11 @@ class Writer(Protocol):
         """``(V,)``."""
         ...
 
-    def begin(self, count: int) -> Memory:
+    def initial_state(self, count: int) -> LSTMState:
         """Having read the start token and nothing else, ``count`` times."""
         ...
 
-    def read(self, tokens: Tensor, memory: Memory) -> Memory:
+    def step(self, tokens: Tensor, state: LSTMState) -> LSTMState:
         """The memory after one more token, ``(N,)`` int64."""
         ...
 
@@ -77,11 +77,11 @@ class _WeightedNll(torch.autograd.Function):
         slope_h, slope_w, slope_b = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
         nll = hidden.new_empty(len(hidden))
         back = weight.to(kind).t()
-        for start in range(0, len(hidden), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(hidden), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
             h, chosen, share = hidden[rows], targets[rows, None], shares[rows]
             p = torch.addmm(bias, h, weight).softmax(1)
-            nll[rows] = -p.gather(1, chosen).squeeze(1).clamp_(min=TINY).log_()
+            nll[rows] = -p.gather(1, chosen).squeeze(1).clamp_(min=MIN_PROBABILITY).log_()
             p.scatter_add_(1, chosen, p.new_full((), -1.0).expand(chosen.shape))
             slope_b.addmv_(p.t(), share)
             p = p.to(kind)
@@ -97,13 +97,15 @@ class _WeightedNll(torch.autograd.Function):
         return slope_h * slope, slope_w * slope, slope_b * slope, None, None, None
 
 
-def number_format(device: torch.device) -> torch.dtype:
+def autocast_dtype(device: torch.device) -> torch.dtype:
     """What products are computed in on the device, here and now."""
     there = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
     return torch.get_autocast_dtype(device.type) if there else torch.float32
 
 
-def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+def weighted_nll(
+    writer: LanguageModel, tokens: Tensor, shares: Tensor, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """``sum(shares * nll)``, differentiable, and the negative log-likelihoods themselves.
 
     Args:
@@ -116,7 +118,7 @@ def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: fl
         The sum, 0-dimensional, and ``-log p(token | those before)`` in nats, ``(N, T)``, without gradient.
     """
     # Logits are float32 in any case: rounded ones would be off by as much as is to be learned.
-    kind = number_format(tokens.device)
+    kind = autocast_dtype(tokens.device)
     with torch.autocast(tokens.device.type, enabled=False):
         hidden = writer.hidden(tokens).flatten(0, 1) / temperature
         output = (writer.vocabulary_w, writer.vocabulary_b / temperature)
@@ -126,18 +128,18 @@ def weighted_nll(writer: Writer, tokens: Tensor, shares: Tensor, temperature: fl
 
 
 @torch.no_grad()
-def nll(writer: Writer, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+def nll(writer: LanguageModel, tokens: Tensor, temperature: float = 1.0) -> Tensor:
     """``-log p(token | those before)`` in nats, ``(N, T)``."""
     hidden = writer.hidden(tokens).flatten(0, 1) / temperature
     bias = writer.vocabulary_b / temperature
     parts = [
         -torch.addmm(bias, h, writer.vocabulary_w).log_softmax(1).gather(1, chosen[:, None]).squeeze(1)
-        for h, chosen in zip(torch.split(hidden, ROWS), torch.split(tokens.flatten(), ROWS), strict=True)
+        for h, chosen in zip(torch.split(hidden, CHUNK_ROWS), torch.split(tokens.flatten(), CHUNK_ROWS), strict=True)
     ]
     return torch.cat(parts).view(tokens.shape)
 
 
-def counted(tokens: Tensor, end: int | None) -> Tensor:
+def token_mask(tokens: Tensor, end: int | None) -> Tensor:
     """``(N, T)`` float32: 1 for each token up to the first ``end``, and for that; 0 behind it."""
     if end is None:
         return torch.ones(tokens.shape, device=tokens.device)
@@ -146,7 +148,7 @@ def counted(tokens: Tensor, end: int | None) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Chooser:
+class TokenSampler:
     """Draws tokens by the inverse of their distribution function, in two steps: a block of tokens, then one of them.
 
     Attributes:
@@ -162,7 +164,7 @@ class Chooser:
     block: int
 
     @classmethod
-    def of(cls, writer: Writer, temperature: float = 1.0) -> Chooser:
+    def of(cls, writer: LanguageModel, temperature: float = 1.0) -> TokenSampler:
         """What the writer's present weights say."""
         vocabulary = len(writer.vocabulary_b)
         block = math.isqrt(vocabulary - 1) + 1
@@ -171,14 +173,15 @@ class Chooser:
         bias = pad(writer.vocabulary_b.detach() / temperature, (0, behind), value=-torch.inf)
         return cls(weight, bias, vocabulary, block)
 
-    def choose(self, hidden: Tensor, uniform: Tensor) -> Tensor:
+    def sample(self, hidden: Tensor, uniform: Tensor) -> Tensor:
         """The token, ``(N,)`` int64, that each number of ``(N,)`` in [0, 1) stands for, from ``(N, H)``."""
         parts = [
-            self._choose(*rows) for rows in zip(torch.split(hidden, ROWS), torch.split(uniform, ROWS), strict=True)
+            self._sample(*rows)
+            for rows in zip(torch.split(hidden, CHUNK_ROWS), torch.split(uniform, CHUNK_ROWS), strict=True)
         ]
         return torch.cat(parts)
 
-    def _choose(self, hidden: Tensor, uniform: Tensor) -> Tensor:
+    def _sample(self, hidden: Tensor, uniform: Tensor) -> Tensor:
         p = torch.addmm(self.bias, hidden, self.weight).softmax(1).view(len(hidden), -1, self.block)
         block, left = _invert(p.sum(2), uniform)
         within = p[torch.arange(len(p), device=p.device), block]
@@ -196,21 +199,23 @@ def _invert(p: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def write(writer: Writer, uniform: Tensor, end: int | None = None, temperature: float = 1.0) -> Tensor:
+def sample_sequences(
+    writer: LanguageModel, uniform: Tensor, end: int | None = None, temperature: float = 1.0
+) -> Tensor:
     """Sequences ``(N, T)`` int64 of the writer's, from numbers ``(N, T)`` in [0, 1), one a token.
 
     Behind ``end`` there is nothing but ``end``.
     """
-    chooser = Chooser.of(writer, temperature)
+    sampler = TokenSampler.of(writer, temperature)
     tokens = torch.empty(uniform.shape, dtype=torch.int64, device=uniform.device)
-    memory: Memory = writer.begin(len(uniform))
+    state: LSTMState = writer.initial_state(len(uniform))
     for place in range(uniform.shape[1]):
-        chosen = chooser.choose(memory.hidden, uniform[:, place].contiguous())
-        tokens[:, place] = chosen if place == 0 else after_end(chosen, tokens[:, place - 1], end)
-        memory = writer.read(tokens[:, place], memory)
+        chosen = sampler.sample(state.hidden, uniform[:, place].contiguous())
+        tokens[:, place] = chosen if place == 0 else repeat_end(chosen, tokens[:, place - 1], end)
+        state = writer.step(tokens[:, place], state)
     return tokens
 
 
-def after_end(chosen: Tensor, before: Tensor, end: int | None) -> Tensor:
+def repeat_end(chosen: Tensor, before: Tensor, end: int | None) -> Tensor:
     """``chosen``, but ``end`` where the token before was ``end``."""
     return chosen if end is None else torch.where(before == end, before, chosen)

@@ -42,7 +42,7 @@ _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 }
 
 
-class Weights(Enum):
+class WeightInit(Enum):
     """How the weights of a fully connected network begin."""
 
     uniform = "uniform"
@@ -68,7 +68,7 @@ def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
     return [nn.InstanceNorm2d(channels, affine=affine)] if kind is Norm.instance else []
 
 
-def spectrally_normalised(network: nn.Module) -> nn.Module:
+def apply_spectral_norm(network: nn.Module) -> nn.Module:
     """Every weight matrix of the network divided by its largest singular value (Miyato et al. 2018), in place.
 
     Raises:
@@ -82,7 +82,7 @@ def spectrally_normalised(network: nn.Module) -> nn.Module:
     return network
 
 
-class LatentAndClass(nn.Module):
+class ConditionalGenerator(nn.Module):
     """A generator that is told the class beside z: ``(N, latent_dim), (N,) -> (N, *shape)``."""
 
     def __init__(self, body: nn.Module, embedding: nn.Embedding | None) -> None:
@@ -99,7 +99,7 @@ class LatentAndClass(nn.Module):
         return samples
 
 
-class Projection(nn.Module):
+class ProjectionDiscriminator(nn.Module):
     """A discriminator that is told the class: ``head(f(x)) + <embedding(y), f(x)>`` (Miyato & Koyama 2018, eq. 3)."""
 
     def __init__(self, features: nn.Module, head: nn.Module, embedding: nn.Embedding | None) -> None:
@@ -135,10 +135,10 @@ def embedding(classes: int, dimensions: int) -> nn.Embedding | None:
     return nn.Embedding(classes, dimensions) if classes else None
 
 
-LARGEST = 128
+MAX_SIZE = 128
 # The smallest feature map, in pixels; each size has exactly one that it halves down to.
 BASES = (4, 5, 6, 7)
-SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= LARGEST)
+SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= MAX_SIZE)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from gan_cli.architectures.language_model import START, Memory
+from gan_cli.architectures.language_model import START_TOKEN, LSTMState
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import require
-from gan_cli.protocols.architecture import Reader
+from gan_cli.protocols.architecture import SequenceDiscriminator
 
 # Deviation of the writer's initial weights, as in the paper's code.
-DEVIATION = 0.1
+INIT_STD = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class LSTM:
         for key in ("embedding", "hidden"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
 
-    def writer(self, vocabulary: int) -> Writer:
+    def language_model(self, vocabulary: int) -> LSTMLanguageModel:
         """A language model over so many tokens, that begins after token 0."""
-        return Writer(vocabulary, self.embedding, self.hidden)
+        return LSTMLanguageModel(vocabulary, self.embedding, self.hidden)
 
-    def reader(self, vocabulary: int, length: int) -> Reader:
+    def discriminator(self, vocabulary: int, length: int) -> SequenceDiscriminator:
         """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
         return self.reader_model.build(vocabulary, length)
 
 
-class Writer(nn.Module):
+class LSTMLanguageModel(nn.Module):
     """An LSTM (Hochreiter & Schmidhuber 1997) from tokens to the logits of the next one.
 
     ``i, f, o = sigmoid(x W + h U + b)``, ``candidate = tanh(x W + h U + b)``, ``c' = f c + i candidate``,
@@ -72,15 +72,15 @@ class Writer(nn.Module):
         """How many tokens there are."""
         return len(self.vocabulary_b)
 
-    def begin(self, count: int) -> Memory:
+    def initial_state(self, count: int) -> LSTMState:
         """Having read the start token and nothing else, ``count`` times."""
         nothing = self.gate_b.new_zeros(count, len(self.state_w))
-        start = torch.full((count,), START, dtype=torch.int64, device=nothing.device)
-        return self.read(start, Memory(nothing, nothing))
+        start = torch.full((count,), START_TOKEN, dtype=torch.int64, device=nothing.device)
+        return self.step(start, LSTMState(nothing, nothing))
 
-    def read(self, tokens: Tensor, memory: Memory) -> Memory:
+    def step(self, tokens: Tensor, state: LSTMState) -> LSTMState:
         """The memory after one more token, ``(N,)`` int64."""
-        return self._turn(self.gates(self.embedding[tokens]), memory)
+        return self._lstm_cell(self.gates(self.embedding[tokens]), state)
 
     def gates(self, embedded: Tensor) -> Tensor:
         """What tokens, ``(..., E)``, add to the gates, ``(..., 4 H)``."""
@@ -88,13 +88,13 @@ class Writer(nn.Module):
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
-        start = torch.full_like(tokens[:, :1], START)
+        start = torch.full_like(tokens[:, :1], START_TOKEN)
         gates = self.gates(self.embedding[torch.cat([start, tokens[:, :-1]], dim=1)])
         nothing = gates.new_zeros(len(tokens), len(self.state_w))
-        memory, passed = Memory(nothing, nothing), []
+        state, passed = LSTMState(nothing, nothing), []
         for gate in gates.unbind(1):
-            memory = self._turn(gate, memory)
-            passed.append(memory.hidden)
+            state = self._lstm_cell(gate, state)
+            passed.append(state.hidden)
         return torch.stack(passed, dim=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -105,13 +105,13 @@ class Writer(nn.Module):
         """Of the next token, ``(..., V)``, from ``(..., H)``."""
         return hidden @ self.vocabulary_w + self.vocabulary_b
 
-    def _turn(self, gates: Tensor, memory: Memory) -> Memory:
-        gates = torch.addmm(gates, memory.hidden, self.state_w)
+    def _lstm_cell(self, gates: Tensor, state: LSTMState) -> LSTMState:
+        gates = torch.addmm(gates, state.hidden, self.state_w)
         width = len(self.state_w)
         i, f, o = gates[:, : 3 * width].sigmoid().chunk(3, dim=1)
-        cell = torch.addcmul(f * memory.cell, i, gates[:, 3 * width :].tanh())
-        return Memory(o * cell.tanh(), cell)
+        cell = torch.addcmul(f * state.cell, i, gates[:, 3 * width :].tanh())
+        return LSTMState(o * cell.tanh(), cell)
 
 
 def _normal(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.randn(shape) * DEVIATION)
+    return nn.Parameter(torch.randn(shape) * INIT_STD)

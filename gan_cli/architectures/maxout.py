@@ -9,13 +9,13 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from gan_cli.architectures.layers import (
-    LatentAndClass,
+    ConditionalGenerator,
     Norm,
-    Projection,
+    ProjectionDiscriminator,
+    apply_spectral_norm,
     embedding,
     norm_1d,
     require_layers,
-    spectrally_normalised,
 )
 from gan_cli.errors import require
 
@@ -73,19 +73,21 @@ class MaxoutMLP:
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        body = nn.Sequential(*layers).apply(_initialise)
-        return LatentAndClass(body, embedding(classes, self.class_embedding))
+        body = nn.Sequential(*layers).apply(_initialize)
+        return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
         layers = [Maxout(before, after, self.pieces) for before, after in pairwise(widths)]
         features = nn.Sequential(nn.Flatten(), *layers)
-        network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1])).apply(_initialise)
-        return spectrally_normalised(network) if self.spectral_norm else network
+        network = ProjectionDiscriminator(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1])).apply(
+            _initialize
+        )
+        return apply_spectral_norm(network) if self.spectral_norm else network
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Weights from N(0, 0.02) and no biases, as in the authors' code."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)

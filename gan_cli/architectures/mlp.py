@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from gan_cli.architectures.layers import (
     Activation,
-    LatentAndClass,
+    ConditionalGenerator,
     Norm,
-    Projection,
-    Weights,
+    ProjectionDiscriminator,
+    WeightInit,
+    apply_spectral_norm,
     embedding,
     norm_1d,
     require_layers,
-    spectrally_normalised,
 )
 from gan_cli.errors import require
 
@@ -63,7 +63,7 @@ class MLP:
     norm_eps: float = 1e-5
     octaves_d: int = 0
     codes: int = 0
-    weights: Weights = Weights.uniform
+    weights: WeightInit = WeightInit.uniform
     gain_g: float = 1.0
     gain_d: float = 1.0
     spectral_norm: bool = False
@@ -89,18 +89,18 @@ class MLP:
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
         if len(shape) == 3:
             layers.append(nn.Tanh())
-        chain = self._begun(nn.Sequential(*layers), self.gain_g)
-        body = _Branches(self.codes, chain, self.generator_hidden[0]) if self.codes else chain
-        return LatentAndClass(body, embedding(classes, self.class_embedding))
+        chain = self._initialize(nn.Sequential(*layers), self.gain_g)
+        body = _BranchedGenerator(self.codes, chain, self.generator_hidden[0]) if self.codes else chain
+        return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, *shape) -> (N,)`` logits."""
-        waves = [_Waves(self.octaves_d)] if self.octaves_d else []
+        waves = [_FourierFeatures(self.octaves_d)] if self.octaves_d else []
         widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
         features = nn.Sequential(nn.Flatten(), *waves, *self._hidden_layers(widths, self.norm_d))
-        network = Projection(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
-        self._begun(network, self.gain_d)
-        return spectrally_normalised(network) if self.spectral_norm else network
+        network = ProjectionDiscriminator(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
+        self._initialize(network, self.gain_d)
+        return apply_spectral_norm(network) if self.spectral_norm else network
 
     def _hidden_layers(self, widths: Sequence[int], norm: Norm) -> list[nn.Module]:
         layers: list[nn.Module] = []
@@ -112,18 +112,18 @@ class MLP:
         return layers
 
     @torch.no_grad()
-    def _begun(self, network: Network, gain: float) -> Network:
+    def _initialize(self, network: Network, gain: float) -> Network:
         """The network with the initial weights of its linear layers, multiplied by ``gain``, in place."""
         for layer in network.modules():
             if isinstance(layer, nn.Linear):
-                if self.weights is Weights.orthogonal:
+                if self.weights is WeightInit.orthogonal:
                     nn.init.orthogonal_(layer.weight)
                     nn.init.zeros_(layer.bias)
                 layer.weight.mul_(gain)
         return network
 
 
-class _Waves(nn.Module):
+class _FourierFeatures(nn.Module):
     """Inputs, and sine and cosine of them at ``octaves`` frequencies: ``(N, F) -> (N, F (1 + 2 octaves))``."""
 
     frequencies: Tensor
@@ -137,7 +137,7 @@ class _Waves(nn.Module):
         return torch.cat([inputs, angles.sin(), angles.cos()], dim=1)
 
 
-class _Branches(nn.Module):
+class _BranchedGenerator(nn.Module):
     """A body whose first layer has another bias for each code, which the largest of the first coordinates chooses."""
 
     def __init__(self, codes: int, body: nn.Sequential, width: int) -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from gan_cli.architectures.layers import LatentAndClass, embedding, pyramid, spectrally_normalised
+from gan_cli.architectures.layers import ConditionalGenerator, apply_spectral_norm, embedding, pyramid
 from gan_cli.errors import require
 
-SLOPE = 0.2
-ACTIVATION_GAIN = math.sqrt(2 / (1 + SLOPE**2))
+NEGATIVE_SLOPE = 0.2
+ACTIVATION_GAIN = math.sqrt(2 / (1 + NEGATIVE_SLOPE**2))
 RESIDUAL_LAYERS = 3
 
 
@@ -64,7 +64,7 @@ class R3GAN:
         classed = embedding(classes, dimensions)
         if classed is not None:
             nn.init.normal_(classed.weight, 0.0, 1 / math.sqrt(classes))
-        return LatentAndClass(nn.Sequential(*layers), classed)
+        return ConditionalGenerator(nn.Sequential(*layers), classed)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, C, S, S) -> (N,)`` logits."""
@@ -74,7 +74,7 @@ class R3GAN:
             layers += [*self._stage(fit.levels, zero=not self.spectral_norm), _Downsample()]
         layers += self._stage(fit.levels, zero=not self.spectral_norm)
         network = _Discriminator(nn.Sequential(*layers), self.width, fit.base, classes)
-        return spectrally_normalised(network) if self.spectral_norm else network
+        return apply_spectral_norm(network) if self.spectral_norm else network
 
     def _stage(self, levels: int, zero: bool = True) -> list[nn.Module]:
         """The blocks of one size; ``zero`` lets their branches start at zero."""
@@ -109,7 +109,7 @@ class _BiasedActivation(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return leaky_relu(features + self.bias, SLOPE)
+        return leaky_relu(features + self.bias, NEGATIVE_SLOPE)
 
 
 class _GenerativeBasis(nn.Module):

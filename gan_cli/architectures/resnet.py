@@ -10,12 +10,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
-from gan_cli.architectures.layers import Norm, Projection, embedding, norm_2d, pyramid, spectrally_normalised
+from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, apply_spectral_norm, embedding, norm_2d, pyramid
 from gan_cli.errors import require
 
 # Up to this size all layers are equally wide, above it each halving doubles the width (tables 3 and 4).
-LARGEST_UNIFORM = 32
-MOST_DOUBLINGS = 4
+MAX_UNIFORM_SIZE = 32
+MAX_DOUBLINGS = 4
 # Residual branches start with a larger gain than shortcuts, for the ReLU before each convolution.
 BRANCH_GAIN = math.sqrt(2.0)
 
@@ -60,7 +60,7 @@ class ResNet:
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]."""
         fit = pyramid("resnet", shape)
-        if shape[1] <= LARGEST_UNIFORM:
+        if shape[1] <= MAX_UNIFORM_SIZE:
             widths = [self.width_g or 256] * (fit.levels + 1)
         else:
             widths = [(self.width_g or 64) << level for level in reversed(range(fit.levels + 1))]
@@ -69,20 +69,20 @@ class ResNet:
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """``(N, C, S, S) -> (N,)`` logits."""
         fit = pyramid("resnet", shape)
-        if shape[1] <= LARGEST_UNIFORM:
+        if shape[1] <= MAX_UNIFORM_SIZE:
             # Table 3 halves 32 to 8 pixels, and has two more blocks there.
             halving = [self.width_d or 128] * max(1, fit.levels - 1)
             staying = halving[:1] * 2
         else:
             # Table 4 halves 48 to 3 pixels, and has one more block there.
-            *halving, last = [(self.width_d or 64) << min(level, MOST_DOUBLINGS) for level in range(fit.levels + 2)]
+            *halving, last = [(self.width_d or 64) << min(level, MAX_DOUBLINGS) for level in range(fit.levels + 2)]
             staying = [last]
         blocks: list[nn.Module] = [_FirstBlock(fit.channels, halving[0])]
         blocks += [_DownBlock(before, after, self.norm_d, halve=True) for before, after in pairwise(halving)]
         blocks += [_DownBlock(before, after, self.norm_d, False) for before, after in pairwise([halving[-1], *staying])]
         features = nn.Sequential(*blocks, nn.ReLU(), _Pool(self.pooling), nn.Flatten())
-        network = Projection(features, _linear(staying[-1], 1), embedding(classes, staying[-1]))
-        return spectrally_normalised(network) if self.spectral_norm else network
+        network = ProjectionDiscriminator(features, _linear(staying[-1], 1), embedding(classes, staying[-1]))
+        return apply_spectral_norm(network) if self.spectral_norm else network
 
 
 class _ClassNorm(nn.Module):

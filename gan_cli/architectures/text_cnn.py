@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_cli.architectures.language_model import number_format
+from gan_cli.architectures.language_model import autocast_dtype
 from gan_cli.errors import ConfigError, require
-from gan_cli.protocols.architecture import Reader
+from gan_cli.protocols.architecture import SequenceDiscriminator
 
 # What a highway layer's gate begins with: it lets its input through.
-CARRY = -2.0
+GATE_BIAS = -2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class HighwayCNN:
         require(0 < self.keep <= 1, "keep", self.keep, "a number above 0, up to 1")
         require(self.l2 >= 0, "l2", self.l2, "a number >= 0")
 
-    def build(self, vocabulary: int, length: int) -> HighwayReader:
+    def build(self, vocabulary: int, length: int) -> HighwayDiscriminator:
         """The network for sequences of ``length`` tokens.
 
         Raises:
@@ -57,10 +57,10 @@ class HighwayCNN:
         fitting = {size: count for size, count in zip(self.sizes, self.filters, strict=True) if size <= length}
         if not fitting:
             raise ConfigError(f"architecture.reader_model.sizes: expected one <= {length}, the length of sequences")
-        return HighwayReader(vocabulary, self.embedding, fitting, self.keep, self.l2)
+        return HighwayDiscriminator(vocabulary, self.embedding, fitting, self.keep, self.l2)
 
 
-class HighwayReader(Reader):
+class HighwayDiscriminator(SequenceDiscriminator):
     """``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, ``-> (N,)`` logits of being real."""
 
     def __init__(self, vocabulary: int, embedding: int, filters: dict[int, int], keep: float, l2: float) -> None:
@@ -71,7 +71,7 @@ class HighwayReader(Reader):
         self.windows = nn.ModuleList(_window(size * embedding, count) for size, count in filters.items())
         features = sum(filters.values())
         self.transform = _highway(features, 0.0)
-        self.gate = _highway(features, CARRY)
+        self.gate = _highway(features, GATE_BIAS)
         self.dropout = nn.Dropout(1.0 - keep)
         self.output = _output(features)
         self._l2 = l2
@@ -90,7 +90,7 @@ class HighwayReader(Reader):
         """``(N, T, E) -> (N, F)``: the highest answer of every filter, wherever its window stands."""
         count, length, width = embedded.shape
         # Rounded once here, if at all, instead of in every product below.
-        flat = embedded.to(number_format(embedded.device)).reshape(count, length * width)
+        flat = embedded.to(autocast_dtype(embedded.device)).reshape(count, length * width)
         highest = []
         layers = cast(Iterable[nn.Linear], self.windows)
         for size, layer in zip(self.sizes, layers, strict=True):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, pyramid, require_layers
 from gan_cli.architectures.mlp import MLP
-from gan_cli.components.likelihoods import bounded
+from gan_cli.components.likelihoods import samples_from_logits
 from gan_cli.errors import require
 
 
@@ -155,7 +155,7 @@ class Convolutional:
         return DCGAN(width=self.width_d or self.width, norm_d=self.norm_d).discriminator(shape, classes)
 
 
-class Prior(nn.Module):
+class GaussianPrior(nn.Module):
     """From N(0, I) to where codes lie: ``mean + scale z``, ``(N, D) -> (N, D)``. Nothing is learned here.
 
     A VAE's codes lie where N(0, I) does, and so do a GAN's latents: this is the identity then. An autoencoder's codes
@@ -195,16 +195,16 @@ class CodeDecoder(nn.Module):
     def __init__(self, latent_dim: int, body: nn.Module, embedding: nn.Embedding | None) -> None:
         """``body`` takes a code and, where there is one, the embedding of the class behind it, and gives logits."""
         super().__init__()
-        self.prior = Prior(latent_dim)
+        self.prior = GaussianPrior(latent_dim)
         self.body = body
         self.embedding = embedding
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples from latents of N(0, I): images in [-1, 1], points without a bound."""
-        return bounded(self.logits(self.prior(z), labels))
+        return samples_from_logits(self.logits(self.prior(z), labels))
 
     def logits(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``: what ``logits.bounded`` makes samples of."""
+        """``(N, latent_dim) -> (N, *shape)``: what ``logits.samples_from_logits`` makes samples of."""
         if self.embedding is not None:
             codes = torch.cat([codes, self.embedding(labels)], dim=1)
         logits: Tensor = self.body(codes)

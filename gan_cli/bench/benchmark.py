@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gan_cli import __version__
-from gan_cli.algorithms.context import Watch, unwatched
+from gan_cli.algorithms.context import StepTimer, untimed
 from gan_cli.bench import hardware, overhead, profiling, results
-from gan_cli.bench.profiling import Stopwatch, Switch
-from gan_cli.bench.results import Network, Peak, Result, Row, Setting, Speed, Work
-from gan_cli.bench.trial import Trial
+from gan_cli.bench.profiling import PartTimer, SwitchableTimer
+from gan_cli.bench.results import Network, Peak, Result, ModeResult, Setting, Speed, Work
+from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
@@ -33,7 +33,7 @@ APART = 1 / 4
 
 
 @dataclass(frozen=True)
-class Way:
+class ExecutionMode:
     """A way of running a step: as it is, compiled, recorded, or both of these."""
 
     compile: bool = False
@@ -46,16 +46,16 @@ class Way:
         return "+".join(word for word, on in words.items() if on) or "eager"
 
 
-EAGER = Way()
-OTHERS = (Way(compile=True), Way(graph=True))
+EAGER = ExecutionMode()
+OTHER_MODES = (ExecutionMode(compile=True), ExecutionMode(graph=True))
 
 
-class _NotThisWayError(Exception):
+class _GraphFallbackError(Exception):
     """Steps did not go the way that they were to go; says why."""
 
 
 @dataclass(frozen=True)
-class _EagerTrial:
+class _EagerMeasurements:
     """What an eager trial alone can tell.
 
     Attributes:
@@ -91,14 +91,14 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
     own = builder.plan(composition.config)
     if own.config.train.replicas > 1:
         raise ConfigError(f"train.replicas: expected 1, got {own.config.train.replicas}: gan-bench measures one run")
-    device, chosen = own.device.torch_device, Way(own.device.compile, own.device.graph)
+    device, chosen = own.device.torch_device, ExecutionMode(own.device.compile, own.device.graph)
     logger.info("measuring matrix products")
     peak = hardware.peak_rates(own.device)
     eager = _eager(own, composition, seconds, peak, profile)
-    rows = [Row(EAGER.name, chosen == EAGER, eager.speed)]
-    for way in dict.fromkeys((*OTHERS, chosen)):
+    rows = [ModeResult(EAGER.name, chosen == EAGER, eager.speed)]
+    for way in dict.fromkeys((*OTHER_MODES, chosen)):
         if way.graph and device.type != "cuda":
-            rows.append(Row(way.name, False, None, "CUDA only"))
+            rows.append(ModeResult(way.name, False, None, "CUDA only"))
         elif way != EAGER:
             rows.append(_row(way, way == chosen, composition, seconds, eager.work, peak))
     # A run that cannot go its own way goes on eagerly.
@@ -118,45 +118,49 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
     )
 
 
-def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerTrial:
-    switch = Switch()
+def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerMeasurements:
+    switch = SwitchableTimer()
     with _trial(EAGER, composition, switch) as (plan, trial):
         setting, work = _setting(own, trial.algorithm), hardware.count_work(trial)
         speed = _speed(plan, trial, seconds, work, peak)
-        steps = trial.within(APART * seconds)
-        stopwatch = Stopwatch(trial.synchronise)
+        steps = trial.steps_within(APART * seconds)
+        stopwatch = PartTimer(trial.synchronize)
         with switch.to(stopwatch):
             trial.advance(steps)
         part_seconds = stopwatch.read()
         sink_seconds = overhead.seconds(trial, composition, plan)
         if profile is not None:
             profiling.write_trace(trial, switch, profile)
-    return _EagerTrial(setting, work, speed, part_seconds, steps, sink_seconds)
+    return _EagerMeasurements(setting, work, speed, part_seconds, steps, sink_seconds)
 
 
-def _row(way: Way, chosen: bool, composition: Composition, seconds: float, work: Work, peak: Peak) -> Row:
+def _row(
+    way: ExecutionMode, chosen: bool, composition: Composition, seconds: float, work: Work, peak: Peak
+) -> ModeResult:
     """The row of a way that may not be open here."""
     try:
-        with _as_asked(), _trial(way, composition) as (plan, trial):
-            return Row(way.name, chosen, _speed(plan, trial, seconds, work, peak))
+        with _raise_on_graph_fallback(), _trial(way, composition) as (plan, trial):
+            return ModeResult(way.name, chosen, _speed(plan, trial, seconds, work, peak))
     # What a compiler stumbles over has no end, and the same steps have just run as they are.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return Row(way.name, chosen, None, reason)
+        return ModeResult(way.name, chosen, None, reason)
 
 
 @contextlib.contextmanager
-def _trial(way: Way, composition: Composition, watch: Watch = unwatched) -> Iterator[tuple[Plan, Trial]]:
+def _trial(
+    way: ExecutionMode, composition: Composition, timer: StepTimer = untimed
+) -> Iterator[tuple[Plan, StepBenchmark]]:
     """A run that goes that way, after its first steps."""
     plan = builder.plan(_configured(composition.config, way))
     hardware.reset_peak_memory(plan.device.torch_device)
-    with contextlib.closing(builder.assemble(plan, watch)) as algorithm:
-        trial = Trial(plan, algorithm)
+    with contextlib.closing(builder.assemble(plan, timer)) as algorithm:
+        trial = StepBenchmark(plan, algorithm)
         logger.info("%s: %.2f s for the first %d steps; measuring", way.name, trial.setup_seconds, trial.setup_steps)
         yield plan, trial
 
 
-def _configured(config: DictConfig, way: Way) -> DictConfig:
+def _configured(config: DictConfig, way: ExecutionMode) -> DictConfig:
     """The configuration of a run that goes that way, and whose steps are all of the usual kind."""
     changed = config.copy()
     settings = {"device.compile": way.compile, "device.graph": way.graph, "loss.warmup.enabled": False}
@@ -165,8 +169,8 @@ def _configured(config: DictConfig, way: Way) -> DictConfig:
     return changed
 
 
-def _speed(plan: Plan, trial: Trial, seconds: float, work: Work, peak: Peak) -> Speed:
-    pace = trial.pace(seconds)
+def _speed(plan: Plan, trial: StepBenchmark, seconds: float, work: Work, peak: Peak) -> Speed:
+    pace = trial.measure(seconds)
     rate = work.flops_per_step * pace.steps_per_second.median
     return Speed(
         steps_per_second=pace.steps_per_second,
@@ -211,9 +215,9 @@ def _processor() -> str:
 
 
 @contextlib.contextmanager
-def _as_asked() -> Iterator[None]:
-    """Raise ``_NotThisWayError`` if steps could not be recorded and went on as they are, as the log alone says."""
-    said = _Kept()
+def _raise_on_graph_fallback() -> Iterator[None]:
+    """Raise ``_GraphFallbackError`` if steps could not be recorded and went on as they are, as the log alone says."""
+    said = _CollectWarnings()
     graphs = logging.getLogger("gan_cli.runtime.cuda_graphs")
     graphs.addHandler(said)
     try:
@@ -221,10 +225,10 @@ def _as_asked() -> Iterator[None]:
     finally:
         graphs.removeHandler(said)
     if said.messages:
-        raise _NotThisWayError(said.messages[0])
+        raise _GraphFallbackError(said.messages[0])
 
 
-class _Kept(logging.Handler):
+class _CollectWarnings(logging.Handler):
     """Keeps warnings."""
 
     def __init__(self) -> None:

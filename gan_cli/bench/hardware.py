@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from gan_cli.bench.results import Peak, Work
-from gan_cli.bench.trial import Trial, synchroniser
+from gan_cli.bench.trial import StepBenchmark, synchronizer
 from gan_cli.runtime.device import Device
 
 # Rows of square matrices that are large enough to be multiplied at full speed, and take no seconds.
@@ -21,21 +21,21 @@ SIZES_OF_ACCELERATORS = (4096, 8192)
 PRODUCTS = 5
 
 
-class _Untracked(ModuleTracker):
+class _NoModuleTracker(ModuleTracker):
     """Counts go to no module: the hooks that would tell which do not bear the gradient of a gradient."""
 
-    def __enter__(self) -> _Untracked:
+    def __enter__(self) -> _NoModuleTracker:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
 
-def count_work(trial: Trial) -> Work:
+def count_work(trial: StepBenchmark) -> Work:
     """The work of a step, counted over as many steps as differ; the trial has to run as it is, eagerly."""
     before = trial.algorithm.images_seen
     counter = FlopCounterMode(display=False)
-    counter.mod_tracker = _Untracked()
+    counter.mod_tracker = _NoModuleTracker()
     with counter:
         trial.advance(trial.period)
     flops = counter.get_total_flops() / trial.period
@@ -53,14 +53,14 @@ def peak_rates(device: Device) -> Peak:
 
 def _product_seconds(device: Device, size: int) -> float:
     """The shortest time of a product of two matrices ``(size, size)``."""
-    synchronise = synchroniser(device.torch_device)
+    synchronize = synchronizer(device.torch_device)
     a, b = torch.randn(2, size, size, device=device.torch_device, dtype=device.autocast or torch.float32)
     spent = []
     for _ in range(1 + PRODUCTS):
-        synchronise()
+        synchronize()
         start = time.perf_counter()
         torch.mm(a, b)
-        synchronise()
+        synchronize()
         spent.append(time.perf_counter() - start)
     return min(spent[1:])  # the first one chooses a kernel
 

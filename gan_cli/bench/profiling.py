@@ -13,23 +13,23 @@ from typing import Any
 
 from torch.profiler import profile, record_function
 
-from gan_cli.algorithms.context import Watch, unwatched
-from gan_cli.bench.trial import Trial
+from gan_cli.algorithms.context import StepTimer, untimed
+from gan_cli.bench.trial import StepBenchmark
 from gan_cli.storage.files import writing
 
 # What goes by in no part.
 REST = "rest"
 
 
-class Stopwatch:
+class PartTimer:
     """Time by part. A part inside another one stops the other's clock, so that nothing counts twice."""
 
-    def __init__(self, synchronise: Callable[[], None]) -> None:
-        """Begin. ``synchronise`` waits for the device, so that a part's work is done when its time is taken."""
-        self._synchronise = synchronise
+    def __init__(self, synchronize: Callable[[], None]) -> None:
+        """Begin. ``synchronize`` waits for the device, so that a part's work is done when its time is taken."""
+        self._synchronise = synchronize
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._open = [REST]
-        synchronise()
+        synchronize()
         self._since = time.perf_counter()
 
     @contextlib.contextmanager
@@ -55,30 +55,30 @@ class Stopwatch:
         self._since = now
 
 
-class Switch:
+class SwitchableTimer:
     """A watch that hands on to another one, for a while: an algorithm keeps the one it was made with."""
 
     def __init__(self) -> None:
-        self._watch: Watch = unwatched
+        self._timer: StepTimer = untimed
 
     def __call__(self, part: str) -> contextlib.AbstractContextManager[Any]:
         """What the present watch makes of the part."""
-        return self._watch(part)
+        return self._timer(part)
 
     @contextlib.contextmanager
-    def to(self, watch: Watch) -> Iterator[None]:
-        """Hand on to ``watch``."""
-        self._watch = watch
+    def to(self, timer: StepTimer) -> Iterator[None]:
+        """Hand on to ``timer``."""
+        self._timer = timer
         try:
             yield
         finally:
-            self._watch = unwatched
+            self._timer = untimed
 
 
 TRACED_STEPS = 3
 
 
-def write_trace(trial: Trial, switch: Switch, path: Path) -> None:
+def write_trace(trial: StepBenchmark, switch: SwitchableTimer, path: Path) -> None:
     """Trace steps with their parts as ranges, into ``path``: gzipped where its name ends in .gz.
 
     Raises:
@@ -88,7 +88,7 @@ def write_trace(trial: Trial, switch: Switch, path: Path) -> None:
         for _ in range(TRACED_STEPS):
             with record_function("step"):
                 trial.advance(1)
-        trial.synchronise()
+        trial.synchronize()
     # The profiler's own writer reports a failure on stderr alone.
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         written = Path(scratch) / f"trace{'.json.gz' if path.suffix == '.gz' else '.json'}"

@@ -124,7 +124,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Row:
+class ModeResult:
     """A way of running.
 
     Attributes:
@@ -182,7 +182,7 @@ class Result:
     work: Work
     peak: Peak
     memory: str
-    ways: Sequence[Row]
+    ways: Sequence[ModeResult]
     parts: Mapping[str, Part]
     telemetry: Mapping[str, Cost]
     telemetry_share: float

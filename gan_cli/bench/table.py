@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_cli.bench.results import Result, Row, Spread
+from gan_cli.bench.results import Result, ModeResult, Spread
 
 # What telemetry may take of the wall time before it is too much.
 GOAL = 0.03
@@ -13,7 +13,7 @@ PREFIXES = {1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k"}
 
 def table(result: Result) -> str:
     """Several blocks of lines: what was measured, the ways of running, the parts of a step, telemetry."""
-    blocks = (_facts(result), _ways(result), _parts(result), _telemetry(result))
+    blocks = (_facts(result), _modes(result), _parts(result), _telemetry(result))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -37,9 +37,9 @@ def _facts(result: Result) -> list[str]:
     return [f"{name:<16}{text}" for name, text in rows.items()]
 
 
-def _ways(result: Result) -> list[str]:
+def _modes(result: Result) -> list[str]:
     header = ["way", "steps/s", "min - max", "images/s", "FLOP/s", "of peak", "memory", "first steps", "data wait"]
-    lines = _aligned([header, *map(_way, result.ways)])
+    lines = _aligned([header, *map(_mode_cells, result.ways)])
     # A reason is longer than a column is wide.
     lines[1:] = [
         line if row.speed else f"{line.rstrip()}  {row.reason}"
@@ -56,14 +56,14 @@ def _ways(result: Result) -> list[str]:
     return lines
 
 
-def _way(row: Row) -> list[str]:
+def _mode_cells(row: ModeResult) -> list[str]:
     name = f"{row.way} *" if row.chosen else row.way
     speed = row.speed
     if speed is None:
         return [name]
     return [
         name,
-        _figure(speed.steps_per_second.median),
+        _three_digits(speed.steps_per_second.median),
         _range(speed.steps_per_second),
         f"{speed.images_per_second:,.0f}",
         _si(speed.flops_per_second),
@@ -105,18 +105,18 @@ def _si(value: float) -> str:
     """A number with three digits and a prefix: ``12.3 G``."""
     for size, prefix in PREFIXES.items():
         if value >= size:
-            return f"{_figure(value / size)} {prefix}"
-    return f"{_figure(value)} "
+            return f"{_three_digits(value / size)} {prefix}"
+    return f"{_three_digits(value)} "
 
 
-def _figure(value: float) -> str:
+def _three_digits(value: float) -> str:
     """A number with three digits, or all of those before the point."""
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
     return f"{value:,.{digits}f}"
 
 
 def _range(spread: Spread) -> str:
-    return f"{_figure(spread.least)} - {_figure(spread.most)}"
+    return f"{_three_digits(spread.least)} - {_three_digits(spread.most)}"
 
 
 def _percent(share: float, digits: int = 1) -> str:

@@ -13,7 +13,7 @@ import torch
 from gan_cli.bench.results import Spread
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs.builder import Plan
-from gan_cli.runtime.cuda_graphs import REHEARSALS
+from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
 
 BLOCKS = 5
 # Share of the time to measure for that is spent on finding out how many steps fit.
@@ -21,7 +21,7 @@ PILOT = 1 / 20
 
 
 @dataclass(frozen=True)
-class Pace:
+class MeasuredPace:
     """Blocks of steps: how many steps in all, how fast, real samples a second, and the share of waiting for data."""
 
     steps: int
@@ -30,7 +30,7 @@ class Pace:
     data_wait: float | None
 
 
-class Trial:
+class StepBenchmark:
     """Steps of an algorithm, from its first on.
 
     Attributes:
@@ -45,11 +45,11 @@ class Trial:
     def __init__(self, plan: Plan, algorithm: Algorithm) -> None:
         """Make the first steps."""
         self.algorithm = algorithm
-        self.synchronise = synchroniser(plan.device.torch_device)
+        self.synchronize = synchronizer(plan.device.torch_device)
         self.period = period(plan)
         self.step = 0
-        self.setup_steps = (REHEARSALS + 1) * self.period
-        self.setup_seconds = self.timed(self.setup_steps)
+        self.setup_steps = (WARMUP_STEPS + 1) * self.period
+        self.setup_seconds = self.time_steps(self.setup_steps)
 
     def advance(self, steps: int) -> None:
         """Launch that many more steps."""
@@ -57,30 +57,30 @@ class Trial:
             self.algorithm.update(self.step)
             self.step += 1
 
-    def timed(self, steps: int) -> float:
+    def time_steps(self, steps: int) -> float:
         """Seconds that so many steps take; waits for the device at both ends alone."""
-        self.synchronise()
+        self.synchronize()
         start = time.perf_counter()
         self.advance(steps)
-        self.synchronise()
+        self.synchronize()
         return time.perf_counter() - start
 
-    def within(self, seconds: float) -> int:
+    def steps_within(self, seconds: float) -> int:
         """About how many steps fit: whole periods, at least one."""
         steps = self.period
-        while (spent := self.timed(steps)) < PILOT * seconds:
+        while (spent := self.time_steps(steps)) < PILOT * seconds:
             steps *= 2
         return max(1, round(seconds * steps / spent / self.period)) * self.period
 
-    def pace(self, seconds: float) -> Pace:
+    def measure(self, seconds: float) -> MeasuredPace:
         """How fast steps go, from blocks that take about ``seconds`` in all."""
-        steps = self.within(seconds / BLOCKS)
+        steps = self.steps_within(seconds / BLOCKS)
         self.algorithm.report()  # the next one is about the blocks alone
         before = self.algorithm.images_seen
-        rates = Spread.of([steps / self.timed(steps) for _ in range(BLOCKS)])
+        rates = Spread.of([steps / self.time_steps(steps) for _ in range(BLOCKS)])
         images = (self.algorithm.images_seen - before) / (BLOCKS * steps)
         wait = self.algorithm.report().scalars.get("speed/data_wait")
-        return Pace(BLOCKS * steps, rates, images * rates.median, wait)
+        return MeasuredPace(BLOCKS * steps, rates, images * rates.median, wait)
 
 
 def period(plan: Plan) -> int:
@@ -89,7 +89,7 @@ def period(plan: Plan) -> int:
     return updates // math.gcd(updates, plan.loss.d_steps)
 
 
-def synchroniser(device: torch.device) -> Callable[[], None]:
+def synchronizer(device: torch.device) -> Callable[[], None]:
     """What waits for a device."""
     waits: dict[str, Callable[[], None]] = {
         "cuda": partial(torch.cuda.synchronize, device),

@@ -1,4 +1,4 @@
-"""The commands, one thin file each, and what they share: exit statuses and ``--version``."""
+"""Commands, one thin module each, and what they share: exit statuses and ``--version``."""
 
 from __future__ import annotations
 
@@ -11,52 +11,57 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import gan_cli.runtime.cpu_contention  # noqa: F401 - its clock is to start before the long imports
+import gan_cli.runtime.cpu_contention  # noqa: F401 - its clock has to start before the long imports
 from gan_cli import __version__
-from gan_cli.errors import UserError, as_user_error, shown
+from gan_cli.errors import UserError, as_user_error, truncated_repr
 from gan_cli.runtime import torchrun
 
 
-def leave(command: str, work: Callable[[], int]) -> NoReturn:
-    """Run a command and end the process with its status; a user's mistake costs one message, a bug its traceback."""
-    # What is left at the end goes with the process: nothing is gained by half a second's search for garbage in it.
+def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
+    """Run a command and exit with its status; print one message for a user's mistake, a traceback for a bug.
+
+    Args:
+        command: its name, for messages.
+        work: does the work and returns the exit status.
+    """
+    # The process ends anyway: collecting garbage at its exit would take half a second for nothing.
     atexit.register(gc.freeze)
-    # A closed stream (`>&-`) is None here: what would be written to it is lost, and that is all.
-    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    # A closed stream (`>&-`) is None here: what would be written to it is dropped.
+    devnull = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+    sys.stdout, sys.stderr = sys.stdout or devnull, sys.stderr or devnull
     # torch's OpenMP reads this when it is loaded. Its threads wait for each other by spinning for milliseconds, which
-    # makes a run beside another busy process twenty times slower. So many turns take some 100 microseconds: most waits
-    # are over by then, so a run that is alone loses nothing that could be measured.
+    # makes a run beside another busy process twenty times slower. 3,000 iterations take some 100 microseconds: most
+    # waits are over by then, so that a run that has the machine to itself loses nothing measurable.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         status = work()
     except (UserError, MemoryError, RuntimeError) as error:
-        told = as_user_error(error)
-        if told is None:
+        user_error = as_user_error(error)
+        if user_error is None:
             raise
-        if not torchrun.follows():  # the first process has said it
-            print(f"{command}: {told}", file=sys.stderr)
-        status = told.exit_status
+        if not torchrun.is_nonzero_rank():  # rank 0 prints it
+            print(f"{command}: {user_error}", file=sys.stderr)
+        status = user_error.exit_status
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        status = 0  # the reader of our output has gone: `gan-train --help | head`
+        status = 0  # the reader of the output has closed it: `gan-train --help | head`
     except OSError as error:
-        # Python's questions after a path answer no where it is missing, and raise where its name cannot be one.
+        # Path.exists() and its like return False for a missing path, but raise for a name that is too long.
         if error.errno != errno.ENAMETOOLONG:
             raise
-        print(f"{command}: {shown(error.filename)} is longer than a name can be", file=sys.stderr)
+        print(f"{command}: {truncated_repr(error.filename)} is longer than a name can be", file=sys.stderr)
         status = 2
-    sys.exit(_flushed(command, status))
+    sys.exit(_flush_output(command, status))
 
 
-def _flushed(command: str, status: int) -> int:
-    """Hand the last of the output over; the exit status, changed where that fails."""
+def _flush_output(command: str, status: int) -> int:
+    """Flush stdout and return the exit status, or 2 where the output cannot be written."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Without a stream the interpreter does not try, and fail, once more at its end.
+        # So that the interpreter does not flush, and fail, again at its exit.
         sys.stdout = None
         if not isinstance(error, BrokenPipeError):
             print(f"{command}: cannot write the output: {error.strerror}", file=sys.stderr)
@@ -65,5 +70,5 @@ def _flushed(command: str, status: int) -> int:
 
 
 def version() -> str:
-    """What ``--version`` prints."""
+    """Return the line that ``--version`` prints."""
     return f"gan_cli {__version__}"

@@ -1,4 +1,4 @@
-"""``gan-bench``: how fast this machine trains a run's configuration, and where the time goes."""
+"""``gan-bench``: speed at which this machine trains a configuration, and where the time of a step goes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
 from gan_cli.errors import ConfigError
 
 STDOUT = "-"
@@ -19,9 +19,9 @@ TRACES = (".json", ".json.gz")
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Run ``gan-bench`` on the command line of this process."""
     arguments = _parser().parse_intermixed_args()
-    leave("gan-bench", lambda: _bench(arguments))
+    exit_with_status("gan-bench", lambda: _bench(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=5.0, help="how long steps are timed in each way of running, about [5]"
     )
     parser.add_argument(
-        "--json", metavar="FILE", help="all figures as JSON; -: on stdout, and the table on stderr instead"
+        "--json", metavar="FILE", help="all results as JSON; -: on stdout, and the table on stderr instead"
     )
     parser.add_argument(
         "--profile",
@@ -56,7 +56,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from gan_cli.config.compose import compose, register
 
     register()
-    _refuse_resume(arguments.overrides)
+    _reject_resume(arguments.overrides)
     composition = compose(arguments.overrides, arguments.config_dir)
 
     # torch and what needs it are imported once the command is known to be right
@@ -92,7 +92,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--config-dir: there is no folder {str(arguments.config_dir)!r}")
 
 
-def _refuse_resume(overrides: Sequence[str]) -> None:
+def _reject_resume(overrides: Sequence[str]) -> None:
     if any(override.lstrip("+").startswith("resume=") for override in overrides):
         raise ConfigError("resume: expected null, because gan-bench measures a configuration, not a run")
 

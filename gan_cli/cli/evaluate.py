@@ -1,4 +1,4 @@
-"""``gan-eval``: how good the generator of a run is, in figures that say where they come from."""
+"""``gan-eval``: metrics of the generator of a run, with their provenance."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError
-from gan_cli.metrics.catalog import FEWEST
+from gan_cli.metrics.catalog import MIN_SAMPLES
 
 if TYPE_CHECKING:
-    from gan_cli.evaluation.subjects import Subject
+    from gan_cli.evaluation.subjects import EvaluationSubject
     from gan_cli.storage.run_directory import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
-MOST_LIKELY = 1000
+LIKELIHOOD_SAMPLES = 1000
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Run ``gan-eval`` on the command line of this process."""
     arguments = _parser().parse_args()
-    leave("gan-eval", lambda: _evaluate(arguments))
+    exit_with_status("gan-eval", lambda: _evaluate(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gan-eval",
-        description="Compare samples from the generator (its moving average) of a run with real ones, print the figures"
+        description="Compare samples from the generator (its moving average) of a run with real ones, print the metrics"
         " beside what real samples score in their place (the noise floor), and write them to RUN_DIR/evaluation.json"
         " with all that they depend on.",
     )
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--backbone",
         action="append",
         choices=[kind.name for kind in BackboneKind if kind is not BackboneKind.auto],
-        help="what samples are compared by; may be given several times [classifier, where the data have labels, and"
+        help="features that samples are compared by; may be given several times [classifier, where the data have labels, and"
         " pixels]",
     )
     parser.add_argument("--n", type=int, help="how many samples [10,000, or half of the data; text: 2,000]")
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--samples",
         type=Path,
         metavar="FILE",
-        help="judge these instead of the generator's: .npy, images (N, C, H, W) in [-1, 1] or as bytes, or points"
+        help="measure these instead of the generator's: .npy, images (N, C, H, W) in [-1, 1] or as bytes, or points"
         " (N, 2) in the data's own coordinates, as gan-sample --out writes them; evaluation.json is left as it is",
     )
     parser.add_argument(
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--likelihood",
         type=int,
         metavar="N",
-        help=f"of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE) [{MOST_LIKELY}; 0: none]",
+        help=f"of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
@@ -85,13 +85,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.evaluation.document import table
-    from gan_cli.inference.language_model import writes
+    from gan_cli.inference.language_model import learned_sequences
     from gan_cli.telemetry import run_log
 
     with run_log.console():
-        text = writes(directory)
+        text = learned_sequences(directory)
         evaluated, pictures = (
-            _measured_text(arguments, directory) if text else _measured_samples(arguments, directory, kinds)
+            _evaluate_text(arguments, directory) if text else _evaluate_samples(arguments, directory, kinds)
         )
     written = list(pictures)
     if arguments.samples is None:
@@ -103,34 +103,34 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured_samples(
+def _evaluate_samples(
     arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
 ) -> tuple[dict[str, Any], list[Path]]:
-    """The document of images or points, and the pictures that were written."""
+    """Return the content of ``evaluation.json`` for images or points, and the pictures that were written."""
     from gan_cli.evaluation import subjects
     from gan_cli.evaluation.document import document
-    from gan_cli.evaluation.likelihood import bounded_likelihood
+    from gan_cli.evaluation.likelihood import estimate_likelihood
     from gan_cli.evaluation.nearest_neighbours import nearest_picture
     from gan_cli.inference.autoencoder import has_posterior
-    from gan_cli.inference.loading import Weights
+    from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.storage.files import writing
 
-    weights = Weights.raw if arguments.no_ema else Weights.average
-    judged: subjects.Subject
+    weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
+    judged: subjects.EvaluationSubject
     if arguments.samples is not None:
-        judged = subjects.array(directory, arguments.samples)
+        judged = subjects.from_file(directory, arguments.samples)
     else:
-        judged = subjects.generator(directory, weights)
+        judged = subjects.from_run(directory, weights)
     picture = _picture(arguments, directory, judged)
     evaluator = judged.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
     evaluation = evaluator(lambda count: judged.draw(count, arguments.seed))
-    figures, provenance = dict(evaluation.figures), judged.described(evaluation.provenance)
-    likely = MOST_LIKELY if arguments.likelihood is None else arguments.likelihood
+    figures, provenance = dict(evaluation.metrics), judged.described(evaluation.provenance)
+    likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
     if arguments.samples is None and has_posterior(directory):
-        if likely:
-            bounds = bounded_likelihood(directory, weights, likely, arguments.seed)
-            figures |= {name: estimate.mean for name, estimate in bounds.figures.items()}
-            errors = {name: estimate.error for name, estimate in bounds.figures.items()}
+        if likelihood_samples:
+            bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed)
+            figures |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
+            errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
             provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
     elif arguments.likelihood is not None:
         raise ConfigError("--likelihood: expected with a run of algorithm=vae alone: other models have no posterior")
@@ -143,32 +143,32 @@ def _measured_samples(
     return document(figures, evaluator.floor(), provenance), written
 
 
-def _measured_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
-    """The document of sequences."""
+def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
+    """Return the content of ``evaluation.json`` for sequences, and no pictures."""
     for option in ("backbone", "samples", "weights", "neighbours", "likelihood"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"--{option}: this run learned text, not images")
     if arguments.no_ema:
         raise ConfigError("--no-ema: the writer of a run on text has no moving average")
     from gan_cli.evaluation.document import document
-    from gan_cli.evaluation.text import measured
+    from gan_cli.evaluation.text import evaluate_language_model
 
-    return document(*measured(directory, arguments.n, arguments.seed)), []
+    return document(*evaluate_language_model(directory, arguments.n, arguments.seed)), []
 
 
-def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: Subject) -> Path | None:
-    """Where the picture of neighbours goes; None: nowhere, as with points, and with samples that are not the run's."""
+def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: EvaluationSubject) -> Path | None:
+    """Return the file for the picture of neighbours; None for points, and by default for samples of a file."""
     images = len(judged.dataset.shape) == 3
     if arguments.neighbours is not None and not images:
         raise ConfigError("--neighbours: this run learned points, not images")
-    usual = directory.samples / "nearest.png" if images and arguments.samples is None else None
-    return arguments.neighbours or usual
+    default = directory.samples / "nearest.png" if images and arguments.samples is None else None
+    return arguments.neighbours or default
 
 
 def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> None:
-    """Raise ``ConfigError`` for what can be told without reading anything."""
-    if arguments.n is not None and arguments.n < FEWEST:
-        raise ConfigError(f"--n: expected an integer >= {FEWEST}, got {arguments.n}")
+    """Raise ``ConfigError`` for mistakes that can be told without reading anything."""
+    if arguments.n is not None and arguments.n < MIN_SAMPLES:
+        raise ConfigError(f"--n: expected an integer >= {MIN_SAMPLES}, got {arguments.n}")
     if arguments.seed < 0:
         raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
     if arguments.likelihood is not None and (arguments.likelihood < 0 or arguments.likelihood == 1):
@@ -181,9 +181,9 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
     if arguments.samples is not None and arguments.no_ema:
         raise ConfigError("--no-ema: expected without --samples, which are judged in place of the generator's")
     if BackboneKind.inception in kinds:
-        from gan_cli.config.extras import require_inception
+        from gan_cli.config.extras import require_extra
 
-        require_inception()
+        require_extra("backbone inception", "fid")
 
 
 if __name__ == "__main__":

@@ -5,21 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
+from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError
-
-# Format -> the packages beside torch that writing it takes.
-PACKAGES = {"safetensors": ("safetensors",), "onnx": ("onnx", "onnxscript"), "torch": ()}
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Run ``gan-export`` on the command line of this process."""
     arguments = _parser().parse_args()
-    leave("gan-export", lambda: _export(arguments))
+    exit_with_status("gan-export", lambda: _export(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
     parser.add_argument(
         "--format",
-        choices=tuple(PACKAGES),
+        choices=tuple(EXPORT_PACKAGES),
         required=True,
         help="safetensors: the weights, with config.json; onnx: the network for ONNX Runtime; torch: the network for"
         " torch.export.load",
@@ -50,39 +47,31 @@ def _export(arguments: argparse.Namespace) -> int:
     directory, kind = RunDirectory(arguments.run), arguments.format
     config = directory.stored_config()
     folder = arguments.out or directory.path / "export" / kind
-    export_folder.usable(folder)
-    _require_packages(kind)
+    export_folder.check_folder(folder)
+    require_extra(f"--format {kind}", "export", EXPORT_PACKAGES[kind])
     summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.inference import export_formats, generator, model_card
-    from gan_cli.inference.language_model import writes
+    from gan_cli.inference.language_model import learned_sequences
     from gan_cli.telemetry import run_log
 
-    if writes(directory):
+    if learned_sequences(directory):
         raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
     with run_log.console():
-        trained = generator.trained_generator(directory)
+        trained = generator.load_generator(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](trained, architecture)
-    text = model_card.card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
+    text = model_card.model_card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
     # The card first: it marks the folder as one that the next export may write over.
-    export_folder.write(folder, {export_folder.CARD: text.encode(), **exported.files})
+    export_folder.write_folder(folder, {export_folder.CARD: text.encode(), **exported.files})
     print(folder)
     print(f"generator of step {trained.step}: {', '.join(exported.files)}, {export_folder.CARD}", file=sys.stderr)
     return 0
 
 
-def _require_packages(kind: str) -> None:
-    missing = [name for name in PACKAGES[kind] if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"--format {kind}: this takes {' and '.join(missing)}, not installed here: pip install 'gan_cli[export]'"
-        )
-
-
 def _summary(file: Path) -> dict[str, Any] | None:
-    """``summary.json``, or None where there is none yet."""
+    """Read ``summary.json``; None where there is none yet."""
     try:
         summary = json.loads(file.read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""``gan-report``: runs side by side, as a table in Markdown or CSV, or as one HTML page."""
+"""``gan-report``: comparison of runs as a table in Markdown or CSV, or as one HTML page."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
 from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from gan_cli.report.grouping import Comparison
-    from gan_cli.report.records import Run
+    from gan_cli.report.records import RunRecord
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Run ``gan-report`` on the command line of this process."""
     arguments = _parser().parse_args()
-    leave("gan-report", lambda: _report(arguments))
+    exit_with_status("gan-report", lambda: _report(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,10 +57,10 @@ def _report(arguments: argparse.Namespace) -> int:
     from gan_cli.report import html_page, tables
     from gan_cli.storage.files import writing
 
-    # What a terminal has no letters for is replaced, and does not end the report.
+    # Characters that the terminal's encoding lacks are replaced instead of ending the report.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    comparison = _compared(_runs(arguments.paths), arguments)
+    comparison = _compare(_load_runs(arguments.paths), arguments)
     if arguments.html is None:
         print(tables.csv_text(comparison) if arguments.csv else tables.markdown(comparison))
         return 0
@@ -71,8 +71,8 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _runs(paths: Sequence[Path]) -> list[Run]:
-    """All runs at and below the paths; folders that are none are told of on stderr."""
+def _load_runs(paths: Sequence[Path]) -> list[RunRecord]:
+    """Read all runs at and below the paths; folders that only look like runs are listed on stderr."""
     from gan_cli.report import loading
 
     found = loading.search(paths)
@@ -90,16 +90,16 @@ def _runs(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _compared(runs: Sequence[Run], arguments: argparse.Namespace) -> Comparison:
+def _compare(runs: Sequence[RunRecord], arguments: argparse.Namespace) -> Comparison:
     from gan_cli.report import columns, grouping
 
     known = columns.known_tags(runs)
-    tags = columns.checked("--metric", arguments.metric, known) or columns.default_tags(runs)
-    keys, groups = (grouping.one_by_one if arguments.each else grouping.by_seed)(runs)
+    tags = columns.validate_tags("--metric", arguments.metric, known) or columns.default_tags(runs)
+    keys, groups = (grouping.group_each_run if arguments.each else grouping.group_by_configuration)(runs)
     main = grouping.main_tag(groups, tags)
     if arguments.sort is not None:
-        (main,) = columns.checked("--sort", [arguments.sort], known)
-        groups = grouping.ranked(groups, main)
+        (main,) = columns.validate_tags("--sort", [arguments.sort], known)
+        groups = grouping.rank_groups(groups, main)
     for note in grouping.repeated_seeds(groups):
         print(f"gan-report: {note}", file=sys.stderr)
     return grouping.Comparison(tuple(keys), tuple(groups), tuple(tags), main)

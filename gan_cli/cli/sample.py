@@ -8,23 +8,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
 from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
-# How many, where nobody says.
+# Default number of samples: of images or points, and of sentences.
 SAMPLES, SENTENCES = 64, 16
 WALKERS = 16
 WALK_CORNERS, WALK_FRAMES = 6, 16
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Run ``gan-sample`` on the command line of this process."""
     arguments = _parser().parse_args()
-    leave("gan-sample", lambda: _sample(arguments))
+    exit_with_status("gan-sample", lambda: _sample(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,17 +70,17 @@ def _sample(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--temperature: expected a number > 0, got {arguments.temperature:g}")
     from gan_cli.storage.run_directory import RunDirectory
 
-    # Names alone, before anything is loaded: what is wrong with the command is to be said at once.
+    # Before anything is loaded, so that a mistake in the command is reported at once.
     _check_names(arguments)
     RunDirectory(arguments.run).stored_config()
 
-    from gan_cli.inference.language_model import writes
+    from gan_cli.inference.language_model import learned_sequences
 
-    return _write(arguments) if writes(RunDirectory(arguments.run)) else _draw(arguments)
+    return _sample_text(arguments) if learned_sequences(RunDirectory(arguments.run)) else _sample_images(arguments)
 
 
 def _check_names(arguments: argparse.Namespace) -> None:
-    """Raise ``ConfigError`` for names of files that nothing could be written to."""
+    """Raise ``ConfigError`` for names of output files with a suffix that is not supported."""
     out = arguments.out
     if out is not None and out.suffix.lower() not in (*PICTURES, ".npy", ".txt"):
         allowed = ", ".join((*PICTURES, ".npy"))
@@ -89,8 +89,8 @@ def _check_names(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
 
 
-def _write(arguments: argparse.Namespace) -> int:
-    """Sentences: printed, or into a file."""
+def _sample_text(arguments: argparse.Namespace) -> int:
+    """Sample sentences, and print them or write them to a file; returns the exit status."""
     for option in ("label", "separate", "walk"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"--{option}: this run learned text, not images")
@@ -100,15 +100,15 @@ def _write(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from gan_cli.inference.language_model import trained_writer
+    from gan_cli.inference.language_model import load_language_model
     from gan_cli.storage.files import writing
     from gan_cli.storage.run_directory import RunDirectory
     from gan_cli.telemetry import run_log
 
     with run_log.console():
-        trained = trained_writer(RunDirectory(arguments.run))
-    tokens = trained.write(count, arguments.seed, arguments.temperature or 1.0)
-    sentences = trained.script.written(tokens)
+        trained = load_language_model(RunDirectory(arguments.run))
+    tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
+    sentences = trained.vocabulary.written(tokens)
     if out is None:
         print("\n".join(sentences))
     else:
@@ -123,8 +123,8 @@ def _write(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _draw(arguments: argparse.Namespace) -> int:
-    """Images or points."""
+def _sample_images(arguments: argparse.Namespace) -> int:
+    """Sample images or points, and write them as a grid, an array, single files or a latent walk."""
     if arguments.temperature is not None:
         raise ConfigError("--temperature: this run learned images or points, not text")
     out, count = arguments.out, arguments.n or SAMPLES
@@ -143,7 +143,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from gan_cli.telemetry import images, run_log
 
     with run_log.console():
-        trained = generator.trained_generator(RunDirectory(arguments.run))
+        trained = generator.load_generator(RunDirectory(arguments.run))
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, count)
@@ -166,7 +166,7 @@ def _draw(arguments: argparse.Namespace) -> int:
         written.append(arguments.separate)
     if arguments.walk is not None:
         corners = rng.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
-        path = rng.walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
+        path = rng.latent_walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
         walking = _labels(arguments.label, trained.classes, WALKERS)
         frames = [images.grid(trained.samples(latent, walking)) for latent in path]
         with writing(arguments.walk):
@@ -180,7 +180,7 @@ def _draw(arguments: argparse.Namespace) -> int:
 
 
 def _labels(label: int | None, classes: int, count: int) -> Tensor | None:
-    """The class of each sample, ``(count,)``: the one asked for, or all in turn; None where the run was told none."""
+    """Return the class of each sample, ``(count,)``: the requested one, or all in turn; None for an unconditional run."""
     if label is None and classes == 0:
         return None
     if classes == 0:
@@ -192,7 +192,7 @@ def _labels(label: int | None, classes: int, count: int) -> Tensor | None:
 
     if label is not None:
         return torch.full((count,), label)
-    # Row by row of a grid that is as wide as it has to be.
+    # All samples of a class in one row of the grid.
     return torch.arange(count) // math.ceil(count / classes)
 
 

@@ -1,4 +1,4 @@
-"""``gan-train``: compose a run from config groups, then train it; resume one; sweep over many."""
+"""``gan-train``: compose a run from config groups and train it, resume a run, or sweep over many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import leave, version
+from gan_cli.cli import exit_with_status, version
 from gan_cli.errors import ConfigError, UserError
 from gan_cli.runtime import torchrun
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 import gc
 
-# How Optuna words that no trial has a value.
-NOTHING_FOUND = "No trials are completed yet."
+# Beginning of Optuna's message that no trial has a value.
+NO_TRIAL_COMPLETED = "No trials are completed yet."
 
 
 def main() -> NoReturn:
-    """Entry point."""
-    leave("gan-train", lambda: _dispatch(sys.argv[1:]))
+    """Run ``gan-train`` on the command line of this process."""
+    exit_with_status("gan-train", lambda: _dispatch(sys.argv[1:]))
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -42,40 +42,40 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise ConfigError(f"--config-dir: there is no folder {str(known.config_dir)!r}")
     from gan_cli.sweeps import command
 
-    continued, arguments = command.taken(arguments)
-    if continued is not None:
+    sweep, arguments = command.pop_continue(arguments)
+    if sweep is not None:
         if not known.multirun:
             raise ConfigError(f"{command.CONTINUE}: goes on with a sweep; add --multirun (-m)")
-        arguments = command.continuing(Path(continued), arguments)
+        arguments = command.continuation_arguments(Path(sweep), arguments)
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
-    if torchrun.launched() and (flags or known.multirun):
+    if torchrun.is_distributed() and (flags or known.multirun):
         raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
-        return _single(command.taken(known.overrides)[1], known.config_dir)
+        return _single(command.pop_continue(known.overrides)[1], known.config_dir)
     return _with_hydra(arguments, known.multirun)
 
 
-def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
-    """One run, whose directory is made once the configuration is checked and the data are read."""
+def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
+    """Train one run; its directory is made once the configuration is checked and the data are read."""
     from gan_cli.config.compose import compose, register
     from gan_cli.config.resume import recompose
     from gan_cli.storage.run_directory import RunDirectory
 
     register(plugins=any("hydra/" in override for override in overrides))
-    named = _resumed(overrides) or _begun_before()
-    earlier = None if named is None else RunDirectory(Path(named))
-    composition = compose(overrides, extra_conf) if earlier is None else recompose(earlier, overrides, extra_conf)
+    resumed = _resume_directory(overrides) or _restarted_run()
+    earlier = None if resumed is None else RunDirectory(Path(resumed))
+    composition = compose(overrides, user_conf_dir) if earlier is None else recompose(earlier, overrides, user_conf_dir)
     if earlier is None and composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
-    with uncollected():
-        import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes no less than all the rest
+    with gc_paused():
+        import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes as long as all the rest
 
         from gan_cli.runs import replicas, single
 
     if composition.dry_run:
         print(single.dry_run(composition))
         return 0
-    if torchrun.launched() and composition.replicas > 1:
+    if torchrun.is_distributed() and composition.replicas > 1:
         raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
     if earlier is not None:
         return single.resume(composition, earlier)
@@ -83,22 +83,22 @@ def _single(overrides: Sequence[str], extra_conf: Path | None) -> int:
     return start(composition, Path(composition.hydra.hydra.run.dir))
 
 
-def _begun_before() -> str | None:
-    """The run that torchrun has started this process again for, if it has come to a checkpoint; else None."""
+def _restarted_run() -> str | None:
+    """Return the run directory that a process restarted by torchrun goes on in, if it has a checkpoint; else None."""
     from gan_cli.storage.run_directory import RunDirectory
 
-    directory = torchrun.remembered_run_directory()
+    directory = torchrun.stored_run_directory()
     if directory is None or not RunDirectory(directory).has_checkpoint:
         return None
     return str(directory)
 
 
-def _resumed(arguments: Sequence[str]) -> str | None:
-    """The run directory that the command line asks to go on in, or None."""
-    named = [value for key, _, value in (item.partition("=") for item in arguments) if key.lstrip("+") == "resume"]
-    if not named or named[-1] == "null":
+def _resume_directory(arguments: Sequence[str]) -> str | None:
+    """Return the run directory of ``resume=DIR`` on the command line, or None."""
+    values = [value for key, _, value in (item.partition("=") for item in arguments) if key.lstrip("+") == "resume"]
+    if not values or values[-1] == "null":
         return None
-    directory = named[-1].strip("'\"")
+    directory = values[-1].strip("'\"")
     if not directory:
         raise ConfigError("resume: expected a run directory, got nothing")
     return directory
@@ -111,49 +111,49 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from gan_cli.config.compose import register
-    from gan_cli.config.hydra_errors import explained
+    from gan_cli.config.hydra_errors import explain_hydra_error
     from gan_cli.config.schema import conf_dir
-    from gan_cli.runtime.interrupts import leaving
+    from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.sweeps.job import job
-    from gan_cli.sweeps.signal_forwarding import lost, relayed
+    from gan_cli.sweeps.signal_forwarding import as_job_process_lost, forward_signals
 
-    if _resumed(arguments) is not None:
+    if _resume_directory(arguments) is not None:
         raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
-    # Hydra would print errors its own way, and a bug's traceback only with this set.
+    # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    made = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
+    created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
     task = job if multirun else _run
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
-        around.enter_context(_arguments(_dry(arguments, scratch)))
-        # A signal between two jobs ends the sweep as well, and one during jobs in other processes reaches those.
-        around.enter_context(leaving())
-        around.enter_context(relayed(arguments))
+        around.enter_context(_patched_argv(_with_scratch_directory(arguments, scratch)))
+        # A signal between two jobs ends the sweep as well, and jobs in other processes receive it.
+        around.enter_context(exit_on_signal())
+        around.enter_context(forward_signals(arguments))
         try:
             hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
         except (HydraException, OmegaConfBaseException) as error:
-            _forget(made)
-            raise explained(error) from error
+            _remove_unstarted_sweeps(created)
+            raise explain_hydra_error(error) from error
         except ValueError as error:
-            if str(error) == NOTHING_FOUND:
+            if str(error) == NO_TRIAL_COMPLETED:
                 if _is_dry(arguments):
                     return 0
-                print("gan-train: hydra/sweeper=optuna: no job came to a value of the objective", file=sys.stderr)
+                print("gan-train: hydra/sweeper=optuna: no job came to a value of sweep.metric", file=sys.stderr)
                 return 1
-            # Hydra's way to refuse flags that exclude each other; any other ValueError is a bug.
+            # Hydra raises this for flags that exclude each other; any other ValueError is a bug.
             if str(error).startswith(("Only one of --", "The --resolve flag")):
                 raise ConfigError(str(error)) from error
             raise
         except Exception as error:
-            told = lost(error)
-            if told is None:
+            process_lost = as_job_process_lost(error)
+            if process_lost is None:
                 raise
-            raise told from error
+            raise process_lost from error
     return 0
 
 
-def _dry(arguments: Sequence[str], scratch: str) -> list[str]:
-    """The arguments, with a directory that vanishes for what Hydra writes where nothing is to be written."""
+def _with_scratch_directory(arguments: Sequence[str], scratch: str) -> list[str]:
+    """Return the arguments, in a dry run with a temporary directory for the files that Hydra writes regardless."""
     return [*arguments, f"hydra.sweep.dir={scratch}"] if _is_dry(arguments) else list(arguments)
 
 
@@ -162,11 +162,11 @@ def _is_dry(arguments: Sequence[str]) -> bool:
 
 
 @contextlib.contextmanager
-def _arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """Hydra reads the command line itself, and wants flags before overrides."""
+def _patched_argv(arguments: Sequence[str]) -> Iterator[None]:
+    """Set ``sys.argv``, which Hydra parses itself, to the arguments with all flags before the overrides."""
     from gan_cli.sweeps import command
 
-    flags, overrides = command.parted(arguments)
+    flags, overrides = command.split_flags(arguments)
     before = sys.argv
     sys.argv = [before[0], *flags, *overrides]
     try:
@@ -176,11 +176,11 @@ def _arguments(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _run(config: DictConfig) -> NoReturn:
-    """The one run of a command with other flags than ``--multirun``."""
+    """Train the one run of a command with other flags than ``--multirun``, as Hydra's task function."""
     from gan_cli.config.compose import Composition
     from gan_cli.runs import replicas, single
 
-    composition = Composition.of_job(config)
+    composition = Composition.from_running_job(config)
     if composition.dry_run:
         print(single.dry_run(composition))
         sys.exit(0)
@@ -193,35 +193,35 @@ def _run(config: DictConfig) -> NoReturn:
     sys.exit(status)
 
 
-def _forget(made: Sequence[str]) -> None:
-    """Remove the directories of a sweep that could not begin, and the parents that were made for them."""
-    from gan_cli.sweeps.job_registry import Ledger
+def _remove_unstarted_sweeps(created: Sequence[str]) -> None:
+    """Remove the directories of a sweep that never started, and empty parents of them."""
+    from gan_cli.sweeps.job_registry import JobRegistry
 
-    for path in map(Path, made):
-        if Ledger(path).places():
+    for path in map(Path, created):
+        if JobRegistry(path).entries():
             continue
         (path / "multirun.yaml").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # something else lies there: it stays
-            shutil.rmtree(Ledger(path).folder)
+        with contextlib.suppress(OSError):  # not empty: it stays
+            shutil.rmtree(JobRegistry(path).folder)
         with contextlib.suppress(OSError):
             path.rmdir()
             os.removedirs(path.parent)
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """For imports: torch's alone make half a million objects, and all of them stay.
+def gc_paused() -> Iterator[None]:
+    """Disable garbage collection inside, and freeze all objects afterwards; meant for imports.
 
-    The collector would walk over them again and again, which takes a fifth of the time to the first step. It rests
-    inside, and afterwards takes everything there is for good: what is thrown away later goes once nothing refers to
-    it, but is not looked for in cycles.
+    Importing torch alone makes half a million objects that stay alive. To traverse them again and again takes a fifth
+    of the time to the first step. Frozen objects are still freed when their reference count drops to zero, but cycles
+    among them are not collected.
     """
-    collecting = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collecting:
+        if was_enabled:
             gc.freeze()
             gc.enable()
 

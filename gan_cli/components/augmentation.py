@@ -46,24 +46,24 @@ class DiffAugment:
     def __call__(self, images: Tensor, random: Stream) -> Tensor:
         """``(N, C, H, W)`` in about [-1, 1], the same out; differentiable with respect to ``images``."""
         if self.colour:
-            images = self._sometimes(images, _recoloured(images, random), random)
+            images = self._apply_randomly(images, _color_jittered(images, random), random)
         if self.translation:
-            images = self._sometimes(images, _shifted(images, self.translation, random), random)
+            images = self._apply_randomly(images, _translated(images, self.translation, random), random)
         if self.cutout:
-            images = self._sometimes(images, _cut(images, self.cutout, random), random)
+            images = self._apply_randomly(images, _cutout(images, self.cutout, random), random)
         return images
 
-    def _sometimes(self, plain: Tensor, changed: Tensor, random: Stream) -> Tensor:
+    def _apply_randomly(self, plain: Tensor, changed: Tensor, random: Stream) -> Tensor:
         return torch.where(_uniform(plain, random) < self._p, changed, plain)
 
     def observe(self, margins: Tensor) -> None:
         """Nothing to learn: the probability is fixed."""
 
-    def adapted(self) -> list[Tensor]:
+    def adaptive_tensors(self) -> list[Tensor]:
         """What :meth:`observe` changes: nothing."""
         return []
 
-    def figures(self) -> dict[str, Tensor]:
+    def metrics(self) -> dict[str, Tensor]:
         """Nothing to tell."""
         return {}
 
@@ -125,11 +125,11 @@ class Adaptive(DiffAugment):
         self._seen *= ~due
         self._observed *= ~due
 
-    def adapted(self) -> list[Tensor]:
+    def adaptive_tensors(self) -> list[Tensor]:
         """What :meth:`observe` changes."""
         return [self._p, self._seen, self._measure, self._observed]
 
-    def figures(self) -> dict[str, Tensor]:
+    def metrics(self) -> dict[str, Tensor]:
         """The probability in force, and the measure that it follows."""
         return {"augment/p": self._p, "augment/overfitting": self._measure}
 
@@ -152,7 +152,7 @@ def _uniform(images: Tensor, random: Stream) -> Tensor:
     return random.uniform(len(images), 1, 1, 1).to(images.dtype)
 
 
-def _recoloured(images: Tensor, random: Stream) -> Tensor:
+def _color_jittered(images: Tensor, random: Stream) -> Tensor:
     """Brightness moved by up to 0.5, saturation scaled by 0 to 2, contrast by 0.5 to 1.5."""
     brighter = images + _uniform(images, random) - 0.5
     grey = brighter.mean(1, keepdim=True)
@@ -161,32 +161,32 @@ def _recoloured(images: Tensor, random: Stream) -> Tensor:
     return torch.lerp(level, saturated, 0.5 + _uniform(images, random))
 
 
-def _shifted(images: Tensor, share: float, random: Stream) -> Tensor:
+def _translated(images: Tensor, share: float, random: Stream) -> Tensor:
     """Moved by whole pixels along both axes; what comes in is 0."""
     count, _, height, width = images.shape
-    rows = _places(count, height, share, images.device, random)
-    columns = _places(count, width, share, images.device, random)
+    rows = _source_indices(count, height, share, images.device, random)
+    columns = _source_indices(count, width, share, images.device, random)
     which = torch.arange(count, device=images.device)[:, None, None]
     # Index 0 and the last one are the border of zeros.
     bordered = pad(images, [1, 1, 1, 1]).permute(0, 2, 3, 1)
     return bordered[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _places(count: int, side: int, share: float, device: torch.device, random: Stream) -> Tensor:
+def _source_indices(count: int, side: int, share: float, device: torch.device, random: Stream) -> Tensor:
     """Where each row of a shifted image comes from in the bordered one, ``(count, side)``."""
     reach = int(side * share + 0.5)
     shift = random.integers(2 * reach + 1, count)[:, None] - reach
     return (torch.arange(1, side + 1, device=device) + shift).clamp(0, side + 1)
 
 
-def _cut(images: Tensor, share: float, random: Stream) -> Tensor:
+def _cutout(images: Tensor, share: float, random: Stream) -> Tensor:
     """A grey rectangle around a random place, half of it outside at most."""
-    inside = _within(images.shape[2], images, share, random)[:, None, :, None]
-    inside = inside & _within(images.shape[3], images, share, random)[:, None, None, :]
+    inside = _cutout_mask(images.shape[2], images, share, random)[:, None, :, None]
+    inside = inside & _cutout_mask(images.shape[3], images, share, random)[:, None, None, :]
     return images.masked_fill(inside, 0.0)
 
 
-def _within(side: int, images: Tensor, share: float, random: Stream) -> Tensor:
+def _cutout_mask(side: int, images: Tensor, share: float, random: Stream) -> Tensor:
     """Which rows (or columns) the rectangle covers, ``(N, side)``."""
     length = int(side * share + 0.5)
     centre = random.integers(side + (1 - length % 2), len(images))[:, None]

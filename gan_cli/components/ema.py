@@ -18,20 +18,20 @@ class MovingAverage:
     """
 
     def __init__(self, network: nn.Module, half_life: float) -> None:
-        live, self._counters = _by_kind(network)
-        self._live = _joined(live)  # and so the copy's tensors, too, share one storage
+        live, self._counters = _split_by_dtype(network)
+        self._live = _flatten_storage(live)  # and so the copy's tensors, too, share one storage
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        averaged, self._copied = _by_kind(self.network)
-        self._averaged = _joined(averaged)
+        averaged, self._copied = _split_by_dtype(self.network)
+        self._averaged = _flatten_storage(averaged)
         self._half_life = half_life
-        self._in_force = -1.0
+        self._current_half_life = -1.0
         self._weight = self._live.new_zeros(())
 
     def set_step(self, step: int) -> None:
         """Bring the weight of the network's present values to that of update number ``step``, counted from 0."""
         half_life = min(self._half_life, (step + 1) / 2)
-        if half_life != self._in_force:
-            self._in_force = half_life
+        if half_life != self._current_half_life:
+            self._current_half_life = half_life
             self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
 
     @torch.no_grad()
@@ -42,7 +42,7 @@ class MovingAverage:
             torch._foreach_copy_(self._copied, self._counters)
 
 
-def _by_kind(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+def _split_by_dtype(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Tensors of a network that can be averaged, and those that can only be copied (batch norm's counters)."""
     tensors = [*network.parameters(), *network.buffers()]
     return [item for item in tensors if item.is_floating_point()], [
@@ -51,7 +51,7 @@ def _by_kind(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @torch.no_grad()
-def _joined(tensors: list[Tensor]) -> Tensor:
+def _flatten_storage(tensors: list[Tensor]) -> Tensor:
     """Move tensors, dense and of one kind, into one storage: each a view of it with the strides it had.
 
     Returns:

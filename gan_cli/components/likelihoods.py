@@ -15,7 +15,7 @@ from gan_cli.errors import require
 from gan_cli.protocols.rng import Stream
 
 
-class Binarise(Enum):
+class Binarization(Enum):
     """How a pixel in [0, 1] becomes 0 or 1.
 
     ``none``: not at all. ``threshold``: 1 above a half. ``stochastic``: 1 with the pixel as its probability, drawn anew
@@ -49,7 +49,7 @@ class Likelihood(nn.Module, ABC):
 
         Args:
             target: ``(N, *shape)``, as :meth:`target` gives it.
-            logits: ``(N, *shape)``, the decoder's; ``logits.bounded`` makes samples of them.
+            logits: ``(N, *shape)``, the decoder's; ``logits.samples_from_logits`` makes samples of them.
         """
 
     def forward(self, target: Tensor, logits: Tensor) -> Tensor:
@@ -66,16 +66,16 @@ class Bernoulli(Likelihood):
 
     images_only: ClassVar[bool] = True
 
-    def __init__(self, binarise: Binarise = Binarise.stochastic) -> None:
+    def __init__(self, binarise: Binarization = Binarization.stochastic) -> None:
         """``binarise``: how pixels become 0 or 1."""
         super().__init__()
         self._binarise = binarise
 
     def target(self, samples: Tensor, random: Stream) -> Tensor:
         """Images of -1 and 1, unless pixels stay as they are."""
-        if self._binarise is Binarise.none:
+        if self._binarise is Binarization.none:
             return samples
-        lowest = 2 * random.uniform(*samples.shape) - 1 if self._binarise is Binarise.stochastic else 0.0
+        lowest = 2 * random.uniform(*samples.shape) - 1 if self._binarise is Binarization.stochastic else 0.0
         return torch.where(samples > lowest, 1.0, -1.0)
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class Bernoulli(Likelihood):
         return -losses.flatten(1).sum(1)
 
 
-class _Scaled(Likelihood):
+class _FixedWidth(Likelihood):
     """A density around the decoder's sample, of one width in all dimensions.
 
     The width's logarithm is a parameter or a buffer, so that it goes into a checkpoint in either case.
@@ -103,7 +103,7 @@ class _Scaled(Likelihood):
             self.register_buffer("log_width", start)
 
 
-class Gaussian(_Scaled):
+class Gaussian(_FixedWidth):
     """N(x; decoded sample, sigma^2 I)."""
 
     def __init__(self, sigma: float = 0.1, learned: bool = False) -> None:
@@ -117,12 +117,12 @@ class Gaussian(_Scaled):
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
         """``-1/2 sum ((x - mean) / sigma)^2 + log(2 pi sigma^2)``."""
-        distance = (target - bounded(logits)) * (-self.log_width).exp()
+        distance = (target - samples_from_logits(logits)) * (-self.log_width).exp()
         constant = self.log_width + 0.5 * math.log(2 * math.pi)
         return -(0.5 * distance.square() + constant).flatten(1).sum(1)
 
 
-class Laplace(_Scaled):
+class Laplace(_FixedWidth):
     """Laplace(x; decoded sample, scale): the distance that it minimises is L1."""
 
     def __init__(self, scale: float = 0.1, learned: bool = False) -> None:
@@ -136,11 +136,11 @@ class Laplace(_Scaled):
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
         """``-sum |x - mean| / scale + log(2 scale)``."""
-        distance = (target - bounded(logits)).abs() * (-self.log_width).exp()
+        distance = (target - samples_from_logits(logits)).abs() * (-self.log_width).exp()
         return -(distance + self.log_width + math.log(2)).flatten(1).sum(1)
 
 
-def bounded(logits: Tensor) -> Tensor:
+def samples_from_logits(logits: Tensor) -> Tensor:
     """The samples that logits stand for, of the same shape.
 
     Images, ``(N, C, H, W)``: ``tanh(logits / 2)`` in [-1, 1], which is ``2 p - 1`` where the logits are the log-odds of
@@ -152,7 +152,7 @@ def bounded(logits: Tensor) -> Tensor:
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
-def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Divergence of N(mean, exp(log_variance)) from N(0, 1), each coordinate by itself, any shape.
 
     Kingma & Welling 2014, appendix B, without the sum over coordinates.
@@ -160,22 +160,22 @@ def kl_to_standard(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
 
 
-def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+def reparameterize(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """A draw from N(mean, exp(log_variance)) as a function of one from N(0, 1) (Kingma & Welling 2014, section 2.4)."""
     return mean + (0.5 * log_variance).exp() * noise
 
 
-def log_density(values: Tensor, mean: Tensor | float, log_variance: Tensor) -> Tensor:
+def log_normal(values: Tensor, mean: Tensor | float, log_variance: Tensor) -> Tensor:
     """``log N(values; mean, exp(log_variance))`` of each coordinate by itself, any shape."""
     return -0.5 * ((values - mean).square() * (-log_variance).exp() + log_variance + LOG_TWO_PI)
 
 
-def log_standard_density(values: Tensor) -> Tensor:
+def log_standard_normal(values: Tensor) -> Tensor:
     """``log N(values; 0, 1)`` of each coordinate by itself, any shape."""
     return -0.5 * (values.square() + LOG_TWO_PI)
 
 
-def root(covariance: Tensor) -> Tensor:
+def cholesky_factor(covariance: Tensor) -> Tensor:
     """A lower triangle L with ``L L^T = covariance``, ``(D, D)`` float64 both.
 
     A direction without any variance is given a millionth of the widest one's, since codes that do not vary are nothing

@@ -20,7 +20,7 @@ from gan_cli.errors import require
 LOG_2 = math.log(2.0)
 
 
-class _OneChoice:
+class _SingleGeneratorLoss:
     """Objectives that leave G no choice of a loss."""
 
     relativistic: ClassVar[bool] = False
@@ -84,7 +84,7 @@ class Minimax(JensenShannon):
         return -softplus(fake)
 
 
-class Wasserstein(_OneChoice):
+class Wasserstein(_SingleGeneratorLoss):
     """The critic's loss without sigmoid and logarithm (Arjovsky et al. 2017, eq. 2 and algorithm 1)."""
 
     divergence_name: ClassVar[str] = "wasserstein"
@@ -110,7 +110,7 @@ class Wasserstein(_OneChoice):
 
 
 @dataclass(frozen=True)
-class LeastSquares(_OneChoice):
+class LeastSquares(_SingleGeneratorLoss):
     """Least squares instead of logarithms: no vanishing gradient far from the boundary (Mao et al. 2017, eq. 2).
 
     Attributes:
@@ -155,7 +155,7 @@ class LeastSquares(_OneChoice):
         return logits
 
 
-class Hinge(_OneChoice):
+class Hinge(_SingleGeneratorLoss):
     """D's margins, G's critic value (Lim & Ye 2017; Miyato et al. 2018, eqs. 16 and 17)."""
 
     divergence_name: ClassVar[str] = "total_variation"
@@ -183,7 +183,7 @@ class Hinge(_OneChoice):
         return logits
 
 
-class Relativistic(_OneChoice):
+class Relativistic(_SingleGeneratorLoss):
     """D compares each real sample with a generated one (Jolicoeur-Martineau 2019, RSGAN; Huang et al. 2024, eq. 2)."""
 
     divergence_name: ClassVar[str] = "relativistic"

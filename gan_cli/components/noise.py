@@ -13,7 +13,7 @@ from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
 
 
-class _Level:
+class _NoiseScale:
     """What both have: a deviation on the device, which a checkpoint keeps."""
 
     def __init__(self, start: float) -> None:
@@ -32,7 +32,7 @@ class _Level:
         self.sigma.fill_(float(state["sigma"]))
 
 
-class Scheduled(_Level):
+class Scheduled(_NoiseScale):
     """A deviation that is a function of the clock."""
 
     def __init__(self, schedule: Schedule | None) -> None:
@@ -41,16 +41,16 @@ class Scheduled(_Level):
         self._schedule = schedule
 
     @property
-    def silent(self) -> bool:
+    def is_zero(self) -> bool:
         """Whether there is never any noise."""
         return self._schedule is None
 
     @property
-    def watches(self) -> bool:
+    def is_adaptive(self) -> bool:
         """No: a schedule does not look."""
         return False
 
-    def set_clock(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """Bring it to its value at ``step``."""
         if self._schedule is not None:
             self.sigma.fill_(self._schedule(step))
@@ -59,7 +59,7 @@ class Scheduled(_Level):
         """Nothing to learn."""
 
 
-class Adaptive(_Level):
+class Adaptive(_NoiseScale):
     """A deviation that keeps D's accuracy at a target: more noise while D is right more often, less while less.
 
     After each update of D, ``sigma <- sigma exp(speed (accuracy - target))``, within bounds; accuracy is the mean over
@@ -86,16 +86,16 @@ class Adaptive(_Level):
         return f"Adaptive(target={self.target}, start={self.start}, speed={self.speed}, largest={self.largest})"
 
     @property
-    def silent(self) -> bool:
+    def is_zero(self) -> bool:
         """Never: there is always some noise, however little."""
         return False
 
     @property
-    def watches(self) -> bool:
+    def is_adaptive(self) -> bool:
         """Yes, always."""
         return True
 
-    def set_clock(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """The clock says nothing here."""
 
     @torch.no_grad()

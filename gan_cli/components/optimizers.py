@@ -14,11 +14,11 @@ from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 
 # A number of steps, exact in float32, to whose power every alpha < 1 is 0; counting on from it changes nothing.
-LONG_AGO = 2.0**100
+NO_BIAS_CORRECTION_STEP = 2.0**100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(ABC):
+class OptimizerConfig(ABC):
     """What every optimizer has: learning rates and their decay. ``lr_g`` and ``lr_d`` fall back to ``lr``.
 
     ``decay`` is a factor on both rates over the steps. ``lr_g`` or ``lr_d`` = 0: that network stays as it is.
@@ -58,7 +58,7 @@ class Recipe(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(Recipe):
+class Adam(OptimizerConfig):
     """Adam (Kingma & Ba 2015); the defaults are those of the DCGAN paper (Radford et al. 2016, section 4)."""
 
     lr: float = 2e-4
@@ -76,7 +76,7 @@ class Adam(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop(Recipe):
+class RMSprop(OptimizerConfig):
     """RMSProp (Hinton 2012); the default learning rate is that of the WGAN paper."""
 
     lr: float = 5e-5
@@ -97,7 +97,7 @@ class RMSprop(Recipe):
         adam = _fused_adam(parameters, lr, (0.0, self.alpha), self.eps, self.weight_decay)
         for parameter in parameters:
             adam.state[parameter] = {
-                "step": torch.full((), LONG_AGO, device=parameter.device),
+                "step": torch.full((), NO_BIAS_CORRECTION_STEP, device=parameter.device),
                 "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
                 "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
             }
@@ -112,7 +112,7 @@ def _fused_adam(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(Recipe):
+class SGD(OptimizerConfig):
     """Gradient descent with momentum, as the first GANs were trained (Goodfellow et al. 2014)."""
 
     lr: float = 0.1
@@ -169,19 +169,19 @@ class ScheduledOptimizer:
         """Of the parameters that have one."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
-    def step(self, unsound: Tensor | None = None) -> None:
-        """One step along the gradient; none where ``unsound``, 0-dimensional float32 on the device, is not 0."""
+    def step(self, found_nonfinite: Tensor | None = None) -> None:
+        """One step along the gradient; none where ``found_nonfinite``, 0-dimensional float32 on the device, is not 0."""
         # What torch.amp.GradScaler tells a fused optimizer by: its kernels change nothing then, its count stays.
-        self.optimizer.found_inf = unsound  # type: ignore[attr-defined]
+        self.optimizer.found_inf = found_nonfinite  # type: ignore[attr-defined]
         self.optimizer.step()
 
     @torch.no_grad()
-    def forget(self) -> None:
+    def reset_state(self) -> None:
         """Go on as if no step had been made yet; the learning rate stays."""
         for state in self.optimizer.state.values():
             for name, value in state.items():
                 if name == "step":
-                    value.masked_fill_(value < LONG_AGO, 0)
+                    value.masked_fill_(value < NO_BIAS_CORRECTION_STEP, 0)
                 else:
                     value.zero_()
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import require
-from gan_cli.protocols.adversarial import Critic, Judged, Side
+from gan_cli.protocols.adversarial import Critic, ScoredBatch, Side
 from gan_cli.protocols.rng import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Weighted(ABC):
+class _WeightedPenalty(ABC):
     """What all penalties have: a weight, and how rarely they are due (lazy regularisation, Karras et al. 2020)."""
 
     weight: float
@@ -30,54 +30,54 @@ class _Weighted(ABC):
         require(self.every >= 1, "every", self.every, "an integer >= 1")
 
     @abstractmethod
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """Values per sample, ``(N,)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class R1(_Weighted):
+class R1(_WeightedPenalty):
     """``1/2 |grad D(x)|^2`` on real samples (Mescheder et al. 2018, eq. 9); ``weight`` is the paper's gamma."""
 
-    looks_at: ClassVar[frozenset[Side]] = frozenset({Side.real})
+    gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.real})
     weight: float = 10.0
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """``(N,)``."""
-        return 0.5 * _squared_norm(real.slope())
+        return 0.5 * _squared_norm(real.input_gradient())
 
 
 @dataclass(frozen=True, kw_only=True)
-class R2(_Weighted):
+class R2(_WeightedPenalty):
     """``1/2 |grad D(G(z))|^2`` on generated samples (ibid., eq. 10); ``weight`` is the paper's gamma."""
 
-    looks_at: ClassVar[frozenset[Side]] = frozenset({Side.fake})
+    gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.fake})
     weight: float = 10.0
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """``(N,)``."""
-        return 0.5 * _squared_norm(fake.slope())
+        return 0.5 * _squared_norm(fake.input_gradient())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roth(_Weighted):
+class Roth(_WeightedPenalty):
     """The analytic stand-in for instance noise of a JSD game (Roth et al. 2017, eq. 24); ``weight`` is its gamma.
 
     ``1/2 ((1 - sigmoid(l(x)))^2 |grad l(x)|^2 + sigmoid(l(G(z)))^2 |grad l(G(z))|^2)``: a gradient costs most where
     D is wrong. Noise of variance gamma on D's inputs would cost as much to the first order.
     """
 
-    looks_at: ClassVar[frozenset[Side]] = frozenset({Side.real, Side.fake})
+    gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.real, Side.fake})
     weight: float = 0.1
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """``(N,)``."""
-        on_real = (-real.logits).sigmoid().square() * _squared_norm(real.slope())
-        on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.slope())
+        on_real = (-real.logits).sigmoid().square() * _squared_norm(real.input_gradient())
+        on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.input_gradient())
         return 0.5 * (on_real + on_fake)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientPenalty(_Weighted):
+class GradientPenalty(_WeightedPenalty):
     """``(|grad D| - target)^2`` between real and generated samples (Gulrajani et al. 2017, eq. 3).
 
     Attributes:
@@ -85,7 +85,7 @@ class GradientPenalty(_Weighted):
         one_sided: only what is steeper than ``target`` costs: WGAN-LP (Petzka et al. 2018, eq. 8).
     """
 
-    looks_at: ClassVar[frozenset[Side]] = frozenset()
+    gradient_sides: ClassVar[frozenset[Side]] = frozenset()
     weight: float = 10.0
     target: float = 1.0
     one_sided: bool = False
@@ -94,22 +94,22 @@ class GradientPenalty(_Weighted):
         super().__post_init__()
         require(self.target >= 0, "target", self.target, "a number >= 0")
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """``(N,)``, at one random point between each pair of samples."""
         start, end = real.samples.detach(), fake.samples.detach()
-        excess = _norm(_slope_at(critic, torch.lerp(start, end, _uniform_share(start, random)))) - self.target
+        excess = _norm(_gradient_at(critic, torch.lerp(start, end, _uniform_share(start, random)))) - self.target
         return (excess.relu() if self.one_sided else excess).square()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dragan(_Weighted):
+class Dragan(_WeightedPenalty):
     """``(|grad D| - target)^2`` around real samples (Kodali et al. 2017, eq. 1).
 
     The points are those of the authors' code: each real sample moves a random share of the way to a copy of itself
     with uniform noise of ``spread`` standard deviations of the batch.
     """
 
-    looks_at: ClassVar[frozenset[Side]] = frozenset()
+    gradient_sides: ClassVar[frozenset[Side]] = frozenset()
     weight: float = 10.0
     target: float = 1.0
     spread: float = 0.5
@@ -119,15 +119,15 @@ class Dragan(_Weighted):
         require(self.target >= 0, "target", self.target, "a number >= 0")
         require(self.spread > 0, "spread", self.spread, "a number > 0")
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """``(N,)``."""
         start = real.samples.detach()
         noise = random.uniform(*start.shape).to(start.dtype)
         points = start + _uniform_share(start, random) * self.spread * start.std() * noise
-        return (_norm(_slope_at(critic, points)) - self.target).square()
+        return (_norm(_gradient_at(critic, points)) - self.target).square()
 
 
-def _slope_at(critic: Critic, points: Tensor) -> Tensor:
+def _gradient_at(critic: Critic, points: Tensor) -> Tensor:
     """d critic / d points, ``(N, *shape)``, differentiable. Samples do not see each other, so a sum serves all."""
     points = points.requires_grad_()
     return torch.autograd.grad(critic(points).sum(), points, create_graph=True)[0]
@@ -138,14 +138,14 @@ def _uniform_share(like: Tensor, random: Stream) -> Tensor:
     return random.uniform(len(like), *[1] * (like.dim() - 1)).to(like.dtype)
 
 
-def _squared_norm(slope: Tensor) -> Tensor:
+def _squared_norm(gradient: Tensor) -> Tensor:
     """``(N, *shape) -> (N,)``."""
-    return slope.flatten(1).square().sum(1)
+    return gradient.flatten(1).square().sum(1)
 
 
-def _norm(slope: Tensor) -> Tensor:
+def _norm(gradient: Tensor) -> Tensor:
     """``(N, *shape) -> (N,)``; its derivative at 0, where a root has none, is 0."""
-    squared = _squared_norm(slope)
+    squared = _squared_norm(gradient)
     flat = squared == 0
     return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())
 

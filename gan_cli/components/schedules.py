@@ -26,7 +26,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class _Annealed:
+class _Interpolation:
     """What goes from ``start`` to ``end`` in ``steps`` steps, and stays there."""
 
     start: float
@@ -40,7 +40,7 @@ class _Annealed:
 
 
 @dataclass(frozen=True)
-class Linear(_Annealed):
+class Linear(_Interpolation):
     """A straight line from ``start`` to ``end``."""
 
     def __call__(self, step: int) -> float:
@@ -51,7 +51,7 @@ class Linear(_Annealed):
 
 
 @dataclass(frozen=True)
-class Cosine(_Annealed):
+class Cosine(_Interpolation):
     """Half a period of a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, eq. 5)."""
 
     def __call__(self, step: int) -> float:
@@ -61,7 +61,7 @@ class Cosine(_Annealed):
 
 
 @dataclass(frozen=True)
-class Exponential(_Annealed):
+class Exponential(_Interpolation):
     """A geometric series from ``start`` to ``end``: the same ratio at every step, so both are above 0."""
 
     def __post_init__(self) -> None:

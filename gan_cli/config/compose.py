@@ -1,4 +1,4 @@
-"""Composing a configuration with Hydra, and its errors as one clear message each. Imports no torch."""
+"""Composition of a configuration with Hydra. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import hydra_plugins
 from gan_cli.config.fields import describe
-from gan_cli.config.hydra_errors import explained
+from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.run_directory import job_dirname, unique_dir
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A composed run.
+    """The composed configuration of a run.
 
     Attributes:
         config: the run's own configuration, interpolations unresolved.
-        hydra: Hydra's part of it.
-        overrides: what the command line said.
+        hydra: Hydra's own configuration, below the key ``hydra``.
+        overrides: those of the command line.
     """
 
     config: DictConfig
@@ -37,30 +37,30 @@ class Composition:
     overrides: Sequence[str]
 
     @classmethod
-    def of_job(cls, config: DictConfig) -> Composition:
-        """The composition that Hydra's launcher is running at the moment."""
+    def from_running_job(cls, config: DictConfig) -> Composition:
+        """Return the composition of the job that Hydra's launcher is running at the moment."""
         hydra = HydraConfig.get()
         return cls(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
 
     @property
     def dry_run(self) -> bool:
-        """Whether nothing is to be written."""
+        """Whether to check and describe the run alone, and write nothing."""
         return bool(OmegaConf.select(self.config, "dry_run"))
 
     @property
     def replicas(self) -> int:
-        """How many runs are trained as one."""
+        """Number of runs that are trained together in one process (``train.replicas``)."""
         return int(OmegaConf.select(self.config, "train.replicas"))
 
     @property
-    def extra_conf(self) -> Path | None:
-        """The folder of the user's own options that Hydra was told of (``--config-dir``)."""
+    def user_conf_dir(self) -> Path | None:
+        """Folder of the user's own options (``--config-dir``), or None."""
         sources = self.hydra.hydra.runtime.config_sources
-        given = [source.path for source in sources if source.provider == "command-line"]
-        return Path(given[0]) if given else None
+        paths = [source.path for source in sources if source.provider == "command-line"]
+        return Path(paths[0]) if paths else None
 
     def replica(self, seed: int) -> Composition:
-        """The composition of one of the runs that are trained as one, as if it were trained alone."""
+        """Return the composition of the replica with this seed, as if it were trained alone."""
         config = self.config.copy()
         config.seed, config.train.replicas = seed, 1
         others = [
@@ -70,26 +70,26 @@ class Composition:
 
     @property
     def choices(self) -> dict[str, Any]:
-        """Option chosen from each config group."""
+        """Option chosen from each config group, but for those of Hydra itself."""
         chosen = OmegaConf.to_container(self.hydra.hydra.runtime.choices)
         assert isinstance(chosen, dict)
         return {str(group): option for group, option in chosen.items() if not str(group).startswith("hydra/")}
 
 
 def register(plugins: bool = True) -> list[str]:
-    """Tell Hydra of the schema, the help page and the resolvers that ``conf/config.yaml`` uses.
+    """Register the schema, the help page and the resolvers that ``conf/config.yaml`` uses with Hydra.
 
     Args:
-        plugins: whether launchers and sweepers may be asked for; without them Hydra is ready seconds earlier.
+        plugins: whether launchers and sweepers of plugins may be used; without them Hydra is ready seconds earlier.
 
     Returns:
-        The directories that the resolver ``unique_dir`` makes from now on; still empty.
+        A list, empty at first, to which the resolver ``unique_dir`` adds each directory that it makes.
     """
-    made: list[str] = []
+    created: list[str] = []
 
     def make(wanted: str) -> str:
-        made.append(unique_dir(wanted))
-        return made[-1]
+        created.append(unique_dir(wanted))
+        return created[-1]
 
     store = ConfigStore.instance()
     store.store(name="schema", node=Config, provider="gan_cli")
@@ -97,11 +97,11 @@ def register(plugins: bool = True) -> list[str]:
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
     hydra_plugins.register(plugins)
-    return made
+    return created
 
 
-def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:
-    """Compose one run.
+def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Composition:
+    """Compose the configuration of one run.
 
     Args:
         overrides: as on the command line, in Hydra's grammar.
@@ -110,7 +110,7 @@ def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composi
     Raises:
         ConfigError: an option or key is unknown, or a value has the wrong type.
     """
-    search = [] if extra_conf is None else [f"hydra.searchpath=[file://{extra_conf.resolve()}]"]
+    search = [] if user_conf_dir is None else [f"hydra.searchpath=[file://{user_conf_dir.resolve()}]"]
     try:
         with initialize_config_dir(str(conf_dir()), job_name="train", version_base="1.3"):
             composed = hydra_compose("config", [*overrides, *search], return_hydra_config=True)
@@ -118,24 +118,24 @@ def compose(overrides: Sequence[str], extra_conf: Path | None = None) -> Composi
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         return Composition(config, hydra, list(overrides))
-    # Hydra refuses some overrides (`dataset=null`) with a plain ValueError.
+    # Hydra rejects some overrides (`dataset=null`) with a plain ValueError.
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise explained(error) from error
+        raise explain_hydra_error(error) from error
 
 
-def _leaves(config: DictConfig) -> dict[str, Any]:
-    """``dotted.key -> value`` of everything that is not a mapping, interpolations as they stand."""
-    found: dict[str, Any] = {}
+def flatten_config(config: DictConfig) -> dict[str, Any]:
+    """Return ``dotted.key -> value`` of everything that is not a mapping, with interpolations unresolved."""
+    flat: dict[str, Any] = {}
 
     def walk(node: Any, path: str) -> None:
         if isinstance(node, dict):
             for key, value in node.items():
                 walk(value, f"{path}.{key}" if path else str(key))
         else:
-            found[path] = node
+            flat[path] = node
 
     walk(OmegaConf.to_container(config, resolve=False), "")
-    return found
+    return flat
 
 
 def _help() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The section ``diagnostics``: what is looked at beside training, and what raises an alarm. Imports no torch."""
+"""Section ``diagnostics`` of the configuration: probes beside training, and thresholds of alarms. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gan_cli.errors import require
 
 
 class OnAlarm(Enum):
-    """What an alarm leads to."""
+    """Reaction to an alarm."""
 
     warn = "warn"
     stop = "stop"
     rollback = "rollback"
 
 
-ACTS = "whether diagnostics.on_alarm=stop or rollback applies to it"
-PATIENCE = "reports in a row after which the alarm is raised; 0: never"
+ACTS_DOC = "whether diagnostics.on_alarm=stop or rollback applies to it"
+PATIENCE_DOC = "reports in a row after which the alarm is raised; 0: never"
 
 
 def _require_share(section: Any, *keys: str) -> None:
@@ -31,10 +31,10 @@ def _require_share(section: Any, *keys: str) -> None:
 
 @dataclass
 class Thresholds:
-    """What the thresholds of every alarm have in common."""
+    """Settings that the thresholds of every alarm have in common."""
 
-    patience: int = setting(5, PATIENCE)
-    acts: bool = setting(True, ACTS)
+    patience: int = setting(5, PATIENCE_DOC)
+    acts: bool = setting(True, ACTS_DOC)
 
     def __post_init__(self) -> None:
         require(self.patience >= 0, "patience", self.patience, "an integer >= 0 (0: never)")
@@ -54,9 +54,9 @@ class TooStrongSection(Thresholds):
 
 @dataclass
 class TooWeakSection(Thresholds):
-    """D does not tell apart what a comparison with the nearest neighbour does, so its estimate means nothing."""
+    """D separates the samples less well than a nearest-neighbour test, so that its estimate means nothing."""
 
-    acts: bool = setting(False, ACTS)
+    acts: bool = setting(False, ACTS_DOC)
     auc: float = setting(0.6, "D ranks at most this share of pairs correctly")
     neighbours: float = setting(0.9, "while nearest neighbours tell at least this share of samples apart")
 
@@ -67,7 +67,7 @@ class TooWeakSection(Thresholds):
 
 @dataclass
 class VanishingSection(Thresholds):
-    """What reaches G of D's judgement has faded."""
+    """The gradient that D gives to G has vanished."""
 
     share: float = setting(0.01, "the gradient is at most this share of its highest median of five reports")
     auc: float = setting(0.75, "although D ranks at least this share of pairs correctly: there is more to learn")
@@ -79,14 +79,14 @@ class VanishingSection(Thresholds):
 
 @dataclass
 class CollapseSection(Thresholds):
-    """Generated samples are more alike than real ones."""
+    """Generated samples are less diverse than real ones."""
 
-    patience: int = setting(4, PATIENCE)
+    patience: int = setting(4, PATIENCE_DOC)
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
     neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
     modes: float = setting(0.3, "or they fill at most this share of a mixture's modes")
     class_kl: float = setting(0.7, "or their classes are this far from the data's in nats (needs train.eval_every)")
-    slow_patience: int = setting(12, "reports in a row for the last three: G takes its time to find its way there")
+    slow_patience: int = setting(12, "reports in a row for the last three, which G takes longer to reach in any run")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,7 +98,7 @@ class CollapseSection(Thresholds):
 
 @dataclass
 class OverfitSection(Thresholds):
-    """D estimates more divergence on the samples it trains on than on held-out ones: it knows them by heart."""
+    """D estimates more divergence on the samples it trains on than on held-out ones: it memorizes them."""
 
     gap: float = setting(0.5, "difference of the two estimates, as a share of the ceiling, or of the estimate")
 
@@ -109,10 +109,10 @@ class OverfitSection(Thresholds):
 
 @dataclass
 class OscillationSection(Thresholds):
-    """The balance of D and G swings to and fro instead of settling."""
+    """The balance of D and G oscillates instead of converging."""
 
-    patience: int = setting(20, "reports that are looked at; 0: never")
-    acts: bool = setting(False, ACTS)
+    patience: int = setting(20, "number of latest reports that it is computed from; 0: never")
+    acts: bool = setting(False, ACTS_DOC)
     swing: float = setting(0.2, "mean change of D's lead from one report to the next, of 2 at most")
     turns: float = setting(0.5, "share of these changes that turn the one before around")
 
@@ -124,9 +124,9 @@ class OscillationSection(Thresholds):
 
 @dataclass
 class PosteriorSection(Thresholds):
-    """A VAE's code says nothing of the sample: the decoder has learned to do without it."""
+    """A VAE's code carries no information on the sample: the decoder has learned to do without it."""
 
-    acts: bool = setting(False, ACTS)
+    acts: bool = setting(False, ACTS_DOC)
     active: float = setting(0.05, "at most this share of z's dimensions varies from sample to sample")
 
     def __post_init__(self) -> None:
@@ -136,7 +136,7 @@ class PosteriorSection(Thresholds):
 
 @dataclass
 class RollbackSection:
-    """What diagnostics.on_alarm=rollback changes when the last good checkpoint comes back."""
+    """Changes that diagnostics.on_alarm=rollback makes when it restores the last good checkpoint."""
 
     times: int = setting(3, "rollbacks in a run, at most; after that an alarm stops it")
     lr_g: float = setting(0.5, "factor on G's learning rate")
@@ -152,10 +152,10 @@ class RollbackSection:
 
 @dataclass
 class DiagnosticsSection:
-    """What is looked at beside training, and which figures raise an alarm."""
+    """Probes beside training, and thresholds of the alarms."""
 
-    every: int = setting(1, "reports from one examination to the next; 0: none")
-    samples: int = setting(128, "samples that are looked at: real, held-out and generated ones each")
+    every: int = setting(1, "reports from one probe to the next; 0: none")
+    samples: int = setting(128, "samples of a probe: real, held-out and generated ones each")
     on_alarm: OnAlarm = setting(OnAlarm.warn, "warn, stop, or rollback to the last good checkpoint")
     rollback: RollbackSection = field(default_factory=RollbackSection)
     discriminator_too_strong: TooStrongSection = field(default_factory=TooStrongSection)
@@ -171,7 +171,7 @@ class DiagnosticsSection:
         require(self.samples >= 8, "samples", self.samples, "an integer >= 8")
 
 
-# The alarms that have thresholds; the other one is non_finite.
+# Alarms that have thresholds; non_finite alone has none.
 ALARMS = tuple(
     item.name
     for item in dataclasses.fields(DiagnosticsSection)

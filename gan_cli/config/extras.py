@@ -1,16 +1,50 @@
-"""Packages that only some backbones take. Imports no torch."""
+"""Optional packages: which extra of gan_cli brings them, and the check that names the missing ones. Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from gan_cli.errors import ConfigError
 
-INCEPTION_PACKAGE = "torch_fidelity"
-INSTALL = "pip install 'gan_cli[fid]'"
+
+@dataclass(frozen=True)
+class Extra:
+    """Packages that are installed only on request.
+
+    Attributes:
+        packages: importable names of all that it brings; none for Hydra's plugins, which Hydra finds by itself.
+        install: the command that installs them.
+    """
+
+    packages: tuple[str, ...]
+    install: str
 
 
-def require_inception() -> None:
-    """Raise ``ConfigError`` unless torch-fidelity is installed."""
-    if find_spec(INCEPTION_PACKAGE) is None:
-        raise ConfigError(f"backbone inception: this takes torch-fidelity, not installed here: {INSTALL}")
+EXTRAS: Mapping[str, Extra] = {
+    "export": Extra(("safetensors", "onnx", "onnxscript"), "pip install 'gan_cli[export]'"),
+    "fid": Extra(("torch_fidelity",), "pip install 'gan_cli[fid]'"),
+    "huggingface": Extra(("datasets",), "pip install 'gan_cli[huggingface]'"),
+    "sweep": Extra((), "pip install 'gan-cli[sweep]'"),
+}
+# Format of gan-export -> those packages of the extra `export` that writing it takes.
+EXPORT_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "safetensors": ("safetensors",),
+    "onnx": ("onnx", "onnxscript"),
+    "torch": (),
+}
+
+
+def require_extra(feature: str, extra: str, packages: Sequence[str] | None = None) -> None:
+    """Raise ``ConfigError`` unless the packages that a feature needs can be imported; imports none of them.
+
+    Args:
+        feature: what needs them, as the error message begins.
+        extra: name of the extra that brings them.
+        packages: those of the extra that are needed; None for all of them.
+    """
+    needed = EXTRAS[extra].packages if packages is None else packages
+    missing = [package.replace("_", "-") for package in needed if find_spec(package) is None]
+    if missing:
+        raise ConfigError(f"{feature}: this takes {' and '.join(missing)}, not installed here: {EXTRAS[extra].install}")

@@ -1,4 +1,4 @@
-"""How a setting is declared, documented and listed. Imports no torch."""
+"""Declaration of settings as documented dataclass fields, and their listing. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def setting(default: Any, doc: str) -> Any:
-    """A dataclass field that carries the line ``gan-train --help`` prints for it."""
+    """Return a dataclass field that carries the line which ``gan-train --help`` prints for it."""
     return field(default=default, metadata={"doc": doc})
 
 
 def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
-    """``(key, default, documentation)`` of every setting of a section and of the sections inside it."""
+    """List ``(key, default, documentation)`` of every setting of a section and of the sections inside it."""
     rows: list[tuple[str, str, str]] = []
     for item in dataclasses.fields(section):
         key = f"{prefix}{item.name}"

@@ -1,4 +1,4 @@
-"""The configuration of a run that goes on: the stored one, with what may change."""
+"""Configuration of a resumed run: the stored one, with changes to the keys that may change."""
 
 from __future__ import annotations
 
@@ -12,52 +12,54 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config.compose import Composition, _leaves, compose
-from gan_cli.config.hydra_errors import explained
+from gan_cli.config.compose import Composition, flatten_config, compose
+from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
+from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError
 from gan_cli.storage.run_directory import RunDirectory
 
 
-def recompose(directory: RunDirectory, overrides: Sequence[str], extra_conf: Path | None = None) -> Composition:
-    """The composition of an earlier run, as it is stored, with what the new overrides may change.
+def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Path | None = None) -> Composition:
+    """Return the stored composition of an earlier run with the changes that new overrides make.
 
-    What they change is the difference between two compositions, with and without them; so a default that this
-    version of the program has changed since does not creep into a run that began under another one.
+    The changes are the difference between two compositions, with and without the overrides, so that a default which
+    this version of the program has changed does not get into a run that began under another version.
 
     Raises:
-        ConfigError: an override would change what the run is.
+        ConfigError: an override would change a key that is not in ``RESUMABLE_KEYS``.
     """
     stored, earlier = directory.stored_config(), directory.stored_overrides()
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
-    before = compose(earlier, extra_conf)
-    # Options first, by name: one that does not suit the earlier overrides could not even be composed with them.
+    before = compose(earlier, user_conf_dir)
+    # Options first, by name: one that does not suit the earlier overrides could not be composed with them.
     for override in overrides:
         group, _, option = override.partition("=")
         if group in before.choices:
-            _refuse_change(directory, group, before.choices[group], option)
-    after = compose([*earlier, *overrides], extra_conf) if overrides else before
-    return Composition(_changed(directory, stored, before, after), after.hydra, [*earlier, *overrides])
+            _reject_change(directory, group, before.choices[group], option)
+    together = [*drop_replaced(earlier, overrides), *overrides]
+    after = compose(together, user_conf_dir) if overrides else before
+    return Composition(_apply_changes(directory, stored, before, after), after.hydra, together)
 
 
-def gone_on(directory: RunDirectory, wanted: Composition) -> Composition:
-    """The composition of an earlier run, as it is stored, with what ``wanted``, the same run composed anew, changes.
+def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
+    """Return the stored composition of an earlier run with the changes of ``wanted``, the same run composed anew.
 
     Raises:
-        ConfigError: that would change what the run is.
+        ConfigError: a change concerns a key that is not in ``RESUMABLE_KEYS``.
     """
     earlier = directory.stored_overrides()
     before = wanted
     if earlier != list(wanted.overrides):
-        with _in_a_job():
-            before = compose(earlier, wanted.extra_conf)
-    config = _changed(directory, directory.stored_config(), before, wanted)
+        with _suspended_hydra_job():
+            before = compose(earlier, wanted.user_conf_dir)
+    config = _apply_changes(directory, directory.stored_config(), before, wanted)
     return Composition(config, wanted.hydra, wanted.overrides)
 
 
 @contextlib.contextmanager
-def _in_a_job() -> Iterator[None]:
-    """Let a job of Hydra's compose something else meanwhile: Hydra knows of one application and one job at a time."""
+def _suspended_hydra_job() -> Iterator[None]:
+    """Set the running job of Hydra aside inside, so that another can be composed: Hydra's state is global."""
     running, job = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
     GlobalHydra.instance().clear()
     try:
@@ -66,22 +68,22 @@ def _in_a_job() -> Iterator[None]:
         GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, job
 
 
-def _changed(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
-    """The stored configuration with the differences between two compositions; ``ConfigError`` if they may not be."""
+def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
+    """Return the stored configuration with the differences between two compositions, if those keys may change."""
     config = stored.copy()
-    old, new = _leaves(before.config), _leaves(after.config)
+    old, new = flatten_config(before.config), flatten_config(after.config)
     for key in sorted(old.keys() | new.keys()):
-        _refuse_change(directory, key, old.get(key), new.get(key))
+        _reject_change(directory, key, old.get(key), new.get(key))
         if old.get(key) != new.get(key):
             try:
                 OmegaConf.update(config, key, new.get(key), force_add=True)
             except OmegaConfBaseException as error:
-                raise explained(error) from error
+                raise explain_hydra_error(error) from error
     return config
 
 
-def _refuse_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
-    """Raise ``ConfigError`` if the key has another value now and is not one that may change."""
+def _reject_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:
+    """Raise ``ConfigError`` if the key has another value now and is not in ``RESUMABLE_KEYS``."""
     if str(was) != str(wanted) and not may_change(key):
         raise ConfigError(
             f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."

@@ -1,6 +1,6 @@
 """The fixed sections of a configuration, documented and range-checked where they are declared.
 
-Swappable parts (dataset, architecture, objective, ...) are nodes with a ``_target_`` whose constructor is their
+Swappable parts (dataset, architecture, loss, ...) are nodes with a ``_target_`` whose constructor is their
 schema; see ``config/instantiate.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
 """
 
@@ -36,7 +36,7 @@ class Precision(Enum):
 
 
 class DataPlacement(Enum):
-    """Where the training data live: all of them on the device, or memory-mapped and prefetched."""
+    """Placement of the training data: all of them on the device, or memory-mapped and prefetched."""
 
     auto = "auto"
     resident = "resident"
@@ -44,7 +44,7 @@ class DataPlacement(Enum):
 
 
 class NonFinite(Enum):
-    """What a number that is not finite leads to."""
+    """Reaction to a number that is not finite."""
 
     stop = "stop"
     rollback = "rollback"
@@ -52,7 +52,7 @@ class NonFinite(Enum):
 
 
 class BackboneKind(Enum):
-    """What generated and real samples are compared by; see ``backbones/``."""
+    """Feature extractor for comparing generated with real samples; see ``evaluation/backbones/``."""
 
     auto = "auto"
     pixels = "pixels"
@@ -62,7 +62,7 @@ class BackboneKind(Enum):
 
 @dataclass
 class TrainSection:
-    """The clock of a run. A step is one generator update; every schedule and x-axis counts steps."""
+    """Length, cadences and batches of a run. A step is one generator update; schedules and x-axes count steps."""
 
     steps: int = setting(2000, "generator updates to train for")
     batch_size: int = setting(64, "samples per update")
@@ -84,7 +84,7 @@ class TrainSection:
     allow_changed_data: bool = setting(False, "resume although the data are not those the run began with")
     replicas: int = setting(1, "runs trained as one, with the seeds from `seed` on; for small networks")
     held_out: float = setting(
-        0.05, "share of the data that is never trained on, to tell what D knows by heart; 0: none"
+        0.05, "share of the data that is never trained on, to tell what D memorizes; 0: none"
     )
 
     def __post_init__(self) -> None:
@@ -106,11 +106,11 @@ class TrainSection:
 
 @dataclass
 class EvaluationSection:
-    """How samples are compared with real ones every train.eval_every steps; gan-eval has options of its own."""
+    """Comparison of samples with real ones every train.eval_every steps; gan-eval has options of its own."""
 
     samples: int = setting(2000, "generated samples of an evaluation, and as many real ones where there are so many")
     backbone: BackboneKind = setting(
-        BackboneKind.auto, "what they are compared by; auto: classifier where the data have labels, else pixels"
+        BackboneKind.auto, "features they are compared by; auto: classifier where the data have labels, else pixels"
     )
 
     def __post_init__(self) -> None:
@@ -119,7 +119,7 @@ class EvaluationSection:
 
 @dataclass
 class MovingAverageSection:
-    """The generator's exponential moving average, which samples are drawn from."""
+    """Exponential moving average of the generator's weights, which samples are drawn with."""
 
     half_life: float = setting(50.0, "steps after which a weight's influence has halved; 0: no averaging")
 
@@ -135,7 +135,7 @@ class WarmupSection:
     enabled: bool = setting(False, "give D extra steps early on and now and then")
     d_steps: int = setting(100, "D updates in such a step")
     first: int = setting(25, "the first so many generator steps are warm-up steps")
-    every: int = setting(500, "and every so many-th one after that")
+    every: int = setting(500, "and every n-th one after that")
 
     def __post_init__(self) -> None:
         require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
@@ -145,7 +145,7 @@ class WarmupSection:
 
 @dataclass
 class LossSection:
-    """What D and G minimise, and how D is kept within bounds."""
+    """Losses of D and G, and penalties and constraints on D."""
 
     objective: Any = setting(None, "losses of D and G from D's logits")
     penalty: Any = setting(None, "penalties on D's gradient, by name; null: none")
@@ -164,23 +164,23 @@ class LossSection:
 
     @property
     def penalties(self) -> dict[str, Any]:
-        """The penalties there are, by name."""
+        """Penalties by name; empty where ``penalty`` is null."""
         return self.penalty or {}
 
     @property
-    def most_d_steps(self) -> int:
-        """D updates that ever go before one generator update, at most."""
+    def max_d_steps(self) -> int:
+        """Largest number of D updates before any one generator update."""
         return max(self.d_steps, self.warmup.d_steps) if self.warmup.enabled else self.d_steps
 
     def d_steps_at(self, step: int) -> int:
-        """D updates that go before generator update number ``step``, counted from 0."""
+        """Return the number of D updates before generator update ``step``, counted from 0."""
         warm = self.warmup.enabled and (step < self.warmup.first or step % self.warmup.every == 0)
         return self.warmup.d_steps if warm else self.d_steps
 
 
 @dataclass
 class DeviceSection:
-    """Where and in which number format to train; what ``auto`` chose is logged in one line."""
+    """Device and number format to train with; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
     index: int | str = setting("auto", "which GPU: its number, or auto: one that no other run of ours has taken")
@@ -190,7 +190,7 @@ class DeviceSection:
     channels_last: bool | None = setting(None, "memory layout of images; null: where there are convolutions")
     compile: bool = setting(False, "compile both networks with torch.compile")
     graph: bool | None = setting(None, "record whole steps and replay them as CUDA graphs; null: on CUDA")
-    deterministic: bool = setting(False, "refuse operations without a deterministic implementation")
+    deterministic: bool = setting(False, "reject operations without a deterministic implementation")
     threads: int | None = setting(None, "CPU threads; null: one for small networks, else torch's choice")
     data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")
 
@@ -203,14 +203,15 @@ class DeviceSection:
 
 @dataclass
 class SweepSection:
-    """How the jobs of a sweep go together (``--multirun``)."""
+    """Settings of a sweep as a whole (``--multirun``)."""
 
     fail_fast: bool = setting(False, "end the sweep at the first job that fails")
+    metric: str | None = setting(None, "metric that a sweeper such as optuna optimizes, e.g. metrics/frechet")
 
 
 @dataclass
 class Config:
-    """The whole configuration of one run, as ``gan-train --cfg job`` prints it."""
+    """Whole configuration of one run, as ``gan-train --cfg job`` prints it."""
 
     dataset: Any = setting(None, "what to learn")
     architecture: Any = setting(None, "the two networks")
@@ -225,16 +226,16 @@ class Config:
     diagnostics: DiagnosticsSection = field(default_factory=DiagnosticsSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     sweep: SweepSection = field(default_factory=SweepSection)
-    objective: str | None = setting(None, "figure that a sweeper such as optuna improves, e.g. metrics/frechet")
+    objective: str | None = setting(None, "deprecated alias of sweep.metric")
     conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
-    pac: int = setting(1, "samples that D judges as one (PacGAN): 2 to 4 against mode collapse")
+    pac: int = setting(1, "samples that D scores together (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
     resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 
     @property
     def non_finite(self) -> NonFinite:
-        """What a number that is not finite leads to, ``train.non_finite=null`` decided."""
+        """Reaction to a number that is not finite, with ``train.non_finite=null`` replaced by what it stands for."""
         if self.train.non_finite is not None:
             return self.train.non_finite
         return NonFinite.rollback if self.diagnostics.on_alarm is OnAlarm.rollback else NonFinite.stop
@@ -243,11 +244,11 @@ class Config:
         size = self.train.batch_size
         require(self.pac >= 1 and size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
         require(self.pac == 1 or not self.conditional, "pac", self.pac, "1 with conditional=true")
-        most = 2**63 - self.train.replicas
-        require(0 <= self.seed <= most, "seed", self.seed, f"an integer from 0 to {most}")
+        largest = 2**63 - self.train.replicas
+        require(0 <= self.seed <= largest, "seed", self.seed, f"an integer from 0 to {largest}")
 
 
-# What may change when a run is resumed: how long it goes on, what it writes, where it computes and finds its data.
+# Keys that may change when a run is resumed: its length, what it writes, where it computes and finds its data.
 RESUMABLE_KEYS = (
     "train.steps",
     "train.log_every",
@@ -271,11 +272,11 @@ RESUMABLE_KEYS = (
 
 
 def may_change(key: str) -> bool:
-    """Whether a key may have another value when a run is resumed."""
+    """Return whether a key may have another value when a run is resumed."""
     return any(key == allowed or key.startswith(f"{allowed}.") for allowed in RESUMABLE_KEYS)
 
 
 def conf_dir() -> Path:
-    """The folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
+    """Return the folder of YAML options: inside the package when installed from a wheel, else at the checkout's top."""
     package = Path(__file__).parent.parent
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"

@@ -1,4 +1,4 @@
-"""Files that were computed once and are kept below the data root; each appears whole or not at all."""
+"""Cache of computed files below the data root; every file is written atomically."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from gan_cli.errors import OutputError
 
 logger = logging.getLogger(__name__)
 
-HOME = "~/.cache/gan_cli"
+DEFAULT_ROOT = "~/.cache/gan_cli"
 DIGEST_BYTES = 64
-# A file in the making that has not grown for so long is nobody's any more.
+# A temporary file that has not grown for this long was left behind by a process that was killed.
 LEFTOVER_SECONDS = 24 * 60 * 60
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class DamagedError(Exception):
-    """A kept file is not what was written; the message says how."""
+    """A cached file differs from what was written; the message says how."""
 
 
 class Store:
-    """A place for computed files: the data root, or where that cannot be written ``~/.cache/gan_cli``."""
+    """Cache directory: the data root, or ``~/.cache/gan_cli`` where the root cannot be written."""
 
     def __init__(self, root: Path) -> None:
-        self._places = tuple(dict.fromkeys((root, Path(HOME).expanduser())))
+        self._places = tuple(dict.fromkeys((root, Path(DEFAULT_ROOT).expanduser())))
 
     def find(self, name: str) -> Iterator[Path]:
-        """The files of that name there are, the one in the data root first."""
+        """Yield the existing files of that name, the one in the data root first."""
         for place in self._places:
             with contextlib.suppress(OSError):
                 if (place / name).is_file():
                     yield place / name
 
     def write(self, name: str, content: bytes) -> Path:
-        """Write a file, in place of any other of that name; several processes may do so at once.
+        """Write a file, replacing any other of that name; several processes may do so at once.
 
         Raises:
             OutputError: neither place can be written.
@@ -55,7 +55,7 @@ class Store:
         failure: OSError | None = None
         for place in self._places:
             try:
-                _write_whole(place / name, content)
+                _write_atomic(place / name, content)
             except OSError as error:
                 failure = failure or error
                 continue
@@ -65,35 +65,35 @@ class Store:
             return place / name
         raise OutputError(f"cannot write {name} below {' or '.join(map(str, self._places))}: {failure}") from failure
 
-    def arrays(self, folder: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
-        """Arrays by name, computed once for a key and then read back; a damaged file is computed again, with a warning.
+    def load_or_compute(self, folder: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
+        """Return arrays by name, read back or else computed and stored; a damaged file is recomputed, with a warning.
 
         Args:
-            folder: of the file, below the root.
+            folder: folder of the file, below the root.
             key: all that the arrays depend on, as plain values.
-            compute: makes them.
+            compute: called where no intact file exists.
         """
         name = f"{folder}/{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.npz"
         for path in self.find(name):
             try:
-                return unpacked(path.read_bytes())
+                return deserialize_arrays(path.read_bytes())
             except (DamagedError, OSError) as error:
                 logger.warning("%s is damaged (%s): it is computed again", path, error)
         arrays = compute()
-        self.write(name, packed(arrays))
+        self.write(name, serialize_arrays(arrays))
         return arrays
 
 
-def packed(arrays: Arrays) -> bytes:
-    """Arrays as one file: a checksum, then a NumPy archive."""
+def serialize_arrays(arrays: Arrays) -> bytes:
+    """Return arrays as the content of one file: a checksum, then a NumPy archive."""
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
     content = archive.getvalue()
     return hashlib.sha256(content).hexdigest().encode() + content
 
 
-def unpacked(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """The arrays in a file of :func:`packed`; raises :class:`DamagedError` if a byte of it has changed."""
+def deserialize_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays in a file of :func:`serialize_arrays`; raise :class:`DamagedError` if a byte has changed."""
     digest, archive = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     if hashlib.sha256(archive).hexdigest().encode() != digest:
         raise DamagedError("its checksum is another than it should be")
@@ -102,7 +102,7 @@ def unpacked(content: bytes) -> dict[str, npt.NDArray[Any]]:
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
+    """Return the SHA-256 checksum of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
@@ -111,14 +111,14 @@ def sha256(path: Path) -> str:
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove what killed processes left of files in the making, once nothing has been written there for a day."""
+    """Remove temporary files that killed processes left, once nothing has been written to them for a day."""
     for file in folder.glob(pattern):
         with contextlib.suppress(OSError):  # its owner is alive after all, and removes or renames it at this moment
             if time.time() - file.stat().st_mtime > LEFTOVER_SECONDS:
                 file.unlink()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def _write_atomic(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, ".*.part")
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -126,7 +126,7 @@ def _write_whole(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            # A name given before the content is on disk could survive a power failure alone.
+            # Renamed before the content is on disk, the file could be empty after a power failure.
             os.fsync(file.fileno())
         Path(temporary).replace(path)
     finally:

@@ -1,4 +1,4 @@
-"""One file from the first of several mirrors that gives it whole and right."""
+"""Download one file from the first of several mirrors that serves it complete and correct."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gan_cli.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-# Seconds to connect, and seconds of silence between two pieces of the answer.
+# Seconds to connect, and seconds of silence between two chunks of the response.
 TIMEOUT = (10.0, 30.0)
 CHUNK_BYTES = 2**16
 
@@ -60,14 +60,14 @@ def download(name: str, mirrors: Sequence[str], folder: Path, check: Callable[[P
 
 
 def _attempt(url: str, part: Path, check: Callable[[Path], object]) -> str | None:
-    """Download and check; the mirror's failure in a few words, or None. ``OSError`` is a failure of ours."""
+    """Download and check; return the mirror's failure in a few words, or None. An ``OSError`` is a local failure."""
     logger.info("downloading %s", url)
     with part.open("wb") as file:
         problem = _fetch(url, _Sink(file.write))
         if problem is not None:
             return problem
         file.flush()
-        # A name given before the content is on disk could survive a power failure alone.
+        # Renamed before the content is on disk, the file could be empty after a power failure.
         os.fsync(file.fileno())
     try:
         check(part)
@@ -79,13 +79,13 @@ def _attempt(url: str, part: Path, check: Callable[[Path], object]) -> str | Non
 def _fetch(url: str, sink: _Sink) -> str | None:
     from pooch import HTTPDownloader  # slow to import, and rarely needed
 
-    # Shown on terminals alone (disable=None). A bar without a total is no bar to pooch, which then sets the real one.
+    # Shown on terminals alone (disable=None). pooch ignores a bar without a total; it sets the real one.
     with tqdm(desc=url.rpartition("/")[2], total=1, unit="B", unit_scale=True, disable=None) as progress:
         fetch = HTTPDownloader(
             progressbar=progress,
             chunk_size=CHUNK_BYTES,
             timeout=TIMEOUT,
-            # Archives are to arrive as they are, not packed once more for the way.
+            # Archives must arrive as they are, not compressed once more in transit.
             headers={"Accept-Encoding": "identity"},
         )
         try:
@@ -98,14 +98,14 @@ def _fetch(url: str, sink: _Sink) -> str | None:
 
 
 class _Sink:
-    """The file that a downloader writes to; keeps our own errors apart from the network's, which are OSError too."""
+    """File object that a downloader writes to; tells local write errors from network errors, which are OSError too."""
 
     def __init__(self, write: Callable[[bytes], int]) -> None:
         self._write = write
         self.failure: OSError | None = None
 
     def write(self, data: bytes) -> None:
-        """Write, and remember a failure."""
+        """Write a chunk, and remember a failure."""
         try:
             self._write(data)
         except OSError as error:
@@ -113,11 +113,11 @@ class _Sink:
             raise
 
     def flush(self) -> None:
-        """Called by the downloader after every chunk; the file is flushed once, at its end."""
+        """Ignore the downloader's flush after every chunk; the file is flushed once, at its end."""
 
 
 def _reason(error: BaseException) -> str:
-    """Why a mirror failed, in a few words: the status it answered, or the first cause in the chain."""
+    """Return why a mirror failed, in a few words: its HTTP status, or the first cause in the chain."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"

@@ -1,4 +1,4 @@
-"""What tells one set of training data from another, whatever file or mirror it came from."""
+"""Fingerprints that identify a set of training data, whatever file or mirror it came from."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ import torch
 from gan_cli.errors import DataError
 from gan_cli.protocols.data import Density, Images, Sequences
 
-# Of data larger than this only so many bytes are looked at, in rows spread evenly over all of them.
-MOST_BYTES = 2**28
-DRAWN = 4096
+# Of larger data only this many bytes are hashed, in rows spread evenly over all of them.
+MAX_HASHED_BYTES = 2**28
+DENSITY_SAMPLES = 4096
 
-# Of data: how many images or sequences, and their fingerprint, by name.
-Identity: TypeAlias = dict[str, int | str]
+# Number of images or sequences, and their fingerprint, by name.
+DataIdentity: TypeAlias = dict[str, int | str]
 
 
 def fingerprint(source: Images | Sequences | Density) -> str:
-    """SHA-256, in hexadecimal, of all samples with their labels or words.
+    """Return the SHA-256, in hexadecimal, of all samples with their labels or words.
 
-    Of a density, that of points drawn from it with one seed.
+    Of a density, it is that of points drawn from it with a fixed seed.
     """
     digest = hashlib.sha256()
     if isinstance(source, Images):
         digest.update(f"{source.pixels.shape}".encode())
-        stride = -(-source.pixels.nbytes // MOST_BYTES)
+        stride = -(-source.pixels.nbytes // MAX_HASHED_BYTES)
         digest.update(np.ascontiguousarray(source.pixels[::stride]).data)
         if source.labels is not None:
             digest.update(np.ascontiguousarray(source.labels).data)
     elif isinstance(source, Sequences):
         digest.update(f"{source.tokens.shape} {source.end} {source.words}".encode(errors="surrogatepass"))
-        stride = -(-source.tokens.nbytes // MOST_BYTES)
+        stride = -(-source.tokens.nbytes // MAX_HASHED_BYTES)
         digest.update(np.ascontiguousarray(source.tokens[:: max(1, stride)]).data)
     else:
-        points = source.draw(DRAWN, torch.Generator().manual_seed(0))
+        points = source.draw(DENSITY_SAMPLES, torch.Generator().manual_seed(0))
         digest.update(points.contiguous().numpy().data)
     return digest.hexdigest()
 
 
-def identity(source: Images | Sequences | Density) -> Identity | None:
-    """What a checkpoint keeps of the data, as plain values; None for points, which are drawn from a formula.
+def data_identity(source: Images | Sequences | Density) -> DataIdentity | None:
+    """Return what a checkpoint stores to identify the data, as plain values; None for points drawn from a formula.
 
-    Nothing on a disk could change those, and their last bits differ from one kind of processor to another.
+    No file could change those, and their last bits differ from one kind of processor to another.
     """
     if isinstance(source, Images):
         return {"images": len(source.pixels), "fingerprint": fingerprint(source)}
@@ -53,8 +53,8 @@ def identity(source: Images | Sequences | Density) -> Identity | None:
     return None
 
 
-def refuse_other_data(before: Identity | None, now: Identity | None) -> None:
-    """Raise ``DataError`` where :func:`identity` of a run's data is not what it was; None: it is not known."""
+def reject_changed_data(before: DataIdentity | None, now: DataIdentity | None) -> None:
+    """Raise ``DataError`` where :func:`data_identity` of a run's data has changed; None: unknown, and not compared."""
     if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
         return
     (kind,) = (name for name in before if name != "fingerprint")

@@ -26,7 +26,7 @@ CHUNK_BYTES = 2**20
 
 
 def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
-    """The array in an IDX file of unsigned bytes, gzipped or not: its first bytes tell, whatever its name.
+    """Read the array in an IDX file of unsigned bytes; its first bytes, not its name, tell whether it is gzipped.
 
     Reads as much as the header announces and one byte more, so that memory is bounded for any file.
 
@@ -87,7 +87,7 @@ def _parse(stream: io.BufferedIOBase, path: Path, sha256: str | None) -> ByteArr
 
 
 def _fill(stream: io.BufferedIOBase, content: ByteArray, digest: hashlib._Hash) -> int:
-    """Read into the array, chunk by chunk, and count the bytes there were."""
+    """Read into the array, chunk by chunk, and return the number of bytes read."""
     view = content.reshape(-1).data
     position = 0
     while position < len(view):

@@ -1,7 +1,7 @@
 """Decoded images on disk: one folder ``<store>/<key>`` with ``pixels.npy``, ``labels.npy`` and ``meta.json``.
 
-A cache is built in a folder beside its own and gets its name when it is complete, so that it is there as a whole or
-not at all: several processes may build the same one, the first to finish wins, and the others use its result.
+A cache is built in a temporary folder beside its own and renamed when it is complete, so that it is never seen
+half-built: several processes may build the same one, the first to finish wins, and the others use its result.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 UNFINISHED = ".unfinished-"
 UNFINISHED_SECONDS = 24 * 60 * 60
-FAILURES_KEPT = 3
+MAX_FAILURES = 3
 
 
 @dataclass(frozen=True)
 class CachedImages:
-    """What a cache holds.
+    """Decoded images of a cache, and those that could not be decoded.
 
     Attributes:
         images: pixels in a read-only memory map, labels in memory.
@@ -55,7 +55,7 @@ class CachedImages:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the images show.
+    """Class labels of the images that were kept.
 
     Attributes:
         classes: a name for each label.
@@ -66,16 +66,16 @@ class Labels:
     numbers: IntArray
 
 
-# From the positions, among all images that were tried, of those that were kept; None where there are no labels.
-Labelling = Callable[[Sequence[int]], Labels | None]
+# Maps the positions, among all images that were tried, of those that were kept to their labels; None: no labels.
+LabelFunction = Callable[[Sequence[int]], Labels | None]
 
 
 class _DamagedCacheError(Exception):
-    """The files of a cache do not fit each other; the message says how."""
+    """The files of a cache do not match each other; the message says how."""
 
 
 def cache_key(target: Target, identities: Iterable[bytes]) -> str:
-    """64 hexadecimal digits that change with the settings, and with what tells one state of the source from another."""
+    """Return 64 hexadecimal digits that depend on the target format and on the identities of the source's items."""
     digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(target)}).encode())
     for identity in identities:
         digest.update(identity)
@@ -83,7 +83,7 @@ def cache_key(target: Target, identities: Iterable[bytes]) -> str:
 
 
 def open_cache(store: Path, key: str) -> CachedImages | None:
-    """The finished cache of that key; None if there is none. A damaged one is removed, with a warning.
+    """Open the finished cache of that key; None if there is none. A damaged one is removed, with a warning.
 
     Raises:
         DataError: a damaged cache cannot be removed.
@@ -95,8 +95,8 @@ def open_cache(store: Path, key: str) -> CachedImages | None:
         logger.warning("%s: the cache of decoded images is damaged (%s), it is built again", place, error)
     except OSError as error:
         raise DataError(f"{place}: cannot be read ({error.strerror or error})") from error
-    with _writing(store):
-        # Out of the way in one step: another process must not find half of it.
+    with _wrap_write_errors(store):
+        # Renamed first, in one step: another process must not see it half removed.
         aside = store / f"{UNFINISHED}{uuid.uuid4().hex}"
         with contextlib.suppress(FileNotFoundError):  # another process was first
             place.rename(aside)
@@ -104,18 +104,18 @@ def open_cache(store: Path, key: str) -> CachedImages | None:
     return None
 
 
-def build_cache(store: Path, key: str, target: Target, batches: Iterable[Decoded], labelling: Labelling) -> None:
-    """Write the cache of ``key``; in memory are one batch, and eight bytes for each image that is kept.
+def build_cache(store: Path, key: str, target: Target, batches: Iterable[Decoded], make_labels: LabelFunction) -> None:
+    """Write the cache of ``key``; memory holds one batch, and eight bytes for each image that is kept.
 
     Raises:
-        DataError: the store cannot be written. Errors of ``batches`` pass; either way nothing stays behind.
+        DataError: the store cannot be written. Errors of ``batches`` propagate; either way no temporary file is left.
     """
     staging = store / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
-        with _writing(store):
+        with _wrap_write_errors(store):
             staging.mkdir(parents=True)
             _remove_leftovers(store)
-            _write(staging, key, target, batches, labelling)
+            _write(staging, key, target, batches, make_labels)
             with contextlib.suppress(FileExistsError):
                 _install(staging, store / key)
     finally:
@@ -125,12 +125,12 @@ def build_cache(store: Path, key: str, target: Target, batches: Iterable[Decoded
 def _install(staging: Path, place: Path) -> None:
     try:
         staging.rename(place)
-    except OSError as error:  # "not empty" or "exists", as the system likes
+    except OSError as error:  # "not empty" or "exists", depending on the system
         raise (FileExistsError() if place.is_dir() else error) from error
 
 
 @contextlib.contextmanager
-def _writing(store: Path) -> Iterator[None]:
+def _wrap_write_errors(store: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -141,7 +141,7 @@ def _writing(store: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(store: Path) -> None:
-    """Remove what killed processes left unfinished, once nothing in it has changed for a day."""
+    """Remove unfinished caches of killed processes, once nothing in them has changed for a day."""
     for folder in store.glob(f"{UNFINISHED}*"):
         with contextlib.suppress(OSError):  # its owner removes it at this moment
             changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
@@ -149,7 +149,7 @@ def _remove_leftovers(store: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], labelling: Labelling) -> None:
+def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], make_labels: LabelFunction) -> None:
     kept, failures, skipped, tried = array("q"), list[tuple[str, str]](), 0, 0
     with (staging / "pixels.npy").open("wb") as stream:
         _write_header(stream, (0, *target.shape))
@@ -157,20 +157,20 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
         for batch in batches:
             stream.write(batch.pixels.data)
             kept.extend(tried + position for position in batch.kept)
-            failures += batch.failures[: FAILURES_KEPT - len(failures)]
+            failures += batch.failures[: MAX_FAILURES - len(failures)]
             skipped += len(batch.failures)
             tried += batch.total
-        # The header again, now with the number there is. NumPy leaves room for the first axis to change.
+        # Write the header again, now with the final count: NumPy pads it so that the first axis may grow.
         stream.seek(0)
         _write_header(stream, (len(kept), *target.shape))
         if stream.tell() != data_start:
             raise RuntimeError("a .npy header changed its length with the number of images")
-        _synchronise(stream)
-    labels = labelling(kept)
+        _fsync(stream)
+    labels = make_labels(kept)
     if labels is not None:
         with (staging / "labels.npy").open("wb") as stream:
             np.save(stream, labels.numbers)
-            _synchronise(stream)
+            _fsync(stream)
     meta = {
         "format": FORMAT,
         "key": key,
@@ -181,15 +181,15 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
     }
     with (staging / "meta.json").open("wb") as stream:
         stream.write(json.dumps(meta, indent=2).encode())
-        _synchronise(stream)
+        _fsync(stream)
 
 
 def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _synchronise(stream: IO[bytes]) -> None:
-    """A name given before the content is on disk could survive a power failure alone."""
+def _fsync(stream: IO[bytes]) -> None:
+    """Flush to disk: renamed before that, the file could be empty after a power failure."""
     stream.flush()
     os.fsync(stream.fileno())
 

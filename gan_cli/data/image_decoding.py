@@ -1,4 +1,4 @@
-"""Image files to square arrays of bytes, many at a time."""
+"""Decode image files to square arrays of bytes, in threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH_IMAGES = 256
 BATCH_BYTES = 2**23
 
 ORIENTATION_TAG = 0x0112
-# EXIF orientation -> what turns the stored picture upright; anything else: it is upright.
+# EXIF orientation -> the transposition that turns the stored image upright; any other value: it is upright.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +39,7 @@ UPRIGHT = {
 
 @dataclass(frozen=True)
 class Target:
-    """What every image is made into: ``size`` x ``size`` pixels, 1 (grey) or 3 (RGB) ``channels``."""
+    """Format that every image is converted to: ``size`` x ``size`` pixels, 1 (grey) or 3 (RGB) ``channels``."""
 
     size: int
     channels: int
@@ -51,10 +51,10 @@ class Target:
 
 
 class Encoded(NamedTuple):
-    """An image as it is stored.
+    """An encoded image, as it is stored.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         data: its file, or the bytes of one.
     """
 
@@ -80,7 +80,7 @@ class Decoded:
 
 
 def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Generator[Decoded, None, None]:
-    """Decode in threads; batches come in order, a few at a time are in memory, and ``images`` is read no further.
+    """Decode in threads; yield batches in order, reading ``images`` only a few batches ahead.
 
     Threads, as Pillow decodes and resizes without the interpreter's lock: they are as fast as processes, start at
     once and need no copies.
@@ -88,7 +88,7 @@ def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Gener
     Image.init()  # loads all formats, which is not meant to happen in several threads at once
     length = max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(target.shape))))
     with warnings.catch_warnings(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        # decode() refuses such images itself, by name.
+        # decode() rejects such images itself, by name.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         jobs = (pool.submit(_decode_batch, batch, target) for batch in _batches(images, length))
         try:
@@ -98,7 +98,7 @@ def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Gener
 
 
 def _batches(images: Iterable[Encoded], length: int) -> Iterator[list[Encoded]]:
-    """``length`` images at a time; fewer where their bytes would fill the memory meant for a batch."""
+    """Yield ``length`` images at a time; fewer where their bytes would exceed the memory meant for a batch."""
     batch, size = list[Encoded](), 0
     for image in images:
         batch.append(image)
@@ -111,7 +111,7 @@ def _batches(images: Iterable[Encoded], length: int) -> Iterator[list[Encoded]]:
 
 
 def _in_order(jobs: Iterable[Future[Decoded]], ahead: int) -> Iterator[Decoded]:
-    """Results in the order of submission, with ``ahead`` jobs submitted before their result is asked for."""
+    """Yield results in the order of submission, with ``ahead`` jobs submitted before their result is asked for."""
     jobs = iter(jobs)
     running = deque(islice(jobs, ahead))
     while running:
@@ -139,9 +139,9 @@ def _reason(error: Exception) -> str:
 
 
 def decode(data: Path | bytes, target: Target) -> ByteArray:
-    """One image: turned upright, cropped to its central square, and resized with Lanczos' filter.
+    """Decode one image: turn it upright, crop it to its central square, and resize it with Lanczos' filter.
 
-    Transparent images are laid on white, 16-bit ones rounded to 8 bits; of an animation, its first picture counts.
+    Transparent images are laid on white, 16-bit ones rounded to 8 bits; of an animation, the first frame is used.
 
     Returns:
         ``(C, H, W)``, uint8.

@@ -1,4 +1,4 @@
-"""Which images lie below a folder, in an order that depends on nothing but their names."""
+"""List the images below a folder, in an order that depends on their names alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 class ImageFile(NamedTuple):
-    """An image as the folder lists it; a change of the file shows in one of these.
+    """An image file as listed; any change of the file changes one of the fields.
 
     Attributes:
         name: path relative to the folder, with ``/`` between its parts.
@@ -28,12 +28,12 @@ class ImageFile(NamedTuple):
 
     @property
     def identity(self) -> bytes:
-        """All of it; as no name contains a zero byte, no two lists of files have the same identities end to end."""
+        """All fields as bytes; as no name contains a zero byte, no two lists of files have the same concatenation."""
         return b"%b\0%d\0%d\0" % (os.fsencode(self.name), self.size, self.modified_ns)
 
 
 def list_images(folder: Path) -> list[ImageFile]:
-    """Every file below ``folder`` with a suffix of an image, in the order of their names.
+    """Return every file below ``folder`` with a suffix of an image, in the order of their names.
 
     Hidden files and folders (``.name``) are left out. Links are followed, but each folder is listed once, whichever
     ways lead to it: links cannot form a loop.
@@ -69,18 +69,18 @@ def list_images(folder: Path) -> list[ImageFile]:
 
 
 def class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:
-    """The sub-folders of the first level, sorted, if all images lie in them and there are two at least; else None."""
+    """Return the first-level sub-folders, sorted, if all images lie in them and there are at least two; else None."""
     names = {file.name.partition("/")[0] if "/" in file.name else "" for file in files}
     return tuple(sorted(names)) if len(names) >= 2 and "" not in names else None
 
 
 def printable(name: str) -> str:
-    """A file name that can be written anywhere: bytes that are no text are shown as escapes."""
+    """Return a file name that can be written anywhere: bytes that are not UTF-8 become backslash escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """What the entry, or what it links to, is; None where that is nothing."""
+    """Return the status of the entry, or of what it links to; None for a broken link."""
     try:
         return entry.stat()
     except OSError:
@@ -88,7 +88,7 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 
 def _image_file(name: str, status: os.stat_result | None) -> list[ImageFile]:
-    """The file, one that cannot be opened if its link is broken, and none for sockets, pipes and devices."""
+    """Return the file, as one that cannot be opened if its link is broken; empty for sockets, pipes and devices."""
     if status is None:
         return [ImageFile(name, -1, 0)]
     return [ImageFile(name, status.st_size, status.st_mtime_ns)] if stat.S_ISREG(status.st_mode) else []

@@ -1,6 +1,6 @@
-"""Real samples to look at, beside those that are trained on: a few that D knows and a few that it has never seen.
+"""Real samples for diagnostics: some that D trains on, and some that are held out from it.
 
-Which ones is a function of the step alone, so that looking at them has no state and changes nothing.
+The choice is a function of the step alone, so that probing has no state and does not affect training.
 """
 
 from __future__ import annotations
@@ -12,69 +12,73 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.samplers import normalise
-from gan_cli.data.splits import held_out_rows
+from gan_cli.data.samplers import normalize
+from gan_cli.data.splits import split_rows
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Batch, Density, Images, Specimens
+from gan_cli.protocols.data import Batch, Density, Images, ProbeBatches
 from gan_cli.runtime.rng import seeded_generator
 
-# Images of either kind that lie ready on the device, at most.
-MOST = 1024
+# Images of either part that are held on the device, at most.
+MAX_PROBE_SAMPLES = 1024
 
 
 @dataclass(frozen=True)
-class Split:
-    """Data without a share of them, and that share.
+class DataSplit:
+    """A training part of the data, and a held-out part.
 
     Attributes:
-        train: what to train on.
-        held: rows of the same images that are held out, or where other points come from.
+        train: the data to train on.
+        heldout: rows of the same images that are held out, or the density that held-out points come from.
     """
 
     train: Images | Density
-    held: IntArray | Density
+    heldout: IntArray | Density
 
-    def specimens(self, seed: int, device: torch.device) -> Specimens:
-        """What to look at of either side; of points, which ones depends on the run's seed."""
+    def probe_batches(self, seed: int, device: torch.device) -> ProbeBatches:
+        """Return batches of both parts for diagnostics; of points, they depend on the run's seed."""
         if isinstance(self.train, Images):
-            assert isinstance(self.held, np.ndarray)
-            return ImageSpecimens(self.train, self.held, device)
-        assert not isinstance(self.held, np.ndarray)
-        return PointSpecimens(self.train, self.held, seed, device)
+            assert isinstance(self.heldout, np.ndarray)
+            return ImageProbeBatches(self.train, self.heldout, device)
+        assert not isinstance(self.heldout, np.ndarray)
+        return PointProbeBatches(self.train, self.heldout, seed, device)
 
 
-def split(source: Images | Density, share: float) -> Split:
-    """Hold out a share of the data; where no sample comes twice, nothing has to be."""
+def split_data(source: Images | Density, share: float) -> DataSplit:
+    """Hold out a share of the data; a density that never yields a sample twice serves as both parts."""
     if isinstance(source, Images):
-        rows, held = held_out_rows(len(source.pixels), share)
-        return Split(replace(source, rows=rows if len(held) else None), held)
-    return Split(*(source.split(share) if share else (source, source)))
+        rows, heldout = split_rows(len(source.pixels), share)
+        return DataSplit(replace(source, rows=rows if len(heldout) else None), heldout)
+    return DataSplit(*(source.split(share) if share else (source, source)))
 
 
-class ImageSpecimens:
-    """Images on the device as uint8; where none are held out, other training images stand in for them."""
+class ImageProbeBatches:
+    """Batches of images kept on the device as uint8; where none are held out, other training images replace them."""
 
-    def __init__(self, train: Images, held: IntArray, device: torch.device) -> None:
+    def __init__(self, train: Images, heldout: IntArray, device: torch.device) -> None:
         rows = np.arange(len(train.pixels)) if train.rows is None else train.rows
-        # Rows may be ordered by class: an even choice has all of them.
-        chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST if len(held) else 2 * MOST)).astype(np.int64)]
-        if not len(held):
-            chosen, held = chosen[::2], chosen[1::2]
-        self._trained = _Shelf(train, chosen, device)
-        self.most = min(len(chosen), len(held), MOST)
-        self._held = _Shelf(train, held[np.linspace(0, len(held) - 1, min(len(held), MOST)).astype(np.int64)], device)
+        rows = _evenly_spaced(rows, MAX_PROBE_SAMPLES if len(heldout) else 2 * MAX_PROBE_SAMPLES)
+        if not len(heldout):
+            rows, heldout = rows[::2], rows[1::2]
+        self._train = ImagePool(train, rows, device)
+        self.available = min(len(rows), len(heldout), MAX_PROBE_SAMPLES)
+        self._heldout = ImagePool(train, _evenly_spaced(heldout, MAX_PROBE_SAMPLES), device)
 
-    def trained(self, count: int, step: int) -> Batch:
-        """``count`` images in [-1, 1] that D trains on."""
-        return self._trained.take(count, step)
+    def train(self, count: int, step: int) -> Batch:
+        """Return ``count`` images in [-1, 1] that D trains on."""
+        return self._train.take(count, step)
 
-    def held_out(self, count: int, step: int) -> Batch:
-        """``count`` images in [-1, 1] that D never trains on."""
-        return self._held.take(count, step)
+    def heldout(self, count: int, step: int) -> Batch:
+        """Return ``count`` images in [-1, 1] that D never trains on."""
+        return self._heldout.take(count, step)
 
 
-class _Shelf:
-    """A few images in a mixed order, on the device."""
+def _evenly_spaced(rows: IntArray, limit: int) -> IntArray:
+    """Return at most ``limit`` of the rows, evenly spaced: rows may be ordered by class, and this keeps every class."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), limit)).astype(np.int64)]
+
+
+class ImagePool:
+    """A pool of images on the device, in shuffled order."""
 
     def __init__(self, source: Images, rows: IntArray, device: torch.device) -> None:
         rows = np.random.default_rng(0).permutation(rows)
@@ -82,28 +86,28 @@ class _Shelf:
         self._labels = None if source.labels is None else torch.from_numpy(source.labels[rows]).to(device)
 
     def take(self, count: int, step: int) -> Batch:
-        """The next ones around the shelf; again and again the same where there are fewer than ``count``."""
-        places = (torch.arange(count, device=self._pixels.device) + step * count) % len(self._pixels)
-        return Batch(normalise(self._pixels[places]), None if self._labels is None else self._labels[places])
+        """Return the next ``count`` images of the pool, cyclically; they repeat where the pool has fewer."""
+        rows = (torch.arange(count, device=self._pixels.device) + step * count) % len(self._pixels)
+        return Batch(normalize(self._pixels[rows]), None if self._labels is None else self._labels[rows])
 
 
-class PointSpecimens:
-    """Points drawn at each step afresh."""
+class PointProbeBatches:
+    """Batches of points, drawn afresh at each step."""
 
-    most = sys.maxsize
+    available = sys.maxsize
 
-    def __init__(self, train: Density, held: Density, seed: int, device: torch.device) -> None:
-        self._train, self._held = train.on(device), held.on(device)
+    def __init__(self, train: Density, heldout: Density, seed: int, device: torch.device) -> None:
+        self._train, self._heldout = train.on(device), heldout.on(device)
         self._seed = seed
         self._device = device
 
-    def trained(self, count: int, step: int) -> Batch:
-        """``count`` points as D trains on."""
-        return Batch(self._drawn(self._train, "trained", count, step))
+    def train(self, count: int, step: int) -> Batch:
+        """Return ``count`` points from the density that D trains on."""
+        return Batch(self._draw(self._train, "trained", count, step))
 
-    def held_out(self, count: int, step: int) -> Batch:
-        """``count`` points that D never trains on."""
-        return Batch(self._drawn(self._held, "held out", count, step))
+    def heldout(self, count: int, step: int) -> Batch:
+        """Return ``count`` points that D never trains on."""
+        return Batch(self._draw(self._heldout, "held out", count, step))
 
-    def _drawn(self, source: Density, name: str, count: int, step: int) -> Tensor:
+    def _draw(self, source: Density, name: str, count: int, step: int) -> Tensor:
         return source.draw(count, seeded_generator(self._seed, f"{name} {step}", self._device))

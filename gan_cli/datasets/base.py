@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from gan_cli.errors import DataError, InvalidValueError, nearest, require
+from gan_cli.errors import DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
 
 
@@ -34,7 +34,7 @@ class PlaneDataset:
         return 0
 
 
-def expanded(key: str, folder: str) -> Path:
+def expand_path(key: str, folder: str) -> Path:
     """A folder as a path, with ``~`` replaced by the home directory.
 
     Raises:
@@ -62,7 +62,7 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
         )
 
 
-def existing(folder: Path) -> Path:
+def require_folder(folder: Path) -> Path:
     """The folder itself.
 
     Raises:
@@ -79,4 +79,4 @@ def existing(folder: Path) -> Path:
         siblings = [path.name for path in missing.parent.iterdir() if path.is_dir()]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
-    raise DataError(f"{folder}: there is no folder {missing}.{nearest(missing.name, siblings)}")
+    raise DataError(f"{folder}: there is no folder {missing}.{did_you_mean(missing.name, siblings)}")

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan_cli.data.download import download
-from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
+from gan_cli.datasets.base import ImageDataset, check_mirrors, expand_path
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -28,7 +28,7 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 CHUNK_BYTES = 2**20
 
 
-class Split(Enum):
+class CifarSplit(Enum):
     """A part of the data; the value names its files."""
 
     train = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
@@ -50,7 +50,7 @@ class Cifar10(ImageDataset):
 
     root: str
     mirrors: tuple[str, ...]
-    split: Split = Split.train
+    split: CifarSplit = CifarSplit.train
 
     licence: ClassVar[str] = (
         "CIFAR-10 (Krizhevsky, Nair & Hinton): published for research without a licence; its photographs were"
@@ -77,7 +77,7 @@ class Cifar10(ImageDataset):
     )
 
     def __post_init__(self) -> None:
-        expanded("root", self.root)
+        expand_path("root", self.root)
         check_mirrors(self.mirrors)
 
     @property
@@ -93,7 +93,7 @@ class Cifar10(ImageDataset):
     @property
     def place(self) -> Path:
         """The folder of the archive."""
-        return expanded("root", self.root) / "cifar10"
+        return expand_path("root", self.root) / "cifar10"
 
     @property
     def file_bytes(self) -> int:
@@ -108,7 +108,7 @@ class Cifar10(ImageDataset):
         """
         count = self.images_per_file * len(self.split.value)
         pixels, labels = np.empty((count, *SHAPE), np.uint8), np.empty(count, np.int64)
-        for path, content in self._contents():
+        for path, content in self._read_files():
             records = content.reshape(self.images_per_file, RECORD_BYTES)
             if records[:, 0].max() >= CLASSES:
                 raise DataError(f"{path}: holds the label {records[:, 0].max()}; expected labels from 0 to 9")
@@ -117,7 +117,7 @@ class Cifar10(ImageDataset):
             pixels[start : start + len(records)] = records[:, 1:].reshape(-1, *SHAPE)
         return Images(pixels, labels)
 
-    def _contents(self) -> Iterator[tuple[Path, ByteArray]]:
+    def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
         """Each file of the split once, in any order and one at a time: where it lies, and its bytes."""
         archive, folder = self.place / self.archive, self.place / self.unpacked
         try:
@@ -132,7 +132,7 @@ class Cifar10(ImageDataset):
             return (self._from_file(folder / name) for name in self.split.value)
         if len(missing) < len(self.split.value):
             raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(self.split.value)}")
-        return self._from_archive(self._downloaded())
+        return self._from_archive(self._download())
 
     def _check_present(self, archive: Path) -> None:
         try:
@@ -159,7 +159,7 @@ class Cifar10(ImageDataset):
                 f" expected {self.archive_bytes} with {self.archive_checksum}"
             )
 
-    def _downloaded(self) -> Path:
+    def _download(self) -> Path:
         try:
             return download(self.archive, self.mirrors, self.place, self._check)
         except DataError as error:
@@ -180,7 +180,7 @@ class Cifar10(ImageDataset):
                     stream = members.extractfile(member) if member.isreg() else None
                     if stream is None or member.size != self.file_bytes or member.name not in missing:
                         raise DataError(
-                            f"{archive}: {member.name} is {self._oddity(member)};"
+                            f"{archive}: {member.name} is {self._describe_mismatch(member)};"
                             f" expected one file of {self.file_bytes} bytes"
                         )
                     missing.remove(member.name)
@@ -192,7 +192,7 @@ class Cifar10(ImageDataset):
         if missing:
             raise DataError(f"{archive}: without {', '.join(sorted(missing))}")
 
-    def _oddity(self, member: tarfile.TarInfo) -> str:
+    def _describe_mismatch(self, member: tarfile.TarInfo) -> str:
         if not member.isreg():
             return "no regular file"
         return "there twice" if member.size == self.file_bytes else f"{member.size} bytes"

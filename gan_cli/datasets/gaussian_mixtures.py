@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gan_cli.data.splits import held_out_rows
+from gan_cli.data.splits import split_rows
 from gan_cli.datasets.base import PlaneDataset
 from gan_cli.errors import require
 from gan_cli.protocols.arrays import FloatArray
@@ -70,7 +70,7 @@ class FixedPoints:
 
     def split(self, share: float) -> tuple[FixedPoints, FixedPoints]:
         """The points without a share of them, and that share; no points are held out for a share of 0."""
-        kept, held = held_out_rows(len(self.points), share)
+        kept, held = split_rows(len(self.points), share)
         return FixedPoints(self.points[kept]), FixedPoints(self.points[held])
 
 

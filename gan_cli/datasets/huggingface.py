@@ -21,17 +21,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, existing, expanded
-from gan_cli.errors import ConfigError, DataError, nearest, require
+from gan_cli.datasets.base import ImageDataset, expand_path, require_folder
+from gan_cli.errors import ConfigError, DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 
-INSTALL = "pip install 'gan_cli[huggingface]'"
-OLDEST_RELEASE = 4
+MIN_RELEASE = 4
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 HUB_FILES = "hf://datasets/"
 
@@ -73,8 +73,8 @@ class HuggingFace(ImageDataset):
 
     def __post_init__(self) -> None:
         require(bool(self.name), "name", self.name, "a dataset on the hub or a folder (dataset.name=OWNER/NAME)")
-        expanded("name", self.name or "")
-        expanded("root", self.root)
+        expand_path("name", self.name or "")
+        expand_path("root", self.root)
         require(self.column != "", "column", self.column, "the name of a column")
         require(self.label_column != "", "label_column", self.label_column, "the name of a column or null")
         require(self.label_column != self.column, "label_column", self.label_column, "another column than the images'")
@@ -101,10 +101,10 @@ class HuggingFace(ImageDataset):
             DataError: there is no such dataset, split or column, it cannot be read or decoded, an image cannot be
                 decoded and ``strict`` holds, or the cache cannot be written.
         """
-        library = _library()
-        store = expanded("root", self.root) / "huggingface"
+        library = _import_datasets()
+        store = expand_path("root", self.root) / "huggingface"
         folder = self._folder()
-        with _reading(str(folder or self.name)):
+        with _wrap_read_errors(str(folder or self.name)):
             builder = library.load_dataset_builder(
                 str(folder or self.name), self.subset, revision=self.revision, cache_dir=str(store / "datasets")
             )
@@ -115,20 +115,20 @@ class HuggingFace(ImageDataset):
         what = {"files": files, "subset": self.subset, "split": self.split}
         what |= {"column": self.column, "label_column": self.label_column}
         key = cache_key(target, [json.dumps(what, sort_keys=True).encode()])
-        columns = _Columns(
+        columns = _ColumnSource(
             library, builder, folder, str(folder or self.name), self.split, self.column, self.label_column
         )
         return load_images(columns, target, store, key, self.strict, self.workers)
 
     def _folder(self) -> Path | None:
         """The local folder that is meant, or None for a name on the hub."""
-        path = expanded("name", self.name or "")
+        path = expand_path("name", self.name or "")
         try:
             local = path.is_dir()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
         if local or not HUB_NAME.fullmatch(self.name or "") or (self.name or "").startswith("."):
-            return existing(path.absolute())
+            return require_folder(path.absolute())
         return None
 
     def _files(self, builder: Any) -> list[list[str | int]]:
@@ -138,7 +138,7 @@ class HuggingFace(ImageDataset):
         }
         if self.split not in splits:
             raise DataError(
-                f"{self.name}: there is no split {self.split!r}.{nearest(self.split, splits)}"
+                f"{self.name}: there is no split {self.split!r}.{did_you_mean(self.split, splits)}"
                 f" There are: {', '.join(splits) or 'none'}"
             )
         found = list[list[str | int]]()
@@ -152,29 +152,30 @@ class HuggingFace(ImageDataset):
         return found
 
 
-def _library() -> Any:
+def _import_datasets() -> Any:
     """The library ``datasets``; slow to import, and not every run needs it."""
+    install = EXTRAS["huggingface"].install
     try:
         release = importlib.metadata.version("datasets")
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(
-            f"dataset: huggingface needs the package datasets, which is not installed: {INSTALL}"
+            f"dataset: huggingface needs the package datasets, which is not installed: {install}"
         ) from None
-    if int(release.partition(".")[0]) < OLDEST_RELEASE:
+    if int(release.partition(".")[0]) < MIN_RELEASE:
         raise ConfigError(
-            f"dataset: huggingface needs datasets >= {OLDEST_RELEASE}.0, as older ones run code that a dataset brings"
-            f" along; found {release}: {INSTALL}"
+            f"dataset: huggingface needs datasets >= {MIN_RELEASE}.0, as older ones run code that a dataset brings"
+            f" along; found {release}: {install}"
         )
     try:
         return importlib.import_module("datasets")
     except ImportError as error:
         raise ConfigError(
-            f"dataset: huggingface needs the package datasets, which fails ({error}): {INSTALL}"
+            f"dataset: huggingface needs the package datasets, which fails ({error}): {install}"
         ) from error
 
 
 @contextlib.contextmanager
-def _reading(where: str) -> Iterator[None]:
+def _wrap_read_errors(location: str) -> Iterator[None]:
     """Makes a ``DataError`` of whatever the library raises: network, permissions, formats, each in its own class."""
     try:
         yield
@@ -182,17 +183,17 @@ def _reading(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{where}: cannot be read ({reason})") from error
+        raise DataError(f"{location}: cannot be read ({reason})") from error
 
 
 @dataclass
-class _Columns:
+class _ColumnSource:
     """The columns of a split as a source of encoded images; remembers the labels it comes by."""
 
     library: Any
     builder: Any
     folder: Path | None
-    where: str
+    location: str
     split: str
     column: str
     label_column: str | None
@@ -210,7 +211,7 @@ class _Columns:
     def encoded(self) -> Iterator[Encoded]:
         """Each row's image. Rows without one have no bytes, and are counted among those that cannot be decoded."""
         self.codes, self.values = array("q"), {}
-        with _reading(self.where):
+        with _wrap_read_errors(self.location):
             for number, row in enumerate(self._rows()):
                 if self.label_column is not None:
                     self.codes.append(self._code(number, row[self.label_column]))
@@ -218,7 +219,7 @@ class _Columns:
 
     def full_name(self, name: str) -> str:
         """As in ``owner/name: row 7``."""
-        return f"{self.where}: {name}"
+        return f"{self.location}: {name}"
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
         """The library's classes as they are numbered; other values in their order."""
@@ -240,7 +241,7 @@ class _Columns:
         for name in wanted:
             if name not in names:
                 raise DataError(
-                    f"{self.where}: there is no column {name!r}.{nearest(name, names)} There are: {', '.join(names)}"
+                    f"{self.location}: there is no column {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}"
                 )
         features = stream.features or {}
         stream = stream.select_columns(wanted)
@@ -248,7 +249,7 @@ class _Columns:
         if isinstance(kind, self.library.Image):
             stream = stream.cast_column(self.column, self.library.Image(decode=False))
         elif not (kind is None or _holds_files(kind)):
-            raise DataError(f"{self.where}: column {self.column!r} holds {kind}; expected images or their files' bytes")
+            raise DataError(f"{self.location}: column {self.column!r} holds {kind}; expected images or their files' bytes")
         label = features.get(self.label_column)
         self.class_names = label.names if isinstance(label, self.library.ClassLabel) else None
         return stream
@@ -259,7 +260,7 @@ class _Columns:
         fits = isinstance(value, (int, str)) and (known is None or value in known)
         if not fits:
             raise DataError(
-                f"{self.where}: row {number} has the label {value!r} in column {self.label_column!r};"
+                f"{self.location}: row {number} has the label {value!r} in column {self.label_column!r};"
                 f" expected {'an integer or a word' if known is None else f'0 to {len(known) - 1}'}"
             )
         assert isinstance(value, (int, str))

@@ -13,7 +13,7 @@ from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_files import SUFFIXES, ImageFile, class_names, list_images
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, existing, expanded
+from gan_cli.datasets.base import ImageDataset, expand_path, require_folder
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 
@@ -45,8 +45,8 @@ class ImageFolder(ImageDataset):
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
-        expanded("path", self.path or "")
-        expanded("root", self.root)
+        expand_path("path", self.path or "")
+        expand_path("root", self.root)
         require(4 <= self.size <= 1024, "size", self.size, "an integer from 4 to 1024")
         require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
         require(self.workers is None or self.workers >= 1, "workers", self.workers, "an integer >= 1 or null")
@@ -70,24 +70,24 @@ class ImageFolder(ImageDataset):
             DataError: there is no such folder or no image in it, an image cannot be decoded and ``strict`` holds, or
                 the cache cannot be written.
         """
-        folder = existing(expanded("path", self.path or "").absolute())
+        folder = require_folder(expand_path("path", self.path or "").absolute())
         files = list_images(folder)
         if not files:
             raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below")
-        target, store = Target(self.size, self.channels), expanded("root", self.root) / "image_folder"
+        target, store = Target(self.size, self.channels), expand_path("root", self.root) / "image_folder"
         key = cache_key(target, (file.identity for file in files))
-        return load_images(_Files(folder, files), target, store, key, self.strict, self.workers)
+        return load_images(_FolderSource(folder, files), target, store, key, self.strict, self.workers)
 
 
 @dataclass(frozen=True)
-class _Files:
+class _FolderSource:
     """The images of a folder as a source of encoded ones."""
 
     folder: Path
     files: Sequence[ImageFile]
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         return str(self.folder)
 
     @property

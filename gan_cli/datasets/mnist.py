@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_cli.data.download import download
 from gan_cli.data.idx import read_idx
-from gan_cli.datasets.base import ImageDataset, check_mirrors, expanded
+from gan_cli.datasets.base import ImageDataset, check_mirrors, expand_path
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -23,7 +23,7 @@ from gan_cli.protocols.data import Images
 SIDE = 28
 
 
-class Split(Enum):
+class MnistSplit(Enum):
     """A part of the data; the value is what its files' names begin with."""
 
     train = "train"
@@ -44,7 +44,7 @@ class IdxDataset(ImageDataset):
 
     root: str
     mirrors: tuple[str, ...]
-    split: Split = Split.train
+    split: MnistSplit = MnistSplit.train
     size: int | None = None
 
     licence: ClassVar[str]
@@ -53,7 +53,7 @@ class IdxDataset(ImageDataset):
     checksums: ClassVar[Mapping[str, str]]
 
     def __post_init__(self) -> None:
-        expanded("root", self.root)
+        expand_path("root", self.root)
         check_mirrors(self.mirrors)
         require(self.size is None or 8 <= self.size <= 256, "size", self.size, "an integer from 8 to 256 or null")
 
@@ -71,7 +71,7 @@ class IdxDataset(ImageDataset):
     @property
     def place(self) -> Path:
         """The folder of the files."""
-        return expanded("root", self.root) / self.folder
+        return expand_path("root", self.root) / self.folder
 
     @property
     def names(self) -> tuple[str, str]:
@@ -90,12 +90,12 @@ class IdxDataset(ImageDataset):
                 f"{self.place}: {' and '.join(self.names)} have the shapes {pixels.shape} and {labels.shape},"
                 f" expected (N, {SIDE}, {SIDE}) and (N,)"
             )
-        return Images(_resized(pixels, self.shape[-1])[:, None], labels.astype(np.int64))
+        return Images(_resize(pixels, self.shape[-1])[:, None], labels.astype(np.int64))
 
     def _read(self, name: str) -> ByteArray:
-        path = self._present(name)
+        path = self._find_file(name)
         if path is None:
-            return read_idx(self._downloaded(name))
+            return read_idx(self._download(name))
         try:
             return read_idx(path, self.checksums[name])
         except DataError as error:
@@ -103,7 +103,7 @@ class IdxDataset(ImageDataset):
                 f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
             ) from error
 
-    def _present(self, name: str) -> Path | None:
+    def _find_file(self, name: str) -> Path | None:
         """The file, unpacked or packed, or None where there is neither."""
         candidates = (self.place / name, self.place / f"{name}.gz")
         try:
@@ -111,18 +111,18 @@ class IdxDataset(ImageDataset):
         except OSError as error:
             raise DataError(f"{self.place}: cannot be read ({error.strerror or error})") from error
 
-    def _downloaded(self, name: str) -> Path:
+    def _download(self, name: str) -> Path:
         try:
             return download(f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name]))
         except DataError as error:
-            missing = " and ".join(f"{name}.gz" for name in self.names if self._present(name) is None)
+            missing = " and ".join(f"{name}.gz" for name in self.names if self._find_file(name) is None)
             raise DataError(
                 f"{error}\nPut {missing} (or the same unpacked, without .gz) into {self.place}, or choose another"
                 " data root with dataset.root=DIR or the environment variable GAN_DATA."
             ) from error
 
 
-def _resized(images: ByteArray, side: int) -> ByteArray:
+def _resize(images: ByteArray, side: int) -> ByteArray:
     """``(N, H, W) -> (N, side, side)``: Pillow's bilinear filter, which is antialiased where it shrinks.
 
     Bilinear, as scripts resize that use torchvision. One image after the other, as there is nothing to be gained:

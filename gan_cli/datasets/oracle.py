@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.architectures.language_model import nll, write
-from gan_cli.architectures.lstm import Writer
-from gan_cli.datasets.base import expanded
+from gan_cli.architectures.language_model import nll, sample_sequences
+from gan_cli.architectures.lstm import LSTMLanguageModel
+from gan_cli.datasets.base import expand_path
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sequences
@@ -28,11 +28,11 @@ VOCABULARY, EMBEDDING, HIDDEN = 5000, 32, 32
 # The order in which a writer keeps its gates side by side.
 GATES = ("input_gate", "forget_gate", "output_gate", "candidate")
 # Entropy of the paper's oracle in nats a token, by length: what 10,000 of its sequences score, in float64.
-MEASURED = {20: 5.750, 40: 5.737}
+KNOWN_ENTROPY = {20: 5.750, 40: 5.737}
 # Sequences that the entropy of another oracle or length is estimated from.
-ESTIMATED_FROM = 4096
+ENTROPY_SAMPLES = 4096
 # The oracle without a file, and the sequences of its estimate, are the same for all runs.
-OWN_SEED = 0
+ORACLE_SEED = 0
 # Sequences at a time.
 BLOCK = 2048
 
@@ -41,16 +41,16 @@ BLOCK = 2048
 class LSTMOracle:
     """A distribution of sequences that is known."""
 
-    writer: Writer
+    network: LSTMLanguageModel
 
     def nll(self, tokens: Tensor) -> Tensor:
         """Negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
-        return torch.cat([nll(self.writer, block).mean(1) for block in torch.split(tokens, BLOCK)])
+        return torch.cat([nll(self.network, block).mean(1) for block in torch.split(tokens, BLOCK)])
 
     def draw(self, count: int, length: int, generator: torch.Generator) -> Tensor:
         """``(count, length)`` int64 on the writer's and generator's device."""
         uniform = torch.rand(count, length, generator=generator, device=generator.device)
-        return torch.cat([write(self.writer, block) for block in torch.split(uniform, BLOCK)])
+        return torch.cat([sample_sequences(self.network, block) for block in torch.split(uniform, BLOCK)])
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Oracle:
     licence: ClassVar[str] = "Synthetic sequences, drawn from a random LSTM (Yu et al. 2017): free of rights."
 
     def __post_init__(self) -> None:
-        expanded("root", self.root)
+        expand_path("root", self.root)
         for key in ("length", "count"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
@@ -105,25 +105,25 @@ class Oracle:
     def oracle(self, device: torch.device) -> LSTMOracle:
         """The distribution, on the device."""
         if self._file.exists():
-            return LSTMOracle(_writer(_read(self._file)).to(device))
+            return LSTMOracle(_build_network(_read(self._file)).to(device))
         logger.info("%s: not there; an oracle of the same sizes with weights from N(0, 1) instead", self._file)
-        return LSTMOracle(_writer(_drawn()).to(device))
+        return LSTMOracle(_build_network(_random_weights()).to(device))
 
     @property
     def entropy(self) -> float:
         """Of the distribution, in nats a token: measured for the paper's oracle, else estimated from sequences."""
-        if self._file.exists() and self.length in MEASURED:
-            return MEASURED[self.length]
+        if self._file.exists() and self.length in KNOWN_ENTROPY:
+            return KNOWN_ENTROPY[self.length]
         oracle = self.oracle(torch.device("cpu"))
-        generator = seeded_generator(OWN_SEED, "entropy of the oracle", torch.device("cpu"))
-        return float(oracle.nll(oracle.draw(ESTIMATED_FROM, self.length, generator)).double().mean())
+        generator = seeded_generator(ORACLE_SEED, "entropy of the oracle", torch.device("cpu"))
+        return float(oracle.nll(oracle.draw(ENTROPY_SAMPLES, self.length, generator)).double().mean())
 
     @property
     def _file(self) -> Path:
-        return expanded("root", self.root) / FILE
+        return expand_path("root", self.root) / FILE
 
 
-def _shapes() -> dict[str, tuple[int, ...]]:
+def _array_shapes() -> dict[str, tuple[int, ...]]:
     """What an oracle's file holds: the name of each array and its shape."""
     gates: dict[str, tuple[int, ...]] = {}
     for gate in GATES:
@@ -137,12 +137,12 @@ def _read(path: Path) -> dict[str, FloatArray]:
     try:
         file = np.load(path, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_shapes())}")
+            raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_array_shapes())}")
         with file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as an .npz file of numbers ({error})") from error
-    for key, shape in _shapes().items():
+    for key, shape in _array_shapes().items():
         if key not in arrays:
             raise DataError(f"{path}: there is no array '{key}'; expected one of shape {shape}")
         array = arrays[key]
@@ -153,19 +153,19 @@ def _read(path: Path) -> dict[str, FloatArray]:
             )
         if not np.isfinite(array).all():
             raise DataError(f"{path}: '{key}' has numbers that are not finite")
-    return {key: arrays[key].astype(np.float32) for key in _shapes()}
+    return {key: arrays[key].astype(np.float32) for key in _array_shapes()}
 
 
-def _drawn() -> dict[str, FloatArray]:
+def _random_weights() -> dict[str, FloatArray]:
     """Arrays from N(0, 1)."""
-    generator = seeded_generator(OWN_SEED, "weights of the oracle", torch.device("cpu"))
-    return {key: torch.randn(shape, generator=generator).numpy() for key, shape in _shapes().items()}
+    generator = seeded_generator(ORACLE_SEED, "weights of the oracle", torch.device("cpu"))
+    return {key: torch.randn(shape, generator=generator).numpy() for key, shape in _array_shapes().items()}
 
 
 @torch.no_grad()
-def _writer(arrays: Mapping[str, FloatArray]) -> Writer:
+def _build_network(arrays: Mapping[str, FloatArray]) -> LSTMLanguageModel:
     """The LSTM with those weights."""
-    writer = Writer(VOCABULARY, EMBEDDING, HIDDEN).requires_grad_(False)
+    network = LSTMLanguageModel(VOCABULARY, EMBEDDING, HIDDEN).requires_grad_(False)
     joined = {
         "embedding": arrays["embedding"],
         "input_w": np.concatenate([arrays[f"{gate}_w"] for gate in GATES], axis=1),
@@ -174,5 +174,5 @@ def _writer(arrays: Mapping[str, FloatArray]) -> Writer:
         "vocabulary_w": arrays["vocabulary_w"],
         "vocabulary_b": arrays["vocabulary_b"],
     }
-    writer.load_state_dict({key: torch.from_numpy(array) for key, array in joined.items()})
-    return writer
+    network.load_state_dict({key: torch.from_numpy(array) for key, array in joined.items()})
+    return network

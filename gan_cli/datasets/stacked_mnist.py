@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gan_cli.datasets.base import ImageDataset
-from gan_cli.datasets.mnist import SIDE, Mnist, Split
+from gan_cli.datasets.mnist import SIDE, Mnist, MnistSplit
 from gan_cli.errors import require
 from gan_cli.protocols.data import Images
 
@@ -36,7 +36,7 @@ class StackedMnist(ImageDataset):
 
     root: str
     mirrors: tuple[str, ...]
-    split: Split = Split.train
+    split: MnistSplit = MnistSplit.train
     count: int = 128_000
     size: int = 28
     seed: int = 0

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.datasets.base import existing, expanded
-from gan_cli.errors import DataError, nearest, require
+from gan_cli.datasets.base import expand_path, require_folder
+from gan_cli.errors import DataError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Sequences
 
@@ -22,27 +22,27 @@ logger = logging.getLogger(__name__)
 
 # The token that starts and ends a sentence and fills up what is behind it; written as nothing, which no word is.
 END = 0
-NOTHING = ""
+EMPTY = ""
 UNKNOWN = "<unk>"
 # NUL, and halves of characters, which some encodings let through: no text has them.
-ALIEN = re.compile("[\0\ud800-\udfff]")
+INVALID_CHARACTERS = re.compile("[\0\ud800-\udfff]")
 
 
-class Tokens(Enum):
+class TokenUnit(Enum):
     """What a sentence is divided into."""
 
     words = "words"
     characters = "characters"
 
     @property
-    def between(self) -> str:
+    def separator(self) -> str:
         """What stands between two of them."""
-        return " " if self is Tokens.words else ""
+        return " " if self is TokenUnit.words else ""
 
-    def of(self, line: str) -> list[str]:
+    def split_line(self, line: str) -> list[str]:
         """Those of a line; white space parts words, and any stretch of it is one blank among characters."""
         words = line.split()
-        return words if self is Tokens.words else list(" ".join(words))
+        return words if self is TokenUnit.words else list(" ".join(words))
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Text:
     licence: ClassVar[str] = "Your own text: whatever terms you hold it under."
 
     path: str | None
-    tokens: Tokens = Tokens.words
+    tokens: TokenUnit = TokenUnit.words
     max_length: int = 32
     min_count: int = 2
     most_words: int | None = None
@@ -72,13 +72,13 @@ class Text:
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a file with a sentence on each line (dataset.path=FILE)")
-        expanded("path", self.path or "")
+        expand_path("path", self.path or "")
         require(2 <= self.max_length <= 1024, "max_length", self.max_length, "an integer from 2 to 1024")
         require(self.min_count >= 1, "min_count", self.min_count, "an integer >= 1")
         require(
             self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
         )
-        require(_known(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030")
+        require(_is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,14 +101,14 @@ class Text:
             DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or
                 no word is frequent enough.
         """
-        path = expanded("path", self.path or "").absolute()
-        lines = _lines(path, self.encoding)
-        sentences = [tokens for tokens in map(self.tokens.of, lines) if tokens]
+        path = expand_path("path", self.path or "").absolute()
+        lines = _read_lines(path, self.encoding)
+        sentences = [tokens for tokens in map(self.tokens.split_line, lines) if tokens]
         _check_count(path, len(sentences))
         _log_lines(path, sentences, len(lines) - len(sentences), self.max_length)
         words = self._vocabulary(path, sentences)
-        tokens = _numbered([sentence[: self.max_length] for sentence in sentences], words, self.max_length)
-        return Sequences(tokens, words, END, self.tokens.between)
+        tokens = _encode([sentence[: self.max_length] for sentence in sentences], words, self.max_length)
+        return Sequences(tokens, words, END, self.tokens.separator)
 
     def _vocabulary(self, path: Path, sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
         """The end, ``<unk>`` where there are words that it stands for, and the frequent words."""
@@ -125,10 +125,10 @@ class Text:
             logger.info(
                 "%s: %d rare words of %d are %s, %.1f%% of the text", path, rare, len(ordered), UNKNOWN, 100 * share
             )
-        return (NOTHING, *([UNKNOWN] if rare or replaced else []), *frequent)
+        return (EMPTY, *([UNKNOWN] if rare or replaced else []), *frequent)
 
 
-def _known(encoding: str) -> bool:
+def _is_text_encoding(encoding: str) -> bool:
     """Whether Python has such an encoding, of text, that can pass over what is not of it: to tell where that is."""
     try:
         b"a".decode(encoding, "ignore")
@@ -137,37 +137,37 @@ def _known(encoding: str) -> bool:
     return True
 
 
-def _lines(path: Path, encoding: str) -> list[str]:
+def _read_lines(path: Path, encoding: str) -> list[str]:
     """The lines of a file, blank ones with them; what ends a line belongs to none."""
-    content = _content(path)
+    content = _read_bytes(path)
     try:
         text = content.decode(encoding)
     except UnicodeError as error:
-        line, character = _place(content[: getattr(error, "start", 0)].decode(encoding, "ignore"))
+        line, character = _line_and_column(content[: getattr(error, "start", 0)].decode(encoding, "ignore"))
         raise DataError(
             f"{path}: line {line}, character {character}: bytes that are not {encoding}; dataset.encoding names another"
         ) from error
     text = text.removeprefix("\ufeff")
-    alien = ALIEN.search(text)
+    alien = INVALID_CHARACTERS.search(text)
     if alien:
-        line, character = _place(text[: alien.start()])
+        line, character = _line_and_column(text[: alien.start()])
         raise DataError(f"{path}: line {line}, character {character}: U+{ord(alien[0]):04X}; expected a file of text")
-    lines = _unix(text).split("\n")
+    lines = _normalize_newlines(text).split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
-def _unix(text: str) -> str:
+def _normalize_newlines(text: str) -> str:
     """Text whose lines end as Unix ends them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _place(before: str) -> tuple[int, int]:
+def _line_and_column(before: str) -> tuple[int, int]:
     """Number of the line and of the character in it, from 1 on, of what follows a text."""
-    text = _unix(before.removeprefix("\ufeff"))
+    text = _normalize_newlines(before.removeprefix("\ufeff"))
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def _content(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     """The bytes of an ordinary file.
 
     Raises:
@@ -180,10 +180,10 @@ def _content(path: Path) -> bytes:
             raise DataError(f"{path}: a folder; expected a file")
         if path.exists():
             raise DataError(f"{path}: no ordinary file")
-        siblings = [sibling.name for sibling in existing(path.parent).iterdir() if sibling.is_file()]
+        siblings = [sibling.name for sibling in require_folder(path.parent).iterdir() if sibling.is_file()]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    raise DataError(f"{path}: there is no such file.{nearest(path.name, siblings)}")
+    raise DataError(f"{path}: there is no such file.{did_you_mean(path.name, siblings)}")
 
 
 def _check_count(path: Path, count: int) -> None:
@@ -207,7 +207,7 @@ def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longe
         )
 
 
-def _numbered(sentences: Sequence[Sequence[str]], words: Sequence[str], length: int) -> IntArray:
+def _encode(sentences: Sequence[Sequence[str]], words: Sequence[str], length: int) -> IntArray:
     """``(N, length)``: the number of each word, those of no number as ``<unk>``, and the end behind the last."""
     numbers = {word: number for number, word in enumerate(words)}
     unknown = numbers.get(UNKNOWN, END)

@@ -1,1 +1,4 @@
-"""What is going wrong: figures of a game (torch) and what they say (plain numbers). Knows nothing of the sinks."""
+"""Diagnostics of a training run: statistics computed with torch, and alarm rules over plain numbers.
+
+Nothing here depends on where metrics are written.
+"""

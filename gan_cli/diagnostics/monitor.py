@@ -1,4 +1,7 @@
-"""From the figures of report after report to alarms: how long a symptom has to show, and what is remembered."""
+"""Alarms from the metrics of successive reports.
+
+The monitor counts reports against each rule's patience, and computes metrics that span several reports.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,24 @@ from typing import Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
-from gan_cli.diagnostics.rules import NON_FINITE, Advice, Symptom
+from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Suggestion
 
-# Where a learning rate is beyond all that is used, that of most GANs is the one to start from.
-LARGEST_RATE, USUAL_RATE = 1.0, 2e-4
-# The peak of the gradient is that of a median of so many reports: a single spike is no standard.
-SMOOTHED = 5
+# For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
+MAX_RATE, DEFAULT_RATE = 1.0, 2e-4
+# The peak of the gradient is taken over running medians of this many reports, so that a single spike does not set it.
+SMOOTHING_WINDOW = 5
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One trouble, from when it was raised to when it was last seen.
+    """A problem that was detected, from the step at which it was raised to the last one at which it was seen.
 
     Attributes:
-        name: ``mode_collapse`` and so on.
+        name: of its rule, for example ``mode_collapse``.
         step: at which it was raised.
         last_step: at which it was last seen.
-        figures: tag -> value behind it, at ``step``; None where it is no finite number.
+        figures: tag -> metric behind it, at ``step``; None where it is not a finite number. The name is that of the key
+            in checkpoints and ``summary.json``.
         message: one sentence.
         try_next: the overrides to try, and why, in one sentence.
     """
@@ -40,122 +44,135 @@ class Alarm:
     try_next: str
 
     def summary(self) -> dict[str, Any]:
-        """As it stands in ``summary.json``."""
+        """Return the entry of ``summary.json``."""
         entry = asdict(self)
         entry["try"] = entry.pop("try_next")
         return entry
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What one report came to.
+class CheckResult:
+    """The outcome of checking one report.
 
     Attributes:
-        scalars: tag -> value: ``diagnosis/<alarm>``, 1 while it lasts and 0 else, and figures that look back.
-        raised: alarms that were raised just now.
-        over: names of those that have ended.
+        scalars: tag -> value: ``diagnosis/<alarm>``, 1 while it lasts and 0 else, and metrics over several reports.
+        raised: alarms that were raised by this report.
+        ended: names of those that ended with it.
     """
 
     scalars: Mapping[str, float]
     raised: Sequence[Alarm]
-    over: Sequence[str]
+    ended: Sequence[str]
 
 
-class Doctor:
-    """Looks at every report of a run."""
+class AlarmMonitor:
+    """Checks every report of a run against the alarm rules.
+
+    Attributes:
+        alarms: all that were raised so far, in order.
+    """
 
     def __init__(
         self,
         limits: DiagnosticsSection,
-        symptoms: Sequence[Symptom],
+        rules: Sequence[AlarmRule],
         non_finite: NonFinite = NonFinite.stop,
     ) -> None:
-        """``symptoms`` to look for.
+        """Set up the monitor of a run.
 
-        With ``non_finite`` skip, figures that are none are those of updates that were left out: no alarm of themselves.
+        Args:
+            limits: thresholds of all alarms.
+            rules: the alarms to check for, beside that of numbers that are not finite.
+            non_finite: with ``skip``, a metric that is not finite is that of a skipped update and raises no alarm.
         """
         self._limits = limits
         self._non_finite = non_finite
-        self._symptoms = symptoms
+        self._rules = rules
         self._streaks: dict[str, float] = {}
         self._leads: list[float] = []
         self._gradients: list[float] = []
         self._peak = 0.0
         self.alarms: list[Alarm] = []
 
-    def acts(self, alarm: Alarm) -> bool:
-        """Whether more than a warning may come of it; always of a number that is not finite."""
+    def actionable(self, alarm: Alarm) -> bool:
+        """Return whether ``on_alarm`` (stop, rollback) applies to the alarm; always for a number that is not finite."""
         return alarm.name == NON_FINITE or bool(getattr(self._limits, alarm.name).acts)
 
-    def examine(self, step: int, scalars: Mapping[str, float], trouble: str | None = None) -> Examination:
-        """Look at the report of a step, and at the ``trouble`` with its numbers that was noticed, in words.
+    def check(self, step: int, scalars: Mapping[str, float], nonfinite: str | None = None) -> CheckResult:
+        """Check the report of a step against all rules, and advance their counts.
 
-        Of numbers that are finite nothing is said where they were not looked at (``diagnostics.every=0``).
+        With ``diagnostics.every=0`` only numbers that are not finite raise an alarm.
+
+        Args:
+            step: of the report.
+            scalars: tag -> metric of the report.
+            nonfinite: a description of the numbers that were found not finite since the last report; None: there were
+                none.
         """
         if not self._limits.every:
-            return Examination({}, self._not_finite(step, scalars, trouble), [])
-        found = self._looking_back(scalars)
-        now = {**scalars, **found}
-        raised, over = self._not_finite(step, scalars, trouble), []
-        for symptom in self._symptoms:
-            before = self._streaks.get(symptom.name, 0.0)
-            if all(math.isfinite(now.get(tag, math.nan)) for tag in symptom.needs):
-                shown = symptom.shows(now)
-                self._streaks[symptom.name] = before + shown if shown else 0.0
-            # Parts of reports add up to whole ones but for rounding.
-            enough = symptom.patience - 1e-6
-            lasting, lasted = self._streaks.get(symptom.name, 0.0) >= enough, before >= enough
-            if lasting and not lasted:
-                raised.append(_alarm(symptom, step, now))
+            return CheckResult({}, self._nonfinite_alarms(step, scalars, nonfinite), [])
+        results = self._history_metrics(scalars)
+        metrics = {**scalars, **results}
+        raised, ended = self._nonfinite_alarms(step, scalars, nonfinite), []
+        for rule in self._rules:
+            before = self._streaks.get(rule.name, 0.0)
+            if all(math.isfinite(metrics.get(tag, math.nan)) for tag in rule.needs):
+                severity = rule.severity(metrics)
+                self._streaks[rule.name] = before + severity if severity else 0.0
+            # Severities below 1 add up to whole reports only up to rounding.
+            threshold = rule.patience - 1e-6
+            active, was_active = self._streaks.get(rule.name, 0.0) >= threshold, before >= threshold
+            if active and not was_active:
+                raised.append(_alarm(rule, step, metrics))
                 self.alarms.append(raised[-1])
-            elif lasting:
-                self._last_seen(symptom.name, step)
-            elif lasted:
-                over.append(symptom.name)
-            found[f"diagnosis/{symptom.name}"] = float(lasting)
-        found[f"diagnosis/{NON_FINITE}"] = float(any(alarm.name == NON_FINITE for alarm in raised))
-        return Examination(found, raised, over)
+            elif active:
+                self._update_last_step(rule.name, step)
+            elif was_active:
+                ended.append(rule.name)
+            results[f"diagnosis/{rule.name}"] = float(active)
+        results[f"diagnosis/{NON_FINITE}"] = float(any(alarm.name == NON_FINITE for alarm in raised))
+        return CheckResult(results, raised, ended)
 
-    def add(self, alarm: Alarm, sentence: str) -> Alarm:
-        """Add what was found out since to the message of an alarm."""
+    def append_to_message(self, alarm: Alarm, sentence: str) -> Alarm:
+        """Append a sentence, found out since, to the message of an alarm, and return the alarm with it."""
         index = self.alarms.index(alarm)
         self.alarms[index] = replace(alarm, message=f"{alarm.message}; {sentence}")
         return self.alarms[index]
 
-    def _not_finite(self, step: int, scalars: Mapping[str, float], trouble: str | None) -> list[Alarm]:
-        """The alarm of a number that is not finite: at once, whatever the thresholds."""
+    def _nonfinite_alarms(self, step: int, scalars: Mapping[str, float], nonfinite: str | None) -> list[Alarm]:
+        """Return the alarm of a number that is not finite, raised at once whatever the thresholds; else no alarm."""
         bad = {tag: value for tag, value in scalars.items() if not math.isfinite(value)}
-        if trouble is None and (not bad or self._non_finite is NonFinite.skip):
+        if nonfinite is None and (not bad or self._non_finite is NonFinite.skip):
             return []
-        rate = scalars.get("lr/g", USUAL_RATE)
-        rate = rate if 0 < rate <= LARGEST_RATE else USUAL_RATE
-        advice = Advice(f"optimizer.lr={rate / 4:.2g}", "smaller steps do not throw the weights so far")
-        message = "; ".join([*([trouble] if trouble else []), *_bad_figures(bad)])
-        alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(advice))
+        rate = scalars.get("lr/g", DEFAULT_RATE)
+        rate = rate if 0 < rate <= MAX_RATE else DEFAULT_RATE
+        suggestion = Suggestion(f"optimizer.lr={rate / 4:.2g}", "smaller steps are less likely to diverge")
+        message = "; ".join([*([nonfinite] if nonfinite else []), *_describe_nonfinite(bad)])
+        alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(suggestion))
         self.alarms.append(alarm)
         return [alarm]
 
-    def _looking_back(self, scalars: Mapping[str, float]) -> dict[str, float]:
-        """Figures of several reports: the peak of the gradient, swing and turns of D's lead."""
-        found: dict[str, float] = {}
+    def _history_metrics(self, scalars: Mapping[str, float]) -> dict[str, float]:
+        """Return metrics over several reports: the peak of the gradient, swing and turns of D's lead (2 AUC - 1)."""
+        metrics: dict[str, float] = {}
         gradient = scalars.get("diagnosis/gradient", math.nan)
         if math.isfinite(gradient):
-            self._gradients = [*self._gradients, gradient][-SMOOTHED:]
+            self._gradients = [*self._gradients, gradient][-SMOOTHING_WINDOW:]
             self._peak = max(self._peak, median(self._gradients))
-            found["diagnosis/gradient_peak"] = self._peak
+            metrics["diagnosis/gradient_peak"] = self._peak
         auc, reports = scalars.get("d/auc", math.nan), self._limits.oscillation.patience
         if math.isfinite(auc) and reports:
             self._leads = [*self._leads, 2 * auc - 1][-reports:]
             if len(self._leads) == reports and reports >= 3:
-                found |= _swing(self._leads)
-        return found
+                metrics |= _swing_metrics(self._leads)
+        return metrics
 
-    def _last_seen(self, name: str, step: int) -> None:
-        index = max(place for place, alarm in enumerate(self.alarms) if alarm.name == name)
+    def _update_last_step(self, name: str, step: int) -> None:
+        index = max(index for index, alarm in enumerate(self.alarms) if alarm.name == name)
         self.alarms[index] = replace(self.alarms[index], last_step=step)
 
     def state_dict(self) -> dict[str, Any]:
-        """Streaks, what is looked back on, and the alarms so far."""
+        """Return the rules' counts, the history behind metrics over several reports, and the alarms so far."""
         return {
             "streaks": dict(self._streaks),
             "leads": list(self._leads),
@@ -165,26 +182,29 @@ class Doctor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         self._streaks = dict(state["streaks"])
         self._leads, self._gradients = list(state["leads"]), list(state["gradients"])
         self._peak = float(state["peak"])
         self.alarms = [Alarm(**alarm) for alarm in state["alarms"]]
 
 
-def _alarm(symptom: Symptom, step: int, now: Mapping[str, float]) -> Alarm:
-    figures = {tag: now[tag] for tag in symptom.needs if not tag.startswith("lr/")}
-    return Alarm(symptom.name, step, step, figures, symptom.says(now), str(symptom.advises(now)))
+def _alarm(rule: AlarmRule, step: int, metrics: Mapping[str, float]) -> Alarm:
+    evidence = {tag: metrics[tag] for tag in rule.needs if not tag.startswith("lr/")}
+    return Alarm(rule.name, step, step, evidence, rule.message(metrics), str(rule.suggestion(metrics)))
 
 
-def _bad_figures(bad: Mapping[str, float]) -> list[str]:
-    """The first of the figures that are not finite, and how many more there are, in words, if there are any."""
-    more = f", and {len(bad) - 1} more figures are not finite" if len(bad) > 1 else ""
+def _describe_nonfinite(bad: Mapping[str, float]) -> list[str]:
+    """Describe the first of the metrics that are not finite, and count the others; empty if there are none."""
+    more = f", and {len(bad) - 1} more metrics are not finite" if len(bad) > 1 else ""
     return [f"{tag} is {value}{more}" for tag, value in list(bad.items())[:1]]
 
 
-def _swing(leads: Sequence[float]) -> dict[str, float]:
-    """Mean change from one of three leads or more to the next, and the share of changes that turn around."""
+def _swing_metrics(leads: Sequence[float]) -> dict[str, float]:
+    """Compute the mean absolute change between successive values, and the share of changes that reverse sign.
+
+    Args:
+        leads: 3 or more values of ``2 AUC - 1``, in order.
+    """
     changes = [after - before for before, after in pairwise(leads)]
     turns = [before * after < 0 for before, after in pairwise(changes)]
     return {

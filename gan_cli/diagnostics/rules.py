@@ -1,4 +1,4 @@
-"""What a rule of the alarm monitor is: from metrics to a message and a suggestion."""
+"""The interface of an alarm rule: from metrics to a severity, a message and a suggestion."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Protocol, TypeAlias
 from gan_cli.config.diagnostics import Thresholds
 
 NON_FINITE = "non_finite"
-# Updates that were skipped since the last report (train.non_finite=skip).
+# Tag of the number of updates that were skipped since the last report (train.non_finite=skip).
 SKIPPED = "diagnosis/skipped"
 
-Figures: TypeAlias = Mapping[str, float]
-# Measured every train.eval_every steps, where a classifier is at hand: how unevenly generated samples fill classes.
+Metrics: TypeAlias = Mapping[str, float]
+# Measured every train.eval_every steps, where a classifier is available: KL divergence of the generated samples' class
+# shares from the data's.
 CLASS_KL = "metrics/class_kl/classifier"
 
 
 @dataclass(frozen=True)
-class Advice:
-    """What to try next.
+class Suggestion:
+    """Overrides to try after an alarm, and the reason.
 
     Attributes:
-        overrides: what to add to the command line.
-        reason: why, in words.
+        overrides: command-line overrides, separated by spaces.
+        reason: why they may help, as a clause.
     """
 
     overrides: str
@@ -33,43 +34,48 @@ class Advice:
         return f"{self.overrides}: {self.reason}"
 
 
-class Symptom(Protocol):
-    """One alarm."""
+class AlarmRule(Protocol):
+    """A pure function from the metrics of one report to one alarm.
+
+    The :class:`~gan_cli.diagnostics.monitor.AlarmMonitor` counts the reports and raises the alarm.
+    """
 
     @property
     def name(self) -> str:
-        """Of the alarm: ``diagnosis/<name>``."""
+        """Name of the alarm, whose tag is ``diagnosis/<name>``."""
         ...
 
     @property
     def patience(self) -> int:
-        """Reports in a row that it has to show."""
+        """Number of consecutive reports with a severity of 1 after which the alarm is raised."""
         ...
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Tags of the figures without which nothing can be said."""
+        """Tags without which the rule cannot be evaluated."""
         ...
 
-    def shows(self, now: Figures) -> float:
-        """For how many reports of trouble this one counts: 0 where there is none, 1 for most signs, less for vague."""
+    def severity(self, metrics: Metrics) -> float:
+        """Return by how much of a report to advance the count towards ``patience``.
+
+        0 where the problem is absent, 1 for most signs of it, less for vague ones.
+        """
         ...
 
-    def says(self, now: Figures) -> str:
-        """The trouble in one sentence, with its figures."""
+    def message(self, metrics: Metrics) -> str:
+        """Describe the problem in one sentence that quotes the metrics behind it."""
         ...
 
-    def advises(self, now: Figures) -> Advice:
-        """What to try next."""
+    def suggestion(self, metrics: Metrics) -> Suggestion:
+        """Return the overrides to try next."""
         ...
 
 
-class Limited:
-    """What has thresholds of its own."""
+class ThresholdRule:
+    """Base of rules whose patience is part of a configuration section with their thresholds."""
 
     limits: Thresholds
 
     @property
     def patience(self) -> int:
-        """As configured."""
         return self.limits.patience

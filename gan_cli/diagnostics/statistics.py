@@ -1,4 +1,7 @@
-"""How alike generated samples are, and how they lie among real ones; from distances alone, for images and points."""
+"""Statistics of samples and of D's scores for the alarm rules: diversity, score quantiles, gradient norms.
+
+Diversity is computed from distances between samples alone, for images and points.
+"""
 
 from __future__ import annotations
 
@@ -9,59 +12,71 @@ from torch import Tensor
 
 from gan_cli.protocols.adversarial import Objective
 
-# From so many dimensions on, distances come from a matrix product: quicker, and not exact near 0.
-MANY_DIMENSIONS = 32
+# From this many dimensions on, distances come from a matrix product: faster, but not exact near 0.
+MATMUL_DIMENSIONS = 32
 
 
-def diversity_figures(trained: Tensor, held: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Three looks at three batches of one size, ``(N, *shape)`` each; 0-dimensional figures.
+def diversity_metrics(trained: Tensor, held: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Compute three 0-dimensional metrics from batches of one size.
 
     ``diagnosis/diversity``: mean distance between two generated samples, as a share of that between two real ones.
-    ``diagnosis/neighbours``: of how many real samples (``trained``) some generated sample is nearest to, as a share of
-    how many some other real sample (``held``) is nearest to.
-    ``diagnosis/told_apart``: share of held and generated samples whose nearest neighbour among both is one of their
-    own kind: 1/2 for equal distributions, 1 for such that do not touch (Lopez-Paz & Oquab 2017, the 1-NN test).
+    ``diagnosis/neighbours``: number of training samples that are nearest to some generated sample, as a share of the
+    number that are nearest to some held-out one.
+    ``diagnosis/told_apart``: accuracy of the leave-one-out 1-nearest-neighbour test between held-out and generated
+    samples: 1/2 for equal distributions, 1 for disjoint ones (Lopez-Paz & Oquab 2017).
+
+    Args:
+        trained: real samples that D trains on, ``(N, *shape)``.
+        held: held-out real samples, ``(N, *shape)``.
+        fake: generated samples, ``(N, *shape)``.
     """
     count = len(fake)
     points = torch.cat([trained, held, fake]).flatten(1).float()
-    exact = points.shape[1] < MANY_DIMENSIONS
+    exact = points.shape[1] < MATMUL_DIMENSIONS
     mode = "donot_use_mm_for_euclid_dist" if exact else "use_mm_for_euclid_dist"
-    # Around their mean, for a matrix product rounds in proportion to how far they lie from the origin.
+    # Centred, since a matrix product rounds in proportion to the distance from the origin.
     points = points - points.mean(0)
-    # From held and generated samples to all three kinds: nobody asks how far those lie apart that D trains on.
+    # From held-out and generated samples to all three batches: distances between training samples are not needed.
     distances = torch.cdist(points[count:], points, compute_mode=mode)
     to_trained, among_others = distances[:, :count], distances[:, count:]
     of_real, of_fake = among_others[:count, :count], among_others[count:, count:]
     return {
-        # Data that are all the same would make this infinite, which is no trouble of training.
+        # Constant data would make this infinite, which is not a problem of training.
         "diagnosis/diversity": mean_distance(of_fake) / mean_distance(of_real).clamp_min(1e-6),
-        "diagnosis/neighbours": neighboured(to_trained[count:]) / neighboured(to_trained[:count]),
-        "diagnosis/told_apart": told_apart(among_others),
+        "diagnosis/neighbours": count_nearest(to_trained[count:]) / count_nearest(to_trained[:count]),
+        "diagnosis/told_apart": nearest_neighbor_accuracy(among_others),
     }
 
 
 def mean_distance(distances: Tensor) -> Tensor:
-    """Mean over the pairs of different samples, from all distances ``(N, N)``; 0-dimensional."""
+    """Compute the mean over the pairs of different samples, from all distances ``(N, N)``; 0-dimensional."""
     count = len(distances)
     return (distances.sum() - distances.diagonal().sum()) / (count * (count - 1))
 
 
-def neighboured(distances: Tensor) -> Tensor:
-    """How many of M samples are nearest to at least one of N others, from distances ``(N, M)``; 0-dimensional."""
-    found = torch.zeros(distances.shape[1], device=distances.device)
-    return found.scatter_(0, distances.argmin(1), 1.0).sum()
+def count_nearest(distances: Tensor) -> Tensor:
+    """Count those of M samples that are nearest to some of N others, from distances ``(N, M)``; 0-dimensional."""
+    is_nearest = torch.zeros(distances.shape[1], device=distances.device)
+    return is_nearest.scatter_(0, distances.argmin(1), 1.0).sum()
 
 
-def told_apart(distances: Tensor) -> Tensor:
-    """Share of 2 N samples whose nearest neighbour is of their own half, from distances ``(2 N, 2 N)``."""
+def nearest_neighbor_accuracy(distances: Tensor) -> Tensor:
+    """Compute the share of 2 N samples whose nearest neighbour is in their own half, from distances ``(2 N, 2 N)``."""
     others = distances.clone().fill_diagonal_(float("inf"))
     half = len(distances) // 2
-    own = torch.arange(2 * half, device=distances.device) < half
-    return (own[others.argmin(1)] == own).float().mean()
+    in_first_half = torch.arange(2 * half, device=distances.device) < half
+    return (in_first_half[others.argmin(1)] == in_first_half).float().mean()
 
 
-def filled_modes(points: Tensor, centres: Tensor) -> Tensor:
-    """Effective share of modes that points ``(N, D)`` fill: exp(entropy) of their nearest centres over M; in (0, 1]."""
+def effective_mode_share(points: Tensor, centres: Tensor) -> Tensor:
+    """Compute the effective share of modes that points ``(N, D)`` cover, 0-dimensional, in (0, 1].
+
+    The exponential of the entropy of their nearest centres' frequencies, divided by the number M of centres.
+
+    Args:
+        points: ``(N, D)``.
+        centres: of the modes, ``(M, D)``.
+    """
     shares = torch.zeros(len(centres), device=points.device)
     nearest = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
     shares = shares.scatter_add_(0, nearest, torch.full((len(points),), 1 / len(points), device=points.device))
@@ -69,85 +84,86 @@ def filled_modes(points: Tensor, centres: Tensor) -> Tensor:
     return effective / len(centres)
 
 
-# Quantile in percent, and so the last part of a tag: d_real/p05.
+# Quantiles in percent, which are the last part of their tags: d_real/p05.
 QUANTILES = (5, 25, 50, 75, 95)
-# Logits that are sorted, at most: more would not change what is seen.
-ENOUGH = 2**13
+# Larger sets of logits are subsampled before sorting: more would not change the quantiles visibly.
+MAX_SORTED_LOGITS = 2**13
 
 
-def score_figures(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Moments, extremes and quantiles of the scores of either side, and ``d/auc``; 0-dimensional each.
+def score_metrics(objective: Objective, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Compute moments, extremes and quantiles of the scores of either side, and ``d/auc``; 0-dimensional each.
 
     Args:
-        objective: what logits mean.
+        objective: maps logits to scores.
         real: logits of real samples, any shape but not empty.
-        fake: logits of generated samples.
+        fake: logits of generated samples, any shape but not empty.
     """
-    figures: dict[str, Tensor] = {}
-    ranked = {}
+    metrics: dict[str, Tensor] = {}
+    sorted_logits = {}
     for name, logits in {"d_real": real, "d_fake": fake}.items():
         score = objective.score(logits)
-        figures[f"{name}/mean"] = score.mean()
-        figures[f"{name}/std"] = score.std(correction=0)
-        figures[f"{name}/min"] = score.min()
-        figures[f"{name}/max"] = score.max()
-        ranked[name] = thinned(logits).sort().values
-        last = len(ranked[name]) - 1
-        places = [round(percent / 100 * last) for percent in QUANTILES]
-        quantiles = objective.score(ranked[name][places])
-        figures |= {f"{name}/p{percent:02}": quantiles[index] for index, percent in enumerate(QUANTILES)}
-    figures["d/auc"] = auc(ranked["d_real"], ranked["d_fake"])
-    return figures
+        metrics[f"{name}/mean"] = score.mean()
+        metrics[f"{name}/std"] = score.std(correction=0)
+        metrics[f"{name}/min"] = score.min()
+        metrics[f"{name}/max"] = score.max()
+        sorted_logits[name] = subsample(logits).sort().values
+        last = len(sorted_logits[name]) - 1
+        indices = [round(percent / 100 * last) for percent in QUANTILES]
+        quantiles = objective.score(sorted_logits[name][indices])
+        metrics |= {f"{name}/p{percent:02}": quantiles[index] for index, percent in enumerate(QUANTILES)}
+    metrics["d/auc"] = auc(sorted_logits["d_real"], sorted_logits["d_fake"])
+    return metrics
 
 
-def thinned(values: Tensor) -> Tensor:
-    """An even choice of values, ``(N,)``, N at most ``ENOUGH``."""
+def subsample(values: Tensor) -> Tensor:
+    """Return evenly spaced elements of the flattened values, ``(N,)``, N at most ``MAX_SORTED_LOGITS``."""
     flat = values.flatten()
-    return flat[:: max(1, -(-len(flat) // ENOUGH))]
+    return flat[:: max(1, -(-len(flat) // MAX_SORTED_LOGITS))]
 
 
 def auc(real: Tensor, fake: Tensor) -> Tensor:
-    """Probability that D ranks a real sample above a generated one, ties counted half; 0-dimensional, in [0, 1].
+    """Compute the area under D's ROC curve, 0-dimensional, in [0, 1].
 
-    1/2 where the two distributions of logits are the same; 1 where they do not overlap.
+    The probability that D ranks a real sample above a generated one, ties counted half: 1/2 where the two distributions
+    of logits are the same, 1 where D separates them.
 
     Args:
-        real: ascending, ``(N,)``.
-        fake: ascending, ``(M,)``.
+        real: logits of real samples, ascending, ``(N,)``.
+        fake: logits of generated samples, ascending, ``(M,)``.
     """
     below = torch.searchsorted(fake, real) + torch.searchsorted(fake, real, right=True)
     return below.float().mean() / (2 * len(fake))
 
 
-def gradient_figures(
+def gradient_metrics(
     objective: Objective, critic: Callable[[Tensor], Tensor], fake: Tensor, real_logits: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Norms of dL_G / dG(z) per sample: mean and deviation, and the mean for each loss that G could have.
+    """Compute norms of dL_G / dG(z) per sample: mean and deviation, and the mean for each alternative loss of G.
 
-    Per sample, not of the batch's mean: a batch whose samples pull in different directions has not vanished. For a
-    critic that judges each sample by itself, the chain rule gives all of them from one pass back through D.
+    Norms are per sample, not of the batch's mean, in which gradients of different directions would cancel. For a critic
+    that scores each sample independently, the chain rule gives all of them from one backward pass through D.
 
     Args:
-        objective: says what G minimises.
+        objective: the losses of G.
         critic: ``(N, *shape) -> (N,)`` logits.
-        fake: ``(N, *shape)`` generated samples, or packs of them: whatever D judges as one.
-        real_logits: ``(N,)``, of real samples, for objectives that compare.
+        fake: ``(N, *shape)`` generated samples, or packs of them: whatever D scores as one.
+        real_logits: ``(N,)``, of real samples, for relativistic objectives.
 
     Returns:
-        The figures, 0-dimensional, and the logits of the generated samples, ``(N,)``.
+        The metrics, 0-dimensional, and the logits of the generated samples, ``(N,)``.
     """
     samples = fake.detach().requires_grad_()
     with torch.enable_grad():
         logits = critic(samples)
-        (slope,) = torch.autograd.grad(logits.sum(), samples)
-        steepness = slope.flatten(1).float().norm(dim=1)
-        given = logits.detach().requires_grad_()
-        losses = {"": objective.g_loss(real_logits, given)}
-        losses |= {f"_{name}": loss for name, loss in objective.g_choices(given).items()}
+        (input_gradient,) = torch.autograd.grad(logits.sum(), samples)
+        input_norms = input_gradient.flatten(1).float().norm(dim=1)
+        leaf_logits = logits.detach().requires_grad_()
+        losses = {"": objective.g_loss(real_logits, leaf_logits)}
+        losses |= {f"_{name}": loss for name, loss in objective.g_choices(leaf_logits).items()}
         norms = {
-            name: torch.autograd.grad(loss.sum(), given, retain_graph=True)[0].abs() * steepness
+            name: torch.autograd.grad(loss.sum(), leaf_logits, retain_graph=True)[0].abs() * input_norms
             for name, loss in losses.items()
         }
-    figures = {f"diagnosis/gradient{name}": norm.mean() for name, norm in norms.items()}
-    figures["diagnosis/gradient_deviation"] = norms[""].std(correction=0)
-    return figures, logits.detach()
+    metrics = {f"diagnosis/gradient{name}": norm.mean() for name, norm in norms.items()}
+    metrics["diagnosis/gradient_deviation"] = norms[""].std(correction=0)
+    return metrics, logits.detach()

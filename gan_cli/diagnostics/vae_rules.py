@@ -1,38 +1,36 @@
-"""What figures of a VAE have to say for an alarm. Plain numbers; imports no torch."""
+"""The alarm rule of VAEs, over plain numbers; imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from gan_cli.config.diagnostics import PosteriorSection
-from gan_cli.diagnostics.rules import Advice, Figures, Limited
+from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
 
 # Dimensions whose posterior mean varies by more than this are in use (Burda et al. 2016, appendix C).
 ACTIVE_VARIANCE = 0.01
 
 
 @dataclass(frozen=True)
-class PosteriorCollapse(Limited):
-    """The posterior is the prior whatever the sample: nothing of it goes through the code."""
+class PosteriorCollapse(ThresholdRule):
+    """The posterior equals the prior for every sample, so that the latent code carries no information about it."""
 
     limits: PosteriorSection
     name = "posterior_collapse"
     needs = ("vae/active_share", "vae/active_units", "vae/kl", "vae/beta")
 
-    def shows(self, now: Figures) -> float:
-        """Hardly a dimension in use."""
-        return now["vae/active_share"] <= self.limits.active
+    def severity(self, metrics: Metrics) -> float:
+        return metrics["vae/active_share"] <= self.limits.active
 
-    def says(self, now: Figures) -> str:
-        """With dimensions and nats."""
+    def message(self, metrics: Metrics) -> str:
         return (
-            f"{now['vae/active_units']:.0f} dimensions of z ({now['vae/active_share']:.0%}) vary from sample to sample,"
-            f" and the code holds {now['vae/kl']:.2g} nats: the decoder does without it"
+            f"{metrics['vae/active_units']:.0f} dimensions of z ({metrics['vae/active_share']:.0%}) vary from sample to"
+            f" sample, and the code holds {metrics['vae/kl']:.2g} nats: the decoder ignores it"
         )
 
-    def advises(self, now: Figures) -> Advice:
-        """A KL that costs less at first; where its weight is already low or 0, room that costs nothing."""
-        if now["vae/beta"] >= 1:
+    def suggestion(self, metrics: Metrics) -> Suggestion:
+        """Suggest annealing the weight of the KL; where that is already below 1, free bits."""
+        if metrics["vae/beta"] >= 1:
             reason = "the KL then costs nothing at first, while the decoder learns to use the code"
-            return Advice("algorithm/beta=linear", reason)
-        return Advice("algorithm.free_bits=0.1", "each dimension may then hold so many nats without a cost")
+            return Suggestion("algorithm/beta=linear", reason)
+        return Suggestion("algorithm.free_bits=0.1", "each dimension may then hold so many nats without a cost")

@@ -6,23 +6,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gan_cli.metrics.catalog import meaning
+from gan_cli.metrics.catalog import metric_info
 
 # Of these a person reads the first digits.
 DIGESTS = ("checksum", "reference", "fingerprint")
 
 
-def document(figures: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
+def document(metrics: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
     """All of an evaluation as plain values: each figure with its floor and which way is good, then the provenance."""
     return {
         "figures": {
             name: {
                 "value": _finite(value),
                 "floor": _finite(floor[name]) if name in floor else None,
-                "better": meaning(name).better,
-                "what": meaning(name).what,
+                "better": metric_info(name).better,
+                "what": metric_info(name).description,
             }
-            for name, value in figures.items()
+            for name, value in metrics.items()
         },
         **provenance,
     }
@@ -38,10 +38,10 @@ def table(evaluated: Mapping[str, Any]) -> str:
         f"{name:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {good:<{widths[3]}}  {what}".rstrip()
         for name, value, floor, good, what in rows
     ]
-    return "\n".join([*lines, "", *_origin(evaluated)])
+    return "\n".join([*lines, "", *_provenance_lines(evaluated)])
 
 
-def _origin(evaluated: Mapping[str, Any]) -> list[str]:
+def _provenance_lines(evaluated: Mapping[str, Any]) -> list[str]:
     counts, data = evaluated["samples"], evaluated["data"]
     lines = [
         _line("generated", {"samples": counts["generated"], **evaluated["generator"], "seed": evaluated["seed"]}),

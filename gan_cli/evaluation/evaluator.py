@@ -17,19 +17,19 @@ from gan_cli.errors import ConfigError, DivergedError
 from gan_cli.evaluation.backbones.base import Backbone, Samples
 from gan_cli.evaluation.measures import Measure, Memorised, Transport
 from gan_cli.evaluation.real_data import RealData
-from gan_cli.evaluation.reference_features import Reference, cached_figures, reference
-from gan_cli.metrics.catalog import FEWEST
+from gan_cli.evaluation.reference_features import ReferenceFeatures, cached_metrics, compute_reference
+from gan_cli.metrics.catalog import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry import images
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
-Draw = Callable[[int], FloatArray]
+DrawSamples = Callable[[int], FloatArray]
 # What samples are once they are compared.
-Compared = TypeVar("Compared")
+SamplesT = TypeVar("SamplesT")
 
 
 @dataclass(frozen=True)
-class Judge:
+class BackboneMeasures:
     """A backbone and what is measured with it."""
 
     backbone: Backbone
@@ -37,7 +37,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Evaluation(Generic[Compared]):
+class Evaluation(Generic[SamplesT]):
     """What was measured.
 
     Attributes:
@@ -46,12 +46,12 @@ class Evaluation(Generic[Compared]):
         samples: the generated samples, as they were compared.
     """
 
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
-    samples: Compared
+    samples: SamplesT
 
 
-class Evaluating(Protocol):
+class SampleEvaluator(Protocol):
     """Whatever measures samples; :class:`Evaluator` those of images and points."""
 
     def __call__(self, draw: Callable[[int], Any]) -> Evaluation[Any]:
@@ -66,7 +66,7 @@ class Evaluating(Protocol):
 class Evaluator:
     """Compares generated samples with real ones, again and again; statistics of the real ones are computed once."""
 
-    def __init__(self, data: RealData, judges: Sequence[Judge], count: int, seed: int, store: Store) -> None:
+    def __init__(self, data: RealData, backbone_measures: Sequence[BackboneMeasures], count: int, seed: int, store: Store) -> None:
         """Compute what is needed of the real samples, or read it from the store.
 
         Args:
@@ -76,47 +76,47 @@ class Evaluator:
             seed: of whatever is drawn on the way.
             store: where statistics are kept.
         """
-        if count < FEWEST:
-            raise ConfigError(f"expected at least {FEWEST} samples to evaluate, got {count}")
+        if count < MIN_SAMPLES:
+            raise ConfigError(f"expected at least {MIN_SAMPLES} samples to evaluate, got {count}")
         self.data = data
-        self.judges = judges
+        self.backbone_measures = backbone_measures
         self.count = count
         self.seed = seed
         self._store = store
-        self._references = [reference(data, judge.backbone, count, store) for judge in judges]
+        self._references = [compute_reference(data, entry.backbone, count, store) for entry in backbone_measures]
 
-    def __call__(self, draw: Draw) -> Evaluation[Samples]:
+    def __call__(self, draw: DrawSamples) -> Evaluation[Samples]:
         """Draw samples and measure them.
 
         Raises:
             DivergedError: a sample is not finite.
         """
-        samples = self.rounded(draw(self.count))
-        figures: dict[str, float] = {}
-        for judge, known in zip(self.judges, self._references, strict=True):
-            described = judge.backbone.describe(samples)
-            for measure in judge.measures:
-                figures.update(measure(known, described))
-        return Evaluation(figures, self.provenance(len(samples)), samples)
+        samples = self.quantize(draw(self.count))
+        metrics: dict[str, float] = {}
+        for entry, known in zip(self.backbone_measures, self._references, strict=True):
+            described = entry.backbone.extract(samples)
+            for measure in entry.measures:
+                metrics.update(measure(known, described))
+        return Evaluation(metrics, self.provenance(len(samples)), samples)
 
     def floor(self) -> dict[str, float]:
         """The same figures for real samples in the place of generated ones; kept in the store."""
-        figures: dict[str, float] = {}
-        for judge, known in zip(self.judges, self._references, strict=True):
+        metrics: dict[str, float] = {}
+        for entry, known in zip(self.backbone_measures, self._references, strict=True):
             key = {
                 "what": "floor",
-                "backbone": [judge.backbone.name, judge.backbone.checksum],
+                "backbone": [entry.backbone.name, entry.backbone.checksum],
                 "reference": known.checksum,
                 "data": self.data.fingerprint,
-                "counts": [len(known.training), known.compared, known.alike, len(known.spare.features)],
+                "counts": [len(known.training), known.num_reference, known.num_matched, len(known.floor_samples.features)],
                 "held_out": [len(known.held_out), self.data.held_out_origin],
             }
-            for measure in judge.measures:
+            for measure in entry.measures:
                 compute = partial(measure.floor, known)
-                figures.update(cached_figures(self._store, {**key, "measure": repr(measure)}, compute))
-        return figures
+                metrics.update(cached_metrics(self._store, {**key, "measure": repr(measure)}, compute))
+        return metrics
 
-    def rounded(self, samples: FloatArray) -> Samples:
+    def quantize(self, samples: FloatArray) -> Samples:
         """Generated samples as real ones are: images in 256 levels, points as they are.
 
         Raises:
@@ -129,7 +129,7 @@ class Evaluator:
             raise DivergedError(f"{broken} of {len(samples)} generated samples are not finite")
         return samples if self.data.training.dtype != np.uint8 else images.to_bytes(samples)
 
-    def reference_of(self, index: int) -> Reference:
+    def reference_for(self, index: int) -> ReferenceFeatures:
         """What the samples are compared with in the features of a backbone, by its place in the list."""
         return self._references[index]
 
@@ -137,25 +137,25 @@ class Evaluator:
         """What figures of so many generated samples depend on, but for the generator."""
         data = self.data
         return {
-            "data": {"fingerprint": data.fingerprint, "held_out": data.held_out_origin, "floor": data.spare_origin},
+            "data": {"fingerprint": data.fingerprint, "held_out": data.held_out_origin, "floor": data.floor_origin},
             "samples": {
                 "generated": generated,
-                "real_moments": data.compared,
-                "real_neighbours": min(self.count, data.compared),
+                "real_moments": data.num_reference,
+                "real_neighbours": min(self.count, data.num_reference),
                 "training": len(data.training),
                 "held_out": len(data.held_out),
-                "floor": len(data.spare),
+                "floor": len(data.floor_samples),
             },
             "seed": self.seed,
             "rounding": "images to 256 levels",
             "backbones": {
-                judge.backbone.name: {
-                    "checksum": judge.backbone.checksum,
+                entry.backbone.name: {
+                    "checksum": entry.backbone.checksum,
                     "reference": known.checksum,
-                    **judge.backbone.facts,
-                    **_limits(judge.measures, known, generated),
+                    **entry.backbone.facts,
+                    **_limits(entry.measures, known, generated),
                 }
-                for judge, known in zip(self.judges, self._references, strict=True)
+                for entry, known in zip(self.backbone_measures, self._references, strict=True)
             },
             "versions": versions(),
         }
@@ -171,7 +171,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _limits(measures: Sequence[Measure], known: Reference, generated: int) -> dict[str, Any]:
+def _limits(measures: Sequence[Measure], known: ReferenceFeatures, generated: int) -> dict[str, Any]:
     """Numbers of samples of the measures that look at fewer than there are."""
     limits: dict[str, Any] = {}
     for measure in measures:

@@ -6,23 +6,22 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import torch
-from torch import Tensor
 
-from gan_cli.config.extras import require_inception
+from gan_cli.config.extras import require_extra
 from gan_cli.config.schema import BackboneKind, Config
-from gan_cli.data.cache import HOME, Store
-from gan_cli.datasets.base import expanded
+from gan_cli.data.cache import DEFAULT_ROOT, Store
+from gan_cli.datasets.base import expand_path
 from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.base import Backbone
-from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
-from gan_cli.evaluation.backbones.inception import inception
+from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, load_or_train_classifier
+from gan_cli.evaluation.backbones.inception import load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
-from gan_cli.evaluation.evaluator import Evaluator, Judge
+from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator
 from gan_cli.evaluation.measures import (
     Classes,
     Frechet,
@@ -35,30 +34,16 @@ from gan_cli.evaluation.measures import (
     StackedDigits,
     Transport,
 )
-from gan_cli.evaluation.real_data import real_data, split_for_testing, usual_count
-from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
+from gan_cli.protocols.data import Dataset, Density, Images, Modal, Sequences
 
 # Samples to generate where nobody says, if the data are that many.
-USUAL_SAMPLES = 10_000
+DEFAULT_SAMPLES = 10_000
 CPU = torch.device("cpu")
 
 
-@runtime_checkable
-class Mixture(Protocol):
-    """A dataset in the plane whose modes are known; see ``datasets/gaussian_mixtures.py``."""
-
-    @property
-    def std(self) -> float:
-        """Deviation of each mode."""
-        ...
-
-    def centres(self) -> Tensor:
-        """``(M, 2)``, in the data's own coordinates."""
-        ...
-
-
 @dataclass(frozen=True)
-class Options:
+class EvaluationOptions:
     """What may be chosen about an evaluation.
 
     Attributes:
@@ -79,22 +64,22 @@ class Options:
 
 
 # From dataset, backbone and seed to what is measured.
-Choose: TypeAlias = Callable[[Dataset, Images | Density, Backbone, int], list[Measure]]
+ChooseMeasures: TypeAlias = Callable[[Dataset, Images | Density, Backbone, int], list[Measure]]
 
 
 def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
     """What is measured while a run trains."""
-    return [Frechet(), Kernel(seed, subsets=20), Neighbourhoods(), *_particular(dataset, source, backbone)]
+    return [Frechet(), Kernel(seed, subsets=20), Neighbourhoods(), *_specific_measures(dataset, source, backbone)]
 
 
 def all_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
     """What ``gan-eval`` measures: also what takes longer than all the rest."""
-    particular = _particular(dataset, source, backbone)
+    particular = _specific_measures(dataset, source, backbone)
     transport = [Transport()] if isinstance(backbone, Pixels) else []
     return [Frechet(), Kernel(seed), Neighbourhoods(), *particular, *transport, Memorised()]
 
 
-def _particular(dataset: Dataset, source: Images | Density, backbone: Backbone) -> list[Measure]:
+def _specific_measures(dataset: Dataset, source: Images | Density, backbone: Backbone) -> list[Measure]:
     """What only some data or backbones have."""
     measures: list[Measure] = []
     if isinstance(backbone, ChannelwiseBackbone):
@@ -105,12 +90,12 @@ def _particular(dataset: Dataset, source: Images | Density, backbone: Backbone) 
         measures.append(Classes(int(source.labels.max()) + 1))
     if isinstance(backbone, Pixels) and len(dataset.shape) == 3:
         measures.append(Sharpness(dataset.shape))
-    if isinstance(backbone, Pixels) and isinstance(dataset, Mixture):
+    if isinstance(backbone, Pixels) and isinstance(dataset, Modal):
         measures.append(MixtureModes(tuple(map(tuple, dataset.centres().tolist())), dataset.std))
     return measures
 
 
-def evaluator(dataset: Dataset, source: Images | Density, options: Options, choose: Choose = all_measures) -> Evaluator:
+def build_evaluator(dataset: Dataset, source: Images | Density, options: EvaluationOptions, choose: ChooseMeasures = all_measures) -> Evaluator:
     """An evaluator of what is generated after a dataset.
 
     Args:
@@ -124,21 +109,21 @@ def evaluator(dataset: Dataset, source: Images | Density, options: Options, choo
         DataError: the data's test split, or Inception's weights, cannot be read.
     """
     kinds = _kinds(dataset, source, options.backbones)
-    count = usual_count(source, USUAL_SAMPLES, options.share) if options.samples is None else options.samples
-    root = expanded("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or HOME)
-    store, part = Store(root), split_for_testing(dataset)
+    count = default_count(source, DEFAULT_SAMPLES, options.share) if options.samples is None else options.samples
+    root = expand_path("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or DEFAULT_ROOT)
+    store, part = Store(root), find_test_split(dataset)
     loaded = None if part is None else part.load()
     assert not isinstance(loaded, Sequences)
     test = loaded if isinstance(loaded, Images) else None
     data = real_data(source, loaded, count, options.share)
-    judges = []
+    backbone_measures = []
     for kind in kinds:
         backbone = _backbone(kind, dataset, source, test, store, root, options)
-        judges.append(Judge(backbone, choose(dataset, source, backbone, options.seed)))
-    return Evaluator(data, judges, count, options.seed, store)
+        backbone_measures.append(BackboneMeasures(backbone, choose(dataset, source, backbone, options.seed)))
+    return Evaluator(data, backbone_measures, count, options.seed, store)
 
 
-def for_training(
+def training_evaluator(
     config: Config, dataset: Dataset, source: Images | Density, share: float, device: torch.device = CPU
 ) -> Evaluator:
     """The evaluator of ``train.eval_every``: with one backbone, and without what takes long.
@@ -151,19 +136,19 @@ def for_training(
         device: where the backbone computes.
     """
     section = config.evaluation
-    kind = _usual(source)[0] if section.backbone is BackboneKind.auto else section.backbone
+    kind = _default_backbones(source)[0] if section.backbone is BackboneKind.auto else section.backbone
     # What is left out of small data for the noise floor should not be all of it.
-    samples = min(section.samples, usual_count(source, section.samples, share))
-    options = Options((kind,), samples, config.seed, share, device=device)
-    return evaluator(dataset, source, options, quick_measures)
+    samples = min(section.samples, default_count(source, section.samples, share))
+    options = EvaluationOptions((kind,), samples, config.seed, share, device=device)
+    return build_evaluator(dataset, source, options, quick_measures)
 
 
 def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[BackboneKind]) -> tuple[BackboneKind, ...]:
     """The backbones, each once, after a look at whether they suit the data."""
     kinds: list[BackboneKind] = []
     for kind in wanted:
-        kinds += _usual(source) if kind is BackboneKind.auto else [kind]
-    if BackboneKind.classifier in kinds and not _labelled(source):
+        kinds += _default_backbones(source) if kind is BackboneKind.auto else [kind]
+    if BackboneKind.classifier in kinds and not _has_classes(source):
         raise ConfigError(
             f"backbone classifier: {type(dataset).__name__} has no classes that one could be trained to tell;"
             " use the backbone pixels"
@@ -171,17 +156,17 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
     if BackboneKind.inception in kinds:
         if len(dataset.shape) != 3:
             raise ConfigError(f"backbone inception: expected images, got samples of shape {dataset.shape}")
-        require_inception()
+        require_extra("backbone inception", "fid")
     return tuple(dict.fromkeys(kinds))
 
 
-def _labelled(source: Images | Density) -> bool:
+def _has_classes(source: Images | Density) -> bool:
     """Whether there are classes to tell apart."""
     return isinstance(source, Images) and source.labels is not None and bool(source.labels.max() > 0)
 
 
-def _usual(source: Images | Density) -> tuple[BackboneKind, ...]:
-    return (BackboneKind.classifier, BackboneKind.pixels) if _labelled(source) else (BackboneKind.pixels,)
+def _default_backbones(source: Images | Density) -> tuple[BackboneKind, ...]:
+    return (BackboneKind.classifier, BackboneKind.pixels) if _has_classes(source) else (BackboneKind.pixels,)
 
 
 def _backbone(
@@ -191,22 +176,22 @@ def _backbone(
     test: Images | None,
     store: Store,
     root: Path,
-    options: Options,
+    options: EvaluationOptions,
 ) -> Backbone:
     if kind is BackboneKind.pixels:
         return Pixels(dataset.coordinates)
     if kind is BackboneKind.inception:
-        return inception(options.weights, root, options.device)
+        return load_inception(options.weights, root, options.device)
     if isinstance(dataset, StackedMnist):
         digits = Mnist(dataset.root, dataset.mirrors)
-        part = split_for_testing(digits)
+        part = find_test_split(digits)
         assert part is not None
         tested = part.load()
         assert isinstance(tested, Images)
-        single = classifier("mnist", digits.load(), tested, store, device=options.device)
+        single = load_or_train_classifier("mnist", digits.load(), tested, store, device=options.device)
         return ChannelwiseBackbone(single, (dataset.size - SIDE) // 2)
     assert isinstance(source, Images)
-    return classifier(_file_name(dataset), source, test, store, device=options.device)
+    return load_or_train_classifier(_file_name(dataset), source, test, store, device=options.device)
 
 
 def _file_name(dataset: Dataset) -> str:

@@ -13,7 +13,7 @@ from gan_cli.telemetry.images import grid
 
 ROWS = 8
 NEIGHBOURS = 5
-SEARCHED = 2000
+MAX_SEARCHED = 2000
 
 
 def nearest_picture(evaluator: Evaluator, samples: Samples, place: int = -1) -> Image.Image:
@@ -26,9 +26,9 @@ def nearest_picture(evaluator: Evaluator, samples: Samples, place: int = -1) -> 
         samples: generated images ``(N, C, H, W)``, as the evaluator rounded them.
         place: whose features tell what is near: place of the backbone in the evaluator's list.
     """
-    searched = samples[:SEARCHED]
-    described = evaluator.judges[place].backbone.describe(searched)
-    found = nearest(described.features, evaluator.reference_of(place).training, NEIGHBOURS)
+    searched = samples[:MAX_SEARCHED]
+    described = evaluator.backbone_measures[place].backbone.extract(searched)
+    found = nearest(described.features, evaluator.reference_for(place).training, NEIGHBOURS)
     order = np.argsort(found.distances[:, 0], kind="stable")
     rows = min(ROWS, len(searched))
     gap = np.ones((1, *samples.shape[1:]), np.float32)  # white

@@ -14,20 +14,20 @@ import numpy as np
 import torch
 
 from gan_cli.data.fingerprint import fingerprint
-from gan_cli.data.splits import chosen, held_out_rows, split_sequences
+from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.base import Samples
-from gan_cli.metrics.catalog import FEWEST
+from gan_cli.metrics.catalog import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import seeded_generator
 
 # Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.
-MOST_TRAINING = 100_000
-MOST_BYTES = 2**30
-MOST_HELD_OUT = 10_000
+MAX_TRAINING = 100_000
+MAX_TRAINING_BYTES = 2**30
+MAX_HELDOUT = 10_000
 ORDER_SEED = 1
 
 
@@ -43,18 +43,18 @@ class RealData:
         held_out: ``(H, *shape)``, real samples that were not trained on; may be empty.
         fresh: whether each sample is drawn anew, so that there is nothing to learn by heart.
         held_out_origin: where these come from, in words.
-        spare_origin: the same of ``spare``.
+        spare_origin: the same of ``floor_samples``.
         fingerprint: of the data as a whole.
     """
 
     training: Samples
     labels: IntArray | None
-    compared: int
-    spare: Samples
+    num_reference: int
+    floor_samples: Samples
     held_out: Samples
     fresh: bool
     held_out_origin: str
-    spare_origin: str
+    floor_origin: str
     fingerprint: str
 
     @property
@@ -63,12 +63,12 @@ class RealData:
         return self.training.shape[1:]
 
 
-def usual_count(source: Images | Density, most: int, share: float) -> int:
+def default_count(source: Images | Density, most: int, share: float) -> int:
     """Samples to generate where nobody says: ``most``, but no more than half of what is trained on."""
-    return min(most, len(held_out_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else most
+    return min(most, len(split_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else most
 
 
-def split_for_testing(dataset: Dataset) -> Dataset | None:
+def find_test_split(dataset: Dataset) -> Dataset | None:
     """The same dataset's test split, or the mixture that its points were once drawn from; None: there is neither."""
     if isinstance(dataset, Ring | Grid):
         return None if dataset.count is None else replace(dataset, count=None)
@@ -77,7 +77,7 @@ def split_for_testing(dataset: Dataset) -> Dataset | None:
         return None
     changes: dict[str, Any] = {"split": type(split)["test"]}
     if isinstance(dataset, StackedMnist):
-        changes["count"] = min(dataset.count, MOST_HELD_OUT)  # as many as are asked for can be stacked
+        changes["count"] = min(dataset.count, MAX_HELDOUT)  # as many as are asked for can be stacked
     copied: Any = dataset
     part: Dataset = replace(copied, **changes)
     return part
@@ -99,38 +99,38 @@ def real_data(source: Images | Density, test: Images | Density | None, count: in
         ConfigError: there are too few samples.
     """
     if isinstance(source, Images):
-        return _of_images(source, test if isinstance(test, Images) else None, count, share)
-    return _of_density(source, source if test is None or isinstance(test, Images) else test, count)
+        return _image_data(source, test if isinstance(test, Images) else None, count, share)
+    return _density_data(source, source if test is None or isinstance(test, Images) else test, count)
 
 
-def _of_images(source: Images, test: Images | None, count: int, share: float) -> RealData:
-    trained, held = held_out_rows(len(source.pixels), share)
-    most = min(MOST_TRAINING, max(FEWEST, MOST_BYTES // (4 * source.pixels[0].size)))
+def _image_data(source: Images, test: Images | None, count: int, share: float) -> RealData:
+    trained, held = split_rows(len(source.pixels), share)
+    most = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.pixels[0].size)))
     rows = np.random.default_rng(ORDER_SEED).permutation(trained)[:most]
-    if len(rows) < 2 * FEWEST:
-        raise ConfigError(f"evaluation takes at least {2 * FEWEST} training samples; these data have {len(rows)}")
+    if len(rows) < 2 * MIN_SAMPLES:
+        raise ConfigError(f"evaluation takes at least {2 * MIN_SAMPLES} training samples; these data have {len(rows)}")
     training = source.pixels[rows]
     if test is not None:
-        held_out, origin = test.pixels[_spread(len(test.pixels), MOST_HELD_OUT)], "test split"
-        spare, spare_origin, compared = held_out[:count], "test split", len(rows)
+        held_out, origin = test.pixels[_random_rows(len(test.pixels), MAX_HELDOUT)], "test split"
+        floor_samples, floor_origin, num_reference = held_out[:count], "test split", len(rows)
     else:
-        held_out, origin = source.pixels[held[:MOST_HELD_OUT]], f"share {share} of the data that D never trained on"
-        compared = len(rows) - min(count, len(rows) // 2)
-        spare, spare_origin = training[compared:], "training samples apart from those compared with"
+        held_out, origin = source.pixels[held[:MAX_HELDOUT]], f"share {share} of the data that D never trained on"
+        num_reference = len(rows) - min(count, len(rows) // 2)
+        floor_samples, floor_origin = training[num_reference:], "training samples apart from those compared with"
     return RealData(
         training=training,
         labels=None if source.labels is None else source.labels[rows],
-        compared=compared,
-        spare=spare,
+        num_reference=num_reference,
+        floor_samples=floor_samples,
         held_out=held_out,
         fresh=False,
         held_out_origin=origin,
-        spare_origin=spare_origin,
+        floor_origin=floor_origin,
         fingerprint=fingerprint(source),
     )
 
 
-def _of_density(source: Density, unseen: Density, count: int) -> RealData:
+def _density_data(source: Density, unseen: Density, count: int) -> RealData:
     def drawn(density: Density, role: str) -> FloatArray:
         points: FloatArray = density.draw(count, seeded_generator(ORDER_SEED, role, torch.device("cpu"))).numpy()
         return points
@@ -138,22 +138,22 @@ def _of_density(source: Density, unseen: Density, count: int) -> RealData:
     return RealData(
         training=drawn(source, "compared"),
         labels=None,
-        compared=count,
-        spare=drawn(unseen, "spare"),
+        num_reference=count,
+        floor_samples=drawn(unseen, "spare"),
         held_out=drawn(unseen, "held out"),
         fresh=True,
         held_out_origin="fresh draws",
-        spare_origin="fresh draws",
+        floor_origin="fresh draws",
         fingerprint=fingerprint(source),
     )
 
 
-def _spread(count: int, most: int) -> IntArray:
+def _random_rows(count: int, most: int) -> IntArray:
     """All rows, or ``most`` of them at random, in random order."""
     return np.random.default_rng(ORDER_SEED).permutation(count)[:most]
 
 
-def labels_like(labels: IntArray, count: int, seed: int) -> IntArray:
+def sample_labels(labels: IntArray, count: int, seed: int) -> IntArray:
     """``(count,)`` labels as frequent as in the data: a sample of them with replacement."""
     return np.random.default_rng([seed, 1]).choice(labels, count)
 
@@ -173,7 +173,7 @@ class RealSequences:
     """
 
     training: IntArray
-    compared: int
+    num_reference: int
     held_out: IntArray
     held_out_origin: str
     vocabulary: int
@@ -181,14 +181,14 @@ class RealSequences:
     fingerprint: str
 
     @property
-    def others(self) -> IntArray:
+    def reference(self) -> IntArray:
         """``(compared, T)``, the training sequences without the spare ones."""
-        return self.training[: self.compared]
+        return self.training[: self.num_reference]
 
     @property
-    def spare(self) -> IntArray:
+    def floor_samples(self) -> IntArray:
         """The training sequences that are not compared with."""
-        return self.training[self.compared :]
+        return self.training[self.num_reference :]
 
 
 def real_sequences(source: Sequences, count: int, share: float) -> RealSequences:
@@ -205,17 +205,17 @@ def real_sequences(source: Sequences, count: int, share: float) -> RealSequences
         ConfigError: there are too few sequences.
     """
     split, order = split_sequences(source, share), np.random.default_rng(ORDER_SEED)
-    training, held_out = order.permutation(chosen(split.train)), order.permutation(chosen(split.held_out))
-    if len(training) < 2 * FEWEST:
-        raise ConfigError(f"evaluation takes at least {2 * FEWEST} training sentences; these data have {len(training)}")
-    compared = len(training) - min(count, len(training) // 2)
+    training, held_out = order.permutation(selected_tokens(split.train)), order.permutation(selected_tokens(split.held_out))
+    if len(training) < 2 * MIN_SAMPLES:
+        raise ConfigError(f"evaluation takes at least {2 * MIN_SAMPLES} training sentences; these data have {len(training)}")
+    num_reference = len(training) - min(count, len(training) // 2)
     origin = f"share {share} of the data that was never trained on"
     if not len(held_out):
-        held_out, origin = training[:compared], "training sentences: none are held out"
+        held_out, origin = training[:num_reference], "training sentences: none are held out"
     return RealSequences(
         training=training,
-        compared=compared,
-        held_out=held_out[:MOST_HELD_OUT],
+        num_reference=num_reference,
+        held_out=held_out[:MAX_HELDOUT],
         held_out_origin=origin,
         vocabulary=len(source.words),
         end=source.end,

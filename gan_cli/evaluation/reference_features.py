@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.data.cache import Arrays, Store
-from gan_cli.evaluation.backbones.base import Backbone, Described, Samples, Tags
+from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput, MetricTags, Samples
 from gan_cli.evaluation.real_data import RealData
-from gan_cli.metrics.frechet import Gaussian, gaussian
+from gan_cli.metrics.frechet import GaussianMoments, gaussian_moments
 from gan_cli.protocols.arrays import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,11 @@ FOLDER = "references"
 # Part of every key: raise it when features or statistics change.
 FORMAT = 1
 # Covariances of more dimensions take minutes and gigabytes, and say little of so few samples.
-WIDEST = 4096
+MAX_FEATURE_DIM = 4096
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceFeatures:
     """What generated samples are compared with.
 
     Attributes:
@@ -45,94 +45,94 @@ class Reference:
     """
 
     backbone: str
-    tags: Tags
-    gaussian: Gaussian | None
+    tags: MetricTags
+    gaussian_moments: GaussianMoments | None
     training: FloatArray
-    compared: int
-    alike: int
-    spare: Described
+    num_reference: int
+    num_matched: int
+    floor_samples: BackboneOutput
     held_out: FloatArray
     labels: IntArray | None
     fresh: bool
     checksum: str
 
     @property
-    def few(self) -> FloatArray:
+    def matched(self) -> FloatArray:
         """``(alike, D)``: for figures that grow with the number of real samples."""
-        return self.training[: self.alike]
+        return self.training[: self.num_matched]
 
 
-def reference(data: RealData, backbone: Backbone, count: int, store: Store) -> Reference:
+def compute_reference(data: RealData, backbone: Backbone, count: int, store: Store) -> ReferenceFeatures:
     """Features and statistics of real samples for ``count`` generated ones, from the store where they are there."""
-    kept = _Kept(data, backbone, store)
+    kept = _ReferenceStore(data, backbone, store)
     training = kept.described("training", data.training)
-    found = kept.moments(training.features[: data.compared])
-    alike = min(count, data.compared)
-    return Reference(
+    found = kept.moments(training.features[: data.num_reference])
+    num_matched = min(count, data.num_reference)
+    return ReferenceFeatures(
         backbone=backbone.name,
         tags=backbone.tags,
-        gaussian=found,
+        gaussian_moments=found,
         training=training.features,
-        compared=data.compared,
-        alike=alike,
-        spare=kept.described("spare", data.spare),
+        num_reference=data.num_reference,
+        num_matched=num_matched,
+        floor_samples=kept.described("spare", data.floor_samples),
         held_out=kept.described("held out", data.held_out).features,
         labels=data.labels,
         fresh=data.fresh,
-        checksum=_checksum(training.features[:alike], found),
+        checksum=_checksum(training.features[:num_matched], found),
     )
 
 
-def cached_figures(store: Store, key: dict[str, Any], compute: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+def cached_metrics(store: Store, key: dict[str, Any], compute: Callable[[], Mapping[str, float]]) -> dict[str, float]:
     """Figures by name, computed once for a key."""
 
     def arrays() -> Arrays:
-        figures = compute()
-        return {"names": np.array(list(figures), dtype=np.str_), "values": np.array(list(figures.values()), np.float64)}
+        metrics = compute()
+        return {"names": np.array(list(metrics), dtype=np.str_), "values": np.array(list(metrics.values()), np.float64)}
 
-    stored = store.arrays(FOLDER, {**key, "format": FORMAT}, arrays)
+    stored = store.load_or_compute(FOLDER, {**key, "format": FORMAT}, arrays)
     return {str(name): float(value) for name, value in zip(stored["names"], stored["values"], strict=True)}
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _ReferenceStore:
     """Computes what is not in the store yet."""
 
     data: RealData
     backbone: Backbone
     store: Store
 
-    def described(self, role: str, samples: Samples) -> Described:
-        if not self.backbone.costly or not len(samples):
+    def described(self, role: str, samples: Samples) -> BackboneOutput:
+        if not self.backbone.cacheable or not len(samples):
             return _described(self.backbone, samples)
 
         def arrays() -> Arrays:
             if len(samples) > 10_000:
                 logger.info("features of %d real samples by %s: computed once", len(samples), self.backbone.name)
-            seen = self.backbone.describe(samples)
+            seen = self.backbone.extract(samples)
             return {"features": seen.features, **({} if seen.predicted is None else {"predicted": seen.predicted})}
 
         # The digest of the samples stands for how they were chosen.
-        stored = self.store.arrays(FOLDER, self._key(role, digest=_digest(samples)), arrays)
-        return Described(stored["features"], stored.get("predicted"))
+        stored = self.store.load_or_compute(FOLDER, self._key(role, digest=_digest(samples)), arrays)
+        return BackboneOutput(stored["features"], stored.get("predicted"))
 
-    def moments(self, features: FloatArray) -> Gaussian | None:
+    def moments(self, features: FloatArray) -> GaussianMoments | None:
         width = features.shape[1]
-        if width > WIDEST:
+        if width > MAX_FEATURE_DIM:
             logger.info(
                 "%s left out: its covariance would have %d dimensions, more than %d",
                 self.backbone.tags.frechet,
                 width,
-                WIDEST,
+                MAX_FEATURE_DIM,
             )
             return None
 
         def arrays() -> Arrays:
-            found = gaussian(features)
+            found = gaussian_moments(features)
             return {"mean": found.mean, "covariance": found.covariance, "count": np.array(found.count)}
 
-        stored = self.store.arrays(FOLDER, self._key("moments", digest=_digest(features)), arrays)
-        return Gaussian(stored["mean"], stored["covariance"], int(stored["count"]))
+        stored = self.store.load_or_compute(FOLDER, self._key("moments", digest=_digest(features)), arrays)
+        return GaussianMoments(stored["mean"], stored["covariance"], int(stored["count"]))
 
     def _key(self, what: str, digest: str) -> dict[str, Any]:
         return {
@@ -144,11 +144,11 @@ class _Kept:
         }
 
 
-def _described(backbone: Backbone, samples: Samples) -> Described:
+def _described(backbone: Backbone, samples: Samples) -> BackboneOutput:
     """Features of samples, of which there may be none."""
     if len(samples):
-        return backbone.describe(samples)
-    return Described(np.empty((0, 1), np.float32))
+        return backbone.extract(samples)
+    return BackboneOutput(np.empty((0, 1), np.float32))
 
 
 def _digest(values: npt.NDArray[Any]) -> str:
@@ -157,7 +157,7 @@ def _digest(values: npt.NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def _checksum(features: FloatArray, moments: Gaussian | None) -> str:
+def _checksum(features: FloatArray, moments: GaussianMoments | None) -> str:
     digest = hashlib.sha256(_digest(features).encode())
     if moments is not None:
         digest.update(_digest(moments.mean).encode() + _digest(moments.covariance).encode())

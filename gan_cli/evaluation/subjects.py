@@ -17,23 +17,23 @@ from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.evaluation.factory import Options, evaluator
-from gan_cli.evaluation.real_data import labels_like
+from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
+from gan_cli.evaluation.real_data import sample_labels
 from gan_cli.inference import loading
-from gan_cli.inference.generator import TrainedGenerator, trained_generator
-from gan_cli.inference.loading import Weights
-from gan_cli.metrics.catalog import FEWEST
+from gan_cli.inference.generator import TrainedGenerator, load_generator
+from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.metrics.catalog import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
 # What an image in [-1, 1] may exceed by: rounding, as in half precision.
-BEYOND = 0.01
+RANGE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class Subject(ABC):
+class EvaluationSubject(ABC):
     """Samples to judge, and the data they are judged by.
 
     Attributes:
@@ -63,10 +63,10 @@ class Subject(ABC):
     def evaluator(
         self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
     ) -> Evaluator:
-        """An evaluator for these samples; see ``make.Options``."""
+        """An evaluator for these samples; see ``make.EvaluationOptions``."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        options = Options(backbones, count, seed, self.share, weights, device)
-        return evaluator(self.dataset, self.source, options)
+        options = EvaluationOptions(backbones, count, seed, self.share, weights, device)
+        return build_evaluator(self.dataset, self.source, options)
 
     def described(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """An evaluator's provenance with what it could not know."""
@@ -75,7 +75,7 @@ class Subject(ABC):
 
 
 @dataclass(frozen=True)
-class Generator(Subject):
+class GeneratorSubject(EvaluationSubject):
     """The generator of a run.
 
     Attributes:
@@ -85,7 +85,7 @@ class Generator(Subject):
     """
 
     trained: TrainedGenerator
-    weights: Weights
+    weights: GeneratorWeights
     run: Path
 
     @property
@@ -95,7 +95,7 @@ class Generator(Subject):
             "run": str(self.run),
             "checkpoint": f"checkpoints/step_{self.trained.step:08d}.pt",
             "step": self.trained.step,
-            "ema": self.weights is Weights.average,
+            "ema": self.weights is GeneratorWeights.average,
             "checksum": checksum(self.trained.network.state_dict()),
             "classes": self.trained.classes or None,
         }
@@ -107,11 +107,11 @@ class Generator(Subject):
             return self.trained.samples(z)
         if self.labels is None:
             raise ConfigError(f"{self.run}: was trained with classes, but its data have no labels any more")
-        return self.trained.samples(z, torch.from_numpy(labels_like(self.labels, count, seed)))
+        return self.trained.samples(z, torch.from_numpy(sample_labels(self.labels, count, seed)))
 
 
 @dataclass(frozen=True)
-class Array(Subject):
+class ArraySubject(EvaluationSubject):
     """Samples in a file.
 
     Attributes:
@@ -135,43 +135,43 @@ class Array(Subject):
         self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
     ) -> Evaluator:
         """An evaluator for all samples there are, where nobody says."""
-        if len(self.samples) < FEWEST:
-            raise ConfigError(f"--samples: expected {FEWEST} samples or more, got {len(self.samples)} in {self.file}")
+        if len(self.samples) < MIN_SAMPLES:
+            raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {len(self.samples)} in {self.file}")
         if count is not None and count > len(self.samples):
             raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
         return super().evaluator(backbones, count or len(self.samples), seed, weights)
 
 
-def generator(directory: RunDirectory, weights: Weights) -> Generator:
+def from_run(directory: RunDirectory, weights: GeneratorWeights) -> GeneratorSubject:
     """The generator of a run's latest checkpoint, and its data.
 
     Raises:
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
-    trained = trained_generator(directory, weights)
-    return Generator(trained.dataset, _loaded(trained.dataset), _share(directory), trained, weights, directory.path)
+    trained = load_generator(directory, weights)
+    return GeneratorSubject(trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path)
 
 
-def array(directory: RunDirectory, file: Path) -> Array:
+def from_file(directory: RunDirectory, file: Path) -> ArraySubject:
     """Samples from a ``.npy`` file, to be judged by the data of a run.
 
     Raises:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
         DataError: the data cannot be read.
     """
-    dataset = loading.learned_dataset(directory)
-    samples = _scaled(dataset, _read(file, dataset.shape), file)
-    return Array(dataset, _loaded(dataset), _share(directory), samples, file)
+    dataset = loading.run_dataset(directory)
+    samples = _to_model_scale(dataset, _read(file, dataset.shape), file)
+    return ArraySubject(dataset, _load(dataset), _heldout_share(directory), samples, file)
 
 
-def _loaded(dataset: Dataset) -> Images | Density:
+def _load(dataset: Dataset) -> Images | Density:
     source = dataset.load()
     assert not isinstance(source, Sequences)  # those have an evaluator of their own
     return source
 
 
-def _share(directory: RunDirectory) -> float:
+def _heldout_share(directory: RunDirectory) -> float:
     """Of the data that the run held out; runs of earlier versions trained on all of them."""
     return float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
 
@@ -195,7 +195,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
     return values if values.dtype == np.uint8 else values.astype(np.float32)
 
 
-def _scaled(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
+def _to_model_scale(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
     """Images in [-1, 1], points scaled as the generator's are."""
     if len(dataset.shape) == 1:
         # Coordinates are a shift and a factor: turned around.
@@ -204,7 +204,7 @@ def _scaled(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
     if values.dtype == np.uint8:
         return (values / 127.5 - 1).astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    if max(-low, high) > 1 + BEYOND:
+    if max(-low, high) > 1 + RANGE_TOLERANCE:
         raise ConfigError(
             f"--samples: expected images in [-1, 1] or bytes, got values from {low:g} to {high:g} in {file}"
         )

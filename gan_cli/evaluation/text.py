@@ -11,18 +11,18 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from gan_cli.data.splits import chosen, split_sequences
+from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
 from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
-from gan_cli.inference.language_model import trained_writer
+from gan_cli.inference.language_model import load_language_model
 from gan_cli.metrics.bleu import bleu, self_bleu
-from gan_cli.metrics.catalog import DISTINCT_ORDERS, FEWEST
-from gan_cli.metrics.distinct import copied, distinct, repeated
-from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, LanguageModel
+from gan_cli.metrics.catalog import DISTINCT_ORDERS, MIN_SAMPLES
+from gan_cli.metrics.distinct import distinct, repeated_share, verbatim_share
+from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Dataset, Known, Oracle, Sequences
+from gan_cli.protocols.data import Dataset, KnownDistribution, Oracle, Sequences
 from gan_cli.storage.run_directory import RunDirectory
 
 # Generated tokens (N, T), as many sequences as are asked for.
@@ -31,12 +31,12 @@ DrawTokens: TypeAlias = Callable[[int], IntArray]
 Likelihood: TypeAlias = Callable[[Tensor], Tensor]
 
 # Sequences whose likelihood is taken at a time: logits of a large vocabulary take memory.
-AT_A_TIME = 200
+BATCH = 200
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Extent:
+class EvaluationSize:
     """How much is looked at.
 
     Attributes:
@@ -50,8 +50,8 @@ class Extent:
     references: int = 1000
 
 
-THOROUGH = Extent()
-QUICK = Extent(count=500, hypotheses=200, references=500)
+FULL_SIZE = EvaluationSize()
+QUICK_SIZE = EvaluationSize(count=500, hypotheses=200, references=500)
 
 
 class SequenceEvaluator:
@@ -60,9 +60,9 @@ class SequenceEvaluator:
     def __init__(
         self,
         data: RealSequences,
-        extent: Extent,
+        size: EvaluationSize,
         seed: int,
-        known: Known | None = None,
+        known: KnownDistribution | None = None,
         device: torch.device = CPU,
     ) -> None:
         """Fit the language model of the real sequences.
@@ -74,17 +74,17 @@ class SequenceEvaluator:
             known: the dataset, where the distribution of its sequences is known.
             device: where likelihoods are computed.
         """
-        if extent.count < FEWEST:
-            raise ConfigError(f"expected at least {FEWEST} samples to evaluate, got {extent.count}")
+        if size.count < MIN_SAMPLES:
+            raise ConfigError(f"expected at least {MIN_SAMPLES} samples to evaluate, got {size.count}")
         self.data = data
-        self.extent = extent
-        self.count = extent.count
+        self.size = size
+        self.count = size.count
         self.seed = seed
         self._device = device
         self._entropy: float | None = None if known is None else known.entropy
         self._oracle: Oracle | None = None if known is None else known.oracle(device)
-        self._model = LanguageModel(data.others, data.vocabulary, data.end)
-        self._references = data.held_out[: extent.references]
+        self._model = NGramModel(data.reference, data.vocabulary, data.end)
+        self._references = data.held_out[: size.references]
 
     def __call__(self, draw: DrawTokens, likelihood: Likelihood | None = None) -> Evaluation[IntArray]:
         """Draw sequences and measure them.
@@ -96,20 +96,20 @@ class SequenceEvaluator:
         Raises:
             ConfigError: they are not of the data's length or vocabulary.
         """
-        tokens = self._checked(draw(self.count))
-        figures = self._figures(tokens, self.data.training)
+        tokens = self._validated(draw(self.count))
+        metrics = self._metrics(tokens, self.data.training)
         if likelihood is not None:
-            figures["nll_test"] = self._nll(likelihood, self.data.held_out)
-        return Evaluation(figures, self.provenance(len(tokens)), tokens)
+            metrics["nll_test"] = self._nll(likelihood, self.data.held_out)
+        return Evaluation(metrics, self.provenance(len(tokens)), tokens)
 
     def floor(self) -> dict[str, float]:
         """The same figures for real sequences in the place of generated ones; the entropy in that of ``nll_test``."""
         entropy = {} if self._entropy is None else {"nll_test": self._entropy}
-        return {**self._figures(self.data.spare, self.data.others), **entropy}
+        return {**self._metrics(self.data.floor_samples, self.data.reference), **entropy}
 
     def provenance(self, generated: int) -> dict[str, Any]:
         """What figures of so many generated sequences depend on, but for the generator."""
-        data, hypotheses = self.data, min(generated, self.extent.hypotheses)
+        data, hypotheses = self.data, min(generated, self.size.hypotheses)
         return {
             "data": {
                 "fingerprint": data.fingerprint,
@@ -121,7 +121,7 @@ class SequenceEvaluator:
                 "generated": generated,
                 "training": len(data.training),
                 "held_out": len(data.held_out),
-                "floor": len(data.spare),
+                "floor": len(data.floor_samples),
             },
             "seed": self.seed,
             "measures": {
@@ -136,38 +136,38 @@ class SequenceEvaluator:
                     "model": "interpolated Kneser-Ney",
                     "order": ORDER,
                     "discount": DISCOUNT,
-                    "forward_fitted_to": data.compared,
+                    "forward_fitted_to": data.num_reference,
                     "backward_fitted_to": generated,
                 },
             },
             "versions": {**versions(), "nltk": version("nltk")},
         }
 
-    def _figures(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
+    def _metrics(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
         """Figures of sequences that were learned from the training ones, or that stand in for such."""
-        data, few = self.data, tokens[: self.extent.hypotheses]
+        data, subset = self.data, tokens[: self.size.hypotheses]
         oracle = {} if self._oracle is None else {"nll_oracle": self._nll(self._oracle.nll, tokens)}
-        model = LanguageModel(tokens, data.vocabulary, data.end)
+        model = NGramModel(tokens, data.vocabulary, data.end)
         return {
             **oracle,
-            **{f"bleu_{n}": score for n, score in bleu(few, self._references, data.end).items()},
-            **{f"self_bleu_{n}": score for n, score in self_bleu(few, data.end).items()},
+            **{f"bleu_{n}": score for n, score in bleu(subset, self._references, data.end).items()},
+            **{f"self_bleu_{n}": score for n, score in self_bleu(subset, data.end).items()},
             **{f"distinct_{n}": distinct(tokens, n, data.end) for n in DISTINCT_ORDERS},
             "backward_perplexity": model.perplexity(data.held_out),
             "forward_perplexity": self._model.perplexity(tokens),
-            "verbatim": copied(tokens, training, data.end),
-            "repeated": repeated(tokens, data.end),
+            "verbatim": verbatim_share(tokens, training, data.end),
+            "repeated": repeated_share(tokens, data.end),
         }
 
     def _nll(self, likelihood: Likelihood, tokens: IntArray) -> float:
         """Mean over sequences, in nats a token."""
         with torch.no_grad():
             parts = [
-                likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), AT_A_TIME)
+                likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), BATCH)
             ]
         return float(torch.cat(parts).double().mean())
 
-    def _checked(self, tokens: IntArray) -> IntArray:
+    def _validated(self, tokens: IntArray) -> IntArray:
         length, vocabulary = self.data.training.shape[1], self.data.vocabulary
         if tokens.shape[1:] != (length,) or tokens.dtype.kind not in "iu":
             raise ConfigError(f"expected tokens of shape (N, {length}), got {tokens.dtype} of shape {tokens.shape}")
@@ -181,7 +181,7 @@ def sequence_evaluator(
     source: Sequences,
     share: float,
     seed: int = 0,
-    extent: Extent = THOROUGH,
+    size: EvaluationSize = FULL_SIZE,
     count: int | None = None,
     device: torch.device = CPU,
 ) -> SequenceEvaluator:
@@ -192,21 +192,21 @@ def sequence_evaluator(
         source: its data, as loaded.
         share: of the data that was not trained on.
         seed: of what is generated.
-        extent: how much is looked at; ``QUICK`` while a run trains.
-        count: sequences that are generated; None: those of ``extent``, and no more than half of what was trained on, so
+        extent: how much is looked at; ``QUICK_SIZE`` while a run trains.
+        count: sequences that are generated; None: those of ``size``, and no more than half of what was trained on, so
             that as many real ones are left to take the floor of.
         device: where likelihoods are computed.
 
     Raises:
         ConfigError: there are too few sequences.
     """
-    half = len(chosen(split_sequences(source, share).train)) // 2
-    wanted = max(FEWEST, min(extent.count, half)) if count is None else count
-    data, known = real_sequences(source, wanted, share), dataset if isinstance(dataset, Known) else None
-    return SequenceEvaluator(data, replace(extent, count=wanted), seed, known, device)
+    half = len(selected_tokens(split_sequences(source, share).train)) // 2
+    wanted = max(MIN_SAMPLES, min(size.count, half)) if count is None else count
+    data, known = real_sequences(source, wanted, share), dataset if isinstance(dataset, KnownDistribution) else None
+    return SequenceEvaluator(data, replace(size, count=wanted), seed, known, device)
 
 
-def measured(
+def evaluate_language_model(
     directory: RunDirectory, count: int | None, seed: int
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
     """Figures of the writer of a run's latest checkpoint, those of real sequences in their place, and the provenance.
@@ -220,16 +220,16 @@ def measured(
         ConfigError: no run directory, no checkpoint; or the data have other words now.
         DataError: the data cannot be read.
     """
-    trained = trained_writer(directory)
+    trained = load_language_model(directory)
     source = trained.dataset.load()
     assert isinstance(source, Sequences)
-    if source.words != trained.script.words:
+    if source.words != trained.vocabulary.words:
         raise ConfigError(f"{directory.path}: its data have other words now than when it was trained")
     share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
     trained.network.to(device)
-    evaluation = evaluator(lambda wanted: trained.write(wanted, seed), trained.nll)
+    evaluation = evaluator(lambda wanted: trained.sample(wanted, seed), trained.nll)
     facts = {
         "run": str(directory.path),
         "checkpoint": f"checkpoints/step_{trained.step:08d}.pt",
@@ -237,4 +237,4 @@ def measured(
         "checksum": checksum(trained.network.state_dict()),
     }
     data = {"name": type(trained.dataset).__name__, **evaluation.provenance["data"]}
-    return dict(evaluation.figures), evaluator.floor(), {"generator": facts, **evaluation.provenance, "data": data}
+    return dict(evaluation.metrics), evaluator.floor(), {"generator": facts, **evaluation.provenance, "data": data}

@@ -11,24 +11,24 @@ from torch import Tensor, nn
 
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.config import instantiate
-from gan_cli.config.validate import checked
+from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
-from gan_cli.inference.loading import Weights, fitting, learned_dataset
-from gan_cli.protocols.architecture import Coding, Decoder
+from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, run_dataset
+from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
 # Where encoder, decoder and likelihood stand in a checkpoint.
-KEYS: Mapping[Weights, tuple[str, str, str]] = MappingProxyType(
+KEYS: Mapping[GeneratorWeights, tuple[str, str, str]] = MappingProxyType(
     {
-        Weights.average: ("encoder_average", "average", "likelihood_average"),
-        Weights.raw: ("encoder", "generator", "likelihood"),
+        GeneratorWeights.average: ("encoder_average", "average", "likelihood_average"),
+        GeneratorWeights.raw: ("encoder", "generator", "likelihood"),
     }
 )
 
 
 @dataclass(frozen=True)
-class TrainedCoder:
+class TrainedAutoencoder:
     """A VAE as a run left it, in evaluation mode, on the CPU.
 
     Attributes:
@@ -58,19 +58,19 @@ def has_posterior(directory: RunDirectory) -> bool:
     return bool(checkpoints.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
 
 
-def trained_coder(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedCoder:
+def load_autoencoder(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedAutoencoder:
     """The VAE of a run's latest whole checkpoint; raises ``ConfigError`` if there is none."""
-    typed = checked(directory.stored_config())
-    dataset = learned_dataset(directory)
+    typed = validate_config(directory.stored_config())
+    dataset = run_dataset(directory)
     state = checkpoints.load_latest(directory.checkpoints)
     if state["algorithm"].get("heads") != 2:
         raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
-    coding: Coding = instantiate.create(typed.architecture, "architecture", Coding)
+    coding: AutoencoderArchitecture = instantiate.create(typed.architecture, "architecture", AutoencoderArchitecture)
     likelihood: Likelihood = instantiate.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
     networks = (coding.encoder(dataset.shape, 2), coding.decoder(dataset.shape), likelihood)
-    with fitting(directory):
+    with checkpoint_errors(directory):
         for key, network in zip(KEYS[weights], networks, strict=True):
             network.load_state_dict(state["algorithm"][key])
             network.eval().requires_grad_(False)
         step = int(state["step"])
-    return TrainedCoder(*networks, step)
+    return TrainedAutoencoder(*networks, step)

@@ -16,7 +16,7 @@ CARD = "README.md"
 MARK = b"<!-- written by gan-export -->"
 
 
-def usable(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Check that ``folder`` is a folder or can become one.
 
     Raises:
@@ -27,7 +27,7 @@ def usable(folder: Path) -> None:
         raise ConfigError(f"--out: expected a folder, got {str(folder)!r}: {found} is a file")
 
 
-def write(folder: Path, contents: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write files by name into ``folder``, over those of an earlier export. On a failure all is as it was before.
 
     Raises:

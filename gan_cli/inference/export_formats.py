@@ -32,7 +32,7 @@ from gan_cli.inference.generator import TrainedGenerator
 
 OPSET = 18
 # Samples in a traced batch: two, as torch takes a dimension of size 1 for a constant.
-TRACED = 2
+TRACE_BATCH = 2
 
 Arguments = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ class Exported:
     body: str | None = None
 
 
-def facts(trained: TrainedGenerator) -> dict[str, Any]:
+def metadata(trained: TrainedGenerator) -> dict[str, Any]:
     """What every format says of the generator beside its weights."""
     return {
         "gan_cli": __version__,
@@ -72,16 +72,16 @@ def as_safetensors(trained: TrainedGenerator, architecture: Arguments) -> Export
     from safetensors.torch import save
 
     weights = {name: tensor.contiguous() for name, tensor in trained.network.state_dict().items()}
-    body, layers = _body(trained)
+    body, layers = _describe_body(trained)
     config = {
-        **facts(trained),
+        **metadata(trained),
         "architecture": dict(architecture),
         "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
         "body": body,
         "layers": layers,
     }
     files = {
-        "model.safetensors": save(weights, {"format": "pt", **_texts(trained)}),
+        "model.safetensors": save(weights, {"format": "pt", **_text_metadata(trained)}),
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),
     }
     return Exported(files, body)
@@ -92,9 +92,9 @@ def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
     names = ["z", "labels"] if trained.classes else ["z"]
-    with _quiet():
+    with _silence_exporters():
         program = torch.onnx.export(
-            _traced(trained),
+            _export_program(trained),
             input_names=names,
             output_names=["samples"],
             opset_version=OPSET,
@@ -103,17 +103,17 @@ def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
         )
     assert program is not None
     ClearMetadataAndDocStringPass()(program.model)  # where in the sources, with their full paths, each node came from
-    program.model.metadata_props.update(_texts(trained))
+    program.model.metadata_props.update(_text_metadata(trained))
     return Exported({"model.onnx": program.model_proto.SerializeToString()})
 
 
 def as_torch(trained: TrainedGenerator, architecture: Arguments) -> Exported:
     """``model.pt2``: for ``torch.export.load``, for any size of the batch."""
-    with _quiet():
-        program = _traced(trained)
+    with _silence_exporters():
+        program = _export_program(trained)
         program.example_inputs = None  # the file's only pickle
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={"gan_cli.json": json.dumps(facts(trained))})
+        torch.export.save(program, file, extra_files={"gan_cli.json": json.dumps(metadata(trained))})
     return Exported({"model.pt2": file.getvalue()})
 
 
@@ -124,19 +124,19 @@ FORMATS: Mapping[str, Callable[[TrainedGenerator, Arguments], Exported]] = {
 }
 
 
-def _texts(trained: TrainedGenerator) -> dict[str, str]:
+def _text_metadata(trained: TrainedGenerator) -> dict[str, str]:
     """The facts for a header that holds nothing but text."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts(trained).items()}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata(trained).items()}
 
 
-def _latents(trained: TrainedGenerator) -> Tensor:
+def _example_latents(trained: TrainedGenerator) -> Tensor:
     """Any latents, ``(TRACED, latent_dim)``, to trace and to compare with; no random state is touched."""
-    return torch.linspace(-2, 2, TRACED * trained.latent_dim).reshape(TRACED, -1)
+    return torch.linspace(-2, 2, TRACE_BATCH * trained.latent_dim).reshape(TRACE_BATCH, -1)
 
 
-def _traced(trained: TrainedGenerator) -> torch.export.ExportedProgram:
+def _export_program(trained: TrainedGenerator) -> torch.export.ExportedProgram:
     """The network as a graph of torch's own operations, for any size of the batch."""
-    inputs = (_latents(trained), torch.zeros(TRACED, dtype=torch.int64))[: 2 if trained.classes else 1]
+    inputs = (_example_latents(trained), torch.zeros(TRACE_BATCH, dtype=torch.int64))[: 2 if trained.classes else 1]
     batch = torch.export.Dim("batch", min=1)
     # Nobody trains what was exported: its samples are to come without a gradient.
     network = copy.deepcopy(trained.network).requires_grad_(False)
@@ -147,7 +147,7 @@ def _traced(trained: TrainedGenerator) -> torch.export.ExportedProgram:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_exporters() -> Iterator[None]:
     """Keep to oneself what torch's exporters say of themselves: deprecated calls, packages they do not need here."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
@@ -162,8 +162,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
-    """The network's only part and its layers as ``{"type", "arguments"}``, from which :func:`_chain` builds it again.
+def _describe_body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
+    """The network's only part and its layers as ``{"type", "arguments"}``, from which :func:`_build_sequential` builds it again.
 
     None where the network is more than one chain of ``torch.nn`` layers, or the copy does not compute the same.
     """
@@ -173,11 +173,11 @@ def _body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] |
     name, body = parts[0]
     if not isinstance(body, nn.Sequential):
         return None, None
-    z = _latents(trained)
+    z = _example_latents(trained)
     try:
         described = [{"type": type(layer).__name__, "arguments": _arguments(layer)} for layer in body]
         layers: list[dict[str, Any]] = json.loads(json.dumps(described))
-        rebuilt = _chain(layers).eval()
+        rebuilt = _build_sequential(layers).eval()
         rebuilt.load_state_dict(body.state_dict())
         with torch.no_grad():
             same = torch.equal(rebuilt(z), trained.network(z))
@@ -186,7 +186,7 @@ def _body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] |
     return (name, layers) if same else (None, None)
 
 
-def _chain(layers: list[dict[str, Any]]) -> nn.Sequential:
+def _build_sequential(layers: list[dict[str, Any]]) -> nn.Sequential:
     """The card's own way from ``config.json`` to a network."""
     return nn.Sequential(*(getattr(nn, layer["type"])(**layer["arguments"]) for layer in layers))
 

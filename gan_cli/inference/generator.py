@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.config import instantiate
-from gan_cli.config.validate import checked
-from gan_cli.inference.loading import MOST_CLASSES, Weights, fitting, learned_dataset
+from gan_cli.config.validate import validate_config
+from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
@@ -51,7 +51,7 @@ class TrainedGenerator:
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
 
-def trained_generator(directory: RunDirectory, weights: Weights = Weights.average) -> TrainedGenerator:
+def load_generator(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedGenerator:
     """The generator of a run's latest whole checkpoint.
 
     Args:
@@ -61,16 +61,16 @@ def trained_generator(directory: RunDirectory, weights: Weights = Weights.averag
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = checked(directory.stored_config())
-    dataset = learned_dataset(directory)
+    typed = validate_config(directory.stored_config())
+    dataset = run_dataset(directory)
     architecture: Architecture = instantiate.create(typed.architecture, "architecture", Architecture)
     state = checkpoints.load_latest(directory.checkpoints)
-    with fitting(directory):
+    with checkpoint_errors(directory):
         classes = int(state["algorithm"]["classes"])
-        if not 0 <= classes <= MOST_CLASSES:
+        if not 0 <= classes <= MAX_CLASSES:
             raise ValueError(f"it tells of {classes} classes")
     network = architecture.generator(dataset.shape, classes)
-    with fitting(directory):
+    with checkpoint_errors(directory):
         network.load_state_dict(state["algorithm"][weights.value])
         step = int(state["step"])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)

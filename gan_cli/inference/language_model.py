@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from gan_cli.architectures import language_model
-from gan_cli.architectures.lstm import Writer
+from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.config import instantiate
-from gan_cli.config.validate import checked
-from gan_cli.inference.loading import MOST_CLASSES, fitting, learned_dataset
-from gan_cli.protocols.architecture import Writing
+from gan_cli.config.validate import validate_config
+from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, run_dataset
+from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Dataset, Sequences, kinds_of
+from gan_cli.protocols.data import Dataset, Sequences, data_kinds
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -25,27 +25,27 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class TrainedWriter:
+class TrainedLanguageModel:
     """A writer as a run left it.
 
     Attributes:
         network: on the CPU.
-        script: how its tokens are written; without sequences.
+        vocabulary: how its tokens are written; without sequences.
         dataset: what it learned.
         step: steps it has been trained for.
     """
 
-    network: Writer
-    script: Sequences
+    network: LSTMLanguageModel
+    vocabulary: Sequences
     dataset: Dataset
     step: int
 
-    def write(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
+    def sample(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
         """``(count, T)`` tokens: the same for the same seed; the lower the temperature, the likelier each one."""
         stream = seeded_generator(seed, "written", torch.device("cpu"))
         numbers = torch.rand(count, *self.dataset.shape, generator=stream)
         blocks = [
-            language_model.write(self.network, block, self.script.end, temperature)
+            language_model.sample_sequences(self.network, block, self.vocabulary.end, temperature)
             for block in torch.split(numbers, BLOCK)
         ]
         tokens: IntArray = torch.cat(blocks).numpy()
@@ -53,35 +53,35 @@ class TrainedWriter:
 
     def nll(self, tokens: Tensor) -> Tensor:
         """Negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
-        counted = language_model.counted(tokens, self.script.end)
+        counted = language_model.token_mask(tokens, self.vocabulary.end)
         return (language_model.nll(self.network, tokens) * counted).sum(1) / counted.sum(1)
 
 
-def writes(directory: RunDirectory) -> bool:
+def learned_sequences(directory: RunDirectory) -> bool:
     """Whether a run learned sequences; raises ``ConfigError`` if this is no run directory."""
-    return Sequences in kinds_of(type(learned_dataset(directory)))
+    return Sequences in data_kinds(type(run_dataset(directory)))
 
 
-def trained_writer(directory: RunDirectory) -> TrainedWriter:
+def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
     """The writer of a run's latest whole checkpoint.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = checked(directory.stored_config())
-    dataset = learned_dataset(directory)
-    architecture: Writing = instantiate.create(typed.architecture, "architecture", Writing)
+    typed = validate_config(directory.stored_config())
+    dataset = run_dataset(directory)
+    architecture: SequenceArchitecture = instantiate.create(typed.architecture, "architecture", SequenceArchitecture)
     state = checkpoints.load_latest(directory.checkpoints)
-    with fitting(directory):
+    with checkpoint_errors(directory):
         algorithm = state["algorithm"]
         words = tuple(map(str, algorithm["words"]))
-        if not 0 < len(words) <= MOST_CLASSES:
+        if not 0 < len(words) <= MAX_CLASSES:
             raise ValueError(f"it tells of {len(words)} words")
         end = None if algorithm["end"] is None else int(algorithm["end"])
         nothing: IntArray = np.empty((0, *dataset.shape), np.int64)
-        script = Sequences(nothing, words, end, str(algorithm["between"]))
-        network = architecture.writer(len(words))
+        vocabulary = Sequences(nothing, words, end, str(algorithm["between"]))
+        network = architecture.language_model(len(words))
         network.load_state_dict(algorithm["generator"])
         step = int(state["step"])
-    assert isinstance(network, Writer)
-    return TrainedWriter(network.eval().requires_grad_(False), script, dataset, step)
+    assert isinstance(network, LSTMLanguageModel)
+    return TrainedLanguageModel(network.eval().requires_grad_(False), vocabulary, dataset, step)

@@ -7,30 +7,30 @@ from collections.abc import Iterator
 from enum import Enum
 
 from gan_cli.config import instantiate
-from gan_cli.config.validate import checked
+from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset
 from gan_cli.storage.run_directory import RunDirectory
 
 # A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
-MOST_CLASSES = 1_000_000
+MAX_CLASSES = 1_000_000
 
 
-class Weights(Enum):
+class GeneratorWeights(Enum):
     """Which of its generators a run is judged by; the value is their name in a checkpoint."""
 
     average = "average"
     raw = "generator"
 
 
-def learned_dataset(directory: RunDirectory) -> Dataset:
+def run_dataset(directory: RunDirectory) -> Dataset:
     """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = instantiate.create(checked(directory.stored_config()).dataset, "dataset", Dataset)
+    dataset: Dataset = instantiate.create(validate_config(directory.stored_config()).dataset, "dataset", Dataset)
     return dataset
 
 
 @contextlib.contextmanager
-def fitting(directory: RunDirectory) -> Iterator[None]:
+def checkpoint_errors(directory: RunDirectory) -> Iterator[None]:
     """Turn a checkpoint that does not fit the run's configuration into one clear message."""
     try:
         yield

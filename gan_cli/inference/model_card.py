@@ -16,12 +16,12 @@ from gan_cli.inference.export_formats import Exported
 from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.data import Dataset
 
-COUNT = 16
+NUM_SAMPLES = 16
 
-NEEDS = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy", "torch": "torch"}
+PIP_PACKAGES = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy", "torch": "torch"}
 
 
-def card(
+def model_card(
     trained: TrainedGenerator, kind: str, exported: Exported, config: str, summary: Mapping[str, Any] | None
 ) -> str:
     """Markdown.
@@ -57,11 +57,11 @@ def card(
     return "\n\n".join(parts) + "\n"
 
 
-def snippet(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
+def usage_snippet(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
     """Python that draws ``samples``, run in the folder of the export; mere weights are loaded, and no more."""
     if kind == "safetensors" and exported.body is None:
         return 'from safetensors.torch import load_file\n\nweights = load_file("model.safetensors")'
-    shape = ", ".join(map(str, (COUNT, *trained.dataset.shape)))
+    shape = ", ".join(map(str, (NUM_SAMPLES, *trained.dataset.shape)))
     remark = f"# ({shape}), {_range(trained.dataset)}"
     return "\n".join([*SNIPPETS[kind](trained, exported, remark), *_own_coordinates(trained.dataset)])
 
@@ -77,12 +77,12 @@ def scale(dataset: Dataset) -> float | None:
 
 
 def _with_torch(load: list[str], trained: TrainedGenerator, remark: str) -> list[str]:
-    z = f"z = torch.randn({COUNT}, {trained.latent_dim})"
+    z = f"z = torch.randn({NUM_SAMPLES}, {trained.latent_dim})"
     if trained.classes:
         return [
             *load,
             z,
-            f"labels = torch.arange({COUNT}) % {trained.classes}",
+            f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}",
             f"samples = network(z, labels)  {remark}",
         ]
     return [*load, z, f"samples = network(z)  {remark}"]
@@ -113,11 +113,11 @@ def _onnx_snippet(trained: TrainedGenerator, exported: Exported, remark: str) ->
         "import onnxruntime",
         "",
         'session = onnxruntime.InferenceSession("model.onnx")',
-        f"z = np.random.default_rng().standard_normal(({COUNT}, {trained.latent_dim}), dtype=np.float32)",
+        f"z = np.random.default_rng().standard_normal(({NUM_SAMPLES}, {trained.latent_dim}), dtype=np.float32)",
     ]
     feed = '{"z": z}'
     if trained.classes:
-        lines.append(f"labels = np.arange({COUNT}, dtype=np.int64) % {trained.classes}")
+        lines.append(f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}")
         feed = '{"z": z, "labels": labels}'
     return [*lines, f'(samples,) = session.run(["samples"], {feed})  {remark}']
 
@@ -155,15 +155,15 @@ def _interface(trained: TrainedGenerator) -> dict[str, str]:
 
 
 def _usage(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
-    code = _fenced(snippet(trained, kind, exported), "python")
+    code = _fenced(usage_snippet(trained, kind, exported), "python")
     if kind == "safetensors" and exported.body is None:
         return (
-            f"In this folder, after `pip install {NEEDS[kind]}`, the weights are loaded by\n\n{code}\n\n"
+            f"In this folder, after `pip install {PIP_PACKAGES[kind]}`, the weights are loaded by\n\n{code}\n\n"
             "The network they belong to is more than a chain of layers of `torch.nn`: `architecture` in `config.json`"
             " names the class of gan_cli whose method `generator` builds it. `gan-export --format torch` and"
             " `--format onnx` write the network too."
         )
-    return f"In this folder, after `pip install {NEEDS[kind]}`:\n\n{code}"
+    return f"In this folder, after `pip install {PIP_PACKAGES[kind]}`:\n\n{code}"
 
 
 def _about(dataset: Dataset) -> str:

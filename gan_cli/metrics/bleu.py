@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gan_cli.errors import require
-from gan_cli.metrics.distinct import check_tokens, cut
+from gan_cli.metrics.distinct import check_tokens, truncate_at_end
 from gan_cli.protocols.arrays import IntArray
 
 # Longest n-grams of the scores: BLEU-2 to BLEU-5.
@@ -43,8 +43,8 @@ def bleu(hypotheses: IntArray, references: IntArray, end: int | None = None) -> 
     """
     check_tokens(hypotheses, "hypotheses")
     check_tokens(references, "references")
-    known = _References(cut(references, end))
-    return _mean([(sentence, known.relevant(sentence)) for sentence in cut(hypotheses, end)])
+    known = _References(truncate_at_end(references, end))
+    return _mean_scores([(sentence, known.relevant(sentence)) for sentence in truncate_at_end(hypotheses, end)])
 
 
 def self_bleu(sentences: IntArray, end: int | None = None) -> dict[int, float]:
@@ -55,12 +55,12 @@ def self_bleu(sentences: IntArray, end: int | None = None) -> dict[int, float]:
     """
     check_tokens(sentences, "sentences")
     require(len(sentences) >= 2, "sentences", len(sentences), "2 sentences or more")
-    lists = cut(sentences, end)
+    lists = truncate_at_end(sentences, end)
     known = _References(lists)
-    return _mean([(sentence, known.relevant(sentence, place)) for place, sentence in enumerate(lists)])
+    return _mean_scores([(sentence, known.relevant(sentence, place)) for place, sentence in enumerate(lists)])
 
 
-def _mean(pairs: Sequence[tuple[Sentence, list[Sentence]]]) -> dict[int, float]:
+def _mean_scores(pairs: Sequence[tuple[Sentence, list[Sentence]]]) -> dict[int, float]:
     """Mean scores of sentences, each with its references."""
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu  # slow to import
 
@@ -70,19 +70,19 @@ def _mean(pairs: Sequence[tuple[Sentence, list[Sentence]]]) -> dict[int, float]:
 
 
 @dataclass(frozen=True)
-class _Holders:
+class _TopCounts:
     """The two references that have an n-gram most often, as their count and place; the second is worse, or as good."""
 
     first: tuple[int, int]
     second: tuple[int, int] = (0, -1)
 
-    def beside(self, count: int, place: int) -> _Holders:
+    def with_candidate(self, count: int, place: int) -> _TopCounts:
         """These, with one more candidate."""
         if count > self.first[0]:
-            return _Holders((count, place), self.first)
-        return _Holders(self.first, (count, place)) if count > self.second[0] else self
+            return _TopCounts((count, place), self.first)
+        return _TopCounts(self.first, (count, place)) if count > self.second[0] else self
 
-    def but(self, left_out: int) -> int:
+    def best_except(self, left_out: int) -> int:
         """The place of the best one that is not left out; -1 where there is none."""
         return (self.second if self.first[1] == left_out else self.first)[1]
 
@@ -96,13 +96,15 @@ class _References:
 
     def __init__(self, sentences: Sequence[Sentence]) -> None:
         self._sentences = sentences
-        self._holders = _holders(sentences)
+        self._top_counts = _top_counts(sentences)
         self._by_length = sorted(range(len(sentences)), key=lambda place: len(sentences[place]))
         self._lengths = [len(sentences[place]) for place in self._by_length]
 
     def relevant(self, sentence: Sentence, left_out: int = -1) -> list[Sentence]:
         """References of which a sentence's scores are those of all, but for the one in the place that is left out."""
-        most = (self._holders[ngram].but(left_out) for ngram in _ngrams(sentence) if ngram in self._holders)
+        most = (
+            self._top_counts[ngram].best_except(left_out) for ngram in _ngrams(sentence) if ngram in self._top_counts
+        )
         places = {*most, *self._nearest(len(sentence), left_out)} - {-1}
         return [self._sentences[place] for place in sorted(places)]
 
@@ -114,11 +116,11 @@ class _References:
             yield next((place for place in side if place != left_out), -1)
 
 
-def _holders(sentences: Sequence[Sentence]) -> Mapping[Ngram, _Holders]:
-    found: dict[Ngram, _Holders] = {}
+def _top_counts(sentences: Sequence[Sentence]) -> Mapping[Ngram, _TopCounts]:
+    found: dict[Ngram, _TopCounts] = {}
     for place, sentence in enumerate(sentences):
         for ngram, count in Counter(_ngrams(sentence)).items():
-            found[ngram] = found[ngram].beside(count, place) if ngram in found else _Holders((count, place))
+            found[ngram] = found[ngram].with_candidate(count, place) if ngram in found else _TopCounts((count, place))
     return found
 
 

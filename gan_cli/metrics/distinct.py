@@ -29,12 +29,12 @@ def distinct(tokens: IntArray, n: int, end: int | None = None) -> float:
     require(n >= 1, "n", n, "an integer >= 1")
     if tokens.shape[1] < n:
         return 0.0
-    whole = within(lengths(tokens, end) - n + 1, tokens.shape[1] - n + 1)
-    ngrams = numbered_ngrams(tokens, n, int(tokens.max()) + 1)[whole]
+    complete = length_mask(lengths(tokens, end) - n + 1, tokens.shape[1] - n + 1)
+    ngrams = encode_ngrams(tokens, n, int(tokens.max()) + 1)[complete]
     return len(np.unique(ngrams)) / len(ngrams) if len(ngrams) else 0.0
 
 
-def repeated(tokens: IntArray, end: int | None = None) -> float:
+def repeated_share(tokens: IntArray, end: int | None = None) -> float:
     """The share of sentences ``(N, T)`` that an earlier one is equal to: in [0, 1), 0 if all are different.
 
     Raises:
@@ -44,7 +44,7 @@ def repeated(tokens: IntArray, end: int | None = None) -> float:
     return 1 - len(set(_bytes(tokens, end))) / len(tokens)
 
 
-def copied(tokens: IntArray, training: IntArray, end: int | None = None) -> float:
+def verbatim_share(tokens: IntArray, training: IntArray, end: int | None = None) -> float:
     """The share of sentences ``(N, T)`` that stand in the training data ``(M, T)`` word for word; in [0, 1].
 
     Raises:
@@ -59,7 +59,7 @@ def copied(tokens: IntArray, training: IntArray, end: int | None = None) -> floa
 
 def _bytes(tokens: IntArray, end: int | None) -> list[bytes]:
     """Sentences as something to look up."""
-    return [row.tobytes() for row in settled(tokens, end).astype(np.int64, copy=False)]
+    return [row.tobytes() for row in pad_after_end(tokens, end).astype(np.int64, copy=False)]
 
 
 def check_tokens(tokens: IntArray, name: str) -> None:
@@ -76,23 +76,23 @@ def lengths(tokens: IntArray, end: int | None) -> IntArray:
     return found
 
 
-def within(length: IntArray, width: int) -> BoolArray:
+def length_mask(length: IntArray, width: int) -> BoolArray:
     """``(N, width)``, true in the first ``length`` places of each row."""
     inside: BoolArray = np.arange(width) < length[:, None]
     return inside
 
 
-def cut(tokens: IntArray, end: int | None) -> list[list[int]]:
+def truncate_at_end(tokens: IntArray, end: int | None) -> list[list[int]]:
     """Sentences ``(N, T)`` as lists of tokens, each up to its end and without it."""
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, end), strict=True)]
 
 
-def settled(tokens: IntArray, end: int | None) -> IntArray:
+def pad_after_end(tokens: IntArray, end: int | None) -> IntArray:
     """``(N, T)`` with nothing but ``end`` behind the first one, so that equal sentences are equal rows."""
-    return tokens if end is None else np.where(within(lengths(tokens, end), tokens.shape[1]), tokens, end)
+    return tokens if end is None else np.where(length_mask(lengths(tokens, end), tokens.shape[1]), tokens, end)
 
 
-def numbered_ngrams(tokens: IntArray, n: int, base: int) -> IntArray:
+def encode_ngrams(tokens: IntArray, n: int, base: int) -> IntArray:
     """Each n-gram of ``(N, T)`` as one number, its tokens being digits below ``base``: ``(N, T - n + 1)``, T >= n.
 
     Raises:

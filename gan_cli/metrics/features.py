@@ -12,16 +12,16 @@ import numpy.typing as npt
 from gan_cli.errors import InvalidValueError, require
 from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features, IntArray
 
-Places: TypeAlias = npt.NDArray[np.intp]
+IndexArray: TypeAlias = npt.NDArray[np.intp]
 
 # Rows at a time: a million distances are 8 MB, and matrix products are as quick as they get.
-SIDE = 1024
+BLOCK_SIZE = 1024
 # A squared distance from a matrix product may be wrong by this share of the squared lengths that it came from: two
 # hundred times the worst that was seen with 12,288 columns, and still next to no pair is in doubt.
-ROUNDING = 1e-12
+RELATIVE_ERROR = 1e-12
 
 
-def check(features: Features, key: str, least: int = 1) -> None:
+def check_features(features: Features, key: str, least: int = 1) -> None:
     """Refuse features that no metric can be computed from.
 
     Args:
@@ -34,16 +34,16 @@ def check(features: Features, key: str, least: int = 1) -> None:
     """
     require(features.ndim == 2 and features.shape[-1] > 0, key, features.shape, "features of shape (N, D)")
     require(len(features) >= least, key, len(features), f"{least:,} or more samples")
-    for block in blocks(len(features), SIDE):
+    for block in blocks(len(features), BLOCK_SIZE):
         wrong = features[block][~np.isfinite(features[block])]
         if len(wrong):
             raise InvalidValueError(key, float(wrong[0]), "finite numbers")
 
 
-def check_both(first: Features, second: Features, keys: tuple[str, str], least: int = 1) -> None:
-    """:func:`check` both, and that they have as many columns; ``keys`` name them."""
-    check(first, keys[0], least)
-    check(second, keys[1], least)
+def check_feature_pair(first: Features, second: Features, keys: tuple[str, str], least: int = 1) -> None:
+    """:func:`check_features` both, and that they have as many columns; ``keys`` name them."""
+    check_features(first, keys[0], least)
+    check_features(second, keys[1], least)
     columns = first.shape[1]
     require(second.shape[1] == columns, keys[1], second.shape, f"{columns:,} columns, as {keys[0]} have")
 
@@ -94,24 +94,24 @@ class Tile:
         """
         squared = np.square(limits)
         inside: BoolArray = self.squares <= squared
-        row, column, limit = self._in_doubt(limits, squared)
-        for part in blocks(len(row), SIDE):
+        row, column, limit = self._ambiguous_pairs(limits, squared)
+        for part in blocks(len(row), BLOCK_SIZE):
             exact = distances(self.first[row[part]], self.second[column[part]])
             inside[row[part], column[part]] = exact <= limit[part]
         return inside
 
-    def _in_doubt(self, limits: DoubleArray, squared: DoubleArray) -> tuple[Places, Places, DoubleArray]:
+    def _ambiguous_pairs(self, limits: DoubleArray, squared: DoubleArray) -> tuple[IndexArray, IndexArray, DoubleArray]:
         """Rows, columns and limits of the pairs that rounding could put on either side."""
         # By the longest rows first, which is quick, then by the pair's own: one outlier must not put all in doubt.
-        slack = ROUNDING * (self.first_squares.max() + self.second_squares.max())
+        slack = RELATIVE_ERROR * (self.first_squares.max() + self.second_squares.max())
         row, column = np.nonzero((self.squares <= squared + slack) & (self.squares >= squared - slack))
         limit = np.broadcast_to(limits, self.squares.shape)[row, column]
         off = np.abs(self.squares[row, column] - np.square(limit))
-        doubt = off <= ROUNDING * (self.first_squares[row] + self.second_squares[column])
+        doubt = off <= RELATIVE_ERROR * (self.first_squares[row] + self.second_squares[column])
         return row[doubt], column[doubt], limit[doubt]
 
 
-def tiles(first: Features, second: Features, side: int = SIDE) -> Iterator[Tile]:
+def tiles(first: Features, second: Features, side: int = BLOCK_SIZE) -> Iterator[Tile]:
     """All distances between ``(N, D)`` and ``(M, D)``, ``side`` x ``side`` at a time.
 
     ``|x - y|^2 = |x|^2 + |y|^2 - 2 x.y`` in float64, about the second set's mean so that little cancels.
@@ -152,15 +152,15 @@ def nearest(queries: Features, references: Features, k: int) -> Neighbours:
     Raises:
         InvalidValueError: ``k`` is not from 1 to M, different D, numbers that are not finite.
     """
-    check_both(queries, references, ("queries", "references"))
+    check_feature_pair(queries, references, ("queries", "references"))
     require(1 <= k <= len(references), "k", k, f"an integer from 1 to {len(references):,}, the number of references")
     from sklearn.neighbors import NearestNeighbors  # slow to import
 
-    first, second = _alike(queries, references)
+    first, second = _search_arrays(queries, references)
     found = NearestNeighbors(n_neighbors=k).fit(second).kneighbors(first, return_distance=False)
     # They were found by way of squared lengths, which leaves 1e-8 of a length where 0 should be: measure again.
     exact = np.empty(found.shape)
-    for block in blocks(len(queries), SIDE):
+    for block in blocks(len(queries), BLOCK_SIZE):
         for rank in range(k):
             exact[block, rank] = distances(queries[block], references[found[block, rank]])
     order = np.argsort(exact, axis=1, kind="stable")
@@ -168,7 +168,7 @@ def nearest(queries: Features, references: Features, k: int) -> Neighbours:
     return Neighbours(indices, np.take_along_axis(exact, order, axis=1))
 
 
-def _alike(queries: Features, references: Features) -> tuple[Features, Features]:
+def _search_arrays(queries: Features, references: Features) -> tuple[Features, Features]:
     """The same points to search in, both of one type.
 
     In float32 the spacing of the numbers themselves is coarser than what the search loses to cancellation. Float64

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import SIDE, blocks, check
+from gan_cli.metrics.features import BLOCK_SIZE, blocks, check_features
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class GaussianMoments:
     """Mean and covariance of features.
 
     Attributes:
@@ -26,7 +26,7 @@ class Gaussian:
     count: int
 
 
-class Moments:
+class MomentAccumulator:
     """Mean and covariance of features that come in batches; holds ``D x D`` numbers, however many samples there are.
 
     Batches are merged around their own means (Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm
@@ -49,22 +49,22 @@ class Moments:
         Raises:
             InvalidValueError: not a matrix, empty, not finite, or with another D than before.
         """
-        check(features, "features")
+        check_features(features, "features")
         columns = features.shape[1]
         if self.count == 0:
             self._mean, self._scatter = np.zeros(columns), np.zeros((columns, columns))
         require(columns == len(self._mean), "features", features.shape, f"{len(self._mean):,} columns, as before")
-        for block in blocks(len(features), SIDE):
+        for block in blocks(len(features), BLOCK_SIZE):
             self._merge(features[block].astype(np.float64))
 
-    def gaussian(self) -> Gaussian:
+    def moments(self) -> GaussianMoments:
         """What has come so far.
 
         Raises:
             InvalidValueError: fewer than two samples have come.
         """
         require(self.count >= 2, "features", self.count, "2 or more samples")
-        return Gaussian(self._mean.copy(), self._scatter / (self.count - 1), self.count)
+        return GaussianMoments(self._mean.copy(), self._scatter / (self.count - 1), self.count)
 
     def _merge(self, batch: DoubleArray) -> None:
         mean = batch.mean(axis=0)
@@ -77,14 +77,14 @@ class Moments:
         self.count = total
 
 
-def gaussian(features: Features) -> Gaussian:
-    """Mean and covariance of features ``(N, D)``; see :class:`Moments`, which does it block by block."""
-    moments = Moments()
-    moments.add(features)
-    return moments.gaussian()
+def gaussian_moments(features: Features) -> GaussianMoments:
+    """Mean and covariance of features ``(N, D)``; see :class:`MomentAccumulator`, which does it block by block."""
+    accumulator = MomentAccumulator()
+    accumulator.add(features)
+    return accumulator.moments()
 
 
-def frechet_distance(a: Gaussian, b: Gaussian) -> float:
+def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
     """Squared 2-Wasserstein distance of two Gaussians: ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))``, >= 0.
 
     Dowson and Landau 1982; on Inception's features it is the FID of Heusel et al. 2017, eq. 6. With

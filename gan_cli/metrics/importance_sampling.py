@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gan_cli.components.likelihoods import drawn, log_density, log_standard_density
+from gan_cli.components.likelihoods import log_normal, log_standard_normal, reparameterize
 
 # Samples (N, *shape) to mean and log-variance of the posterior, (N, D) each.
 Encode: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -18,7 +18,7 @@ Encode: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
 LogLikelihood: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Numbers of decoded samples that there are at a time, at most: 16 MB of them.
-ROOM = 2**22
+MAX_DECODED_ELEMENTS = 2**22
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def log_weights(
     log_likelihood: LogLikelihood,
     draws: int,
     generator: torch.Generator,
-    room: int = ROOM,
+    max_elements: int = MAX_DECODED_ELEMENTS,
 ) -> Tensor:
     """``log p(x, z_k) - log q(z_k | x)`` for draws ``z_k`` from q, the posterior, with a prior of N(0, I).
 
-    Memory for decoded samples is bounded by ``room``, whatever the sizes; what is drawn depends on it.
+    Memory for decoded samples is bounded by ``max_elements``, whatever the sizes; what is drawn depends on it.
 
     Args:
         samples: ``(N, *shape)``, as the likelihood takes them.
@@ -64,9 +64,9 @@ def log_weights(
         ``(N, K)``, in the precision of the samples.
     """
     size = max(1, samples[0].numel())
-    at_once = min(draws, max(1, room // size))
-    rows = max(1, room // (size * at_once))
-    counts = _counts(draws, at_once)
+    at_once = min(draws, max(1, max_elements // size))
+    rows = max(1, max_elements // (size * at_once))
+    counts = _chunk_sizes(draws, at_once)
 
     def of(part: Tensor) -> Tensor:
         return torch.cat([_weights(part, encode, log_likelihood, count, generator) for count in counts], dim=1)
@@ -74,7 +74,7 @@ def log_weights(
     return torch.cat([of(part) for part in torch.split(samples, rows)])
 
 
-def _counts(total: int, most: int) -> list[int]:
+def _chunk_sizes(total: int, most: int) -> list[int]:
     """``total`` in parts of ``most`` and a rest."""
     return [most] * (total // most) + ([total % most] if total % most else [])
 
@@ -86,13 +86,13 @@ def _weights(
     mean, log_variance = (each[:, None] for each in encode(samples))
     count, _, dimensions = mean.shape
     noise = torch.randn(count, draws, dimensions, generator=generator, device=samples.device, dtype=samples.dtype)
-    codes = drawn(mean, log_variance, noise)
+    codes = reparameterize(mean, log_variance, noise)
     expanded = samples[:, None].expand(-1, draws, *samples.shape[1:])
     likelihood = log_likelihood(expanded.flatten(0, 1), codes.flatten(0, 1)).view(count, draws)
-    return likelihood + (log_standard_density(codes) - log_density(codes, mean, log_variance)).sum(2)
+    return likelihood + (log_standard_normal(codes) - log_normal(codes, mean, log_variance)).sum(2)
 
 
-def bounds(weights: Tensor, counts: Sequence[int]) -> Mapping[int, Tensor]:
+def iwae_bounds(weights: Tensor, counts: Sequence[int]) -> Mapping[int, Tensor]:
     """The bound on log p(x) with K draws, for several K from the same draws.
 
     ``L_K = E log 1/K sum_k exp(w_k)`` (Burda et al. 2016, eq. 8), K = 1 being the ELBO: the mean over as many groups of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import check_both
+from gan_cli.metrics.features import check_feature_pair
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 
@@ -43,7 +43,7 @@ def kernel_distance(
     Raises:
         InvalidValueError: a parameter out of its range, different D, numbers that are not finite.
     """
-    check_both(real, generated, ("real", "generated"), 2)
+    check_feature_pair(real, generated, ("real", "generated"), 2)
     fewest = min(len(real), len(generated))
     require(
         2 <= size <= fewest, "size", size, f"an integer from 2 to {fewest:,}, the smaller of the numbers of samples"
@@ -51,11 +51,11 @@ def kernel_distance(
     require(subsets >= 2, "subsets", subsets, "an integer >= 2")
     require(seed >= 0, "seed", seed, "an integer >= 0")
     random = np.random.default_rng(seed)
-    values = [discrepancy(_subset(real, size, random), _subset(generated, size, random)) for _ in range(subsets)]
+    values = [squared_mmd(_subset(real, size, random), _subset(generated, size, random)) for _ in range(subsets)]
     return KernelDistance(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
-def discrepancy(x: DoubleArray, y: DoubleArray) -> float:
+def squared_mmd(x: DoubleArray, y: DoubleArray) -> float:
     """The unbiased MMD^2 (Gretton et al. 2012, eq. 3) of ``(N, D)`` and ``(M, D)`` in N x N + N x M + M x M numbers."""
     return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * float(_kernel(x, y).mean())
 

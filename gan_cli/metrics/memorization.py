@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_cli.metrics.features import Neighbours, check_both, nearest
+from gan_cli.metrics.features import Neighbours, check_feature_pair, nearest
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 # Few held-out samples are as near to the training data as this share of them.
-RARE = 0.01
+RARE_QUANTILE = 0.01
 
 
 @dataclass(frozen=True)
-class Memorisation:
+class Memorization:
     """How near generated samples come to training samples, with held-out real samples as the measure.
 
     Attributes:
@@ -39,7 +39,7 @@ class Memorisation:
     nearest: Neighbours
 
 
-def memorisation(train: Features, held_out: Features, generated: Features) -> Memorisation:
+def memorization(train: Features, held_out: Features, generated: Features) -> Memorization:
     """Compare distances to the training data (Meehan et al. 2020, "A Non-Parametric Test to Detect Data-Copying").
 
     Args:
@@ -50,16 +50,16 @@ def memorisation(train: Features, held_out: Features, generated: Features) -> Me
     Raises:
         InvalidValueError: no samples, different D, numbers that are not finite.
     """
-    check_both(train, held_out, ("train", "held_out"))
-    check_both(train, generated, ("train", "generated"))
+    check_feature_pair(train, held_out, ("train", "held_out"))
+    check_feature_pair(train, generated, ("train", "generated"))
     found = nearest(generated, train, 1)
     ours, theirs = found.distances[:, 0], nearest(held_out, train, 1).distances[:, 0]
     score, statistic = _rank(ours, theirs)
     # The smallest distance that at least 1% of the held-out samples do not exceed: nearer than that is rare.
-    copied = float((ours < np.quantile(theirs, RARE, method="inverted_cdf")).mean())
+    copied = float((ours < np.quantile(theirs, RARE_QUANTILE, method="inverted_cdf")).mean())
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.median(ours) / np.median(theirs))
-    return Memorisation(score, statistic, copied, ratio, found)
+    return Memorization(score, statistic, copied, ratio, found)
 
 
 def _rank(ours: DoubleArray, theirs: DoubleArray) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from gan_cli.errors import InvalidValueError, require
 from gan_cli.protocols.arrays import DoubleArray, FloatArray, IntArray
 
 # What a class counts for that is generated but absent from the data: what Jeffreys' prior adds to a count.
-ABSENT = 0.5
+PSEUDOCOUNT = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def class_shares(predicted: IntArray, real: IntArray, classes: int) -> ClassShar
         InvalidValueError: no samples, or a class out of range.
     """
     require(classes >= 1, "classes", classes, "an integer >= 1")
-    generated, data = count(predicted, classes, "predicted"), count(real, classes, "real")
-    data = np.where((data == 0) & (generated > 0), ABSENT, data)
+    generated, data = class_counts(predicted, classes, "predicted"), class_counts(real, classes, "real")
+    data = np.where((data == 0) & (generated > 0), PSEUDOCOUNT, data)
     shares = generated / generated.sum()
-    return ClassShares(shares, divergence(shares, data / data.sum()), entropy(shares))
+    return ClassShares(shares, kl_divergence(shares, data / data.sum()), entropy(shares))
 
 
-def count(labels: IntArray, classes: int, key: str) -> DoubleArray:
+def class_counts(labels: IntArray, classes: int, key: str) -> DoubleArray:
     """How often each class occurs in ``(N,)`` labels, ``(classes,)``; ``key`` names the labels in messages."""
     require(labels.ndim == 1 and len(labels) > 0, key, labels.shape, "classes of shape (N,), N >= 1")
     require(np.issubdtype(labels.dtype, np.integer), key, str(labels.dtype), "integers")
@@ -61,7 +61,7 @@ def count(labels: IntArray, classes: int, key: str) -> DoubleArray:
     return np.bincount(labels, minlength=classes).astype(np.float64)
 
 
-def divergence(p: DoubleArray, q: DoubleArray) -> float:
+def kl_divergence(p: DoubleArray, q: DoubleArray) -> float:
     """``KL(p || q) = sum p log(p / q)`` in nats of shares ``(K,)``; q > 0 wherever p is."""
     present = p > 0
     return max(0.0, float((p[present] * np.log(p[present] / q[present])).sum()))
@@ -74,10 +74,16 @@ def entropy(p: DoubleArray) -> float:
 
 
 # A sample is of high quality within so many standard deviations of a centre (Lin et al. 2018, section 4.1).
-REACH = 3.0
+HIGH_QUALITY_RADIUS = 3.0
 # A Gaussian in the plane that is cut off there is narrower than a whole one by this factor:
 # E[r^2 | r < 3 sigma] / (2 sigma^2) = 1 - (9/2) e^(-9/2) / (1 - e^(-9/2)).
-CUT_OFF = math.sqrt(1 - REACH**2 / 2 * math.exp(-(REACH**2) / 2) / (1 - math.exp(-(REACH**2) / 2)))
+TRUNCATED_STD = math.sqrt(
+    1
+    - HIGH_QUALITY_RADIUS**2
+    / 2
+    * math.exp(-(HIGH_QUALITY_RADIUS**2) / 2)
+    / (1 - math.exp(-(HIGH_QUALITY_RADIUS**2) / 2))
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,12 @@ class Modes:
 def modes(samples: FloatArray, centres: FloatArray, std: float) -> Modes:
     """Compare samples ``(N, 2)`` with modes at ``centres`` ``(M, 2)``, all in the data's own coordinates."""
     nearest, distance = _nearest(samples, centres)
-    good = distance <= REACH * std
+    good = distance <= HIGH_QUALITY_RADIUS * std
     count = len(centres)
     squares = np.bincount(nearest[good], np.square(distance[good]), minlength=count)
     numbers = np.bincount(nearest[good], minlength=count)
     with np.errstate(invalid="ignore"):
-        spreads = np.sqrt(squares / numbers / 2) / (std * CUT_OFF)
+        spreads = np.sqrt(squares / numbers / 2) / (std * TRUNCATED_STD)
     shares = np.bincount(nearest, minlength=count) * (count / len(samples))
     return Modes(int((numbers > 0).sum()), float(good.mean()), shares.astype(np.float32), spreads.astype(np.float32))
 
@@ -125,7 +131,7 @@ def _nearest(samples: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatA
 
 
 DIGITS = 10
-PLACES = np.array([100, 10, 1])  # of the digits in red, green and blue, as the dataset labels them
+DIGIT_WEIGHTS = np.array([100, 10, 1])  # of the digits in red, green and blue, as the dataset labels them
 MODES = DIGITS**3
 
 
@@ -155,10 +161,10 @@ def stacked_modes(predicted: IntArray, data: DoubleArray | None = None) -> Stack
         InvalidValueError: no samples, something that is not a digit, or shares that are none.
     """
     require(predicted.ndim == 2 and predicted.shape[1] == 3, "predicted", predicted.shape, "digits of shape (N, 3)")
-    count(predicted.ravel(), DIGITS, "predicted")  # refuses what is not a digit
-    counts = count(predicted @ PLACES, MODES, "predicted")
+    class_counts(predicted.ravel(), DIGITS, "predicted")  # refuses what is not a digit
+    counts = class_counts(predicted @ DIGIT_WEIGHTS, MODES, "predicted")
     shares = np.full(MODES, 1 / MODES) if data is None else data
     require(shares.shape == (MODES,), "data", shares.shape, f"shares of shape ({MODES},)")
     if not (np.all(shares > 0) and np.isclose(shares.sum(), 1)):
         raise InvalidValueError("data", float(shares.min()), "shares above 0 that add up to 1")
-    return StackedModes(int(np.count_nonzero(counts)), divergence(counts / counts.sum(), shares))
+    return StackedModes(int(np.count_nonzero(counts)), kl_divergence(counts / counts.sum(), shares))

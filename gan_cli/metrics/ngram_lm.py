@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.distinct import check_tokens, lengths, numbered_ngrams, within
+from gan_cli.metrics.distinct import check_tokens, encode_ngrams, length_mask, lengths
 from gan_cli.protocols.arrays import DoubleArray, IntArray
 
 # Words of an n-gram, and what is taken from each count (between 0 and 1) for those that were never seen.
@@ -49,16 +49,16 @@ class _Counts:
         totals = np.bincount(inverse, counts).astype(np.int64)
         return cls(different, counts, contexts, totals, kinds)
 
-    def refined(self, ngrams: IntArray, base: int, shorter: DoubleArray) -> DoubleArray:
+    def interpolate(self, ngrams: IntArray, base: int, shorter: DoubleArray) -> DoubleArray:
         """Probability of each n-gram's last word after the others, given that of a context shorter by a word."""
-        counts = _looked_up(self.ngrams, self.counts, ngrams)
-        totals = _looked_up(self.contexts, self.totals, ngrams // base)
-        kinds = _looked_up(self.contexts, self.kinds, ngrams // base)
+        counts = _lookup(self.ngrams, self.counts, ngrams)
+        totals = _lookup(self.contexts, self.totals, ngrams // base)
+        kinds = _lookup(self.contexts, self.kinds, ngrams // base)
         seen = np.maximum(counts - DISCOUNT, 0) + DISCOUNT * kinds * shorter
         return np.where(totals > 0, seen / np.maximum(totals, 1), shorter)
 
 
-class LanguageModel:
+class NGramModel:
     """Interpolated Kneser-Ney over a closed vocabulary (Chen and Goodman 1999, section 2.7), with one discount.
 
     An n-gram counts as often as it comes, a shorter one as often as a different word stands before it; what counts are
@@ -100,7 +100,7 @@ class LanguageModel:
         ngrams = self._ngrams(tokens, self._order)
         found = np.full(len(ngrams), 1 / (self._base - 1))
         for length, level in enumerate(self._levels, 1):
-            found = level.refined(ngrams % self._base**length, self._base, found)
+            found = level.interpolate(ngrams % self._base**length, self._base, found)
         return found
 
     def perplexity(self, tokens: IntArray) -> float:
@@ -116,11 +116,11 @@ class LanguageModel:
         check_tokens(tokens, "tokens")
         require(int(tokens.max()) < self._base - 1, "tokens", int(tokens.max()), f"tokens below {self._base - 1}")
         begun = np.pad(tokens, ((0, 0), (length - 1, 0)), constant_values=self._base - 1)
-        ended = within(lengths(tokens, self._end) + 1, tokens.shape[1])
-        return numbered_ngrams(begun, length, self._base)[ended]
+        ended = length_mask(lengths(tokens, self._end) + 1, tokens.shape[1])
+        return encode_ngrams(begun, length, self._base)[ended]
 
 
-def _looked_up(keys: IntArray, values: IntArray, wanted: IntArray) -> IntArray:
+def _lookup(keys: IntArray, values: IntArray, wanted: IntArray) -> IntArray:
     """The value of each wanted key, of those in ascending order; 0 where it is not there."""
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[places] == wanted, values[places], 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import check, check_both, nearest, tiles
+from gan_cli.metrics.features import check_feature_pair, check_features, nearest, tiles
 from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features
 
 
@@ -44,7 +44,7 @@ def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach:
     Raises:
         InvalidValueError: too few samples for k, different D, numbers that are not finite.
     """
-    check_both(real, generated, ("real", "generated"), 2)
+    check_feature_pair(real, generated, ("real", "generated"), 2)
     _require_others(real, neighbours, "neighbours")
     _require_others(real, reach, "reach")
     _require_others(generated, reach, "reach")
@@ -72,7 +72,7 @@ def radii(features: Features, k: int) -> DoubleArray:
     Raises:
         InvalidValueError: ``k`` is not from 1 to N - 1, or numbers are not finite.
     """
-    check(features, "features")
+    check_features(features, "features")
     _require_others(features, k, "k")
     result: DoubleArray = nearest(features, features, k + 1).distances[:, k]
     return result

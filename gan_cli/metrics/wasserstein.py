@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gan_cli.errors import require
-from gan_cli.metrics.features import check_both
+from gan_cli.metrics.features import check_feature_pair
 from gan_cli.protocols.arrays import Features
 
 # The work grows with the cube of the samples, and the costs are this many squared.
-MOST = 5000
+MAX_SAMPLES = 5000
 
 
 def wasserstein_distance(a: Features, b: Features) -> float:
@@ -20,9 +20,9 @@ def wasserstein_distance(a: Features, b: Features) -> float:
     Raises:
         InvalidValueError: different N or D, N above 5,000, numbers that are not finite.
     """
-    check_both(a, b, ("first", "second"))
+    check_feature_pair(a, b, ("first", "second"))
     require(len(a) == len(b), "second", len(b), f"{len(a):,} samples, as many as there are in the first")
-    require(len(a) <= MOST, "first", len(a), f"at most {MOST:,} samples")
+    require(len(a) <= MAX_SAMPLES, "first", len(a), f"at most {MAX_SAMPLES:,} samples")
     from scipy.optimize import linear_sum_assignment  # slow to import
     from scipy.spatial.distance import cdist
 

@@ -1,1 +1,1 @@
-"""Interfaces that the packages meet at; they import nothing of this project."""
+"""Interfaces shared by the packages; they import nothing else of this project."""

@@ -1,4 +1,4 @@
-"""Interfaces of the adversarial game: objectives, penalties, constraints, augmentation and instance noise."""
+"""Interfaces of adversarial training: objectives, penalties, constraints, augmentation and instance noise."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Objective(Protocol):
     """Losses of D and of G per sample, from D's logits; see ``components/losses.py``.
 
     Attributes:
-        divergence_name: what :meth:`divergence` is called in ``divergence/<name>``.
-        ceiling: the divergence of distributions that have nothing in common; None where there is no highest one.
-        score_name: what :meth:`score` gives, in a word or two.
-        relativistic: whether G's loss also looks at real samples; if not, D is spared a pass over them.
+        divergence_name: name of :meth:`divergence` in the tag ``divergence/<name>``.
+        ceiling: divergence of distributions with disjoint supports, its upper bound; None where it is unbounded.
+        score_name: kind of value that :meth:`score` returns, in a word or two.
+        relativistic: whether G's loss also depends on real samples; if not, D's pass over them is omitted.
     """
 
     divergence_name: ClassVar[str]
@@ -32,27 +32,27 @@ class Objective(Protocol):
 
     @property
     def boundary(self) -> float | None:
-        """The logit above which D says "real"; None where only differences of logits mean something."""
+        """The logit above which D classifies a sample as real; None where only differences of logits have a meaning."""
         ...
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What D minimises, ``(N,)``, from logits ``(N,)`` each."""
+        """Return D's loss for each sample, ``(N,)``, from logits ``(N,)`` each."""
         ...
 
     def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What G minimises, ``(N,)``, from logits ``(N,)`` each; only relativistic objectives look at ``real``."""
+        """Return G's loss for each sample, ``(N,)``, from logits ``(N,)`` each; ``real`` counts if relativistic."""
         ...
 
     def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What D's loss estimates, sign corrected, 0-dimensional; its name is ``divergence_name``."""
+        """Estimate the divergence that D maximizes, 0-dimensional, from D's loss; its name is ``divergence_name``."""
         ...
 
     def score(self, logits: Tensor) -> Tensor:
-        """D(x) as it is reported: a probability or a critic value."""
+        """Convert logits to D(x) as it is reported: a probability or a critic value."""
         ...
 
     def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
-        """Losses, ``(N,)`` each, that G could minimise against this very D, by name; empty where there is no choice."""
+        """Return losses by name, ``(N,)`` each, that G could minimize against the same D; empty if there is one."""
         ...
 
 
@@ -60,22 +60,22 @@ Critic: TypeAlias = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A batch and what D says of it, for penalties.
+class ScoredBatch:
+    """A batch with D's logits and their gradient with respect to the samples, for penalties.
 
     Attributes:
-        samples: ``(N, *shape)``, as they came to D: before augmentation and instance noise.
+        samples: ``(N, *shape)``, before augmentation and instance noise.
         logits: ``(N,)``.
-        slope: gives d logits / d samples, ``(N, *shape)``, differentiable; computed once, whoever asks.
+        input_gradient: returns d logits / d samples, ``(N, *shape)``, differentiable; computed at the first call only.
     """
 
     samples: Tensor
     logits: Tensor
-    slope: Callable[[], Tensor]
+    input_gradient: Callable[[], Tensor]
 
 
 class Side(Enum):
-    """The two batches that D judges."""
+    """One of the two batches of an update of D."""
 
     real = "real"
     fake = "fake"
@@ -83,25 +83,25 @@ class Side(Enum):
 
 @runtime_checkable
 class Penalty(Protocol):
-    """What D pays for beside its objective; see ``components/regularizers.py``. Knows nothing of the objective.
+    """A term of D's loss beside the objective, and independent of it; see ``components/regularizers.py``.
 
     Attributes:
-        looks_at: the batches whose slope it asks for.
+        gradient_sides: the batches whose ``input_gradient`` it uses.
         weight: factor on its values.
-        every: it is due at every so many-th D update, and counts that much more then.
+        every: it is evaluated at every n-th update of D, and then multiplied by n (lazy regularization).
     """
 
-    looks_at: ClassVar[frozenset[Side]]
+    gradient_sides: ClassVar[frozenset[Side]]
     weight: float
     every: int
 
-    def __call__(self, critic: Critic, real: Judged, fake: Judged, random: Stream) -> Tensor:
-        """Values per sample, ``(N,)``, differentiable with respect to D's parameters.
+    def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
+        """Compute the penalty for each sample, ``(N,)``, differentiable with respect to D's parameters.
 
         Args:
-            critic: D with all that stands before it, ``(N, *shape) -> (N,)``, for points of the penalty's own.
+            critic: D with augmentation and instance noise, ``(N, *shape) -> (N,)``, for further points.
             real: real samples.
-            fake: generated samples, without a way back to G.
+            fake: generated samples, detached from G.
             random: the stream to draw from.
         """
         ...
@@ -109,59 +109,59 @@ class Penalty(Protocol):
 
 @runtime_checkable
 class Augmentation(Stateful, Protocol):
-    """Random changes to D's images, real and generated alike; see ``components/augmentation.py``."""
+    """Random transformations of D's inputs, real and generated alike; see ``components/augmentation.py``."""
 
     def place(self, device: torch.device) -> None:
-        """Move what it keeps to the device."""
+        """Move its tensors to the device."""
         ...
 
     def __call__(self, images: Tensor, random: Stream) -> Tensor:
-        """``(N, C, H, W)`` in, the same out; differentiable with respect to ``images``."""
+        """Transform images ``(N, C, H, W)`` to as many of that shape, differentiably with respect to ``images``."""
         ...
 
     def observe(self, margins: Tensor) -> None:
-        """Learn how far D's logits of real samples, ``(N,)``, lie above its boundary."""
+        """Adapt to the margins of D's logits of real samples above its boundary, ``(N,)``."""
         ...
 
-    def adapted(self) -> Sequence[Tensor]:
-        """The tensors that :meth:`observe` changes, in place."""
+    def adaptive_tensors(self) -> Sequence[Tensor]:
+        """Return the tensors that :meth:`observe` changes in place."""
         ...
 
-    def figures(self) -> dict[str, Tensor]:
-        """Tag -> 0-dimensional tensor on the device."""
+    def metrics(self) -> dict[str, Tensor]:
+        """Return tag -> 0-dimensional tensor on the device."""
         ...
 
 
 @runtime_checkable
 class NoiseLevel(Stateful, Protocol):
-    """How much instance noise there is; see ``components/noise.py``.
+    """The standard deviation of instance noise; see ``components/noise.py``.
 
     Attributes:
-        sigma: the deviation, 0-dimensional, on the device.
+        sigma: the standard deviation, 0-dimensional, on the device.
     """
 
     sigma: Tensor
 
     @property
-    def silent(self) -> bool:
-        """Whether there is never any noise, so that nothing need be drawn."""
+    def is_zero(self) -> bool:
+        """True if ``sigma`` is always 0, so that no noise has to be drawn."""
         ...
 
     @property
-    def watches(self) -> bool:
-        """Whether it wants to know how D fares."""
+    def is_adaptive(self) -> bool:
+        """True if ``sigma`` depends on D's margins, which :meth:`observe` then has to be given."""
         ...
 
     def place(self, device: torch.device) -> None:
-        """Move the number to the device."""
+        """Move ``sigma`` to the device, in place."""
         ...
 
-    def set_clock(self, step: int) -> None:
-        """Hand over what the host knows of ``step``."""
+    def set_step(self, step: int) -> None:
+        """Bring ``sigma`` to the schedule's value at ``step``, counted from 0."""
         ...
 
     def observe(self, margins: Sequence[Tensor]) -> None:
-        """Learn how far D's logits, ``(N,)`` of either side, lie on the right side, and change ``sigma`` in place."""
+        """Change ``sigma`` in place according to the margins of D's logits, ``(N,)`` for either side, in D's favor."""
         ...
 
 
@@ -170,5 +170,5 @@ class Constraint(Protocol):
     """A projection of D's weights after each of its updates."""
 
     def project(self, parameters: list[Tensor]) -> None:
-        """Change the parameters in place."""
+        """Project D's parameters in place."""
         ...

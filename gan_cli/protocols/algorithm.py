@@ -1,4 +1,4 @@
-"""The few interfaces that the rooms of this package meet at."""
+"""Interface of training algorithms, and the reports and previews that they return."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gan_cli.protocols.arrays import FloatArray, IntArray, Stateful
 
 @runtime_checkable
 class Schedule(Protocol):
-    """A number as a function of the clock."""
+    """A number as a function of the training step."""
 
     def __call__(self, step: int) -> float:
-        """The value at ``step``, counted from 0."""
+        """Return the value at ``step``, counted from 0."""
         ...
 
 
 @dataclass(frozen=True)
 class Surface:
-    """D over the plane, for a look at 2-D runs.
+    """D's scores over the plane, for runs on 2-D data.
 
     Attributes:
         scores: ``(R, R)``, D(x) on a regular mesh over [-extent, extent]^2; row 0 is the top.
@@ -37,11 +37,11 @@ class Surface:
 
 @dataclass(frozen=True)
 class Panel:
-    """A further grid of images, or of points as they are drawn.
+    """An additional grid of images, or of points as they are drawn.
 
     Attributes:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
-        columns: None: about as many as there are rows.
+        columns: of the grid; None: about as many as there are rows.
     """
 
     samples: FloatArray
@@ -50,13 +50,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a person looks at: samples from the run's fixed latents.
+    """Samples from the run's fixed latents, for visual inspection.
 
     Attributes:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
-        surface: D over the plane, where the data are 2-D.
+        surface: D's scores over the plane, where the data are 2-D.
         columns: of the grid; None: about as many as there are rows.
-        panels: further grids, by name.
+        panels: additional grids, by name.
     """
 
     samples: FloatArray
@@ -67,7 +67,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Sentences:
-    """What a person reads: sentences as a model of text writes them.
+    """Sentences sampled from a language model, for inspection.
 
     Attributes:
         lines: one sentence each.
@@ -77,12 +77,12 @@ class Sentences:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Numbers that are not finite, beyond what training gets over by itself.
+class NonFiniteReport:
+    """Non-finite numbers from which training does not recover by itself.
 
     Attributes:
-        message: what it is, in a few words.
-        since: the step from whose update on it matters; what was not finite before did no harm.
+        message: which number is not finite, in a few words.
+        since: the first step whose update is affected; numbers that were not finite earlier did no harm.
     """
 
     message: str
@@ -91,31 +91,31 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Report:
-    """What an algorithm has to say about the updates since its last report.
+    """Metrics of the updates since an algorithm's last report.
 
     Attributes:
         scalars: tag -> value, in the order to show them.
         histograms: tag -> values, any shape.
         headline: short name -> value, for the progress line.
         meanings: tag -> what its values are, in a word or two.
-        trouble: what was noticed of numbers that are not finite, whether or not it shows in the figures.
+        nonfinite: non-finite numbers that were detected, whether or not they show in the metrics; None: there are none.
     """
 
     scalars: Mapping[str, float]
     histograms: Mapping[str, FloatArray]
     headline: Mapping[str, float]
     meanings: Mapping[str, str] = field(default_factory=dict)
-    trouble: Trouble | None = None
+    nonfinite: NonFiniteReport | None = None
 
 
 @dataclass(frozen=True)
-class Treatment:
-    """What a rollback changes.
+class RollbackAdjustment:
+    """Settings that a rollback to an earlier checkpoint changes.
 
     Attributes:
         lr_g: factor on G's learning rate.
         lr_d: factor on D's.
-        sigma: deviation of the instance noise that is added to what there is.
+        sigma: standard deviation that is added to that of the instance noise.
     """
 
     lr_g: float = 1.0
@@ -125,44 +125,44 @@ class Treatment:
 
 @runtime_checkable
 class Algorithm(Stateful, Protocol):
-    """One family of models and how it is updated. The loop knows nothing else."""
+    """A family of models and its training step: all that the training loop depends on."""
 
     def update(self, step: int) -> None:
         """Make update number ``step``, counted from 0. Never waits for the device."""
         ...
 
     def report(self) -> Report:
-        """Statistics since the last report. Waits for the device."""
+        """Compute metrics of the updates since the last report. Waits for the device."""
         ...
 
     def preview(self) -> Preview | Sentences:
-        """Samples to look at. Waits for the device."""
+        """Generate samples for visual inspection. Waits for the device."""
         ...
 
     def samples(self, count: int) -> FloatArray | IntArray:
-        """``(count, *shape)`` to be measured; changes nothing. Waits for the device.
+        """Generate ``(count, *shape)`` samples for evaluation; changes no state. Waits for the device.
 
         Images and points on the scale of [-1, 1]; sequences as their tokens.
         """
         ...
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """What the latest update came to, by name, in the order in which it came: where trouble is looked for."""
+        """Yield the latest update's tensors by name, in the order of computation, to find the first non-finite one."""
         ...
 
-    def trouble(self) -> Trouble | None:
-        """What speaks against saving the state as it is: numbers that are not finite. Waits for the device."""
+    def nonfinite(self) -> NonFiniteReport | None:
+        """Return non-finite numbers that make the state unfit for a checkpoint, or None. Waits for the device."""
         ...
 
-    def treat(self, treatment: Treatment) -> None:
-        """Go on in another way than configured, from now on and after every resume."""
+    def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
+        """Change the configured settings from now on, and after every resume."""
         ...
 
     @property
     def images_seen(self) -> int:
-        """Real samples used so far."""
+        """Real samples used for training so far."""
         ...
 
     def close(self) -> None:
-        """Let go of threads and files."""
+        """Stop threads and close files."""
         ...

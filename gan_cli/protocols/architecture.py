@@ -1,4 +1,4 @@
-"""The interfaces that networks meet algorithms at: what an architecture builds for each family of models."""
+"""Interfaces between networks and algorithms: the networks that an architecture builds for each family of models."""
 
 from __future__ import annotations
 
@@ -10,65 +10,65 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Architecture(Protocol):
-    """A generator and a discriminator that fit each other.
+    """Builds a generator and a discriminator of matching size.
 
     Both networks take labels as a second argument, ``(N,)`` int64, where they are built for ``classes`` > 0.
     """
 
     @property
     def latent_dim(self) -> int:
-        """Dimensions of z."""
+        """Number of dimensions of z."""
         ...
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
+        """Build G, ``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
         ...
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits."""
+        """Build D, ``(N, *shape) -> (N,)`` logits; raises ``ConfigError`` if it cannot fit."""
         ...
 
 
 class Prior(Protocol):
-    """Where codes come from: a Gaussian, N(0, I) unless it is moved; an ``nn.Module`` with nothing to be learned."""
+    """Distribution of codes: a Gaussian, N(0, I) unless it is moved; an ``nn.Module`` without parameters."""
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Codes ``(N, latent_dim)`` from latents of N(0, I), ``(N, latent_dim)``."""
+        """Map latents of N(0, I), ``(N, latent_dim)``, to codes ``(N, latent_dim)``."""
         ...
 
     def move(self, mean: Tensor, scale: Tensor) -> None:
-        """Make it N(mean, scale scale^T): ``(latent_dim,)`` and ``(latent_dim, latent_dim)``."""
+        """Set it to N(mean, scale scale^T): ``(latent_dim,)`` and ``(latent_dim, latent_dim)``."""
         ...
 
 
 class Decoder(Protocol):
-    """What draws a sample from a latent; an ``nn.Module``."""
+    """Network from latents to samples; an ``nn.Module``."""
 
     @property
     def prior(self) -> Prior:
-        """Where its codes come from."""
+        """The distribution of its codes."""
         ...
 
     def __call__(self, z: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)`` from N(0, I): ``logits.bounded(logits(prior(z)))``."""
+        """``(N, latent_dim) -> (N, *shape)`` from N(0, I): ``logits.samples_from_logits(logits(prior(z)))``."""
         ...
 
     def logits(self, codes: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``: log-odds of each pixel being white; of points, their coordinates."""
+        """Map codes ``(N, latent_dim)`` to ``(N, *shape)``: log-odds of white for each pixel; coordinates of points."""
         ...
 
 
 @runtime_checkable
-class Coding(Protocol):
-    """An encoder and a decoder of matching size; the decoder is also a generator (``Architecture``)."""
+class AutoencoderArchitecture(Protocol):
+    """Builds an encoder and a decoder of matching size; the decoder is also a generator (``Architecture``)."""
 
     @property
     def latent_dim(self) -> int:
-        """Dimensions of z."""
+        """Number of dimensions of z."""
         ...
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
-        """``(N, *shape) -> (N, heads, latent_dim)``; raises ``ConfigError`` if it cannot fit.
+        """Build the encoder, ``(N, *shape) -> (N, heads, latent_dim)``; raises ``ConfigError`` if it cannot fit.
 
         Args:
             shape: of a sample.
@@ -77,30 +77,30 @@ class Coding(Protocol):
         ...
 
     def decoder(self, shape: tuple[int, ...]) -> nn.Module:
-        """A :class:`Decoder`; equal to what ``generator(shape, 0)`` builds, name by name."""
+        """Build a :class:`Decoder` with the parameter names and shapes of ``generator(shape, 0)``."""
         ...
 
 
-class Reader(nn.Module, ABC):
-    """What judges sequences."""
+class SequenceDiscriminator(nn.Module, ABC):
+    """Network that classifies sequences of tokens as real or generated."""
 
     @abstractmethod
     def forward(self, sequences: Tensor) -> Tensor:
-        """``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, ``-> (N,)`` logits."""
+        """Map ``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, to logits ``(N,)``."""
 
     @abstractmethod
     def penalty(self) -> Tensor:
-        """What it pays for its weights, 0-dimensional."""
+        """Return the penalty on its weights, 0-dimensional, that is added to its loss."""
 
 
 @runtime_checkable
-class Writing(Protocol):
-    """A model that writes sequences of tokens and one that judges them."""
+class SequenceArchitecture(Protocol):
+    """Builds a language model and a discriminator for sequences of tokens."""
 
-    def writer(self, vocabulary: int) -> nn.Module:
-        """A language model over so many tokens, that begins after token 0."""
+    def language_model(self, vocabulary: int) -> nn.Module:
+        """Build a language model over ``vocabulary`` tokens, whose sequences begin after token 0."""
         ...
 
-    def reader(self, vocabulary: int, length: int) -> Reader:
-        """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
+    def discriminator(self, vocabulary: int, length: int) -> SequenceDiscriminator:
+        """Build D: ``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
         ...

@@ -1,4 +1,4 @@
-"""Types of arrays, and the interface of what a checkpoint holds."""
+"""Types of arrays, and the interface of objects with a state."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 
 
 class Stateful(Protocol):
-    """Anything whose state goes into a checkpoint as tensors and plain values."""
+    """An object whose state goes into a checkpoint as tensors and plain values."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The state, complete: what is restored from it goes on to the bit."""
+        """Return the complete state: an object restored from it continues bitwise the same."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
+        """Restore a state that :meth:`state_dict` returned."""
         ...

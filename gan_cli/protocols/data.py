@@ -1,4 +1,4 @@
-"""The interfaces that data meet the rest at: what a dataset is, what it loads, and how batches of it come."""
+"""Interfaces of data: datasets, the data that they load, samplers of minibatches, and probe batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Images:
 
     @property
     def count(self) -> int:
-        """How many there are to train on."""
+        """Number of images to train on."""
         return len(self.pixels if self.rows is None else self.rows)
 
 
@@ -38,10 +38,10 @@ class Sequences:
     """Sentences, or other sequences of tokens, in memory.
 
     Attributes:
-        tokens: ``(N, T)``, int64 in [0, len(words)); behind the first ``end`` there is nothing but ``end``.
-        words: how each token is written.
-        end: the token that ends a sentence, and fills up what is behind it; None: all have length T.
-        between: what stands between two words.
+        tokens: ``(N, T)``, int64 in [0, len(words)); after the first ``end`` all tokens are ``end``.
+        words: the text of each token.
+        end: the token that ends a sentence and pads it to length T; None: all have length T.
+        between: separator of two words.
         rows: ``(M,)``, ascending, those to train on; None: all.
     """
 
@@ -53,42 +53,42 @@ class Sequences:
 
     @property
     def count(self) -> int:
-        """How many there are to train on."""
+        """Number of sequences to train on."""
         return len(self.tokens if self.rows is None else self.rows)
 
     def written(self, tokens: IntArray) -> list[str]:
-        """``(K, T)`` tokens as sentences, each up to its end."""
+        """Convert tokens ``(K, T)`` to sentences, each up to its end."""
         rows = ([*row.tolist()] for row in tokens)
         cut = (row[: row.index(self.end)] if self.end in row else row for row in rows)
         return [self.between.join(self.words[token] for token in row) for row in cut]
 
 
 class Density(Protocol):
-    """A distribution that fresh samples can be drawn from."""
+    """A distribution from which fresh samples can be drawn."""
 
     def on(self, device: torch.device) -> Density:
-        """The same with all it needs on the device, so that drawing copies nothing from the host."""
+        """Return a copy with its tensors on the device, so that drawing copies nothing from the host."""
         ...
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
+        """Draw ``(count, D)`` float32 on the density's and generator's device, scaled to about [-1, 1]."""
         ...
 
     def split(self, share: float) -> tuple[Density, Density]:
-        """What to train on, and where held-out samples come from: itself where no sample comes twice."""
+        """Return densities of training and of held-out samples: itself twice where no sample is drawn again."""
         ...
 
 
-# What a dataset gives: the kinds of data that there are.
-Source: TypeAlias = Images | Density | Sequences
+# The kinds of data that a dataset may load.
+LoadedData: TypeAlias = Images | Density | Sequences
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """What there is to learn. Constructing one reads nothing; :meth:`load` does.
+    """Training data that are not loaded yet. Constructing one reads no file; :meth:`load` does.
 
     Attributes:
-        licence: under what terms the data, and so what is learned from them, may be used; one sentence.
+        licence: terms of use of the data, and so of models trained on them; one sentence.
     """
 
     licence: ClassVar[str]
@@ -100,60 +100,56 @@ class Dataset(Protocol):
 
     @property
     def classes(self) -> int | None:
-        """How many classes the labels tell apart; 0: there are no labels; None: known once the data are loaded."""
+        """Number of classes of the labels; 0: there are no labels; None: known once the data are loaded."""
         ...
 
-    def load(self) -> Source:
+    def load(self) -> LoadedData:
         """Read, download or decode the data; raises ``DataError`` if that cannot be done.
 
-        The annotation of its result says which kind of data an algorithm has to be able to learn.
+        Its return annotation tells which kinds of data an algorithm has to support.
         """
         ...
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """Generated samples ``(N, *shape)`` in the data's own coordinates (images: as they are, in [-1, 1])."""
+        """Convert generated samples ``(N, *shape)`` to the data's own coordinates (images: unchanged, in [-1, 1])."""
         ...
 
 
 @runtime_checkable
 class Modal(Protocol):
-    """A dataset whose modes are known."""
+    """A dataset of a mixture whose modes are known."""
 
     std: float
 
     @property
     def scale(self) -> float:
-        """Own coordinates per unit of scaled ones."""
+        """Factor from scaled coordinates to the data's own."""
         ...
 
     def centres(self) -> Tensor:
-        """``(M, D)``, the means of the modes in the data's own coordinates."""
+        """Return the means of the modes, ``(M, D)``, in the data's own coordinates."""
         ...
 
 
 class Oracle(Protocol):
-    """A distribution of sequences that is known."""
+    """The known distribution of a dataset of sequences."""
 
     def nll(self, tokens: Tensor) -> Tensor:
-        """Negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
+        """Compute the negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
         ...
 
 
 @runtime_checkable
-class Known(Protocol):
-    """A dataset whose sequences come from a distribution that is known.
-
-    Attributes:
-        entropy: of that distribution, in nats a token.
-    """
+class KnownDistribution(Protocol):
+    """A dataset whose sequences come from a known distribution."""
 
     @property
     def entropy(self) -> float:
-        """Of the distribution, in nats a token: what its own sequences score on average."""
+        """Entropy of the distribution, in nats a token: the mean NLL of its own sequences."""
         ...
 
     def oracle(self, device: torch.device) -> Oracle:
-        """The distribution, on the device."""
+        """Build the distribution on the device."""
         ...
 
 
@@ -163,7 +159,7 @@ class Batch:
 
     Attributes:
         samples: ``(N, *shape)`` float32, in [-1, 1].
-        labels: ``(N,)`` int64, or None where the data have none or nobody asks for them.
+        labels: ``(N,)`` int64, or None where the data have none or the model is unconditional.
     """
 
     samples: Tensor
@@ -171,7 +167,7 @@ class Batch:
 
 
 class Sampler(Stateful, Protocol):
-    """Feeds real minibatches, several at a time."""
+    """Supplies real minibatches, several at a time."""
 
     @property
     def waited(self) -> float | None:
@@ -180,41 +176,41 @@ class Sampler(Stateful, Protocol):
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
-        """The random streams that :meth:`take` draws from."""
+        """The random generators that :meth:`take` draws from."""
         ...
 
     def prepare(self, batches: int) -> None:
-        """Have that many batches at hand for :meth:`take`: the host's part, which may copy and wait."""
+        """Stage that many batches for :meth:`take`: the host's part, which may copy and wait."""
         ...
 
     def take(self, batches: int) -> Batch:
-        """The next ``batches * batch_size`` samples. Launches work on the device and reads nothing of the host."""
+        """Return the next ``batches * batch_size`` samples. Launches work on the device, reads nothing of the host."""
         ...
 
     def close(self) -> None:
-        """Stop whatever works in the background."""
+        """Stop threads that work in the background."""
         ...
 
 
-class Specimens(Protocol):
-    """Real samples to look at; which ones is a function of the step alone."""
+class ProbeBatches(Protocol):
+    """Real samples for diagnostics; their choice is a function of the step alone."""
 
     @property
-    def most(self) -> int:
-        """How many different ones of either side there are to be looked at."""
+    def available(self) -> int:
+        """Number of distinct samples of either kind, training and held-out."""
         ...
 
-    def trained(self, count: int, step: int) -> Batch:
-        """``count`` samples that D trains on, on the device."""
+    def train(self, count: int, step: int) -> Batch:
+        """Return ``count`` training samples on the device."""
         ...
 
-    def held_out(self, count: int, step: int) -> Batch:
-        """``count`` samples that D never trains on; other training samples where none are held out."""
+    def heldout(self, count: int, step: int) -> Batch:
+        """Return ``count`` held-out samples on the device; other training samples where none are held out."""
         ...
 
 
-def kinds_of(dataset: Any) -> tuple[type, ...]:
-    """What a class of datasets gives when it is loaded, as its method says: images, sequences, or else a density."""
-    given = typing.get_type_hints(dataset.load)["return"]
-    alternatives = typing.get_args(given) or (given,)
+def data_kinds(dataset: Any) -> tuple[type, ...]:
+    """Return the kinds of data that a class of datasets loads, by the return annotation of ``load``."""
+    returned = typing.get_type_hints(dataset.load)["return"]
+    alternatives = typing.get_args(returned) or (returned,)
     return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)

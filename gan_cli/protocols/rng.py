@@ -1,4 +1,4 @@
-"""Interface of random streams."""
+"""Interface of the random streams of a run."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from torch import Tensor
 
 
 class Stream(Protocol):
-    """Where random numbers come from. What is drawn has one row a sample."""
+    """A source of random numbers, drawn with one row a sample."""
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
-        """torch's generators behind it."""
+        """The ``torch.Generator`` objects that it draws from."""
         ...
 
     def normal(self, rows: int, width: int) -> Tensor:
-        """``(rows, width)`` from N(0, 1), on the stream's device."""
+        """Draw ``(rows, width)`` from N(0, 1), on the stream's device."""
         ...
 
     def normal_like(self, samples: Tensor) -> Tensor:
-        """Numbers from N(0, 1) for samples ``(N, *shape)``, in their memory layout."""
+        """Draw numbers from N(0, 1) for samples ``(N, *shape)``, in their memory layout."""
         ...
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers uniform in [0, 1); ``shape`` begins with the rows."""
+        """Draw numbers uniform in [0, 1); ``shape`` begins with the rows."""
         ...
 
     def integers(self, high: int, rows: int) -> Tensor:
-        """``(rows,)`` uniform in [0, high), int64."""
+        """Draw ``(rows,)`` uniform in [0, high), int64."""
         ...
 
     def get_state(self) -> Tensor:
-        """The state, for a checkpoint."""
+        """Return the state, for a checkpoint."""
         ...
 
     def set_state(self, state: Tensor) -> None:
-        """Restore :meth:`get_state`."""
+        """Restore a state that :meth:`get_state` returned."""
         ...

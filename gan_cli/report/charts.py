@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.report import columns
-from gan_cli.report.grouping import Comparison, Group
+from gan_cli.report.grouping import Comparison, RunGroup
 from gan_cli.report.records import Curve, Floats
 
 # A curve is drawn with so many points at most; a chart is no wider.
-MOST_POINTS = 200
+MAX_POINTS = 200
 # Single runs are drawn where there are no more than so many; more would hide the means.
-MOST_RUNS = 40
+MAX_RUNS = 40
 # A figure that is positive, knows no bound and spans so many times its smallest value is drawn on a logarithmic axis.
-WIDE = 300.0
+LOG_AXIS_RATIO = 300.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Mark:
+class AlarmMark:
     """An alarm on the axis of steps."""
 
     step: int
@@ -58,7 +58,7 @@ class Line:
     label: str
     band: Band
     curves: tuple[Curve, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[AlarmMark, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def charts(comparison: Comparison, tags: Sequence[str]) -> list[Chart]:
     return [chart for tag in tags for chart in _charts(comparison, tag)]
 
 
-def over_seeds(curves: Sequence[Curve]) -> Band:
+def mean_over_seeds(curves: Sequence[Curve]) -> Band:
     """Mean and sample deviation at every step that any of the curves has, each as far as it goes.
 
     Between two of its steps a curve is taken for straight, for runs may report at different ones.
@@ -102,15 +102,15 @@ def over_seeds(curves: Sequence[Curve]) -> Band:
     return Band(steps, mean, np.sqrt(squares / np.maximum(count - 1, 1)))
 
 
-def thinned(curve: Curve) -> Curve:
+def thin_curve(curve: Curve) -> Curve:
     """The curve with an even choice of its points that holds the first and last."""
-    kept = _kept(len(curve.steps))
+    kept = _kept_indices(len(curve.steps))
     return Curve(curve.steps[kept], curve.values[kept])
 
 
 def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
-    kinds = columns.comparable(tag, [group.divergence for group in comparison.groups])
-    alone = len(comparison.runs) <= MOST_RUNS
+    kinds = columns.comparable_groups(tag, [group.divergence for group in comparison.groups])
+    alone = len(comparison.runs) <= MAX_RUNS
     drawn = {
         kind: [line for place in places if (line := _line(comparison.groups[place], place, tag, alone)) is not None]
         for kind, places in kinds.items()
@@ -124,31 +124,31 @@ def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
         yield Chart(tag, unit, about, ceiling, logarithmic, tuple(lines))
 
 
-def _line(group: Group, place: int, tag: str, alone: bool) -> Line | None:
+def _line(group: RunGroup, place: int, tag: str, alone: bool) -> Line | None:
     curves = [run.curves[tag] for run in group.runs if tag in run.curves]
     if not curves:
         return None
-    band = over_seeds(curves)
-    kept = _kept(len(band.steps))
+    band = mean_over_seeds(curves)
+    kept = _kept_indices(len(band.steps))
     marks = tuple(
-        Mark(each.alarm.step, f"{each.alarm.name}: {group.label}, step {each.alarm.step:,}") for each in group.alarms
+        AlarmMark(each.alarm.step, f"{each.alarm.name}: {group.label}, step {each.alarm.step:,}") for each in group.alarms
     )
     return Line(
         place,
         group.label,
         Band(band.steps[kept], band.mean[kept], band.deviation[kept]),
-        tuple(thinned(curve) for curve in curves) if alone and len(curves) > 1 else (),
+        tuple(thin_curve(curve) for curve in curves) if alone and len(curves) > 1 else (),
         marks,
     )
 
 
-def _kept(count: int) -> slice | Sequence[int]:
-    if count <= MOST_POINTS:
+def _kept_indices(count: int) -> slice | Sequence[int]:
+    if count <= MAX_POINTS:
         return slice(None)
-    kept: list[int] = np.linspace(0, count - 1, MOST_POINTS).round().astype(int).tolist()
+    kept: list[int] = np.linspace(0, count - 1, MAX_POINTS).round().astype(int).tolist()
     return kept
 
 
 def _is_wide(lines: Sequence[Line]) -> bool:
     values = np.concatenate([line.band.mean for line in lines])
-    return bool(values.min() > 0 and values.max() / values.min() > WIDE)
+    return bool(values.min() > 0 and values.max() / values.min() > LOG_AXIS_RATIO)

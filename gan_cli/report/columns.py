@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from gan_cli.errors import ConfigError, nearest
-from gan_cli.metrics.catalog import direction, metric
-from gan_cli.report.records import Run
+from gan_cli.errors import ConfigError, did_you_mean
+from gan_cli.metrics.catalog import direction, metric_name
+from gan_cli.report.records import RunRecord
 
 
 class Better(Enum):
@@ -19,7 +19,7 @@ class Better(Enum):
 
 
 # The most telling measured figures first; where modes can be counted, nothing tells more.
-TELLING = ("high_quality", "modes", "frechet", "fid", "kernel", "kid", "coverage", "precision", "recall")
+PREFERRED_METRICS = ("high_quality", "modes", "frechet", "fid", "kernel", "kid", "coverage", "precision", "recall")
 # Name of a divergence -> its ceiling, and how that is written.
 CEILINGS = {
     "jsd": (math.log(2), "log 2"),
@@ -30,11 +30,11 @@ CEILINGS = {
 SHARE, PROBABILITY = "share", "probability"
 # Units of what lies between 0 and 1.
 SHARES = (SHARE, PROBABILITY)
-IN_NATS = ("jsd", "relativistic")
+DIVERGENCES_IN_NATS = ("jsd", "relativistic")
 # Tags whose values mean something only among losses that estimate the same divergence.
-OF_ONE_LOSS = ("loss/", "d_real/", "d_fake/")
+LOSS_SPECIFIC_PREFIXES = ("loss/", "d_real/", "d_fake/")
 # Curves to draw beside the columns of the table, and curves to fold away.
-DRAWN = (
+DRAWN_TAGS = (
     "d/accuracy_real",
     "d/accuracy_fake",
     "d_real/mean",
@@ -46,7 +46,7 @@ DRAWN = (
     "reward/mean",
     "diagnosis/distinct_2",
 )
-FOLDED = (
+FOLDED_TAGS = (
     "diagnosis/modes",
     "diagnosis/neighbours",
     "diagnosis/held_out_gap",
@@ -58,10 +58,10 @@ FOLDED = (
     "noise/sigma",
 )
 # Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
-MOST_MEASURED = 4
-PERIODIC = "metrics/"
-OF_TRAINING = (
-    *OF_ONE_LOSS,
+MAX_MEASURED_COLUMNS = 4
+PERIODIC_PREFIX = "metrics/"
+TRAINING_PREFIXES = (
+    *LOSS_SPECIFIC_PREFIXES,
     "divergence/",
     "d/",
     "grad_norm/",
@@ -78,18 +78,18 @@ def better(tag: str) -> Better | None:
     return {-1: Better.lower, 1: Better.higher}.get(direction(tag))
 
 
-def known_tags(runs: Iterable[Run]) -> list[str]:
+def known_tags(runs: Iterable[RunRecord]) -> list[str]:
     """Every tag that some run has a figure for."""
     return list(dict.fromkeys(tag for run in runs for tag in (*run.final, *run.curves)))
 
 
-def default_tags(runs: Iterable[Run]) -> list[str]:
+def default_tags(runs: Iterable[RunRecord]) -> list[str]:
     """A short list that tells most: what was measured on samples, divergences, how often D is right."""
     tags = known_tags(runs)
-    evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC)]
-    periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC)]
-    periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC) not in evaluated]
-    measured = [*sorted(evaluated, key=_rank)[:MOST_MEASURED], *sorted(periodic, key=_rank)[:MOST_MEASURED]]
+    evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC_PREFIX)]
+    periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC_PREFIX)]
+    periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC_PREFIX) not in evaluated]
+    measured = [*sorted(evaluated, key=_rank)[:MAX_MEASURED_COLUMNS], *sorted(periodic, key=_rank)[:MAX_MEASURED_COLUMNS]]
     divergences = [tag for tag in tags if _is_estimate(tag)]
     # Where nothing was measured, how often D is right is the next best thing to know.
     accuracies = [tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags and not measured]
@@ -101,10 +101,10 @@ def is_measured(tag: str) -> bool:
 
     What D estimates in training does not: a weak D estimates a small divergence, however bad the samples are.
     """
-    return better(tag) is not None and not tag.startswith(OF_TRAINING)
+    return better(tag) is not None and not tag.startswith(TRAINING_PREFIXES)
 
 
-def checked(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:
+def validate_tags(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:
     """The tags that a command line asks for, each once.
 
     Raises:
@@ -113,7 +113,7 @@ def checked(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[st
     names = sorted(set(known))
     for tag in wanted:
         if tag not in names:
-            raise ConfigError(f"{option} {tag}: no run has such a figure.{nearest(tag, names)}")
+            raise ConfigError(f"{option} {tag}: no run has such a figure.{did_you_mean(tag, names)}")
     return list(dict.fromkeys(wanted))
 
 
@@ -124,7 +124,7 @@ def ceiling(tag: str) -> tuple[float, str] | None:
 
 def unit(tag: str, divergence: str) -> str:
     """What a figure is measured in, in a run that estimates this divergence; empty for a plain number."""
-    if tag.startswith("divergence/") and divergence in IN_NATS:
+    if tag.startswith("divergence/") and divergence in DIVERGENCES_IN_NATS:
         return "nats"
     if tag.startswith(("d_real/", "d_fake/")) and divergence:
         return PROBABILITY if divergence.startswith("jsd") else "critic value"
@@ -141,12 +141,12 @@ def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], l
         chosen: the columns of the table.
     """
     divergences = [tag for tag in tags if _is_estimate(tag)]
-    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN])
-    folded = dict.fromkeys(FOLDED)
+    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN_TAGS])
+    folded = dict.fromkeys(FOLDED_TAGS)
     return [tag for tag in drawn if tag in tags], [tag for tag in folded if tag in tags and tag not in drawn]
 
 
-def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
+def comparable_groups(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
     """Groups by what may share an axis: all of them, or those of one divergence where a figure depends on the loss.
 
     Args:
@@ -158,7 +158,7 @@ def comparable(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
     """
     kinds: dict[str, list[int]] = {}
     for place, divergence in enumerate(divergences):
-        kinds.setdefault(divergence if tag.startswith(OF_ONE_LOSS) else "", []).append(place)
+        kinds.setdefault(divergence if tag.startswith(LOSS_SPECIFIC_PREFIXES) else "", []).append(place)
     return kinds
 
 
@@ -168,5 +168,5 @@ def _is_estimate(tag: str) -> bool:
 
 
 def _rank(tag: str) -> int:
-    name = metric(tag)
-    return TELLING.index(name) if name in TELLING else len(TELLING)
+    name = metric_name(tag)
+    return PREFERRED_METRICS.index(name) if name in PREFERRED_METRICS else len(PREFERRED_METRICS)

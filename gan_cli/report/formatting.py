@@ -14,7 +14,7 @@ def printable(text: object) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded)
 
 
-def figure(value: float) -> str:
+def format_number(value: float) -> str:
     """A number with about four digits: ``0.1404``, ``1,500``, ``2e-04``."""
     size = abs(value)
     if size >= 1000:
@@ -22,24 +22,24 @@ def figure(value: float) -> str:
     return "0" if size == 0 else f"{value:.4g}" if size >= 1e-3 else f"{value:.2e}"
 
 
-def mean_and_deviation(mean: float, deviation: float | None) -> str:
+def format_mean_and_deviation(mean: float, deviation: float | None) -> str:
     """``0.140 ± 0.012``: as many digits as the deviation, of which two are told, gives a meaning to."""
     if deviation is None:
-        return figure(mean)
+        return format_number(mean)
     if deviation == 0:
-        return f"{figure(mean)} ± 0"
+        return f"{format_number(mean)} ± 0"
     digits = 1 - math.floor(math.log10(deviation))
     if digits > 6 or abs(mean) >= 1e7:
-        return f"{figure(mean)} ± {deviation:.1e}"
+        return f"{format_number(mean)} ± {deviation:.1e}"
     return f"{mean:,.{max(digits, 0)}f} ± {deviation:,.{max(digits, 0)}f}"
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """``1 run``, ``2 runs``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last

@@ -11,8 +11,8 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from gan_cli.report.columns import Better, better, is_measured
-from gan_cli.report.formatting import MISSING, counted, printable
-from gan_cli.report.records import Alarm, Run, State
+from gan_cli.report.formatting import MISSING, format_count, printable
+from gan_cli.report.records import AlarmRecord, RunRecord, RunState
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Raised:
+class GroupAlarm:
     """An alarm over the runs of a group.
 
     Attributes:
@@ -40,13 +40,13 @@ class Raised:
         total: of how many.
     """
 
-    alarm: Alarm
+    alarm: AlarmRecord
     count: int
     total: int
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs of one configuration.
 
     Attributes:
@@ -57,26 +57,26 @@ class Group:
 
     label: str
     values: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[RunRecord, ...]
 
     @cached_property
-    def counted(self) -> tuple[Run, ...]:
+    def reported_runs(self) -> tuple[RunRecord, ...]:
         """Runs whose last figures count: those that completed; where there are none, all, as far as they have come."""
-        completed = tuple(run for run in self.runs if run.state is State.completed)
+        completed = tuple(run for run in self.runs if run.state is RunState.completed)
         return completed or self.runs
 
     def final(self, tag: str) -> Spread | None:
         """A last figure over the runs that count; None where none of them has it."""
-        return spread(run.final[tag] for run in self.counted if tag in run.final)
+        return spread(run.final[tag] for run in self.reported_runs if tag in run.final)
 
     def best(self, tag: str) -> Spread | None:
         """A best figure over the runs that count; None where none of them has it."""
-        return spread(run.best[tag].value for run in self.counted if tag in run.best)
+        return spread(run.best[tag].value for run in self.reported_runs if tag in run.best)
 
     @property
     def seconds(self) -> Spread | None:
         """Of training, over the runs that count."""
-        return spread(run.seconds for run in self.counted if run.seconds is not None)
+        return spread(run.seconds for run in self.reported_runs if run.seconds is not None)
 
     @property
     def step(self) -> int:
@@ -91,13 +91,13 @@ class Group:
         return ", ".join(f"{number} {state}" if len(states) > 1 else state for state, number in numbers.items())
 
     @property
-    def alarms(self) -> list[Raised]:
+    def alarms(self) -> list[GroupAlarm]:
         """What went wrong in any of its runs, by the step."""
-        by_name: dict[str, list[Alarm]] = {}
+        by_name: dict[str, list[AlarmRecord]] = {}
         for run in self.runs:
             for alarm in {alarm.name: alarm for alarm in reversed(run.alarms)}.values():
                 by_name.setdefault(alarm.name, []).append(alarm)
-        raised = [Raised(_earliest(alarms), len(alarms), len(self.runs)) for alarms in by_name.values()]
+        raised = [GroupAlarm(_earliest(alarms), len(alarms), len(self.runs)) for alarms in by_name.values()]
         return sorted(raised, key=lambda each: each.alarm.step)
 
     @property
@@ -118,12 +118,12 @@ class Comparison:
     """
 
     keys: tuple[str, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[RunGroup, ...]
     tags: tuple[str, ...]
     main: str | None
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunRecord]:
         """All of them."""
         return [run for group in self.groups for run in group.runs]
 
@@ -136,93 +136,95 @@ def spread(values: Iterable[float]) -> Spread | None:
     return Spread(fmean(known), stdev(known) if len(known) > 1 else None, len(known))
 
 
-def by_seed(runs: Sequence[Run]) -> tuple[list[str], list[Group]]:
+def group_by_configuration(runs: Sequence[RunRecord]) -> tuple[list[str], list[RunGroup]]:
     """The keys that tell runs apart, and the runs in groups that differ in nothing but the seed."""
-    keys = telling(runs) or naming(runs)
-    together: dict[str, list[Run]] = {}
+    keys = distinguishing_keys(runs) or fallback_keys(runs)
+    together: dict[str, list[RunRecord]] = {}
     for run in runs:
-        together.setdefault(identity(run), []).append(run)
+        together.setdefault(configuration_id(run), []).append(run)
     return keys, _groups(keys, list(together.values()))
 
 
-def one_by_one(runs: Sequence[Run]) -> tuple[list[str], list[Group]]:
+def group_each_run(runs: Sequence[RunRecord]) -> tuple[list[str], list[RunGroup]]:
     """The keys that tell runs apart, the seed among them, and each run as a group of its own."""
-    keys = [*telling(runs), "seed"]
+    keys = [*distinguishing_keys(runs), "seed"]
     return keys, _groups(keys, [[run] for run in runs])
 
 
-def ranked(groups: Sequence[Group], tag: str) -> list[Group]:
+def rank_groups(groups: Sequence[RunGroup], tag: str) -> list[RunGroup]:
     """Groups by a last figure, the best first (the lowest where neither way is better); those without it at the end."""
     sign = -1.0 if better(tag) is Better.higher else 1.0
 
-    def place(group: Group) -> float:
+    def place(group: RunGroup) -> float:
         final = group.final(tag)
         return math.inf if final is None else sign * final.mean
 
     return sorted(groups, key=place)
 
 
-def main_tag(groups: Sequence[Group], tags: Sequence[str]) -> str | None:
+def main_tag(groups: Sequence[RunGroup], tags: Sequence[str]) -> str | None:
     """The first figure measured on samples that all groups have which have any; None where there is none."""
     measured = [tag for tag in tags if is_measured(tag)]
     having = [group for group in groups if any(group.final(tag) for tag in measured)]
     return next((tag for tag in measured if all(group.final(tag) for group in having)), None)
 
 
-def repeated_seeds(groups: Iterable[Group]) -> list[str]:
+def repeated_seeds(groups: Iterable[RunGroup]) -> list[str]:
     """A line for each group in which a seed occurs twice: such runs are no independent ones."""
     notes = []
     for group in groups:
         seeds = [run.seed for run in group.runs]
         repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if repeated:
-            which = f"{counted(len(repeated), 'seed')} ({', '.join(repeated)})"
+            which = f"{format_count(len(repeated), 'seed')} ({', '.join(repeated)})"
             notes.append(f"{group.label}: {which} more than once; each run counts, so the deviation is too small")
     return notes
 
 
-def natural(text: str) -> list[tuple[int, float, str]]:
+def natural_sort_key(text: str) -> list[tuple[int, float, str]]:
     """A key to sort by that has 2 before 10, and 1e-4 before 0.001."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", text)
     return [(0, float(part), "") if place % 2 else (1, 0.0, part) for place, part in enumerate(parts) if part]
 
 
-def _groups(keys: Sequence[str], together: Sequence[Sequence[Run]]) -> list[Group]:
+def _groups(keys: Sequence[str], together: Sequence[Sequence[RunRecord]]) -> list[RunGroup]:
     names = short_names(keys)
     groups = []
     for runs in together:
-        cells = tuple(_joined(value(run, key) for run in runs) for key in keys)
+        cells = tuple(_join_distinct(value(run, key) for run in runs) for key in keys)
         label = ", ".join(f"{names[key]}={cell}" for key, cell in zip(keys, cells, strict=True))
-        groups.append(Group(label or _alone(runs), cells, tuple(sorted(runs, key=_by(lambda run: run.seed)))))
-    return sorted(groups, key=_by(lambda group: " ".join(group.values)))
+        groups.append(RunGroup(label or _fallback_label(runs), cells, tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))))
+    return sorted(groups, key=_natural_order_of(lambda group: " ".join(group.values)))
 
 
-def _by(text: Callable[..., str]) -> Callable[..., list[tuple[int, float, str]]]:
-    return lambda item: natural(text(item))
+def _natural_order_of(text: Callable[..., str]) -> Callable[..., list[tuple[int, float, str]]]:
+    return lambda item: natural_sort_key(text(item))
 
 
-def _alone(runs: Sequence[Run]) -> str:
+def _fallback_label(runs: Sequence[RunRecord]) -> str:
     """What to call a group that nothing tells from others, since there are none."""
     return runs[0].name if len(runs) == 1 else f"all {len(runs)} runs"
 
 
-def _joined(values: Iterable[str]) -> str:
+def _join_distinct(values: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(values))
 
 
-def _earliest(alarms: Sequence[Alarm]) -> Alarm:
+def _earliest(alarms: Sequence[AlarmRecord]) -> AlarmRecord:
     first = min(alarms, key=lambda alarm: alarm.step)
     message = first.message or next((alarm.message for alarm in alarms if alarm.message), "")
     remedy = first.remedy or next((alarm.remedy for alarm in alarms if alarm.remedy), "")
-    return Alarm(first.name, first.step, message, remedy)
+    return AlarmRecord(first.name, first.step, message, remedy)
 
 
 # Keys that do not make another experiment of a run: its seed, where things lie, how often it tells of itself.
-ASIDE = (
+IGNORED_KEYS = (
     "seed",
     "resume",
     "dry_run",
     "hydra",
+    "sweep.metric",
+    "objective",
     "dataset.root",
     "train.replicas",
     "train.log_every",
@@ -233,12 +235,12 @@ ASIDE = (
 )
 
 
-def identity(run: Run) -> str:
+def configuration_id(run: RunRecord) -> str:
     """The same text for runs that differ in their seed alone, another one for any others."""
-    return json.dumps({key: value for key, value in run.leaves.items() if _matters(key)}, sort_keys=True, default=str)
+    return json.dumps({key: value for key, value in run.leaves.items() if _is_compared(key)}, sort_keys=True, default=str)
 
 
-def telling(runs: Sequence[Run]) -> list[str]:
+def distinguishing_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Keys, config groups (``loss``) or settings (``optimizer.lr``), whose values tell the runs apart.
 
     What somebody chose on a command line, and differs, is told first. A group's option stands for the keys it implies:
@@ -247,33 +249,33 @@ def telling(runs: Sequence[Run]) -> list[str]:
     groups = list(dict.fromkeys(group for run in runs for group in run.options))
     # `noise` is an option, and a key as well where the option is none.
     leaves = [key for key in dict.fromkeys(key for run in runs for key in run.leaves) if key not in groups]
-    candidates = [key for key in (*groups, *leaves) if _matters(key) and _differs(runs, key)]
-    chosen = list(dict.fromkeys(key for run in runs for key in map(_overridden, run.overrides)))
+    candidates = [key for key in (*groups, *leaves) if _is_compared(key) and _differs(runs, key)]
+    chosen = list(dict.fromkeys(key for run in runs for key in map(_override_key, run.overrides)))
     told = [key for key in chosen if key in candidates]
-    kinds = len({identity(run) for run in runs})
+    kinds = len({configuration_id(run) for run in runs})
     for key in candidates:
-        if _apart(runs, told) >= kinds:
+        if _count_distinct(runs, told) >= kinds:
             break
-        if key not in told and _apart(runs, [*told, key]) > _apart(runs, told):
+        if key not in told and _count_distinct(runs, [*told, key]) > _count_distinct(runs, told):
             told.append(key)
     return told
 
 
-def naming(runs: Sequence[Run]) -> list[str]:
+def fallback_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Keys to call runs by that nothing tells apart."""
     return [key for key in ("loss", "dataset") if all(key in run.options for run in runs)]
 
 
-def value(run: Run, key: str) -> str:
+def value(run: RunRecord, key: str) -> str:
     """What a run has for a key, as it is shown; ``?`` where its directory does not tell the option."""
     if key in run.options:
         return run.options[key]
     if key in run.leaves:
-        return shown(run.leaves[key])
+        return format_setting(run.leaves[key])
     return MISSING if run.options else "?"
 
 
-def shown(leaf: object) -> str:
+def format_setting(leaf: object) -> str:
     """A value of a configuration as it is shown."""
     if isinstance(leaf, float):
         short = f"{leaf:g}"
@@ -289,27 +291,27 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: name if list(last.values()).count(name) == 1 else key for key, name in last.items()}
 
 
-def common(runs: Sequence[Run]) -> Mapping[str, str]:
+def shared_settings(runs: Sequence[RunRecord]) -> Mapping[str, str]:
     """Key -> value of what all runs have alike: the options of their groups, and what somebody set."""
-    chosen = [key for run in runs for key in map(_overridden, run.overrides)]
+    chosen = [key for run in runs for key in map(_override_key, run.overrides)]
     keys = dict.fromkeys(["dataset", "architecture", "loss", *chosen])
-    known = [key for key in keys if _matters(key) and all(key in run.options or key in run.leaves for run in runs)]
+    known = [key for key in keys if _is_compared(key) and all(key in run.options or key in run.leaves for run in runs)]
     return {key: value(runs[0], key) for key in known if not _differs(runs, key)}
 
 
-def _matters(key: str) -> bool:
-    return not any(key == aside or key.startswith(f"{aside}.") for aside in ASIDE)
+def _is_compared(key: str) -> bool:
+    return not any(key == aside or key.startswith(f"{aside}.") for aside in IGNORED_KEYS)
 
 
-def _differs(runs: Sequence[Run], key: str) -> bool:
+def _differs(runs: Sequence[RunRecord], key: str) -> bool:
     return len({value(run, key) for run in runs}) > 1
 
 
-def _apart(runs: Sequence[Run], keys: Sequence[str]) -> int:
+def _count_distinct(runs: Sequence[RunRecord], keys: Sequence[str]) -> int:
     """How many different runs the keys see."""
     return len({tuple(value(run, key) for key in keys) for run in runs})
 
 
-def _overridden(override: str) -> str:
+def _override_key(override: str) -> str:
     """The key of ``key=value``, ``+key=value`` or ``~key``; of ``group@place=option``, the group."""
     return override.lstrip("+~").partition("=")[0].partition("@")[0]

@@ -16,15 +16,15 @@ from markupsafe import Markup
 
 from gan_cli import __version__
 from gan_cli.report import charts, columns, grouping, samples, summary_text, svg
-from gan_cli.report.formatting import MISSING, counted, figure, mean_and_deviation
-from gan_cli.report.grouping import Comparison, Group, Spread
-from gan_cli.report.records import Run, State
-from gan_cli.report.samples import Embedded, Quote
+from gan_cli.report.formatting import MISSING, format_count, format_number, format_mean_and_deviation
+from gan_cli.report.grouping import Comparison, RunGroup, Spread
+from gan_cli.report.records import RunRecord, RunState
+from gan_cli.report.samples import EmbeddedImage, Quote
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A page is to be sent: so many pictures of a group at most, and so many in all.
-MOST_PICTURES_OF_A_GROUP = 4
-MOST_PICTURES = 60
+MAX_PICTURES_PER_GROUP = 4
+MAX_PICTURES = 60
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A group in the table, with the classes of its colour and the key of its lines."""
 
     style: str
@@ -60,7 +60,7 @@ class Picture:
     """A sample grid, or sentences, with what to say below."""
 
     caption: str
-    image: Embedded | None = None
+    image: EmbeddedImage | None = None
     quote: Quote | None = None
 
 
@@ -97,7 +97,7 @@ def page(comparison: Comparison) -> str:
         title=summary_text.title(comparison),
         extent=summary_text.extent(comparison),
         varied=summary_text.varied(comparison),
-        shared=grouping.common(comparison.runs),
+        shared=grouping.shared_settings(comparison.runs),
         summary=summary_text.summary(comparison),
         legend=summary_text.legend(comparison),
         rows=[_row(comparison, place, group) for place, group in enumerate(comparison.groups)],
@@ -107,7 +107,7 @@ def page(comparison: Comparison) -> str:
         several=any(len(group.runs) > 1 for group in comparison.groups),
         alarmed=any(group.alarms for group in comparison.groups),
         cards=list(_cards(comparison)),
-        without_cards=max(0, len(comparison.groups) - MOST_PICTURES),
+        without_cards=max(0, len(comparison.groups) - MAX_PICTURES),
         groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
         runs=[_run(run) for run in comparison.runs],
         script=script,
@@ -123,7 +123,7 @@ def _breakable(tag: str) -> Markup:
     return Markup("<wbr>").join(re.split(r"(?<=[/_])", tag))
 
 
-def _row(comparison: Comparison, place: int, group: Group) -> Row:
+def _row(comparison: Comparison, place: int, group: RunGroup) -> TableRow:
     keys = comparison.keys or ("run",)
     values = group.values or (group.label,)
     count = len(group.runs)
@@ -135,14 +135,14 @@ def _row(comparison: Comparison, place: int, group: Group) -> Row:
         *(_cell(tag, group.final(tag), group.best(tag), count) for tag in comparison.tags),
         _cell("seconds", group.seconds, None, count),
     ]
-    return Row(svg.style(place), svg.key(place), tuple(cells))
+    return TableRow(svg.style(place), svg.key(place), tuple(cells))
 
 
 def _cell(heading: str, final: Spread | None, best: Spread | None, of: int) -> Cell:
     """A figure: its mean, and on lines below its deviation, of how many runs where not all, and the best value."""
     if final is None:
         return Cell(heading, MISSING, "", kind="number")
-    mean, _, deviation = mean_and_deviation(final.mean, final.deviation).partition(" ± ")
+    mean, _, deviation = format_mean_and_deviation(final.mean, final.deviation).partition(" ± ")
     notes = [
         f"± {deviation}" if deviation else "",
         f"n = {final.count}" if final.count < of else "",
@@ -151,44 +151,44 @@ def _cell(heading: str, final: Spread | None, best: Spread | None, of: int) -> C
     return Cell(heading, mean, str(final.mean), tuple(note for note in notes if note), "number")
 
 
-def _alarms(group: Group) -> Cell:
+def _alarms(group: RunGroup) -> Cell:
     alarms = group.alarms
-    notes = tuple(summary_text.raised(each).replace("_", " ") for each in alarms)
-    text = counted(len(alarms), "alarm") if alarms else "none"
+    notes = tuple(summary_text.format_alarm(each).replace("_", " ") for each in alarms)
+    text = format_count(len(alarms), "alarm") if alarms else "none"
     return Cell("alarms", text, str(len(alarms)), notes, "alarm" if alarms else "words")
 
 
 def _cards(comparison: Comparison) -> Iterator[Card]:
     """Pictures of every group, of fewer runs of each where there are many groups."""
-    most = max(1, min(MOST_PICTURES_OF_A_GROUP, MOST_PICTURES // len(comparison.groups)))
-    for place, group in enumerate(comparison.groups[:MOST_PICTURES]):
+    most = max(1, min(MAX_PICTURES_PER_GROUP, MAX_PICTURES // len(comparison.groups)))
+    for place, group in enumerate(comparison.groups[:MAX_PICTURES]):
         having = [run for run in group.runs if run.samples]
         pictures = []
         for run in having[:most]:
             grids, texts = (tuple(file for file in run.samples if file.suffix == end) for end in (".png", ".txt"))
-            image, quote = samples.first_whole(grids), samples.quoted(texts[0]) if texts else None
+            image, quote = samples.first_readable_image(grids), samples.read_quote(texts[0]) if texts else None
             shown = image or quote
             if shown is not None:
                 step = int(Path(shown.name).stem.removeprefix("step_"))
-                ended = "" if run.state is State.completed else f", {run.state.value}"
+                ended = "" if run.state is RunState.completed else f", {run.state.value}"
                 pictures.append(Picture(f"seed {run.seed}, step {step:,}{ended}", image, quote))
         if pictures:
             yield Card(svg.style(place), group.label, tuple(pictures), len(having) - len(pictures))
 
 
-def _settings(run: Run) -> str:
+def _settings(run: RunRecord) -> str:
     """The configuration of a run, a setting a line."""
-    return "\n".join(f"{key}: {grouping.shown(value)}" for key, value in run.leaves.items())
+    return "\n".join(f"{key}: {grouping.format_setting(value)}" for key, value in run.leaves.items())
 
 
-def _run(run: Run) -> dict[str, str]:
+def _run(run: RunRecord) -> dict[str, str]:
     """A run in the list of all of them."""
     return {
         "name": run.name,
         "seed": run.seed,
         "state": run.state.value,
         "step": f"{run.step:,}",
-        "seconds": "" if run.seconds is None else figure(run.seconds),
+        "seconds": "" if run.seconds is None else format_number(run.seconds),
         "overrides": " ".join(run.overrides),
         "provenance": json.dumps(run.provenance, indent=1) if run.provenance else "",
     }

@@ -1,4 +1,4 @@
-"""One run directory as a :class:`Run`, in whatever state it is; only what makes it a run has to be there."""
+"""One run directory as a :class:`RunRecord`, in whatever state it is; only what makes it a run has to be there."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
-from gan_cli.errors import ConfigError, nearest
+from gan_cli.errors import ConfigError, did_you_mean
 from gan_cli.report.columns import Better, better
 from gan_cli.report.formatting import printable
-from gan_cli.report.records import Alarm, Best, Curve, Run, State
+from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
 from gan_cli.storage.run_directory import RunDirectory
 
 # The sections that a configuration of this program has, whatever was trained.
@@ -30,7 +30,7 @@ SAMPLE_NAME = re.compile(r"step_(\d{8,})\.(?:png|txt)")
 DIAGNOSIS = "diagnosis/"
 
 
-def read(path: Path, name: str) -> Run:
+def read(path: Path, name: str) -> RunRecord:
     """Read the run of a directory; nothing in it is resolved, imported or built.
 
     Args:
@@ -41,7 +41,7 @@ def read(path: Path, name: str) -> Run:
         ConfigError: it is the directory of another program, or its configuration or figures cannot be read.
     """
     directory = RunDirectory(path)
-    leaves = _leaves(directory)
+    leaves = _read_settings(directory)
     try:
         curves = read_curves(directory.metrics)
     except OSError as error:
@@ -49,23 +49,23 @@ def read(path: Path, name: str) -> Run:
     last = max((int(curve.steps[-1]) for curve in curves.values()), default=0)
     summary = _json(directory.summary)
     state = _state(directory, summary, last)
-    ended = state not in (State.running, State.died)
+    ended = state not in (RunState.running, RunState.died)
     evaluation = _json(path / "evaluation.json")
     overrides = _overrides(directory)
-    spent = number(summary.get("seconds")) if ended else seconds(curves.get(SPEED))
-    return Run(
+    spent = parse_number(summary.get("seconds")) if ended else seconds(curves.get(SPEED))
+    return RunRecord(
         path=path,
         name=name,
         leaves=leaves,
         options=_options(directory),
         overrides=overrides,
         state=state,
-        step=max(int(number(summary.get("step")) or 0), last),
+        step=max(int(parse_number(summary.get("step")) or 0), last),
         seconds=spent,
         final={
             **{tag: float(curve.values[-1]) for tag, curve in curves.items()},
-            **_figures(summary.get("final") if ended else None),
-            **_figures(evaluation.get("figures")),
+            **_parse_metrics(summary.get("final") if ended else None),
+            **_parse_metrics(evaluation.get("figures")),
         },
         best={**_best(curves), **_best_of_summary(summary.get("best") if ended else None)},
         curves=curves,
@@ -75,7 +75,7 @@ def read(path: Path, name: str) -> Run:
     )
 
 
-def _leaves(directory: RunDirectory) -> dict[str, Any]:
+def _read_settings(directory: RunDirectory) -> dict[str, Any]:
     """``dotted.key -> value`` of the stored configuration, interpolations as they stand."""
     stored = directory.stored_config()
     missing = [section for section in SECTIONS if section not in stored]
@@ -121,19 +121,19 @@ def _option(option: object) -> str:
     return printable(",".join(map(str, option)) if isinstance(option, list) else option)
 
 
-def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> State:
+def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> RunState:
     """How a run stands; ``last`` is the step of its last report.
 
     A run that is resumed still has the summary of its first end; its lock, or reports after that end, tell.
     """
     if _is_locked(directory.hydra / "lock"):
-        return State.running
+        return RunState.running
     try:
-        told = State(summary.get("status"))
+        told = RunState(summary.get("status"))
     except ValueError:
-        return State.died
-    went_on = last > (number(summary.get("step")) or 0)
-    return State.died if went_on and told in (State.completed, State.interrupted) else told
+        return RunState.died
+    went_on = last > (parse_number(summary.get("step")) or 0)
+    return RunState.died if went_on and told in (RunState.completed, RunState.interrupted) else told
 
 
 def _is_locked(lock: Path) -> bool:
@@ -155,7 +155,7 @@ def _json(file: Path) -> Mapping[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return parsed(file.read_text(errors="replace"))
+        return parse_object(file.read_text(errors="replace"))
     except OSError:
         return {}
 
@@ -164,48 +164,48 @@ def _mapping(node: object) -> Mapping[str, Any]:
     return node if isinstance(node, dict) else {}
 
 
-def _figures(node: object) -> dict[str, float]:
-    pairs = ((printable(tag), number(value)) for tag, value in _mapping(node).items())
+def _parse_metrics(node: object) -> dict[str, float]:
+    pairs = ((printable(tag), parse_number(value)) for tag, value in _mapping(node).items())
     return {tag: value for tag, value in pairs if value is not None}
 
 
-def _best(curves: Mapping[str, Curve]) -> dict[str, Best]:
+def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:
     """The best value of every curve of which better is known to be higher or lower."""
     found = {}
     for tag, curve in curves.items():
         way = better(tag)
         if way is not None:
             place = int(curve.values.argmin() if way is Better.lower else curve.values.argmax())
-            found[tag] = Best(float(curve.values[place]), int(curve.steps[place]))
+            found[tag] = BestValue(float(curve.values[place]), int(curve.steps[place]))
     return found
 
 
-def _best_of_summary(node: object) -> dict[str, Best]:
+def _best_of_summary(node: object) -> dict[str, BestValue]:
     found = {}
     for tag, entry in _mapping(node).items():
-        value, step = (number(_mapping(entry).get(key)) for key in ("value", "step"))
+        value, step = (parse_number(_mapping(entry).get(key)) for key in ("value", "step"))
         if value is not None and step is not None:
-            found[printable(tag)] = Best(value, int(step))
+            found[printable(tag)] = BestValue(value, int(step))
     return found
 
 
-def _alarms_of_summary(node: object) -> tuple[Alarm, ...]:
+def _alarms_of_summary(node: object) -> tuple[AlarmRecord, ...]:
     found = []
     for entry in node if isinstance(node, list) else []:
         record = _mapping(entry)
         if "name" in record:
             words = [printable(record.get(key) or "") for key in ("name", "message", "try")]
-            found.append(Alarm(words[0], int(number(record.get("step")) or 0), words[1], words[2]))
+            found.append(AlarmRecord(words[0], int(parse_number(record.get("step")) or 0), words[1], words[2]))
     return tuple(sorted(found, key=lambda alarm: alarm.step))
 
 
-def _alarms(curves: Mapping[str, Curve]) -> tuple[Alarm, ...]:
+def _alarms(curves: Mapping[str, Curve]) -> tuple[AlarmRecord, ...]:
     """The alarms that a run without a summary has reported so far."""
     found = []
     for name in (*ALARMS, NON_FINITE):
         curve = curves.get(f"{DIAGNOSIS}{name}")
         if curve is not None and (curve.values == 1).any():
-            found.append(Alarm(name, int(curve.steps[curve.values == 1][0])))
+            found.append(AlarmRecord(name, int(curve.steps[curve.values == 1][0])))
     return tuple(sorted(found, key=lambda alarm: alarm.step))
 
 
@@ -220,11 +220,11 @@ def _samples(directory: RunDirectory) -> tuple[Path, ...]:
 
 
 # Folders of a run that hold many files and no runs.
-CLOSED = {"checkpoints", "samples", "export"}
+SKIPPED_FOLDERS = {"checkpoints", "samples", "export"}
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search has come to.
 
     Attributes:
@@ -236,7 +236,7 @@ class Found:
     notes: tuple[str, ...]
 
 
-def search(paths: Sequence[Path]) -> Found:
+def search(paths: Sequence[Path]) -> SearchResult:
     """Find all run directories.
 
     Raises:
@@ -251,7 +251,7 @@ def search(paths: Sequence[Path]) -> Found:
                 runs.setdefault(folder.resolve(), folder)
             else:
                 notes.append(f"{printable(folder)}: left out: it has a .hydra and no .hydra/config.yaml in it")
-    return Found(tuple(runs.values()), tuple(notes))
+    return SearchResult(tuple(runs.values()), tuple(notes))
 
 
 def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
@@ -263,7 +263,7 @@ def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
     for name, folders, _ in os.walk(top, onerror=note):
         if ".hydra" in folders:
             yield Path(name)
-        folders[:] = sorted(folder for folder in folders if folder not in CLOSED and not folder.startswith("."))
+        folders[:] = sorted(folder for folder in folders if folder not in SKIPPED_FOLDERS and not folder.startswith("."))
 
 
 def _require_folder(path: Path) -> None:
@@ -276,7 +276,7 @@ def _require_folder(path: Path) -> None:
     while not begun.parent.is_dir():
         begun = begun.parent
     names = [entry.name for entry in begun.parent.iterdir()] if os.access(begun.parent, os.R_OK) else []
-    raise ConfigError(f"there is no folder '{printable(path)}'.{nearest(begun.name, names)}")
+    raise ConfigError(f"there is no folder '{printable(path)}'.{did_you_mean(begun.name, names)}")
 
 
 def names(runs: Sequence[Path]) -> list[str]:
@@ -289,7 +289,7 @@ def names(runs: Sequence[Path]) -> list[str]:
 
 
 # No figure of a run in float32 is larger, and sums of squares of what is smaller can be computed.
-LARGEST = 1e100
+MAX_NUMBER = 1e100
 SPEED = "speed/steps_per_second"
 
 
@@ -303,21 +303,21 @@ def read_curves(file: Path) -> dict[str, Curve]:
         return {}  # a pipe would be waited for without end
     try:
         with file.open(errors="replace") as lines:
-            return collected(lines)
+            return collect_curves(lines)
     except FileNotFoundError:
         return {}
 
 
-def collected(lines: Iterable[str]) -> dict[str, Curve]:
+def collect_curves(lines: Iterable[str]) -> dict[str, Curve]:
     """Tag -> curve of the lines of a ``metrics.jsonl``; of two lines of one step the later one counts."""
     found: dict[str, dict[int, float]] = {}
     for line in lines:
-        record = parsed(line)
-        step = number(record.get("step"))
+        record = parse_object(line)
+        step = parse_number(record.get("step"))
         if step is None or step < 0:
             continue
         for tag, value in record.items():
-            figure = number(value)
+            figure = parse_number(value)
             if tag not in ("step", "time") and figure is not None:
                 found.setdefault(printable(tag), {})[int(step)] = figure
     return {tag: _curve(points) for tag, points in found.items()}
@@ -330,7 +330,7 @@ def seconds(curve: Curve | None) -> float | None:
     return float((np.diff(curve.steps, prepend=0.0) / curve.values).sum())
 
 
-def parsed(text: str) -> Mapping[str, Any]:
+def parse_object(text: str) -> Mapping[str, Any]:
     """A JSON object, or an empty one where the text is none."""
     try:
         record = json.loads(text)
@@ -339,15 +339,15 @@ def parsed(text: str) -> Mapping[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def number(value: object) -> float | None:
-    """A number of at most :data:`LARGEST`, or None for anything else; JSON's true and false are no numbers."""
+def parse_number(value: object) -> float | None:
+    """A number of at most :data:`MAX_NUMBER`, or None for anything else; JSON's true and false are no numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         figure = float(value)
     except OverflowError:
         return None
-    return figure if abs(figure) <= LARGEST else None
+    return figure if abs(figure) <= MAX_NUMBER else None
 
 
 def _curve(points: Mapping[int, float]) -> Curve:

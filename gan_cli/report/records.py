@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
-class State(Enum):
+class RunState(Enum):
     """How a run stands: the four ends that ``summary.json`` tells of, and what is seen where it tells nothing."""
 
     completed = "completed"
@@ -39,7 +39,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Best:
+class BestValue:
     """The best value that a figure had, and when."""
 
     value: float
@@ -47,7 +47,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Alarm:
+class AlarmRecord:
     """Something that went wrong.
 
     Attributes:
@@ -64,7 +64,7 @@ class Alarm:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One run directory.
 
     Attributes:
@@ -89,13 +89,13 @@ class Run:
     leaves: Mapping[str, Any]
     options: Mapping[str, str]
     overrides: tuple[str, ...]
-    state: State
+    state: RunState
     step: int
     seconds: float | None
     final: Mapping[str, float]
-    best: Mapping[str, Best]
+    best: Mapping[str, BestValue]
     curves: Mapping[str, Curve]
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[AlarmRecord, ...]
     samples: tuple[Path, ...]
     provenance: Mapping[str, Any]
 

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from gan_cli.report import grouping
 from gan_cli.report.columns import Better, better, is_measured
-from gan_cli.report.formatting import counted, listed, mean_and_deviation
-from gan_cli.report.grouping import Comparison, Group, Raised, Spread, ranked
-from gan_cli.report.records import Run, State
+from gan_cli.report.formatting import format_count, join_words, format_mean_and_deviation
+from gan_cli.report.grouping import Comparison, RunGroup, GroupAlarm, Spread, rank_groups
+from gan_cli.report.records import RunRecord, RunState
 
 # Groups that alarms are told of one by one; above that, they are counted.
-FEW = 6
-LONGEST_LIST = 5
+MAX_NAMED_GROUPS = 6
+MAX_LIST_ITEMS = 5
 
 
 def title(comparison: Comparison) -> str:
     """What is compared: ``loss and lr on ring8``."""
     keys = [key for key, _ in varied(comparison)]
     names = grouping.short_names(keys)
-    shared = grouping.common(comparison.runs)
-    what = listed([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
+    shared = grouping.shared_settings(comparison.runs)
+    what = join_words([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
     return f"{what} on {shared['dataset']}" if "dataset" in shared else what
 
 
@@ -31,21 +31,21 @@ def varied(comparison: Comparison) -> list[tuple[str, str]]:
     for place, key in enumerate(comparison.keys):
         values = list(dict.fromkeys(group.values[place] for group in comparison.groups))
         if len(values) > 1:
-            told.append((key, ",".join(_shortened(values))))
+            told.append((key, ",".join(_limit_items(values))))
     return told
 
 
 def extent(comparison: Comparison) -> str:
     """How many runs, configurations and seeds there are, and how the runs stand."""
     runs = comparison.runs
-    parts = [counted(len(runs), "run")]
+    parts = [format_count(len(runs), "run")]
     if "seed" not in comparison.keys:
-        parts.append(counted(len(comparison.groups), "configuration"))
+        parts.append(format_count(len(comparison.groups), "configuration"))
     seeds = sorted({len(group.runs) for group in comparison.groups})
     if seeds[-1] > 1:
         parts.append(f"{seeds[0]} seeds each" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds each")
     states = [run.state for run in runs]
-    parts.append(", ".join(f"{states.count(state)} {state.value}" for state in State if state in states))
+    parts.append(", ".join(f"{states.count(state)} {state.value}" for state in RunState if state in states))
     return "; ".join(parts)
 
 
@@ -65,7 +65,7 @@ def legend(comparison: Comparison) -> str:
     )
 
 
-def raised(each: Raised) -> str:
+def format_alarm(each: GroupAlarm) -> str:
     """An alarm in a cell: ``mode_collapse 2 of 3, step 400``."""
     share = f" {each.count} of {each.total}" if each.total > 1 else ""
     return f"{each.alarm.name}{share}, step {each.alarm.step:,}"
@@ -75,16 +75,16 @@ def _best(comparison: Comparison) -> list[str]:
     tag, groups = comparison.main, comparison.groups
     if tag is None:
         return _no_ranking(comparison)
-    order = [(group, final) for group in ranked(groups, tag) if (final := group.final(tag)) is not None]
+    order = [(group, final) for group in rank_groups(groups, tag) if (final := group.final(tag)) is not None]
     if len(order) < 2:
-        return [f"{tag}: {_told(order[0][1])} for {order[0][0].label}."] if order else []
+        return [f"{tag}: {_format_spread(order[0][1])} for {order[0][0].label}."] if order else []
     (first, best), (second, next_best) = order[:2]
     way = {Better.lower: "Lowest", Better.higher: "Highest", None: "Lowest"}[better(tag)]
     without = len(groups) - len(order)
     sentences = [
-        f"{way} {tag} at the end: {first.label}, {_told(best)}; next is {second.label}, {_told(next_best)}.",
+        f"{way} {tag} at the end: {first.label}, {_format_spread(best)}; next is {second.label}, {_format_spread(next_best)}.",
         _certainty(best, next_best),
-        f"{counted(without, 'configuration')} without this figure." if without else "",
+        f"{format_count(without, 'configuration')} without this figure." if without else "",
     ]
     return [" ".join(filter(None, sentences))]
 
@@ -115,15 +115,15 @@ def _no_ranking(comparison: Comparison) -> list[str]:
 
 def _range(comparison: Comparison, tag: str) -> list[str]:
     """From the lowest to the highest last value, and whose they are."""
-    order = [(group, final) for group in ranked(comparison.groups, tag) if (final := group.final(tag)) is not None]
+    order = [(group, final) for group in rank_groups(comparison.groups, tag) if (final := group.final(tag)) is not None]
     if len(order) < 2:
         return []
     (first, low), (last, high) = order[0], order[-1]
-    return [f"{tag} at the end: from {_told(low)} ({first.label}) to {_told(high)} ({last.label})."]
+    return [f"{tag} at the end: from {_format_spread(low)} ({first.label}) to {_format_spread(high)} ({last.label})."]
 
 
 def _alarms(comparison: Comparison) -> list[str]:
-    by_name: dict[str, list[tuple[Group, Raised]]] = {}
+    by_name: dict[str, list[tuple[RunGroup, GroupAlarm]]] = {}
     for group in comparison.groups:
         for each in group.alarms:
             by_name.setdefault(each.alarm.name, []).append((group, each))
@@ -132,53 +132,53 @@ def _alarms(comparison: Comparison) -> list[str]:
     return [_alarm(name, occurrences) for name, occurrences in by_name.items()]
 
 
-def _alarm(name: str, occurrences: Sequence[tuple[Group, Raised]]) -> str:
+def _alarm(name: str, occurrences: Sequence[tuple[RunGroup, GroupAlarm]]) -> str:
     where = [f"{_share(each)}{group.label} (from step {each.alarm.step:,})" for group, each in occurrences]
-    if len(where) > FEW:
-        where = [*where[: FEW - 1], f"{len(where) - FEW + 1} more configurations"]
+    if len(where) > MAX_NAMED_GROUPS:
+        where = [*where[: MAX_NAMED_GROUPS - 1], f"{len(where) - MAX_NAMED_GROUPS + 1} more configurations"]
     message = next((each.alarm.message for _, each in occurrences if each.alarm.message), "")
     remedy = next((each.alarm.remedy for _, each in occurrences if each.alarm.remedy), "")
-    sentence = f"{name} in {listed(where)}."
+    sentence = f"{name} in {join_words(where)}."
     if message:
         sentence += f" {message[0].upper()}{message[1:].rstrip('.')}."
     return f"{sentence} Try {remedy}." if remedy else sentence
 
 
-def _share(each: Raised) -> str:
+def _share(each: GroupAlarm) -> str:
     return f"{each.count} of {each.total} of " if each.total > 1 else ""
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
     words = {
-        State.running: "still running",
-        State.died: "died without a summary",
-        State.failed: "failed",
-        State.diverged: "diverged",
-        State.interrupted: "interrupted",
+        RunState.running: "still running",
+        RunState.died: "died without a summary",
+        RunState.failed: "failed",
+        RunState.diverged: "diverged",
+        RunState.interrupted: "interrupted",
     }
     sentences = []
     for state, text in words.items():
         runs = [run for run in comparison.runs if run.state is state]
         if runs:
-            sentences.append(f"{counted(len(runs), 'run')} {text}: {_places(comparison, runs)}.")
+            sentences.append(f"{format_count(len(runs), 'run')} {text}: {_places(comparison, runs)}.")
     return sentences
 
 
-def _places(comparison: Comparison, runs: Sequence[Run]) -> str:
+def _places(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
     labels = {run.path: group.label for group in comparison.groups for run in group.runs}
     told = [f"{labels[run.path]}{_seed(comparison, run)} at step {run.step:,}" for run in runs]
-    return "; ".join(_shortened(told))
+    return "; ".join(_limit_items(told))
 
 
-def _seed(comparison: Comparison, run: Run) -> str:
+def _seed(comparison: Comparison, run: RunRecord) -> str:
     return "" if "seed" in comparison.keys else f", seed {run.seed}"
 
 
-def _shortened(items: Iterable[str]) -> list[str]:
+def _limit_items(items: Iterable[str]) -> list[str]:
     every = list(items)
-    rest = len(every) - LONGEST_LIST
-    return every if rest <= 0 else [*every[:LONGEST_LIST], f"{rest} more"]
+    rest = len(every) - MAX_LIST_ITEMS
+    return every if rest <= 0 else [*every[:MAX_LIST_ITEMS], f"{rest} more"]
 
 
-def _told(spread: Spread) -> str:
-    return mean_and_deviation(spread.mean, spread.deviation)
+def _format_spread(spread: Spread) -> str:
+    return format_mean_and_deviation(spread.mean, spread.deviation)

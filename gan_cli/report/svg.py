@@ -18,8 +18,8 @@ LEFT, RIGHT, TOP, BOTTOM = 50, 22, 12, 36
 # Colours of the page's style sheet, and dashes that tell apart groups that share one.
 COLOURS, DASHES = 8, 4
 MARK = 5  # half the width of an alarm's triangle
-SMALLEST = 1e-100  # what is smaller is drawn as 0
-TOGETHER = 9  # alarms nearer than that are put above one another
+MIN_MAGNITUDE = 1e-100  # what is smaller is drawn as 0
+MIN_MARK_DISTANCE = 9  # alarms nearer than that are put above one another
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ def _range(chart: Chart) -> tuple[float, float]:
         return min(0.0, low), max(top * 1.06, high)
     # Of a flat line its value is shown, and not the rounding of its last digits.
     size = max(abs(low), abs(high))
-    if high - low <= 1e-9 * size or size < SMALLEST:
-        margin = 0.5 * size if size >= SMALLEST else 1.0
+    if high - low <= 1e-9 * size or size < MIN_MAGNITUDE:
+        margin = 0.5 * size if size >= MIN_MAGNITUDE else 1.0
     else:
         margin = 0.05 * (high - low)
     return low - margin, high + margin
@@ -195,7 +195,7 @@ def _marks(lines: Sequence[Line], across: Axis) -> list[Markup]:
     for line in lines:
         for mark in line.marks:
             x = across.at(float(mark.step))
-            level = sum(abs(x - other) < TOGETHER for other in taken)
+            level = sum(abs(x - other) < MIN_MARK_DISTANCE for other in taken)
             taken.append(x)
             y = HEIGHT - BOTTOM - level * (MARK + 4)
             points = f"{x - MARK:.1f},{y} {x + MARK:.1f},{y} {x:.1f},{y - 2 * MARK + 1}"

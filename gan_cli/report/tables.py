@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from gan_cli.report import summary_text
-from gan_cli.report.formatting import MISSING, mean_and_deviation
-from gan_cli.report.grouping import Comparison, Group, Spread
+from gan_cli.report.formatting import MISSING, format_mean_and_deviation
+from gan_cli.report.grouping import Comparison, RunGroup, Spread
 
 
 def markdown(comparison: Comparison) -> str:
@@ -48,31 +48,31 @@ def csv_text(comparison: Comparison) -> str:
             for tag in comparison.tags
             for cell in (*_parts(group.final(tag)), _count(group.final(tag)), _parts(group.best(tag))[0])
         ]
-        alarms = "; ".join(summary_text.raised(each) for each in group.alarms)
+        alarms = "; ".join(summary_text.format_alarm(each) for each in group.alarms)
         seeds = " ".join(run.seed for run in group.runs)
         facts = [group.label, len(group.runs), seeds, group.states, group.step]
         writer.writerow([*group.values, *facts, *measured, alarms, *_parts(group.seconds)])
     return file.getvalue().rstrip("\n")
 
 
-def shown(spread: Spread | None, of: int) -> str:
+def format_spread(spread: Spread | None, of: int) -> str:
     """``0.140 ± 0.012``; with how many runs it comes from where that is not all of them."""
     if spread is None:
         return MISSING
-    text = mean_and_deviation(spread.mean, spread.deviation)
+    text = format_mean_and_deviation(spread.mean, spread.deviation)
     return text if spread.count == of else f"{text} (n={spread.count})"
 
 
-def _row(group: Group, tags: Sequence[str], bests: Sequence[str]) -> list[str]:
+def _row(group: RunGroup, tags: Sequence[str], bests: Sequence[str]) -> list[str]:
     count = len(group.runs)
     cells: list[str] = []
     for tag in tags:
-        cells.append(shown(group.final(tag), count))
+        cells.append(format_spread(group.final(tag), count))
         if tag in bests:
-            cells.append(shown(group.best(tag), count))
-    alarms = ", ".join(summary_text.raised(each) for each in group.alarms) or "none"
+            cells.append(format_spread(group.best(tag), count))
+    alarms = ", ".join(summary_text.format_alarm(each) for each in group.alarms) or "none"
     facts = [str(count), group.states, f"{group.step:,}"]
-    return [*(group.values or (group.label,)), *facts, *cells, alarms, shown(group.seconds, count)]
+    return [*(group.values or (group.label,)), *facts, *cells, alarms, format_spread(group.seconds, count)]
 
 
 def _parts(spread: Spread | None) -> list[str]:

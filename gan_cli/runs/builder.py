@@ -16,42 +16,52 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli.algorithms.context import Context, Watch, unwatched
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.context import Context, StepTimer, untimed
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
-from gan_cli.algorithms.nonfinite import Lookout, Sparing
+from gan_cli.algorithms.nonfinite import TrackNonFinite, SkipNonFinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.spec import Family, Outline, Sizes
 from gan_cli.components.noise import Scheduled
-from gan_cli.components.optimizers import Recipe
+from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config import instantiate
-from gan_cli.config.objective import require_measured
 from gan_cli.config.schema import Config, LossSection, NonFinite
-from gan_cli.config.validate import checked
-from gan_cli.data.probe_batches import Split, split
-from gan_cli.data.samplers import sampler_for
+from gan_cli.config.sweep_metric import SweepMetric
+from gan_cli.config.validate import validate_config
+from gan_cli.data.probe_batches import DataSplit, split_data
+from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Dataset, Density, Images, Known, Modal, Sampler, Sequences, Source, kinds_of
+from gan_cli.protocols.data import (
+    Dataset,
+    Density,
+    Images,
+    KnownDistribution,
+    Modal,
+    Sampler,
+    Sequences,
+    LoadedData,
+    data_kinds,
+)
 from gan_cli.runs import compatibility
-from gan_cli.runtime.device import Device, Work, choose
-from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.device import Device, Workload, choose
+from gan_cli.runtime.distributed import SingleProcess, ProcessGroup
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
 
-POINTS_SHOWN = 1000
+PREVIEW_POINTS = 1000
 
 # Parts of a run that may be null.
 OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
 # What an algorithm's constructor may ask for by name; the configuration sets the rest of its parameters.
-PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "specimens", "corpus")
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
 # Words of sequences that are not read yet.
-SUPPOSED_WORDS = 5000
+ASSUMED_VOCABULARY = 5000
 
 
 @dataclass(frozen=True)
@@ -72,15 +82,15 @@ class Plan:
     loss: LossSection
     noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
-    optimizer: Recipe
+    optimizer: OptimizerConfig
 
     def summary(self) -> str:
         """What would run, for a person."""
-        config, train, taken = self.config, self.config.train, _taken(self.family)
+        config, train, taken = self.config, self.config.train, _accepted_parts(self.family)
         rows = {
-            "algorithm": _settings(config.algorithm),
-            "dataset": f"{_named(self.dataset)}, samples of shape {self.dataset.shape}",
-            "architecture": _named(self.architecture),
+            "algorithm": _describe_node(config.algorithm),
+            "dataset": f"{_describe(self.dataset)}, samples of shape {self.dataset.shape}",
+            "architecture": _describe(self.architecture),
             **{
                 f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
                 for name, network in self.outline.networks.items()
@@ -89,13 +99,13 @@ class Plan:
         if "loss" in taken:
             rows |= {
                 "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
-                "loss": f"{_named(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
-                f" constraint: {_named(self.loss.constraint)}",
-                "penalties": ", ".join(map(_named, self.loss.penalties.values())) or "none",
+                "loss": f"{_describe(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
+                f" constraint: {_describe(self.loss.constraint)}",
+                "penalties": ", ".join(map(_describe, self.loss.penalties.values())) or "none",
             }
-        rows |= {name: _named(getattr(self, name)) for name in ("noise", "augment") if name in taken}
+        rows |= {name: _describe(getattr(self, name)) for name in ("noise", "augment") if name in taken}
         rows |= {
-            "optimizer": _named(self.optimizer),
+            "optimizer": _describe(self.optimizer),
             "device": ", ".join(f"{key}={value}" for key, value in self.device.facts().items()),
             "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
         }
@@ -108,17 +118,17 @@ def plan(config: DictConfig) -> Plan:
     Raises:
         ConfigError: with one line for each mistake that can be told from the others.
     """
-    typed = checked(config)
+    typed = validate_config(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
-    found = instantiate.problems(typed.algorithm, "algorithm", PROVIDED)
+    found = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
     if found:
         raise ConfigError("\n".join(found))
     family: Any = instantiate.resolve(typed.algorithm["_target_"], "algorithm")
-    taken = _taken(family)
-    if not instantiate.problems(typed.dataset, "dataset"):
-        compatibility.refuse_other_data(typed, family)
-    compatibility.refuse_unused(typed, family, taken)
+    taken = _accepted_parts(family)
+    if not instantiate.find_problems(typed.dataset, "dataset"):
+        compatibility.reject_unsupported_data(typed, family)
+    compatibility.reject_unused(typed, family, taken)
     parts = {
         "dataset": (typed.dataset, Dataset),
         "architecture": (typed.architecture, taken["architecture"]),
@@ -129,17 +139,17 @@ def plan(config: DictConfig) -> Plan:
         "loss.constraint": (typed.loss.constraint, Constraint),
         "noise": (typed.noise, Schedule | NoiseLevel),
         "augment": (typed.augment, Augmentation),
-        "optimizer": (typed.optimizer, Recipe),
+        "optimizer": (typed.optimizer, OptimizerConfig),
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
     for path, (node, _) in present.items():
-        found += instantiate.problems(node, path)
+        found += instantiate.find_problems(node, path)
     if found:
         raise ConfigError("\n".join(found))
-    compatibility.refuse_other_networks(typed, family, taken["architecture"])
+    compatibility.reject_unsupported_architecture(typed, family, taken["architecture"])
     built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
-    compatibility.refuse_for_data(typed, dataset)
+    compatibility.reject_incompatible_with_data(typed, dataset)
     loss = replace(
         typed.loss,
         objective=built.get("loss.objective"),
@@ -150,12 +160,15 @@ def plan(config: DictConfig) -> Plan:
     )
     outline = _outline(family, architecture, _sizes(typed, dataset))
     family.check(typed, loss, outline)
-    if typed.objective is not None:
-        require_measured(typed.objective, typed, family.reports(loss))
+    metric = SweepMetric.from_config(typed)
+    if metric is not None:
+        metric.require_measured(typed, family.reports(loss))
     if typed.train.replicas > 1:
         adaptive = isinstance(built.get("noise"), NoiseLevel)
         require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
-    work = Work.of(outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas))
+    work = Workload.of(
+        outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
+    )
     return Plan(
         config=typed,
         family=family,
@@ -170,14 +183,14 @@ def plan(config: DictConfig) -> Plan:
     )
 
 
-def _taken(family: type) -> dict[str, Any]:
+def _accepted_parts(family: type) -> dict[str, Any]:
     """The parts that an algorithm takes, by name, and of what kind."""
     parameters = instantiate.parameters(family)
     return {name: parameters[name].annotation for name in PROVIDED if name in parameters}
 
 
 def assemble(
-    plan: Plan, watch: Watch = unwatched, source: Source | None = None, group: Group | None = None
+    plan: Plan, timer: StepTimer = untimed, source: LoadedData | None = None, group: ProcessGroup | None = None
 ) -> Algorithm:
     """Read the data and make the algorithm, on its device, with seeded weights.
 
@@ -191,14 +204,14 @@ def assemble(
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset, or cannot be shared by so many processes.
     """
-    group, parts = group or Alone(), plan.config.train.batch_size // plan.config.pac
+    group, parts = group or SingleProcess(), plan.config.train.batch_size // plan.config.pac
     if parts % group.size:
         what = "train.batch_size" if plan.config.pac == 1 else "train.batch_size / pac"
         raise ConfigError(f"{what}: expected a multiple of the {group.size} processes, got {parts}")
-    return _algorithm(plan, _loaded(plan, source), plan.config.seed, watch, group)
+    return _make_algorithm(plan, _load(plan, source), plan.config.seed, timer, group)
 
 
-def assemble_replicas(plan: Plan, source: Source | None = None) -> Replicas:
+def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> Replicas:
     """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
 
     Args:
@@ -209,16 +222,16 @@ def assemble_replicas(plan: Plan, source: Source | None = None) -> Replicas:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
     """
-    data, first, runs = _loaded(plan, source), plan.config.seed, []
+    data, first, runs = _load(plan, source), plan.config.seed, []
     for seed in range(first, first + plan.config.train.replicas):
-        run = _algorithm(plan, data, seed)
-        assert isinstance(run, Adversarial)  # no other family heeds train.replicas
+        run = _make_algorithm(plan, data, seed)
+        assert isinstance(run, GANTrainer)  # no other family heeds train.replicas
         runs.append(run)
-    return Replicas(runs, loss=plan.loss, noise=_level(plan), optimizer=plan.optimizer)
+    return Replicas(runs, loss=plan.loss, noise=_noise_level(plan), optimizer=plan.optimizer)
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class _LoadedSamples:
     """Images or points of a run.
 
     Attributes:
@@ -227,41 +240,41 @@ class _Loaded:
         sampler: makes a sampler of what is trained on.
     """
 
-    split: Split
+    split: DataSplit
     labels: IntArray | None
     sampler: Callable[..., Sampler]
 
 
-def _loaded(plan: Plan, source: Source | None) -> _Loaded | Corpus:
+def _load(plan: Plan, source: LoadedData | None) -> _LoadedSamples | Corpus:
     source = plan.dataset.load() if source is None else source
     train = plan.config.train
     if isinstance(source, Sequences):
-        return _corpus(plan, source)
-    labels = _labels(plan, source) if plan.config.conditional else None
+        return _make_corpus(plan, source)
+    labels = _require_labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
         source = replace(source, labels=labels)  # nobody asks for them otherwise
-    parts = split(source, train.held_out)
-    sampler = sampler_for(parts.train, train.batch_size, plan.device.torch_device, plan.config.device.data)
-    return _Loaded(parts, labels, sampler)
+    parts = split_data(source, train.held_out)
+    sampler = choose_sampler(parts.train, train.batch_size, plan.device.torch_device, plan.config.device.data)
+    return _LoadedSamples(parts, labels, sampler)
 
 
-def _corpus(plan: Plan, source: Sequences) -> Corpus:
+def _make_corpus(plan: Plan, source: Sequences) -> Corpus:
     parts = split_sequences(source, plan.config.train.held_out)
-    if not isinstance(plan.dataset, Known):
+    if not isinstance(plan.dataset, KnownDistribution):
         return Corpus(parts.train, parts.held_out)
     oracle = plan.dataset.oracle(plan.device.torch_device)
     return Corpus(parts.train, parts.held_out, oracle, plan.dataset.entropy)
 
 
-def _algorithm(
-    plan: Plan, data: _Loaded | Corpus, seed: int, watch: Watch = unwatched, group: Group | None = None
+def _make_algorithm(
+    plan: Plan, data: _LoadedSamples | Corpus, seed: int, timer: StepTimer = untimed, group: ProcessGroup | None = None
 ) -> Algorithm:
-    group, on = group or Alone(), plan.device.torch_device
-    context = _context(plan, seed, watch, group)
+    group, on = group or SingleProcess(), plan.device.torch_device
+    context = _make_context(plan, seed, timer, group)
     parts: dict[str, Callable[[], Any]] = {
         "architecture": lambda: plan.architecture,
         "loss": lambda: plan.loss,
-        "noise": lambda: _level(plan),
+        "noise": lambda: _noise_level(plan),
         "augment": lambda: plan.augment,
         "optimizer": lambda: plan.optimizer,
     }
@@ -269,16 +282,16 @@ def _algorithm(
         parts["corpus"] = lambda: data
     else:
         context = _with_samples(context, plan, data)
-        most = plan.loss.most_d_steps + 1
+        most = plan.loss.max_d_steps + 1
         parts["sampler"] = lambda: data.sampler(data.split.train, context.batch_size, seed, on, most, group)
-        parts["specimens"] = lambda: data.split.specimens(seed, on)
+        parts["probe_batches"] = lambda: data.split.probe_batches(seed, on)
     parts["context"] = lambda: context
-    provided = {name: parts[name]() for name in _taken(plan.family)}
+    provided = {name: parts[name]() for name in _accepted_parts(plan.family)}
     algorithm: Algorithm = instantiate.create(plan.config.algorithm, "algorithm", Algorithm, provided)
     return algorithm
 
 
-def _context(plan: Plan, seed: int, watch: Watch, group: Group) -> Context:
+def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) -> Context:
     """The circumstances, whatever the data are."""
     train, diagnostics = plan.config.train, plan.config.diagnostics
     return Context(
@@ -291,35 +304,35 @@ def _context(plan: Plan, seed: int, watch: Watch, group: Group) -> Context:
         log_every=train.log_every,
         sample_count=train.sample_count,
         half_life=plan.config.ema.half_life,
-        examined=diagnostics.samples,
-        examine_every=max(1, diagnostics.every * train.log_every),
-        watch=watch,
+        probe_samples=diagnostics.samples,
+        probe_every=max(1, diagnostics.every * train.log_every),
+        timer=timer,
         group=group,
-        soundness=Sparing if plan.config.non_finite is NonFinite.skip else Lookout,
+        nonfinite_policy=SkipNonFinite if plan.config.non_finite is NonFinite.skip else TrackNonFinite,
     )
 
 
-def _with_samples(context: Context, plan: Plan, data: _Loaded) -> Context:
+def _with_samples(context: Context, plan: Plan, data: _LoadedSamples) -> Context:
     """The circumstances with what is known of images or points."""
     on, source = plan.device.torch_device, data.split.train
     return replace(
         context,
         classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
         labels=data.labels,
-        specimens=data.split.specimens(context.seed, on) if plan.config.diagnostics.every else None,
+        probe_batches=data.split.probe_batches(context.seed, on) if plan.config.diagnostics.every else None,
         centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
-        points=None if isinstance(source, Images) else _points(source, context.seed),
+        points=None if isinstance(source, Images) else _preview_points(source, context.seed),
     )
 
 
-def _level(plan: Plan) -> NoiseLevel:
+def _noise_level(plan: Plan) -> NoiseLevel:
     return plan.noise if isinstance(plan.noise, NoiseLevel) else Scheduled(plan.noise)
 
 
-def _labels(plan: Plan, source: Images | Density) -> IntArray:
+def _require_labels(plan: Plan, source: Images | Density) -> IntArray:
     """The label of every sample; raises ``ConfigError`` if the data have none after all."""
     if not isinstance(source, Images) or source.labels is None:
-        raise ConfigError(f"conditional: expected false, because these data have no labels: {_named(plan.dataset)}")
+        raise ConfigError(f"conditional: expected false, because these data have no labels: {_describe(plan.dataset)}")
     return source.labels
 
 
@@ -329,7 +342,7 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
         dataset.shape,
         (dataset.classes or 1) if config.conditional else 0,
         config.pac,
-        SUPPOSED_WORDS if Sequences in kinds_of(type(dataset)) else 0,
+        ASSUMED_VOCABULARY if Sequences in data_kinds(type(dataset)) else 0,
     )
 
 
@@ -346,14 +359,14 @@ def _forward_flops(outline: Outline, batch_size: int) -> int:
     return int(counter.get_total_flops()) * batch_size // 2
 
 
-def _points(density: Density, seed: int) -> FloatArray:
+def _preview_points(density: Density, seed: int) -> FloatArray:
     """Real points to show beside generated ones, ``(POINTS_SHOWN, D)``."""
     stream = seeded_generator(seed, "points shown", torch.device("cpu"))
-    points: FloatArray = density.draw(POINTS_SHOWN, stream).numpy()
+    points: FloatArray = density.draw(PREVIEW_POINTS, stream).numpy()
     return points
 
 
-def _named(part: object) -> str:
+def _describe(part: object) -> str:
     """An object as its class and settings."""
     if part is None:
         return "none"
@@ -361,9 +374,9 @@ def _named(part: object) -> str:
     return repr(part) if dataclasses.is_dataclass(part) else name
 
 
-def _settings(node: Any) -> str:
+def _describe_node(node: Any) -> str:
     """A node as its class and settings, those of nodes inside it too."""
     if not isinstance(node, dict) or "_target_" not in node:
         return repr(node)
-    settings = ", ".join(f"{key}={_settings(value)}" for key, value in node.items() if key != "_target_")
-    return f"{compatibility.named(node)}({settings})"
+    settings = ", ".join(f"{key}={_describe_node(value)}" for key, value in node.items() if key != "_target_")
+    return f"{compatibility.class_name(node)}({settings})"

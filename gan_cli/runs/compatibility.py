@@ -9,71 +9,77 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_cli.algorithms.spec import PARTICULAR, Family
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Family
 from gan_cli.config import instantiate
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Dataset, Images, Sequences, kinds_of
+from gan_cli.protocols.data import Dataset, Images, Sequences, data_kinds
 
 
-def named(part: object) -> str:
+def class_name(part: object) -> str:
     """A class, or the class that a node names, in a word."""
     target = part.get("_target_") if isinstance(part, dict) else part
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     return name.rpartition(".")[2]
 
 
-def refuse_unused(config: Config, family: type[Family], taken: Collection[str]) -> None:
+def reject_unused(config: Config, family: type[Family], taken: Collection[str]) -> None:
     """Raise ``ConfigError`` for parts and settings that this family has no use for."""
     if "loss" not in taken and config.loss != LossSection():
         raise ConfigError(_unused_loss(config.loss, family))
     if "loss" in taken and config.loss.objective is None:
-        raise ConfigError(f"loss: expected a loss for {named(family)}, got none: loss=jsd")
+        raise ConfigError(f"loss: expected a loss for {class_name(family)}, got none: loss=jsd")
     for part in ("noise", "augment"):
         node = getattr(config, part)
         if part not in taken and node is not None:
-            raise ConfigError(f"{part}: expected none for {named(family)}, which has no use for it, got {named(node)}")
+            raise ConfigError(
+                f"{part}: expected none for {class_name(family)}, which has no use for it, got {class_name(node)}"
+            )
     usual = Config()
-    for key in PARTICULAR:
+    for key in ALGORITHM_SPECIFIC_KEYS:
         value, default = _at(config, key), _at(usual, key)
         # What asks for nothing (device.graph=false) is no mistake.
-        if key not in family.heeds and value and value != default:
+        if key not in family.supported_settings and value and value != default:
             raise ConfigError(
-                f"{key}: expected {_yaml(default)} for {named(family)}, which does not heed it, got {value}"
+                f"{key}: expected {_yaml(default)} for {class_name(family)}, which does not heed it, got {value}"
             )
 
 
 def _unused_loss(loss: LossSection, family: type[Family]) -> str:
-    reason = f"for {named(family)}, which has no D that a loss could be chosen for"
+    reason = f"for {class_name(family)}, which has no D that a loss could be chosen for"
     if loss.objective is not None:
-        return f"loss: expected none {reason}, got {named(loss.objective)}"
+        return f"loss: expected none {reason}, got {class_name(loss.objective)}"
     usual = LossSection()
     key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(usual, item.name))
     return f"loss.{key}: expected {_yaml(getattr(usual, key))} {reason}"
 
 
-def refuse_other_networks(config: Config, family: type[Family], kind: Any) -> None:
+def reject_unsupported_architecture(config: Config, family: type[Family], kind: Any) -> None:
     """Raise ``ConfigError`` for an architecture that does not build what this family trains."""
     target = instantiate.resolve(config.architecture["_target_"], "architecture")
-    if instantiate.could_be(target, kind):
+    if instantiate.may_be_instance(target, kind):
         return
     files = sorted((conf_dir() / "architecture").glob("*.yaml"))
     targets = {file.stem: str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
     fitting = [
-        name for name, each in targets.items() if instantiate.could_be(instantiate.resolve(each, "architecture"), kind)
+        name
+        for name, each in targets.items()
+        if instantiate.may_be_instance(instantiate.resolve(each, "architecture"), kind)
     ]
-    raise ConfigError(f"architecture: expected one for {named(family)} ({', '.join(fitting)}), got {named(target)}")
+    raise ConfigError(
+        f"architecture: expected one for {class_name(family)} ({', '.join(fitting)}), got {class_name(target)}"
+    )
 
 
-def refuse_other_data(config: Config, family: type[Family]) -> None:
+def reject_unsupported_data(config: Config, family: type[Family]) -> None:
     """Raise ``ConfigError`` for data of a kind that this family cannot learn."""
     dataset = instantiate.resolve(config.dataset["_target_"], "dataset")
-    kinds = kinds_of(dataset)
-    if not set(kinds) & set(family.learns):
-        wanted = " or ".join(kind.__name__.lower() for kind in family.learns)
+    kinds = data_kinds(dataset)
+    if not set(kinds) & set(family.supported_data):
+        wanted = " or ".join(kind.__name__.lower() for kind in family.supported_data)
         hint = "algorithm=seqgan" if Sequences in kinds else "dataset=oracle or dataset=text"
         raise ConfigError(
-            f"dataset: expected {wanted} for {named(family)}, got {named(dataset)}, which gives"
+            f"dataset: expected {wanted} for {class_name(family)}, got {class_name(dataset)}, which gives"
             f" {' or '.join(kind.__name__.lower() for kind in kinds)}: {hint}"
         )
     if config.evaluation.backbone is not BackboneKind.auto and kinds == (Sequences,):
@@ -83,11 +89,11 @@ def refuse_other_data(config: Config, family: type[Family]) -> None:
         )
 
 
-def refuse_for_data(config: Config, dataset: Dataset) -> None:
+def reject_incompatible_with_data(config: Config, dataset: Dataset) -> None:
     """Raise ``ConfigError`` for what cannot be done with these data."""
     if config.conditional and dataset.classes == 0:
         raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
-    if config.augment is not None and Images not in kinds_of(type(dataset)):
+    if config.augment is not None and Images not in data_kinds(type(dataset)):
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
 
 

@@ -1,4 +1,4 @@
-"""The training loop: update, checkpoint, log, show. Knows no G, no D and no Hydra."""
+"""The training loop: update, checkpoint, log, preview. Independent of the family of models and of Hydra."""
 
 from __future__ import annotations
 
@@ -9,64 +9,64 @@ from gan_cli.config.schema import TrainSection
 
 ReportT = TypeVar("ReportT")
 PreviewT = TypeVar("PreviewT")
-SaidT = TypeVar("SaidT", covariant=True)
-ShownT = TypeVar("ShownT", covariant=True)
-HeardT = TypeVar("HeardT", contravariant=True)
-SeenT = TypeVar("SeenT", contravariant=True)
+ReportT_co = TypeVar("ReportT_co", covariant=True)
+PreviewT_co = TypeVar("PreviewT_co", covariant=True)
+ReportT_contra = TypeVar("ReportT_contra", contravariant=True)
+PreviewT_contra = TypeVar("PreviewT_contra", contravariant=True)
 
 
-class Trainee(Protocol[SaidT, ShownT]):
-    """One algorithm, or several that are trained as one; see ``protocols.Algorithm``."""
+class Trainable(Protocol[ReportT_co, PreviewT_co]):
+    """Interface of one algorithm, or of several that are trained as one; see ``protocols.algorithm.Algorithm``."""
 
     @property
     def images_seen(self) -> int:
-        """Real samples used so far."""
+        """Number of real samples used so far."""
         ...
 
     def update(self, step: int) -> None:
         """Make update number ``step``."""
         ...
 
-    def report(self) -> SaidT:
-        """What there is to say since the last report."""
+    def report(self) -> ReportT_co:
+        """Return what has happened since the last report."""
         ...
 
-    def preview(self) -> ShownT:
-        """Samples to look at."""
+    def preview(self) -> PreviewT_co:
+        """Return samples to look at."""
         ...
 
 
-class Sinks(Protocol[HeardT, SeenT]):
-    """Where reports and previews go; see ``telemetry/recorder.py``."""
+class Sinks(Protocol[ReportT_contra, PreviewT_contra]):
+    """Interface of the destination of reports and previews; see ``telemetry/recorder.py``."""
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Count one more step."""
         ...
 
-    def log(self, step: int, report: HeardT, images_seen: int) -> None:
-        """Write a report."""
+    def log(self, step: int, report: ReportT_contra, images_seen: int) -> None:
+        """Write the report of a step."""
         ...
 
-    def show(self, step: int, preview: SeenT) -> None:
-        """Write a preview."""
+    def show(self, step: int, preview: PreviewT_contra) -> None:
+        """Write the preview of a step."""
         ...
 
 
 def train(
-    algorithm: Trainee[ReportT, PreviewT],
+    algorithm: Trainable[ReportT, PreviewT],
     telemetry: Sinks[ReportT, PreviewT],
     save: Callable[[int], None],
     cadence: TrainSection,
     step: int,
-    interrupted: Callable[[], bool],
+    stop_requested: Callable[[], bool],
     evaluate: Callable[[int], None],
 ) -> int:
     """Train from ``step`` to ``cadence.steps`` and return the step that was reached.
 
     A checkpoint holds the state right after an update, *before* anything of its step is reported. A resumed run
     therefore reports that step first (again, if the earlier process came to it), and neither loses nor doubles one.
-    The last step is always reported, due or not; a run that is resumed to go on takes an undue report back.
-    Evaluations, which may take long, are left out where a run is interrupted.
+    The last step is always reported, due or not; a run that is resumed for more steps drops a report that was not due.
+    Evaluations, which may take long, are skipped where a run is interrupted.
 
     Args:
         algorithm: what to train.
@@ -74,8 +74,8 @@ def train(
         save: writes a checkpoint of the given step.
         cadence: how often to do what.
         step: updates made so far.
-        interrupted: whether to stop after the present step; the state is saved then.
-        evaluate: measures how good samples are at the given step, and writes that.
+        stop_requested: returns whether to stop after the present step; the state is saved then.
+        evaluate: measures the quality of samples at the given step, and writes it.
     """
 
     def report(last: bool) -> None:
@@ -83,7 +83,7 @@ def train(
             telemetry.log(step, algorithm.report(), algorithm.images_seen)
         if cadence.sample_every and (last or step % cadence.sample_every == 0):
             telemetry.show(step, algorithm.preview())
-        # Whoever interrupts a run does not want to wait for what the resumed one says anyway.
+        # An interrupted run does not evaluate: the resumed one does.
         if cadence.eval_every and step > 0 and (step >= cadence.steps or (not last and step % cadence.eval_every == 0)):
             evaluate(step)
 
@@ -93,7 +93,7 @@ def train(
         algorithm.update(step)
         step += 1
         telemetry.advance()
-        stopping = step >= cadence.steps or interrupted()
+        stopping = step >= cadence.steps or stop_requested()
         if stopping or step % cadence.checkpoint_every == 0:
             save(step)
         report(last=stopping)

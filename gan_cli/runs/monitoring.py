@@ -1,4 +1,4 @@
-"""The sinks of a run with a doctor in front of them: reports are examined, told, and acted on as configured."""
+"""Telemetry behind an alarm monitor: reports are checked, written, and acted on as ``diagnostics.on_alarm`` says."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.config.diagnostics import OnAlarm
-from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.diagnostics.monitor import Alarm, AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, SKIPPED
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
-from gan_cli.telemetry.recorder import Telemetry
+from gan_cli.telemetry.recorder import RunTelemetry
 
 logger = logging.getLogger(__name__)
 
 
 class AlarmError(Exception):
-    """An alarm that training cannot go on after as it is.
+    """An alarm after which training cannot go on unchanged.
 
     Attributes:
-        alarm: what was raised.
-        since: the step from whose update on it matters.
+        alarm: the alarm that was raised.
+        since: the first step whose update may be affected; 0 where that is unknown.
     """
 
     def __init__(self, alarm: Alarm, since: int) -> None:
@@ -33,62 +33,64 @@ class AlarmError(Exception):
         return AlarmError, (self.alarm, self.since)
 
 
-class Attended:
-    """Telemetry whose reports pass a doctor.
+class MonitoredTelemetry:
+    """Telemetry whose reports are checked by an alarm monitor.
 
     Attributes:
+        telemetry: the sinks of the run.
+        monitor: checks every report, and holds the alarms raised so far.
         step: of the latest report.
-        stopping: whether an alarm asks for the run to end after the next step.
-        rollbacks: how often the run was rolled back so far.
-        skipped: how many updates were left out so far.
+        stop_requested: whether an alarm asks for the run to end after the next step.
+        rollbacks: number of rollbacks so far.
+        skipped: number of updates that were left out so far.
     """
 
-    def __init__(self, telemetry: Telemetry, doctor: Doctor, on_alarm: OnAlarm) -> None:
+    def __init__(self, telemetry: RunTelemetry, monitor: AlarmMonitor, on_alarm: OnAlarm) -> None:
         self.telemetry = telemetry
-        self.doctor = doctor
+        self.monitor = monitor
         self._on_alarm = on_alarm
         self.step = 0
-        self.stopping = False
+        self.stop_requested = False
         self.rollbacks = 0
         self.skipped = 0
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Count one more step."""
         self.telemetry.advance()
 
     def show(self, step: int, preview: Preview | Sentences) -> None:
-        """Write the samples of a step."""
+        """Write the preview samples of a step."""
         self.telemetry.show(step, preview)
 
-    def measure(self, step: int, figures: Mapping[str, float]) -> None:
-        """Write what an evaluation found."""
-        self.telemetry.measure(step, figures)
+    def log_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics that an evaluation has measured, by name."""
+        self.telemetry.log_evaluation(step, metrics)
 
     def log(self, step: int, report: Report, images_seen: int) -> None:
-        """Examine a report, write it, and say what was found.
+        """Check a report, write it, and log the alarms that it raises.
 
         Raises:
-            AlarmError: numbers are not finite, or an alarm is to lead to a rollback; everything is written before.
+            AlarmError: numbers are not finite, or an alarm leads to a rollback; raised when everything is written.
         """
         self.step = step
-        # What was measured last, at steps of its own, is as good as new to whoever looks for modes.
-        measured = {tag: value for tag, value in self.telemetry.final.items() if tag.startswith("metrics/")}
-        noticed = report.trouble
-        found = self.doctor.examine(step, {**measured, **report.scalars}, noticed.message if noticed else None)
-        scalars = {**report.scalars, **found.scalars}
-        self.telemetry.log(step, replace(report, scalars=scalars), images_seen, found.raised)
+        # Evaluations have a cadence of their own: alarm rules, about lost modes say, see the latest results.
+        evaluated = {tag: value for tag, value in self.telemetry.final.items() if tag.startswith("metrics/")}
+        nonfinite = report.nonfinite
+        checked = self.monitor.check(step, {**evaluated, **report.scalars}, nonfinite.message if nonfinite else None)
+        scalars = {**report.scalars, **checked.scalars}
+        self.telemetry.log(step, replace(report, scalars=scalars), images_seen, checked.raised)
         self._count_skipped(step, int(scalars.get(SKIPPED, 0)))
-        for name in found.over:
+        for name in checked.ended:
             logger.info("step %d: %s is over", step, name)
-        for alarm in found.raised:
+        for alarm in checked.raised:
             logger.warning("step %d: %s: %s. Try %s", step, alarm.name, alarm.message, alarm.try_next)
-        for alarm in filter(self.doctor.acts, found.raised):
+        for alarm in filter(self.monitor.actionable, checked.raised):
             if alarm.name == NON_FINITE or self._on_alarm is OnAlarm.rollback:
-                raise AlarmError(alarm, noticed.since if noticed else 0)
-            self.stopping = self.stopping or self._on_alarm is OnAlarm.stop
+                raise AlarmError(alarm, nonfinite.since if nonfinite else 0)
+            self.stop_requested = self.stop_requested or self._on_alarm is OnAlarm.stop
 
     def _count_skipped(self, step: int, skipped: int) -> None:
-        """Say of updates that were left out, the first time and at ten times as many as the last time."""
+        """Count updates that were left out, and warn at the first one and at every tenfold of their number."""
         before, self.skipped = self.skipped, self.skipped + skipped
         if len(str(self.skipped)) > len(str(before)) or (skipped and not before):
             logger.warning(
@@ -98,10 +100,10 @@ class Attended:
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the sinks, of the doctor, how often there was a rollback, and how many updates were left out."""
+        """Return the states of the telemetry and of the monitor, and the counts of rollbacks and skipped updates."""
         return {
             "sinks": self.telemetry.state_dict(),
-            "doctor": self.doctor.state_dict(),
+            "doctor": self.monitor.state_dict(),
             "rollbacks": self.rollbacks,
             "skipped": self.skipped,
         }
@@ -109,6 +111,6 @@ class Attended:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         self.telemetry.load_state_dict(state["sinks"])
-        self.doctor.load_state_dict(state["doctor"])
+        self.monitor.load_state_dict(state["doctor"])
         self.rollbacks = int(state["rollbacks"])
-        self.skipped = int(state.get("skipped", 0))  # older checkpoints know of none
+        self.skipped = int(state.get("skipped", 0))  # checkpoints of older versions lack it

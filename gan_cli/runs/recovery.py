@@ -14,9 +14,9 @@ from torch import Tensor
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.errors import DivergedError, OutputError
-from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, Treatment
+from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, RollbackAdjustment
 from gan_cli.runs.loop import Sinks
-from gan_cli.runs.monitoring import Attended
+from gan_cli.runs.monitoring import MonitoredTelemetry
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -24,19 +24,19 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Culprit:
+class NonFiniteTensor:
     """A tensor, and the step after whose update it was not finite."""
 
     tensor: str
     step: int
 
 
-def first_not_finite(
+def find_first_nonfinite(
     algorithm: Algorithm,
     state: Mapping[str, Any] | None,
     steps: range,
     interrupted: Callable[[], bool],
-) -> Culprit | None:
+) -> NonFiniteTensor | None:
     """Play a run again from an earlier state, looking at every tensor, until one is not finite.
 
     Nothing has to be looked at while a run goes well: that it comes out the same to the bit pays here.
@@ -61,11 +61,11 @@ def first_not_finite(
             continue
         for name, tensor in algorithm.tensors():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                return Culprit(name, step)
+                return NonFiniteTensor(name, step)
     return None
 
 
-def guarded(
+def guard_save(
     algorithm: Algorithm, sinks: Sinks[Report, Preview | Sentences], save: Callable[[int], None]
 ) -> Callable[[int], None]:
     """``save``, but for a state with numbers that are not finite: that is reported, and raises the alarm.
@@ -74,26 +74,26 @@ def guarded(
     """
 
     def save_if_sound(step: int) -> None:
-        trouble = algorithm.trouble()
-        if trouble is not None:
-            sinks.log(step, replace(algorithm.report(), trouble=trouble), algorithm.images_seen)
+        nonfinite = algorithm.nonfinite()
+        if nonfinite is not None:
+            sinks.log(step, replace(algorithm.report(), nonfinite=nonfinite), algorithm.images_seen)
         save(step)
 
     return save_if_sound
 
 
-def state_apart(algorithm: Algorithm, step: int) -> dict[str, Any]:
+def nonfinite_state(algorithm: Algorithm, step: int) -> dict[str, Any]:
     """``step``, ``algorithm`` (as in a checkpoint) and ``tensors``: name -> tensor, gradients among them."""
     return {"step": step, "algorithm": algorithm.state_dict(), "tensors": dict(algorithm.tensors())}
 
 
-def set_aside(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path | None:
+def save_nonfinite_state(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path | None:
     """Save a state that is not finite where no resume looks for it; None, and a warning, where that fails.
 
-    The file holds what :func:`state_apart` gives.
+    The file holds what :func:`nonfinite_state` gives.
     """
     path = directory.path / "not_finite" / f"step_{step:08d}.pt"
-    state = state_apart(algorithm, step)
+    state = nonfinite_state(algorithm, step)
     try:
         checkpoints.write(path, state)
     except OutputError as error:
@@ -102,21 +102,21 @@ def set_aside(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path 
     return path
 
 
-def diverged(alarm: Alarm) -> DivergedError:
+def divergence_error(alarm: Alarm) -> DivergedError:
     """The end of a run whose numbers are not finite, in one line."""
     return DivergedError(f"training diverged at step {alarm.step}: {alarm.message}. Try {alarm.try_next}")
 
 
-def diverged_again(alarm: Alarm) -> DivergedError:
+def repeated_divergence_error(alarm: Alarm) -> DivergedError:
     """The same of a run that was resumed, and may have come to this before."""
     return DivergedError(
-        f"{diverged(alarm)}. Resumed as it is, the run comes to the same again: add train.non_finite=rollback or skip"
+        f"{divergence_error(alarm)}. Resumed as it is, the run comes to the same again: add train.non_finite=rollback or skip"
     )
 
 
-def finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
+def latest_finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
     """The latest checkpoint of a step before ``before`` whose tensors are finite; None where there is none."""
-    return checkpoints.latest(
+    return checkpoints.load_latest_accepted(
         directory.checkpoints, lambda state: int(state["step"]) < before and is_finite(state["algorithm"])
     )
 
@@ -125,7 +125,7 @@ def roll_back(
     alarm: Alarm,
     limits: DiagnosticsSection,
     algorithm: Algorithm,
-    sinks: Attended,
+    sinks: MonitoredTelemetry,
     directory: RunDirectory,
 ) -> int:
     """Bring the last good checkpoint back, and change what is configured; returns the step to go on from.
@@ -135,7 +135,7 @@ def roll_back(
     Raises:
         DivergedError: the bound on rollbacks is reached, or there is no good checkpoint.
     """
-    settings, alarms, rollbacks = limits.rollback, sinks.doctor.alarms, sinks.rollbacks + 1
+    settings, alarms, rollbacks = limits.rollback, sinks.monitor.alarms, sinks.rollbacks + 1
     seconds = sinks.telemetry.seconds
     if rollbacks > settings.times:
         raise DivergedError(
@@ -147,20 +147,20 @@ def roll_back(
         ailing = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
         return int(state["step"]) < alarm.step and not ailing and is_finite(state["algorithm"])
 
-    state = checkpoints.latest(directory.checkpoints, good)
+    state = checkpoints.load_latest_accepted(directory.checkpoints, good)
     if state is None:
         raise DivergedError(
             f"{alarm.name} at step {alarm.step}: {alarm.message}. No checkpoint from before it is left to go back to:"
             " a smaller train.checkpoint_every or a larger train.keep_checkpoints keeps one"
         )
     step = int(state["step"])
-    checkpoints.drop_after(directory.checkpoints, step)
+    checkpoints.delete_after(directory.checkpoints, step)
     algorithm.load_state_dict(state["algorithm"])
     sinks.load_state_dict(state["sinks"])
     # What has happened has happened, even though the run goes on from before it.
-    sinks.doctor.alarms, sinks.rollbacks = alarms, rollbacks
-    sinks.telemetry.spent(seconds)
-    algorithm.treat(Treatment(settings.lr_g, settings.lr_d, settings.sigma))
+    sinks.monitor.alarms, sinks.rollbacks = alarms, rollbacks
+    sinks.telemetry.set_elapsed(seconds)
+    algorithm.apply_adjustment(RollbackAdjustment(settings.lr_g, settings.lr_d, settings.sigma))
     logger.warning(
         "rollback %d of %d: going on from step %d with learning rates times %g (G) and %g (D), noise + %g",
         rollbacks,

@@ -12,31 +12,32 @@ from typing import Any
 
 import torch
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import Composition
-from gan_cli.data.fingerprint import Identity, identity
+from gan_cli.config.sweep_metric import warn_if_alias
+from gan_cli.data.fingerprint import DataIdentity, data_identity
 from gan_cli.errors import DivergedError, UserError
-from gan_cli.evaluation.evaluator import Evaluating
+from gan_cli.evaluation.evaluator import SampleEvaluator
 from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.runs import builder, loop, recovery
-from gan_cli.runs.monitoring import AlarmError, Attended
-from gan_cli.runs.single import Run, attended, evaluator_of, finish
+from gan_cli.runs.monitoring import AlarmError, MonitoredTelemetry
+from gan_cli.runs.single import TrainingRun, monitored_telemetry, make_evaluator, finish
 from gan_cli.runs.summary import Outcome
-from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
+from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
-from gan_cli.storage.files import WriteErrors
+from gan_cli.storage.files import WriteErrorHandler
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry import run_log
-from gan_cli.telemetry.console import Console, Overheard
-from gan_cli.telemetry.recorder import Board, Telemetry
+from gan_cli.telemetry.console import Console, SilentProgress
+from gan_cli.telemetry.recorder import TensorBoardLayout, RunTelemetry
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Member:
+class ReplicaRun:
     """One of the runs.
 
     Attributes:
@@ -46,9 +47,9 @@ class Member:
         outcome: how it ended, or that it has not yet.
     """
 
-    run: Run
-    algorithm: Adversarial
-    progress: Overheard
+    run: TrainingRun
+    algorithm: GANTrainer
+    progress: SilentProgress
     outcome: Outcome = field(default_factory=Outcome)
 
     @property
@@ -57,74 +58,77 @@ class Member:
         return self.run.directory
 
     @property
-    def sinks(self) -> Attended:
+    def sinks(self) -> MonitoredTelemetry:
         """Where it writes, and the doctor that looks at it."""
         return self.run.sinks
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         """Whether there is still something to write: a run that has diverged is trained along, and that is all."""
         return self.outcome.status != "diverged"
 
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on; returns the exit status."""
-    with run_log.console() as kept, leaving():
+    with run_log.console() as kept, exit_on_signal():
         plan = builder.plan(composition.config)
+        warn_if_alias(plan.config)
         source = plan.dataset.load()
-        data = identity(source)
-        evaluator = evaluator_of(plan, source)
+        data = data_identity(source)
+        evaluator = make_evaluator(plan, source)
         replicas = builder.assemble_replicas(plan, source)
         # Checkpoints of all runs are written by one thread, and fail as one.
-        saver = BackgroundWriter(WriteErrors(plan.config.train.on_write_error), wanted)
+        saver = BackgroundWriter(WriteErrorHandler(plan.config.train.on_write_error), wanted)
         with contextlib.closing(replicas), Interrupts() as interrupted, contextlib.ExitStack() as open_files:
-            members = [_member(plan, composition, algorithm, wanted, saver, data) for algorithm in replicas.runs]
+            members = [
+                _make_replica_run(plan, composition, algorithm, wanted, saver, data) for algorithm in replicas.runs
+            ]
             for member in members:
                 open_files.enter_context(member.directory.locked())
             open_files.enter_context(run_log.copied_to({each.directory: each.run.errors for each in members}, kept))
             return _train(replicas, members, saver, evaluator, interrupted)
 
 
-def _member(
+def _make_replica_run(
     plan: builder.Plan,
     composition: Composition,
-    algorithm: Adversarial,
+    algorithm: GANTrainer,
     wanted: Path,
     saver: BackgroundWriter,
-    data: Identity | None,
-) -> Member:
+    data: DataIdentity | None,
+) -> ReplicaRun:
     alone = composition.replica(algorithm.context.seed)
     directory = run_directory.claim(wanted / f"seed_{algorithm.context.seed}")
-    directory.describe(alone.config, alone.hydra.hydra, alone.overrides)
-    progress, errors = Overheard(), WriteErrors(plan.config.train.on_write_error)
-    sinks = attended(plan, Telemetry(directory, progress, errors, Board.of(plan.family)))
-    return Member(Run(plan, alone, algorithm, directory, sinks, errors, saver, data), algorithm, progress)
+    directory.write_hydra_config(alone.config, alone.hydra.hydra, alone.overrides)
+    progress, errors = SilentProgress(), WriteErrorHandler(plan.config.train.on_write_error)
+    sinks = monitored_telemetry(plan, RunTelemetry(directory, progress, errors, TensorBoardLayout.of(plan.family)))
+    return ReplicaRun(TrainingRun(plan, alone, algorithm, directory, sinks, errors, saver, data), algorithm, progress)
 
 
 def _train(
     replicas: Replicas,
-    members: Sequence[Member],
+    members: Sequence[ReplicaRun],
     saver: BackgroundWriter,
-    evaluator: Evaluating | None,
+    evaluator: SampleEvaluator | None,
     interrupted: Interrupts,
 ) -> int:
     cadence = members[0].run.plan.config.train
-    sinks = _FleetSinks(members, evaluator, Console(cadence.steps, torch.get_num_threads()))
+    sinks = _ReplicaSinks(members, evaluator, Console(cadence.steps, torch.get_num_threads()))
     over = deadline(cadence.max_minutes)
 
     def save(step: int) -> None:
-        saver.settle()  # one at a time
+        saver.wait()  # one at a time
         writes = [
-            member.run.written(step, state)
+            member.run.checkpoint_writer(step, state)
             for member, state in zip(members, replicas.states(), strict=True)
-            if member.goes_on and _sound(member, step, state)
+            if member.is_active and _is_savable(member, step, state)
         ]
 
         def write() -> None:
             for each in writes:
                 each()
 
-        saver.begin(write)
+        saver.submit(write)
 
     def ending() -> bool:
         saver.check()
@@ -132,7 +136,7 @@ def _train(
             member.run.errors.check()
         return interrupted() or over()
 
-    with _summarised(members, saver), contextlib.closing(sinks):
+    with _write_summary_at_end(members, saver), contextlib.closing(sinks):
         sinks.open()
         logger.info("training %d runs as one in %s", len(members), members[0].directory.path.parent)
         step = loop.train(replicas, sinks, save, cadence, 0, ending, sinks.evaluate)
@@ -140,10 +144,10 @@ def _train(
         completed = step >= cadence.steps
         for member in members:
             member.outcome.step = step
-            if member.goes_on:
+            if member.is_active:
                 member.outcome.status = "completed" if completed else "interrupted"
                 member.sinks.telemetry.finish()
-        diverged = sum(not member.goes_on for member in members)
+        diverged = sum(not member.is_active for member in members)
         logger.info("%s at step %d", "completed" if completed else "interrupted", step)
         if diverged:
             logger.warning("%d of %d runs diverged", diverged, len(members))
@@ -152,7 +156,7 @@ def _train(
         return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
 
 
-def _sound(member: Member, step: int, state: dict[str, Any]) -> bool:
+def _is_savable(member: ReplicaRun, step: int, state: dict[str, Any]) -> bool:
     """Whether a state is fit to be saved; if not, the next report says what is wrong with it."""
     sound = recovery.is_finite(state)
     if not sound:
@@ -160,10 +164,10 @@ def _sound(member: Member, step: int, state: dict[str, Any]) -> bool:
     return sound
 
 
-class _FleetSinks:
+class _ReplicaSinks:
     """The sinks of all runs, and one progress for all of them: mean figures."""
 
-    def __init__(self, members: Sequence[Member], evaluator: Evaluating | None, console: Console) -> None:
+    def __init__(self, members: Sequence[ReplicaRun], evaluator: SampleEvaluator | None, console: Console) -> None:
         self._members = members
         self._evaluator = evaluator
         self._console = console
@@ -185,29 +189,29 @@ class _FleetSinks:
             DivergedError: every run has diverged.
         """
         for member, each in zip(self._members, report, strict=True):
-            if member.goes_on:
+            if member.is_active:
                 member.outcome.step = step
                 try:
                     member.sinks.log(step, each, images_seen)
                 except AlarmError as error:
                     member.outcome.status = "diverged"
-                    logger.warning("%s: %s", member.directory.path.name, recovery.diverged(error.alarm))
-        said = [member.progress.headline for member in self._members if member.goes_on]
+                    logger.warning("%s: %s", member.directory.path.name, recovery.divergence_error(error.alarm))
+        said = [member.progress.headline for member in self._members if member.is_active]
         if not said:
             raise DivergedError(f"training diverged: all {len(self._members)} runs, by step {step}")
-        self._console.say(step, {name: fmean(headline[name] for headline in said) for name in said[0]})
+        self._console.show_metrics(step, {name: fmean(headline[name] for headline in said) for name in said[0]})
 
     def show(self, step: int, preview: Sequence[Preview]) -> None:
         """Write each run's samples."""
         for member, each in zip(self._members, preview, strict=True):
-            if member.goes_on:
+            if member.is_active:
                 member.sinks.show(step, each)
 
     def evaluate(self, step: int) -> None:
         """Measure each run's samples, where that is wanted at all."""
         for member in self._members:
-            if member.goes_on and self._evaluator is not None:
-                member.sinks.measure(step, self._evaluator(member.algorithm.samples).figures)
+            if member.is_active and self._evaluator is not None:
+                member.sinks.log_evaluation(step, self._evaluator(member.algorithm.samples).metrics)
 
     def close(self) -> None:
         """Close the progress."""
@@ -215,7 +219,7 @@ class _FleetSinks:
 
 
 @contextlib.contextmanager
-def _summarised(members: Sequence[Member], saver: BackgroundWriter) -> Iterator[None]:
+def _write_summary_at_end(members: Sequence[ReplicaRun], saver: BackgroundWriter) -> Iterator[None]:
     """Close all sinks and write every ``summary.json`` at the end, whatever the end is."""
     try:
         yield

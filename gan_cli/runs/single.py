@@ -14,60 +14,63 @@ from omegaconf import OmegaConf
 
 from gan_cli.config.compose import Composition
 from gan_cli.config.diagnostics import OnAlarm
-from gan_cli.config.objective import require_among
 from gan_cli.config.schema import Config, NonFinite
-from gan_cli.data.fingerprint import Identity, identity, refuse_other_data
-from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.config.sweep_metric import SweepMetric, warn_if_alias
+from gan_cli.data.fingerprint import DataIdentity, data_identity, reject_changed_data
+from gan_cli.diagnostics.monitor import Alarm, AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import ConfigError, DataError, DivergedError, UserError
 from gan_cli.evaluation import factory
-from gan_cli.evaluation.evaluator import Evaluating
-from gan_cli.evaluation.text import QUICK, sequence_evaluator
+from gan_cli.evaluation.evaluator import SampleEvaluator
+from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.protocols.data import Sequences, Source
+from gan_cli.protocols.data import Sequences, LoadedData
 from gan_cli.runs import builder, follower, loop, recovery
-from gan_cli.runs.follower import Companions
-from gan_cli.runs.monitoring import AlarmError, Attended
-from gan_cli.runs.summary import Outcome, choices, summary
+from gan_cli.runs.follower import Rank0Telemetry
+from gan_cli.runs.monitoring import AlarmError, MonitoredTelemetry
+from gan_cli.runs.summary import Outcome, hparams, summary
 from gan_cli.runtime import distributed, torchrun
-from gan_cli.runtime.distributed import Alone, Group
-from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
+from gan_cli.runtime.distributed import SingleProcess, ProcessGroup
+from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
-from gan_cli.storage.files import WriteErrors
+from gan_cli.storage.files import WriteErrorHandler
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Console
-from gan_cli.telemetry.recorder import Board, Telemetry
+from gan_cli.telemetry.recorder import TensorBoardLayout, RunTelemetry
 
 logger = logging.getLogger(__name__)
 
 
 def dry_run(composition: Composition) -> str:
     """Check and build everything but the data; what would run, for a person."""
-    return builder.plan(composition.config).summary()
+    plan = builder.plan(composition.config)
+    with run_log.console():
+        warn_if_alias(plan.config)
+    return plan.summary()
 
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with run_log.console() as kept, leaving(), distributed.joined() as group:
-        plan = _planned(composition, group)
-        source = distributed.by_node(group, plan.dataset.load)
-        data = identity(source)
-        evaluator = evaluator_of(plan, source)
+    with run_log.console() as kept, exit_on_signal(), distributed.process_group() as group:
+        plan = _checked_plan(composition, group)
+        source = distributed.local_rank0_first(group, plan.dataset.load)
+        data = data_identity(source)
+        evaluator = make_evaluator(plan, source)
         algorithm = builder.assemble(plan, source=source, group=group)
         # From the moment there is a directory, a signal is to leave a whole one.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
-                return follower.follow(algorithm, plan.config.train, group, 0, interrupted)
+                return follower.run_worker(algorithm, plan.config.train, group, 0, interrupted)
             directory = run_directory.claim(wanted)
-            torchrun.remember_run_directory(directory.path)
-            directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
-            errors = WriteErrors(plan.config.train.on_write_error)
+            torchrun.store_run_directory(directory.path)
+            directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
+            errors = WriteErrorHandler(plan.config.train.on_write_error)
             with directory.locked(), run_log.copied_to({directory: errors}, kept):
-                run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
+                run = _make_run(plan, composition, algorithm, directory, errors, data, evaluator, group)
                 return _train(run, 0, interrupted)
 
 
@@ -75,31 +78,31 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
     """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
     with (
         run_log.console() as kept,
-        leaving(),
-        distributed.joined() as group,
-        follower.locked_by_first(directory, group),
+        exit_on_signal(),
+        distributed.process_group() as group,
+        follower.locked_by_rank0(directory, group),
     ):
-        plan = _planned(composition, group)
-        state = group.of_first(lambda: checkpoints.load_latest(directory.checkpoints))
-        follower.say_what_differs(state, group)
-        torchrun.remember_run_directory(directory.path)
+        plan = _checked_plan(composition, group)
+        state = group.broadcast_from_rank0(lambda: checkpoints.load_latest(directory.checkpoints))
+        follower.warn_if_world_size_changed(state, group)
+        torchrun.store_run_directory(directory.path)
         if plan.config.device.threads is None:
-            with loading.fitting(directory):
+            with loading.checkpoint_errors(directory):
                 # Sums come out in another order with another number of threads.
                 torch.set_num_threads(int(state["threads"]))
-        source = distributed.by_node(group, plan.dataset.load)
-        data = _same_data(plan, directory, state, identity(source))
-        evaluator = evaluator_of(plan, source)
+        source = distributed.local_rank0_first(group, plan.dataset.load)
+        data = _require_same_data(plan, directory, state, data_identity(source))
+        evaluator = make_evaluator(plan, source)
         algorithm = builder.assemble(plan, source=source, group=group)
-        errors = WriteErrors(plan.config.train.on_write_error)
+        errors = WriteErrorHandler(plan.config.train.on_write_error)
         if group.rank > 0:
             with contextlib.closing(algorithm), Interrupts() as interrupted:
-                with loading.fitting(directory):
+                with loading.checkpoint_errors(directory):
                     algorithm.load_state_dict(state["algorithm"])
-                return follower.follow(algorithm, plan.config.train, group, int(state["step"]), interrupted)
+                return follower.run_worker(algorithm, plan.config.train, group, int(state["step"]), interrupted)
         with contextlib.closing(algorithm), run_log.copied_to({directory: errors}, kept):
-            run = _run(plan, composition, algorithm, directory, errors, data, evaluator, group)
-            with loading.fitting(directory):
+            run = _make_run(plan, composition, algorithm, directory, errors, data, evaluator, group)
+            with loading.checkpoint_errors(directory):
                 step = int(state["step"])
                 algorithm.load_state_dict(state["algorithm"])
                 run.sinks.load_state_dict(state["sinks"])
@@ -108,10 +111,11 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 return _train(run, step, interrupted)
 
 
-def _planned(composition: Composition, group: Group) -> builder.Plan:
+def _checked_plan(composition: Composition, group: ProcessGroup) -> builder.Plan:
     """The plan, if so many processes can carry it out; raises ``ConfigError`` if not."""
     plan = builder.plan(composition.config)
-    if group.size > 1 and _rolls_back(plan.config):
+    warn_if_alias(plan.config)
+    if group.size > 1 and _may_roll_back(plan.config):
         raise ConfigError(
             "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"
             " resume=DIR goes back to the last checkpoint"
@@ -119,13 +123,13 @@ def _planned(composition: Composition, group: Group) -> builder.Plan:
     return plan
 
 
-def _same_data(
-    plan: builder.Plan, directory: RunDirectory, state: dict[str, Any], now: Identity | None
-) -> Identity | None:
+def _require_same_data(
+    plan: builder.Plan, directory: RunDirectory, state: dict[str, Any], now: DataIdentity | None
+) -> DataIdentity | None:
     """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
     try:
-        with loading.fitting(directory):
-            refuse_other_data(state.get("data"), now)  # checkpoints of older versions know nothing of it
+        with loading.checkpoint_errors(directory):
+            reject_changed_data(state.get("data"), now)  # checkpoints of older versions know nothing of it
     except DataError as error:
         if not plan.config.train.allow_changed_data:
             raise
@@ -134,30 +138,30 @@ def _same_data(
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """Everything that belongs to one run while it trains."""
 
     plan: builder.Plan
     composition: Composition
     algorithm: Algorithm
     directory: RunDirectory
-    sinks: Attended
-    errors: WriteErrors
+    sinks: MonitoredTelemetry
+    errors: WriteErrorHandler
     saver: BackgroundWriter
-    data: Identity | None
-    evaluator: Evaluating | None = None
-    group: Group = field(default_factory=Alone)
+    data: DataIdentity | None
+    evaluator: SampleEvaluator | None = None
+    group: ProcessGroup = field(default_factory=SingleProcess)
 
     def evaluate(self, step: int) -> None:
         """Measure samples and write what was found, where that is wanted at all."""
         if self.evaluator is not None:
             evaluator = self.evaluator
-            self.group.of_first(lambda: self.sinks.measure(step, self._figures(evaluator)))
+            self.group.broadcast_from_rank0(lambda: self.sinks.log_evaluation(step, self._figures(evaluator)))
 
-    def _figures(self, evaluator: Evaluating) -> dict[str, float]:
+    def _figures(self, evaluator: SampleEvaluator) -> dict[str, float]:
         """What samples come to, but for figures that the algorithm's own reports hold."""
         reported = self.plan.family.reports(self.plan.loss)
-        found = evaluator(self.algorithm.samples).figures
+        found = evaluator(self.algorithm.samples).metrics
         return {name: value for name, value in found.items() if f"metrics/{name}" not in reported}
 
     def save(self, step: int) -> None:
@@ -166,17 +170,17 @@ class Run:
 
         def begun() -> None:
             # One at a time: a disk too slow for train.checkpoint_every holds the training up here, and fills no memory.
-            self.saver.settle()
-            self.saver.begin(self.written(step, state))
+            self.saver.wait()
+            self.saver.submit(self.checkpoint_writer(step, state))
 
-        self.group.of_first(begun)
+        self.group.broadcast_from_rank0(begun)
 
-    def written(self, step: int, algorithm: dict[str, Any]) -> Callable[[], None]:
+    def checkpoint_writer(self, step: int, algorithm: dict[str, Any]) -> Callable[[], None]:
         """Copy the state of ``step`` to the host, and return what writes it to disk, in whatever thread."""
-        copied = snapshot(whole(step, algorithm, self.sinks, self.data, self.group.size))
+        copied = snapshot(checkpoint_state(step, algorithm, self.sinks, self.data, self.group.size))
 
         def write() -> None:
-            self.sinks.telemetry.synchronise()  # what was reported before this checkpoint must not be lost after it
+            self.sinks.telemetry.fsync()  # what was reported before this checkpoint must not be lost after it
             keep = self.plan.config.train.keep_checkpoints
             checkpoints.save(self.directory.checkpoints, step, copied.state(), keep)
 
@@ -185,53 +189,65 @@ class Run:
     def open(self, step: int) -> None:
         """Open the sinks at ``step``."""
         config = OmegaConf.to_yaml(self.composition.config)
-        self.sinks.telemetry.open(step, choices(self.composition), config)
+        self.sinks.telemetry.open(step, hparams(self.composition), config)
 
 
-def _run(
+def _make_run(
     plan: builder.Plan,
     composition: Composition,
     algorithm: Algorithm,
     directory: RunDirectory,
-    errors: WriteErrors,
-    data: Identity | None,
-    evaluator: Evaluating | None,
-    group: Group,
-) -> Run:
+    errors: WriteErrorHandler,
+    data: DataIdentity | None,
+    evaluator: SampleEvaluator | None,
+    group: ProcessGroup,
+) -> TrainingRun:
     console = Console(plan.config.train.steps, torch.get_num_threads())
-    telemetry = Telemetry(directory, console, errors, Board.of(plan.family))
+    telemetry = RunTelemetry(directory, console, errors, TensorBoardLayout.of(plan.family))
     saver = BackgroundWriter(errors, directory.checkpoints)
-    return Run(
-        plan, composition, algorithm, directory, attended(plan, telemetry), errors, saver, data, evaluator, group
+    return TrainingRun(
+        plan,
+        composition,
+        algorithm,
+        directory,
+        monitored_telemetry(plan, telemetry),
+        errors,
+        saver,
+        data,
+        evaluator,
+        group,
     )
 
 
-def evaluator_of(plan: builder.Plan, source: Source) -> Evaluating | None:
+def make_evaluator(plan: builder.Plan, source: LoadedData) -> SampleEvaluator | None:
     """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
         return None
-    evaluator: Evaluating
+    evaluator: SampleEvaluator
     if isinstance(source, Sequences):
-        extent, device = replace(QUICK, count=config.evaluation.samples), plan.device.torch_device
+        extent, device = replace(QUICK_SIZE, count=config.evaluation.samples), plan.device.torch_device
         evaluator = sequence_evaluator(plan.dataset, source, config.train.held_out, config.seed, extent, device=device)
     else:
-        evaluator = factory.for_training(config, plan.dataset, source, config.train.held_out, plan.device.torch_device)
-    if config.objective is not None and config.objective.startswith("metrics/"):
+        evaluator = factory.training_evaluator(
+            config, plan.dataset, source, config.train.held_out, plan.device.torch_device
+        )
+    metric = SweepMetric.from_config(config)
+    if metric is not None and metric.tag.startswith("metrics/"):
         # What real samples score has the names of all figures, and is kept, so that it costs time only once.
-        require_among(config.objective, [f"metrics/{name}" for name in evaluator.floor()])
+        metric.require_available([f"metrics/{name}" for name in evaluator.floor()])
     return evaluator
 
 
-def attended(plan: builder.Plan, telemetry: Telemetry) -> Attended:
+def monitored_telemetry(plan: builder.Plan, telemetry: RunTelemetry) -> MonitoredTelemetry:
     """The sinks with the doctor that the plan asks for."""
     limits = plan.config.diagnostics
-    doctor = Doctor(limits, plan.family.symptoms(limits, plan.loss), plan.config.non_finite)
-    return Attended(telemetry, doctor, limits.on_alarm)
+    monitor = AlarmMonitor(limits, plan.family.alarm_rules(limits, plan.loss), plan.config.non_finite)
+    return MonitoredTelemetry(telemetry, monitor, limits.on_alarm)
 
 
-def whole(
-    step: int, algorithm: dict[str, Any], sinks: Attended, data: Identity | None, processes: int = 1
+def checkpoint_state(
+    step: int, algorithm: dict[str, Any], sinks: MonitoredTelemetry, data: DataIdentity | None, processes: int = 1
 ) -> dict[str, Any]:
     """What a checkpoint holds."""
     return {
@@ -244,7 +260,7 @@ def whole(
     }
 
 
-def _train(run: Run, step: int, interrupted: Interrupts) -> int:
+def _train(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
     """Train from ``step`` on, and write the summary however that ends."""
     cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
     over = deadline(cadence.max_minutes)
@@ -254,13 +270,13 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
         run.errors.check()
         return interrupted() or over()
 
-    with _summarised(run, outcome):
+    with _write_summary_at_end(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
-        if step == 0 and _rolls_back(run.plan.config):
+        if step == 0 and _may_roll_back(run.plan.config):
             run.save(0)  # so that there is always something to go back to
         try:
-            reached = _trained(run, step, wished)
+            reached = _train_with_rollbacks(run, step, wished)
             run.saver.finish()  # before all else: who interrupts may not wait for the rest
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
@@ -268,7 +284,7 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
             raise
         outcome.step, outcome.status = reached, "completed"
         if reached < cadence.steps:
-            outcome.status = "stopped" if run.sinks.stopping else "interrupted"
+            outcome.status = "stopped" if run.sinks.stop_requested else "interrupted"
         telemetry.finish()
         run.errors.check()
         logger.info(
@@ -277,11 +293,11 @@ def _train(run: Run, step: int, interrupted: Interrupts) -> int:
         if outcome.status == "interrupted" and over():
             logger.info("train.max_minutes=%g is over: resume=%s goes on", cadence.max_minutes, run.directory.path)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has more to do.
-        ended = max(run.group.of_each(interrupted.exit_status))
+        ended = max(run.group.all_gather_object(interrupted.exit_status))
         return DivergedError.exit_status if outcome.status == "stopped" else ended
 
 
-def _trained(run: Run, step: int, wished: Callable[[], bool]) -> int:
+def _train_with_rollbacks(run: TrainingRun, step: int, wished: Callable[[], bool]) -> int:
     """Train, over rollbacks where they are configured; returns the step that was reached.
 
     Args:
@@ -290,66 +306,66 @@ def _trained(run: Run, step: int, wished: Callable[[], bool]) -> int:
         wished: whether somebody has asked this process to end the run.
     """
     sinks, config, begun = run.sinks, run.plan.config, step
-    limits, told, agreed = config.diagnostics, Companions(sinks, run.group), run.group.agreed(wished)
+    limits, told, agreed = config.diagnostics, Rank0Telemetry(sinks, run.group), run.group.any_rank(wished)
     while True:
         try:
             return loop.train(
                 run.algorithm,
                 told,
-                recovery.guarded(run.algorithm, told, run.save),
+                recovery.guard_save(run.algorithm, told, run.save),
                 config.train,
                 step,
-                lambda: agreed() or told.stopping,
+                lambda: agreed() or told.stop_requested,
                 run.evaluate,
             )
         except AlarmError as error:
-            run.saver.settle()  # checkpoints are going to be read
+            run.saver.wait()  # checkpoints are going to be read
             alarm = error.alarm
             if alarm.name == NON_FINITE:
-                alarm = _located(run, alarm, error.since, wished)
+                alarm = _locate_first_nonfinite(run, alarm, error.since, wished)
                 if config.non_finite is not NonFinite.rollback:
-                    raise (recovery.diverged_again if begun else recovery.diverged)(alarm) from error
+                    raise (recovery.repeated_divergence_error if begun else recovery.divergence_error)(alarm) from error
             sinks.telemetry.close()
             step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
             run.open(step)
             run.save(step)  # whoever resumes is to find the run as it goes on
 
 
-def _rolls_back(config: Config) -> bool:
+def _may_roll_back(config: Config) -> bool:
     """Whether any alarm leads to a rollback."""
     return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
 
 
-def _located(run: Run, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
+def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
     """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it.
 
     The state that it is found in is saved apart; the present one where the trouble does not come again.
     """
-    threads, state = torch.get_num_threads(), recovery.finite_state(run.directory, since or alarm.step)
+    threads, state = torch.get_num_threads(), recovery.latest_finite_state(run.directory, since or alarm.step)
     if state is None and since:
-        state = recovery.finite_state(run.directory, alarm.step)
+        state = recovery.latest_finite_state(run.directory, alarm.step)
     logger.info("playing the run again, to find the first tensor that was not finite")
     plan = builder.plan(run.composition.config)
     torch.set_num_threads(threads)  # another number would give other sums
     with contextlib.closing(builder.assemble(plan)) as again:
-        culprit = recovery.first_not_finite(again, state, range(since, alarm.step + 1), interrupted)
-        if not run.group.of_first(lambda: culprit is None):
+        culprit = recovery.find_first_nonfinite(again, state, range(since, alarm.step + 1), interrupted)
+        if not run.group.broadcast_from_rank0(lambda: culprit is None):
             assert culprit is not None
             found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
-            apart = recovery.set_aside(run.directory, again, culprit.step)
+            apart = recovery.save_nonfinite_state(run.directory, again, culprit.step)
         else:
             found = (
                 "the run was not played again to its end" if interrupted() else "it did not come again in the replay"
             )
-            apart = recovery.set_aside(run.directory, run.algorithm, alarm.step)
+            apart = recovery.save_nonfinite_state(run.directory, run.algorithm, alarm.step)
     if apart is not None:
         found += f" (its state: {apart})"
     logger.warning(found)
-    return run.sinks.doctor.add(alarm, found)
+    return run.sinks.monitor.append_to_message(alarm, found)
 
 
 @contextlib.contextmanager
-def _summarised(run: Run, outcome: Outcome) -> Iterator[None]:
+def _write_summary_at_end(run: TrainingRun, outcome: Outcome) -> Iterator[None]:
     """Close the sinks and write ``summary.json`` at the end, whatever the end is."""
     try:
         yield
@@ -363,7 +379,7 @@ def _summarised(run: Run, outcome: Outcome) -> Iterator[None]:
     finish(run, outcome)
 
 
-def finish(run: Run, outcome: Outcome) -> None:
+def finish(run: TrainingRun, outcome: Outcome) -> None:
     """Write a run's summary and close its sinks."""
     content = summary(outcome, run.algorithm, run.sinks, run.plan.device)
     with run.errors.writing("summary.json", run.directory.summary):

@@ -12,7 +12,7 @@ import torch
 from gan_cli import __version__
 from gan_cli.config.compose import Composition
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs.monitoring import Attended
+from gan_cli.runs.monitoring import MonitoredTelemetry
 from gan_cli.runtime.device import Device
 
 
@@ -24,7 +24,7 @@ class Outcome:
     step: int = 0
 
 
-def summary(outcome: Outcome, algorithm: Algorithm, sinks: Attended, device: Device) -> dict[str, Any]:
+def summary(outcome: Outcome, algorithm: Algorithm, sinks: MonitoredTelemetry, device: Device) -> dict[str, Any]:
     """The content of ``summary.json``."""
     telemetry = sinks.telemetry
     return {
@@ -34,7 +34,7 @@ def summary(outcome: Outcome, algorithm: Algorithm, sinks: Attended, device: Dev
         "images_seen": algorithm.images_seen,
         "final": telemetry.final,
         "best": telemetry.best,
-        "alarms": [alarm.summary() for alarm in sinks.doctor.alarms],
+        "alarms": [alarm.summary() for alarm in sinks.monitor.alarms],
         "versions": {
             "gan_cli": __version__,
             "python": platform.python_version(),
@@ -45,7 +45,7 @@ def summary(outcome: Outcome, algorithm: Algorithm, sinks: Attended, device: Dev
     }
 
 
-def choices(composition: Composition) -> dict[str, Any]:
+def hparams(composition: Composition) -> dict[str, Any]:
     """The run's choices for TensorBoard's HParams page: options of the groups and the usual numbers."""
     config = composition.config
     return {

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.distributed import ProcessGroup
 
 
 def couples_samples(network: nn.Module) -> bool:
@@ -20,8 +20,8 @@ def couples_samples(network: nn.Module) -> bool:
     return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
 
 
-def separator(
-    network: nn.Module, synchronised: Group | None = None
+def per_minibatch_statistics(
+    network: nn.Module, synchronised: ProcessGroup | None = None
 ) -> Callable[[int], contextlib.AbstractContextManager[Any]]:
     """What gives the context for a pass of the network over a number of minibatches of one size, one behind the other.
 
@@ -37,11 +37,11 @@ def separator(
         return lambda batches: contextlib.nullcontext()
 
     def each(batches: int) -> contextlib.AbstractContextManager[Any]:
-        return _BatchNorm(partial(_by_itself, batches)) if batches > 1 else contextlib.nullcontext()
+        return _BatchNorm(partial(_per_minibatch, batches)) if batches > 1 else contextlib.nullcontext()
 
     if synchronised is None:
         return each
-    over_all = partial(_over_all, synchronised)
+    over_all = partial(_synchronized, synchronised)
 
     @contextlib.contextmanager
     def each_over_all(batches: int) -> Iterator[None]:
@@ -68,13 +68,13 @@ class _BatchNorm(TorchFunctionMode):
         return (self._instead if function is functional.batch_norm else function)(*args, **(kwargs or {}))
 
 
-def _by_itself(batches: int, together: Tensor, *settings: Any, **named: Any) -> Tensor:
+def _per_minibatch(batches: int, together: Tensor, *settings: Any, **named: Any) -> Tensor:
     """``functional.batch_norm`` of each of so many batches, ``(k N, C, ...)`` in and out."""
     return torch.cat([functional.batch_norm(batch, *settings, **named) for batch in together.chunk(batches)])
 
 
-def _over_all(
-    group: Group,
+def _synchronized(
+    group: ProcessGroup,
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -97,9 +97,9 @@ def _over_all(
         return channels.view(1, -1, *[1] * (input.dim() - 2))
 
     exact = input.float()
-    mean = group.total(exact.sum(over)) / count
+    mean = group.all_reduce_sum(exact.sum(over)) / count
     centred = exact - along(mean)
-    variance = group.total((centred * centred).sum(over)) / count
+    variance = group.all_reduce_sum((centred * centred).sum(over)) / count
     if running_mean is not None and running_var is not None:
         with torch.no_grad():
             running_mean.lerp_(mean, momentum)

@@ -20,7 +20,7 @@ CORES = "GAN_CORES"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
-def meant_cores() -> int | None:
+def assigned_cores() -> int | None:
     """Cores that the launcher of this job means it to use, or None where nobody has said."""
     said = os.environ.get(CORES, "")
     return int(said) if said.isdecimal() and int(said) else None
@@ -41,7 +41,7 @@ def idle_cores(usual: int) -> int:
     return threads
 
 
-def choose_float32_products() -> None:
+def choose_float32_matmul_precision() -> None:
     """Let products of float32 matrices be computed by whatever is fastest and exact.
 
     Where torch would use MKL, which leaves half the speed of AMD's AVX-512 unused, "medium" makes it use oneDNN. That
@@ -73,7 +73,7 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def multiplies_bf16() -> bool:
+def supports_bf16_matmul() -> bool:
     """Whether the processor has instructions that multiply bf16 numbers, faster than float32 ones."""
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # not in older versions
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # How often a run that is alone loses a core is a few dozen times a second; beside others, hundreds to thousands.
-MOST_LOSSES = 200.0
+MAX_PREEMPTIONS_PER_SECOND = 200.0
 
 
 @dataclass(frozen=True)
-class Spent:
+class CpuUsage:
     """Seconds, all from some beginning.
 
     Attributes:
@@ -29,10 +29,10 @@ class Spent:
 
     wall: float
     cores: float
-    own: float
+    process: float
 
     @classmethod
-    def now(cls) -> Spent:
+    def now(cls) -> CpuUsage:
         """As the system counts it; no computing where it does not."""
         cores = 0.0
         with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
@@ -45,34 +45,34 @@ class Spent:
 
 
 # When the process began: its imports take long enough to tell what others do meanwhile.
-BEGAN = Spent.now()
+AT_START = CpuUsage.now()
 
 
-def busy_cores(began: Spent = BEGAN) -> int:
+def busy_cores(began: CpuUsage = AT_START) -> int:
     """Cores that others have kept busy since this process began, on average; 0 where the system does not tell."""
-    now = Spent.now()
-    others = (now.cores - began.cores) - (now.own - began.own)
+    now = CpuUsage.now()
+    others = (now.cores - began.cores) - (now.process - began.process)
     return max(0, round(others / max(now.wall - began.wall, 0.1)))
 
 
-class Contention:
+class ContentionDetector:
     """Notices, once, that this process keeps losing its cores."""
 
     def __init__(self, threads: int) -> None:
         """``threads``: of an operation. One thread waits for no other: it is slower by its share, and that is all."""
         self._open = threads > 1
-        self._before = (time.perf_counter(), _losses())
+        self._before = (time.perf_counter(), _preemptions())
 
-    def noticed(self) -> bool:
+    def detected(self) -> bool:
         """Whether that was so since the last question; never a second time."""
-        (since, before), now = self._before, (time.perf_counter(), _losses())
+        (since, before), now = self._before, (time.perf_counter(), _preemptions())
         self._before = now
-        if not self._open or now[1] - before <= MOST_LOSSES * (now[0] - since):
+        if not self._open or now[1] - before <= MAX_PREEMPTIONS_PER_SECOND * (now[0] - since):
             return False
         self._open = False
         return True
 
 
-def _losses() -> int:
+def _preemptions() -> int:
     """How often another process was given a core that this one was not done with."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 # Times that a step runs as it is before it is recorded: libraries choose kernels, optimizers make their state.
-REHEARSALS = 2
+WARMUP_STEPS = 2
 # Recordings kept; steps of still another kind run as they are.
-MOST_RECORDINGS = 16
+MAX_GRAPHS = 16
 
 
 @dataclass(frozen=True)
-class Recording(Generic[Result]):
+class CapturedGraph(Generic[Result]):
     """A step on the device.
 
     Attributes:
@@ -41,28 +41,28 @@ class Recording(Generic[Result]):
     result: Result
 
 
-class Recorder(Protocol):
+class GraphRecorder(Protocol):
     """How steps are recorded."""
 
-    def rehearse(self, launch: Callable[[], Result]) -> Result:
+    def warm_up(self, launch: Callable[[], Result]) -> Result:
         """Run the step as it is, in a way that prepares its recording."""
         ...
 
-    def record(self, launch: Callable[[], Result]) -> Recording[Result]:
+    def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         """Record what the step would do on the device, without doing it; raises ``RuntimeError`` if that fails."""
         ...
 
 
-class Replayed(Generic[Result]):
+class GraphedSteps(Generic[Result]):
     """Runs steps: each kind a few times as it is, then from its recording.
 
     A step that cannot be recorded makes all go on as they are, and says why in one line.
     """
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: GraphRecorder | None) -> None:
         """``recorder`` None: every step runs as it is."""
         self._recorder = recorder
-        self._recordings: dict[Hashable, Recording[Result]] = {}
+        self._recordings: dict[Hashable, CapturedGraph[Result]] = {}
         self._rehearsed: Counter[Hashable] = Counter()
 
     def __call__(self, kind: Hashable, launch: Callable[[], Result]) -> Result:
@@ -70,11 +70,11 @@ class Replayed(Generic[Result]):
         if self._recorder is None:
             return launch()
         if kind not in self._recordings:
-            if self._rehearsed[kind] < REHEARSALS or len(self._recordings) == MOST_RECORDINGS:
+            if self._rehearsed[kind] < WARMUP_STEPS or len(self._recordings) == MAX_GRAPHS:
                 self._rehearsed[kind] += 1
-                return self._recorder.rehearse(launch)
+                return self._recorder.warm_up(launch)
             try:
-                self._recordings[kind] = self._recorder.record(launch)
+                self._recordings[kind] = self._recorder.capture(launch)
             except RuntimeError as error:
                 logger.warning("device.graph: steps run as they are, not recorded: %s", _first_line(error))
                 self._recorder = None
@@ -84,13 +84,13 @@ class Replayed(Generic[Result]):
         recording.replay()
         return recording.result
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all recordings: memory that they work on has been replaced."""
         self._recordings.clear()
         self._rehearsed.clear()
 
 
-class CudaRecorder:
+class CudaGraphRecorder:
     """CUDA graphs that share one pool of memory."""
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
@@ -100,7 +100,7 @@ class CudaRecorder:
         self._pool = torch.cuda.graph_pool_handle()
         self._aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def rehearse(self, launch: Callable[[], Result]) -> Result:
+    def warm_up(self, launch: Callable[[], Result]) -> Result:
         """Run the step beside the stream that everything else uses, as a recording will be made."""
         self._aside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._aside):
@@ -108,7 +108,7 @@ class CudaRecorder:
         torch.cuda.current_stream(self._device).wait_stream(self._aside)
         return result
 
-    def record(self, launch: Callable[[], Result]) -> Recording[Result]:
+    def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         """Capture the step. The random streams go on at each replay by as much as the step draws."""
         graph = torch.cuda.CUDAGraph()
         states = [generator.get_state() for generator in self._generators]
@@ -124,7 +124,7 @@ class CudaRecorder:
         except RuntimeError as error:
             self._restore(states, error)
             raise
-        return Recording(graph.replay, result)
+        return CapturedGraph(graph.replay, result)
 
     def _restore(self, states: Sequence[torch.Tensor], cause: RuntimeError) -> None:
         """Bring the random streams back to where a recording that failed found them."""

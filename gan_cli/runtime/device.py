@@ -17,22 +17,22 @@ from torch import Tensor, nn
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.runtime import cpu, gpu_locks
-from gan_cli.runtime.cuda_graphs import CudaRecorder, Recorder
-from gan_cli.runtime.torchrun import launched
+from gan_cli.runtime.cuda_graphs import CudaGraphRecorder, GraphRecorder
+from gan_cli.runtime.torchrun import is_distributed
 
 logger = logging.getLogger(__name__)
 
 # Below this, threads wait for each other longer than they work; and beside another busy process that wait, which
 # spins, has made such runs tens of times slower.
-WORTH_THREADS = 100e6
+MIN_FLOPS_FOR_THREADS = 100e6
 # torch's own choice, before an earlier run of the same process could change it.
-USUAL_THREADS = torch.get_num_threads()
+DEFAULT_THREADS = torch.get_num_threads()
 # Weights of a fully connected layer from which on a CPU gains more by bf16 products than it loses by rounding to bf16.
-WORTH_BF16 = 2**18
+MIN_WEIGHTS_FOR_BF16 = 2**18
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """What a run asks of a device.
 
     Attributes:
@@ -46,7 +46,7 @@ class Work:
     widest: int
 
     @classmethod
-    def of(cls, networks: Iterable[nn.Module], forward_flops: int) -> Work:
+    def of(cls, networks: Iterable[nn.Module], forward_flops: int) -> Workload:
         """The work of networks, which may lie on any device."""
         layers = [layer for network in networks for layer in network.modules()]
         return cls(
@@ -96,9 +96,9 @@ class Device:
         compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
         return compiled
 
-    def recorder(self, generators: Sequence[torch.Generator]) -> Recorder | None:
+    def recorder(self, generators: Sequence[torch.Generator]) -> GraphRecorder | None:
         """How steps are recorded that draw from these random streams; None: they are not."""
-        return CudaRecorder(self.torch_device, generators) if self.graph else None
+        return CudaGraphRecorder(self.torch_device, generators) if self.graph else None
 
     def layout(self, samples: Tensor) -> Tensor:
         """Images in the layout of the networks; other samples as they are."""
@@ -121,7 +121,7 @@ class Device:
         }
 
 
-def choose(section: DeviceSection, work: Work) -> Device:
+def choose(section: DeviceSection, work: Workload) -> Device:
     """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
 
     All of it is a function of the configuration and the machine, but for the number of threads, which leaves out
@@ -134,7 +134,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
     torch_device = _torch_device(kind, section.index)
     if section.graph and kind != "cuda":
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
-    if section.graph and launched():
+    if section.graph and is_distributed():
         raise ConfigError("device.graph: expected false or null with several processes, got true")
     if section.compile:
         _prepare_compiler(kind)
@@ -145,7 +145,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     cpu.keep_freed_memory()
     if kind == "cpu":
-        cpu.choose_float32_products()
+        cpu.choose_float32_matmul_precision()
     else:
         # A GPU may round the factors of float32 products to TF32, to 10 bits, if it is allowed to.
         torch.set_float32_matmul_precision("high" if section.tf32 else "highest")
@@ -157,7 +157,7 @@ def choose(section: DeviceSection, work: Work) -> Device:
         channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
         # What processes tell each other in a step is not recorded.
-        graph=kind == "cuda" and not launched() if section.graph is None else section.graph,
+        graph=kind == "cuda" and not is_distributed() if section.graph is None else section.graph,
         sync_batch_norm=section.sync_batch_norm,
     )
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
@@ -165,14 +165,14 @@ def choose(section: DeviceSection, work: Work) -> Device:
     return device
 
 
-def _threads(kind: str, work: Work) -> int:
+def _threads(kind: str, work: Workload) -> int:
     """CPU threads, where nobody asks for a number."""
-    if kind == "cpu" and work.forward_flops < WORTH_THREADS:
+    if kind == "cpu" and work.forward_flops < MIN_FLOPS_FOR_THREADS:
         return 1
-    meant = cpu.meant_cores()
+    meant = cpu.assigned_cores()
     if meant is not None:  # the other jobs are launched as this one is, and take what is theirs
-        return min(USUAL_THREADS, meant)
-    return cpu.idle_cores(USUAL_THREADS) if kind == "cpu" else USUAL_THREADS
+        return min(DEFAULT_THREADS, meant)
+    return cpu.idle_cores(DEFAULT_THREADS) if kind == "cpu" else DEFAULT_THREADS
 
 
 def _torch_device(kind: str, index: int | str) -> torch.device:
@@ -187,10 +187,10 @@ def _torch_device(kind: str, index: int | str) -> torch.device:
     return torch.device("cuda", chosen)
 
 
-def _gains_by_bf16(kind: str, work: Work) -> bool:
+def _gains_by_bf16(kind: str, work: Workload) -> bool:
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return kind == "cpu" and cpu.multiplies_bf16() and (work.convolutional or work.widest >= WORTH_BF16)
+    return kind == "cpu" and cpu.supports_bf16_matmul() and (work.convolutional or work.widest >= MIN_WEIGHTS_FOR_BF16)
 
 
 def _prepare_compiler(kind: str) -> None:

@@ -1,9 +1,9 @@
-"""Several processes that train one run: who is who, and what they tell each other (``torchrun``).
+"""Process groups: several processes that train one run, started by ``torchrun``, and their collectives.
 
-Each process holds the whole of both networks and computes on its share of every batch. What one process alone would
-draw - latents, noise, the order of the data - all of them draw, and each keeps its own rows; gradients are averaged by
-hand, one message for all of a network's, because penalties differentiate twice and an update of the game goes through
-D more than once, which torch's ``DistributedDataParallel`` does not support.
+Each process holds a replica of both networks and computes on its shard of every batch. Random numbers that a single
+process would draw - latents, noise, the order of the data - are drawn by all of them, and each keeps its own rows.
+Gradients are averaged by hand, in one all-reduce for all of a network's, because penalties differentiate twice and an
+update passes through D more than once, which torch's ``DistributedDataParallel`` does not support.
 """
 
 from __future__ import annotations
@@ -21,105 +21,106 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-from gan_cli.errors import CompanionError
+from gan_cli.errors import WorkerLostError
 from gan_cli.runtime import torchrun
 
 Value = TypeVar("Value")
 
-# An evaluation or a download by one process keeps the others waiting for as long.
-PATIENCE = timedelta(hours=2)
-# How the libraries below word that a process at the other end is gone.
-LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
+# Other ranks wait this long at most, while one evaluates or downloads.
+TIMEOUT = timedelta(hours=2)
+# Fragments of the error messages by which Gloo and NCCL report that a peer is gone.
+CONNECTION_LOST_MESSAGES = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "remote process exited",
+)
 
 
-class Group(Protocol):
-    """The processes of a run.
+class ProcessGroup(Protocol):
+    """Interface of the processes of a run.
 
     Attributes:
-        rank: number of this one; 0 is the first, which alone writes.
-        size: how many there are.
+        rank: of this process; only rank 0 writes files.
+        size: number of processes (the world size).
     """
 
     rank: int
     size: int
 
-    def own(self, rows: Tensor, batch_size: int) -> Tensor:
-        """This process's rows of batches that all share: ``(k size batch_size, ...) -> (k batch_size, ...)``."""
+    def local_shard(self, rows: Tensor, batch_size: int) -> Tensor:
+        """Return this process's rows of k global batches: ``(k size batch_size, ...) -> (k batch_size, ...)``."""
         ...
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by their mean over all processes; one message for all of them."""
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors by their mean over all processes, in place, with one all-reduce for all of them."""
         ...
 
-    def total(self, values: Tensor) -> Tensor:
-        """Sum over all processes, any shape; differentiable, any number of times."""
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
+        """Return the sum over all processes, of any shape; differentiable, any number of times."""
         ...
 
-    def gathered(self, values: Tensor, dim: int) -> Tensor:
-        """The values of all processes, joined along a dimension in the order of their ranks."""
+    def all_gather(self, values: Tensor, dim: int) -> Tensor:
+        """Return the values of all processes, concatenated along ``dim`` in the order of their ranks."""
         ...
 
-    def of_first(self, compute: Callable[[], Value]) -> Value:
-        """What the first process, and it alone, computes; an error of its is raised in all of them."""
+    def broadcast_from_rank0(self, compute: Callable[[], Value]) -> Value:
+        """Return what ``compute`` returns on rank 0, the only one to call it; its error is raised on all ranks."""
         ...
 
-    def of_each(self, value: Value) -> list[Value]:
-        """The plain values of all processes, by rank."""
+    def all_gather_object(self, value: Value) -> list[Value]:
+        """Return the picklable values of all processes, by rank."""
         ...
 
-    def agreed(self, wish: Callable[[], bool]) -> Callable[[], bool]:
-        """Whether any process wishes it: the same answer in all of them at the same question."""
+    def any_rank(self, condition: Callable[[], bool]) -> Callable[[], bool]:
+        """Return a function that tells whether ``condition`` holds on any rank, with the same answer on all of them.
+
+        All ranks have to call it equally often.
+        """
         ...
 
 
-class Alone:
-    """The usual case: one process, which asks nobody."""
+class SingleProcess:
+    """A group of one process, whose collectives return their arguments."""
 
     rank = 0
     size = 1
 
-    def own(self, rows: Tensor, batch_size: int) -> Tensor:
-        """All of them."""
+    def local_shard(self, rows: Tensor, batch_size: int) -> Tensor:
         return rows
 
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """Nothing to do."""
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        pass
 
-    def total(self, values: Tensor) -> Tensor:
-        """The values themselves."""
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
         return values
 
-    def gathered(self, values: Tensor, dim: int) -> Tensor:
-        """The values themselves."""
+    def all_gather(self, values: Tensor, dim: int) -> Tensor:
         return values
 
-    def of_first(self, compute: Callable[[], Value]) -> Value:
-        """Computed here."""
+    def broadcast_from_rank0(self, compute: Callable[[], Value]) -> Value:
         return compute()
 
-    def of_each(self, value: Value) -> list[Value]:
-        """The only one."""
+    def all_gather_object(self, value: Value) -> list[Value]:
         return [value]
 
-    def agreed(self, wish: Callable[[], bool]) -> Callable[[], bool]:
-        """The wish itself."""
-        return wish
+    def any_rank(self, condition: Callable[[], bool]) -> Callable[[], bool]:
+        return condition
 
 
-class Together:
-    """Processes that ``torch.distributed`` has brought together."""
+class DistributedGroup:
+    """The default process group of ``torch.distributed``."""
 
     def __init__(self) -> None:
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
 
-    def own(self, rows: Tensor, batch_size: int) -> Tensor:
-        """``(k size batch_size, ...) -> (k batch_size, ...)``."""
+    def local_shard(self, rows: Tensor, batch_size: int) -> Tensor:
         return rows.reshape(-1, self.size, batch_size, *rows.shape[1:])[:, self.rank].flatten(0, 1)
 
     @torch.no_grad()
-    def average(self, tensors: Sequence[Tensor]) -> None:
-        """One message for all of them; on CPUs the process waits for it."""
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> None:
+        """All-reduce the tensors as one; blocks the calling process on CPUs."""
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
         flat.div_(self.size)
@@ -127,61 +128,58 @@ class Together:
         means = [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
         torch._foreach_copy_(list(tensors), means)
 
-    def total(self, values: Tensor) -> Tensor:
-        """Differentiable sum."""
-        total: Tensor = _Total.apply(values)  # type: ignore[no-untyped-call]
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
+        total: Tensor = _AllReduceSum.apply(values)  # type: ignore[no-untyped-call]
         return total
 
-    def gathered(self, values: Tensor, dim: int) -> Tensor:
-        """Joined along ``dim``; the shapes must be equal."""
+    def all_gather(self, values: Tensor, dim: int) -> Tensor:
+        """Concatenate along ``dim``; the shapes must be equal on all ranks."""
         parts = [torch.empty_like(values, memory_format=torch.contiguous_format) for _ in range(self.size)]
         dist.all_gather(parts, values.contiguous())
         return torch.cat(parts, dim)
 
-    def of_first(self, compute: Callable[[], Value]) -> Value:
-        """Computed by the first process and sent to the others."""
-        told: list[Any] = [None]
+    def broadcast_from_rank0(self, compute: Callable[[], Value]) -> Value:
+        message: list[Any] = [None]
         if self.rank == 0:
             try:
-                told = [_Told(value=compute())]
+                message = [_Broadcast(value=compute())]
             except Exception as error:
-                dist.broadcast_object_list([_Told(error=_portable(error))], src=0, device=torch.device("cpu"))
+                dist.broadcast_object_list([_Broadcast(error=_picklable(error))], src=0, device=torch.device("cpu"))
                 raise
-        dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        answer: _Told = told[0]
-        if answer.error is not None:
-            raise answer.error
-        value: Value = answer.value
+        dist.broadcast_object_list(message, src=0, device=torch.device("cpu"))
+        received: _Broadcast = message[0]
+        if received.error is not None:
+            raise received.error
+        value: Value = received.value
         return value
 
-    def of_each(self, value: Value) -> list[Value]:
-        """One message from each to each."""
+    def all_gather_object(self, value: Value) -> list[Value]:
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
 
-    def agreed(self, wish: Callable[[], bool]) -> Callable[[], bool]:
-        """An answer is that to the question before: it has travelled meanwhile, and nobody waits."""
-        return _Agreement(wish)
+    def any_rank(self, condition: Callable[[], bool]) -> Callable[[], bool]:
+        """Return a function whose answer is one call old: the all-reduce runs meanwhile, and no rank waits for it."""
+        return _AsyncAnyRank(condition)
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Broadcast:
     value: Any = None
     error: Exception | None = None
 
 
-def _portable(error: Exception) -> Exception:
-    """The error, or where it cannot travel its name."""
+def _picklable(error: Exception) -> Exception:
+    """Return the error, or one that names it where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # what an error's parts may say to that has no end
-        return RuntimeError(f"the first process failed: {type(error).__name__}: {error}")
+    except Exception:  # the error's attributes may raise anything
+        return RuntimeError(f"rank 0 failed: {type(error).__name__}: {error}")
     return error
 
 
-class _Total(torch.autograd.Function):
-    """A sum over processes. Each one's values count in the losses of all, so the gradients are summed as well."""
+class _AllReduceSum(torch.autograd.Function):
+    """Sum over processes. Each rank's values enter the losses of all, so the gradients are summed as well."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -191,74 +189,80 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        result: Tensor = _Total.apply(gradient)  # type: ignore[no-untyped-call]
+        result: Tensor = _AllReduceSum.apply(gradient)  # type: ignore[no-untyped-call]
         return result
 
 
-class _Agreement:
-    def __init__(self, wish: Callable[[], bool]) -> None:
-        self._wish = wish
-        self._asked = torch.zeros(())
-        self._answer: dist.Work | None = None
+class _AsyncAnyRank:
+    """Asynchronous maximum of a condition over all ranks; each call returns the result that the last one started."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        self._condition = condition
+        self._flag = torch.zeros(())
+        self._pending: dist.Work | None = None
 
     def __call__(self) -> bool:
-        agreed = False
-        if self._answer is not None:
-            self._answer.wait()
-            agreed = bool(self._asked)
-        self._asked = torch.tensor(float(self._wish()))
-        self._answer = dist.all_reduce(self._asked, dist.ReduceOp.MAX, async_op=True)
-        return agreed
+        result = False
+        if self._pending is not None:
+            self._pending.wait()
+            result = bool(self._flag)
+        self._flag = torch.tensor(float(self._condition()))
+        self._pending = dist.all_reduce(self._flag, dist.ReduceOp.MAX, async_op=True)
+        return result
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Group]:
-    """Meet the other processes of this run, if it has any, and part from them at the end."""
-    if not torchrun.launched():
-        yield Alone()
+def process_group() -> Iterator[ProcessGroup]:
+    """Initialize the process group of this run, and destroy it at the end; a group of one outside ``torchrun``.
+
+    Raises:
+        WorkerLostError: another process of the run has ended meanwhile.
+    """
+    if not torchrun.is_distributed():
+        yield SingleProcess()
         return
-    _meet()
+    _init_process_group()
     try:
-        yield Together()
+        yield DistributedGroup()
     except RuntimeError as error:
-        if any(words in str(error) for words in LOST):
-            raise CompanionError("another process of this run has ended before its time; the run ends too") from error
+        if any(words in str(error) for words in CONNECTION_LOST_MESSAGES):
+            raise WorkerLostError("another process of this run has ended before its time; the run ends too") from error
         raise
     finally:
         dist.destroy_process_group()
 
 
-def _meet() -> None:
-    """Make the group of all processes that torchrun has started."""
-    # Objects and wishes travel between CPUs, whatever the networks are on.
+def _init_process_group() -> None:
+    """Initialize the default process group of all processes that torchrun has started."""
+    # Objects and stop requests are exchanged between CPUs, whatever device the networks are on.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     store = torchrun.agent_store()
-    if store is None or not torchrun.on_one_machine():
-        dist.init_process_group(backend, timeout=PATIENCE)
+    if store is None or not torchrun.is_single_node():
+        dist.init_process_group(backend, timeout=TIMEOUT)
         return
-    # By itself torch looks where those before a restart have left their addresses (pytorch#135712). The number of
-    # restarts tells the two apart, but only on one machine: every machine counts its own.
-    place = PrefixStore(f"gan_cli/restarts {torchrun.restarts()}", store)
+    # After a restart torch would read the addresses that the failed processes stored (pytorch#135712). The number of
+    # restarts as a prefix separates the two, but only on one machine: every machine counts its own.
+    prefixed = PrefixStore(f"gan_cli/restarts {torchrun.restart_count()}", store)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    dist.init_process_group(backend, store=place, rank=rank, world_size=size, timeout=PATIENCE)
+    dist.init_process_group(backend, store=prefixed, rank=rank, world_size=size, timeout=TIMEOUT)
 
 
-def by_node(group: Group, compute: Callable[[], Value]) -> Value:
-    """Computed by every process: first by one on each machine, which downloads and decodes, then by the others.
+def local_rank0_first(group: ProcessGroup, compute: Callable[[], Value]) -> Value:
+    """Call ``compute`` on every rank: first on local rank 0 of each machine, which downloads and decodes.
 
-    An error of any process is raised in all of them.
+    The other ranks call it afterwards. An error of any rank is raised on all of them.
     """
     results: list[Value] = []
-    for turn in (True, False):
+    for first in (True, False):
         failure: Exception | None = None
-        if (torchrun.place_on_node() == 0) is turn:
+        if (torchrun.local_rank() == 0) is first:
             try:
                 results.append(compute())
             except Exception as error:
                 failure = error
-        told = group.of_each(None if failure is None else _portable(failure))
+        failures = group.all_gather_object(None if failure is None else _picklable(failure))
         if failure is not None:
             raise failure
-        for elsewhere in filter(None, told):
-            raise elsewhere
+        for failure_elsewhere in filter(None, failures):
+            raise failure_elsewhere
     return results[0]

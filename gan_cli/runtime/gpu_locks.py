@@ -59,7 +59,7 @@ def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
         if wanted >= len(gpus):
             raise ConfigError(f"device.index: expected auto or {_numbered(gpus)}, got {wanted}")
         return wanted
-    rank = torchrun.place_on_node()
+    rank = torchrun.local_rank()
     if rank is not None:  # torchrun has spread its processes already
         if rank >= len(gpus):
             raise ConfigError(
@@ -67,11 +67,11 @@ def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
                 f" torchrun --nproc-per-node={len(gpus)}, or device=cpu"
             )
         return rank
-    return _held(tuple(gpus), folder).index
+    return _process_claim(tuple(gpus), folder).index
 
 
 @functools.cache
-def _held(gpus: tuple[str, ...], folder: Path) -> Claim:
+def _process_claim(gpus: tuple[str, ...], folder: Path) -> Claim:
     """This process's one claim, which its runs share one after another; a function of nothing else, so it is kept."""
     taken = claim(gpus, folder)
     if taken.others and len(gpus) > 1:
@@ -96,16 +96,16 @@ def claim(gpus: Sequence[str], folder: Path) -> Claim:
         folder.mkdir(mode=0o700, exist_ok=True)
         with (folder / "counting").open("w") as counting:
             fcntl.flock(counting, fcntl.LOCK_EX)  # waits, but only while others count
-            claims = [_claims(folder, gpu) for gpu in gpus]
+            claims = [_count_claims(folder, gpu) for gpu in gpus]
             index = min(range(len(gpus)), key=claims.__getitem__)
-            return Claim(index, claims[index], _free(folder, gpus[index]))
+            return Claim(index, claims[index], _take_free_lock(folder, gpus[index]))
 
 
-def _claims(folder: Path, gpu: str) -> int:
+def _count_claims(folder: Path, gpu: str) -> int:
     """How many locks on a GPU are held by whomever."""
     held = 0
     for file in folder.glob(f"{_name(gpu)}.*"):
-        lock = _locked(file)
+        lock = _try_lock(file)
         if lock is None:
             held += 1
         else:
@@ -113,15 +113,15 @@ def _claims(folder: Path, gpu: str) -> int:
     return held
 
 
-def _free(folder: Path, gpu: str) -> TextIO:
+def _take_free_lock(folder: Path, gpu: str) -> TextIO:
     """A lock on the GPU that nobody holds."""
     number = 0
-    while (lock := _locked(folder / f"{_name(gpu)}.{number}")) is None:
+    while (lock := _try_lock(folder / f"{_name(gpu)}.{number}")) is None:
         number += 1
     return lock
 
 
-def _locked(file: Path) -> TextIO | None:
+def _try_lock(file: Path) -> TextIO | None:
     """The file, open and locked, or None where another has locked it."""
     opened = file.open("a")  # Python lets no program that is started inherit it
     try:

@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Any  # of a signal: a function, one of signal.Handlers, or None where it is not Python's
 
-NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 # Means nothing unless somebody in this process has given it a meaning: submitit's wish to requeue, for one.
-NOTED_IF_HANDLED = (signal.SIGUSR2,)
+FORWARDED_SIGNALS = (signal.SIGUSR2,)
 
 
 class Interrupts:
@@ -45,17 +45,17 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         # Python only lets the main thread handle signals; a run in another one is stopped by its owner.
         if threading.current_thread() is threading.main_thread():
-            present = {number: signal.getsignal(number) for number in (*NOTED, *NOTED_IF_HANDLED)}
+            present = {number: signal.getsignal(number) for number in (*HANDLED_SIGNALS, *FORWARDED_SIGNALS)}
             # A handler that is not Python's (None) could not be put back.
-            ours = [n for n, now in present.items() if now is not None and (n in NOTED or _somebodys(now))]
-            self._before = self._held.enter_context(handling(ours, self._note))
+            ours = [n for n, now in present.items() if now is not None and (n in HANDLED_SIGNALS or _is_foreign(now))]
+            self._before = self._held.enter_context(signal_handlers(ours, self._note))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._held.close()
-        if kind is None and self.received is not None and _somebodys(self._before[self.received]):
+        if kind is None and self.received is not None and _is_foreign(self._before[self.received]):
             logger.info("%s: handed on", signal.Signals(self.received).name)
             self._before[self.received](self.received, None)
 
@@ -64,11 +64,11 @@ class Interrupts:
             # At once means at once: no clean-up that could hang. Files that matter are only ever renamed into place.
             os._exit(128 + number)
         self.received = number
-        _say(number, "saving a checkpoint after this step, then leaving")
+        _write_to_stderr(number, "saving a checkpoint after this step, then leaving")
 
 
 @contextlib.contextmanager
-def handling(
+def signal_handlers(
     numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[Mapping[int, Handler]]:
     """Let a function handle signals inside; gives what handled them before, and puts that back at the end."""
@@ -81,7 +81,7 @@ def handling(
 
 
 @contextlib.contextmanager
-def leaving() -> Iterator[None]:
+def exit_on_signal() -> Iterator[None]:
     """For the time before there is anything to save: SIGTERM and SIGUSR1 leave as SIGINT does.
 
     They unwind the process instead of ending it on the spot, so that half-written caches and downloads are removed.
@@ -89,8 +89,8 @@ def leaving() -> Iterator[None]:
     """
     numbers: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
-        numbers = [each for each in NOTED if signal.getsignal(each) is signal.SIG_DFL]
-    with handling(numbers, _leave):
+        numbers = [each for each in HANDLED_SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
+    with signal_handlers(numbers, _exit_with_signal):
         yield
 
 
@@ -102,17 +102,17 @@ def deadline(minutes: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= end
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    _say(number, "leaving; there is nothing to save yet")
+def _exit_with_signal(number: int, frame: FrameType | None) -> NoReturn:
+    _write_to_stderr(number, "leaving; there is nothing to save yet")
     raise SystemExit(128 + number)
 
 
-def _somebodys(handler: Handler) -> bool:
+def _is_foreign(handler: Handler) -> bool:
     """Whether a handler was installed by other code, rather than by Python or this module."""
-    return callable(handler) and handler not in (signal.default_int_handler, _leave, *signal.Handlers)
+    return callable(handler) and handler not in (signal.default_int_handler, _exit_with_signal, *signal.Handlers)
 
 
-def _say(number: int, what: str) -> None:
+def _write_to_stderr(number: int, what: str) -> None:
     # Not through the log: its streams do not allow to be interrupted by themselves.
     with contextlib.suppress(OSError):
         os.write(2, f"{signal.Signals(number).name}: {what}\n".encode())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.distributed import ProcessGroup
 
 
 class SeededStream:
@@ -55,7 +55,7 @@ class SharedStream:
     So what a run draws depends on its batch, not on how many processes share it.
     """
 
-    def __init__(self, stream: Stream, group: Group, batch_size: int) -> None:
+    def __init__(self, stream: Stream, group: ProcessGroup, batch_size: int) -> None:
         """``batch_size``: rows of a batch that belong to one process."""
         self._stream = stream
         self._group = group
@@ -92,7 +92,7 @@ class SharedStream:
         self._stream.set_state(state)
 
     def _own(self, rows: Tensor) -> Tensor:
-        return self._group.own(rows, self._batch_size)
+        return self._group.local_shard(rows, self._batch_size)
 
 
 def seeded_generator(seed: int, stream: str, device: torch.device) -> torch.Generator:
@@ -105,21 +105,21 @@ def _digest(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-class EachRandomState:
+class PerRankRandomState:
     """torch's global random states of all processes, which draw different numbers from them."""
 
-    def __init__(self, device: torch.device, group: Group) -> None:
+    def __init__(self, device: torch.device, group: ProcessGroup) -> None:
         self._own = RandomState(device)
         self._group = group
 
-    def part_ways(self, seed: int) -> None:
+    def seed_per_rank(self, seed: int) -> None:
         """From here on, where all have drawn the same, let each draw numbers of its own."""
         if self._group.rank > 0:
             torch.manual_seed(_digest(f"{seed}/process {self._group.rank}"))
 
     def state_dict(self) -> dict[str, Any]:
         """The states by rank. Waits for the other processes."""
-        return {"by_rank": self._group.of_each(self._own.state_dict())}
+        return {"by_rank": self._group.all_gather_object(self._own.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; processes that are new begin somewhere else, as a function of the first's."""
@@ -167,7 +167,7 @@ def fixed_latents(seed: int, count: int, latent_dim: int) -> Tensor:
     return torch.cat([torch.randn(BLOCK, latent_dim, generator=stream) for _ in blocks])[:count]
 
 
-def walk(corners: Tensor, frames: int) -> Tensor:
+def latent_walk(corners: Tensor, frames: int) -> Tensor:
     """A closed walk along the sphere from each corner to the next and back to the first.
 
     Args:

@@ -1,4 +1,4 @@
-"""What ``torchrun`` tells the processes that it starts. Imports no torch."""
+"""Environment variables and key-value store that ``torchrun`` provides to its processes. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 RUN_DIRECTORY_KEY = "gan_cli/run_directory"
 
 
-def launched(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is one of several that train one run."""
+def is_distributed(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this process is one of several that train one run."""
     return int(environment.get("WORLD_SIZE", "1")) > 1
 
 
-def follows(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is one of several and not the first, which speaks and writes for all of them."""
-    return launched(environment) and environment.get("RANK", "0") != "0"
+def is_nonzero_rank(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this process is one of several and not rank 0, which alone logs and writes files."""
+    return is_distributed(environment) and environment.get("RANK", "0") != "0"
 
 
-def place_on_node(environment: Mapping[str, str] = os.environ) -> int | None:
-    """The number of this process among those on its machine; None: torchrun has not started it."""
-    place = environment.get("LOCAL_RANK")
-    return None if place is None else int(place)
+def local_rank(environment: Mapping[str, str] = os.environ) -> int | None:
+    """Return the rank of this process among those on its machine; None where torchrun has not started it."""
+    rank = environment.get("LOCAL_RANK")
+    return None if rank is None else int(rank)
 
 
-def restarts(environment: Mapping[str, str] = os.environ) -> int:
-    """How many sets of processes of this very run have failed before, as this machine counts them."""
+def restart_count(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how often torchrun has restarted the processes of this run, as counted by this machine."""
     return int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
-def on_one_machine(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether all processes of the run are on this machine."""
+def is_single_node(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether all processes of the run are on this machine."""
     return environment.get("GROUP_WORLD_SIZE") == "1"
 
 
-def remember_run_directory(directory: Path) -> None:
+def store_run_directory(directory: Path) -> None:
     """Store where this run writes, for the processes that torchrun starts if these fail."""
     if store := agent_store():
         store.set(RUN_DIRECTORY_KEY, str(directory.resolve()))
 
 
-def remembered_run_directory() -> Path | None:
+def stored_run_directory() -> Path | None:
     """Look up where the run writes that this process was restarted for; None if it was not, or nothing is stored."""
-    if not restarts():
+    if not restart_count():
         return None
     store = agent_store()
     if store is None or not store.check([RUN_DIRECTORY_KEY]):

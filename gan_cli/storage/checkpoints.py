@@ -81,7 +81,7 @@ def load_latest(folder: Path) -> dict[str, Any]:
     raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to go on from")
 
 
-def latest(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
     """The state of the latest numbered checkpoint that is whole and accepted; None where there is none.
 
     Raises:
@@ -95,7 +95,7 @@ def latest(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, 
     return None
 
 
-def drop_after(folder: Path, step: int) -> None:
+def delete_after(folder: Path, step: int) -> None:
     """Delete the checkpoints of later steps, which the run has turned away from.
 
     Raises:

@@ -14,7 +14,7 @@ from gan_cli.errors import OutputError
 logger = logging.getLogger(__name__)
 
 
-class AppendedFile:
+class AppendOnlyFile:
     """A file that grows by whole pieces: of one that does not fit, nothing stays behind.
 
     Nothing is kept back in memory, so that a process that is killed has written all it wrote.
@@ -41,7 +41,7 @@ class AppendedFile:
             raise
         self._whole += len(piece)
 
-    def synchronise(self) -> None:
+    def fsync(self) -> None:
         """Make what was written last through a power cut; waits for the disk, and raises ``OSError``."""
         os.fsync(self._file.fileno())
 
@@ -69,13 +69,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file, or leave the one of that name as it is; raises ``OSError``."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-class WriteErrors:
+class WriteErrorHandler:
     """What comes of files that cannot be written, as ``train.on_write_error`` says.
 
     With ``go_on`` each kind of file is warned of once, and once more when it could be written again.
@@ -84,7 +84,7 @@ class WriteErrors:
     def __init__(self, policy: OnWriteError) -> None:
         self._policy = policy
         self._missing: set[str] = set()
-        self._kept: OutputError | None = None
+        self._deferred_error: OutputError | None = None
 
     @contextlib.contextmanager
     def writing(self, kind: str, path: Path) -> Iterator[None]:
@@ -96,26 +96,26 @@ class WriteErrors:
         try:
             yield
         except (OSError, OutputError) as error:
-            told = error if isinstance(error, OutputError) else _told(path, error)
+            told = error if isinstance(error, OutputError) else _output_error(path, error)
             if self._policy is OnWriteError.stop:
                 raise told from error
             self._warn(kind, told)
         else:
-            self._relieve(kind)
+            self._log_recovery(kind)
 
     @contextlib.contextmanager
-    def deferred(self, kind: str, path: Path) -> Iterator[None]:
+    def deferring(self, kind: str, path: Path) -> Iterator[None]:
         """The same, but raising nothing here: :meth:`check` does."""
         try:
             with self.writing(kind, path):
                 yield
         except OutputError as error:
-            self._kept = self._kept or error
+            self._deferred_error = self._deferred_error or error
 
     def check(self) -> None:
         """Raise the ``OutputError`` that was deferred, if there is one."""
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
+        if self._deferred_error is not None:
+            kept, self._deferred_error = self._deferred_error, None
             raise kept
 
     def _warn(self, kind: str, error: OutputError) -> None:
@@ -123,13 +123,13 @@ class WriteErrors:
             self._missing.add(kind)  # before the warning: it may be about the very file that warnings go to
             logger.warning("%s: the run goes on without it (train.on_write_error=go_on)", error)
 
-    def _relieve(self, kind: str) -> None:
+    def _log_recovery(self, kind: str) -> None:
         if kind in self._missing:
             self._missing.remove(kind)
             logger.info("%s: can be written again", kind)
 
 
-def _told(path: Path, error: OSError) -> OutputError:
+def _output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {error.strerror or error}")
 
 

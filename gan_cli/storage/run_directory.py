@@ -19,9 +19,10 @@ from yaml import YAMLError
 
 from gan_cli.errors import ConfigError
 from gan_cli.storage import untrusted_yaml
-from gan_cli.storage.files import write_whole, writing
+from gan_cli.storage.files import write_atomic, writing
+from gan_cli.storage.moved_targets import with_present_names
 
-LONGEST_NAME = 150
+MAX_NAME_LENGTH = 150
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class RunDirectory:
         """``evaluation.json``."""
         return self.path / "evaluation.json"
 
-    def describe(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
+    def write_hydra_config(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
         """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
         with writing(self.hydra):
             OmegaConf.save(config, self.hydra / "config.yaml")
@@ -73,12 +74,14 @@ class RunDirectory:
             OmegaConf.save(list(overrides), self.hydra / "overrides.yaml")
 
     def stored_config(self) -> DictConfig:
-        """``.hydra/config.yaml`` as it was written; nothing in it is resolved or built."""
+        """Read ``.hydra/config.yaml``, classes under their present names; nothing in it is resolved or built."""
         config = self._read("config.yaml")
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
-        untrusted_yaml.refuse_resolvers(config, self.hydra / "config.yaml")
-        return config
+        untrusted_yaml.reject_resolvers(config, self.hydra / "config.yaml")
+        plain = OmegaConf.to_container(config, resolve=False)
+        present = with_present_names(plain)
+        return config if present == plain else OmegaConf.create(present)
 
     def stored_overrides(self) -> list[str]:
         """``.hydra/overrides.yaml``."""
@@ -106,7 +109,7 @@ class RunDirectory:
         return summary if isinstance(summary, dict) else {}
 
     @property
-    def begun(self) -> bool:
+    def is_claimed(self) -> bool:
         """Whether a run has claimed the directory."""
         return self.hydra.exists()
 
@@ -156,7 +159,7 @@ class RunDirectory:
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:
     with writing(file):
-        write_whole(file, f"{json.dumps(content, indent=2)}\n".encode())
+        write_atomic(file, f"{json.dumps(content, indent=2)}\n".encode())
 
 
 def claim(wanted: Path) -> RunDirectory:
@@ -164,7 +167,7 @@ def claim(wanted: Path) -> RunDirectory:
 
     Making ``.hydra`` inside is the claim: the file system lets only one of any number of processes do it.
     """
-    for candidate in numbered(wanted):
+    for candidate in candidate_paths(wanted):
         with writing(candidate):
             candidate.mkdir(parents=True, exist_ok=True)
             try:
@@ -177,7 +180,7 @@ def claim(wanted: Path) -> RunDirectory:
 
 def unique_dir(wanted: str) -> str:
     """Create a new directory, ``wanted`` or ``wanted_n``, and return its name (Hydra resolver ``unique_dir``)."""
-    for candidate in numbered(Path(wanted)):
+    for candidate in candidate_paths(Path(wanted)):
         with writing(candidate):
             candidate.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -194,13 +197,13 @@ def job_dirname(overrides: str, number: int) -> str:
     Slashes would nest folders and long names do not fit: both are replaced, the latter by a digest.
     """
     name = overrides.replace("/", "-") or str(number)
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name[: LONGEST_NAME - 9]}-{digest}"
+        name = f"{name[: MAX_NAME_LENGTH - 9]}-{digest}"
     return name
 
 
-def numbered(wanted: Path) -> Iterator[Path]:
+def candidate_paths(wanted: Path) -> Iterator[Path]:
     """The names that a directory may get: ``wanted``, then ``wanted_1`` and so on without end."""
     wanted = wanted if wanted.name else wanted.resolve()
     yield wanted

@@ -40,32 +40,32 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
     """
     tensors = list(_tensors(state))
     used: dict[int, int] = {}
-    for tensor in {_view(each): each for each in tensors}.values():
-        used[_key(tensor)] = used.get(_key(tensor), 0) + tensor.nbytes
+    for tensor in {_view_key(each): each for each in tensors}.values():
+        used[_storage_id(tensor)] = used.get(_storage_id(tensor), 0) + tensor.nbytes
     storages: dict[int, Tensor] = {}
     views: dict[tuple[Any, ...], Tensor] = {}
 
     def copied(tensor: Tensor) -> Tensor:
-        view = _view(tensor)
+        view = _view_key(tensor)
         if view not in views:
             views[view] = place(tensor.detach())
         return views[view]
 
     def place(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if 2 * used[_key(tensor)] < storage.nbytes():
+        if 2 * used[_storage_id(tensor)] < storage.nbytes():
             return _to_host(tensor)
-        if _key(tensor) not in storages:
+        if _storage_id(tensor) not in storages:
             whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)
             whole.set_(storage)  # as one row of bytes
-            storages[_key(tensor)] = _to_host(whole)
+            storages[_storage_id(tensor)] = _to_host(whole)
         target = torch.empty(0, dtype=tensor.dtype)
-        bytes_of = storages[_key(tensor)].untyped_storage()
+        bytes_of = storages[_storage_id(tensor)].untyped_storage()
         target.set_(bytes_of, tensor.storage_offset(), tensor.shape, tensor.stride())
         return target
 
     with torch.no_grad():
-        content: dict[str, Any] = _mapped(state, copied)
+        content: dict[str, Any] = _map_tensors(state, copied)
     event = None
     if any(tensor.is_cuda for tensor in tensors):
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -77,14 +77,14 @@ def _to_host(tensor: Tensor) -> Tensor:
     return tensor.to("cpu", non_blocking=tensor.is_cuda, copy=True)
 
 
-def _key(tensor: Tensor) -> int:
+def _storage_id(tensor: Tensor) -> int:
     """What tells one storage from another while both live."""
     return int(tensor.untyped_storage()._cdata)
 
 
-def _view(tensor: Tensor) -> tuple[Any, ...]:
+def _view_key(tensor: Tensor) -> tuple[Any, ...]:
     """What tells one tensor's place in memory from another's."""
-    return _key(tensor), tensor.dtype, tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+    return _storage_id(tensor), tensor.dtype, tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
@@ -98,7 +98,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(each)
 
 
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """The same nest of containers with every tensor changed."""
     if isinstance(value, Tensor):
         return change(value)
@@ -106,8 +106,8 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         # Modules give their states in a dictionary that carries the versions of its parts.
         changed = copy.copy(value)
         for key, each in value.items():
-            changed[key] = _mapped(each, change)
+            changed[key] = _map_tensors(each, change)
         return changed
     if isinstance(value, list | tuple):
-        return type(value)(_mapped(each, change) for each in value)
+        return type(value)(_map_tensors(each, change) for each in value)
     return value

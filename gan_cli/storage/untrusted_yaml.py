@@ -12,8 +12,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from gan_cli.errors import ConfigError
 
 # What gan-train writes has some 10 kB (with Hydra's help page 40) and is five levels deep.
-MOST_BYTES = 2**20
-DEEPEST = 40
+MAX_BYTES = 2**20
+MAX_DEPTH = 40
 # A resolver is code: it may read the environment or make directories. The data root's variable alone is asked for.
 RESOLVER = re.compile(r"\$\{\s*(?!oc\.env:GAN_DATA\s*[,}])[^${}]*:|\$\{[^}:]*\$\{")
 # The C parser where there is one: the other one takes long.
@@ -28,20 +28,20 @@ def load(file: Path) -> DictConfig | ListConfig:
         OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException: it cannot be read.
     """
     with file.open("rb") as stream:
-        content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ConfigError(f"{file}: expected {MOST_BYTES} bytes at most")
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{file}: expected {MAX_BYTES} bytes at most")
     text, depth = content.decode(), 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(f"{file}: expected no aliases (*{event.anchor})"[:300])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ConfigError(f"{file}: expected {DEEPEST} levels at most")
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{file}: expected {MAX_DEPTH} levels at most")
     return OmegaConf.load(io.StringIO(text))
 
 
-def refuse_resolvers(config: DictConfig, file: Path) -> None:
+def reject_resolvers(config: DictConfig, file: Path) -> None:
     """Raise ``ConfigError`` if a value would call a resolver once it is looked at."""
     pending: list[object] = [OmegaConf.to_container(config, resolve=False)]
     while pending:

@@ -12,14 +12,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
+from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
-from gan_cli.sweeps.job_registry import Ledger, key_of
+from gan_cli.sweeps.job_registry import JobRegistry, override_key
 
 CONTINUE = "sweep.continue"
-NAME = "command.json"
+COMMAND_FILE = "command.json"
 # What makes jobs of a command; all else of Hydra's own may differ: another launcher, say.
-MAKES_JOBS = ("hydra/sweeper", "hydra.sweeper.params", "sweep")
+JOB_DEFINING_KEYS = ("hydra/sweeper", "hydra.sweeper.params", "sweep")
 
 
 @dataclass(frozen=True)
@@ -35,57 +36,58 @@ class Command:
     hydra: tuple[str, ...]
 
     @classmethod
-    def of(cls, overrides: DictConfig) -> Command:
+    def from_hydra_config(cls, overrides: DictConfig) -> Command:
         """From ``hydra.overrides`` of a composed configuration."""
         return cls(tuple(overrides.task), tuple(overrides.hydra))
 
     @classmethod
-    def typed(cls, overrides: Sequence[str]) -> Command:
+    def from_command_line(cls, overrides: Sequence[str]) -> Command:
         """From a command line without its flags."""
-        ours = tuple(item for item in overrides if not key_of(item).startswith(("hydra.", "hydra/")))
+        ours = tuple(item for item in overrides if not override_key(item).startswith(("hydra.", "hydra/")))
         return cls(ours, tuple(item for item in overrides if item not in ours))
 
     def label(self, job: Sequence[str]) -> str:
         """What tells a job of this command from the others: its overrides that the command does not fix."""
-        fixed = {key_of(item) for item in self.task if not _sweeps(item)}
-        return ",".join(item for item in job if key_of(item) not in fixed)
+        fixed = {override_key(item) for item in self.task if not _sweeps(item)}
+        return ",".join(item for item in job if override_key(item) not in fixed)
 
     def write(self, folder: Path) -> None:
         """Write ``command.json`` into a folder, whole or not at all."""
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            temporary = folder / f".{NAME}.tmp"
+            temporary = folder / f".{COMMAND_FILE}.tmp"
             temporary.write_text(json.dumps({"task": self.task, "hydra": self.hydra}, indent=2) + "\n")
-            temporary.replace(folder / NAME)
+            temporary.replace(folder / COMMAND_FILE)
 
     @classmethod
-    def of_sweep(cls, sweep: Path) -> Command:
+    def from_sweep(cls, sweep: Path) -> Command:
         """The command that began the sweep of a directory.
 
         Raises:
             ConfigError: it is none.
         """
-        file = Ledger(sweep).folder / NAME
+        file = JobRegistry(sweep).folder / COMMAND_FILE
         try:
             stored = json.loads(file.read_text())
             return cls(tuple(map(str, stored["task"])), tuple(map(str, stored["hydra"])))
         except FileNotFoundError as error:
-            raise ConfigError(f"{CONTINUE}={sweep}: {_what_instead(sweep)}") from error
+            raise ConfigError(f"{CONTINUE}={sweep}: {_explain_no_command(sweep)}") from error
         except OSError as error:
             raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
 
-    def continued_by(self, typed: Command, sweep: Path) -> Command:
-        """This command with what ``typed``, the same one, may change; nothing else of it has to be typed again.
+    def merge_continuation(self, typed: Command, sweep: Path) -> Command:
+        """This command with what ``from_command_line``, the same one, may change; nothing else of it has to be typed again.
 
         Raises:
             ConfigError: it is not the same.
         """
-        was, now = (_jobs_of((*command.task, *command.hydra)) for command in (self, typed))
+        was, now = (_job_overrides((*command.task, *command.hydra)) for command in (self, typed))
         if not now:
-            again = [key_of(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
-            task, hydra = ([item for item in items if key_of(item) not in again] for items in (self.task, self.hydra))
+            again = [override_key(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
+            earlier = drop_replaced(self.task, typed.task)
+            task, hydra = ([item for item in items if override_key(item) not in again] for items in (earlier, self.hydra))
             return Command((*task, *typed.task), (*hydra, *typed.hydra))
         if sorted(was) != sorted(now):
             raise ConfigError(
@@ -97,13 +99,13 @@ class Command:
         return Command((*fixed, *(item for item in typed.task if item not in fixed)), typed.hydra)
 
 
-def taken(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     """The directory of ``sweep.continue=DIR``, or None, and the other arguments.
 
     Hydra is never shown that one: it is no setting of the jobs.
     """
-    named = [item.partition("=")[2] for item in arguments if key_of(item) == CONTINUE]
-    others = [item for item in arguments if key_of(item) != CONTINUE]
+    named = [item.partition("=")[2] for item in arguments if override_key(item) == CONTINUE]
+    others = [item for item in arguments if override_key(item) != CONTINUE]
     if not named or named[-1] == "null":
         return None, others
     directory = named[-1].strip("'\"")
@@ -112,13 +114,13 @@ def taken(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     return directory, others
 
 
-def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Flags with their values, and overrides."""
     overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
     return [item for item in arguments if item not in overrides], overrides
 
 
-def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
+def continuation_arguments(sweep: Path, arguments: Sequence[str]) -> list[str]:
     """The arguments for Hydra that continue a sweep.
 
     Args:
@@ -128,33 +130,33 @@ def continuing(sweep: Path, arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: the directory is no sweep, or the command is another.
     """
-    flags, typed = parted(arguments)
-    command = Command.of_sweep(sweep).continued_by(Command.typed(typed), sweep)
-    hydra = [item for item in command.hydra if key_of(item) != "hydra.sweep.dir"]
+    flags, typed = split_flags(arguments)
+    command = Command.from_sweep(sweep).merge_continuation(Command.from_command_line(typed), sweep)
+    hydra = [item for item in command.hydra if override_key(item) != "hydra.sweep.dir"]
     escaped = str(sweep.absolute()).replace("\\", "\\\\").replace("'", "\\'")
     return [*flags, *command.task, *hydra, f"hydra.sweep.dir='{escaped}'"]
 
 
-def _jobs_of(overrides: Sequence[str]) -> list[str]:
+def _job_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides that say which jobs there are, and what each is."""
-    return [item for item in overrides if _makes_jobs(key_of(item)) or _is_of_the_runs(item)]
+    return [item for item in overrides if _defines_jobs(override_key(item)) or _identifies_runs(item)]
 
 
-def _makes_jobs(key: str) -> bool:
-    return key in MAKES_JOBS or key.startswith("hydra.sweeper.params.")
+def _defines_jobs(key: str) -> bool:
+    return key in JOB_DEFINING_KEYS or key.startswith("hydra.sweeper.params.")
 
 
-def _is_of_the_runs(override: str) -> bool:
+def _identifies_runs(override: str) -> bool:
     """Whether an override is the same in every job and may not change, or differs between jobs."""
-    key = key_of(override)
+    key = override_key(override)
     return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
 
 
 def _differences(was: Sequence[str], now: Sequence[str]) -> str:
     """What a person has to change in one command to have the other."""
     lost, new = ([item for item in one if item not in other] for one, other in ((was, now), (now, was)))
-    before = {key_of(item): item for item in lost}
-    said = [f"{item}, which had {before.pop(key_of(item))}" for item in new if key_of(item) in before]
+    before = {override_key(item): item for item in lost}
+    said = [f"{item}, which had {before.pop(override_key(item))}" for item in new if override_key(item) in before]
     said += [f"{item}, which it did not have" for item in new if not any(item in each for each in said)]
     return "; ".join([*said, *(f"without {item}" for item in before.values())]) or "other repetitions"
 
@@ -166,7 +168,7 @@ def _sweeps(override: str) -> bool:
         return False  # Hydra is to say what is wrong with it
 
 
-def _what_instead(sweep: Path) -> str:
+def _explain_no_command(sweep: Path) -> str:
     if not sweep.is_dir():
         return "there is no such folder"
     if (sweep / ".hydra").is_dir():

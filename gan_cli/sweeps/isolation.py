@@ -16,32 +16,32 @@ import torch
 
 
 @contextlib.contextmanager
-def as_new() -> Iterator[None]:
+def isolated_job() -> Iterator[None]:
     """Put every switch of the process and every random state back as it was, and let go of what the job held."""
-    restore = [
+    restorers = [
         _environment(),
         _random_states(),
-        _switches_of_torch(),
+        _torch_settings(),
         _loggers(),
     ]
     try:
         with warnings.catch_warnings():
             yield
     finally:
-        for back in restore:
-            back()
-        _let_go()
+        for restore in restorers:
+            restore()
+        _free_memory()
 
 
 def _environment() -> Callable[[], None]:
     before = dict(os.environ)
 
-    def back() -> None:
+    def restore() -> None:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
 
-    return back
+    return restore
 
 
 def _random_states() -> Callable[[], None]:
@@ -50,7 +50,7 @@ def _random_states() -> Callable[[], None]:
     devices = torch.cuda.get_rng_state_all() if _cuda_is_used() else None
     seed = torch.initial_seed()
 
-    def back() -> None:
+    def restore() -> None:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002 - libraries may draw from it
         if devices is not None:
@@ -59,10 +59,10 @@ def _random_states() -> Callable[[], None]:
             torch.cuda.manual_seed_all(seed)
         torch.set_rng_state(host)
 
-    return back
+    return restore
 
 
-def _switches_of_torch() -> Callable[[], None]:
+def _torch_settings() -> Callable[[], None]:
     threads, dtype, gradients = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -70,7 +70,7 @@ def _switches_of_torch() -> Callable[[], None]:
     cudnn = torch.backends.cudnn
     flags = cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
 
-    def back() -> None:
+    def restore() -> None:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(gradients)
@@ -78,7 +78,7 @@ def _switches_of_torch() -> Callable[[], None]:
         torch.set_float32_matmul_precision(products)
         cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = flags
 
-    return back
+    return restore
 
 
 def _loggers() -> Callable[[], None]:
@@ -87,16 +87,16 @@ def _loggers() -> Callable[[], None]:
         for logger in (logging.getLogger(), logging.getLogger("gan_cli"))
     ]
 
-    def back() -> None:
+    def restore() -> None:
         for logger, level, propagate, handlers in before:
             logger.setLevel(level)
             logger.propagate = propagate
             logger.handlers[:] = handlers
 
-    return back
+    return restore
 
 
-def _let_go() -> None:
+def _free_memory() -> None:
     """Free what nobody uses any more, on the host and on the device; compiled networks are forgotten."""
     # Always there once an optimizer was made; where it is not, to ask would be to import it, which takes seconds.
     if "torch._dynamo" in sys.modules:

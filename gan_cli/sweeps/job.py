@@ -16,17 +16,17 @@ from statistics import fmean
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config import objective
 from gan_cli.config.compose import Composition
-from gan_cli.config.resume import gone_on
+from gan_cli.config.resume import resume_config
+from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command
-from gan_cli.sweeps.job_registry import Identity, Ledger, Place
-from gan_cli.sweeps.job_status import Progress, Standing, standing
+from gan_cli.sweeps.job_registry import JobIdentity, JobRegistry, JobEntry
+from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
 
-BUG = 1  # exit status
+BUG_EXIT_STATUS = 1  # exit status
 
 
 def job(config: DictConfig) -> float | None:
@@ -37,128 +37,128 @@ def job(config: DictConfig) -> float | None:
     Raises:
         SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
     """
-    composition = Composition.of_job(config)
+    composition = Composition.from_running_job(config)
     # From Hydra's own copy, which knows what the name of the sweep's directory has come to; it is made anew elsewhere.
     hydra = HydraConfig.get()
-    ledger, made = Ledger(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
-    if ledger.ended:
+    registry, made = JobRegistry(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
+    if registry.closed:
         _drop_if_empty(made)
         return None
-    label = Command.of_sweep(ledger.sweep).label(composition.overrides) or made.name
-    place = ledger.place(Identity.of(hydra.job.num, composition.overrides), made, label)
+    label = Command.from_sweep(registry.sweep).label(composition.overrides) or made.name
+    place = registry.register(JobIdentity.from_overrides(hydra.job.num, composition.overrides), made, label)
     if place.path != made:
         _drop_if_empty(made)
 
-    from gan_cli.sweeps.isolation import as_new
+    from gan_cli.sweeps.isolation import isolated_job
 
-    with as_new():
-        status = _held(composition, ledger, place)
+    with isolated_job():
+        status = _run_locked(composition, registry, place)
     if status > 128:
-        _say(f"interrupted; the same command with sweep.continue={ledger.sweep} goes on")
+        _print(f"interrupted; the same command with sweep.continue={registry.sweep} goes on")
         sys.exit(status)
     if status and composition.config.sweep.fail_fast:
-        ledger.end(place.label)
-    return None if status or composition.dry_run else _objective_of(composition, place)
+        registry.close(place.label)
+    return None if status or composition.dry_run else _sweep_metric_value(composition, place)
 
 
-def _objective_of(composition: Composition, place: Place) -> float | None:
+def _sweep_metric_value(composition: Composition, place: JobEntry) -> float | None:
     """What a finished job made of its objective, the mean over runs that are trained as one; None: it has none."""
-    tag = composition.config.objective
-    if tag is None:
+    metric = SweepMetric.from_keys(composition.config.sweep.metric, composition.config.objective)
+    if metric is None:
         return None
     try:
-        return fmean(objective.value(tag, run.stored_summary()) for run in standing(place.path).runs)
+        return fmean(metric.final_value(run.stored_summary()) for run in job_status(place.path).runs)
     except ConfigError as error:
-        _tell(place, str(error))
+        _report(place, str(error))
         return None
 
 
-def _held(composition: Composition, ledger: Ledger, place: Place) -> int:
+def _run_locked(composition: Composition, registry: JobRegistry, place: JobEntry) -> int:
     """Carry out a job that no other process is at; returns its exit status."""
     try:
-        with ledger.held(place):
-            found = standing(place.path)
+        with registry.locked(place):
+            found = job_status(place.path)
             for directory in found.runs:
                 with directory.locked():  # somebody may have resumed it by hand
                     pass
-            _refuse_fleet(composition, found)
-            return _tried(composition, place, found)
+            _reject_resumed_replicas(composition, found)
+            return _run_reporting_errors(composition, place, found)
     except UserError as error:
         # The directory is another's, or holds what must not be touched: its summary stays as it is.
-        _tell(place, str(error))
+        _report(place, str(error))
         return error.exit_status
 
 
-def _refuse_fleet(composition: Composition, found: Standing) -> None:
+def _reject_resumed_replicas(composition: Composition, found: JobStatus) -> None:
     """Raise ``ConfigError`` for runs that are trained as one and have more than they could be begun again without."""
-    open_end = found.progress in (Progress.begun, Progress.interrupted, Progress.failed) or (
-        found.progress is Progress.completed and found.step < composition.config.train.steps
+    open_end = found.state in (JobState.started, JobState.interrupted, JobState.failed) or (
+        found.state is JobState.completed and found.step < composition.config.train.steps
     )
     if composition.replicas > 1 and open_end and found.has_checkpoint:
         raise ConfigError(
-            f"{found.said or 'it has fewer steps'}; runs that are trained as one (train.replicas) cannot be resumed:"
+            f"{found.message or 'it has fewer steps'}; runs that are trained as one (train.replicas) cannot be resumed:"
             f" delete {found.runs[0].path.parent} to train them again"
         )
 
 
-def _tried(composition: Composition, place: Place, found: Standing) -> int:
+def _run_reporting_errors(composition: Composition, place: JobEntry, found: JobStatus) -> int:
     """Carry out a job; what it raises is told and noted in its summary."""
     try:
-        status = _carried_out(composition, place, found)
+        status = _run_or_skip(composition, place, found)
     except Exception as error:
         told = as_user_error(error)
         if told is None:
             traceback.print_exc()
-        said = str(told) if told is not None else f"a bug: {traceback.format_exception_only(error)[-1].strip()}"
-        status = BUG if told is None else told.exit_status
+        message = str(told) if told is not None else f"a bug: {traceback.format_exception_only(error)[-1].strip()}"
+        status = BUG_EXIT_STATUS if told is None else told.exit_status
         # The first error is the one to tell: where the run could not write, its summary may well fail as the rest did.
         with contextlib.suppress(UserError):
-            _note(composition, place, said, status, "diverged" if isinstance(told, DivergedError) else "failed")
-        _tell(place, said)
+            _record_error(composition, place, message, status, "diverged" if isinstance(told, DivergedError) else "failed")
+        _report(place, message)
         return status
     if 0 < status < 128:
-        now = standing(place.path)
-        _tell(place, f"{now.said}{'; not run again, since nothing has changed' if now == found else ''}")
+        now = job_status(place.path)
+        _report(place, f"{now.message}{'; not run again, since nothing has changed' if now == found else ''}")
     return status
 
 
-def _carried_out(composition: Composition, place: Place, found: Standing) -> int:
+def _run_or_skip(composition: Composition, place: JobEntry, found: JobStatus) -> int:
     """Skip a job that is done, go on with one that has a checkpoint, else begin; returns the exit status."""
     from gan_cli.runs import replicas, single
 
     if composition.dry_run:
         print(single.dry_run(composition))
         return 0
-    if found.progress is Progress.completed and found.step >= composition.config.train.steps:
+    if found.state is JobState.completed and found.step >= composition.config.train.steps:
         return 0
     alone = composition.replicas == 1
-    if found.progress is Progress.given_up and not (alone and _has_changed(composition, found.runs[0])):
+    if found.state is JobState.given_up and not (alone and _config_changed(composition, found.runs[0])):
         return DivergedError.exit_status
     if alone and found.has_checkpoint:
-        return single.resume(gone_on(found.runs[0], composition), found.runs[0])
+        return single.resume(resume_config(found.runs[0], composition), found.runs[0])
     for directory in found.runs:
         directory.clear()  # of a run that died before its first checkpoint
     return (single.start if alone else replicas.start)(composition, place.path)
 
 
-def _has_changed(composition: Composition, directory: RunDirectory) -> bool:
+def _config_changed(composition: Composition, directory: RunDirectory) -> bool:
     """Whether a run is to go on otherwise than it began."""
-    configs = (gone_on(directory, composition).config, directory.stored_config())
+    configs = (resume_config(directory, composition).config, directory.stored_config())
     now, before = (OmegaConf.to_container(config, resolve=False) for config in configs)
     return now != before
 
 
-def _note(composition: Composition, place: Place, error: str, exit_status: int, status: str) -> None:
+def _record_error(composition: Composition, place: JobEntry, error: str, exit_status: int, status: str) -> None:
     """Note in the summary of the job, or of each of its runs, what went wrong; one that was never begun gets one."""
     empty = {"step": 0, "seconds": 0.0, "images_seen": 0, "final": {}, "best": {}, "alarms": []}
-    for directory in standing(place.path).runs or _claimed(composition, place):
+    for directory in job_status(place.path).runs or _claim_directory(composition, place):
         summary = {**empty, **directory.stored_summary()}
         directory.write_summary({**summary, "status": status, "error": error, "exit_status": exit_status})
 
 
-def _claimed(composition: Composition, place: Place) -> Sequence[RunDirectory]:
+def _claim_directory(composition: Composition, place: JobEntry) -> Sequence[RunDirectory]:
     directory = run_directory.claim(place.path)
-    directory.describe(composition.config, composition.hydra.hydra, composition.overrides)
+    directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
     return [directory]
 
 
@@ -168,10 +168,10 @@ def _drop_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _tell(place: Place, what: str) -> None:
-    _say(f"job {place.identity.number} ({place.label}): {what}")
+def _report(place: JobEntry, what: str) -> None:
+    _print(f"job {place.identity.number} ({place.label}): {what}")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     # At once, also from a process whose output somebody else collects.
     print(f"gan-train: {line}", file=sys.stderr, flush=True)

@@ -19,11 +19,11 @@ from typing import IO
 from gan_cli.config.schema import may_change
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
-from gan_cli.storage.run_directory import numbered
+from gan_cli.storage.run_directory import candidate_paths
 
 
 @dataclass(frozen=True)
-class Identity:
+class JobIdentity:
     """What makes a job the same job: its number, and the overrides that make its run what it is.
 
     Attributes:
@@ -35,13 +35,13 @@ class Identity:
     overrides: tuple[str, ...]
 
     @classmethod
-    def of(cls, number: int, overrides: Sequence[str]) -> Identity:
+    def from_overrides(cls, number: int, overrides: Sequence[str]) -> JobIdentity:
         """The identity of a job with these overrides, in any order."""
-        return cls(number, tuple(sorted(item for item in overrides if not may_change(key_of(item)))))
+        return cls(number, tuple(sorted(item for item in overrides if not may_change(override_key(item)))))
 
 
 @dataclass(frozen=True)
-class Place:
+class JobEntry:
     """A job and its directory.
 
     Attributes:
@@ -52,13 +52,13 @@ class Place:
     """
 
     index: int
-    identity: Identity
+    identity: JobIdentity
     path: Path
     label: str
 
 
 @dataclass(frozen=True)
-class Ledger:
+class JobRegistry:
     """The jobs of the sweep in ``sweep``, and the wish that no more of them begin."""
 
     sweep: Path
@@ -73,10 +73,10 @@ class Ledger:
         return self.folder / "jobs.jsonl"
 
     @property
-    def _end(self) -> Path:
+    def _closed_marker(self) -> Path:
         return self.folder / "ended"
 
-    def places(self) -> list[Place]:
+    def entries(self) -> list[JobEntry]:
         """All jobs that were ever begun, in that order; a line that a crash cut short was none.
 
         Raises:
@@ -88,12 +88,12 @@ class Ledger:
             return []
         except OSError as error:
             raise ConfigError(f"{self._file} cannot be read: {error.strerror}") from error
-        entries = [entry for entry in map(_entry, lines) if entry is not None]
+        entries = [entry for entry in map(_parse_line, lines) if entry is not None]
         return [
-            Place(index, identity, self.sweep / name, label) for index, (identity, name, label) in enumerate(entries)
+            JobEntry(index, identity, self.sweep / name, label) for index, (identity, name, label) in enumerate(entries)
         ]
 
-    def place(self, identity: Identity, wanted: Path, label: str) -> Place:
+    def register(self, identity: JobIdentity, wanted: Path, label: str) -> JobEntry:
         """The directory of a job: the one it has already, else ``wanted`` or the next free name like it.
 
         Raises:
@@ -104,20 +104,20 @@ class Ledger:
             with self._file.open("a+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # two jobs of one name may begin at once
                 _drop_torn_line(file)
-                known = self.places()
+                known = self.entries()
                 for place in known:
                     if place.identity == identity:
                         return place
                 taken = {place.path for place in known}
-                path = next(path for path in numbered(wanted) if path not in taken and not (path / ".hydra").exists())
+                path = next(path for path in candidate_paths(wanted) if path not in taken and not (path / ".hydra").exists())
                 name = os.path.relpath(path, self.sweep)
-                file.write(_line(identity, name, label))
+                file.write(_format_line(identity, name, label))
                 file.flush()
                 os.fsync(file.fileno())
-        return Place(len(known), identity, self.sweep / name, label)
+        return JobEntry(len(known), identity, self.sweep / name, label)
 
     @contextlib.contextmanager
-    def held(self, place: Place) -> Iterator[None]:
+    def locked(self, place: JobEntry) -> Iterator[None]:
         """Hold a job against a second process that would begin it too; a dead process holds nothing.
 
         Raises:
@@ -133,37 +133,37 @@ class Ledger:
                 raise ConfigError(f"{place.path}: another process is training in this directory") from error
             yield
 
-    def end(self, reason: str) -> None:
+    def close(self, reason: str) -> None:
         """Let no more jobs begin, in whatever process."""
-        with writing(self._end):
-            self._end.write_text(f"{reason}\n")
+        with writing(self._closed_marker):
+            self._closed_marker.write_text(f"{reason}\n")
 
     def reopen(self) -> None:
         """Let jobs begin again."""
-        with writing(self._end):
-            self._end.unlink(missing_ok=True)
+        with writing(self._closed_marker):
+            self._closed_marker.unlink(missing_ok=True)
 
     @property
-    def ended(self) -> bool:
+    def closed(self) -> bool:
         """Whether no more jobs are to begin."""
-        return self._end.exists()
+        return self._closed_marker.exists()
 
 
-def key_of(override: str) -> str:
+def override_key(override: str) -> str:
     """``a.b`` of ``+a.b=1``."""
     return override.lstrip("+~").partition("=")[0]
 
 
-def _line(identity: Identity, name: str, label: str) -> bytes:
+def _format_line(identity: JobIdentity, name: str, label: str) -> bytes:
     entry = {"number": identity.number, "directory": name, "label": label, "overrides": identity.overrides}
     return f"{json.dumps(entry)}\n".encode()
 
 
-def _entry(line: str) -> tuple[Identity, str, str] | None:
+def _parse_line(line: str) -> tuple[JobIdentity, str, str] | None:
     try:
         entry = json.loads(line)
         overrides = tuple(str(override) for override in entry["overrides"])
-        return Identity(int(entry["number"]), overrides), str(entry["directory"]), str(entry["label"])
+        return JobIdentity(int(entry["number"]), overrides), str(entry["directory"]), str(entry["label"])
     except (ValueError, KeyError, TypeError):
         return None
 

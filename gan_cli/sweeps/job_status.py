@@ -11,11 +11,11 @@ from typing import Any
 from gan_cli.storage.run_directory import RunDirectory
 
 
-class Progress(Enum):
+class JobState(Enum):
     """How far a job has come."""
 
     absent = "absent"  # nothing of it is there
-    begun = "begun"  # no word of an end: the process died, or is still at it
+    started = "begun"  # no word of an end: the process died, or is still at it
     interrupted = "interrupted"  # by a signal or its time limit
     completed = "completed"
     given_up = "given_up"  # diverged, or stopped by an alarm: the same run would end so once more
@@ -23,17 +23,17 @@ class Progress(Enum):
 
 
 # What ``summary.json`` says -> how far the job has come. A run that was killed has no summary, or an earlier one.
-TOLD = {
-    "completed": Progress.completed,
-    "interrupted": Progress.interrupted,
-    "diverged": Progress.given_up,
-    "stopped": Progress.given_up,
-    "failed": Progress.failed,
+STATE_OF_SUMMARY = {
+    "completed": JobState.completed,
+    "interrupted": JobState.interrupted,
+    "diverged": JobState.given_up,
+    "stopped": JobState.given_up,
+    "failed": JobState.failed,
 }
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """What there is of a job.
 
     Attributes:
@@ -43,9 +43,9 @@ class Standing:
         runs: the directories of the run that it is, or of the runs that are trained as one (``train.replicas``).
     """
 
-    progress: Progress
+    state: JobState
     step: int = 0
-    said: str = ""
+    message: str = ""
     runs: tuple[RunDirectory, ...] = ()
 
     @property
@@ -54,29 +54,29 @@ class Standing:
         return any(run.has_checkpoint for run in self.runs)
 
 
-def standing(path: Path) -> Standing:
+def job_status(path: Path) -> JobStatus:
     """How the job of a directory stands."""
     alone = RunDirectory(path)
-    if alone.begun:
-        return _of_run(alone)
+    if alone.is_claimed:
+        return _run_status(alone)
     members = [RunDirectory(folder) for folder in sorted(path.glob("seed_*")) if (folder / ".hydra").exists()]
-    return _of_fleet(members) if members else Standing(Progress.absent)
+    return _replicas_status(members) if members else JobStatus(JobState.absent)
 
 
-def _of_run(directory: RunDirectory) -> Standing:
+def _run_status(directory: RunDirectory) -> JobStatus:
     summary = directory.stored_summary()
     status = str(summary.get("status", ""))
-    return Standing(TOLD.get(status, Progress.begun), _step(summary), _said(status, summary), (directory,))
+    return JobStatus(STATE_OF_SUMMARY.get(status, JobState.started), _step(summary), _status_message(status, summary), (directory,))
 
 
-def _of_fleet(members: Sequence[RunDirectory]) -> Standing:
+def _replicas_status(members: Sequence[RunDirectory]) -> JobStatus:
     """Runs that are trained as one stand as the one that stands worst."""
-    each = [_of_run(member) for member in members]
-    for progress in (Progress.begun, Progress.interrupted, Progress.failed, Progress.given_up):
-        worst = [one for one in each if one.progress is progress]
+    each = [_run_status(member) for member in members]
+    for state in (JobState.started, JobState.interrupted, JobState.failed, JobState.given_up):
+        worst = [one for one in each if one.state is state]
         if worst:
-            return Standing(progress, worst[0].step, worst[0].said, tuple(members))
-    return Standing(Progress.completed, min(one.step for one in each), "", tuple(members))
+            return JobStatus(state, worst[0].step, worst[0].message, tuple(members))
+    return JobStatus(JobState.completed, min(one.step for one in each), "", tuple(members))
 
 
 def _step(summary: Mapping[str, Any]) -> int:
@@ -84,7 +84,7 @@ def _step(summary: Mapping[str, Any]) -> int:
     return step if isinstance(step, int) else 0
 
 
-def _said(status: str, summary: Mapping[str, Any]) -> str:
+def _status_message(status: str, summary: Mapping[str, Any]) -> str:
     """One line for a person."""
     error = summary.get("error")
     if isinstance(error, str) and error:

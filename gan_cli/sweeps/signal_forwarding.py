@@ -10,32 +10,32 @@ from pathlib import Path
 from types import FrameType
 
 from gan_cli.errors import UserError
-from gan_cli.runtime.interrupts import handling
+from gan_cli.runtime.interrupts import signal_handlers
 from gan_cli.sweeps.command import CONTINUE
-from gan_cli.sweeps.job_registry import key_of
+from gan_cli.sweeps.job_registry import override_key
 
 LAUNCHER = "hydra/launcher"
 # Launchers whose jobs run in child processes of this one, or under such that pass signals on.
-WITH_CHILDREN = ("joblib", "submitit_local")
+LAUNCHERS_WITH_CHILDREN = ("joblib", "submitit_local")
 # Where launchers' libraries define what they raise when a process of theirs is gone.
-LIBRARIES = ("joblib.externals.loky.process_executor", "submitit.core.utils", "ray.exceptions")
-NO_SLURM = 'Could not detect "srun"'
+LAUNCHER_ERROR_MODULES = ("joblib.externals.loky.process_executor", "submitit.core.utils", "ray.exceptions")
+SLURM_MISSING_MESSAGE = 'Could not detect "srun"'
 
 
-class LostError(UserError):
+class JobProcessLostError(UserError):
     """A process of a job has ended without a word, or could not be started."""
 
     exit_status = 1
 
 
-def relayed(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+def forward_signals(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
     """For the time of a sweep with these arguments: a signal that ends it is passed on to jobs in child processes."""
-    launchers = [item.partition("=")[2] for item in arguments if key_of(item) == LAUNCHER]
-    return _relayed() if launchers and launchers[-1] in WITH_CHILDREN else contextlib.nullcontext()
+    launchers = [item.partition("=")[2] for item in arguments if override_key(item) == LAUNCHER]
+    return _forward_signals() if launchers and launchers[-1] in LAUNCHERS_WITH_CHILDREN else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def _relayed() -> Iterator[None]:
+def _forward_signals() -> Iterator[None]:
     """A first SIGINT or SIGTERM makes all child processes leave as SIGTERM does; a second one ends this process.
 
     The jobs in them save a checkpoint, and the launcher hears of their end. Where none has begun there is nothing to
@@ -45,7 +45,7 @@ def _relayed() -> Iterator[None]:
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        children = list(_children())
+        children = list(_child_processes())
         if len(received) > 1 or not children:
             raise SystemExit(128 + number)
         for child in children:
@@ -55,7 +55,7 @@ def _relayed() -> Iterator[None]:
                 os.kill(child, signal.SIGTERM)
 
     try:
-        with handling((signal.SIGINT, signal.SIGTERM), pass_on):
+        with signal_handlers((signal.SIGINT, signal.SIGTERM), pass_on):
             yield
     except BaseException:
         if not received:
@@ -64,17 +64,17 @@ def _relayed() -> Iterator[None]:
         raise SystemExit(128 + received[-1]) from None
 
 
-def lost(error: BaseException) -> LostError | None:
+def as_job_process_lost(error: BaseException) -> JobProcessLostError | None:
     """What a launcher raised as a user is told of it, or None where it is a bug."""
-    if isinstance(error, RuntimeError) and str(error).startswith(NO_SLURM):
-        return LostError(f"{LAUNCHER}=submitit_slurm: there is no Slurm here; submitit_local does without")
-    if type(error).__module__ not in LIBRARIES or type(error).__name__.startswith("RayTaskError"):
+    if isinstance(error, RuntimeError) and str(error).startswith(SLURM_MISSING_MESSAGE):
+        return JobProcessLostError(f"{LAUNCHER}=submitit_slurm: there is no Slurm here; submitit_local does without")
+    if type(error).__module__ not in LAUNCHER_ERROR_MODULES or type(error).__name__.startswith("RayTaskError"):
         return None
     first = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-    return LostError(f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR goes on with the sweep")
+    return JobProcessLostError(f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR goes on with the sweep")
 
 
-def _children() -> Iterator[int]:
+def _child_processes() -> Iterator[int]:
     """The processes that this one has started, by all of its threads; none where the system does not tell (macOS)."""
     for file in Path("/proc/self/task").glob("*/children"):
         yield from map(int, file.read_text().split())

@@ -9,14 +9,14 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from gan_cli.runtime.cpu_contention import Contention
+from gan_cli.runtime.cpu_contention import ContentionDetector
 
 # Lines that a bar replaces; a warning stays.
 progress_logger = logging.getLogger("gan_cli.telemetry.console")
 logger = logging.getLogger("gan_cli.runtime.cpu_contention")
 
 
-class Progress(Protocol):
+class ProgressSink(Protocol):
     """Who is told how a run goes."""
 
     def open(self, step: int) -> None:
@@ -27,7 +27,7 @@ class Progress(Protocol):
         """One more step is done."""
         ...
 
-    def say(self, step: int, headline: Mapping[str, float]) -> None:
+    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
         """Tell the figures of a step, by short names."""
         ...
 
@@ -46,7 +46,7 @@ class Console:
 
     def open(self, step: int) -> None:
         """Show the bar at ``step``."""
-        self._contention = Contention(self._threads)
+        self._contention = ContentionDetector(self._threads)
         self._bar = tqdm(
             total=self._steps,
             initial=step,
@@ -60,13 +60,13 @@ class Console:
         """Move the bar on."""
         self._bar.update()
 
-    def say(self, step: int, headline: Mapping[str, float]) -> None:
+    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
         """Figures behind the bar and as a line."""
         words = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
         self._bar.set_postfix(words)
         said = "  ".join(f"{name} {value}" for name, value in words.items())
         progress_logger.info("step %d/%d  %s", step, self._steps, said)
-        if self._contention.noticed():
+        if self._contention.detected():
             logger.warning(
                 "other processes keep taking cores from this run, and its threads wait for each other:"
                 " device.threads=1 may be many times faster"
@@ -77,7 +77,7 @@ class Console:
         self._bar.close()
 
 
-class Overheard:
+class SilentProgress:
     """Shows nothing, and keeps what was said last."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Overheard:
     def advance(self) -> None:
         """Nothing to show."""
 
-    def say(self, step: int, headline: Mapping[str, float]) -> None:
+    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
         """Keep the figures."""
         self.headline = dict(headline)
 

@@ -22,7 +22,7 @@ from gan_cli.storage.files import replacing
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
 GAP = 2
 SCATTER = 640
-LONGEST_ANIMATION = 120
+MAX_ANIMATION_FRAMES = 120
 FRAME_MS, LAST_FRAME_MS = 120, 2000
 
 REAL_COLOUR = (30, 30, 30)
@@ -89,13 +89,13 @@ def scatter(preview: Preview) -> Image.Image:
         sheet = np.full((SCATTER, SCATTER), EMPTY, np.uint8)
     else:
         extent = surface.extent
-        sheet = _heat(surface.scores)
-        _dot(sheet, surface.real, extent, REAL, radius=1)
-    _dot(sheet, preview.samples, extent, FAKE, radius=2)
+        sheet = _surface_sheet(surface.scores)
+        _draw_points(sheet, surface.real, extent, REAL, radius=1)
+    _draw_points(sheet, preview.samples, extent, FAKE, radius=2)
     return Image.fromarray(PALETTE.take(sheet, axis=0))
 
 
-def _heat(scores: FloatArray) -> ByteArray:
+def _surface_sheet(scores: FloatArray) -> ByteArray:
     """Scores ``(R, R)``, from the lowest to the highest that occur, as a sheet of the palette's places."""
     finite = np.nan_to_num(scores).astype(np.float64)  # in which the largest float32 are no trouble
     low, high = finite.min(), finite.max()
@@ -103,7 +103,7 @@ def _heat(scores: FloatArray) -> ByteArray:
     return np.array(Image.fromarray(places).resize((SCATTER, SCATTER), Image.Resampling.BILINEAR))
 
 
-def _dot(sheet: ByteArray, points: FloatArray, extent: float, colour: int, radius: int) -> None:
+def _draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: int, radius: int) -> None:
     """Points ``(N, 2)`` in [-extent, extent]^2 as discs of a colour of the palette; y points up."""
     finite = points[np.isfinite(points).all(axis=1)]
     places = (finite * [1, -1] / extent + 1) * (SCATTER / 2)
@@ -138,8 +138,8 @@ def animation(frames: Sequence[Image.Image], path: Path) -> None:
 
 def progress(files: Sequence[Path], path: Path) -> None:
     """The animation of a run's sample pictures; of very many, an even choice that holds the first and last."""
-    if len(files) > LONGEST_ANIMATION:
-        chosen = np.linspace(0, len(files) - 1, LONGEST_ANIMATION).round().astype(int)
+    if len(files) > MAX_ANIMATION_FRAMES:
+        chosen = np.linspace(0, len(files) - 1, MAX_ANIMATION_FRAMES).round().astype(int)
         files = [files[index] for index in chosen]
     frames = []
     for file in files:

@@ -19,36 +19,38 @@ from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.metrics.catalog import direction
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
-from gan_cli.storage.files import AppendedFile, WriteErrors, write_whole, writing
+from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, write_atomic, writing
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry import images, tensorboard
-from gan_cli.telemetry.console import Progress
+from gan_cli.telemetry.console import ProgressSink
 
 SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")
 GRID_NAME = "step_*.png"
 
 
 @dataclass(frozen=True)
-class Board:
+class TensorBoardLayout:
     """What TensorBoard is to show of a run; see ``families.Family``."""
 
     charts: Mapping[str, Sequence[str]]
     notes: Mapping[str, str]
-    compared_by: tuple[str, ...]
+    hparam_metrics: tuple[str, ...]
 
     @classmethod
-    def of(cls, family: type[Family]) -> Board:
+    def of(cls, family: type[Family]) -> TensorBoardLayout:
         """That of a family, and a chart of all alarms."""
         alarms = {"Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)]}
-        return cls({**family.charts, **alarms}, family.notes, family.compared_by)
+        return cls({**family.charts, **alarms}, family.notes, family.hparam_metrics)
 
 
-class Telemetry:
+class RunTelemetry:
     """All sinks of one run. What was written for a step is on disk before a checkpoint of a later step is."""
 
-    def __init__(self, directory: RunDirectory, progress: Progress, errors: WriteErrors, board: Board) -> None:
+    def __init__(
+        self, directory: RunDirectory, progress: ProgressSink, errors: WriteErrorHandler, board: TensorBoardLayout
+    ) -> None:
         """Prepare the sinks of ``directory``; :meth:`open` opens them. ``errors`` says what comes of a full disk."""
-        self._shown = board
+        self._layout = board
         self._directory = directory
         self._progress = progress
         self._errors = errors
@@ -57,7 +59,7 @@ class Telemetry:
         self.final: dict[str, float] = {}
         self.best: dict[str, dict[str, float]] = {}
 
-    def open(self, step: int, choices: Mapping[str, Any], config: str) -> None:
+    def open(self, step: int, hparams: Mapping[str, Any], config: str) -> None:
         """Open the sinks at ``step``; what an earlier process wrote of this step or later is dropped.
 
         Args:
@@ -72,12 +74,12 @@ class Telemetry:
                 if _step_of(file) >= step:
                     file.unlink()
             _drop_lines_from(self._directory.metrics, step)
-            self._metrics = AppendedFile(self._directory.metrics)
+            self._metrics = AppendOnlyFile(self._directory.metrics)
             self._board = tensorboard.EventFile(self._directory.path, purge_step=step)
             if step == 0:
                 page = tensorboard.text("config", f"```yaml\n{config}\n```")
-                choice = tensorboard.session_start(choices, self._shown.compared_by)
-                self._board.add([tensorboard.charts("gan_cli", self._shown.charts), page, *choice])
+                choice = tensorboard.session_start(hparams, self._layout.hparam_metrics)
+                self._board.add([tensorboard.charts("gan_cli", self._layout.charts), page, *choice])
         self._progress.open(step)
 
     @property
@@ -85,7 +87,7 @@ class Telemetry:
         """Training time so far, over all processes that worked on the run."""
         return self._seconds_before + time.perf_counter() - self._started
 
-    def spent(self, seconds: float) -> None:
+    def set_elapsed(self, seconds: float) -> None:
         """Count training time from here on, before :meth:`open`."""
         self._seconds_before = seconds
 
@@ -102,23 +104,23 @@ class Telemetry:
         scalars["speed/images_per_second"] = (images_seen - self._last["images"]) / elapsed
         self._last = {"step": step, "images": images_seen, "seconds": now}
         self._write_line(step, scalars)
-        curves = [tensorboard.scalar(tag, value, self._shown.notes.get(tag, "")) for tag, value in scalars.items()]
+        curves = [tensorboard.scalar(tag, value, self._layout.notes.get(tag, "")) for tag, value in scalars.items()]
         distributions = [
             tensorboard.histogram(tag, values, report.meanings.get(tag, ""))
             for tag, values in report.histograms.items()
             if values.size and np.isfinite(values).all()
         ]
-        told = [tensorboard.text(f"diagnosis/{alarm.name}", _paragraph(alarm)) for alarm in alarms]
-        self._show_on_board([*curves, *distributions, *told], step)
-        self._take_in(step, scalars)
-        self._progress.say(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
+        told = [tensorboard.text(f"diagnosis/{alarm.name}", _alarm_markdown(alarm)) for alarm in alarms]
+        self._write_events([*curves, *distributions, *told], step)
+        self._update_final_and_best(step, scalars)
+        self._progress.show_metrics(step, {**report.headline, "images/s": scalars["speed/images_per_second"]})
 
-    def measure(self, step: int, figures: Mapping[str, float]) -> None:
+    def log_evaluation(self, step: int, figures: Mapping[str, float]) -> None:
         """Write what an evaluation found, ``metrics/<name>`` each: a line of its own."""
         scalars = {f"metrics/{name}": value for name, value in figures.items()}
         self._write_line(step, scalars)
-        self._show_on_board([tensorboard.scalar(tag, value) for tag, value in scalars.items()], step)
-        self._take_in(step, scalars)
+        self._write_events([tensorboard.scalar(tag, value) for tag, value in scalars.items()], step)
+        self._update_final_and_best(step, scalars)
 
     def _write_line(self, step: int, scalars: Mapping[str, float]) -> None:
         finite = {tag: _finite(value) for tag, value in scalars.items()}
@@ -126,11 +128,11 @@ class Telemetry:
         with self._errors.writing("metrics.jsonl", self._directory.metrics):
             self._metrics.write(f"{line}\n".encode())
 
-    def _show_on_board(self, values: Sequence[tensorboard.Value], step: int) -> None:
+    def _write_events(self, values: Sequence[tensorboard.Value], step: int) -> None:
         with self._errors.writing("TensorBoard's file", self._board.path):
             self._board.add(values, step)
 
-    def _take_in(self, step: int, scalars: Mapping[str, float]) -> None:
+    def _update_final_and_best(self, step: int, scalars: Mapping[str, float]) -> None:
         """Keep the latest finite value of every tag, and the best of those that have one, with its step."""
         for tag, value in scalars.items():
             if not math.isfinite(value):
@@ -146,7 +148,7 @@ class Telemetry:
         if isinstance(preview, Sentences):
             text = "".join(f"{line}\n" for line in preview.lines)
             self._write_sample(f"step_{step:08d}.txt", text.encode())
-            self._show_on_board([tensorboard.text("samples", tensorboard.quoted(preview.lines))], step)
+            self._write_events([tensorboard.text("samples", tensorboard.indented_code(preview.lines))], step)
             return
         grids = {"": images.picture(preview)}
         for name, panel in preview.panels.items():
@@ -156,18 +158,18 @@ class Telemetry:
             png = images.png(image)
             self._write_sample(f"{name}_step_{step:08d}.png".lstrip("_"), png)
             shown.append(tensorboard.image(f"samples/{name}".rstrip("/"), png, *image.size))
-        self._show_on_board(shown, step)
+        self._write_events(shown, step)
 
     def _write_sample(self, name: str, content: bytes) -> None:
         file = self._directory.samples / name
         with self._errors.writing("samples", file):
-            write_whole(file, content)
+            write_atomic(file, content)
 
-    def synchronise(self) -> None:
+    def fsync(self) -> None:
         """Make the figures written so far last through a power cut; waits for the disk. Any thread may call this."""
         with writing(self._directory.path):
-            self._metrics.synchronise()
-            self._board.synchronise()
+            self._metrics.fsync()
+            self._board.fsync()
 
     def finish(self) -> None:
         """Write what only makes sense at the end: the animation and the closing HParams record."""
@@ -176,7 +178,7 @@ class Telemetry:
         if grids:
             with self._errors.writing("samples/progress.webp", animation):
                 images.progress(grids, animation)
-        self._show_on_board([tensorboard.session_end()], 0)
+        self._write_events([tensorboard.session_end()], 0)
 
     def close(self) -> None:
         """Close all sinks."""
@@ -208,7 +210,7 @@ class Telemetry:
         return sorted(filter(lambda file: SAMPLE_NAME.fullmatch(file.name), files), key=_step_of)
 
 
-def _paragraph(alarm: Alarm) -> str:
+def _alarm_markdown(alarm: Alarm) -> str:
     """An alarm in Markdown."""
     rows = [
         f"| `{tag}` | {'not finite' if value is None else f'{value:.4g}'} |" for tag, value in alarm.figures.items()
@@ -233,7 +235,7 @@ def _drop_lines_from(metrics: Path, step: int) -> None:
     if not metrics.exists():
         return
     kept = [line for line in metrics.read_text(errors="replace").splitlines() if _line_step(line) < step]
-    write_whole(metrics, "".join(f"{line}\n" for line in kept).encode())
+    write_atomic(metrics, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _line_step(line: str) -> float:

@@ -12,11 +12,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from gan_cli.runtime import torchrun
-from gan_cli.storage.files import AppendedFile, WriteErrors, writing
+from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
 
 ROOT = logging.getLogger("gan_cli")
-PROGRESS = "gan_cli.telemetry.console"
+PROGRESS_LOGGER = "gan_cli.telemetry.console"
 
 
 class _Console(logging.Handler):
@@ -25,26 +25,26 @@ class _Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # A reader that has gone (`2>&1 | head`), or a full disk (`2>log`), must not take the training with it.
         with contextlib.suppress(OSError):
-            if record.name != PROGRESS or not sys.stderr.isatty():
+            if record.name != PROGRESS_LOGGER or not sys.stderr.isatty():
                 tqdm.write(self.format(record), file=sys.stderr)
 
 
 class _LogFile(logging.Handler):
     """A run's log. A line that cannot be written is missing from it; whether the run goes on is not decided here."""
 
-    def __init__(self, path: Path, errors: WriteErrors) -> None:
+    def __init__(self, path: Path, errors: WriteErrorHandler) -> None:
         super().__init__()
         self._path = path
         self._errors = errors
-        self._file = AppendedFile(path)
+        self._file = AppendOnlyFile(path)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        with self._errors.deferred("train.log", self._path):
+        with self._errors.deferring("train.log", self._path):
             self._file.write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
     def close(self) -> None:
-        with self._errors.deferred("train.log", self._path):
+        with self._errors.deferring("train.log", self._path):
             self._file.close()
         super().close()
 
@@ -58,7 +58,7 @@ def console() -> Iterator[MemoryHandler]:
     )
     shown.setFormatter(logging.Formatter("%(message)s"))
     # Of several processes the first one speaks for all.
-    ROOT.setLevel(logging.CRITICAL + 1 if torchrun.follows() else logging.INFO)
+    ROOT.setLevel(logging.CRITICAL + 1 if torchrun.is_nonzero_rank() else logging.INFO)
     ROOT.propagate = False
     ROOT.addHandler(shown)
     ROOT.addHandler(kept)
@@ -70,7 +70,7 @@ def console() -> Iterator[MemoryHandler]:
 
 
 @contextlib.contextmanager
-def copied_to(logs: Mapping[RunDirectory, WriteErrors], kept: MemoryHandler) -> Iterator[None]:
+def copied_to(logs: Mapping[RunDirectory, WriteErrorHandler], kept: MemoryHandler) -> Iterator[None]:
     """Append what was said so far, and what is said from now on, to the log of each run directory.
 
     Args:

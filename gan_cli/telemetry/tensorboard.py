@@ -24,7 +24,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, Sessi
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.storage.files import AppendedFile
+from gan_cli.storage.files import AppendOnlyFile
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 
@@ -39,9 +39,9 @@ class EventFile:
 
     def __init__(self, directory: Path, purge_step: int = 0) -> None:
         """Begin the file; of what older ones say of ``purge_step`` and later, TensorBoard is to show nothing."""
-        name = f"events.out.tfevents.{_second(directory):010d}.{socket.gethostname()}.{os.getpid()}.0"
+        name = f"events.out.tfevents.{_next_file_time(directory):010d}.{socket.gethostname()}.{os.getpid()}.0"
         self.path = directory / name
-        self._file = AppendedFile(self.path)
+        self._file = AppendOnlyFile(self.path)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if purge_step:
@@ -54,16 +54,16 @@ class EventFile:
     def _write(self, **content: Any) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
-    def synchronise(self) -> None:
+    def fsync(self) -> None:
         """Make everything so far last through a power cut; waits for the disk."""
-        self._file.synchronise()
+        self._file.fsync()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-def _second(directory: Path) -> int:
+def _next_file_time(directory: Path) -> int:
     """The second that a new event file is to carry in its name: the present one, or one later than all there are.
 
     TensorBoard reads the files of a run in the order of their names. A run may be resumed in the very second it was
@@ -116,7 +116,7 @@ def text(tag: str, markdown: str) -> Value:
     )
 
 
-def quoted(lines: Sequence[str]) -> str:
+def indented_code(lines: Sequence[str]) -> str:
     """Lines as they are, in Markdown: what is indented is taken for no markup."""
     return "\n".join(f"    {line}" for line in lines)
 
@@ -143,9 +143,9 @@ def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
     )
 
 
-def session_start(choices: Mapping[str, str | float | None], metrics: Sequence[str]) -> list[Value]:
+def session_start(hparams: Mapping[str, str | float | None], metrics: Sequence[str]) -> list[Value]:
     """What a run chose, and the tags it is to be compared by, for the HParams page; what is None was not chosen."""
-    chosen = {name: value for name, value in choices.items() if value is not None}
+    chosen = {name: value for name, value in hparams.items() if value is not None}
     start = SessionStartInfo()
     for name, value in chosen.items():
         if isinstance(value, str):

@@ -6,19 +6,19 @@ import pytest
 import torch
 
 from gan_cli.algorithms import buffers
-from gan_cli.algorithms.buffers import Window
+from gan_cli.algorithms.buffers import RingBuffer
 
 CPU = torch.device("cpu")
 
 
-def filled(rows: int, *values: float) -> Window:
-    window = Window(rows, 2, CPU)
+def filled(rows: int, *values: float) -> RingBuffer:
+    window = RingBuffer(rows, 2, CPU)
     for value in values:
         window.add(torch.full((1, 2), float(value)))
     return window
 
 
-def rows_of(window: Window) -> list[float]:
+def rows_of(window: RingBuffer) -> list[float]:
     """The rows, each of one repeated value, in order of value."""
     values = window.values()
     assert torch.equal(values[:, 0], values[:, 1])
@@ -43,7 +43,7 @@ def test_clear_starts_over() -> None:
 
 
 def test_rows_are_copies_without_a_graph() -> None:
-    window, values = Window(2, 2, CPU), torch.ones(1, 2, requires_grad=True)
+    window, values = RingBuffer(2, 2, CPU), torch.ones(1, 2, requires_grad=True)
     window.add(values * 2)
     with torch.no_grad():
         values.zero_()
@@ -73,7 +73,7 @@ def test_stored_state_does_not_change_with_the_window() -> None:
 @pytest.mark.parametrize(("rows", "kept"), [(5, 3), (2, 2)])
 def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: int) -> None:
     """A resumed run may report more often or less often than before."""
-    window = Window(rows, 2, CPU)
+    window = RingBuffer(rows, 2, CPU)
     window.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
     assert len(rows_of(window)) == kept
     assert set(rows_of(window)) <= {3, 4, 5}
@@ -83,7 +83,7 @@ def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: int
 
 def test_rows_that_come_together_are_those_that_come_one_by_one() -> None:
     for count in (1, 2, 3, 7):
-        together, single = Window(3, 2, CPU), Window(3, 2, CPU)
+        together, single = RingBuffer(3, 2, CPU), RingBuffer(3, 2, CPU)
         for start in range(0, 4 * count, count):
             rows = torch.arange(start, start + count).float()[:, None].expand(count, 2)
             together.add(rows)
@@ -96,4 +96,4 @@ def test_memory_is_bounded_however_rarely_one_reports(monkeypatch: pytest.Monkey
     monkeypatch.setattr(buffers, "CAPACITY", 8)
     window = filled(10**9, *range(20))
     assert rows_of(window) == [16, 17, 18, 19]
-    assert len(Window(5, 100, CPU)._buffer) == 1
+    assert len(RingBuffer(5, 100, CPU)._buffer) == 1

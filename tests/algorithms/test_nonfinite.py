@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.gan.trainer import Adversarial
-from gan_cli.algorithms.inspection import trouble_in
+from gan_cli.algorithms.gan.trainer import GANTrainer
+from gan_cli.algorithms.inspection import find_nonfinite
 from gan_cli.runtime.device import Device
 from tests.helpers.nonfinite_losses import Poisoned
 from tests.helpers.recorders import FakeRecorder
@@ -34,14 +34,14 @@ SKIP = "train.non_finite=skip"
 ONWARDS = {"random", "sampler", "progress", "gradient_norms", "soundness"}
 
 
-def poisoned(*overrides: str) -> tuple[Adversarial, Poisoned]:
+def poisoned(*overrides: str) -> tuple[GANTrainer, Poisoned]:
     algorithm = assembled(*overrides)
     objective = Poisoned(algorithm._objective)
     algorithm._objective = objective
     return algorithm, objective
 
 
-def played(algorithm: Adversarial, objective: Poisoned, steps: range, bad: dict[int, str]) -> Adversarial:
+def played(algorithm: GANTrainer, objective: Poisoned, steps: range, bad: dict[int, str]) -> GANTrainer:
     """Steps, of which some are bad for D, for G or for both."""
     for step in steps:
         sides = bad.get(step, "")
@@ -53,7 +53,7 @@ def played(algorithm: Adversarial, objective: Poisoned, steps: range, bad: dict[
     return algorithm
 
 
-def lasting(algorithm: Adversarial) -> dict[str, Any]:
+def lasting(algorithm: GANTrainer) -> dict[str, Any]:
     """What an update that is left out must not change."""
     state = copy.deepcopy({key: value for key, value in algorithm.state_dict().items() if key not in ONWARDS})
     state["judge"] = {key: value for key, value in state["judge"].items() if key not in ("noise", "augment")}
@@ -92,7 +92,7 @@ def test_a_step_left_out_changes_nothing_but_what_is_drawn(run: str, at: int) ->
             del before[name]
     assert_same(after, before, exact=True)
     played(algorithm, objective, range(at + 1, at + 3), {})
-    assert algorithm.trouble() is None
+    assert algorithm.nonfinite() is None
     assert any(not torch.equal(a, b) for a, b in zip(_tensors(lasting(algorithm)), _tensors(after), strict=False))
 
 
@@ -148,7 +148,7 @@ def test_cuda_graphs_leave_out_what_steps_leave_out(run: str) -> None:
         found.append(played(algorithm, objective, range(12), bad))
     assert found[0]._run._recordings
     assert_same(found[0].state_dict(), found[1].state_dict(), exact=False)
-    assert found[0].trouble() is None
+    assert found[0].nonfinite() is None
 
 
 @pytest.mark.parametrize("recorded", [False, True])
@@ -157,12 +157,12 @@ def test_the_device_remembers_the_first_bad_step(recorded: bool, monkeypatch: py
         monkeypatch.setattr(Device, "recorder", lambda self, generators: FakeRecorder())
     algorithm, objective = poisoned(*PLANE)
     played(algorithm, objective, range(8), {})
-    assert algorithm.report().trouble is None
+    assert algorithm.report().nonfinite is None
     played(algorithm, objective, range(8, 11), {9: "g"})
-    found = algorithm.trouble()
+    found = algorithm.nonfinite()
     assert found is not None
     assert "at step 10" in found.message
-    assert algorithm.report().trouble == found
+    assert algorithm.report().nonfinite == found
 
 
 def test_a_skipped_update_is_remembered_over_a_resume() -> None:
@@ -181,9 +181,9 @@ def test_a_network_that_learns_nothing_more_is_trouble() -> None:
     played(algorithm, objective, range(4), {})
     algorithm.report()
     played(algorithm, objective, range(4, 13), dict.fromkeys(range(4, 13), "d"))
-    assert algorithm.report().trouble is None  # 9 in a row may pass
+    assert algorithm.report().nonfinite is None  # 9 in a row may pass
     played(algorithm, objective, range(13, 15), dict.fromkeys(range(13, 15), "d"))
-    found = algorithm.report().trouble
+    found = algorithm.report().nonfinite
     assert found is not None
     assert found.since == 5
     assert "every update of D since step 5" in found.message
@@ -191,7 +191,7 @@ def test_a_network_that_learns_nothing_more_is_trouble() -> None:
 
 def test_huge_but_finite_tensors_are_no_trouble() -> None:
     huge = torch.full((8,), 3e38)
-    assert trouble_in([("a", huge), ("n", torch.ones(2, dtype=torch.int64))]) is None
-    found = trouble_in([("a", huge), ("b", torch.tensor([1.0, -torch.inf])), ("c", torch.tensor([torch.nan]))])
+    assert find_nonfinite([("a", huge), ("n", torch.ones(2, dtype=torch.int64))]) is None
+    found = find_nonfinite([("a", huge), ("b", torch.tensor([1.0, -torch.inf])), ("c", torch.tensor([torch.nan]))])
     assert found is not None
     assert found.message == "b is not finite"

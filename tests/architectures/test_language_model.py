@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.architectures.language_model import Chooser, counted, nll, weighted_nll, write
-from gan_cli.architectures.lstm import LSTM, Writer
+from gan_cli.architectures.language_model import TokenSampler, token_mask, nll, weighted_nll, sample_sequences
+from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.runtime.rng import SeededStream
@@ -14,16 +14,16 @@ from gan_cli.runtime.rng import SeededStream
 CPU = torch.device("cpu")
 
 
-def writer(vocabulary: int = 11, embedding: int = 3, hidden: int = 4, seed: int = 0) -> Writer:
+def writer(vocabulary: int = 11, embedding: int = 3, hidden: int = 4, seed: int = 0) -> LSTMLanguageModel:
     torch.manual_seed(seed)
-    network = Writer(vocabulary, embedding, hidden)
+    network = LSTMLanguageModel(vocabulary, embedding, hidden)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_()
     return network
 
 
-def by_hand(network: Writer, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def by_hand(network: LSTMLanguageModel, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """-log p of each token in float64, gate by gate."""
     w = {name: value.double().numpy() for name, value in network.state_dict().items()}
     width = len(w["state_w"])
@@ -77,7 +77,7 @@ def test_a_token_stands_for_its_share_of_the_numbers() -> None:
     hidden = torch.randn(1, 4, generator=torch.Generator().manual_seed(3))
     p = network.logits(hidden).softmax(1).squeeze(0).detach()
     numbers = (torch.arange(20_000) + 0.5) / 20_000
-    chosen = Chooser.of(network).choose(hidden.expand(20_000, -1), numbers)
+    chosen = TokenSampler.of(network).sample(hidden.expand(20_000, -1), numbers)
     assert (chosen.diff() >= 0).all()
     np.testing.assert_allclose(chosen.bincount(minlength=11) / 20_000, p, atol=1e-4)
 
@@ -89,14 +89,14 @@ def test_every_token_can_be_chosen_whatever_the_blocks(vocabulary: int) -> None:
         network.vocabulary_w.zero_()
         network.vocabulary_b.zero_()
     numbers = (torch.arange(vocabulary) + 0.5) / vocabulary
-    chosen = Chooser.of(network).choose(torch.zeros(vocabulary, 4), numbers)
+    chosen = TokenSampler.of(network).sample(torch.zeros(vocabulary, 4), numbers)
     assert chosen.tolist() == list(range(vocabulary))
 
 
 def test_sequences_come_as_often_as_they_are_likely() -> None:
     network = writer(3, seed=5)
     count = 40_000
-    drawn = write(network, SeededStream(0, "numbers", CPU).uniform(count, 3))
+    drawn = sample_sequences(network, SeededStream(0, "numbers", CPU).uniform(count, 3))
     everything = torch.cartesian_prod(*[torch.arange(3)] * 3)
     likely = nll(network, everything).sum(1).neg().exp()
     assert float(likely.sum()) == pytest.approx(1.0, abs=1e-5)
@@ -108,18 +108,18 @@ def test_sequences_come_as_often_as_they_are_likely() -> None:
 
 def test_a_low_temperature_leaves_the_likeliest_token() -> None:
     network = writer()
-    tokens = write(network, torch.rand(20, 5), temperature=1e-3)
+    tokens = sample_sequences(network, torch.rand(20, 5), temperature=1e-3)
     assert (tokens == tokens[0]).all()
-    assert int(tokens[0, 0]) == int(network.logits(network.begin(1).hidden).argmax())
+    assert int(tokens[0, 0]) == int(network.logits(network.initial_state(1).hidden).argmax())
 
 
 def test_behind_the_end_there_is_nothing_but_the_end() -> None:
     network = writer(4)
-    tokens = write(network, torch.rand(200, 9, generator=torch.Generator().manual_seed(0)), end=2)
+    tokens = sample_sequences(network, torch.rand(200, 9, generator=torch.Generator().manual_seed(0)), end=2)
     for row in tokens.tolist():
         if 2 in row:
             assert set(row[row.index(2) :]) == {2}
-    there = counted(tokens, 2)
+    there = token_mask(tokens, 2)
     for row, marks in zip(tokens.tolist(), there.tolist(), strict=True):
         length = row.index(2) + 1 if 2 in row else 9
         assert marks == [1.0] * length + [0.0] * (9 - length)
@@ -127,7 +127,7 @@ def test_behind_the_end_there_is_nothing_but_the_end() -> None:
 
 def test_a_reader_takes_tokens_and_their_one_hot_weights_alike() -> None:
     torch.manual_seed(0)
-    reader = LSTM().reader(30, 20).eval()
+    reader = LSTM().discriminator(30, 20).eval()
     tokens = torch.randint(30, (6, 20))
     one_hot = torch.nn.functional.one_hot(tokens, 30).float()
     torch.testing.assert_close(reader(tokens), reader(one_hot), rtol=1e-4, atol=1e-4)

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from gan_cli.architectures import resnet
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import SIZES, Norm, spectrally_normalised
+from gan_cli.architectures.layers import SIZES, Norm, apply_spectral_norm
 from gan_cli.architectures.maxout import Maxout, MaxoutMLP
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
@@ -127,7 +127,7 @@ def test_every_weight_of_d_has_a_largest_singular_value_of_1(architecture: Archi
 
 def test_discriminator_without_weights_cannot_be_normalised() -> None:
     with pytest.raises(ConfigError, match=r"architecture\.spectral_norm: expected false"):
-        spectrally_normalised(nn.Sequential(nn.Flatten(), nn.ReLU()))
+        apply_spectral_norm(nn.Sequential(nn.Flatten(), nn.ReLU()))
 
 
 # ---- SNGAN's tables

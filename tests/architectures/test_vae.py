@@ -14,7 +14,7 @@ from gan_cli.architectures.layers import SIZES, Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.protocols.architecture import Architecture, Coding
+from gan_cli.protocols.architecture import Architecture, AutoencoderArchitecture
 from gan_cli.runtime.rng import fixed_latents
 from tests.conftest import SHORT, Command
 
@@ -32,10 +32,10 @@ def linear(network: nn.Module) -> list[tuple[int, int]]:
 
 def test_both_are_coding_and_gan_architectures() -> None:
     for architecture in (SMALL, SMALL_CONV):
-        assert isinstance(architecture, Coding)
+        assert isinstance(architecture, AutoencoderArchitecture)
         assert isinstance(architecture, Architecture)
-    assert not isinstance(MLP(), Coding)
-    assert not isinstance(DCGAN(), Coding)
+    assert not isinstance(MLP(), AutoencoderArchitecture)
+    assert not isinstance(DCGAN(), AutoencoderArchitecture)
 
 
 @pytest.mark.parametrize("heads", [1, 2])

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from gan_cli.bench import benchmark, hardware, overhead, profiling, results, trial
-from gan_cli.bench.trial import Trial
+from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
 from tests.conftest import SHORT, TINY, Command, Finished
@@ -45,10 +45,10 @@ def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["way"]: row for row in result["ways"]}
 
 
-def on_trial(*overrides: str) -> Trial:
+def on_trial(*overrides: str) -> StepBenchmark:
     register()
     plan = builder.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
-    return Trial(plan, builder.assemble(plan))
+    return StepBenchmark(plan, builder.assemble(plan))
 
 
 def products(widths: list[int]) -> int:
@@ -210,6 +210,17 @@ def test_unknown_flag_is_told_by_the_parser(gan_bench: Command) -> None:
     assert "unrecognized arguments: --multirun" in done.err
 
 
+def test_options_of_ones_own_are_measured_too(gan_bench: Command, workplace: Path) -> None:
+    (workplace / "mine" / "experiment").mkdir(parents=True)
+    recipe = "# @package _global_\ndefaults:\n  - override /dataset: ring8\ntrain:\n  batch_size: 7\n"
+    (workplace / "mine" / "experiment" / "seven.yaml").write_text(recipe)
+    result = measured(gan_bench(*QUICK, "--config-dir", "mine", "experiment=seven", "--json", "-"))
+    assert result["work"]["images_per_step"] == 7
+    done = gan_bench(*QUICK, "experiment=seven")
+    assert done.status == 2
+    assert "experiment=seven: no such option." in done.err
+
+
 def test_dry_run_measures_nothing(gan_bench: Command) -> None:
     done = gan_bench(*RING, *SHORT, "dry_run=true")
     assert done.status == 0
@@ -228,7 +239,7 @@ def test_answers_without_importing_torch(flag: str) -> None:
 def test_stopwatch_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0])
     monkeypatch.setattr(profiling.time, "perf_counter", lambda: next(clock))
-    stopwatch = profiling.Stopwatch(lambda: None)
+    stopwatch = profiling.PartTimer(lambda: None)
     with stopwatch("D"), stopwatch("G"):
         pass
     with stopwatch("G"):
@@ -248,10 +259,10 @@ def test_costs_are_shares_of_what_goes_by() -> None:
 def test_steps_are_timed_in_whole_periods(monkeypatch: pytest.MonkeyPatch) -> None:
     on = on_trial(*RING, *SHORT, "loss/penalty=r1", "loss.penalty.r1.every=3")
     assert on.step == on.setup_steps == 9
-    timed: list[int] = []
-    original: Callable[[Trial, int], float] = Trial.timed
-    monkeypatch.setattr(Trial, "timed", lambda self, steps: timed.append(steps) or original(self, steps))
-    pace = on.pace(0.02)
+    time_steps: list[int] = []
+    original: Callable[[StepBenchmark, int], float] = StepBenchmark.time_steps
+    monkeypatch.setattr(StepBenchmark, "time_steps", lambda self, steps: timed.append(steps) or original(self, steps))
+    pace = on.measure(0.02)
     assert pace.steps == sum(timed[-trial.BLOCKS :])
     assert all(steps % 3 == 0 for steps in timed)
 

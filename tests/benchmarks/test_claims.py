@@ -16,13 +16,13 @@ from scipy.stats import norm, spearmanr
 
 from benchmarks.claims import page
 from benchmarks.claims.catalogue import CLAIMS
-from benchmarks.claims.charts import Level, Line, Panel, chart, ticks
+from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart, ticks
 from benchmarks.claims.claim import Bound, Claim, Result
-from benchmarks.claims.harness import Job, finished
+from benchmarks.claims.harness import Job, is_completed
 from benchmarks.claims.jsd_saturates import THETAS, summary
 from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
-from gan_cli.config.schema import conf_dir
+from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.runs import builder
 from tests.helpers.paths import ROOT
@@ -46,7 +46,7 @@ NAMES = (
 
 def test_every_claim_is_there_and_every_recipe_of_a_claim_belongs_to_one() -> None:
     assert tuple(CLAIMS) == NAMES
-    assert sorted(file.stem for file in (conf_dir() / "experiment").glob("claim_*.yaml")) == RECIPES
+    assert sorted(file.stem for file in EXPERIMENT_DIR.glob("claim_*.yaml")) == RECIPES
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -61,7 +61,7 @@ def test_recipes_plan(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if "mode_collapse" in recipe or "covers" in recipe])
 def test_rings_are_those_of_the_claim(recipe: str) -> None:
-    text = (conf_dir() / "experiment" / f"{recipe}.yaml").read_text()
+    text = (EXPERIMENT_DIR / f"{recipe}.yaml").read_text()
     wanted = (
         "radius: 2.0",
         "std: 0.02",
@@ -79,17 +79,17 @@ def test_runs_are_told_apart_by_all_that_makes_them_but_the_place_of_the_data(
 ) -> None:
     arm = CLAIMS["non_saturating_start"].arms[0]
     jobs = [Job(arm, 0), Job(arm, 1), Job(arm, 0, ("train.steps=3",)), Job(CLAIMS["non_saturating_start"].arms[1], 0)]
-    places = [job.place(tmp_path) for job in jobs]
-    assert len(set(places)) == len(jobs)
+    run_dirs = [job.run_dir(tmp_path) for job in jobs]
+    assert len(set(run_dirs)) == len(jobs)
     monkeypatch.setenv("GAN_DATA", str(tmp_path / "elsewhere"))
-    assert [job.place(tmp_path) for job in jobs] == places
+    assert [job.run_dir(tmp_path) for job in jobs] == run_dirs
 
 
 @pytest.mark.parametrize(("content", "done"), [("completed", True), ("interrupted", False), (None, False)])
 def test_only_a_completed_run_is_kept(content: str | None, done: bool, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "summary.json").write_text(json.dumps({"status": content}))
-    assert finished(tmp_path) == done
+    assert is_completed(tmp_path) == done
 
 
 # ---- Verdicts
@@ -98,17 +98,17 @@ def test_only_a_completed_run_is_kept(content: str | None, done: bool, tmp_path:
 @pytest.mark.parametrize(
     ("bound", "values", "holds"),
     [
-        (Bound("x", most=2.0), [0, 1, 2], True),
-        (Bound("x", most=2.0), [0, 1, 2.01], False),
-        (Bound("x", least=8.0), [8, 8], True),
-        (Bound("x", least=8.0), [8, 7], False),
-        (Bound("x", least=1.0, share=0.8), [1, 2, 3, 4, 0], True),
-        (Bound("x", least=1.0, share=0.8), [1, 2, 3, 0, 0], False),
-        (Bound("x", least=1.0, share=0.8), [0], False),
-        (Bound("x", least=-0.3, most=0.3), [-0.31], False),
-        (Bound("x", most=1.0), [math.nan], False),
-        (Bound("x", most=1000.0), [math.inf], False),
-        (Bound("x", most=1.0), [], False),
+        (Bound("x", maximum=2.0), [0, 1, 2], True),
+        (Bound("x", maximum=2.0), [0, 1, 2.01], False),
+        (Bound("x", minimum=8.0), [8, 8], True),
+        (Bound("x", minimum=8.0), [8, 7], False),
+        (Bound("x", minimum=1.0, share=0.8), [1, 2, 3, 4, 0], True),
+        (Bound("x", minimum=1.0, share=0.8), [1, 2, 3, 0, 0], False),
+        (Bound("x", minimum=1.0, share=0.8), [0], False),
+        (Bound("x", minimum=-0.3, maximum=0.3), [-0.31], False),
+        (Bound("x", maximum=1.0), [math.nan], False),
+        (Bound("x", maximum=1000.0), [math.inf], False),
+        (Bound("x", maximum=1.0), [], False),
     ],
 )
 def test_bound_holds_when_enough_seeds_keep_it(bound: Bound, values: list[float], holds: bool) -> None:
@@ -117,7 +117,7 @@ def test_bound_holds_when_enough_seeds_keep_it(bound: Bound, values: list[float]
 
 def passing(claim: Claim) -> dict[str, float]:
     """Figures at the edge of every bound of a claim."""
-    return {bound.figure: bound.most if bound.most < math.inf else bound.least for bound in claim.bounds}
+    return {bound.metric: bound.maximum if bound.maximum < math.inf else bound.minimum for bound in claim.bounds}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,14 +127,14 @@ def test_verdict_follows_the_bounds_and_names_what_breaks_them(name: str) -> Non
     seeds = dict.fromkeys(range(5), good)
     assert page.verdict(claim, Result(seeds, 1.0, "here")) == "holds"
     for bound in claim.bounds:
-        step = math.inf if bound.most < math.inf else -math.inf
-        bad = {**good, bound.figure: math.nextafter(good[bound.figure], step)}
+        step = math.inf if bound.maximum < math.inf else -math.inf
+        bad = {**good, bound.metric: math.nextafter(good[bound.metric], step)}
         broken = {**seeds, 3: bad, 4: bad}
-        assert page.verdict(claim, Result(broken, 1.0, "here")) == f"does not hold ({bound.figure})"
+        assert page.verdict(claim, Result(broken, 1.0, "here")) == f"does not hold ({bound.metric})"
 
 
 @pytest.mark.parametrize(
-    ("name", "figure", "least", "most"),
+    ("name", "metric", "minimum", "maximum"),
     [
         ("optimal_discriminator", "mean abs. error of D", -math.inf, 0.02),
         ("optimal_discriminator", "|V(D) - V(D*)|", -math.inf, 0.02),
@@ -149,9 +149,9 @@ def test_verdict_follows_the_bounds_and_names_what_breaks_them(name: str) -> Non
         ("wgan_covers", "gp: alarms", -math.inf, 0.0),
     ],
 )
-def test_bounds_are_those_that_were_claimed(name: str, figure: str, least: float, most: float) -> None:
-    (bound,) = (bound for bound in CLAIMS[name].bounds if bound.figure == figure)
-    assert (bound.least, bound.most, bound.share) == (least, most, 1.0)
+def test_bounds_are_those_that_were_claimed(name: str, metric: str, minimum: float, maximum: float) -> None:
+    (bound,) = (bound for bound in CLAIMS[name].bounds if bound.metric == metric)
+    assert (bound.minimum, bound.maximum, bound.share) == (minimum, maximum, 1.0)
 
 
 # ---- References
@@ -173,9 +173,9 @@ def test_divergence_of_two_gaussians_is_that_of_an_adaptive_quadrature(mean: flo
     found = along(np.linspace(-15, 18, 4001), mean)
     assert found.divergence() == pytest.approx(expected, abs=1e-10)
     # Theorem 1, and that no other D does better.
-    assert found.value(found.best) == pytest.approx(-2 * math.log(2) + 2 * expected, abs=1e-9)
-    assert found.value(0.9 * found.best + 0.05) < found.value(found.best) + 1e-12
-    assert found.error(found.best) == 0
+    assert found.value(found.optimal_d) == pytest.approx(-2 * math.log(2) + 2 * expected, abs=1e-9)
+    assert found.value(0.9 * found.optimal_d + 0.05) < found.value(found.optimal_d) + 1e-12
+    assert found.error(found.optimal_d) == 0
 
 
 def test_separate_gaussians_have_a_divergence_of_log_2() -> None:
@@ -198,11 +198,11 @@ def test_mesh_holds_all_of_both_densities() -> None:
 
 def test_estimates_of_lines_are_compared_with_what_they_should_be() -> None:
     ideal = [math.log(2) if theta else 0.0 for theta in THETAS]
-    figures = summary(ideal, np.abs(THETAS).tolist())
-    assert list(figures.values()) == pytest.approx([0.0, 0.0, 1.0, 0.0])
+    metrics = summary(ideal, np.abs(THETAS).tolist())
+    assert list(metrics.values()) == pytest.approx([0.0, 0.0, 1.0, 0.0])
     ideal[0] -= 0.03
     assert summary(ideal, [1.0 - abs(theta) for theta in THETAS]) == pytest.approx(
-        dict(zip(figures, [0.03, 0.0, -1.0, 1.0], strict=True))
+        dict(zip(metrics, [0.03, 0.0, -1.0, 1.0], strict=True))
     )
 
 
@@ -230,9 +230,9 @@ def test_page_tells_every_seed_and_how_to_run_it() -> None:
     assert "| beside |  | 0.5 | 1,234 | 618 | 0.5 | 1,234 |  |" in text
     assert "| JSD at theta = 0 | <= 0.02 | 0.02 | 0.02 | 0.02 | 0.02 | 0.02 | holds |" in text
     assert (
-        "gan-train -m experiment=claim_jsd_saturates_jsd dataset.theta=-1,-0.5,-0.25,-0.1,0,0.1,0.25,0.5,1 seed=0,1"
-        in text
-    )
+        "gan-train -m --config-dir benchmarks/conf experiment=claim_jsd_saturates_jsd"
+        " dataset.theta=-1,-0.5,-0.25,-0.1,0,0.1,0.25,0.5,1 seed=0,1"
+    ) in text
     assert "python -m benchmarks.claims --only jsd_saturates" in text
     assert "(images/claims/jsd_saturates.png)" in text
     assert "optimal_discriminator" not in text
@@ -244,8 +244,8 @@ def test_page_tells_every_seed_and_how_to_run_it() -> None:
 
 def test_results_survive_being_stored(tmp_path: Path) -> None:
     result = Result({0: {"a": math.inf}, 1: {"a": 0.1}}, 3.5, "here")
-    (tmp_path / "some.json").write_text(page.stored(result))
-    assert page.restored(tmp_path) == {"some": result}
+    (tmp_path / "some.json").write_text(page.to_json(result))
+    assert page.read_results(tmp_path) == {"some": result}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_ticks_are_round_and_inside() -> None:
 
 
 def test_chart_draws_a_line_where_its_values_are() -> None:
-    flat = Panel("flat", "x", [Line("", [0.0, 1.0], [1.0, 1.0], 1)], [Level(0.0, ""), Level(2.0, "")])
+    flat = Panel("flat", "x", [Line("", [0.0, 1.0], [1.0, 1.0], 1)], [ReferenceLine(0.0, ""), ReferenceLine(2.0, "")])
     pixels = np.asarray(chart([flat, flat])).astype(int)
     red = (pixels[:, :, 0] - pixels[:, :, 2] > 120).nonzero()
     assert pixels.shape[1] == 2 * 460

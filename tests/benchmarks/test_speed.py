@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
 from tests.helpers.paths import ROOT
@@ -35,7 +36,7 @@ reference, speed = script("reference"), script("speed")
 
 def plan_of(recipe: str) -> builder.Plan:
     register()
-    return builder.plan(compose([f"experiment={recipe}", "device=cpu"]).config)
+    return builder.plan(compose([f"experiment={recipe}", "device=cpu"], CONF_DIR).config)
 
 
 # ---- What is compared
@@ -157,11 +158,11 @@ def test_pairs_alternate_and_follow_the_warm_up(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize(("load", "warned"), [(0.1, False), (2.0, True)])
 def test_figures_of_a_busy_machine_say_so(load: float, warned: bool) -> None:
-    here = speed.Machine.here()
-    there = replace(here, load=load)
+    current = speed.Machine.current()
+    there = replace(current, load=load)
     assert ("not to be quoted" in there.text()) == warned
-    assert here.cpu
-    assert set(here.flags) == {"avx512_bf16", "amx_bf16"}
+    assert current.cpu
+    assert set(current.flags) == {"avx512_bf16", "amx_bf16"}
 
 
 # ---- The command

@@ -13,28 +13,28 @@ from torch import nn
 from benchmarks.claims.harness import Job
 from benchmarks.versus import drawing, page
 from benchmarks.versus.__main__ import ARMS
-from benchmarks.versus.measure import spread
+from benchmarks.versus.measure import variation
 from benchmarks.versus.pairs import (
     CHANGES,
     DISTANCE,
     PAIRS,
-    STRAYS,
-    WHOLE,
-    apart,
-    broken,
+    STRAY_PIXELS,
+    WHOLE_PIXEL_PAIR,
+    add_stray_pixels,
+    break_stroke,
     changed,
-    each_pixel,
-    shifted,
-    stray,
+    move_each_pixel,
+    move_whole_pixels,
+    pixel_distance,
+    shift_digit,
     topology,
-    whole_steps,
-    wiped,
+    wipe,
 )
-from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Judges, Preference, preferences, scored
+from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Preference, TrainedModels, preferences, score_digits
 from benchmarks.versus.text import TEXT
 from gan_cli.architectures.vae import Convolutional
 from gan_cli.components.likelihoods import Gaussian
-from gan_cli.inference.autoencoder import TrainedCoder
+from gan_cli.inference.autoencoder import TrainedAutoencoder
 from gan_cli.protocols.arrays import FloatArray
 
 
@@ -75,10 +75,10 @@ def test_any_distance_is_met(distance: float) -> None:
 
 def test_stray_pixels_are_eight_white_ones_that_touch_no_stroke() -> None:
     image = ring()
-    made = stray(image, DISTANCE, np.random.default_rng(0))
+    made = add_stray_pixels(image, DISTANCE, np.random.default_rng(0))
     assert made is not None
     moved = np.argwhere(np.abs(made - image) > 1e-6)
-    assert len(moved) == STRAYS
+    assert len(moved) == STRAY_PIXELS
     for row, column in moved:
         assert image[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2].max() == -1
         assert made[row, column] == pytest.approx(1)
@@ -87,7 +87,7 @@ def test_stray_pixels_are_eight_white_ones_that_touch_no_stroke() -> None:
 def test_a_broken_ring_is_open_and_a_broken_bar_is_no_shorter_one() -> None:
     assert topology(ring()) == (1, 2)
     for image in (ring(), bar()):
-        made = broken(image, DISTANCE, np.random.default_rng(0))
+        made = break_stroke(image, DISTANCE, np.random.default_rng(0))
         assert made is not None
         assert topology(made) != topology(image)
         assert (made <= image).all()
@@ -96,7 +96,7 @@ def test_a_broken_ring_is_open_and_a_broken_bar_is_no_shorter_one() -> None:
 def test_a_digit_with_less_ink_than_the_distance_is_skipped() -> None:
     faint = np.full((28, 28), -1.0)
     faint[14, 14] = 1.0
-    assert wiped(faint, np.array([14, 14]), DISTANCE) is None
+    assert wipe(faint, np.array([14, 14]), DISTANCE) is None
     made = changed(np.stack([faint, ring()])[:, None], count=1, seed=0)
     assert made.rows.tolist() == [1]
     assert made.skipped == 1
@@ -106,24 +106,24 @@ def test_a_digit_is_changed_alike_whatever_stands_beside_it() -> None:
     all_of_them, first = changed(digits(), 3, seed=4), changed(digits(), 1, seed=4)
     for name in CHANGES:
         np.testing.assert_array_equal(all_of_them.changed[name][:1], first.changed[name])
-    other = shifted(ring(), DISTANCE, np.random.default_rng(1))
+    other = shift_digit(ring(), DISTANCE, np.random.default_rng(1))
     assert other is not None
-    assert apart(other, all_of_them.changed["shifted"][0, 0]) > 0.1
+    assert pixel_distance(other, all_of_them.changed["shifted"][0, 0]) > 0.1
 
 
 def test_a_whole_step_interpolates_nothing_and_has_its_distance_in_stray_pixels() -> None:
-    made = whole_steps(digits(), 3, seed=0)
-    moved, strays = (made.distances[name] for name in WHOLE)
+    made = move_whole_pixels(digits(), 3, seed=0)
+    moved, strays = (made.distances[name] for name in WHOLE_PIXEL_PAIR)
     np.testing.assert_allclose(moved, strays, rtol=0, atol=1e-9)
-    for original, image in zip(made.originals, made.changed[WHOLE[0]], strict=True):
+    for original, image in zip(made.originals, made.changed[WHOLE_PIXEL_PAIR[0]], strict=True):
         np.testing.assert_array_equal(np.sort(original, axis=None), np.sort(image, axis=None))
-    step = np.argwhere(made.changed[WHOLE[0]][1, 0] > 0).mean(0) - np.argwhere(digits()[1, 0] > 0).mean(0)
+    step = np.argwhere(made.changed[WHOLE_PIXEL_PAIR[0]][1, 0] > 0).mean(0) - np.argwhere(digits()[1, 0] > 0).mean(0)
     assert np.abs(step).sum() == pytest.approx(1)
 
 
 def test_each_pixel_is_moved_once_and_by_the_same_amount() -> None:
     image = ring()[None]
-    moved = each_pixel(image)
+    moved = move_each_pixel(image)
     steps = (moved - image).reshape(len(moved), -1)
     np.testing.assert_allclose(np.abs(steps), np.eye(image.size), atol=1e-12)
     assert np.abs(moved).max() <= 1
@@ -158,13 +158,13 @@ class Ink(nn.Module):
         return images.flatten(1).sum(1)
 
 
-def judges(image: FloatArray, sigma: float = 0.5) -> Judges:
-    return Judges(TrainedCoder(Still(), Given(image), Gaussian(sigma), 0), Ink(), 3)
+def models(image: FloatArray, sigma: float = 0.5) -> TrainedModels:
+    return TrainedModels(TrainedAutoencoder(Still(), Given(image), Gaussian(sigma), 0), Ink(), 3)
 
 
 def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
     made = changed(ring()[None, None], 1, seed=0)
-    scores = scored(judges(ring()), made)
+    scores = score_digits(models(ring()), made)
     expected = DISTANCE**2 / (2 * 0.5**2)
     for name in CHANGES:
         for score in (CODE, ELBO):  # a posterior that is the prior, and a decoder that knows one image
@@ -185,8 +185,8 @@ def test_preferences_are_shares_with_their_errors() -> None:
 
 
 def test_a_price_that_is_the_same_everywhere_has_no_spread() -> None:
-    assert spread({"D": np.full((3, 3), -2.0)}) == {"D": 0.0}
-    assert spread({"D": np.array([[1.0, 3.0]])}) == {"D": 0.5}
+    assert variation({"D": np.full((3, 3), -2.0)}) == {"D": 0.0}
+    assert variation({"D": np.array([[1.0, 3.0]])}) == {"D": 0.5}
 
 
 # ---- Recipes
@@ -214,7 +214,7 @@ def test_both_recipes_have_one_decoder_one_dataset_and_as_many_steps() -> None:
 # ---- Page
 
 
-def found(seeds: int = 3) -> page.Found:
+def found(seeds: int = 3) -> page.Results:
     def of_seed(seed: int) -> dict[str, Any]:
         preference = {"share": 0.75 + seed / 100, "share_error": 0.02, "difference": 1.5, "difference_error": 0.1}
         return {
@@ -230,7 +230,7 @@ def found(seeds: int = 3) -> page.Found:
 
     sizes = ("decoder", "discriminator", "encoder", "steps", "batch", "generated", "bounded", "pairs", "skipped")
     sizes = (*sizes, "whole", "whole_skipped", "whole_distance")
-    return page.Found(
+    return page.Results(
         {str(seed): of_seed(seed) for seed in range(seeds)},
         dict.fromkeys(page.ROWS, 0.1),
         dict.fromkeys(sizes, 1234),
@@ -253,16 +253,16 @@ def test_the_text_asks_for_nothing_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "leader"), [("frechet/classifier", "GAN"), ("recall/classifier", "VAE"), ("sharpness", "GAN")]
+    ("name", "model"), [("frechet/classifier", "GAN"), ("recall/classifier", "VAE"), ("sharpness", "GAN")]
 )
-def test_a_model_leads_where_every_seed_does(name: str, leader: str) -> None:
-    assert page.leader(name, found()) == leader
+def test_a_model_leads_where_every_seed_does(name: str, model: str) -> None:
+    assert page.better_model(name, found()) == model
 
 
 def test_seeds_that_overlap_have_no_order() -> None:
     mixed = found()
     mixed.seeds["0"]["gan"]["frechet/classifier"] = 0.95
-    assert page.leader("frechet/classifier", mixed) == "seeds overlap"
+    assert page.better_model("frechet/classifier", mixed) == "seeds overlap"
     assert "No order over the seeds by `frechet/classifier`" in page.order(mixed)
 
 
@@ -276,7 +276,7 @@ def test_seeds_that_overlap_have_no_order() -> None:
     ],
 )
 def test_a_preference_needs_two_standard_errors_in_every_seed(shares: list[float], said: str) -> None:
-    assert page.way(shares, [0.02, 0.02]) == said
+    assert page.preferred_side(shares, [0.02, 0.02]) == said
 
 
 @pytest.mark.parametrize(("value", "text"), [(1234.4, "1,234"), (12.345, "12.3"), (0.5, "0.500"), (100.0, "100")])
@@ -288,12 +288,12 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 
 def test_heat_is_white_at_nought_blue_below_and_red_above() -> None:
-    image = np.asarray(drawing.heat(np.array([[0.0, -1.0, 1.0]]), 1))
+    image = np.asarray(drawing.heatmap(np.array([[0.0, -1.0, 1.0]]), 1))
     assert image[0, 0].tolist() == [255, 255, 255]
     assert image[0, 1].tolist() == [49, 104, 173]
     assert image[0, 2].tolist() == [220, 50, 32]
 
 
 def test_tables_have_a_column_for_every_name() -> None:
-    tile = drawing.tile(drawing.enlarged(ring()[None], 2), ["one", "two"])
+    tile = drawing.tile(drawing.enlarge(ring()[None], 2), ["one", "two"])
     assert drawing.table(["a", "b"], [[tile, tile]] * 3).size == (2 * tile.width + 8, 3 * tile.height + 16 + 24)

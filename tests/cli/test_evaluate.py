@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data.splits import held_out_rows
+from gan_cli.data.splits import split_rows
 from gan_cli.datasets.digits import Digits
-from gan_cli.datasets.mnist import Mnist, Split
+from gan_cli.datasets.mnist import Mnist, MnistSplit
 from tests.conftest import SHORT, TINY, Command
 
 DIGITS_FIGURES = {
@@ -169,14 +169,14 @@ def test_kept_statistics_are_used_and_a_damaged_file_is_computed_again(
 
 def test_statistics_come_from_the_store(digits: Path, gan_eval: Command, root: Path) -> None:
     """Were they computed anew, a change of what is kept could not be seen."""
-    from gan_cli.data.cache import packed, unpacked
+    from gan_cli.data.cache import serialize_arrays, deserialize_arrays
 
     fresh = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
     changed = 0
     for path in (root / "references").iterdir():
-        arrays = unpacked(path.read_bytes())
+        arrays = deserialize_arrays(path.read_bytes())
         if "mean" in arrays and arrays["count"] == 1708 - 42:
-            path.write_bytes(packed({**arrays, "mean": arrays["mean"] + 1}))
+            path.write_bytes(serialize_arrays({**arrays, "mean": arrays["mean"] + 1}))
             changed += 1
     assert changed == 1
     other = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
@@ -239,7 +239,7 @@ def test_mixture_itself_fills_its_modes(ring: Path, gan_eval: Command) -> None:
 
 def test_real_samples_score_as_real_and_noise_as_noise(digits: Path, gan_eval: Command) -> None:
     data = Digits().load()
-    training, held_out = held_out_rows(len(data.pixels), 0.05)
+    training, held_out = split_rows(len(data.pixels), 0.05)
     np.save("unseen.npy", data.pixels[held_out])
     np.save("seen.npy", data.pixels[training[:89]] / np.float32(127.5) - 1)
     np.save("noise.npy", np.random.default_rng(0).integers(0, 256, (89, 1, 8, 8), dtype=np.uint8))
@@ -325,7 +325,7 @@ def test_mnist_scores_as_it_must(gan_train: Command, gan_eval: Command, real_dat
     root = linked(real_data, tmp_path / "mnist_root")
     done = gan_train(*SHORT, *TINY, "dataset=mnist", f"dataset.root={root}", "hydra.run.dir=run")
     assert done.status == 0, done.err
-    test = Mnist(str(root), (), Split.test).load()
+    test = Mnist(str(root), (), MnistSplit.test).load()
     order = np.random.default_rng(7).permutation(10_000)[:4000]
     np.save("test.npy", test.pixels[order])
     np.save("noise.npy", np.random.default_rng(0).uniform(-1, 1, (4000, 1, 28, 28)).astype(np.float32))

@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from gan_cli.cli.train import uncollected
+from gan_cli.cli.train import gc_paused
 
 
 def fail() -> None:
     assert not gc.isenabled()
-    with uncollected():
+    with gc_paused():
         pass
     assert not gc.isenabled(), "an inner pause does not end the outer one"
     raise KeyError
@@ -19,7 +19,7 @@ def fail() -> None:
 
 def test_collector_rests_inside_and_works_again_after_even_after_an_error() -> None:
     assert gc.isenabled()
-    with pytest.raises(KeyError), uncollected():
+    with pytest.raises(KeyError), gc_paused():
         fail()
     assert gc.isenabled()
 
@@ -27,7 +27,7 @@ def test_collector_rests_inside_and_works_again_after_even_after_an_error() -> N
 def test_collector_that_was_off_stays_off() -> None:
     gc.disable()
     try:
-        with uncollected():
+        with gc_paused():
             pass
         assert not gc.isenabled()
     finally:

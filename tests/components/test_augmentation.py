@@ -91,17 +91,17 @@ def test_adaptive_probability_climbs_while_d_is_sure_of_real_images_and_falls_wh
     sure, unsure = torch.ones(50), torch.tensor([1.0, -1.0]).repeat(25)
     for _ in range(3):
         augment.observe(sure)
-    assert float(augment.figures()["augment/p"]) == 0.0  # not yet
+    assert float(augment.metrics()["augment/p"]) == 0.0  # not yet
     augment.observe(sure)
-    assert float(augment.figures()["augment/p"]) == pytest.approx(4 * 50 / 1000)
-    assert float(augment.figures()["augment/overfitting"]) == 1.0
+    assert float(augment.metrics()["augment/p"]) == pytest.approx(4 * 50 / 1000)
+    assert float(augment.metrics()["augment/overfitting"]) == 1.0
     for _ in range(40):
         augment.observe(sure)
-    assert float(augment.figures()["augment/p"]) == 1.0  # and no more
+    assert float(augment.metrics()["augment/p"]) == 1.0  # and no more
     for _ in range(8):
         augment.observe(unsure)
-    assert float(augment.figures()["augment/p"]) == pytest.approx(0.6)
-    assert float(augment.figures()["augment/overfitting"]) == 0.0
+    assert float(augment.metrics()["augment/p"]) == pytest.approx(0.6)
+    assert float(augment.metrics()["augment/overfitting"]) == 0.0
 
 
 def test_adaptive_state_goes_on_where_it_was() -> None:
@@ -114,8 +114,8 @@ def test_adaptive_state_goes_on_where_it_was() -> None:
     for _ in range(2):
         whole.observe(-sure)
         second.observe(-sure)
-    assert second.figures() == whole.figures()
-    assert float(whole.figures()["augment/overfitting"]) == 0.0
+    assert second.metrics() == whole.metrics()
+    assert float(whole.metrics()["augment/overfitting"]) == 0.0
 
 
 @pytest.mark.parametrize(

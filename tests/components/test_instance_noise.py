@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.noise import add_noise
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
@@ -59,7 +59,7 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     overrides = ["dataset=ring8", "device=cpu", "train.batch_size=4096", "architecture.generator_hidden=[4]"]
     noise = ["noise=linear", "noise.start=0.5", "noise.end=0.1", "noise.steps=2"]
     algorithm = builder.assemble(builder.plan(compose([*overrides, *noise]).config))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     clean: list[Tensor] = []
     noisy: list[Tensor] = []
     draw = algorithm.sampler.take

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gan_cli.components.likelihoods import Bernoulli, Binarise, Gaussian, Laplace, Likelihood, bounded
+from gan_cli.components.likelihoods import Bernoulli, Binarization, Gaussian, Laplace, Likelihood, samples_from_logits
 from gan_cli.errors import InvalidValueError
 from gan_cli.runtime.rng import SeededStream
 
@@ -30,13 +30,13 @@ def logits(count: int = 7) -> Tensor:
 
 
 def test_logits_of_images_are_log_odds_and_those_of_points_the_points() -> None:
-    torch.testing.assert_close(bounded(logits()), 2 * torch.sigmoid(logits()) - 1)
+    torch.testing.assert_close(samples_from_logits(logits()), 2 * torch.sigmoid(logits()) - 1)
     points = torch.randn(5, 2)
-    assert bounded(points) is points
+    assert samples_from_logits(points) is points
 
 
 def test_bernoulli_is_that_of_torch() -> None:
-    target = Bernoulli(Binarise.threshold).target(images(), stream())
+    target = Bernoulli(Binarization.threshold).target(images(), stream())
     found = Bernoulli().log_prob(target, logits())
     expected = torch.distributions.Bernoulli(logits=logits().double()).log_prob((target.double() + 1) / 2)
     torch.testing.assert_close(found.double(), expected.flatten(1).sum(1), rtol=1e-5, atol=1e-5)
@@ -80,7 +80,7 @@ def test_learned_width_is_best_where_the_closed_form_says(learned: Likelihood, b
     (parameter,) = learned.parameters()
     assert callable(best)
     with torch.no_grad():
-        parameter.copy_(torch.as_tensor(best(images() - bounded(logits()))).log())
+        parameter.copy_(torch.as_tensor(best(images() - samples_from_logits(logits()))).log())
     (slope,) = torch.autograd.grad(learned.log_prob(images(), logits()).mean(), [parameter])
     assert abs(float(slope)) < 1e-4
 
@@ -103,25 +103,25 @@ def test_width_has_to_be_above_zero(likelihood: type[Gaussian], key: str, width:
 
 
 def test_densities_and_plain_bernoulli_aim_at_the_samples_themselves() -> None:
-    for likelihood in (Gaussian(), Laplace(), Bernoulli(Binarise.none)):
+    for likelihood in (Gaussian(), Laplace(), Bernoulli(Binarization.none)):
         assert torch.equal(likelihood.target(images(), stream()), images())
 
 
 def test_threshold_is_a_half() -> None:
-    target = Bernoulli(Binarise.threshold).target(torch.tensor([-1.0, -1e-3, 1e-3, 1.0]).view(1, 1, 2, 2), stream())
+    target = Bernoulli(Binarization.threshold).target(torch.tensor([-1.0, -1e-3, 1e-3, 1.0]).view(1, 1, 2, 2), stream())
     assert target.flatten().tolist() == [-1, -1, 1, 1]
 
 
 def test_stochastic_pixels_are_white_as_often_as_they_are_bright() -> None:
     grey = torch.linspace(-1, 1, 5).view(1, 1, 1, 5).expand(20000, -1, -1, -1)
-    target = Bernoulli(Binarise.stochastic).target(grey, stream())
+    target = Bernoulli(Binarization.stochastic).target(grey, stream())
     assert set(target.unique().tolist()) == {-1.0, 1.0}
     share = (target > 0).float().mean(0).flatten()
     np.testing.assert_allclose(share.numpy(), [0, 0.25, 0.5, 0.75, 1], atol=0.015)
 
 
 def test_stochastic_pixels_are_drawn_anew_at_each_look_from_a_stream() -> None:
-    likelihood, random = Bernoulli(Binarise.stochastic), stream()
+    likelihood, random = Bernoulli(Binarization.stochastic), stream()
     first, second = likelihood.target(images(), random), likelihood.target(images(), random)
     assert not torch.equal(first, second)
     assert torch.equal(first, likelihood.target(images(), stream()))

@@ -31,7 +31,7 @@ def test_both_kinds_fit_the_interface() -> None:
 
 def test_a_schedule_is_followed_and_what_d_does_is_not() -> None:
     level = Scheduled(Linear(0.5, 0.1, 4))
-    level.set_clock(2)
+    level.set_step(2)
     level.observe(margins(1.0))
     assert float(level.sigma) == pytest.approx(0.3)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.components.ema import MovingAverage
-from gan_cli.components.optimizers import SGD, Adam, Recipe, RMSprop
+from gan_cli.components.optimizers import SGD, Adam, OptimizerConfig, RMSprop
 from gan_cli.components.schedules import Linear
 from gan_cli.errors import InvalidValueError
 
@@ -39,7 +39,7 @@ def rmsprop(start: np.ndarray, lr: float, alpha: float, eps: float, weight_decay
     return w
 
 
-def trained(recipe: Recipe) -> np.ndarray:
+def trained(recipe: OptimizerConfig) -> np.ndarray:
     """START after a step of G's optimizer for each of GRADIENTS."""
     weights = torch.tensor(START, requires_grad=True)
     optimizer = recipe.for_generator([weights]).optimizer
@@ -62,13 +62,13 @@ def trained(recipe: Recipe) -> np.ndarray:
     ],
     ids=["adam", "adam changed", "rmsprop", "rmsprop changed"],
 )
-def test_recipe_follows_its_paper(recipe: Recipe, expected: np.ndarray) -> None:
+def test_recipe_follows_its_paper(recipe: OptimizerConfig, expected: np.ndarray) -> None:
     np.testing.assert_allclose(trained(recipe), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", [Adam, RMSprop])
-def test_each_network_has_its_own_rate_and_lr_fills_in(kind: type[Recipe]) -> None:
-    def rates(recipe: Recipe) -> tuple[float, float]:
+def test_each_network_has_its_own_rate_and_lr_fills_in(kind: type[OptimizerConfig]) -> None:
+    def rates(recipe: OptimizerConfig) -> tuple[float, float]:
         return recipe.for_generator([torch.zeros(1)]).rate, recipe.for_discriminator([torch.zeros(1)]).rate
 
     assert rates(kind(lr=0.1)) == (0.1, 0.1)
@@ -96,7 +96,7 @@ def test_decay_goes_on_from_a_restored_state_at_the_same_rate() -> None:
 
 
 @pytest.mark.parametrize("kind", [Adam, RMSprop, SGD])
-def test_network_with_a_rate_of_0_stays_as_it_is(kind: type[Recipe]) -> None:
+def test_network_with_a_rate_of_0_stays_as_it_is(kind: type[OptimizerConfig]) -> None:
     start = torch.randn(5, generator=torch.Generator().manual_seed(0))
     still, moving = start.clone().requires_grad_(), start.clone().requires_grad_()
     recipe = kind(lr=0.1, lr_g=0.0)
@@ -120,7 +120,7 @@ def test_network_with_a_rate_of_0_stays_as_it_is(kind: type[Recipe]) -> None:
         (lambda: RMSprop(weight_decay=-0.1), "weight_decay"),
     ],
 )
-def test_impossible_settings_are_refused_by_name(make: Callable[[], Recipe], key: str) -> None:
+def test_impossible_settings_are_refused_by_name(make: Callable[[], OptimizerConfig], key: str) -> None:
     with pytest.raises(InvalidValueError) as refused:
         make()
     assert refused.value.key == key
@@ -250,7 +250,7 @@ def test_average_is_a_network_of_its_own_for_inference() -> None:
 @pytest.mark.parametrize(
     "recipe", [Adam(lr=0.1), RMSprop(lr=0.1), SGD(lr=0.1)], ids=lambda recipe: type(recipe).__name__
 )
-def test_optimizer_that_forgets_is_a_new_one(recipe: Recipe) -> None:
+def test_optimizer_that_forgets_is_a_new_one(recipe: OptimizerConfig) -> None:
     start = torch.linspace(-1, 1, 5)
     old, new = (start.clone().requires_grad_() for _ in range(2))
     used = recipe.for_generator([old])
@@ -259,7 +259,7 @@ def test_optimizer_that_forgets_is_a_new_one(recipe: Recipe) -> None:
         used.step()
     with torch.no_grad():
         old.copy_(start)
-    used.forget()
+    used.reset_state()
     fresh = recipe.for_generator([new])
     for _ in range(2):
         for optimizer, parameter in ((used, old), (fresh, new)):

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.gan.discriminator import Judge
+from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.config.schema import DeviceSection
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols.adversarial import Critic, Judged, Penalty, Side
-from gan_cli.runtime.device import Work, choose
+from gan_cli.protocols.adversarial import Critic, ScoredBatch, Penalty, Side
+from gan_cli.runtime.device import Workload, choose
 from gan_cli.runtime.rng import SeededStream
 
 N = 7
@@ -31,10 +31,10 @@ def names(penalty: object) -> str:
     return type(penalty).__name__
 
 
-def judged(critic: Critic, samples: Tensor) -> Judged:
+def judged(critic: Critic, samples: Tensor) -> ScoredBatch:
     points = samples.detach().requires_grad_()
     logits = critic(points)
-    return Judged(points, logits, lambda: torch.autograd.grad(logits.sum(), points, create_graph=True)[0])
+    return ScoredBatch(points, logits, lambda: torch.autograd.grad(logits.sum(), points, create_graph=True)[0])
 
 
 def batches(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ def test_r1_looks_at_real_samples_and_r2_at_generated_ones(shape: tuple[int, ...
     for penalty, samples in ((R1(), real), (R2(), fake)):
         expected = 0.5 * 36 * samples.square().flatten(1).sum(1)
         torch.testing.assert_close(values(penalty, critic, shape), expected)
-        assert penalty.looks_at == {Side.real if samples is real else Side.fake}
+        assert penalty.gradient_sides == {Side.real if samples is real else Side.fake}
 
 
 def test_roth_weighs_the_slope_by_how_wrong_d_is() -> None:
@@ -222,14 +222,14 @@ def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_nor
     torch.manual_seed(0)
     layers = [nn.Linear(2, 4), nn.BatchNorm1d(4)] if batch_norm else [nn.Linear(2, 4)]
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
-    device = choose(DeviceSection(), Work(1, convolutional=False, widest=8))
+    device = choose(DeviceSection(), Workload(1, convolutional=False, widest=8))
     stream = SeededStream(0, "noise", device.torch_device)
     context = Context((2,), 0, device, 0, batch_size=1, pac=1, log_every=1, sample_count=1, half_life=0)
-    judge = Judge(d, context, noise=Scheduled(None), noise_stream=stream, augment=None)
+    judge = DiscriminatorPipeline(d, context, noise=Scheduled(None), noise_stream=stream, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
-    found = dict(zip((Side.real, Side.fake), judge.both(*batch.values(), None, frozenset(sides)), strict=True))
+    found = dict(zip((Side.real, Side.fake), judge.score_pair(*batch.values(), None, frozenset(sides)), strict=True))
     for side in sides:
         points = batch[side].clone().requires_grad_()
         (expected,) = torch.autograd.grad(d(points).sum(), points)
-        torch.testing.assert_close(found[side].slope(), expected.to(found[side].slope()), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(found[side].input_gradient(), expected.to(found[side].input_gradient()), rtol=1e-5, atol=1e-6)
         assert torch.equal(found[side].samples.detach(), batch[side])

@@ -99,8 +99,8 @@ def choice(recipe: DictConfig, group: str) -> str:
     return str(name)
 
 
-def small(option: str, workplace: Path) -> list[str]:
-    """Overrides that make the option quick, on data that need no download."""
+def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
+    """Overrides that make the option, of a recipe in another folder than conf/ as well, quick, without a download."""
     group, _, name = option.partition("=")
     if group == "experiment" and name in SMALL_RECIPES:
         lines = workplace / "lines.txt"
@@ -117,7 +117,7 @@ def small(option: str, workplace: Path) -> list[str]:
     if group == "architecture":
         return [*SMALL_WIDTHS.get(name, TINY[1:]), *NEEDED.get(option, [])]
     if group == "experiment":
-        recipe = OmegaConf.load(conf_dir() / "experiment" / f"{name}.yaml")
+        recipe = OmegaConf.load((conf or conf_dir()) / "experiment" / f"{name}.yaml")
         assert isinstance(recipe, DictConfig)
         architecture, dataset = choice(recipe, "architecture"), choice(recipe, "dataset")
         if dataset in IN_THE_PLANE:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data.fingerprint import identity, refuse_other_data
+from gan_cli.data.fingerprint import data_identity, reject_changed_data
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import DataError
 from gan_cli.protocols.data import Images
@@ -18,14 +18,14 @@ from tests.helpers.image_folder import make_folder
 
 def refused(before: Images, now: Images) -> str:
     with pytest.raises(DataError) as error:
-        refuse_other_data(identity(before), identity(now))
+        reject_changed_data(data_identity(before), data_identity(now))
     return str(error.value)
 
 
 def test_any_change_of_a_pixel_a_label_or_the_order_is_another_set() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), dtype=np.uint8)
     data, changed, labels = Images(pixels, np.arange(20)), pixels.copy(), np.arange(20)
-    refuse_other_data(identity(data), identity(Images(pixels.copy(), labels.copy())))
+    reject_changed_data(data_identity(data), data_identity(Images(pixels.copy(), labels.copy())))
     changed[7, 0, 3, 3] ^= 1
     labels[3] = 0
     for other in (Images(changed, np.arange(20)), Images(pixels, labels), Images(pixels[::-1], np.arange(20))):
@@ -34,8 +34,8 @@ def test_any_change_of_a_pixel_a_label_or_the_order_is_another_set() -> None:
 
 
 def test_points_from_a_formula_and_unknown_data_are_not_compared() -> None:
-    assert identity(Ring().load()) is None
-    refuse_other_data(None, identity(Images(np.zeros((1, 1, 8, 8), np.uint8))))
+    assert data_identity(Ring().load()) is None
+    reject_changed_data(None, data_identity(Images(np.zeros((1, 1, 8, 8), np.uint8))))
 
 
 def test_run_refuses_other_data_unless_they_are_allowed(gan_train: Command, workplace: Path) -> None:

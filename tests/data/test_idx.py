@@ -21,7 +21,7 @@ from PIL import Image
 from gan_cli.data import download as download_module
 from gan_cli.data import idx as idx_module
 from gan_cli.data.idx import read_idx
-from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, Split, _resized
+from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, MnistSplit, _resize
 from gan_cli.errors import DataError, InvalidValueError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -198,13 +198,13 @@ def test_28_pixels_are_untouched(tmp_path: Path, size: int | None) -> None:
 
 def test_resizing_keeps_constants_and_averages_where_it_shrinks() -> None:
     constant = np.full((2, 28, 28), 77, np.uint8)
-    assert all((_resized(constant, size) == 77).all() for size in (8, 31, 256))
+    assert all((_resize(constant, size) == 77).all() for size in (8, 31, 256))
     # Two columns of each four are white. Without antialiasing, some pixels would see black alone, or white alone.
     stripes = np.tile(np.repeat(np.array([0, 255], np.uint8), 2), (1, 28, 7))
-    assert np.abs(_resized(stripes, 8).astype(float) - 127.5).max() < 40
+    assert np.abs(_resize(stripes, 8).astype(float) - 127.5).max() < 40
     # Twice as large, a pixel lies a quarter of a pixel from its original: 3/4 of that and 1/4 of the neighbour.
     edge = np.repeat(np.array([0, 200], np.uint8), 14)[None, None].repeat(28, axis=1)
-    assert _resized(edge, 56)[0, 20, 26:30].tolist() == [0, 50, 150, 200]
+    assert _resize(edge, 56)[0, 20, 26:30].tolist() == [0, 50, 150, 200]
 
 
 @pytest.mark.parametrize("size", [0, 7, 257, -28])
@@ -333,14 +333,14 @@ def test_wrong_values_are_refused_before_anything_is_read(root: str, mirrors: tu
 
 @pytest.mark.parametrize("dataset", [Mnist, FashionMnist])
 def test_every_file_of_the_family_has_its_own_checksum(dataset: type[IdxDataset]) -> None:
-    names = {name for split in Split for name in dataset("data", (), split).names}
+    names = {name for split in MnistSplit for name in dataset("data", (), split).names}
     assert set(dataset.checksums) == names
     assert len({len(checksum) for checksum in dataset.checksums.values()}) == 1
     assert len(set(dataset.checksums.values()) | set(Mnist.checksums.values())) in (4, 8)
 
 
-@pytest.mark.parametrize(("split", "count"), [(Split.train, 60_000), (Split.test, 10_000)])
-def test_the_real_mnist(split: Split, count: int) -> None:
+@pytest.mark.parametrize(("split", "count"), [(MnistSplit.train, 60_000), (MnistSplit.test, 10_000)])
+def test_the_real_mnist(split: MnistSplit, count: int) -> None:
     root = os.environ.get("GAN_DATA")
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("needs the MNIST files: GAN_DATA is not set, or has no folder mnist")
@@ -348,5 +348,5 @@ def test_the_real_mnist(split: Split, count: int) -> None:
     assert images.pixels.shape == (count, 1, 28, 28)
     assert images.labels is not None
     assert np.bincount(images.labels, minlength=10).min() > 0.08 * count
-    first = 5 if split is Split.train else 7
+    first = 5 if split is MnistSplit.train else 7
     assert images.labels[0] == first

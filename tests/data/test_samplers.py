@@ -13,11 +13,11 @@ from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
 from gan_cli.data import samplers
-from gan_cli.data.samplers import DensitySampler, EpochOrder, ResidentSampler, StreamedSampler, normalise, sampler_for
+from gan_cli.data.samplers import DensitySampler, EpochOrder, ResidentSampler, StreamedSampler, normalize, choose_sampler
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Images
-from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.distributed import SingleProcess
 
 CPU = torch.device("cpu")
 MOST = 3  # batches prepared at once, at most
@@ -57,7 +57,7 @@ def drawn(sampler: Any, batches: int) -> list[int]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_epoch_is_a_new_permutation_across_the_borders_of_batches(kind: Kind, opened: list[Any]) -> None:
-    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, Alone()))
+    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()))
     sequence = drawn(opened[0], 15)  # six epochs
     epochs = [sequence[start : start + COUNT] for start in range(0, 60, COUNT)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(COUNT))] * 6
@@ -66,7 +66,7 @@ def test_every_epoch_is_a_new_permutation_across_the_borders_of_batches(kind: Ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_batch_has_the_same_shape_and_type(kind: Kind, opened: list[Any]) -> None:
-    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, Alone()))
+    opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()))
     for _ in range(6):
         batch = batch_of(opened[0])
         assert batch.shape == (BATCH, 1, 4, 4)
@@ -74,7 +74,7 @@ def test_every_batch_has_the_same_shape_and_type(kind: Kind, opened: list[Any]) 
 
 
 def test_order_is_a_function_of_the_seed() -> None:
-    orders = [drawn(ResidentSampler(NUMBERED, BATCH, seed, CPU, MOST, Alone()), 5) for seed in (0, 0, 1)]
+    orders = [drawn(ResidentSampler(NUMBERED, BATCH, seed, CPU, MOST, SingleProcess()), 5) for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
 
 
@@ -88,7 +88,7 @@ def test_order_does_not_depend_on_where_one_starts_to_read() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_held_out_never_come(kind: Kind, opened: list[Any]) -> None:
     rows = np.array([0, 2, 3, 5, 8, 9])
-    opened.append(sampler := kind(Images(NUMBERED.pixels, rows=rows), BATCH, 0, CPU, MOST, Alone()))
+    opened.append(sampler := kind(Images(NUMBERED.pixels, rows=rows), BATCH, 0, CPU, MOST, SingleProcess()))
     seen = drawn(sampler, 9)
     assert [sorted(seen[start : start + 6]) for start in range(0, 36, 6)] == [rows.tolist()] * 6
 
@@ -98,11 +98,11 @@ def test_streamed_batches_are_those_of_resident_data_to_the_bit(
     memory_mapped: bool, tmp_path: Any, opened: list[Any]
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 8), dtype=np.uint8)
-    resident = ResidentSampler(Images(pixels), 16, 5, CPU, MOST, Alone())
+    resident = ResidentSampler(Images(pixels), 16, 5, CPU, MOST, SingleProcess())
     if memory_mapped:
         np.save(tmp_path / "pixels.npy", pixels)
         pixels = np.load(tmp_path / "pixels.npy", mmap_mode="r")
-    opened.append(StreamedSampler(Images(pixels), 16, 5, CPU, MOST, Alone()))
+    opened.append(StreamedSampler(Images(pixels), 16, 5, CPU, MOST, SingleProcess()))
     for _ in range(12):
         assert torch.equal(batch_of(opened[0]), batch_of(resident))
 
@@ -111,7 +111,7 @@ def test_streamed_batches_are_those_of_resident_data_to_the_bit(
 @pytest.mark.parametrize("batches", [0, 1, 2, 7])
 def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches: int, opened: list[Any]) -> None:
     for _ in range(3):
-        opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, Alone()))
+        opened.append(kind(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()))
     uninterrupted, before, after = opened
     expected = drawn(uninterrupted, batches + 6)
     assert drawn(before, batches) == expected[: batches * BATCH]
@@ -121,7 +121,7 @@ def test_restored_sampler_goes_on_in_the_middle_of_an_epoch(kind: Kind, batches:
 
 
 def test_density_goes_on_with_its_own_stream() -> None:
-    first, second = (DensitySampler(Ring().load(), 8, seed, CPU, MOST, Alone()) for seed in (0, 1))
+    first, second = (DensitySampler(Ring().load(), 8, seed, CPU, MOST, SingleProcess()) for seed in (0, 1))
     batch = batch_of(first)
     assert batch.shape == (8, 2)
     assert not torch.equal(batch, batch_of(second))
@@ -133,7 +133,7 @@ def test_density_goes_on_with_its_own_stream() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_taken_together_are_those_taken_one_by_one(kind: Kind, opened: list[Any]) -> None:
     labelled = Images(NUMBERED.pixels, np.arange(COUNT))
-    opened += [kind(labelled, BATCH, 0, CPU, MOST, Alone()) for _ in range(2)]
+    opened += [kind(labelled, BATCH, 0, CPU, MOST, SingleProcess()) for _ in range(2)]
     for batches in (3, 1, 2, 3, 3):
         for sampler in opened:
             sampler.prepare(batches)
@@ -145,13 +145,13 @@ def test_batches_taken_together_are_those_taken_one_by_one(kind: Kind, opened: l
 
 
 def test_the_order_is_laid_out_again_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()), 40)
+    expected = drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()), 40)
     monkeypatch.setattr(samplers, "INDICES_AHEAD", 14)  # room for three batches and a half
-    assert drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()), 40) == expected
+    assert drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()), 40) == expected
 
 
 def test_streaming_fills_the_same_few_buffers_again(opened: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone())
+    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess())
     opened.append(sampler)
     drawn(sampler, 1)
     prefetcher = sampler._prefetcher
@@ -166,14 +166,14 @@ def test_streaming_fills_the_same_few_buffers_again(opened: list[Any], monkeypat
 
 
 def test_waiting_is_counted_where_data_are_streamed_and_nowhere_else(opened: list[Any]) -> None:
-    opened.append(StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()))
+    opened.append(StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()))
     drawn(opened[0], 3)
     assert opened[0].waited > 0
-    assert ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()).waited is None
+    assert ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()).waited is None
 
 
 def test_normalisation_ends_at_minus_1_and_1() -> None:
-    values = normalise(torch.arange(256, dtype=torch.uint8))
+    values = normalize(torch.arange(256, dtype=torch.uint8))
     assert values.dtype is torch.float32
     assert (values[0].item(), values[255].item()) == (-1.0, 1.0)
     torch.testing.assert_close(values.diff(), torch.full((255,), 2 / 255))
@@ -181,14 +181,14 @@ def test_normalisation_ends_at_minus_1_and_1() -> None:
 
 def test_batch_larger_than_the_data_is_refused_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size.* 10 .* 11"):
-        sampler_for(NUMBERED, 11, CPU, DataPlacement.auto)
-    whole = sampler_for(NUMBERED, 10, CPU, DataPlacement.resident)(NUMBERED, 10, 0, CPU, MOST, Alone())
+        choose_sampler(NUMBERED, 11, CPU, DataPlacement.auto)
+    whole = choose_sampler(NUMBERED, 10, CPU, DataPlacement.resident)(NUMBERED, 10, 0, CPU, MOST, SingleProcess())
     assert sorted(numbers(batch_of(whole))) == list(range(10))
 
 
 def test_placement_is_what_was_asked_for_or_what_the_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(placement: DataPlacement) -> object:
-        return sampler_for(NUMBERED, BATCH, CPU, placement)
+        return choose_sampler(NUMBERED, BATCH, CPU, placement)
 
     assert made(DataPlacement.resident) is ResidentSampler
     assert made(DataPlacement.streamed) is StreamedSampler
@@ -216,19 +216,19 @@ def unreadable(good_reads: int) -> Unreadable:
 
 
 def test_error_of_the_prefetching_thread_surfaces_after_the_good_batches(opened: list[Any]) -> None:
-    opened.append(StreamedSampler(Images(unreadable(2)), BATCH, 0, CPU, MOST, Alone()))
-    assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()), 2)
+    opened.append(StreamedSampler(Images(unreadable(2)), BATCH, 0, CPU, MOST, SingleProcess()))
+    assert drawn(opened[0], 2) == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()), 2)
     with pytest.raises(OSError, match="disk on fire"):
         batch_of(opened[0])
 
 
 def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:
     running = threading.active_count()
-    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone())
+    sampler = StreamedSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess())
     first = drawn(sampler, 2)
     assert threading.active_count() == running + 1
     sampler.close()
     assert threading.active_count() == running
     rest = drawn(sampler, 3)
     sampler.close()
-    assert first + rest == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, Alone()), 5)
+    assert first + rest == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()), 5)

@@ -12,12 +12,12 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from gan_cli.datasets.cifar import Cifar10, Split
+from gan_cli.datasets.cifar import Cifar10, CifarSplit
 from gan_cli.errors import DataError, InvalidValueError
 from tests.data.test_idx import Mirror, mirrors  # noqa: F401 - a fixture
 
 ARCHIVE, FOLDER = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
-NAMES = [*Split.train.value, *Split.test.value]
+NAMES = [*CifarSplit.train.value, *CifarSplit.test.value]
 IMAGES = 3  # in each file
 
 
@@ -99,15 +99,15 @@ def assert_whole(dataset: Cifar10) -> None:
             assert images.pixels[index, channel, y, x] == record[1 + 1024 * channel + 32 * y + x]
 
 
-@pytest.mark.parametrize("split", Split)
-def test_the_archive_is_read_in_place(tmp_path: Path, split: Split) -> None:
+@pytest.mark.parametrize("split", CifarSplit)
+def test_the_archive_is_read_in_place(tmp_path: Path, split: CifarSplit) -> None:
     put(tmp_path)
     assert_whole(Small(str(tmp_path), (), split))
     assert [path.name for path in (tmp_path / "cifar10").iterdir()] == [ARCHIVE]
 
 
-@pytest.mark.parametrize("split", Split)
-def test_unpacked_files_are_used(tmp_path: Path, split: Split) -> None:
+@pytest.mark.parametrize("split", CifarSplit)
+def test_unpacked_files_are_used(tmp_path: Path, split: CifarSplit) -> None:
     unpack(tmp_path)
     assert_whole(Small(str(tmp_path), (), split))
 
@@ -236,7 +236,7 @@ def test_labels_of_unpacked_files_are_checked(tmp_path: Path) -> None:
         checksums = MappingProxyType({NAMES[5]: hashlib.sha256(content).hexdigest()})
 
     with pytest.raises(DataError, match=f"{NAMES[5]}: holds the label 200; expected labels from 0 to 9"):
-        Other(str(tmp_path), (), Split.test).load()
+        Other(str(tmp_path), (), CifarSplit.test).load()
 
 
 def test_half_an_unpacked_folder_is_named_not_completed(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_half_an_unpacked_folder_is_named_not_completed(tmp_path: Path) -> None:
     (folder / NAMES[1]).unlink()
     with pytest.raises(DataError, match=f"{FOLDER}: without {NAMES[1]}; expected {NAMES[0]}, "):
         Small(str(tmp_path), ()).load()
-    assert_whole(Small(str(tmp_path), (), Split.test))
+    assert_whole(Small(str(tmp_path), (), CifarSplit.test))
 
 
 def test_what_is_published_is_what_is_expected() -> None:
@@ -260,8 +260,8 @@ def test_wrong_values_are_refused(root: str, mirrors: tuple[str, ...], key: str)
     assert caught.value.key == key
 
 
-@pytest.mark.parametrize(("split", "count"), [(Split.train, 50_000), (Split.test, 10_000)])
-def test_the_real_cifar10(split: Split, count: int, real_data: Path) -> None:
+@pytest.mark.parametrize(("split", "count"), [(CifarSplit.train, 50_000), (CifarSplit.test, 10_000)])
+def test_the_real_cifar10(split: CifarSplit, count: int, real_data: Path) -> None:
     if not (real_data / "cifar10").is_dir():
         pytest.skip("needs CIFAR-10: the data root has no folder cifar10")
     images = Cifar10(str(real_data), (), split).load()

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.datasets.oracle import FILE, MEASURED, Oracle
+from gan_cli.datasets.oracle import FILE, KNOWN_ENTROPY, Oracle
 from gan_cli.errors import DataError, InvalidValueError
-from gan_cli.protocols.data import Known
+from gan_cli.protocols.data import KnownDistribution
 from tests.conftest import real_data_root
 
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def test_the_papers_oracle_scores_its_own_sequences_at_its_entropy() -> None:
         pytest.skip(f"needs {FILE} below GAN_DATA")
     tokens = torch.from_numpy(dataset.load().tokens)
     assert float(dataset.oracle(CPU).nll(tokens).mean()) == pytest.approx(5.750, abs=0.01)
-    assert dataset.entropy == MEASURED[20]
+    assert dataset.entropy == KNOWN_ENTROPY[20]
     uniform = torch.randint(5000, (1000, 20), generator=torch.Generator().manual_seed(0))
     assert float(dataset.oracle(CPU).nll(uniform).mean()) == pytest.approx(11.416, abs=0.05)
 
@@ -81,13 +81,13 @@ def test_without_a_file_the_same_other_weights_are_drawn_and_this_is_said(
     np.testing.assert_array_equal(first.tokens, again.tokens)
     other = Oracle(str(tmp_path), count=50, length=5, seed=1).load()
     assert (first.tokens != other.tokens).any()
-    weights = dataset.oracle(CPU).writer.vocabulary_w
+    weights = dataset.oracle(CPU).network.vocabulary_w
     assert float(weights.std()) == pytest.approx(1.0, abs=0.01)
 
 
 def test_an_entropy_that_nobody_measured_is_estimated(tmp_path: Path) -> None:
     dataset = Oracle(str(tmp_path), count=1000, length=3)
-    assert isinstance(dataset, Known)
+    assert isinstance(dataset, KnownDistribution)
     own = dataset.oracle(CPU).nll(torch.from_numpy(dataset.load().tokens)).mean()
     assert dataset.entropy == pytest.approx(float(own), abs=0.15)
     assert dataset.entropy == dataset.entropy

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from gan_cli.datasets.mnist import Mnist, Split
+from gan_cli.datasets.mnist import Mnist, MnistSplit
 from gan_cli.datasets.stacked_mnist import BLOCK, StackedMnist
 from gan_cli.errors import DataError, InvalidValueError
 from tests.data.test_idx import IMAGES, LABELS, idx_bytes
@@ -90,10 +90,10 @@ def test_wrong_values_are_refused(settings: dict[str, object], key: str) -> None
 
 
 def test_real_digits_fill_all_thousand_modes(real_data: Path) -> None:
-    images = StackedMnist(str(real_data), (), Split.test, count=20_000, seed=1).load()
+    images = StackedMnist(str(real_data), (), MnistSplit.test, count=20_000, seed=1).load()
     assert images.labels is not None
     assert len(np.unique(images.labels)) == 1000
-    digits = Mnist(str(real_data), (), Split.test).load()
+    digits = Mnist(str(real_data), (), MnistSplit.test).load()
     assert digits.labels is not None
     red = {picture.tobytes(): int(label) for picture, label in zip(digits.pixels, digits.labels, strict=True)}
     assert [red[image[0].tobytes()] for image in images.pixels[:200]] == (images.labels[:200] // 100).tolist()

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.data.fingerprint import fingerprint, identity, refuse_other_data
-from gan_cli.data.splits import chosen, held_out_rows, split_sequences
-from gan_cli.datasets.text import Text, Tokens
+from gan_cli.data.fingerprint import fingerprint, data_identity, reject_changed_data
+from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
+from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.metrics.distinct import lengths
 from gan_cli.protocols.data import Dataset, Sequences
@@ -60,11 +60,11 @@ def test_words_that_a_text_has_replaced_itself_are_the_same(file: Path) -> None:
 
 
 def test_chinese_by_characters(file: Path) -> None:
-    text = loaded(file, "床前明月光\n疑是地上霜\n明月 光\n", tokens=Tokens.characters, max_length=6)
+    text = loaded(file, "床前明月光\n疑是地上霜\n明月 光\n", tokens=TokenUnit.characters, max_length=6)
     assert text.words[:4] == ("", "光", "明", "月")
     assert text.written(text.tokens) == ["床前明月光", "疑是地上霜", "明月 光"]
     assert lengths(text.tokens, text.end).tolist() == [5, 5, 4]
-    assert loaded(file, "明月\n床前\n".encode("gb18030"), encoding="gb18030", tokens=Tokens.characters).words[1] == "前"
+    assert loaded(file, "明月\n床前\n".encode("gb18030"), encoding="gb18030", tokens=TokenUnit.characters).words[1] == "前"
 
 
 def test_line_longer_than_the_maximum_is_cut_and_counted(file: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,9 +155,9 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], message:
 def test_held_out_sentences_are_the_rows_of_the_split(file: Path) -> None:
     text = loaded(file, "".join(f"w{number}\n" for number in range(100)))
     split = split_sequences(text, 0.2)
-    train, held = held_out_rows(100, 0.2)
-    assert np.array_equal(chosen(split.train), text.tokens[train])
-    assert np.array_equal(chosen(split.held_out), text.tokens[held])
+    train, held = split_rows(100, 0.2)
+    assert np.array_equal(selected_tokens(split.train), text.tokens[train])
+    assert np.array_equal(selected_tokens(split.held_out), text.tokens[held])
     assert (split.train.count, split.held_out.count) == (80, 20)
     none = split_sequences(text, 0.1)  # ten are not worth it
     assert (none.train.rows, none.train.count, none.held_out.count) == (None, 100, 0)
@@ -166,17 +166,17 @@ def test_held_out_sentences_are_the_rows_of_the_split(file: Path) -> None:
 
 def test_fingerprint_tells_tokens_words_and_ends_apart(file: Path) -> None:
     text = loaded(file, "a b\nb c\n")
-    same = identity(loaded(file, "a b\r\n\r\nb c"))
-    assert identity(text) == same == {"sequences": 2, "fingerprint": fingerprint(text)}
+    same = data_identity(loaded(file, "a b\r\n\r\nb c"))
+    assert data_identity(text) == same == {"sequences": 2, "fingerprint": fingerprint(text)}
     others = [
         Sequences(text.tokens, ("", "b", "a", "d"), text.end),
         Sequences(text.tokens, text.words, None),
         Sequences(text.tokens[::-1], text.words, text.end),
     ]
     assert len({fingerprint(text), *map(fingerprint, others)}) == 4
-    refuse_other_data(identity(text), same)
+    reject_changed_data(data_identity(text), same)
     with pytest.raises(DataError, match=r"\(2 sequences then, 3 now\)"):
-        refuse_other_data(identity(text), identity(loaded(file, "a b\nb c\nc\n")))
+        reject_changed_data(data_identity(text), data_identity(loaded(file, "a b\nb c\nc\n")))
 
 
 def test_real_captions(real_data: Path, caplog: pytest.LogCaptureFixture) -> None:

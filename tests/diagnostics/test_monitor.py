@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
-from gan_cli.diagnostics.gan_rules import symptoms
-from gan_cli.diagnostics.monitor import Alarm, Doctor
+from gan_cli.diagnostics.gan_rules import alarm_rules
+from gan_cli.diagnostics.monitor import Alarm, AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE
 from tests.conftest import Command
 
@@ -43,142 +43,142 @@ SICK = {
 }
 
 
-def doctor(limits: DiagnosticsSection | None = None) -> Doctor:
+def new_monitor(limits: DiagnosticsSection | None = None) -> AlarmMonitor:
     limits = limits or DiagnosticsSection()
-    return Doctor(limits, symptoms(limits, "jsd", LOG_2))
+    return AlarmMonitor(limits, alarm_rules(limits, "jsd", LOG_2))
 
 
-def reports(patient: Doctor, figures: dict[str, float], count: int, start: int = 0) -> list[Alarm]:
+def reports(monitor: AlarmMonitor, figures: dict[str, float], count: int, start: int = 0) -> list[Alarm]:
     """What is raised over ``count`` reports of these figures, 50 steps apart."""
     found: list[Alarm] = []
     for index in range(start, start + count):
-        found += patient.examine(50 * (index + 1), {**HEALTHY, **figures}).raised
+        found += monitor.check(50 * (index + 1), {**HEALTHY, **figures}).raised
     return found
 
 
 def test_health_raises_nothing() -> None:
-    assert reports(doctor(), {}, 100) == []
+    assert reports(new_monitor(), {}, 100) == []
 
 
 @pytest.mark.parametrize("name", SICK)
 def test_each_trouble_raises_its_own_alarm_once_after_its_patience(name: str) -> None:
-    patient = doctor()
-    reports(patient, {}, 6)
+    monitor = new_monitor()
+    reports(monitor, {}, 6)
     patience = getattr(DiagnosticsSection(), name).patience
-    assert reports(patient, SICK[name], patience - 1, start=6) == []
-    (alarm,) = reports(patient, SICK[name], 20, start=5 + patience)
+    assert reports(monitor, SICK[name], patience - 1, start=6) == []
+    (alarm,) = reports(monitor, SICK[name], 20, start=5 + patience)
     assert (alarm.name, alarm.step) == (name, 50 * (6 + patience))
     for tag in SICK[name]:
         assert alarm.figures[tag] == SICK[name][tag]
-    (kept,) = patient.alarms
+    (kept,) = monitor.alarms
     assert kept.last_step == 50 * (25 + patience)
 
 
 @pytest.mark.parametrize("name", SICK)
 def test_a_healthy_report_in_between_starts_the_count_anew(name: str) -> None:
-    patient = doctor()
-    reports(patient, {}, 6)
+    monitor = new_monitor()
+    reports(monitor, {}, 6)
     for start in range(6, 60, 5):
-        assert reports(patient, SICK[name], 3, start) == []
-        assert reports(patient, {}, 2, start + 3) == []
+        assert reports(monitor, SICK[name], 3, start) == []
+        assert reports(monitor, {}, 2, start + 3) == []
 
 
 def test_an_alarm_that_ends_is_over_and_may_be_raised_again() -> None:
-    patient = doctor()
-    assert len(reports(patient, SICK["mode_collapse"], 4)) == 1
-    over = patient.examine(250, HEALTHY)
-    assert (list(over.over), over.scalars["diagnosis/mode_collapse"]) == (["mode_collapse"], 0.0)
-    assert len(reports(patient, SICK["mode_collapse"], 4, start=5)) == 1
-    assert [alarm.step for alarm in patient.alarms] == [200, 450]
+    monitor = new_monitor()
+    assert len(reports(monitor, SICK["mode_collapse"], 4)) == 1
+    over = monitor.check(250, HEALTHY)
+    assert (list(over.ended), over.scalars["diagnosis/mode_collapse"]) == (["mode_collapse"], 0.0)
+    assert len(reports(monitor, SICK["mode_collapse"], 4, start=5)) == 1
+    assert [alarm.step for alarm in monitor.alarms] == [200, 450]
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_patience_0_switches_an_alarm_off(name: str) -> None:
     limits = DiagnosticsSection()
     limits = replace(limits, **{name: replace(getattr(limits, name), patience=0)})
-    patient = doctor(limits)
-    assert [alarm for alarm in reports(patient, SICK.get(name, {}), 50) if alarm.name == name] == []
-    assert f"diagnosis/{name}" not in patient.examine(1, HEALTHY).scalars
+    monitor = new_monitor(limits)
+    assert [alarm for alarm in reports(monitor, SICK.get(name, {}), 50) if alarm.name == name] == []
+    assert f"diagnosis/{name}" not in monitor.check(1, HEALTHY).scalars
 
 
 def test_thresholds_are_parameters() -> None:
     limits = DiagnosticsSection()
     limits.mode_collapse.diversity = 0.95
-    assert [alarm.name for alarm in reports(doctor(limits), {}, 4)] == ["mode_collapse"]
+    assert [alarm.name for alarm in reports(new_monitor(limits), {}, 4)] == ["mode_collapse"]
 
 
 @pytest.mark.parametrize("sign", [{"diagnosis/modes": 0.25}, {"diagnosis/neighbours": 0.1}])
 def test_missing_modes_are_a_collapse_too_but_not_at_the_beginning_of_a_slow_run(sign: dict[str, float]) -> None:
-    patient = doctor()
-    assert reports(patient, sign, 11) == []
-    assert [(alarm.name, alarm.step) for alarm in reports(patient, sign, 9, start=11)] == [("mode_collapse", 600)]
+    monitor = new_monitor()
+    assert reports(monitor, sign, 11) == []
+    assert [(alarm.name, alarm.step) for alarm in reports(monitor, sign, 9, start=11)] == [("mode_collapse", 600)]
 
 
 def test_a_gradient_that_fades_because_g_has_arrived_is_no_trouble() -> None:
-    patient = doctor()
-    reports(patient, {}, 6)
-    assert reports(patient, {"diagnosis/gradient": 1e-3, "d/auc": 0.7}, 9, start=6) == []
+    monitor = new_monitor()
+    reports(monitor, {}, 6)
+    assert reports(monitor, {"diagnosis/gradient": 1e-3, "d/auc": 0.7}, 9, start=6) == []
 
 
 def test_classes_that_are_missing_are_a_collapse_where_a_classifier_tells() -> None:
-    assert reports(doctor(), {"metrics/class_kl/classifier": 0.3}, 9) == []
-    (alarm,) = reports(doctor(), {"metrics/class_kl/classifier": 1.6}, 12)
+    assert reports(new_monitor(), {"metrics/class_kl/classifier": 0.3}, 9) == []
+    (alarm,) = reports(new_monitor(), {"metrics/class_kl/classifier": 1.6}, 12)
     assert "1.60 nats" in alarm.message
 
 
 def test_samples_all_over_the_place_have_not_collapsed() -> None:
     assert (
-        reports(doctor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 20) == []
+        reports(new_monitor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 20) == []
     )
 
 
 def test_a_critic_without_a_ceiling_is_never_too_strong() -> None:
-    patient = Doctor(DiagnosticsSection(), symptoms(DiagnosticsSection(), "wasserstein", None))
+    monitor = AlarmMonitor(DiagnosticsSection(), alarm_rules(DiagnosticsSection(), "wasserstein", None))
     figures = {"divergence/wasserstein": 3.0, "d/accuracy_real": 1.0, "d/accuracy_fake": 1.0}
-    assert reports(patient, figures, 50) == []
-    assert "diagnosis/discriminator_too_strong" not in patient.examine(1, HEALTHY).scalars
+    assert reports(monitor, figures, 50) == []
+    assert "diagnosis/discriminator_too_strong" not in monitor.check(1, HEALTHY).scalars
 
 
 def test_a_gap_of_a_critic_is_compared_with_its_estimate() -> None:
-    patient = Doctor(DiagnosticsSection(), symptoms(DiagnosticsSection(), "wasserstein", None))
-    assert reports(patient, {"divergence/wasserstein": 100.0, "diagnosis/held_out_gap": 10.0}, 50) == []
-    (alarm,) = reports(patient, {"divergence/wasserstein": 1.0, "diagnosis/held_out_gap": 0.6}, 5)
+    monitor = AlarmMonitor(DiagnosticsSection(), alarm_rules(DiagnosticsSection(), "wasserstein", None))
+    assert reports(monitor, {"divergence/wasserstein": 100.0, "diagnosis/held_out_gap": 10.0}, 50) == []
+    (alarm,) = reports(monitor, {"divergence/wasserstein": 1.0, "diagnosis/held_out_gap": 0.6}, 5)
     assert alarm.name == "discriminator_overfits"
 
 
 @pytest.mark.parametrize(("low", "high", "raised"), [(0.6, 1.0, ["oscillation"]), (0.80, 0.84, []), (0.9, 0.9, [])])
 def test_oscillation_needs_wide_swings_that_turn_around(low: float, high: float, raised: list[str]) -> None:
-    patient, found = doctor(), []
+    monitor, found = new_monitor(), []
     for step in range(40):
-        found += patient.examine(step + 1, {**HEALTHY, "d/auc": high if step % 2 else low}).raised
+        found += monitor.check(step + 1, {**HEALTHY, "d/auc": high if step % 2 else low}).raised
     assert [alarm.name for alarm in found] == raised
 
 
 def test_a_slow_rise_is_no_oscillation() -> None:
     limits = DiagnosticsSection(oscillation=OscillationSection(swing=0.01))
-    patient = doctor(limits)
-    found = [alarm for step in range(40) for alarm in patient.examine(step, {**HEALTHY, "d/auc": step / 40}).raised]
+    monitor = new_monitor(limits)
+    found = [alarm for step in range(40) for alarm in monitor.check(step, {**HEALTHY, "d/auc": step / 40}).raised]
     assert "oscillation" not in [alarm.name for alarm in found]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_told_at_once_even_where_nothing_else_is_looked_at(value: float) -> None:
     for limits in (DiagnosticsSection(), DiagnosticsSection(every=0)):
-        (alarm,) = doctor(limits).examine(7, {**HEALTHY, "loss/d": value, "loss/g": value}).raised
+        (alarm,) = new_monitor(limits).check(7, {**HEALTHY, "loss/d": value, "loss/g": value}).raised
         assert (alarm.name, alarm.step) == (NON_FINITE, 7)
         assert "loss/d" in alarm.message
         assert alarm.figures == {"loss/d": None, "loss/g": None}
 
 
 def test_where_nothing_was_looked_at_nothing_changes() -> None:
-    patient = doctor()
-    reports(patient, SICK["mode_collapse"], 3)
-    patient.examine(200, {"loss/d": 1.0, "d/auc": 0.8, "lr/g": 1e-4})
-    assert [alarm.name for alarm in reports(patient, SICK["mode_collapse"], 1, start=4)] == ["mode_collapse"]
+    monitor = new_monitor()
+    reports(monitor, SICK["mode_collapse"], 3)
+    monitor.check(200, {"loss/d": 1.0, "d/auc": 0.8, "lr/g": 1e-4})
+    assert [alarm.name for alarm in reports(monitor, SICK["mode_collapse"], 1, start=4)] == ["mode_collapse"]
 
 
 def test_a_doctor_that_is_restored_goes_on_as_if_it_had_never_stopped() -> None:
-    one, other = doctor(), doctor()
+    one, other = new_monitor(), new_monitor()
     reports(one, {}, 30)
     reports(one, SICK["vanishing_gradient"], 4, start=30)
     other.load_state_dict(one.state_dict())
@@ -189,14 +189,14 @@ def test_a_doctor_that_is_restored_goes_on_as_if_it_had_never_stopped() -> None:
 @pytest.mark.parametrize("name", [*SICK, "oscillation", NON_FINITE])
 @pytest.mark.parametrize("sigma", [0.0, 0.3])
 def test_every_advice_is_a_command_line_that_works(name: str, sigma: float, gan_train: Command) -> None:
-    patient, found = doctor(), []
+    monitor, found = new_monitor(), []
     for step in range(40):
         figures = {**HEALTHY, "noise/sigma": sigma, **(SICK.get(name, {}) if step > 6 else {})}
         if name == "oscillation":
             figures["d/auc"] = 0.55 if step % 2 else 1.0
         if name == NON_FINITE:
             figures["loss/d"] = math.nan
-        found += patient.examine(step + 1, figures).raised
+        found += monitor.check(step + 1, figures).raised
     (text, *_) = [alarm.try_next for alarm in found if alarm.name == name]
     overrides = shlex.split(text.partition(": ")[0])
     assert overrides
@@ -210,9 +210,9 @@ def test_policies_are_named_as_the_documentation_names_them() -> None:
 
 def test_flags_do_not_act_unless_they_are_told_to() -> None:
     limits = DiagnosticsSection()
-    patient = doctor(limits)
-    (weak,) = reports(patient, SICK["discriminator_too_weak"], 5)
-    (collapse,) = reports(patient, SICK["mode_collapse"], 4, start=5)
-    assert (patient.acts(weak), patient.acts(collapse)) == (False, True)
+    monitor = new_monitor(limits)
+    (weak,) = reports(monitor, SICK["discriminator_too_weak"], 5)
+    (collapse,) = reports(monitor, SICK["mode_collapse"], 4, start=5)
+    assert (monitor.actionable(weak), monitor.actionable(collapse)) == (False, True)
     limits.discriminator_too_weak.acts = True
-    assert patient.acts(weak)
+    assert monitor.actionable(weak)

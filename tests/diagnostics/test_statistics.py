@@ -11,20 +11,20 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.losses import LOG_2, Hinge, Minimax, NonSaturating, Relativistic, Wasserstein
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.statistics import (
-    ENOUGH,
+    MAX_SORTED_LOGITS,
     auc,
-    diversity_figures,
-    filled_modes,
-    gradient_figures,
+    diversity_metrics,
+    effective_mode_share,
+    gradient_metrics,
     mean_distance,
-    neighboured,
-    score_figures,
-    thinned,
-    told_apart,
+    count_nearest,
+    score_metrics,
+    subsample,
+    nearest_neighbor_accuracy,
 )
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.runs import builder
@@ -53,7 +53,7 @@ def test_auc_is_half_for_one_distribution_and_one_where_nothing_overlaps() -> No
 
 def test_quantiles_are_those_of_numpy_in_the_units_of_the_score() -> None:
     real, fake = torch.randn(10, 100, generator=random()), torch.randn(1001, generator=random(1)) - 1
-    figures = score_figures(NonSaturating(), real, fake)
+    figures = score_metrics(NonSaturating(), real, fake)
     for name, logits in {"d_real": real, "d_fake": fake}.items():
         for percent in (5, 25, 50, 75, 95):
             expected = np.quantile(logits.sigmoid().numpy(), percent / 100, method="nearest")
@@ -62,8 +62,8 @@ def test_quantiles_are_those_of_numpy_in_the_units_of_the_score() -> None:
 
 
 def test_many_values_are_thinned_evenly() -> None:
-    kept = thinned(torch.arange(10 * ENOUGH + 7))
-    assert ENOUGH / 2 <= len(kept) <= ENOUGH
+    kept = subsample(torch.arange(10 * MAX_SORTED_LOGITS + 7))
+    assert MAX_SORTED_LOGITS / 2 <= len(kept) <= MAX_SORTED_LOGITS
     assert len(set(kept.diff().tolist())) == 1
 
 
@@ -79,12 +79,12 @@ def test_distances_against_a_plain_loop() -> None:
 
 def test_neighboured_counts_every_sample_once() -> None:
     distances = torch.tensor([[0.1, 0.5, 0.9], [0.2, 0.6, 0.9], [0.9, 0.9, 0.1]])
-    assert float(neighboured(distances)) == 2
+    assert float(count_nearest(distances)) == 2
 
 
 def test_samples_of_one_distribution_are_as_diverse_and_cannot_be_told_apart() -> None:
     real, held, fake = (torch.randn(256, 1, 8, 8, generator=random(seed)) for seed in range(3))
-    figures = {name: float(value) for name, value in diversity_figures(real, held, fake).items()}
+    figures = {name: float(value) for name, value in diversity_metrics(real, held, fake).items()}
     assert figures["diagnosis/diversity"] == pytest.approx(1, abs=0.05)
     assert figures["diagnosis/neighbours"] == pytest.approx(1, abs=0.2)
     assert figures["diagnosis/told_apart"] == pytest.approx(0.5, abs=0.1)
@@ -93,7 +93,7 @@ def test_samples_of_one_distribution_are_as_diverse_and_cannot_be_told_apart() -
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8), (3, 32, 32)])
 def test_a_single_output_has_no_diversity(shape: tuple[int, ...]) -> None:
     real, held = (torch.randn(64, *shape, generator=random(seed)) for seed in range(2))
-    figures = diversity_figures(real, held, torch.full((64, *shape), 0.3))
+    figures = diversity_metrics(real, held, torch.full((64, *shape), 0.3))
     assert float(figures["diagnosis/diversity"]) < 0.01
     assert float(figures["diagnosis/neighbours"]) < 0.05
 
@@ -101,7 +101,7 @@ def test_a_single_output_has_no_diversity(shape: tuple[int, ...]) -> None:
 def test_told_apart_sees_two_clouds_that_do_not_touch() -> None:
     near = torch.randn(40, 2, generator=random())
     points = torch.cat([near, near + 100])
-    assert float(told_apart(torch.cdist(points, points))) == 1.0
+    assert float(nearest_neighbor_accuracy(torch.cdist(points, points))) == 1.0
 
 
 @pytest.mark.parametrize("filled", [1, 2, 8])
@@ -109,7 +109,7 @@ def test_filled_modes_is_the_share_of_evenly_filled_ones(filled: int) -> None:
     angles = torch.arange(8) * math.pi / 4
     centres = torch.stack([angles.cos(), angles.sin()], 1)
     points = centres[:filled].repeat(16, 1) + 0.01
-    assert float(filled_modes(points, centres)) == pytest.approx(filled / 8)
+    assert float(effective_mode_share(points, centres)) == pytest.approx(filled / 8)
 
 
 # ---- gradients
@@ -132,7 +132,7 @@ def test_gradient_norms_are_those_of_each_sample_by_itself(objective: Objective)
         assert point.grad is not None
         norms.append(float(point.grad.norm()))
     network.zero_grad(set_to_none=True)
-    figures, logits = gradient_figures(objective, network, fake, real_logits)
+    figures, logits = gradient_metrics(objective, network, fake, real_logits)
     assert float(figures["diagnosis/gradient"]) == pytest.approx(np.mean(norms))
     assert float(figures["diagnosis/gradient_deviation"]) == pytest.approx(np.std(norms))
     assert torch.equal(logits, network(fake))
@@ -145,7 +145,7 @@ def test_saturating_and_non_saturating_gradients_are_in_the_ratio_of_the_theory(
     def confident(samples: Tensor) -> Tensor:
         return samples.sum(1) - 5.0
 
-    figures, _ = gradient_figures(Minimax(), confident, torch.zeros(4, 3), torch.zeros(4))
+    figures, _ = gradient_metrics(Minimax(), confident, torch.zeros(4, 3), torch.zeros(4))
     ratio = figures["diagnosis/gradient_non_saturating"] / figures["diagnosis/gradient_saturating"]
     assert float(ratio) == pytest.approx(math.exp(5))
     assert torch.equal(figures["diagnosis/gradient"], figures["diagnosis/gradient_saturating"])
@@ -162,10 +162,10 @@ def test_ceilings_are_what_divergences_of_separated_samples_come_to() -> None:
 # ---- looking leaves no trace
 
 
-def trained(*overrides: str, steps: int = 3, looks: bool) -> Adversarial:
+def trained(*overrides: str, steps: int = 3, looks: bool) -> GANTrainer:
     register()
     algorithm = builder.assemble(builder.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     for step in range(steps):
         algorithm.update(step)
         if looks:
@@ -203,8 +203,8 @@ def test_a_run_that_is_looked_at_is_the_run_that_is_not_to_the_bit(overrides: tu
 
 def test_what_is_looked_at_is_a_function_of_the_step() -> None:
     algorithm = trained(*TINY, looks=False)
-    assert equal(algorithm._checkup.figures(5), algorithm._checkup.figures(5))
-    assert not equal(algorithm._checkup.figures(5), algorithm._checkup.figures(6))
+    assert equal(algorithm._probe.figures(5), algorithm._probe.figures(5))
+    assert not equal(algorithm._probe.figures(5), algorithm._probe.figures(6))
 
 
 @pytest.mark.parametrize("nothing", ["diagnostics.every=0", "diagnostics.every=2"])
@@ -216,15 +216,15 @@ def test_nothing_is_looked_at_where_nothing_is_due(nothing: str) -> None:
 
 def test_held_out_gap_sees_a_d_that_knows_its_images_by_heart() -> None:
     algorithm = trained(*TINY, "train.held_out=0.3", looks=False)
-    specimens = algorithm.context.specimens
-    assert specimens is not None
-    known = specimens.trained(8, 0).samples.flatten(1)
+    probe_batches = algorithm.context.probe_batches
+    assert probe_batches is not None
+    known = probe_batches.trained(8, 0).samples.flatten(1)
 
     def by_heart(packs: Tensor) -> Tensor:
         return torch.where(torch.cdist(packs.flatten(1), known).amin(1) < 1e-2, 5.0, -5.0) + 0 * packs.sum((1, 2, 3))
 
     algorithm.discriminator.forward = by_heart
-    figures = algorithm._checkup.figures(0)
+    figures = algorithm._probe.figures(0)
     assert float(figures["divergence/jsd_held_out"]) == 0.0  # clamped: it says "generated" of them
     assert float(figures["diagnosis/held_out_gap"]) > 0.6
 

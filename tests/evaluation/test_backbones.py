@@ -16,19 +16,19 @@ import torch
 from gan_cli.data.cache import Store
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
-from gan_cli.datasets.mnist import Mnist, Split
+from gan_cli.datasets.mnist import Mnist, MnistSplit
 from gan_cli.errors import ConfigError, DataError, OutputError
 from gan_cli.evaluation.backbones import classifier_network
 from gan_cli.evaluation.backbones import inception as inception_module
-from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, classifier
-from gan_cli.evaluation.backbones.classifier_network import Recipe
-from gan_cli.evaluation.backbones.inception import FILE, inception
+from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, load_or_train_classifier
+from gan_cli.evaluation.backbones.classifier_network import ClassifierSettings
+from gan_cli.evaluation.backbones.inception import FILE, load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.protocols.data import Images
 from tests.conftest import said
 
 CPU = torch.device("cpu")
-SHORT = Recipe(batch_size=16, fewest=12, most=12)
+SHORT = ClassifierSettings(batch_size=16, fewest=12, most=12)
 RANDOM = np.random.default_rng(0)
 
 
@@ -47,13 +47,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def test_pixels_are_the_samples_themselves() -> None:
     images = RANDOM.integers(0, 256, (5, 3, 4, 4), dtype=np.uint8)
-    seen = Pixels(Digits().coordinates).describe(images)
+    seen = Pixels(Digits().coordinates).extract(images)
     assert seen.features.shape == (5, 48)
     assert seen.features.dtype == np.float32
     assert np.array_equal(np.rint((seen.features + 1) * 127.5), images.reshape(5, -1))
     ring = Ring(radius=7.0)
     points = RANDOM.standard_normal((6, 2)).astype(np.float32)
-    assert np.allclose(Pixels(ring.coordinates).describe(points).features, points * ring.scale)
+    assert np.allclose(Pixels(ring.coordinates).extract(points).features, points * ring.scale)
 
 
 def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone() -> None:
@@ -62,7 +62,7 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone()
     before = torch.get_rng_state()
     first, again, other = (
         classifier_network.checksum(
-            classifier_network.train(data.pixels, data.labels, 3, Recipe(seed, 16, 1, 5, 5)).state_dict()
+            classifier_network.train(data.pixels, data.labels, 3, ClassifierSettings(seed, 16, 1, 5, 5)).state_dict()
         )
         for seed in (0, 0, 1)
     )
@@ -83,8 +83,8 @@ def test_checksum_tells_any_change() -> None:
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 9, 9), (1, 28, 28), (3, 64, 64)])
 def test_classifier_fits_images_of_any_size(shape: tuple[int, ...], store: Store) -> None:
     data = coloured(30, shape)
-    made = classifier("any", data, None, store, SHORT)
-    seen = made.describe(data.pixels)
+    made = load_or_train_classifier("any", data, None, store, SHORT)
+    seen = made.extract(data.pixels)
     assert seen.features.shape == (30, classifier_network.WIDTH)
     assert seen.predicted is not None
     assert set(seen.predicted) <= {0, 1, 2}
@@ -93,14 +93,14 @@ def test_classifier_fits_images_of_any_size(shape: tuple[int, ...], store: Store
 
 def test_features_do_not_depend_on_how_many_images_there_are(store: Store) -> None:
     data = coloured(classifier_network.BLOCK + 7)
-    made = classifier("many", data, None, store, SHORT)
-    together = made.describe(data.pixels)
-    alone = made.describe(data.pixels[-7:])
+    made = load_or_train_classifier("many", data, None, store, SHORT)
+    together = made.extract(data.pixels)
+    alone = made.extract(data.pixels[-7:])
     assert np.allclose(together.features[-7:], alone.features, atol=1e-5)
 
 
 def test_classifier_learns_digits(store: Store) -> None:
-    made = classifier("digits", Digits().load(), None, store)
+    made = load_or_train_classifier("digits", Digits().load(), None, store)
     assert made.facts["accuracy"] > 0.97
     assert made.facts["measured_on"] == "359 images held out of its training"
 
@@ -108,7 +108,7 @@ def test_classifier_learns_digits(store: Store) -> None:
 def test_accuracy_is_that_of_the_test_images(store: Store) -> None:
     data = coloured(90)
     test = Images(data.pixels[:40], (np.arange(40) + 1) % 3)  # all labels wrong
-    made = classifier("wrong", data, test, store, Recipe(batch_size=16, fewest=60, most=60))
+    made = load_or_train_classifier("wrong", data, test, store, ClassifierSettings(batch_size=16, fewest=60, most=60))
     assert made.facts["accuracy"] == pytest.approx(0, abs=0.1)
     assert made.facts["measured_on"] == "40 test images"
 
@@ -118,17 +118,17 @@ def test_kept_classifier_is_read_back(
 ) -> None:
     data = coloured()
     with caplog.at_level("INFO", "gan_cli"):
-        first = classifier("kept", data, None, store, SHORT)
+        first = load_or_train_classifier("kept", data, None, store, SHORT)
     assert any("accuracy" in line and first.checksum[:12] in line and str(first.path) in line for line in said(caplog))
     monkeypatch.setattr(classifier_network, "train", never)
-    again = classifier("kept", data, None, store, SHORT)
+    again = load_or_train_classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
     assert again.facts == first.facts
-    assert np.array_equal(again.describe(data.pixels).features, first.describe(data.pixels).features)
+    assert np.array_equal(again.extract(data.pixels).features, first.extract(data.pixels).features)
     with pytest.raises(AssertionError, match="trained"):
-        classifier("kept", coloured(), None, store, SHORT)  # other noise: other data
+        load_or_train_classifier("kept", coloured(), None, store, SHORT)  # other noise: other data
     with pytest.raises(AssertionError, match="trained"):
-        classifier("kept", data, None, store, Recipe(seed=1, batch_size=16, fewest=12, most=12))
+        load_or_train_classifier("kept", data, None, store, ClassifierSettings(seed=1, batch_size=16, fewest=12, most=12))
 
 
 def never(*arguments: Any) -> Any:
@@ -172,10 +172,10 @@ def test_damaged_classifier_is_trained_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = coloured()
-    first = classifier("kept", data, None, store, SHORT)
+    first = load_or_train_classifier("kept", data, None, store, SHORT)
     first.path.write_bytes(damage(first.path.read_bytes()))
     with caplog.at_level("WARNING", "gan_cli"):
-        again = classifier("kept", data, None, store, SHORT)
+        again = load_or_train_classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
     assert len([line for line in said(caplog) if "trained again" in line]) == 1
     assert not Path("harmed").exists()
@@ -189,11 +189,11 @@ def test_classifier_of_another_process_is_used(store: Store, monkeypatch: pytest
     def slowly(*arguments: Any) -> Any:
         if not met:
             met.append(None)
-            met.append(classifier("kept", data, None, store, SHORT))  # the other process, meanwhile
-        return train(data.pixels, data.labels, 3, Recipe(seed=5, batch_size=16, fewest=2, most=2))
+            met.append(load_or_train_classifier("kept", data, None, store, SHORT))  # the other process, meanwhile
+        return train(data.pixels, data.labels, 3, ClassifierSettings(seed=5, batch_size=16, fewest=2, most=2))
 
     monkeypatch.setattr(classifier_network, "train", slowly)
-    later = classifier("kept", data, None, store, SHORT)
+    later = load_or_train_classifier("kept", data, None, store, SHORT)
     assert later.checksum == met[1].checksum
 
 
@@ -202,7 +202,7 @@ def test_root_that_cannot_be_written(
 ) -> None:
     (tmp_path / "root").write_text("a file")
     with caplog.at_level("WARNING", "gan_cli"):
-        made = classifier("kept", coloured(), None, store, SHORT)
+        made = load_or_train_classifier("kept", coloured(), None, store, SHORT)
     assert made.path.is_relative_to(tmp_path / "home/.cache/gan_cli")
     (line,) = said(caplog)
     assert str(tmp_path / "root") in line
@@ -210,25 +210,25 @@ def test_root_that_cannot_be_written(
     (tmp_path / "no_home").write_text("a file")
     monkeypatch.setenv("HOME", str(tmp_path / "no_home"))
     with pytest.raises(OutputError, match="cannot write classifiers/kept"):
-        classifier("kept", coloured(), None, Store(tmp_path / "root"), SHORT)
+        load_or_train_classifier("kept", coloured(), None, Store(tmp_path / "root"), SHORT)
 
 
 def test_data_that_a_classifier_cannot_learn(store: Store) -> None:
     with pytest.raises(ConfigError, match="no labels"):
-        classifier("none", Images(coloured().pixels), None, store)
+        load_or_train_classifier("none", Images(coloured().pixels), None, store)
     with pytest.raises(ConfigError, match="20 labelled images"):
-        classifier("few", coloured(19), None, store)
+        load_or_train_classifier("few", coloured(19), None, store)
 
 
 def test_each_channel_is_judged_by_itself(store: Store) -> None:
-    single = classifier("single", coloured(), None, store, SHORT)
+    single = load_or_train_classifier("single", coloured(), None, store, SHORT)
     whole = ChannelwiseBackbone(single, margin=2)
     images = RANDOM.integers(0, 256, (7, 3, 12, 12), dtype=np.uint8)
-    seen = whole.describe(images)
+    seen = whole.extract(images)
     assert seen.predicted is not None
     assert seen.features.shape == (7, 3 * classifier_network.WIDTH)
     for channel in range(3):
-        alone = single.describe(images[:, channel : channel + 1, 2:-2, 2:-2])
+        alone = single.extract(images[:, channel : channel + 1, 2:-2, 2:-2])
         part = seen.features[:, channel * classifier_network.WIDTH : (channel + 1) * classifier_network.WIDTH]
         assert np.allclose(part, alone.features, atol=1e-5)
         assert alone.predicted is not None
@@ -273,9 +273,9 @@ def fidelity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_inception_sees_bytes_in_three_channels(channels: int, fidelity: Path, tmp_path: Path) -> None:
-    made = inception(fidelity, tmp_path, CPU)
+    made = load_inception(fidelity, tmp_path, CPU)
     images = RANDOM.integers(0, 256, (inception_module.BLOCK + 3, channels, 5, 6), dtype=np.uint8)
-    features = made.describe(images).features
+    features = made.extract(images).features
     assert features.shape == (len(images), 2048)
     assert features.dtype == np.float32
     expected = 2 * images.mean(axis=(2, 3))[:, [0, 0, 0] if channels == 1 else [0, 1, 2]]
@@ -291,13 +291,13 @@ def test_inception_without_its_package(tmp_path: Path) -> None:
     if "torch_fidelity" in sys.modules:
         pytest.skip("torch-fidelity is installed here")
     with pytest.raises(ConfigError, match=r"^backbone inception: .* pip install 'gan_cli\[fid\]'$"):
-        inception(None, tmp_path, CPU)
+        load_inception(None, tmp_path, CPU)
 
 
 def test_inception_with_a_package_that_fails(fidelity: Path, tmp_path: Path) -> None:
     (tmp_path / "site/torch_fidelity/feature_extractor_inceptionv3.py").write_text("import no_such_torchvision")
     with pytest.raises(ConfigError, match="no_such_torchvision"):
-        inception(fidelity, tmp_path, CPU)
+        load_inception(fidelity, tmp_path, CPU)
 
 
 @pytest.mark.parametrize(
@@ -316,23 +316,23 @@ def test_wrong_weights_of_inception(
     monkeypatch.chdir(tmp_path)
     fidelity.write_bytes(content)
     with pytest.raises(ConfigError, match=words) as refused:
-        inception(fidelity, tmp_path, CPU)
+        load_inception(fidelity, tmp_path, CPU)
     assert len(str(refused.value).splitlines()) == 1
     assert not Path("harmed").exists()
 
 
 def test_weights_that_are_not_there(fidelity: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
-        inception(tmp_path / "nowhere.pth", tmp_path, CPU)
+        load_inception(tmp_path / "nowhere.pth", tmp_path, CPU)
     with pytest.raises(DataError, match=f"Put {FILE} into {tmp_path}/inception, or name a file with --weights"):
-        inception(None, tmp_path, CPU, mirrors=("http://127.0.0.1:9/",))
+        load_inception(None, tmp_path, CPU, mirrors=("http://127.0.0.1:9/",))
     assert list((tmp_path / "inception").iterdir()) == []
 
 
 def test_published_weights_in_the_data_root_are_used(fidelity: Path, tmp_path: Path) -> None:
     (tmp_path / "inception").mkdir()
     (tmp_path / "inception" / FILE).write_bytes(fidelity.read_bytes())
-    assert inception(None, tmp_path, CPU, mirrors=()).describe(np.zeros((1, 1, 4, 4), np.uint8)).features.sum() == 0
+    assert load_inception(None, tmp_path, CPU, mirrors=()).extract(np.zeros((1, 1, 4, 4), np.uint8)).features.sum() == 0
 
 
 def test_downloaded_weights_are_checked(fidelity: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,13 +340,13 @@ def test_downloaded_weights_are_checked(fidelity: Path, tmp_path: Path, monkeypa
         inception_module._check(fidelity)
     monkeypatch.setattr(inception_module, "CHECKSUM", inception_module.sha256(fidelity))
     inception_module._check(fidelity)
-    made = inception(fidelity, tmp_path, CPU)
+    made = load_inception(fidelity, tmp_path, CPU)
     assert made.facts["weights"] == "inception-2015-12-05"
 
 
 @pytest.mark.slow
 def test_classifier_of_mnist(real_data: Path, store: Store, tmp_path: Path) -> None:
-    train, test = (Mnist(str(real_data), (), split).load() for split in (Split.train, Split.test))
-    made: ClassifierBackbone = classifier("mnist", train, test, store)
+    train, test = (Mnist(str(real_data), (), split).load() for split in (MnistSplit.train, MnistSplit.test))
+    made: ClassifierBackbone = load_or_train_classifier("mnist", train, test, store)
     assert made.facts["accuracy"] >= 0.99
     assert made.path.parent == tmp_path / "root" / "classifiers"

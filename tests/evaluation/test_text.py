@@ -13,20 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.data.splits import chosen, split_sequences
+from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.document import document, table
 from gan_cli.evaluation.real_data import real_sequences
-from gan_cli.evaluation.text import QUICK, THOROUGH, Extent, SequenceEvaluator, sequence_evaluator
+from gan_cli.evaluation.text import QUICK_SIZE, FULL_SIZE, EvaluationSize, SequenceEvaluator, sequence_evaluator
 from gan_cli.metrics.bleu import ORDERS
-from gan_cli.metrics.catalog import BLEU_ORDERS, DISTINCT_ORDERS, MEANINGS, direction, meaning
+from gan_cli.metrics.catalog import BLEU_ORDERS, DISTINCT_ORDERS, METRICS, direction, metric_info
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Dataset, Known, Sequences
+from gan_cli.protocols.data import Dataset, KnownDistribution, Sequences
 
 VOCABULARY, LENGTH, SHARE = 30, 9, 0.1
 CPU = torch.device("cpu")
-SMALL = Extent(count=60, hypotheses=40, references=50)
+SMALL = EvaluationSize(count=60, hypotheses=40, references=50)
 FIGURES = {
     *(f"{name}_{n}" for name in ("bleu", "self_bleu") for n in ORDERS),
     *(f"distinct_{n}" for n in DISTINCT_ORDERS),
@@ -80,20 +80,20 @@ class Walks:
         return samples
 
 
-def evaluator(dataset: Dataset | None = None, extent: Extent = SMALL) -> SequenceEvaluator:
-    known = dataset if isinstance(dataset, Known) else None
-    return SequenceEvaluator(real_sequences(Walks().load(), extent.count, SHARE), extent, 3, known)
+def evaluator(dataset: Dataset | None = None, size: EvaluationSize = SMALL) -> SequenceEvaluator:
+    known = dataset if isinstance(dataset, KnownDistribution) else None
+    return SequenceEvaluator(real_sequences(Walks().load(), size.count, SHARE), size, 3, known)
 
 
 def test_all_figures_are_there_and_every_one_has_a_meaning() -> None:
     found = evaluator()(lambda count: walks(count, 1))
-    assert set(found.figures) == FIGURES
+    assert set(found.metrics) == FIGURES
     everything = evaluator(Walks())(lambda count: walks(count, 1), lambda tokens: tokens[:, 0].float() * 0 + 2.5)
-    assert set(everything.figures) == FIGURES | {"nll_oracle", "nll_test"}
-    assert everything.figures["nll_oracle"] == pytest.approx(np.log(VOCABULARY))
-    assert everything.figures["nll_test"] == 2.5
-    assert all(meaning(name).what for name in everything.figures)
-    assert all(np.isfinite(value) for value in everything.figures.values())
+    assert set(everything.metrics) == FIGURES | {"nll_oracle", "nll_test"}
+    assert everything.metrics["nll_oracle"] == pytest.approx(np.log(VOCABULARY))
+    assert everything.metrics["nll_test"] == 2.5
+    assert all(metric_info(name).description for name in everything.metrics)
+    assert all(np.isfinite(value) for value in everything.metrics.values())
     assert found.samples.shape == (60, LENGTH)
     assert ORDERS == BLEU_ORDERS
 
@@ -106,27 +106,27 @@ def test_directions() -> None:
 
 
 def test_floor_is_what_real_sentences_score_and_fresh_ones_come_near_it() -> None:
-    judge = evaluator(Walks())
-    floor = judge.floor()
+    measure = evaluator(Walks())
+    floor = measure.floor()
     assert set(floor) == FIGURES | {"nll_oracle", "nll_test"}
     assert floor["nll_test"] == 1.25
-    fresh = judge(lambda count: walks(count, 7)).figures
+    fresh = measure(lambda count: walks(count, 7)).metrics
     for name in ("bleu_2", "self_bleu_2", "distinct_2", "backward_perplexity", "forward_perplexity"):
         assert fresh[name] == pytest.approx(floor[name], rel=0.15), name
     assert floor["verbatim"] < 0.1
 
 
 def test_copies_collapse_and_noise_are_told_from_real_sentences() -> None:
-    judge, real = evaluator(), chosen(split_sequences(Walks().load(), SHARE).train)
-    floor = judge.floor()
-    copies = judge(lambda count: real[:count]).figures
+    measure, real = evaluator(), selected_tokens(split_sequences(Walks().load(), SHARE).train)
+    floor = measure.floor()
+    copies = measure(lambda count: real[:count]).metrics
     assert (copies["verbatim"], copies["repeated"]) == (1, 0)
-    collapsed = judge(lambda count: real[:1].repeat(count, 0)).figures
+    collapsed = measure(lambda count: real[:1].repeat(count, 0)).metrics
     assert collapsed["repeated"] == pytest.approx(59 / 60)
     assert collapsed["self_bleu_2"] == pytest.approx(1)
     assert collapsed["backward_perplexity"] > 2 * floor["backward_perplexity"]
     assert collapsed["distinct_2"] < floor["distinct_2"] / 4
-    noise = judge(lambda count: np.random.default_rng(0).integers(1, VOCABULARY, (count, LENGTH))).figures
+    noise = measure(lambda count: np.random.default_rng(0).integers(1, VOCABULARY, (count, LENGTH))).metrics
     assert noise["bleu_3"] < floor["bleu_3"] / 1.5
     assert noise["self_bleu_3"] < floor["self_bleu_3"]
     assert noise["forward_perplexity"] > 2 * floor["forward_perplexity"]
@@ -135,22 +135,22 @@ def test_copies_collapse_and_noise_are_told_from_real_sentences() -> None:
 
 def test_figures_are_the_same_each_time() -> None:
     first, second = (evaluator()(lambda count: walks(count, 1)) for _ in range(2))
-    assert first.figures == second.figures
+    assert first.metrics == second.metrics
     assert first.provenance == second.provenance
 
 
 def test_generated_and_floor_sentences_are_as_many() -> None:
     """Distinct-n and self-BLEU of different numbers do not compare."""
     data = real_sequences(Walks().load(), 60, SHARE)
-    assert (len(data.training), data.compared, len(data.spare), len(data.held_out)) == (360, 300, 60, 40)
-    assert np.array_equal(np.concatenate([data.others, data.spare]), data.training)
+    assert (len(data.training), data.num_reference, len(data.floor_samples), len(data.held_out)) == (360, 300, 60, 40)
+    assert np.array_equal(np.concatenate([data.others, data.floor_samples]), data.training)
     assert sequence_evaluator(Walks(), Walks().load(), SHARE).count == 180
-    assert sequence_evaluator(Walks(), Walks().load(), SHARE, extent=SMALL).count == 60
+    assert sequence_evaluator(Walks(), Walks().load(), SHARE, size=SMALL).count == 60
     assert sequence_evaluator(Walks(), Walks().load(), SHARE, count=200).count == 200
 
 
 def test_without_held_out_sentences_training_ones_stand_in() -> None:
-    found = evaluator(extent=SMALL)
+    found = evaluator(size=SMALL)
     data = real_sequences(Walks(50).load(), 20, SHARE)  # five are not worth holding out
     assert (len(data.training), len(data.held_out)) == (50, 30)
     assert data.held_out_origin == "training sentences: none are held out"
@@ -158,11 +158,11 @@ def test_without_held_out_sentences_training_ones_stand_in() -> None:
 
 
 def test_table_and_document_tell_where_figures_come_from() -> None:
-    judge = evaluator(Walks())
-    found = judge(lambda count: walks(count, 1))
+    measure = evaluator(Walks())
+    found = measure(lambda count: walks(count, 1))
     provenance = {"generator": {"run": "here"}, **found.provenance}
     provenance["data"] = {"name": "Walks", **provenance["data"]}
-    whole = document(found.figures, judge.floor(), provenance)
+    whole = document(found.metrics, measure.floor(), provenance)
     assert json.loads(json.dumps(whole)) == whole
     lines = table(whole).splitlines()
     assert lines[1].split()[:4] == ["nll_oracle", "3.401", "3.401", "lower"]
@@ -190,22 +190,22 @@ def test_too_few_sentences_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 20 training sentences; these data have 12"):
         sequence_evaluator(Walks(12), Walks(12).load(), SHARE)
     with pytest.raises(ConfigError, match="at least 10 samples to evaluate, got 9"):
-        evaluator(extent=Extent(count=9))
+        evaluator(size=EvaluationSize(count=9))
 
 
 def test_names_of_other_figures_are_not_taken() -> None:
-    assert "copied" in MEANINGS
-    assert "nearer to training data" in MEANINGS["copied"].what
+    assert "copied" in METRICS
+    assert "nearer to training data" in METRICS["copied"].description
 
 
-@pytest.mark.parametrize(("extent", "bleu", "seconds"), [(THOROUGH, (0.662, 0.431, 0.266), 20), (QUICK, None, 10)])
+@pytest.mark.parametrize(("size", "bleu", "seconds"), [(FULL_SIZE, (0.662, 0.431, 0.266), 20), (QUICK_SIZE, None, 10)])
 def test_floor_of_real_captions(
-    extent: Extent, bleu: tuple[float, ...] | None, seconds: float, real_data: Path, caplog: pytest.LogCaptureFixture
+    size: EvaluationSize, bleu: tuple[float, ...] | None, seconds: float, real_data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
     dataset = Text(str(real_data / "text" / "image_coco.txt"))
-    judge, before = sequence_evaluator(dataset, dataset.load(), 0.05, extent=extent), time.perf_counter()
-    floor = judge.floor()
+    measure, before = sequence_evaluator(dataset, dataset.load(), 0.05, size=size), time.perf_counter()
+    floor = measure.floor()
     assert time.perf_counter() - before < seconds  # nltk's import among them
     assert 30 < floor["backward_perplexity"] < 150
     assert floor["verbatim"] < 0.02

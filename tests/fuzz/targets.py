@@ -26,14 +26,14 @@ from PIL import Image
 from gan_cli.cli import bench, evaluate, export, report, sample
 from gan_cli.cli import train as train_command
 from gan_cli.config.compose import compose, register
-from gan_cli.config.validate import checked
+from gan_cli.config.validate import validate_config
 from gan_cli.data import cache
 from gan_cli.data.idx import read_idx
 from gan_cli.data.image_cache import cache_key, open_cache
 from gan_cli.data.image_decoding import Target as Size
 from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
-from gan_cli.datasets.text import Text, Tokens
+from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.evaluation import subjects
 from gan_cli.inference import generator
 from gan_cli.runs import builder
@@ -152,7 +152,7 @@ def _stored_config(drawn: tuple[int, Any]) -> None:
 
 
 def _stored_text(text: str) -> None:
-    checked(RunDirectory(_run_with(text)).stored_config())
+    validate_config(RunDirectory(_run_with(text)).stored_config())
 
 
 def _generator(drawn: tuple[Any, Any, Any]) -> None:
@@ -163,7 +163,7 @@ def _generator(drawn: tuple[Any, Any, Any]) -> None:
     (run / "checkpoints").mkdir()
     step, classes, weights = drawn
     torch.save({"step": step, "algorithm": {"classes": classes, "average": weights}}, run / "checkpoints" / "last.pt")
-    generator.trained_generator(RunDirectory(run))
+    generator.load_generator(RunDirectory(run))
 
 
 def _report(drawn: tuple[str, str, str, str, bool]) -> None:
@@ -203,14 +203,14 @@ def _npy(array: Any) -> bytes:
 
 def _store(content: bytes) -> None:
     with contextlib.suppress(cache.DamagedError):
-        cache.unpacked(content)
+        cache.deserialize_arrays(content)
 
 
 TEXT = "a red bus\r\nein schöner Tag\n\n你好 世界\n".encode()
 ENCODINGS = ("utf-8", "utf-16", "gb18030", "latin-1", "utf-7", "unicode_escape", "punycode")
 
 
-def _text(drawn: tuple[bytes, str, Tokens]) -> None:
+def _text(drawn: tuple[bytes, str, TokenUnit]) -> None:
     content, encoding, tokens = drawn
     loaded = Text(str(_file(content)), tokens, 4, min_count=1, encoding=encoding).load()
     assert 0 <= loaded.tokens.min() <= loaded.tokens.max() < len(loaded.words)
@@ -289,11 +289,11 @@ TARGETS: dict[str, Fuzzed] = {
     ),
     "text": Fuzzed(
         st.tuples(_any_of([TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), b"a b\0c\n" * 2, b"\r" * 9, b"a" * 99_999]),
-                  st.sampled_from(ENCODINGS), st.sampled_from(Tokens)), _text
+                  st.sampled_from(ENCODINGS), st.sampled_from(TokenUnit)), _text
     ),
     "oracle": Fuzzed(_any_of([_npz(embedding=np.zeros((2, 2))), _npz(embedding=np.zeros((5000, 32), np.float32)),
                               _npz(embedding=np.array("x")), _npy(np.zeros(3)), b"PK\x03\x04"]), _oracle),
-    "store": Fuzzed(_any_of([cache.packed({"a": np.zeros(3)})]), _store),
+    "store": Fuzzed(_any_of([cache.serialize_arrays({"a": np.zeros(3)})]), _store),
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),

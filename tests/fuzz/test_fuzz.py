@@ -23,13 +23,13 @@ def test_broken_input_costs_one_message(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[], {}, ["a"]])
 def test_unhashable_value_of_a_word_is_refused(value: object) -> None:
     node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "norm_d": value}
-    assert instantiate.problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
+    assert instantiate.find_problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
     device = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": value}
-    assert instantiate.problems(device, "device")[0].startswith("device.precision: expected ")
+    assert instantiate.find_problems(device, "device")[0].startswith("device.precision: expected ")
 
 
 def test_message_does_not_repeat_a_long_value() -> None:
-    (line,) = instantiate.problems("x" * 5000, "algorithm")
+    (line,) = instantiate.find_problems("x" * 5000, "algorithm")
     assert len(line) < 500
 
 

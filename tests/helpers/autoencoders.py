@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder
-from gan_cli.algorithms.autoencoders.base import Coder
+from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer
 from gan_cli.algorithms.autoencoders.vae import VAE
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.nonfinite import Lookout
+from gan_cli.algorithms.nonfinite import TrackNonFinite
 from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.components.likelihoods import Bernoulli, Gaussian, Likelihood
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Constant
 from gan_cli.config.schema import DataPlacement
-from gan_cli.data.probe_batches import split
-from gan_cli.data.samplers import sampler_for
+from gan_cli.data.probe_batches import split_data
+from gan_cli.data.samplers import choose_sampler
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
-from gan_cli.protocols.architecture import Coding
+from gan_cli.protocols.architecture import AutoencoderArchitecture
 from gan_cli.protocols.data import Batch, Density, Images
 from gan_cli.runtime import distributed
 from gan_cli.runtime.device import Device
-from gan_cli.runtime.distributed import Alone, Group
+from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
 
 CPU = torch.device("cpu")
 TINY = FullyConnected(latent_dim=4, encoder_hidden=(16,), generator_hidden=(16,), discriminator_hidden=(8,))
@@ -47,25 +47,25 @@ def ring() -> Density:
     return Ring().load()
 
 
-def coder(
-    family: type[Coder] = VAE,
+def build_autoencoder(
+    family: type[AutoencoderTrainer] = VAE,
     *,
-    architecture: Coding = TINY,
+    architecture: AutoencoderArchitecture = TINY,
     likelihood: Likelihood | None = None,
     source: Images | Density | None = None,
     batch_size: int = 16,
     seed: int = 0,
     half_life: float = 5.0,
     lr: float = 1e-2,
-    group: Group | None = None,
-    soundness: Callable[[torch.device], Any] = Lookout,
+    group: ProcessGroup | None = None,
+    nonfinite_policy: Callable[[torch.device], Any] = TrackNonFinite,
     **settings: Any,
-) -> Coder:
+) -> AutoencoderTrainer:
     """A coder of digits, or of another source, in float32 on the CPU."""
     source = digits() if source is None else source
     images = isinstance(source, Images)
-    group = group or Alone()
-    parts = split(source, 0.05)
+    group = group or SingleProcess()
+    parts = split_data(source, 0.05)
     shape = source.pixels.shape[1:] if isinstance(source, Images) else (2,)
     context = Context(
         shape=shape,
@@ -78,9 +78,9 @@ def coder(
         sample_count=4,
         half_life=half_life,
         group=group,
-        soundness=soundness,
+        nonfinite_policy=nonfinite_policy,
     )
-    sampler = sampler_for(parts.train, batch_size, CPU, DataPlacement.resident)
+    sampler = choose_sampler(parts.train, batch_size, CPU, DataPlacement.resident)
     if family is VAE:
         settings.setdefault("beta", Constant(1.0))
     return family(
@@ -88,27 +88,27 @@ def coder(
         architecture=architecture,
         optimizer=Adam(lr=lr, betas=(0.9, 0.999)),
         sampler=sampler(parts.train, batch_size // group.size, seed, CPU, 2, group),
-        specimens=parts.specimens(seed, CPU),
+        probe_batches=parts.probe_batches(seed, CPU),
         likelihood=likelihood or (Bernoulli() if images else Gaussian(0.1, True)),
         **settings,
     )
 
 
-def poisoned(algorithm: Coder) -> None:
+def poisoned(algorithm: AutoencoderTrainer) -> None:
     """Let its next samples be no numbers."""
     samples = torch.full((16, 1, 8, 8), torch.nan)
     algorithm.sampler.take = lambda batches: Batch(samples)  # type: ignore[method-assign]
-    algorithm.coders.likelihood.target = lambda samples, random: samples  # type: ignore[method-assign]
+    algorithm.model.likelihood.target = lambda samples, random: samples  # type: ignore[method-assign]
 
 
-def after(steps: int, algorithm: Coder, start: int = 0) -> Coder:
+def after(steps: int, algorithm: AutoencoderTrainer, start: int = 0) -> AutoencoderTrainer:
     for step in range(start, start + steps):
         algorithm.update(step)
     return algorithm
 
 
-def weights(algorithm: Coder) -> Tensor:
-    networks = (algorithm.coders, algorithm.averaged)
+def weights(algorithm: AutoencoderTrainer) -> Tensor:
+    networks = (algorithm.model, algorithm.ema_model)
     return torch.cat([each.flatten() for network in networks for each in network.state_dict().values()]).clone()
 
 
@@ -122,16 +122,16 @@ def tensors_of(state: Any, path: str = "") -> dict[str, Any]:
 
 
 # What several processes have to make of a batch as one does.
-TOGETHER: dict[str, Callable[[Group], Coder]] = {
-    "vae, free bits": lambda group: coder(free_bits=0.2, group=group),
-    "vae, batch norm": lambda group: coder(architecture=TINY_CONV, group=group),
-    "autoencoder": lambda group: coder(Autoencoder, architecture=TINY, group=group),
-    "points": lambda group: coder(source=ring(), group=group),
-    "norms": lambda group: coder(architecture=FullyConnected(3, (8, 8), (8, 8), norm_g=Norm.batch), group=group),
+TOGETHER: dict[str, Callable[[ProcessGroup], AutoencoderTrainer]] = {
+    "vae, free bits": lambda group: build_autoencoder(free_bits=0.2, group=group),
+    "vae, batch norm": lambda group: build_autoencoder(architecture=TINY_CONV, group=group),
+    "autoencoder": lambda group: build_autoencoder(Autoencoder, architecture=TINY, group=group),
+    "points": lambda group: build_autoencoder(source=ring(), group=group),
+    "norms": lambda group: build_autoencoder(architecture=FullyConnected(3, (8, 8), (8, 8), norm_g=Norm.batch), group=group),
 }
 
 
-def figures(name: str, group: Group) -> dict[str, float]:
+def figures(name: str, group: ProcessGroup) -> dict[str, float]:
     algorithm = after(3, TOGETHER[name](group))
     found = dict(algorithm.report().scalars)
     state = algorithm.state_dict()
@@ -140,7 +140,7 @@ def figures(name: str, group: Group) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    with distributed.joined() as together:
+    with distributed.process_group() as together:
         everything = {name: figures(name, together) for name in TOGETHER}
         if together.rank == 0:
             Path(sys.argv[1]).write_text(json.dumps(everything))

@@ -11,7 +11,7 @@ from pathlib import Path
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
 from gan_cli.runtime import distributed
-from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.distributed import ProcessGroup
 from tests.helpers.paths import ROOT
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
@@ -52,7 +52,7 @@ GAMES = {
 STEPS = 2
 
 
-def figures(overrides: list[str], group: Group) -> dict[str, float]:
+def figures(overrides: list[str], group: ProcessGroup) -> dict[str, float]:
     """What a few steps of a game come to."""
     config = compose([*overrides, "train.batch_size=32", "device.precision=fp32", "diagnostics.every=0"]).config
     algorithm = builder.assemble(builder.plan(config), group=group)
@@ -65,7 +65,7 @@ def figures(overrides: list[str], group: Group) -> dict[str, float]:
 
 if __name__ == "__main__":
     register()
-    with distributed.joined() as together:
+    with distributed.process_group() as together:
         found = {name: figures(overrides, together) for name, overrides in GAMES.items()}
         if together.rank == 0:
             Path(sys.argv[1]).write_text(json.dumps(found))

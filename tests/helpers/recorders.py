@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from gan_cli.runtime.cuda_graphs import Recording, Result
+from gan_cli.runtime.cuda_graphs import CapturedGraph, Result
 
 
 class FakeRecorder:
@@ -24,13 +24,13 @@ class FakeRecorder:
     def __init__(self) -> None:
         self.recorded = 0
         self.replayed = 0
-        self.rehearsed = 0
+        self.warmed_up = 0
 
-    def rehearse(self, launch: Callable[[], Result]) -> Result:
-        self.rehearsed += 1
+    def warm_up(self, launch: Callable[[], Result]) -> Result:
+        self.warmed_up += 1
         return launch()
 
-    def record(self, launch: Callable[[], Result]) -> Recording[Result]:
+    def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         self.recorded += 1
         with _Tape() as tape:
             result = launch()
@@ -40,7 +40,7 @@ class FakeRecorder:
             self.replayed += 1
             tape.replay()
 
-        return Recording(replay, result)
+        return CapturedGraph(replay, result)
 
 
 class _Tape(TorchDispatchMode):

@@ -12,7 +12,7 @@ from PIL import Image
 
 CONFIG = {
     "dataset": {"_target_": "gan_cli.datasets.gaussian_mixtures.Ring", "modes": 8, "root": None},
-    "algorithm": {"_target_": "gan_cli.algorithms.gan.trainer.Adversarial"},
+    "algorithm": {"_target_": "gan_cli.algorithms.gan.trainer.GANTrainer"},
     "loss": {"objective": {"_target_": "gan_cli.components.losses.NonSaturating"}, "d_steps": 1},
     "noise": None,
     "optimizer": {"lr": 2.0e-4, "lr_g": "${.lr}"},

@@ -113,7 +113,7 @@ def test_export_computes_what_the_run_does(run: str, kind: str, gan_train: Comma
     assert done.out == f"{folder}\n"
     assert len(done.err.splitlines()) == 1, done.err
     assert {file.name for file in folder.iterdir()} == FILES[kind] | {"README.md"}
-    trained = generator.trained_generator(RunDirectory(Path("run")))
+    trained = generator.load_generator(RunDirectory(Path("run")))
     network = loaded(kind, folder)
     for count in (1, 2, 37):
         given = inputs(trained, count)
@@ -128,7 +128,7 @@ def test_lines_of_the_card_draw_samples_without_gan_cli(gan_train: Command, gan_
         for kind in kinds:
             if all(find_spec(package) for package in PACKAGES[kind]):
                 assert gan_export(run, "--format", kind).status == 0
-                drawn[f"{run}/export/{kind}"] = generator.trained_generator(RunDirectory(Path(run)))
+                drawn[f"{run}/export/{kind}"] = generator.load_generator(RunDirectory(Path(run)))
     done = subprocess.run([sys.executable, "-c", ALONE, *drawn], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for folder, trained in drawn.items():
@@ -166,7 +166,7 @@ def test_export_is_of_the_moving_average(gan_train: Command, gan_export: Command
         overrides = (*SHORT, *TINY, "train.steps=10", "optimizer.lr=0.1", f"ema.half_life={half_life}")
         assert gan_train(*overrides, f"hydra.run.dir={half_life}").status == 0
         assert gan_export(half_life, "--format", "torch", "--out", f"out{half_life}").status == 0
-        z = torch.ones(1, generator.trained_generator(RunDirectory(Path(str(half_life)))).latent_dim)
+        z = torch.ones(1, generator.load_generator(RunDirectory(Path(str(half_life)))).latent_dim)
         drawn.append(loaded("torch", Path(f"out{half_life}"))(z))
     assert not np.allclose(*drawn)
 
@@ -225,7 +225,7 @@ def test_card_says_what_was_trained_on_what_and_how_well(gan_train: Command, gan
     assert gan_train(*SHORT, "dataset=ring8", "dataset.radius=3", "seed=5", "hydra.run.dir=run").status == 0
     assert gan_export("run", "--format", "torch", "--out", "out").status == 0
     text = Path("out/README.md").read_text()
-    trained = generator.trained_generator(RunDirectory(Path("run")))
+    trained = generator.load_generator(RunDirectory(Path("run")))
     summary = json.loads(Path("run/summary.json").read_text())
     assert trained.dataset.licence in text
     assert "unconditional" in text
@@ -247,8 +247,8 @@ def test_run_without_summary_has_no_figures(images: Path, gan_export: Command) -
 
 
 def test_backticks_do_not_end_a_block_of_code(images: Path) -> None:
-    trained = generator.trained_generator(RunDirectory(images))
-    text = model_card.card(
+    trained = generator.load_generator(RunDirectory(images))
+    text = model_card.model_card(
         trained, "torch", export_formats.Exported({}), "path: |\n  ```\n  # no heading\n", {"final": {}}
     )
     assert "````yaml\npath: |\n  ```\n  # no heading\n````" in text

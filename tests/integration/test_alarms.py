@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.architectures.mlp import MLP
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
@@ -39,15 +39,15 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A weight of D that is no number after update 7, as long as D learns at its first rate."""
-    whole = Adversarial.update
+    whole = GANTrainer.update
 
-    def update(self: Adversarial, step: int) -> None:
+    def update(self: GANTrainer, step: int) -> None:
         whole(self, step)
         if step == 6 and self.optimizer_d.rate == 2e-4:
             with torch.no_grad():
                 list(self.discriminator.parameters())[1][0] = torch.nan
 
-    monkeypatch.setattr(Adversarial, "update", update)
+    monkeypatch.setattr(GANTrainer, "update", update)
 
 
 def summary() -> dict[str, Any]:

@@ -11,9 +11,9 @@ import torch
 
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.likelihood import bounded_likelihood
-from gan_cli.inference.autoencoder import has_posterior, trained_coder
-from gan_cli.inference.loading import Weights
+from gan_cli.evaluation.likelihood import estimate_likelihood
+from gan_cli.inference.autoencoder import has_posterior, load_autoencoder
+from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
 from tests.soak.equality import same_run
@@ -72,20 +72,20 @@ def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, work
     assert gan_train(*RUNS["vae"], "train.steps=40", "hydra.run.dir=run").status == 0
     directory = RunDirectory(workplace / "run")
     assert has_posterior(directory)
-    first, again = (bounded_likelihood(directory, count=30, seed=3) for _ in range(2))
+    first, again = (estimate_likelihood(directory, count=30, seed=3) for _ in range(2))
     assert first == again
-    elbo, middle, best = (first.figures[name] for name in ("elbo", "iwae_50", "iwae_5000"))
+    elbo, middle, best = (first.metrics[name] for name in ("elbo", "iwae_50", "iwae_5000"))
     assert elbo.mean < middle.mean < best.mean < 0
     assert 0 < best.error < 3
     assert first.provenance["samples"] == 30
     assert "0.05" in first.provenance["origin"]
-    raw = bounded_likelihood(directory, Weights.raw, count=30, seed=3)
-    assert raw.figures["elbo"] != elbo
+    raw = estimate_likelihood(directory, GeneratorWeights.raw, count=30, seed=3)
+    assert raw.metrics["elbo"] != elbo
 
 
 def test_coder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["points"], "train.steps=3", "hydra.run.dir=run").status == 0
-    coder = trained_coder(RunDirectory(workplace / "run"))
+    coder = load_autoencoder(RunDirectory(workplace / "run"))
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]
     for network, key in ((coder.encoder, "encoder_average"), (coder.decoder, "average")):
         for name, value in network.state_dict().items():
@@ -95,7 +95,7 @@ def test_coder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace:
     expected = torch.distributions.Normal(coder.decoder(z), width).log_prob(x).sum(1)
     torch.testing.assert_close(coder.log_likelihood(x, z), expected)
     assert width != pytest.approx(0.1, rel=1e-6)
-    assert math.isfinite(bounded_likelihood(RunDirectory(workplace / "run"), count=10).figures["iwae_50"].mean)
+    assert math.isfinite(estimate_likelihood(RunDirectory(workplace / "run"), count=10).figures["iwae_50"].mean)
 
 
 def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace: Path) -> None:
@@ -103,13 +103,13 @@ def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace
     directory = RunDirectory(workplace / "run")
     assert not has_posterior(directory)
     with pytest.raises(ConfigError, match="algorithm=vae"):
-        bounded_likelihood(directory)
+        estimate_likelihood(directory)
 
 
 def test_run_that_held_nothing_out_has_nothing_to_be_tested_on(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["vae"], "train.steps=2", "train.held_out=0", "hydra.run.dir=run").status == 0
     with pytest.raises(ConfigError, match=r"train\.held_out"):
-        bounded_likelihood(RunDirectory(workplace / "run"))
+        estimate_likelihood(RunDirectory(workplace / "run"))
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_what_does_not_fit_costs_one_message(overrides: tuple[str, ...], words: 
 def test_mnist_is_tested_on_its_test_split(gan_train: Command, workplace: Path, real_data: Path) -> None:
     data = ("dataset=mnist", f"dataset.root={real_data}", "train.held_out=0")
     assert gan_train("algorithm=vae", *data, *SMALL, "train.steps=5", "hydra.run.dir=run").status == 0
-    found = bounded_likelihood(RunDirectory(workplace / "run"), count=3)
+    found = estimate_likelihood(RunDirectory(workplace / "run"), count=3)
     assert found.provenance["origin"] == "test split"

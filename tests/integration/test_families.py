@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.inference.language_model import trained_writer
+from gan_cli.inference.language_model import load_language_model
 from gan_cli.storage.run_directory import RunDirectory
 from tests.config.test_options import SMALL_WIDTHS
 from tests.conftest import Command
@@ -124,7 +124,7 @@ def test_sentences_are_written_to_files(trained: Command, gan_sample: Command) -
     assert gan_sample("run", "--n", 7, "--out", "tokens.npy").status == 0
     lines, tokens = Path("deep/lines.txt").read_text().splitlines(), np.load("tokens.npy")
     assert tokens.shape == (7, 5)
-    assert trained_writer(RunDirectory(Path("run"))).script.written(tokens) == lines
+    assert load_language_model(RunDirectory(Path("run"))).vocabulary.written(tokens) == lines
 
 
 def test_cold_writer_writes_its_likeliest_words(trained: Command, gan_sample: Command) -> None:
@@ -136,7 +136,7 @@ def test_cold_writer_writes_its_likeliest_words(trained: Command, gan_sample: Co
 
 def test_writer_scores_itself_as_torch_does(trained: Command) -> None:
     assert trained("text", "train.steps=2", "hydra.run.dir=run").status == 0
-    writer = trained_writer(RunDirectory(Path("run")))
+    writer = load_language_model(RunDirectory(Path("run")))
     tokens = torch.from_numpy(writer.write(20, seed=3))
     logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
     for row, (each, found) in enumerate(zip(tokens.tolist(), writer.nll(tokens), strict=True)):
@@ -164,7 +164,7 @@ def test_writer_scores_itself_as_torch_does(trained: Command) -> None:
         ("vae", "dataset=oracle", ["dataset: expected images or density for VAE, got Oracle", "algorithm=seqgan"]),
         ("oracle", "dataset=digits", ["dataset: expected sequences for SeqGAN, got Digits"]),
         ("oracle", "evaluation.backbone=pixels", ["evaluation.backbone: expected auto for sequences"]),
-        ("vae", "objective=divergence/jsd", ["this run reports vae/elbo, not divergence/jsd"]),
+        ("vae", "sweep.metric=divergence/jsd", ["this run reports vae/elbo, not divergence/jsd"]),
     ],
 )
 def test_what_a_family_has_no_use_for_is_refused(
@@ -265,7 +265,7 @@ def test_every_tag_of_a_family_is_explained(trained: Command) -> None:
 
 def test_a_game_needs_a_loss(gan_train: Command) -> None:
     done = gan_train("loss=none")
-    assert (done.status, "loss: expected a loss for Adversarial" in done.err) == (2, True)
+    assert (done.status, "loss: expected a loss for GANTrainer" in done.err) == (2, True)
 
 
 def test_vae_is_exported_like_a_gan(trained: Command, gan_export: Command) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
@@ -28,14 +28,14 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
     """Every run from here on is bad at these steps, counted from 0, for D, G or both; but not at a lowered rate."""
 
     def at(steps: dict[int, str]) -> None:
-        make, update = Adversarial.__init__, Adversarial.update
+        make, update = GANTrainer.__init__, GANTrainer.update
 
         @functools.wraps(make)  # the constructor's parameters say which parts of a run it takes
-        def made(self: Adversarial, **parts: Any) -> None:
+        def made(self: GANTrainer, **parts: Any) -> None:
             make(self, **parts)
             self._objective = Poisoned(self._objective)
 
-        def updated(self: Adversarial, step: int) -> None:
+        def updated(self: GANTrainer, step: int) -> None:
             sides = steps.get(step, "") if self.optimizer_d.rate == 2e-4 else ""
             assert isinstance(self._objective, Poisoned)
             self._objective.d.fill_(torch.nan if "d" in sides else 1.0)
@@ -44,8 +44,8 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
             self._objective.d.fill_(1.0)
             self._objective.g.fill_(1.0)
 
-        monkeypatch.setattr(Adversarial, "__init__", made)
-        monkeypatch.setattr(Adversarial, "update", updated)
+        monkeypatch.setattr(GANTrainer, "__init__", made)
+        monkeypatch.setattr(GANTrainer, "update", updated)
 
     return at
 
@@ -103,15 +103,15 @@ def test_a_checkpoint_with_bad_numbers_is_never_saved(
     log_every: int, monkeypatch: pytest.MonkeyPatch, gan_train: Command
 ) -> None:
     """A weight goes bad with no loss to show for it yet."""
-    update = Adversarial.update
+    update = GANTrainer.update
 
-    def updated(self: Adversarial, step: int) -> None:
+    def updated(self: GANTrainer, step: int) -> None:
         update(self, step)
         if step == 6:
             with torch.no_grad():
                 next(iter(self.generator.parameters()))[0] = torch.inf
 
-    monkeypatch.setattr(Adversarial, "update", updated)
+    monkeypatch.setattr(GANTrainer, "update", updated)
     done = gan_train(*QUICK, "train.checkpoint_every=1", f"train.log_every={log_every}")
     assert done.status == 4
     assert "is not finite" in done.err
@@ -122,16 +122,16 @@ def test_a_checkpoint_with_bad_numbers_is_never_saved(
 def test_trouble_that_does_not_come_again_leaves_the_present_state(
     monkeypatch: pytest.MonkeyPatch, gan_train: Command
 ) -> None:
-    update, struck = Adversarial.update, []
+    update, struck = GANTrainer.update, []
 
-    def updated(self: Adversarial, step: int) -> None:
+    def updated(self: GANTrainer, step: int) -> None:
         update(self, step)
         if step == 6 and not struck:
             struck.append(step)
             with torch.no_grad():
                 next(iter(self.discriminator.parameters()))[0] = torch.nan
 
-    monkeypatch.setattr(Adversarial, "update", updated)
+    monkeypatch.setattr(GANTrainer, "update", updated)
     done = gan_train(*QUICK)
     assert done.status == 4
     assert "did not come again" in done.err

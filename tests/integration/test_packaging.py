@@ -34,6 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_carries_every_option(installed: Path) -> None:
     packaged = {str(file.relative_to(installed / "gan_cli" / "conf")) for file in installed.rglob("conf/**/*.yaml")}
     assert packaged == {str(file.relative_to(conf_dir())) for file in conf_dir().rglob("*.yaml")}
+    assert not (installed / "benchmarks").exists()
     assert (installed / "gan_cli" / "py.typed").exists()
     assert (installed / "gan_cli" / "report" / "templates" / "page.html").exists()
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gan_cli.config.compose import register
-from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.distributed import SingleProcess
 from tests.conftest import Command
 from tests.helpers.processes import GAMES, figures, run_together, start_together
 
@@ -54,7 +54,7 @@ def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
     register()
     found = json.loads((tmp_path / "found.json").read_text())
     for name, overrides in GAMES.items():
-        for tag, expected in figures(overrides, Alone()).items():
+        for tag, expected in figures(overrides, SingleProcess()).items():
             assert found[name][tag] == pytest.approx(expected, **TOLERANCE), (name, tag)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.optimizers import RMSprop
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
@@ -28,9 +28,9 @@ def planned(*overrides: str) -> builder.Plan:
     return builder.plan(compose([*SMALL, "loss=wgan", *overrides]).config)
 
 
-def assembled(*overrides: str) -> Adversarial:
+def assembled(*overrides: str) -> GANTrainer:
     algorithm = builder.assemble(planned(*overrides))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     return algorithm
 
 
@@ -85,13 +85,13 @@ def test_losses_are_linear_in_the_logits() -> None:
 
 def test_all_weights_of_d_lie_within_c_after_every_update_of_d(monkeypatch: pytest.MonkeyPatch) -> None:
     algorithm = assembled()
-    original, seen = Adversarial._update_discriminator, []
+    original, seen = GANTrainer._update_discriminator, []
 
-    def spied(self: Adversarial, *arguments: Any) -> None:
+    def spied(self: GANTrainer, *arguments: Any) -> None:
         original(self, *arguments)
         seen.append(largest_weight(self.discriminator))
 
-    monkeypatch.setattr(Adversarial, "_update_discriminator", spied)
+    monkeypatch.setattr(GANTrainer, "_update_discriminator", spied)
     assert largest_weight(algorithm.discriminator) > C
     for step in range(4):
         algorithm.update(step)

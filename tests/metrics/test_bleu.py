@@ -13,7 +13,7 @@ from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_b
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics.bleu import ORDERS, bleu, self_bleu
-from gan_cli.metrics.distinct import cut, lengths
+from gan_cli.metrics.distinct import truncate_at_end, lengths
 from gan_cli.protocols.arrays import IntArray
 
 WEIGHTS = [(1 / n,) * n for n in ORDERS]
@@ -66,23 +66,23 @@ def test_short_sentence_is_penalised_by_the_nearest_length() -> None:
 
 def test_corpus_of_one_sentence_is_nltks_corpus_score() -> None:
     found = bleu(rows("abcdefa"), rows("abcdxfa", "bcdefy"), end=0)
-    references = [cut(rows("abcdxfa", "bcdefy"), 0)]
-    assert list(found.values()) == pytest.approx(corpus_bleu(references, cut(rows("abcdefa"), 0), WEIGHTS, METHOD1))
+    references = [truncate_at_end(rows("abcdxfa", "bcdefy"), 0)]
+    assert list(found.values()) == pytest.approx(corpus_bleu(references, truncate_at_end(rows("abcdefa"), 0), WEIGHTS, METHOD1))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_few_references_score_as_all_do(seed: int) -> None:
     hypotheses, references = random_sentences(60, seed), random_sentences(40 + seed, seed + 100)
-    everything = [cut(references, 0)] * len(hypotheses)
+    everything = [truncate_at_end(references, 0)] * len(hypotheses)
     assert np.allclose(
-        list(bleu(hypotheses, references, 0).values()), plainly(cut(hypotheses, 0), everything), atol=1e-12
+        list(bleu(hypotheses, references, 0).values()), plainly(truncate_at_end(hypotheses, 0), everything), atol=1e-12
     )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_self_bleu_leaves_out_the_sentence_alone(seed: int) -> None:
     tokens = random_sentences(50, seed)
-    lists = cut(tokens, 0)
+    lists = truncate_at_end(tokens, 0)
     others = [[*lists[:place], *lists[place + 1 :]] for place in range(len(lists))]
     assert np.allclose(list(self_bleu(tokens, 0).values()), plainly(lists, others), atol=1e-12)
 

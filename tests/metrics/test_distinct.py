@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.distinct import copied, cut, distinct, lengths, repeated, settled
+from gan_cli.metrics.distinct import verbatim_share, truncate_at_end, distinct, lengths, repeated_share, pad_after_end
 
 # With 0 as the end: "1 2 1 2", "1 2", nothing, "3 3 3".
 TOKENS = np.array([[1, 2, 1, 2], [1, 2, 0, 5], [0, 4, 4, 4], [3, 3, 3, 0]])
@@ -30,7 +30,7 @@ def test_all_different_is_one_and_all_the_same_next_to_nothing(n: int) -> None:
 @pytest.mark.parametrize("end", [0, None])
 def test_it_is_what_sets_of_ngrams_say(n: int, end: int | None) -> None:
     tokens = np.random.default_rng(n).integers(0, 9, (80, 12))
-    ngrams = [tuple(row[i : i + n]) for row in cut(tokens, end) for i in range(len(row) - n + 1)]
+    ngrams = [tuple(row[i : i + n]) for row in truncate_at_end(tokens, end) for i in range(len(row) - n + 1)]
     assert distinct(tokens, n, end) == len(set(ngrams)) / len(ngrams)
 
 
@@ -44,24 +44,24 @@ def test_large_vocabularies_do_not_collide() -> None:
 def test_sentences_end_where_they_end() -> None:
     assert lengths(TOKENS, 0).tolist() == [4, 2, 0, 3]
     assert lengths(TOKENS, None).tolist() == [4] * 4
-    assert cut(TOKENS, 0) == [[1, 2, 1, 2], [1, 2], [], [3, 3, 3]]
-    assert settled(TOKENS, 0).tolist() == [[1, 2, 1, 2], [1, 2, 0, 0], [0, 0, 0, 0], [3, 3, 3, 0]]
+    assert truncate_at_end(TOKENS, 0) == [[1, 2, 1, 2], [1, 2], [], [3, 3, 3]]
+    assert pad_after_end(TOKENS, 0).tolist() == [[1, 2, 1, 2], [1, 2, 0, 0], [0, 0, 0, 0], [3, 3, 3, 0]]
 
 
 def test_repeated_sentences_are_those_that_an_earlier_one_equals() -> None:
     tokens = np.array([[1, 2, 0, 0], [1, 2, 0, 9], [1, 2, 3, 0], [1, 2, 0, 0]])
-    assert repeated(tokens, 0) == 0.5
-    assert repeated(tokens) == 0.25
-    assert repeated(np.arange(8).reshape(4, 2)) == 0
+    assert repeated_share(tokens, 0) == 0.5
+    assert repeated_share(tokens) == 0.25
+    assert repeated_share(np.arange(8).reshape(4, 2)) == 0
 
 
 def test_copied_sentences_stand_in_the_training_data_word_for_word() -> None:
     training = np.array([[1, 2, 0, 0], [5, 6, 7, 8]])
     tokens = np.array([[1, 2, 0, 3], [1, 2, 0, 0], [5, 6, 7, 0], [5, 6, 7, 8]], np.int32)
-    assert copied(tokens, training, 0) == 0.75
-    assert copied(tokens, training) == 0.5
+    assert verbatim_share(tokens, training, 0) == 0.75
+    assert verbatim_share(tokens, training) == 0.5
     with pytest.raises(InvalidValueError, match="training: expected sentences of 4 tokens"):
-        copied(tokens, training[:, :3], 0)
+        verbatim_share(tokens, training[:, :3], 0)
 
 
 def test_what_is_no_sentence_is_refused() -> None:

@@ -10,11 +10,11 @@ import pytest
 import scipy.linalg
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.frechet import Gaussian, Moments, frechet_distance, gaussian
+from gan_cli.metrics.frechet import GaussianMoments, MomentAccumulator, frechet_distance, gaussian_moments
 
 
-def known(mean: np.ndarray, covariance: np.ndarray) -> Gaussian:
-    return Gaussian(np.asarray(mean, np.float64), np.asarray(covariance, np.float64), 1000)
+def known(mean: np.ndarray, covariance: np.ndarray) -> GaussianMoments:
+    return GaussianMoments(np.asarray(mean, np.float64), np.asarray(covariance, np.float64), 1000)
 
 
 def covariance(random: np.random.Generator, columns: int, rank: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def covariance(random: np.random.Generator, columns: int, rank: int) -> np.ndarr
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_moments_are_numpys(kind: type) -> None:
     features = np.random.default_rng(0).normal(3.0, 2.0, (3000, 7)).astype(kind)
-    found = gaussian(features)
+    found = gaussian_moments(features)
     exact = features.astype(np.float64)
     np.testing.assert_allclose(found.mean, exact.mean(axis=0), rtol=1e-13)
     np.testing.assert_allclose(found.covariance, np.cov(exact.T), rtol=1e-11, atol=1e-13)
@@ -34,10 +34,10 @@ def test_moments_are_numpys(kind: type) -> None:
 
 def test_moments_do_not_depend_on_the_batches() -> None:
     features = np.random.default_rng(0).standard_normal((1000, 5)).astype(np.float32)
-    moments = Moments()
+    moments = MomentAccumulator()
     for batch in np.split(features, [1, 3, 500, 999]):
         moments.add(batch)
-    whole, parts = gaussian(features), moments.gaussian()
+    whole, parts = gaussian_moments(features), moments.moments()
     np.testing.assert_allclose(parts.mean, whole.mean, atol=1e-15)
     np.testing.assert_allclose(parts.covariance, whole.covariance, atol=1e-14)
     assert parts.count == whole.count
@@ -45,14 +45,14 @@ def test_moments_do_not_depend_on_the_batches() -> None:
 
 def test_a_large_mean_costs_no_precision() -> None:
     deviations = np.random.default_rng(0).standard_normal((5000, 3))
-    np.testing.assert_allclose(gaussian(deviations + 1e8).covariance, np.cov(deviations.T), atol=1e-6)
+    np.testing.assert_allclose(gaussian_moments(deviations + 1e8).covariance, np.cov(deviations.T), atol=1e-6)
 
 
 def test_moments_taken_away_do_not_change_any_more() -> None:
-    moments = Moments()
+    moments = MomentAccumulator()
     features = np.random.default_rng(0).standard_normal((10, 2))
     moments.add(features)
-    early = moments.gaussian()
+    early = moments.moments()
     mean = early.mean.copy()
     moments.add(features + 5)
     np.testing.assert_array_equal(early.mean, mean)
@@ -61,7 +61,7 @@ def test_moments_taken_away_do_not_change_any_more() -> None:
 def test_moments_hold_a_block_not_a_copy() -> None:
     features = np.zeros((50_000, 64), np.float32)
     tracemalloc.start()
-    gaussian(features)
+    gaussian_moments(features)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4e6  # a float64 copy is 25.6 MB
@@ -125,13 +125,13 @@ def test_distance_of_samples_approaches_that_of_their_distributions() -> None:
     random = np.random.default_rng(0)
     first = random.standard_normal((200_000, 3)).astype(np.float32)
     second = (random.standard_normal((200_000, 3)) * [1.0, 2.0, 0.5] + [1.0, 0.0, 0.0]).astype(np.float32)
-    assert frechet_distance(gaussian(first), gaussian(second)) == pytest.approx(1 + 1 + 0.25, abs=0.03)
+    assert frechet_distance(gaussian_moments(first), gaussian_moments(second)) == pytest.approx(1 + 1 + 0.25, abs=0.03)
 
 
 @pytest.mark.slow
 def test_distance_of_784_columns_takes_seconds() -> None:
     random = np.random.default_rng(0)
-    a, b = (gaussian(random.standard_normal((10_000, 784), dtype=np.float32)) for _ in range(2))
+    a, b = (gaussian_moments(random.standard_normal((10_000, 784), dtype=np.float32)) for _ in range(2))
     start = time.perf_counter()
     frechet_distance(a, b)
     assert time.perf_counter() - start < 10
@@ -139,13 +139,13 @@ def test_distance_of_784_columns_takes_seconds() -> None:
 
 def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="features: expected 2 or more samples, got 1"):
-        gaussian(np.zeros((1, 3)))
+        gaussian_moments(np.zeros((1, 3)))
     with pytest.raises(InvalidValueError, match=r"features: expected features of shape \(N, D\), got \(3,\)"):
-        gaussian(np.zeros(3))
+        gaussian_moments(np.zeros(3))
     for wrong in (np.nan, np.inf):
         with pytest.raises(InvalidValueError, match=f"features: expected finite numbers, got {wrong}"):
-            gaussian(np.array([[0.0, 1.0], [0.0, wrong]]))
-    moments = Moments()
+            gaussian_moments(np.array([[0.0, 1.0], [0.0, wrong]]))
+    moments = MomentAccumulator()
     moments.add(np.zeros((2, 3)))
     with pytest.raises(InvalidValueError, match="3 columns, as before"):
         moments.add(np.zeros((2, 4)))

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gan_cli.metrics.importance_sampling import Estimate, bounds, log_weights
+from gan_cli.metrics.importance_sampling import Estimate, iwae_bounds, log_weights
 
 # x = W z + b + sigma noise, z of N(0, I). Columns of W at right angles: the posterior has independent coordinates.
 SIGMA = 0.5
@@ -52,14 +52,14 @@ def test_with_the_exact_posterior_every_weight_is_the_likelihood() -> None:
     x = observed(20)
     weights = log_weights(x, posterior, log_likelihood, 7, random())
     np.testing.assert_allclose(weights.numpy(), np.repeat(exact(x)[:, None], 7, 1), rtol=1e-12)
-    for bound in bounds(weights, (1, 3, 7)).values():
+    for bound in iwae_bounds(weights, (1, 3, 7)).values():
         np.testing.assert_allclose(bound.numpy(), exact(x), rtol=1e-12)
 
 
 def test_bounds_rise_with_k_to_the_likelihood() -> None:
     x = observed(100)
     weights = log_weights(x, blurred, log_likelihood, 10_000, random())
-    found = bounds(weights, (1, 5, 50, 1000, 10_000))
+    found = iwae_bounds(weights, (1, 5, 50, 1000, 10_000))
     means = [float(each.mean()) for each in found.values()]
     truth = exact(x).mean()
     assert means == sorted(means)
@@ -75,12 +75,12 @@ def test_elbo_is_the_likelihood_without_the_divergence_from_the_true_posterior()
     q = torch.distributions.Normal(mean, (log_variance / 2).exp())
     p = torch.distributions.Normal(true_mean, (true_log_variance / 2).exp())
     gap = torch.distributions.kl_divergence(q, p).sum(1)
-    np.testing.assert_allclose(bounds(weights, (1,))[1].numpy(), exact(x) - gap.numpy(), atol=0.06)
+    np.testing.assert_allclose(iwae_bounds(weights, (1,))[1].numpy(), exact(x) - gap.numpy(), atol=0.06)
 
 
 def test_bounds_are_means_over_groups_of_draws() -> None:
     weights = torch.randn(4, 11, generator=random(), dtype=torch.float64) * 3
-    found = bounds(weights, (1, 2, 5, 11))
+    found = iwae_bounds(weights, (1, 2, 5, 11))
     for count, bound in found.items():
         for row, value in zip(weights.tolist(), bound.tolist(), strict=True):
             groups = [row[start : start + count] for start in range(0, 11 - count + 1, count)]
@@ -90,11 +90,11 @@ def test_bounds_are_means_over_groups_of_draws() -> None:
 
 def test_large_weights_do_not_overflow() -> None:
     weights = torch.tensor([[-9000.0, -9001.0]])
-    assert float(bounds(weights, (2,))[2]) == pytest.approx(-9000 + math.log((1 + math.exp(-1)) / 2))
+    assert float(iwae_bounds(weights, (2,))[2]) == pytest.approx(-9000 + math.log((1 + math.exp(-1)) / 2))
 
 
-@pytest.mark.parametrize("room", [1, 6, 60, 6 * 33, 10**6])
-def test_memory_is_bounded_whatever_the_sizes(room: int) -> None:
+@pytest.mark.parametrize("max_elements", [1, 6, 60, 6 * 33, 10**6])
+def test_memory_is_bounded_whatever_the_sizes(max_elements: int) -> None:
     seen: list[int] = []
 
     def counted(x: Tensor, z: Tensor) -> Tensor:
@@ -102,9 +102,9 @@ def test_memory_is_bounded_whatever_the_sizes(room: int) -> None:
         return log_likelihood(x, z)
 
     x = observed(9)
-    weights = log_weights(x, posterior, counted, 33, random(), room)
+    weights = log_weights(x, posterior, counted, 33, random(), max_elements)
     assert weights.shape == (9, 33)
-    assert max(seen) <= max(room, 6)
+    assert max(seen) <= max(max_elements, 6)
     assert sum(seen) == 9 * 33 * 6
     np.testing.assert_allclose(weights.numpy(), np.repeat(exact(x)[:, None], 33, 1), rtol=1e-12)
 

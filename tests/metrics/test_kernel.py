@@ -9,7 +9,7 @@ import pytest
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics import kernel
-from gan_cli.metrics.kernel import discrepancy, kernel_distance
+from gan_cli.metrics.kernel import squared_mmd, kernel_distance
 
 
 def direct(x: np.ndarray, y: np.ndarray) -> float:
@@ -27,7 +27,7 @@ def direct(x: np.ndarray, y: np.ndarray) -> float:
 def test_estimate_is_the_sum_over_pairs() -> None:
     random = np.random.default_rng(0)
     x, y = random.standard_normal((30, 5)), random.standard_normal((20, 5)) + 0.3
-    assert discrepancy(x, y) == pytest.approx(direct(x, y), rel=1e-11)
+    assert squared_mmd(x, y) == pytest.approx(direct(x, y), rel=1e-11)
 
 
 def test_distance_is_the_mean_over_subsets() -> None:
@@ -43,7 +43,7 @@ def test_distance_is_the_mean_over_subsets() -> None:
 
 def test_equal_distributions_give_zero_on_average() -> None:
     random = np.random.default_rng(2)
-    values = np.array([discrepancy(*random.standard_normal((2, 25, 4))) for _ in range(4000)])
+    values = np.array([squared_mmd(*random.standard_normal((2, 25, 4))) for _ in range(4000)])
     error = values.std() / np.sqrt(len(values))
     assert abs(values.mean()) < 4 * error
     assert 0.3 < (values < 0).mean() < 0.9  # an estimate that cannot be negative is biased
@@ -66,7 +66,7 @@ def test_shifted_gaussians_give_the_closed_form() -> None:
 
 def test_deviation_is_that_of_one_subset(monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([1.0, 3.0])
-    monkeypatch.setattr(kernel, "discrepancy", lambda x, y: next(values))
+    monkeypatch.setattr(kernel, "squared_mmd", lambda x, y: next(values))
     found = kernel_distance(np.zeros((4, 1)), np.zeros((4, 1)), seed=0, subsets=2, size=2)
     assert (found.mean, found.deviation) == (2.0, pytest.approx(np.sqrt(2.0)))
 

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.memorization import Memorisation, memorisation
+from gan_cli.metrics.memorization import Memorization, memorization
 
 COLUMNS = 5
 
@@ -18,12 +18,12 @@ def fresh(random: np.random.Generator, count: int) -> np.ndarray:
     return random.standard_normal((count, COLUMNS)).astype(np.float32)
 
 
-def trial(seed: int, copies: int, others: int, move: float = 0.0) -> Memorisation:
+def trial(seed: int, copies: int, others: int, move: float = 0.0) -> Memorization:
     """Generated samples of which some are copies of training data, and the rest fresh ones moved away."""
     random = np.random.default_rng(seed)
     train, held_out = fresh(random, 500), fresh(random, 300)
     generated = np.concatenate([train[random.integers(500, size=copies)], fresh(random, others) + np.float32(move)])
-    return memorisation(train, held_out, generated)
+    return memorization(train, held_out, generated)
 
 
 def test_copies_score_as_memorised() -> None:
@@ -38,7 +38,7 @@ def test_copies_score_as_memorised() -> None:
 def test_near_copies_score_as_memorised() -> None:
     random = np.random.default_rng(0)
     train = fresh(random, 500)
-    found = memorisation(train, fresh(random, 300), train[:200] + 0.01 * fresh(random, 200))
+    found = memorization(train, fresh(random, 300), train[:200] + 0.01 * fresh(random, 200))
     assert found.score > 0.99
     assert found.copied > 0.95
     np.testing.assert_array_equal(found.nearest.indices[:, 0], np.arange(200))
@@ -74,7 +74,7 @@ def test_statistic_is_mann_and_whitneys_with_ties() -> None:
     # Points on a line, training data at 0: the distances are the points themselves, and many are equal.
     random = np.random.default_rng(0)
     held_out, generated = random.integers(0, 6, 80), random.integers(0, 5, 120)
-    found = memorisation(np.zeros((3, 1)), held_out[:, None].astype(float), generated[:, None].astype(float))
+    found = memorization(np.zeros((3, 1)), held_out[:, None].astype(float), generated[:, None].astype(float))
     test = scipy.stats.mannwhitneyu(generated, held_out, use_continuity=False, alternative="less", method="asymptotic")
     assert scipy.stats.norm.cdf(found.statistic) == pytest.approx(test.pvalue, rel=1e-9)
     nearer = (generated[:, None] < held_out).mean() + (generated[:, None] == held_out).mean() / 2
@@ -83,17 +83,17 @@ def test_statistic_is_mann_and_whitneys_with_ties() -> None:
 
 def test_held_out_data_that_repeat_the_training_data() -> None:
     points = np.random.default_rng(0).standard_normal((50, 2))
-    alike = memorisation(points, points, points)
+    alike = memorization(points, points, points)
     assert (alike.score, alike.statistic, alike.copied) == (0.5, 0.0, 0.0)
     assert math.isnan(alike.ratio)
-    assert memorisation(points, points, points + 9).ratio == math.inf
+    assert memorization(points, points, points + 9).ratio == math.inf
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
     points = np.zeros((5, 2))
     with pytest.raises(InvalidValueError, match="held_out: expected 2 columns, as train have"):
-        memorisation(points, np.zeros((5, 3)), points)
+        memorization(points, np.zeros((5, 3)), points)
     with pytest.raises(InvalidValueError, match="generated: expected 1 or more samples, got 0"):
-        memorisation(points, points, np.zeros((0, 2)))
+        memorization(points, points, np.zeros((0, 2)))
     with pytest.raises(InvalidValueError, match="generated: expected finite numbers, got nan"):
-        memorisation(points, points, np.full((5, 2), np.nan))
+        memorization(points, points, np.full((5, 2), np.nan))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
-from gan_cli.metrics.modes import CUT_OFF, modes
+from gan_cli.metrics.modes import TRUNCATED_STD, modes
 from tests.helpers.paths import ROOT
 
 
@@ -30,7 +30,7 @@ def test_the_mixture_itself_is_perfect(mixture: Ring | Grid) -> None:
 def test_cut_off_is_the_deviation_of_a_gaussian_that_ends_at_three() -> None:
     points = np.random.default_rng(0).standard_normal((1_000_000, 2))
     inside = points[np.square(points).sum(1) <= 9]
-    assert inside.std() == pytest.approx(CUT_OFF, abs=0.001)
+    assert inside.std() == pytest.approx(TRUNCATED_STD, abs=0.001)
 
 
 def test_contracted_missing_and_stray_samples_show() -> None:
@@ -43,8 +43,8 @@ def test_contracted_missing_and_stray_samples_show() -> None:
     assert found.captured == 2
     assert found.high_quality == pytest.approx(0.9, abs=0.001)
     np.testing.assert_allclose(found.shares, [2.4, 1.2, 0.0, 0.4], atol=1e-6)
-    assert found.spreads[0] == pytest.approx(0.5 / CUT_OFF, rel=0.05)
-    assert found.spreads[1] == pytest.approx(2.9 / np.sqrt(2) / CUT_OFF, rel=0.01)
+    assert found.spreads[0] == pytest.approx(0.5 / TRUNCATED_STD, rel=0.05)
+    assert found.spreads[1] == pytest.approx(2.9 / np.sqrt(2) / TRUNCATED_STD, rel=0.01)
     assert np.isnan(found.spreads[2:]).all()
 
 

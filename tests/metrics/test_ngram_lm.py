@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.data.splits import chosen, split_sequences
+from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.datasets.text import Text
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.distinct import cut
-from gan_cli.metrics.ngram_lm import DISCOUNT, LanguageModel
+from gan_cli.metrics.distinct import truncate_at_end
+from gan_cli.metrics.ngram_lm import DISCOUNT, NGramModel
 from gan_cli.protocols.arrays import IntArray
 
 START = "start"
@@ -32,7 +32,7 @@ class Plain:
 
     def events(self, tokens: IntArray, end: int | None) -> list[list[tuple[object, ...]]]:
         width = tokens.shape[1]
-        sentences = [[*row, end] if len(row) < width and end is not None else row for row in cut(tokens, end)]
+        sentences = [[*row, end] if len(row) < width and end is not None else row for row in truncate_at_end(tokens, end)]
         padded = [[*[START] * (self.order - 1), *sentence] for sentence in sentences]
         return [[tuple(row[i : i + self.order]) for i in range(len(row) - self.order + 1)] for row in padded]
 
@@ -57,14 +57,14 @@ def test_probabilities_are_those_of_the_formula(order: int, end: int | None) -> 
     fitted, asked = sentences(12, 1), sentences(9, 2)
     plain = Plain(fitted, 7, end, order)
     expected = [plain.probability(ngram) for events in plain.events(asked, end) for ngram in events]
-    assert LanguageModel(fitted, 7, end, order).probabilities(asked) == pytest.approx(expected, rel=1e-12)
+    assert NGramModel(fitted, 7, end, order).probabilities(asked) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("end", [0, None])
 @pytest.mark.parametrize("context", list(itertools.product(range(4), repeat=2))[::3])
 def test_probabilities_of_all_words_add_up_to_one(context: tuple[int, int], end: int | None) -> None:
     """After contexts that were seen, after others, and at the beginning; word 5 was never seen."""
-    model = LanguageModel(sentences(8, 3, 4), 6, end)
+    model = NGramModel(sentences(8, 3, 4), 6, end)
     rows = np.array([[*(word or 1 for word in context), word] for word in range(6)])
     last = model.probabilities(rows).reshape(6, 3)
     assert last[:, 2].sum() == pytest.approx(1, abs=1e-12)
@@ -75,7 +75,7 @@ def test_probabilities_of_all_words_add_up_to_one(context: tuple[int, int], end:
 
 def test_uniform_source_has_the_perplexity_of_its_size() -> None:
     source = np.random.default_rng(0)
-    model = LanguageModel(source.integers(0, 10, (10_000, 20)), 10)
+    model = NGramModel(source.integers(0, 10, (10_000, 20)), 10)
     assert model.perplexity(source.integers(0, 10, (2000, 20))) == pytest.approx(10, rel=0.02)
 
 
@@ -85,20 +85,20 @@ def test_chain_has_the_perplexity_of_its_entropy() -> None:
     steps = np.where(source.random((5000, 19)) < 0.75, 1, 2)
     walks = np.concatenate([source.integers(0, 8, (5000, 1)), steps], axis=1).cumsum(axis=1) % 8
     entropy = (np.log(8) + 19 * (np.log(4) - 0.75 * np.log(3))) / 20
-    assert LanguageModel(walks[:4000], 8).perplexity(walks[4000:]) == pytest.approx(np.exp(entropy), rel=0.01)
+    assert NGramModel(walks[:4000], 8).perplexity(walks[4000:]) == pytest.approx(np.exp(entropy), rel=0.01)
 
 
 def test_sentence_that_is_sure_has_perplexity_one_and_the_end_counts() -> None:
     same = np.array([[1, 2, 0, 0]]).repeat(5000, 0)
-    model = LanguageModel(same, 3, 0)
+    model = NGramModel(same, 3, 0)
     assert model.perplexity(same) == pytest.approx(1, abs=1e-3)
     assert model.probabilities(same[:1]).shape == (3,)  # two words and the end
     assert model.perplexity(np.array([[1, 2, 0, 7 % 3]])) == model.perplexity(same[:1])  # behind it nothing counts
-    assert LanguageModel(same, 3).probabilities(same[:1]).shape == (4,)
+    assert NGramModel(same, 3).probabilities(same[:1]).shape == (4,)
 
 
 def test_words_that_were_never_seen_are_dear_but_not_infinitely() -> None:
-    collapsed = LanguageModel(np.array([[1, 2, 3, 0]]).repeat(2000, 0), 50, 0)
+    collapsed = NGramModel(np.array([[1, 2, 3, 0]]).repeat(2000, 0), 50, 0)
     found = collapsed.perplexity(np.array([[7, 8, 9, 0]]))
     assert np.isfinite(found)
     assert found > 50
@@ -108,26 +108,26 @@ def test_variety_lowers_backward_perplexity_and_collapse_raises_it() -> None:
     source = np.random.default_rng(0)
     real = source.integers(0, 4, (1000, 8)) + np.arange(8) * 4
     few = real[source.integers(0, 3, 1000)]
-    assert LanguageModel(few, 32).perplexity(real[500:]) > 2 * LanguageModel(real[:500], 32).perplexity(real[500:])
+    assert NGramModel(few, 32).perplexity(real[500:]) > 2 * NGramModel(real[:500], 32).perplexity(real[500:])
     # Forward it is the other way round: what repeats real sentences looks the better.
-    model = LanguageModel(real, 32)
+    model = NGramModel(real, 32)
     assert model.perplexity(few) < model.perplexity(real) * 1.05
 
 
 def test_what_is_no_sentence_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="tokens: expected tokens below 5, got 5"):
-        LanguageModel(np.array([[1, 5]]), 5)
+        NGramModel(np.array([[1, 5]]), 5)
     with pytest.raises(InvalidValueError, match="63 bits"):
-        LanguageModel(np.array([[1, 5]]), 3_000_000)
+        NGramModel(np.array([[1, 5]]), 3_000_000)
     with pytest.raises(InvalidValueError, match="order: expected an integer >= 1, got 0"):
-        LanguageModel(np.array([[1, 2]]), 5, order=0)
+        NGramModel(np.array([[1, 2]]), 5, order=0)
     with pytest.raises(InvalidValueError, match=r"tokens of shape \(N, T\)"):
-        LanguageModel(np.array([[1, 2]]), 5).perplexity(np.empty((0, 2), np.int64))
+        NGramModel(np.array([[1, 2]]), 5).perplexity(np.empty((0, 2), np.int64))
 
 
 def test_real_captions_take_a_moment(real_data: Path) -> None:
     text = Text(str(real_data / "text" / "image_coco.txt")).load()
     split, before = split_sequences(text, 0.05), time.perf_counter()
-    found = LanguageModel(chosen(split.train), len(text.words), text.end).perplexity(chosen(split.held_out))
+    found = NGramModel(selected_tokens(split.train), len(text.words), text.end).perplexity(selected_tokens(split.held_out))
     assert found == pytest.approx(38.07, abs=0.01)
     assert time.perf_counter() - before < 2

@@ -9,7 +9,7 @@ import pytest
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics import features
-from gan_cli.metrics.features import ROUNDING, distances, nearest, tiles
+from gan_cli.metrics.features import RELATIVE_ERROR, distances, nearest, tiles
 from gan_cli.metrics.precision_recall import Manifold, expected_coverage, manifold, radii
 
 
@@ -79,7 +79,7 @@ def test_tiles_cover_all_pairs_whatever_their_side() -> None:
     for side in (1, 10, 37, 100):
         found = np.full((37, 23), np.nan)
         for tile in tiles(a, b, side):
-            slack = ROUNDING * (tile.first_squares[:, None] + tile.second_squares)
+            slack = RELATIVE_ERROR * (tile.first_squares[:, None] + tile.second_squares)
             assert (np.abs(tile.squares - expected[tile.rows, tile.columns]) <= slack).all()
             found[tile.rows, tile.columns] = tile.squares
         np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gan_cli.report import charts, columns, grouping, loading, svg
 from gan_cli.report.columns import Better
-from gan_cli.report.formatting import figure, mean_and_deviation, printable
-from gan_cli.report.grouping import natural, spread
+from gan_cli.report.formatting import format_number, format_mean_and_deviation, printable
+from gan_cli.report.grouping import natural_sort_key, spread
 from gan_cli.report.records import Curve
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -32,7 +32,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
     cut = text[: data.draw(st.integers(0, len(text)))]
     # The brace that ends a line makes it whole, the newline behind it or not.
     whole = sum(len("\n".join(lines[: count + 1])) <= len(cut) for count in range(len(lines)))
-    curves = loading.collected(cut.split("\n"))
+    curves = loading.collect_curves(cut.split("\n"))
     assert set(curves) == ({"a", "b"} if whole else set())
     for tag, place in (("a", 0), ("b", 1)):
         if whole:
@@ -42,7 +42,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
 
 @given(st.lists(anything.map(json.dumps) | st.text(), max_size=6))
 def test_no_line_is_too_broken(lines: list[str]) -> None:
-    for curve in loading.collected(lines).values():
+    for curve in loading.collect_curves(lines).values():
         assert len(curve.steps) == len(curve.values) > 0
         assert np.isfinite(curve.values).all()
 
@@ -60,12 +60,12 @@ def test_no_line_is_too_broken(lines: list[str]) -> None:
     ],
 )
 def test_lines_that_tell_nothing(line: str) -> None:
-    assert loading.collected([line]) == {}
+    assert loading.collect_curves([line]) == {}
 
 
 def test_of_two_lines_of_a_step_the_later_counts() -> None:
     lines = ['{"step": 2, "a": 1}', '{"step": 1, "a": 5}', '{"step": 2, "a": 3}']
-    curve = loading.collected(lines)["a"]
+    curve = loading.collect_curves(lines)["a"]
     assert (curve.steps.tolist(), curve.values.tolist()) == ([1, 2], [5, 3])
 
 
@@ -95,15 +95,15 @@ def test_spread_of_few() -> None:
 def test_band_over_runs_of_different_steps_and_lengths() -> None:
     one = Curve(np.array([0.0, 10.0, 20.0]), np.array([0.0, 1.0, 2.0]))
     two = Curve(np.array([0.0, 20.0, 40.0]), np.array([4.0, 6.0, 8.0]))
-    band = charts.over_seeds([one, two])
+    band = charts.mean_over_seeds([one, two])
     assert band.steps.tolist() == [0, 10, 20, 40]
     assert band.mean.tolist() == [2, 3, 4, 8]
     assert band.deviation.tolist() == pytest.approx([math.sqrt(8)] * 3 + [0])
 
 
 def test_long_curves_keep_their_ends() -> None:
-    curve = charts.thinned(Curve(np.arange(10_000.0), np.arange(10_000.0)))
-    assert len(curve.steps) == charts.MOST_POINTS
+    curve = charts.thin_curve(Curve(np.arange(10_000.0), np.arange(10_000.0)))
+    assert len(curve.steps) == charts.MAX_POINTS
     assert (curve.steps[0], curve.steps[-1]) == (0, 9999)
 
 
@@ -117,7 +117,7 @@ def test_ticks_are_few_round_and_inside(low: float, size: float, count: int) -> 
 @given(st.lists(st.lists(finite, min_size=1, max_size=6), min_size=1, max_size=3), st.booleans())
 def test_whatever_the_values_a_chart_stays_inside_its_picture(values: list[list[float]], wide: bool) -> None:
     curves = [Curve(np.arange(len(each), dtype=np.float64), np.array(each, np.float64)) for each in values]
-    band = charts.over_seeds(curves)
+    band = charts.mean_over_seeds(curves)
     wide = wide and bool((band.mean > 0).all())
     line = charts.Line(0, "a", band, tuple(curves), (charts.Mark(0, "alarm"),))
     drawn = svg.draw(charts.Chart("loss/d", "", "", None, wide, (line,)))
@@ -176,19 +176,19 @@ def test_what_d_estimates_measures_no_samples() -> None:
     ],
 )
 def test_deviation_tells_how_many_digits_mean_something(mean: float, deviation: float | None, text: str) -> None:
-    assert mean_and_deviation(mean, deviation) == text
+    assert format_mean_and_deviation(mean, deviation) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0"), (0.14038, "0.1404"), (1500.0, "1,500"), (2e-4, "2.00e-04"), (1e9, "1e+09")]
 )
 def test_figures_are_short(value: float, text: str) -> None:
-    assert figure(value) == text
+    assert format_number(value) == text
 
 
 @given(finite, st.none() | st.floats(0, 1e30))
 def test_every_figure_has_a_text(mean: float, deviation: float | None) -> None:
-    assert 0 < len(mean_and_deviation(mean, deviation)) < 60
+    assert 0 < len(format_mean_and_deviation(mean, deviation)) < 60
 
 
 @given(st.text(st.characters()))
@@ -201,7 +201,7 @@ def test_printable_text_is_one_line_that_can_be_encoded(text: str) -> None:
 
 
 def test_natural_order() -> None:
-    assert sorted(["10", "2", "0.001", "1e-05", "b", "a2", "a10"], key=natural) == [
+    assert sorted(["10", "2", "0.001", "1e-05", "b", "a2", "a10"], key=natural_sort_key) == [
         "1e-05",
         "0.001",
         "2",
@@ -215,7 +215,7 @@ def test_natural_order() -> None:
 def test_short_names_stay_different() -> None:
     names = grouping.short_names(["loss", "optimizer.lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"])
     assert list(names.values()) == ["loss", "lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"]
-    assert grouping.shown(1e-3) == "0.001"
-    assert grouping.shown(0.1234567891) == "0.1234567891"
-    assert grouping.shown(None) == "null"
-    assert grouping.shown([1, 2]) == "[1, 2]"
+    assert grouping.format_setting(1e-3) == "0.001"
+    assert grouping.format_setting(0.1234567891) == "0.1234567891"
+    assert grouping.format_setting(None) == "null"
+    assert grouping.format_setting([1, 2]) == "[1, 2]"

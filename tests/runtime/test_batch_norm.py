@@ -11,7 +11,7 @@ from torch import nn
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.resnet import ResNet
-from gan_cli.runtime.batch_norm import couples_samples, separator
+from gan_cli.runtime.batch_norm import couples_samples, per_minibatch_statistics
 
 SHAPE = (1, 16, 16)
 ARCHITECTURES = {
@@ -28,7 +28,7 @@ def test_batch_statistics_stay_apart(name: str, batches: int) -> None:
     together = ARCHITECTURES[name].generator(SHAPE, 0)
     single = copy.deepcopy(together)
     z = torch.randn(batches * 5, 6)
-    with separator(together)(batches):
+    with per_minibatch_statistics(together)(batches):
         found = together(z)
     expected = torch.cat([single(part) for part in z.chunk(batches)])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -44,7 +44,7 @@ def test_batch_statistics_stay_apart(name: str, batches: int) -> None:
 def test_running_statistics_see_one_batch_after_the_other() -> None:
     together, single = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
     values = torch.randn(12, 3)
-    with separator(together)(3):
+    with per_minibatch_statistics(together)(3):
         together(values)
     for part in values.chunk(3):
         single(part)
@@ -57,5 +57,5 @@ def test_a_network_that_couples_no_samples_is_left_alone() -> None:
     assert not couples_samples(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)))
     network = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
     values = torch.randn(6, 2)
-    with separator(network)(3):
+    with per_minibatch_statistics(network)(3):
         assert torch.equal(network(values), network(values))

@@ -11,12 +11,12 @@ import torch
 
 from gan_cli.config.schema import DeviceKind, DeviceSection
 from gan_cli.runtime import cpu, cpu_contention, device
-from gan_cli.runtime.cpu_contention import Contention, Spent, busy_cores
-from gan_cli.runtime.device import Work, choose
+from gan_cli.runtime.cpu_contention import ContentionDetector, CpuUsage, busy_cores
+from gan_cli.runtime.device import Workload, choose
 from gan_cli.telemetry.console import Console
 from tests.conftest import SHORT, TINY, Command, said
 
-LARGE = Work(10**10, convolutional=True, widest=2**20)
+LARGE = Workload(10**10, convolutional=True, widest=2**20)
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,28 @@ LARGE = Work(10**10, convolutional=True, widest=2**20)
 )
 def test_busy_cores_are_those_of_others(others: float, busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over two seconds, in which this process has computed for one and a half itself."""
-    now = Spent(wall=12.0, cores=101.5 + 2 * others, own=6.5)
-    monkeypatch.setattr(Spent, "now", classmethod(lambda cls: now))
-    assert busy_cores(Spent(wall=10.0, cores=100.0, own=5.0)) == busy
+    now = CpuUsage(wall=12.0, cores=101.5 + 2 * others, process=6.5)
+    monkeypatch.setattr(CpuUsage, "now", classmethod(lambda cls: now))
+    assert busy_cores(CpuUsage(wall=10.0, cores=100.0, process=5.0)) == busy
 
 
 @pytest.mark.parametrize("text", ["", "cpu0 1 2", "cpu0 a b c d e f g", "nothing of the kind"])
 def test_a_system_that_does_not_tell_has_no_busy_cores(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda self: text)
-    assert busy_cores(Spent.now()) == 0
+    assert busy_cores(CpuUsage.now()) == 0
 
 
 def test_what_the_system_tells_is_seconds_of_computing() -> None:
-    began = Spent.now()
-    while time.process_time() - began.own < 0.3:
+    began = CpuUsage.now()
+    while time.process_time() - began.process < 0.3:
         pass
-    spent = Spent.now()
+    spent = CpuUsage.now()
     assert spent.cores - began.cores > 0.2
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
 def test_large_networks_get_the_cores_that_are_idle(busy: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "USUAL_THREADS", 4)
+    monkeypatch.setattr(device, "DEFAULT_THREADS", 4)
     monkeypatch.setattr(cpu, "busy_cores", lambda: busy)
     choose(DeviceSection(kind=DeviceKind.cpu), LARGE)
     assert torch.get_num_threads() == threads
@@ -57,7 +57,7 @@ def test_resumed_run_computes_with_the_threads_it_had(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = (*SHORT, *TINY, "hydra.run.dir=run")
-    monkeypatch.setattr(device, "WORTH_THREADS", 0)
+    monkeypatch.setattr(device, "MIN_FLOPS_FOR_THREADS", 0)
     monkeypatch.setattr(cpu, "busy_cores", lambda: 0)
     assert gan_train(*run).status == 0
     usual = torch.get_num_threads()
@@ -71,16 +71,16 @@ def test_resumed_run_computes_with_the_threads_it_had(
 def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     losses = iter([0, 0, 10**6, 10**7, 10**8, 10**9])
-    monkeypatch.setattr(cpu_contention, "_losses", lambda: next(losses))
+    monkeypatch.setattr(cpu_contention, "_preemptions", lambda: next(losses))
     console = Console(10, threads=2)
     console.open(0)
     for step in range(4):
-        console.say(step, {"x": 1.0})
+        console.show_metrics(step, {"x": 1.0})
     console.close()
     assert sum("device.threads=1" in line for line in said(caplog)) == 1
 
 
 def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter(range(0, 10**9, 10**6))
-    monkeypatch.setattr(cpu_contention, "_losses", lambda: next(losses))
-    assert not any(Contention(1).noticed() for _ in range(5))
+    monkeypatch.setattr(cpu_contention, "_preemptions", lambda: next(losses))
+    assert not any(ContentionDetector(1).detected() for _ in range(5))

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.runs import builder
 from gan_cli.runtime import cuda_graphs
-from gan_cli.runtime.cuda_graphs import Recording, Replayed, Result
+from gan_cli.runtime.cuda_graphs import CapturedGraph, GraphedSteps, Result
 from gan_cli.runtime.device import Device
 from tests.conftest import said
 from tests.helpers.recorders import FakeRecorder
@@ -69,10 +69,10 @@ RUNS = {
 STEPS = 12
 
 
-def assembled(*overrides: str) -> Adversarial:
+def assembled(*overrides: str) -> GANTrainer:
     register()
     algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     return algorithm
 
 
@@ -102,7 +102,7 @@ def assert_same(found: Any, expected: Any, exact: bool, path: str = "") -> None:
         assert found == expected, path
 
 
-def trained(algorithm: Adversarial, steps: range) -> Adversarial:
+def trained(algorithm: GANTrainer, steps: range) -> GANTrainer:
     for step in steps:
         algorithm.update(step)
         if step % 5 == 4:
@@ -122,7 +122,7 @@ def test_recorded_steps_equal_steps_run_as_they_are_to_the_bit(run: str, recorde
     assert_same(dict(algorithm.report().scalars), dict(plain.report().scalars) | waiting(algorithm), exact=True)
 
 
-def waiting(algorithm: Adversarial) -> dict[str, Any]:
+def waiting(algorithm: GANTrainer) -> dict[str, Any]:
     """The one figure that is not a function of the step."""
     return {} if algorithm.sampler.waited is None else {"speed/data_wait": pytest.approx(0.5, abs=0.5)}
 
@@ -151,10 +151,10 @@ def test_steps_are_recorded_anew_when_a_state_is_loaded(recorder: FakeRecorder) 
 class Unable:
     """A recorder that cannot."""
 
-    def rehearse(self, launch: Callable[[], Result]) -> Result:
+    def warm_up(self, launch: Callable[[], Result]) -> Result:
         return launch()
 
-    def record(self, launch: Callable[[], Result]) -> Recording[Result]:
+    def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         raise RuntimeError("operation not permitted when stream is capturing\nmore of the same")
 
 
@@ -163,7 +163,7 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     steps: list[int] = []
-    run: Replayed[None] = Replayed(Unable())
+    run: GraphedSteps[None] = GraphedSteps(Unable())
     for step in range(6):
         run("kind", lambda step=step: steps.append(step))
     assert steps == [0, 1, 2, 3, 4, 5]
@@ -173,9 +173,9 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
 
 
 def test_kinds_are_recorded_apart_and_no_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_graphs, "MOST_RECORDINGS", 2)
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
     recorder, done = FakeRecorder(), torch.zeros(3)
-    run: Replayed[None] = Replayed(recorder)
+    run: GraphedSteps[None] = GraphedSteps(recorder)
 
     def count(kind: int) -> None:
         done[kind].add_(1)

@@ -6,20 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.runs import builder
 from gan_cli.runtime import device
-from gan_cli.runtime.device import Work, choose
+from gan_cli.runtime.device import Workload, choose
 
-SMALL, WIDE = Work(10**6, convolutional=False, widest=2**10), Work(10**9, convolutional=False, widest=2**19)
-CONVOLUTIONAL = Work(10**9, convolutional=True, widest=2**10)
+SMALL, WIDE = Workload(10**6, convolutional=False, widest=2**10), Workload(10**9, convolutional=False, widest=2**19)
+CONVOLUTIONAL = Workload(10**9, convolutional=True, widest=2**10)
 FAST, AMX, OLD = {"avx512_bf16": True}, {"amx_bf16": True}, {"avx512_f": True}
 
 
-def chosen(work: Work, **settings: object) -> device.Device:
+def chosen(work: Workload, **settings: object) -> device.Device:
     return choose(DeviceSection(kind=DeviceKind.cpu, **settings), work)  # type: ignore[arg-type]
 
 
@@ -35,7 +35,7 @@ def chosen(work: Work, **settings: object) -> device.Device:
     ],
 )
 def test_bf16_is_chosen_where_the_processor_has_it_and_the_networks_gain(
-    able: dict[str, bool], work: Work, bf16: bool, monkeypatch: pytest.MonkeyPatch
+    able: dict[str, bool], work: Workload, bf16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert (chosen(work).autocast is torch.bfloat16) is bf16
@@ -52,8 +52,8 @@ def test_channels_last_is_chosen_where_there_are_convolutions() -> None:
 def test_work_is_read_off_the_networks() -> None:
     with torch.device("meta"):
         networks = [nn.Sequential(nn.Linear(10, 7), nn.Linear(7, 3)), nn.Sequential(nn.ConvTranspose2d(2, 3, 4))]
-    assert Work.of(networks, 5) == Work(5, convolutional=True, widest=96)
-    assert Work.of(networks[:1], 5) == Work(5, convolutional=False, widest=70)
+    assert Workload.of(networks, 5) == Workload(5, convolutional=True, widest=96)
+    assert Workload.of(networks[:1], 5) == Workload(5, convolutional=False, widest=70)
 
 
 def test_small_networks_get_one_thread() -> None:
@@ -96,7 +96,7 @@ def losses(*overrides: str) -> list[float]:
     """Of D and G, at a few steps."""
     register()
     algorithm = builder.assemble(builder.plan(compose([*overrides, "device=cpu"]).config))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     found = []
     for step in range(12):
         algorithm.update(step)
@@ -130,8 +130,8 @@ def test_weights_stay_float32_under_bf16() -> None:
     register()
     plan = builder.plan(compose(["architecture=dcgan", "architecture.width=4", "device.precision=bf16"]).config)
     algorithm = builder.assemble(plan)
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     algorithm.update(0)
-    for network in (algorithm.generator, algorithm.discriminator, algorithm.average.network):
+    for network in (algorithm.generator, algorithm.discriminator, algorithm.ema.network):
         assert {value.dtype for value in network.parameters()} == {torch.float32}
     assert algorithm.optimizer_g.optimizer.state_dict()["state"][0]["exp_avg"].dtype is torch.float32

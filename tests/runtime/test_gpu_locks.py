@@ -15,16 +15,16 @@ import torch
 from gan_cli.config.schema import DeviceKind, DeviceSection
 from gan_cli.errors import ConfigError
 from gan_cli.runtime import gpu_locks
-from gan_cli.runtime.device import Work, choose
+from gan_cli.runtime.device import Workload, choose
 
 GPUS = ("GPU-a", "GPU-b", "GPU-c", "GPU-d")
 # Claims, says what it has, and keeps it until its input ends.
 CLAIMANT = """
 import logging, sys
 from pathlib import Path
-from gan_cli import accelerators
+from gan_cli.runtime import gpu_locks
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-print(accelerators.choose("auto", sys.argv[2].split(","), Path(sys.argv[1])), flush=True)
+print(gpu_locks.choose("auto", sys.argv[2].split(","), Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
@@ -113,19 +113,19 @@ def test_processes_of_torchrun_have_one_each(tmp_path: Path, monkeypatch: pytest
 def test_only_cuda_devices_have_numbers() -> None:
     section = DeviceSection(kind=DeviceKind.cpu, index=1)
     with pytest.raises(ConfigError, match=r"device\.index: expected auto on cpu, got 1"):
-        choose(section, Work(1, convolutional=False, widest=1))
+        choose(section, Workload(1, convolutional=False, widest=1))
 
 
 @pytest.mark.parametrize(("meant", "threads"), [("1", 1), ("3", 3), ("64", 4), ("", 2)])
 def test_a_job_takes_the_cores_that_its_launcher_means_it_to(
     meant: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gan_cli.runtime.device.USUAL_THREADS", 4)
+    monkeypatch.setattr("gan_cli.runtime.device.DEFAULT_THREADS", 4)
     monkeypatch.setattr("gan_cli.runtime.cpu.busy_cores", lambda: 2)
     monkeypatch.setenv("GAN_CORES", meant)
     before = torch.get_num_threads()
     try:
-        choose(DeviceSection(kind=DeviceKind.cpu), Work(10**9, convolutional=False, widest=1))
+        choose(DeviceSection(kind=DeviceKind.cpu), Workload(10**9, convolutional=False, widest=1))
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -133,6 +133,6 @@ def test_a_job_takes_the_cores_that_its_launcher_means_it_to(
 
 @pytest.mark.gpu
 def test_a_run_on_a_gpu_knows_its_number() -> None:
-    chosen = choose(DeviceSection(kind=DeviceKind.cuda), Work(1, convolutional=False, widest=1))
+    chosen = choose(DeviceSection(kind=DeviceKind.cuda), Workload(1, convolutional=False, widest=1))
     assert chosen.torch_device == torch.empty(1, device="cuda").device
     assert chosen.facts()["index"] == chosen.torch_device.index

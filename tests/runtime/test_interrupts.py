@@ -18,9 +18,9 @@ import torch
 
 from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
-from gan_cli.runtime.interrupts import Interrupts, deadline, leaving
+from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import checkpoints
-from gan_cli.telemetry.recorder import Telemetry
+from gan_cli.telemetry.recorder import RunTelemetry
 from tests.conftest import TINY, Command
 from tests.soak.equality import figures, same
 
@@ -103,20 +103,20 @@ def test_signal_is_not_handed_on_after_an_error(handlers: None) -> None:
 def test_before_training_a_signal_unwinds_the_process(handlers: None) -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_DFL)
-        with pytest.raises(SystemExit) as left, leaving():
+        with pytest.raises(SystemExit) as left, exit_on_signal():
             signal.raise_signal(number)
         assert left.value.code == 128 + number
         assert signal.getsignal(number) is signal.SIG_DFL
     signal.signal(signal.SIGTERM, ignored)
-    with leaving(), Interrupts():
+    with exit_on_signal(), Interrupts():
         pass
-    with leaving():
+    with exit_on_signal():
         signal.raise_signal(signal.SIGTERM)  # somebody else's
 
 
 def test_other_threads_have_no_signals() -> None:
     def work() -> None:
-        with leaving(), Interrupts() as interrupted:
+        with exit_on_signal(), Interrupts() as interrupted:
             assert not interrupted()
             done.append(True)
 
@@ -186,13 +186,13 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
 def test_signal_in_the_last_moments_loses_nothing_and_is_told(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = Telemetry.finish
+    finish = RunTelemetry.finish
 
-    def interrupted_finish(self: Telemetry) -> None:
+    def interrupted_finish(self: RunTelemetry) -> None:
         signal.raise_signal(signal.SIGTERM)
         finish(self)
 
-    monkeypatch.setattr(Telemetry, "finish", interrupted_finish)
+    monkeypatch.setattr(RunTelemetry, "finish", interrupted_finish)
     assert gan_train(*RUN, "train.steps=4", "hydra.run.dir=run").status == 143, "a sweep must not begin its next job"
     assert summary("run")["status"] == "completed"
     assert Path("run/samples/progress.webp").exists()
@@ -222,7 +222,7 @@ REQUEUE = """
 import signal, sys
 from pathlib import Path
 from gan_cli.cli import train
-from gan_cli.telemetry.recorder import Telemetry
+from gan_cli.telemetry.recorder import RunTelemetry
 
 def requeue(number, frame):
     saved = sorted(path.name for path in Path("run/checkpoints").iterdir())
@@ -230,7 +230,7 @@ def requeue(number, frame):
     sys.exit(75)
 
 signal.signal(signal.SIGUSR2, requeue)
-advance, steps = Telemetry.advance, []
+advance, steps = RunTelemetry.advance, []
 
 def advanced(self):
     steps.append(0)
@@ -238,7 +238,7 @@ def advanced(self):
         signal.raise_signal(signal.SIGUSR2)
     advance(self)
 
-Telemetry.advance = advanced
+RunTelemetry.advance = advanced
 train.main()
 """
 

@@ -32,7 +32,7 @@ def main() -> None:
         _watch_renames(_Turns(sabotage.kill_in_rename))
     for jump in sabotage.jumps:
         if not jump.step:
-            _set_clock(jump)
+            _set_step(jump)
     late = [jump for jump in sabotage.jumps if jump.step]
     if late or sabotage.watch:
         _watch_reports(late, Path(sabotage.watch) if sabotage.watch else None)
@@ -116,26 +116,26 @@ def _watch_renames(turns: _Turns) -> None:
     os.rename, os.replace = deadly(os.rename), deadly(os.replace)
 
 
-def _set_clock(jump: Jump) -> None:
+def _set_step(jump: Jump) -> None:
     before = time.time
     time.time = lambda: before() + jump.seconds
 
 
 def _watch_reports(jumps: list[Jump], watch: Path | None) -> None:
-    from gan_cli.telemetry.recorder import Telemetry
+    from gan_cli.telemetry.recorder import RunTelemetry
 
-    plain = Telemetry.log
+    plain = RunTelemetry.log
 
-    def log(self: Telemetry, step: int, *rest: Any, **more: Any) -> None:
+    def log(self: RunTelemetry, step: int, *rest: Any, **more: Any) -> None:
         plain(self, step, *rest, **more)
         for jump in [jump for jump in jumps if jump.step <= step]:
             jumps.remove(jump)
-            _set_clock(jump)
+            _set_step(jump)
         if watch is not None:
             with watch.open("a") as file:
                 file.write(json.dumps({"step": step, **_held()}) + "\n")
 
-    Telemetry.log = log  # type: ignore[method-assign]
+    RunTelemetry.log = log  # type: ignore[method-assign]
 
 
 def _held() -> dict[str, int]:

@@ -86,7 +86,7 @@ def leftovers(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def test_store_removes_what_killed_processes_left(leftovers: tuple[Path, Path], tmp_path: Path) -> None:
-    Store(tmp_path).arrays("here", {"key": 1}, lambda: {"numbers": np.arange(3)})
+    Store(tmp_path).load_or_compute("here", {"key": 1}, lambda: {"numbers": np.arange(3)})
 
 
 def test_download_removes_what_killed_processes_left(

@@ -18,16 +18,16 @@ from gan_cli.components.ema import MovingAverage
 from gan_cli.errors import OutputError
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
-from gan_cli.storage.files import OnWriteError, WriteErrors
+from gan_cli.storage.files import OnWriteError, WriteErrorHandler
 from gan_cli.storage.snapshot import snapshot
-from gan_cli.telemetry.recorder import Telemetry
+from gan_cli.telemetry.recorder import RunTelemetry
 from tests.conftest import TINY, Command
 
 SECONDS = 30  # no test waits that long, unless it fails
 
 
 def writer(policy: OnWriteError = OnWriteError.stop) -> BackgroundWriter:
-    return BackgroundWriter(WriteErrors(policy), Path("checkpoints"))
+    return BackgroundWriter(WriteErrorHandler(policy), Path("checkpoints"))
 
 
 def full_disk() -> None:
@@ -44,11 +44,11 @@ def test_training_goes_on_while_a_checkpoint_is_written_and_waits_before_the_nex
         assert release.wait(SECONDS)
         order.append("first")
 
-    written.begin(first)
+    written.submit(first)
     written.check()  # does not wait, or the event would never come
     release.set()
-    written.settle()
-    written.begin(lambda: order.append("second"))
+    written.wait()
+    written.submit(lambda: order.append("second"))
     written.close()
     assert order == ["first", "second"]
 
@@ -56,16 +56,16 @@ def test_training_goes_on_while_a_checkpoint_is_written_and_waits_before_the_nex
 def test_thread_ends_with_the_run() -> None:
     before = threading.active_count()
     written = writer()
-    written.begin(lambda: None)
+    written.submit(lambda: None)
     assert threading.active_count() == before + 1
     written.close()
     assert threading.active_count() == before
 
 
 def test_error_comes_up_in_the_loop() -> None:
-    for ask in (BackgroundWriter.settle, BackgroundWriter.finish):
+    for ask in (BackgroundWriter.wait, BackgroundWriter.finish):
         written = writer()
-        written.begin(full_disk)
+        written.submit(full_disk)
         with pytest.raises(OutputError, match="No space left"):
             ask(written)
         ask(written)  # once
@@ -79,7 +79,7 @@ def test_error_comes_up_without_waiting_once_it_is_there() -> None:
         assert failing.wait(SECONDS)
         full_disk()
 
-    written.begin(fail)
+    written.submit(fail)
     written.check()
     failing.set()
     assert written._writing is not None
@@ -91,9 +91,9 @@ def test_error_comes_up_without_waiting_once_it_is_there() -> None:
 
 def test_run_that_goes_on_passes_over_any_but_the_last_error() -> None:
     written = writer(OnWriteError.go_on)
-    written.begin(full_disk)
-    written.settle()
-    written.begin(full_disk)
+    written.submit(full_disk)
+    written.wait()
+    written.submit(full_disk)
     with pytest.raises(OutputError):
         written.finish()
     written.close()
@@ -101,9 +101,9 @@ def test_run_that_goes_on_passes_over_any_but_the_last_error() -> None:
 
 def test_bug_in_the_thread_is_raised_whatever_the_policy() -> None:
     written = writer(OnWriteError.go_on)
-    written.begin(lambda: [][0])
+    written.submit(lambda: [][0])
     with pytest.raises(IndexError):
-        written.settle()
+        written.wait()
     written.close()
 
 
@@ -115,7 +115,7 @@ def test_closing_waits_for_what_is_being_written() -> None:
         assert release.wait(SECONDS)
         done.set()
 
-    written.begin(write)
+    written.submit(write)
     threading.Timer(0.05, release.set).start()
     written.close()
     assert done.is_set()
@@ -181,19 +181,19 @@ def test_run_makes_steps_while_a_checkpoint_is_being_written(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write of step 2 ends once step 3 is reported; that of step 4 comes after it."""
-    reported, writes, logs = threading.Event(), checkpoints.save, Telemetry.log
+    reported, writes, logs = threading.Event(), checkpoints.save, RunTelemetry.log
 
     def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         assert step > 2 or reported.wait(SECONDS), "training stood still"
         assert state["step"] == step
         return writes(folder, step, state, keep)
 
-    def log(self: Telemetry, step: int, *arguments: Any) -> None:
+    def log(self: RunTelemetry, step: int, *arguments: Any) -> None:
         logs(self, step, *arguments)
         if step == 3:
             reported.set()
 
-    monkeypatch.setattr(Telemetry, "log", log)
+    monkeypatch.setattr(RunTelemetry, "log", log)
     monkeypatch.setattr(checkpoints, "save", save)
     cadence = ("train.steps=6", "train.log_every=1", "train.sample_every=0", "train.checkpoint_every=2")
     done = gan_train(*TINY, *cadence, "train.batch_size=8", "hydra.run.dir=run")

@@ -17,9 +17,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.errors import OutputError
-from gan_cli.storage.files import AppendedFile, OnWriteError, WriteErrors, write_whole
+from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandler, write_atomic
 from gan_cli.telemetry import tensorboard
-from gan_cli.telemetry.recorder import Telemetry
+from gan_cli.telemetry.recorder import RunTelemetry
 from tests.conftest import TINY, Command, said
 
 RUN = (
@@ -67,14 +67,14 @@ def fill(disk: Path) -> None:
 def at_steps(monkeypatch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]) -> None:
     """Do something right after the updates of these numbers, counted from 1."""
     done = [0]
-    advance = Telemetry.advance
+    advance = RunTelemetry.advance
 
-    def advanced(self: Telemetry) -> None:
+    def advanced(self: RunTelemetry) -> None:
         done[0] += 1
         acts.get(done[0], lambda: None)()
         advance(self)
 
-    monkeypatch.setattr(Telemetry, "advance", advanced)
+    monkeypatch.setattr(RunTelemetry, "advance", advanced)
 
 
 def steps_of(run: Path) -> list[int]:
@@ -89,7 +89,7 @@ def leftovers(run: Path) -> list[str]:
 
 
 def test_piece_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    file = AppendedFile(tmp_path / "lines")
+    file = AppendOnlyFile(tmp_path / "lines")
     file.write(b"first\n")
     with longest_file(10), pytest.raises(OSError, match="File too large"):
         file.write(b"second\n")  # 4 bytes of it would fit
@@ -102,7 +102,7 @@ def test_piece_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> No
 def test_rest_that_cannot_be_cut_off_at_once_is_cut_off_before_the_next_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = AppendedFile(tmp_path / "lines")
+    file = AppendOnlyFile(tmp_path / "lines")
     file.write(b"first\n")
 
     def refuse() -> None:
@@ -118,12 +118,12 @@ def test_rest_that_cannot_be_cut_off_at_once_is_cut_off_before_the_next_piece(
 
 
 def test_whole_file_replaces_the_one_before_or_leaves_it(tmp_path: Path) -> None:
-    write_whole(tmp_path / "file", b"before")
+    write_atomic(tmp_path / "file", b"before")
     with longest_file(10), pytest.raises(OSError, match="File too large"):
-        write_whole(tmp_path / "file", bytes(11))
+        write_atomic(tmp_path / "file", bytes(11))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"before"
-    write_whole(tmp_path / "file", b"after")
+    write_atomic(tmp_path / "file", b"after")
     assert (tmp_path / "file").read_bytes() == b"after"
 
 
@@ -141,13 +141,13 @@ def test_tensorboard_reads_what_comes_after_a_record_that_did_not_fit(tmp_path: 
 
 
 def test_errors_are_raised_or_warned_of_once_a_kind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def failing(errors: WriteErrors, kind: str) -> None:
+    def failing(errors: WriteErrorHandler, kind: str) -> None:
         with errors.writing(kind, tmp_path / kind):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OutputError, match=r"cannot write .*/a: No space left on device"):
-        failing(WriteErrors(OnWriteError.stop), "a")
-    going_on = WriteErrors(OnWriteError.go_on)
+        failing(WriteErrorHandler(OnWriteError.stop), "a")
+    going_on = WriteErrorHandler(OnWriteError.go_on)
     with caplog.at_level("INFO", "gan_cli"):
         for kind in ("a", "a", "b"):
             failing(going_on, kind)
@@ -160,10 +160,10 @@ def test_errors_are_raised_or_warned_of_once_a_kind(tmp_path: Path, caplog: pyte
 
 
 def test_deferred_error_is_raised_once_where_it_is_asked_for(tmp_path: Path) -> None:
-    errors = WriteErrors(OnWriteError.stop)
+    errors = WriteErrorHandler(OnWriteError.stop)
     errors.check()
     for name in ("first", "second"):
-        with errors.deferred("train.log", tmp_path / name):
+        with errors.deferring("train.log", tmp_path / name):
             raise OSError(5, "Input/output error")
     with pytest.raises(OutputError, match="first: Input/output error"):
         errors.check()
@@ -197,14 +197,14 @@ def test_every_kind_of_file_stops_a_run(
         if name == "samples":
             shutil.rmtree("run/samples")
             return
-        writes = AppendedFile.write
+        writes = AppendOnlyFile.write
 
-        def write(self: AppendedFile, piece: bytes) -> None:
+        def write(self: AppendOnlyFile, piece: bytes) -> None:
             if self._file.name == f"run/{name}":
                 raise OSError(28, os.strerror(28))
             writes(self, piece)
 
-        monkeypatch.setattr(AppendedFile, "write", write)
+        monkeypatch.setattr(AppendOnlyFile, "write", write)
 
     at_steps(monkeypatch, {3: spoil})
     done = gan_train(*RUN, "train.steps=1000", "hydra.run.dir=run")

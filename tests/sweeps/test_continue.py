@@ -15,7 +15,7 @@ import torch
 
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command as SweepCommand
-from gan_cli.sweeps.job_registry import Ledger
+from gan_cli.sweeps.job_registry import JobRegistry
 from tests.conftest import TINY, Command
 from tests.helpers.sweeps import jobs_of, summary
 from tests.integration.test_resume import reached, wait_for
@@ -183,7 +183,7 @@ def test_what_diverged_is_run_again_only_otherwise(gan_train: Command, workplace
 def test_another_command_is_refused(
     arguments: list[str], words: list[str], gan_train: Command, workplace: Path
 ) -> None:
-    SweepCommand(("seed=0,1", "train.steps=1"), ("hydra.launcher.n_jobs=2",)).write(Ledger(workplace / "sweep").folder)
+    SweepCommand(("seed=0,1", "train.steps=1"), ("hydra.launcher.n_jobs=2",)).write(JobRegistry(workplace / "sweep").folder)
     done = gan_train("-m", *arguments, "sweep.continue=sweep")
     assert done.status == 2
     assert done.err.startswith("gan-train: sweep.continue=sweep: the sweep began with another command")
@@ -272,8 +272,8 @@ def test_job_that_another_process_is_at_is_left_alone(gan_train: Command, workpl
     for directory in (first, second):
         (directory / "summary.json").unlink()
     before = files(first), files(second)
-    ledger = Ledger(Path("sweep"))
-    with ledger.held(ledger.places()[0]), RunDirectory(second).locked():
+    registry = JobRegistry(Path("sweep"))
+    with registry.locked(registry.entries()[0]), RunDirectory(second).locked():
         done = gan_train(*arguments, "sweep.continue=sweep")
     assert done.status == 1
     assert done.err.count("another process is training in this directory") == 2

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.sweeps.isolation import as_new
+from gan_cli.sweeps.isolation import isolated_job
 from gan_cli.sweeps.job import job
-from gan_cli.sweeps.job_registry import Identity, Ledger
+from gan_cli.sweeps.job_registry import JobIdentity, JobRegistry
 from tests.conftest import TINY, Command
 from tests.helpers.sweeps import jobs_of, summary
 from tests.soak.equality import figures, same
@@ -28,7 +28,7 @@ SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5
 
 def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> None:
     code = "import sys, pathlib; from gan_cli.sweeps.job_registry import *; sweep = pathlib.Path(sys.argv[1]);"
-    code += "[print(Ledger(sweep).place(Identity.of(int(sys.argv[2]) * 50 + n, []), sweep / 'job', '').path)"
+    code += "[print(JobRegistry(sweep).register(JobIdentity.from_overrides(int(sys.argv[2]) * 50 + n, []), sweep / 'job', '').path)"
     code += " for n in range(50)]"
     processes = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], stdout=subprocess.PIPE, text=True)
@@ -39,16 +39,16 @@ def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> No
 
 
 def test_ledger_survives_a_line_that_was_cut_short(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    places = [ledger.place(Identity.of(number, ["seed=0"]), tmp_path / "seed=0", "seed=0") for number in range(2)]
-    with (ledger.folder / "jobs.jsonl").open("a") as file:
+    registry = JobRegistry(tmp_path)
+    entries = [registry.register(JobIdentity.from_overrides(number, ["seed=0"]), tmp_path / "seed=0", "seed=0") for number in range(2)]
+    with (registry.folder / "jobs.jsonl").open("a") as file:
         file.write('{"number": 2, "direc')
-    assert ledger.places() == places
-    third = ledger.place(Identity.of(2, ["seed=0"]), tmp_path / "seed=0", "seed=0")
-    assert ledger.places() == [*places, third]
-    assert [place.path.name for place in ledger.places()] == ["seed=0", "seed=0_1", "seed=0_2"]
+    assert registry.entries() == entries
+    third = registry.register(JobIdentity.from_overrides(2, ["seed=0"]), tmp_path / "seed=0", "seed=0")
+    assert registry.entries() == [*entries, third]
+    assert [place.path.name for place in registry.entries()] == ["seed=0", "seed=0_1", "seed=0_2"]
     # Steps do not make it another job.
-    assert ledger.place(Identity.of(1, ["train.steps=9", "seed=0"]), tmp_path / "other", "") == places[1]
+    assert registry.register(JobIdentity.from_overrides(1, ["train.steps=9", "seed=0"]), tmp_path / "other", "") == entries[1]
 
 
 def test_job_is_found_by_its_name_in_another_process() -> None:
@@ -66,7 +66,7 @@ def test_a_job_leaves_no_switch_behind() -> None:
     python, numpy = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     products, propagate = torch.get_float32_matmul_precision(), logging.getLogger("gan_cli").propagate
     os.environ["GAN_A"] = "a"
-    with as_new():
+    with isolated_job():
         torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
         torch.set_num_threads(threads + 1)
         torch.use_deterministic_algorithms(True)

@@ -31,7 +31,7 @@ RING = ("dataset=ring8", *SHORT, *TINY)
 MIXED = (*RING, "seed=0,1", "optimizer.lr=1e-3,-1")  # two jobs that fail
 LONG = ("dataset=ring8", *TINY, "train.batch_size=4", "train.sample_every=0", "train.checkpoint_every=500")
 LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm", "ray")
-SEARCH = ("hydra/sweeper=optuna", "sweep=learning_rates", "objective=metrics/high_quality")
+SEARCH = ("hydra/sweeper=optuna", "sweep=learning_rates", "sweep.metric=metrics/high_quality")
 MEASURED = ("train.eval_every=2", "evaluation.samples=40")
 
 
@@ -110,8 +110,8 @@ def test_launcher_is_an_option_that_says_how_many_cores_a_job_has(launcher: str,
         (["hydra/launcher=submitit_slurm"], ["no Slurm here", "submitit_local"]),
         (["sweep=learning_rate"], ["'learning_rates'", "wgan_gp"]),
         (["sweep=learning_rates"], ["intervals", "hydra/sweeper=optuna"]),
-        (["hydra/sweeper=optuna", "sweep=learning_rates"], ["objective=metrics/frechet", "divergence/jsd"]),
-        ([*SEARCH, "objective=loss/g"], ["'loss/g'", "metrics/recall"]),
+        (["hydra/sweeper=optuna", "sweep=learning_rates"], ["sweep.metric=metrics/frechet", "divergence/jsd"]),
+        ([*SEARCH, "sweep.metric=loss/g"], ["'loss/g'", "metrics/recall"]),
     ],
 )
 def test_mistake_costs_one_line_and_leaves_nothing(
@@ -202,7 +202,7 @@ def test_jobs_in_other_processes_are_those_of_a_serial_sweep(launcher: str, seri
 
 
 @pytest.mark.slow
-def test_optuna_improves_the_objective_and_goes_on_after_a_kill(gan_train: Command, workplace: Path) -> None:
+def test_optuna_improves_the_metric_and_goes_on_after_a_kill(gan_train: Command, workplace: Path) -> None:
     arguments = ("-m", *SEARCH, *RING, *MEASURED, "train.steps=40", "hydra.sweeper.n_trials=8")
     whole = gan_train(*arguments, "hydra.sweep.dir=whole")
     assert whole.status == 0, whole.err
@@ -236,7 +236,7 @@ def test_optuna_goes_on_after_failed_jobs_and_says_when_there_is_nothing_else(wo
     assert Path("some/optimization_results.yaml").exists()
     done = ended(start([*search, "optimizer.lr=choice(-1,-2)", "hydra.sweep.dir=none"]))
     assert done.status == 1
-    assert "no job came to a value of the objective" in done.err
+    assert "no job came to a value of sweep.metric" in done.err
     assert "Traceback" not in done.err
 
 

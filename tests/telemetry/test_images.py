@@ -145,7 +145,7 @@ def test_progress_shows_every_picture_in_order(tmp_path: Path) -> None:
 def test_progress_of_very_many_is_an_even_choice_with_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "LONGEST_ANIMATION", 6)
+    monkeypatch.setattr(images, "MAX_ANIMATION_FRAMES", 6)
     images.progress(numbered_files(tmp_path, 21), tmp_path / "progress.webp")
     assert frames_of(tmp_path / "progress.webp") == [0, 4, 8, 12, 16, 20]
 

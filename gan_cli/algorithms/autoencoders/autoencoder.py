@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, Coder, Look, moments
-from gan_cli.components.likelihoods import root
+from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, AutoencoderTrainer, ForwardOutput, moments
+from gan_cli.components.likelihoods import cholesky_factor
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.distributed import Group
+from gan_cli.runtime.distributed import ProcessGroup
 
 
 class CodeMoments:
@@ -30,7 +30,7 @@ class CodeMoments:
         self._half_life = half_life
 
     @torch.no_grad()
-    def update(self, codes: Tensor, step: int, group: Group) -> None:
+    def update(self, codes: Tensor, step: int, group: ProcessGroup) -> None:
         """Take in a batch ``(N, D)``, this process's share of it, in update number ``step``.
 
         Differences of means, not of second moments: nothing is lost where codes lie far from the origin.
@@ -39,15 +39,15 @@ class CodeMoments:
         # The first batch takes the place of N(0, I), which tells nothing of the codes.
         weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 and step > 0 else 1.0
         count = len(codes) * group.size
-        mean = group.total(codes.sum(0)) / count
+        mean = group.all_reduce_sum(codes.sum(0)) / count
         centred = codes - mean
-        covariance = group.total(centred.T @ centred) / count
+        covariance = group.all_reduce_sum(centred.T @ centred) / count
         moved = mean - self.mean
         self.mean.add_(moved, alpha=weight)
         self.covariance.add_(torch.outer(moved, moved), alpha=weight).lerp_(covariance, weight)
 
 
-class Autoencoder(Coder):
+class Autoencoder(AutoencoderTrainer):
     """Encoder and decoder that give samples back as likely as they can, ``log p(x | z)`` with ``z`` the code of x."""
 
     name: ClassVar[str] = "autoencoder"
@@ -71,45 +71,45 @@ class Autoencoder(Coder):
         " other training samples where train.held_out is 0)",
         "autoencoder/code_variance": "mean variance of the dimensions of the codes",
     }
-    compared_by: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
 
-    def _begin(self) -> None:
+    def _init_extra_state(self) -> None:
         self.moments = CodeMoments(self.latent_dim, self.context.half_life, self._device.torch_device)
         self._step = 0
 
     @classmethod
-    def symptoms(cls, limits: DiagnosticsSection, loss: Any) -> list[Symptom]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
         """None."""
         return []
 
-    def _set_clock(self, step: int) -> None:
-        super()._set_clock(step)
+    def _set_step(self, step: int) -> None:
+        super()._set_step(step)
         self._step = step
 
-    def _beside(self) -> list[Tensor]:
-        return [*super()._beside(), self.moments.mean, self.moments.covariance]
+    def _mutable_buffers(self) -> list[Tensor]:
+        return [*super()._mutable_buffers(), self.moments.mean, self.moments.covariance]
 
-    def _look(self, target: Tensor, epsilon: Stream) -> Look:
-        codes = self.live.encode(target)[:, 0]
-        nll = -self.coders.likelihood(target, self.live.logits(codes))
+    def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
+        codes = self.networks.encode(target)[:, 0]
+        nll = -self.model.likelihood(target, self.networks.logits(codes))
         self.moments.update(codes.detach(), self._step, self.context.group)
-        return Look(nll.mean(), {"reconstruction": nll, "moments": moments(codes.detach())})
+        return ForwardOutput(nll.mean(), {"reconstruction": nll, "moments": moments(codes.detach())})
 
-    def _settle(self) -> None:
+    def _update_prior(self) -> None:
         """Let both decoders draw codes from the Gaussian as it is now; it is not part of what learns."""
-        scale = root(self.moments.covariance.cpu().double())
-        for coders in (self.coders, self.averaged):
-            coders.drawing.prior.move(self.moments.mean, scale)
+        scale = cholesky_factor(self.moments.covariance.cpu().double())
+        for model in (self.model, self.ema_model):
+            model.typed_decoder.prior.move(self.moments.mean, scale)
 
-    def _said(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {
             "autoencoder/reconstruction": values["reconstruction"].mean(),
             "autoencoder/code_variance": self._variances(values["moments"]).mean(),
         }
 
-    def _held_out(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
-        logits = self.calm.logits(self.calm.encode(target)[:, 0])
-        return {"autoencoder/reconstruction_held_out": -self.averaged.likelihood(target, logits).mean()}
+    def _heldout_metrics(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
+        logits = self.ema_networks.logits(self.ema_networks.encode(target)[:, 0])
+        return {"autoencoder/reconstruction_held_out": -self.ema_model.likelihood(target, logits).mean()}
 
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {"autoencoder/code_variance_per_dimension": self._variances(values["moments"])}

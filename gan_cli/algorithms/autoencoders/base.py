@@ -14,34 +14,34 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.networks import (
-    Calls,
-    Coders,
-    LearningCalls,
-    as_coding,
-    outlined,
+    EncoderDecoder,
+    Networks,
+    TrainingNetworks,
+    as_autoencoder_architecture,
+    build_outline,
     require_fitting,
     require_plain,
 )
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
-from gan_cli.algorithms.buffers import Ledger, Window
+from gan_cli.algorithms.buffers import MetricBuffer, RingBuffer
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.inspection import Player, global_norm, trouble_in
+from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
-from gan_cli.components.optimizers import Recipe
+from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.schema import Config, LossSection
 from gan_cli.data.samplers import DataWait
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.algorithm import Panel, Preview, Report, Treatment, Trouble
-from gan_cli.protocols.architecture import Coding
+from gan_cli.protocols.algorithm import NonFiniteReport, Panel, Preview, Report, RollbackAdjustment
+from gan_cli.protocols.architecture import AutoencoderArchitecture
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.protocols.data import Density, Images, Sampler, Specimens
+from gan_cli.protocols.data import Density, Images, ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.rng import BLOCK, EachRandomState, SeededStream, fixed_latents
+from gan_cli.runtime.rng import BLOCK, PerRankRandomState, SeededStream, fixed_latents
 
 # Held-out samples that are looked at for a report, at most.
-HELD_OUT = 512
+MAX_HELD_OUT = 512
 # Held-out samples of a preview: originals of reconstructions, and ends of interpolations.
 RECONSTRUCTED, INTERPOLATED = 32, 16
 # What every coder's loss is charted by: a question -> tags.
@@ -49,7 +49,7 @@ LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall
 
 
 @dataclass(frozen=True)
-class Look:
+class ForwardOutput:
     """What an update makes of a batch.
 
     Attributes:
@@ -62,14 +62,14 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Progress:
+class AutoencoderProgress:
     """How far training has come: the number of the latest update, and batches so far."""
 
     step: int = 0
     batches: int = 0
 
 
-class Coder(ABC):
+class AutoencoderTrainer(ABC):
     """An encoder and a decoder. What is minimised, and what is said of it, is a subclass's.
 
     Attributes:
@@ -86,65 +86,65 @@ class Coder(ABC):
     headline: ClassVar[Mapping[str, str]]
     charts: ClassVar[Mapping[str, Sequence[str]]]
     notes: ClassVar[Mapping[str, str]]
-    compared_by: ClassVar[tuple[str, ...]]
-    learns: ClassVar = (Images, Density)
-    heeds: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
+    hparam_metrics: ClassVar[tuple[str, ...]]
+    supported_data: ClassVar = (Images, Density)
+    supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
 
     def __init__(
         self,
         *,
         context: Context,
-        architecture: Coding,
-        optimizer: Recipe,
+        architecture: AutoencoderArchitecture,
+        optimizer: OptimizerConfig,
         sampler: Sampler,
-        specimens: Specimens,
+        probe_batches: ProbeBatches,
         likelihood: Likelihood,
     ) -> None:
-        coding = as_coding(self.name, architecture)
+        coding = as_autoencoder_architecture(self.name, architecture)
         require_plain(self.name, context.classes, context.pac)
         require_fitting(likelihood, context.shape)
         self.context = context
         self._device = context.device
-        self._watch = context.watch
+        self._timer = context.timer
         self.sampler = sampler
-        self._specimens = specimens
+        self._probe_batches = probe_batches
         self.latent_dim = coding.latent_dim
-        on = self._device.torch_device
+        device = self._device.torch_device
         torch.manual_seed(context.seed)
         encoder, decoder = coding.encoder(context.shape, self.heads), coding.decoder(context.shape)
-        self.coders = Coders(self._device.place(encoder), self._device.place(decoder), likelihood.to(on))
-        self.average = MovingAverage(self.coders, context.half_life)
-        averaged = self.average.network
-        assert isinstance(averaged, Coders)
-        self.averaged = averaged
-        self.live: Calls = LearningCalls(self.coders, context)
-        self.calm = Calls(self.averaged, self._device)
-        parameters = list(self.coders.parameters())
+        self.model = EncoderDecoder(self._device.place(encoder), self._device.place(decoder), likelihood.to(device))
+        self.ema = MovingAverage(self.model, context.half_life)
+        ema_model = self.ema.network
+        assert isinstance(ema_model, EncoderDecoder)
+        self.ema_model = ema_model
+        self.networks: Networks = TrainingNetworks(self.model, context)
+        self.ema_networks = Networks(self.ema_model, self._device)
+        parameters = list(self.model.parameters())
         self.optimizer = optimizer.for_all(parameters)
-        self._player = Player("the coder", self.coders, self.optimizer)
+        self._network_state = NetworkState("the coder", self.model, self.optimizer)
         self._gradients: list[Tensor | None] | None = None
         self._norms = {"grad_norm/g": 0.0}
         self._streams = {name: context.stream(name, context.batch_size) for name in ("binarise", "epsilon")}
-        self._global_random = EachRandomState(on, context.group)
-        self._global_random.part_ways(context.seed)
-        self._soundness = context.soundness(on)
-        self.progress = Progress()
+        self._global_random = PerRankRandomState(device, context.group)
+        self._global_random.seed_per_rank(context.seed)
+        self._nonfinite_policy = context.nonfinite_policy(device)
+        self.progress = AutoencoderProgress()
         self.windows = {
-            name: Window(context.log_every, width, on, context.group) for name, width in self._widths().items()
+            name: RingBuffer(context.log_every, width, device, context.group) for name, width in self._widths().items()
         }
-        self._ledger = Ledger(self.windows)
-        self._wait = DataWait(sampler)
+        self._metric_buffer = MetricBuffer(self.windows)
+        self._data_wait = DataWait(sampler)
         count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # points are small, and many
-        self._latents = fixed_latents(context.seed, count, self.latent_dim).to(on)
-        self._begin()
+        self._latents = fixed_latents(context.seed, count, self.latent_dim).to(device)
+        self._init_extra_state()
 
-    def _begin(self) -> None:  # noqa: B027 - not every coder has more to keep
+    def _init_extra_state(self) -> None:  # noqa: B027 - not every coder has more to keep
         """Make what a subclass keeps beside."""
 
     @classmethod
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
         """Encoder and decoder without memory; raises ``ConfigError`` if they do not fit."""
-        return outlined(cls.name, architecture, sizes, cls.heads)
+        return build_outline(cls.name, architecture, sizes, cls.heads)
 
     @classmethod
     def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
@@ -157,18 +157,18 @@ class Coder(ABC):
     @classmethod
     def reports(cls, loss: LossSection) -> frozenset[str]:
         """What is said of held-out samples and of those that are trained on."""
-        return frozenset(cls.compared_by) - {"vae/kl", "vae/active_units"}
+        return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
 
     @abstractmethod
-    def _look(self, target: Tensor, epsilon: Stream) -> Look:
+    def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         """What there is to minimise of a batch ``(N, *shape)``, with the networks that learn."""
 
     @abstractmethod
-    def _said(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor, from the rows of the windows."""
 
     @abstractmethod
-    def _held_out(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
+    def _heldout_metrics(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
         """Tag -> 0-dimensional tensor, from samples that are not trained on, with the averaged networks."""
 
     @abstractmethod
@@ -179,81 +179,81 @@ class Coder(ABC):
         """The windows and how wide each is in this process."""
         return {"loss": 1, "reconstruction": self.context.batch_size, "moments": 2 * self.latent_dim}
 
-    def _beside(self) -> list[Tensor]:
+    def _mutable_buffers(self) -> list[Tensor]:
         """What a look changes beside parameters."""
-        return list(self.coders.buffers())
+        return list(self.model.buffers())
 
     @abstractmethod
-    def _settle(self) -> None:
+    def _update_prior(self) -> None:
         """Bring the decoders up to date before somebody takes them for generators."""
 
     @property
     def images_seen(self) -> int:
         """Real samples used so far."""
-        return self.progress.batches * self.context.together
+        return self.progress.batches * self.context.global_batch_size
 
     def update(self, step: int) -> None:
         """One step along the gradient. Launches work and waits for none of it but for data."""
-        self._set_clock(step)
-        with self._watch("data"):
+        self._set_step(step)
+        with self._timer("data"):
             self.sampler.prepare(1)
             samples = self._device.layout(self.sampler.take(1).samples)
-            target = self.coders.likelihood.target(samples, self._streams["binarise"])
-        before = self._soundness.keep(self._beside())
-        with self._watch("G"):
-            look = self._look(target, self._streams["epsilon"])
+            target = self.model.likelihood.target(samples, self._streams["binarise"])
+        before = self._nonfinite_policy.snapshot(self._mutable_buffers())
+        with self._timer("G"):
+            look = self._forward(target, self._streams["epsilon"])
             loss = self._differentiate(look.loss)
-        with self._watch("optimizer"):
-            made = self._soundness.take("G", self.optimizer, loss)
-            self._soundness.put_back(self._beside(), before, made)
-            self.average.update(made)
+        with self._timer("optimizer"):
+            applied = self._nonfinite_policy.step("G", self.optimizer, loss)
+            self._nonfinite_policy.restore(self._mutable_buffers(), before, applied)
+            self.ema.update(applied)
         for name, row in {"loss": loss[None], **look.rows}.items():
-            self._ledger.note(name, row.detach())
-        self._ledger.settle(made)
-        self._soundness.finish_step()
-        self._ledger.book()
+            self._metric_buffer.record(name, row.detach())
+        self._metric_buffer.commit(applied)
+        self._nonfinite_policy.finish_step()
+        self._metric_buffer.flush()
         self._gradients = [parameter.grad for parameter in self.optimizer.parameters]
-        self.progress = Progress(step, self.progress.batches + 1)
+        self.progress = AutoencoderProgress(step, self.progress.batches + 1)
 
-    def _set_clock(self, step: int) -> None:
+    def _set_step(self, step: int) -> None:
         self.optimizer.set_step(step)
-        self.average.set_step(step)
-        self._soundness.set_clock(step)
+        self.ema.set_step(step)
+        self._nonfinite_policy.set_step(step)
 
     def _differentiate(self, loss: Tensor) -> Tensor:
         """Give the networks the gradient of the loss, or of its mean over all processes; returns that mean."""
         self.optimizer.differentiate(loss)
         loss = loss.detach()
         if self.context.group.size > 1:
-            self.context.group.average([*self.optimizer.gradients, loss])
+            self.context.group.all_reduce_mean([*self.optimizer.gradients, loss])
         return loss
 
     @torch.no_grad()
     def report(self) -> Report:
         """Means over the updates since the last report, and over held-out samples as the averaged networks see them."""
         values = {name: window.values() for name, window in self.windows.items()}
-        figures = {"loss/total": values["loss"].mean(), **self._said(values)}
-        if self._specimens.most:  # of a single image, nothing is held out
-            figures |= self._held_out(*self._specimen_targets(HELD_OUT, self.progress.step))
-        figures |= self._soundness.figures()
+        metrics = {"loss/total": values["loss"].mean(), **self._training_metrics(values)}
+        if self._probe_batches.available:  # of a single image, nothing is held out
+            metrics |= self._heldout_metrics(*self._probe_targets(MAX_HELD_OUT, self.progress.step))
+        metrics |= self._nonfinite_policy.metrics()
         # The one place where training waits for the device: a single transfer for all figures.
-        scalars = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))
-        trouble = self._soundness.conclude(self.progress.step + 1, scalars)
+        scalars = dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
+        nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
         scalars |= self._gradient_norms()
         scalars["lr/g"] = self.optimizer.rate
-        scalars |= self._wait.figures()
+        scalars |= self._data_wait.metrics()
         histograms = {tag: each.cpu().numpy() for tag, each in self._histograms(values).items()}
         for window in self.windows.values():
             window.clear()
         headline = {name: scalars[tag] for name, tag in self.headline.items() if tag in scalars}
-        return Report(scalars, histograms, headline, trouble=trouble)
+        return Report(scalars, histograms, headline, nonfinite=nonfinite)
 
-    def _specimen_targets(self, most: int, step: int) -> tuple[Tensor, Stream]:
+    def _probe_targets(self, most: int, step: int) -> tuple[Tensor, Stream]:
         """Held-out targets, a function of the step alone, and a stream for what else is drawn of them."""
-        count = min(most, self._specimens.most)
+        count = min(most, self._probe_batches.available)
         stream = SeededStream(self.context.seed, f"held out {step}", self._device.torch_device)
-        samples = self._device.layout(self._specimens.held_out(count, step).samples)
-        return self.averaged.likelihood.target(samples, stream), stream
+        samples = self._device.layout(self._probe_batches.heldout(count, step).samples)
+        return self.ema_model.likelihood.target(samples, stream), stream
 
     def _variances(self, moments: Tensor) -> Tensor:
         """Variance of each dimension of the codes over all samples of a window's rows, ``(latent_dim,)``."""
@@ -269,58 +269,60 @@ class Coder(ABC):
     @torch.no_grad()
     def preview(self) -> Preview:
         """Samples of the prior from the run's fixed latents; of images, held-out ones and what becomes of them."""
-        self._settle()
-        samples: FloatArray = self.calm.generate(self._latents).cpu().numpy()
-        looked_at = len(self.context.shape) == 3 and self._specimens.most >= 2
+        self._update_prior()
+        samples: FloatArray = self.ema_networks.generate(self._latents).cpu().numpy()
+        looked_at = len(self.context.shape) == 3 and self._probe_batches.available >= 2
         return Preview(samples, panels=self._panels() if looked_at else {})
 
     def _panels(self) -> dict[str, Panel]:
-        originals, _ = self._specimen_targets(RECONSTRUCTED, 0)
+        originals, _ = self._probe_targets(RECONSTRUCTED, 0)
         ends = originals[: min(INTERPOLATED, len(originals) // 2 * 2)]
 
         def codes(target: Tensor) -> Tensor:
-            return self.calm.encode(target)[:, 0]
+            return self.ema_networks.encode(target)[:, 0]
 
         panels = {
-            "reconstructions": reconstructions(originals, codes, self.calm.decode),
-            "interpolations": interpolations(ends, codes, self.calm.decode),
+            "reconstructions": reconstructions(originals, codes, self.ema_networks.decode),
+            "interpolations": interpolations(ends, codes, self.ema_networks.decode),
         }
         if self.latent_dim == 2:
-            panels["manifold"] = manifold(self.calm.generate, self._device.torch_device)
+            panels["manifold"] = manifold(self.ema_networks.generate, self._device.torch_device)
         return panels
 
     @torch.no_grad()
     def samples(self, count: int) -> FloatArray:
         """Of the averaged decoder, from latents of the run's seed: the same at every step."""
-        self._settle()
+        self._update_prior()
         blocks = torch.split(fixed_latents(self.context.seed, count, self.latent_dim), BLOCK)
-        on = self._device.torch_device
-        drawn: FloatArray = torch.cat([self.calm.generate(block.to(on)).cpu() for block in blocks]).numpy()
+        device = self._device.torch_device
+        drawn: FloatArray = torch.cat([self.ema_networks.generate(block.to(device)).cpu() for block in blocks]).numpy()
         return drawn
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """What was noted of samples, then buffers, gradients, moments and weights."""
         for name, window in self.windows.items():
             yield f"the {name}", window.values()
-        yield from self._player.tensors(self._gradients or [])
+        yield from self._network_state.tensors(self._gradients or [])
 
-    def trouble(self) -> Trouble | None:
+    def nonfinite(self) -> NonFiniteReport | None:
         """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
-        averages = ((f"average of the coder's {name}", each) for name, each in self.averaged.state_dict().items())
-        found = self._soundness.trouble(self.progress.step + 1) or trouble_in(chain(self._player.lasting(), averages))
-        return next(filter(None, self.context.group.of_each(found)), None)
+        averages = ((f"average of the coder's {name}", each) for name, each in self.ema_model.state_dict().items())
+        found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(
+            chain(self._network_state.persistent_tensors(), averages)
+        )
+        return next(filter(None, self.context.group.all_gather_object(found)), None)
 
-    def treat(self, treatment: Treatment) -> None:
+    def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
         """Change the learning rate by G's factor. There is no discriminator that noise could be put before."""
-        self.optimizer.scale(treatment.lr_g)
+        self.optimizer.scale(adjustment.lr_g)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, moving averages, optimizer, random streams, sampler, accumulators and counters."""
-        self._settle()
+        self._update_prior()
         return {
             "classes": 0,
             "heads": self.heads,
-            **{key: network.state_dict() for key, network in self._networks().items()},
+            **{key: network.state_dict() for key, network in self._checkpoint_modules().items()},
             "optimizer": self.optimizer.state_dict(),
             "random": {
                 "global": self._global_random.state_dict(),
@@ -330,12 +332,12 @@ class Coder(ABC):
             "windows": {name: window.state_dict() for name, window in self.windows.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
-            "soundness": self._soundness.state_dict(),
+            "soundness": self._nonfinite_policy.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
-        for key, network in self._networks().items():
+        for key, network in self._checkpoint_modules().items():
             network.load_state_dict(state[key])
         self.optimizer.load_state_dict(state["optimizer"])
         self._global_random.load_state_dict(state["random"]["global"])
@@ -344,21 +346,21 @@ class Coder(ABC):
         self.sampler.load_state_dict(state["sampler"])
         for name, window in self.windows.items():
             window.load_state_dict(state["windows"][name])
-        self.progress = Progress(**state["progress"])
-        self._soundness.load_state_dict(state["soundness"])
-        self._set_clock(self.progress.step)
+        self.progress = AutoencoderProgress(**state["progress"])
+        self._nonfinite_policy.load_state_dict(state["soundness"])
+        self._set_step(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self._gradients = None
 
-    def _networks(self) -> dict[str, torch.nn.Module]:
+    def _checkpoint_modules(self) -> dict[str, torch.nn.Module]:
         """By their keys in a checkpoint; the decoder's are those of a GAN's generator."""
         return {
-            "generator": self.coders.decoder,
-            "average": self.averaged.decoder,
-            "encoder": self.coders.encoder,
-            "encoder_average": self.averaged.encoder,
-            "likelihood": self.coders.likelihood,
-            "likelihood_average": self.averaged.likelihood,
+            "generator": self.model.decoder,
+            "average": self.ema_model.decoder,
+            "encoder": self.model.encoder,
+            "encoder_average": self.ema_model.encoder,
+            "likelihood": self.model.likelihood,
+            "likelihood_average": self.ema_model.likelihood,
         }
 
     def close(self) -> None:

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.spec import Outline, Sizes
-from gan_cli.components.likelihoods import Likelihood, bounded
+from gan_cli.components.likelihoods import Likelihood, samples_from_logits
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.architecture import Coding, Decoder
-from gan_cli.runtime.batch_norm import separator
+from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
+from gan_cli.runtime.batch_norm import per_minibatch_statistics
 from gan_cli.runtime.device import Device
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class Coders(nn.Module):
+class EncoderDecoder(nn.Module):
     """Encoder, decoder and likelihood: what is learned together, and averaged together."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood) -> None:
@@ -28,7 +28,7 @@ class Coders(nn.Module):
         self.likelihood = likelihood
 
     @property
-    def drawing(self) -> Decoder:
+    def typed_decoder(self) -> Decoder:
         """The decoder as what it is."""
         return cast(Decoder, self.decoder)
 
@@ -36,21 +36,21 @@ class Coders(nn.Module):
 class _Logits(nn.Module):
     """A decoder from codes to logits, as a network that can be compiled."""
 
-    def __init__(self, coders: Coders) -> None:
+    def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
-        self.coders = coders
+        self.model = model
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.coders.drawing.logits(codes)
+        return self.model.typed_decoder.logits(codes)
 
 
-class Calls:
+class Networks:
     """A coder's networks in a device's number format; what comes back is float32."""
 
-    def __init__(self, coders: Coders, device: Device) -> None:
-        self._encoder: nn.Module = coders.encoder
-        self._logits: nn.Module = _Logits(coders)
-        self._coders = coders
+    def __init__(self, model: EncoderDecoder, device: Device) -> None:
+        self._encoder: nn.Module = model.encoder
+        self._logits: nn.Module = _Logits(model)
+        self._model = model
         self._device = device
 
     def encode(self, target: Tensor) -> Tensor:
@@ -67,21 +67,21 @@ class Calls:
 
     def decode(self, codes: Tensor) -> Tensor:
         """``(N, latent_dim) -> (N, *shape)``, samples."""
-        return bounded(self.logits(codes))
+        return samples_from_logits(self.logits(codes))
 
     def generate(self, z: Tensor) -> Tensor:
         """Latents of N(0, I), ``(N, latent_dim)``, to samples."""
-        return self.decode(self._coders.drawing.prior(z))
+        return self.decode(self._model.typed_decoder.prior(z))
 
 
-class LearningCalls(Calls):
+class TrainingNetworks(Networks):
     """The calls of training: compiled where asked for, and with batch norm over all processes where asked for."""
 
-    def __init__(self, coders: Coders, context: Context) -> None:
-        super().__init__(coders, context.device)
+    def __init__(self, model: EncoderDecoder, context: Context) -> None:
+        super().__init__(model, context.device)
         self._encoder = context.device.prepare(self._encoder)
         self._logits = context.device.prepare(self._logits)
-        self._separate = separator(coders, context.synchronising)
+        self._separate = per_minibatch_statistics(model, context.batch_norm_group)
 
     def encode(self, target: Tensor) -> Tensor:
         """``(N, *shape) -> (N, heads, latent_dim)``."""
@@ -94,7 +94,7 @@ class LearningCalls(Calls):
             return super().logits(codes)
 
 
-def outlined(name: str, architecture: object, sizes: Sizes, heads: int) -> Outline:
+def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> Outline:
     """Encoder and decoder for these sizes; to be called under ``torch.device("meta")``.
 
     Args:
@@ -106,7 +106,7 @@ def outlined(name: str, architecture: object, sizes: Sizes, heads: int) -> Outli
     Raises:
         ConfigError: the architecture builds no encoder, or does not fit; or classes or packs are asked for.
     """
-    coding = as_coding(name, architecture)
+    coding = as_autoencoder_architecture(name, architecture)
     require_plain(name, sizes.classes, sizes.pac)
     encoder, decoder = coding.encoder(sizes.shape, heads), coding.decoder(sizes.shape)
 
@@ -117,9 +117,9 @@ def outlined(name: str, architecture: object, sizes: Sizes, heads: int) -> Outli
     return Outline({"encoder": encoder, "decoder": decoder}, run)
 
 
-def as_coding(name: str, architecture: object) -> Coding:
+def as_autoencoder_architecture(name: str, architecture: object) -> AutoencoderArchitecture:
     """The architecture as one with an encoder; raises ``ConfigError`` if it has none."""
-    if not isinstance(architecture, Coding):
+    if not isinstance(architecture, AutoencoderArchitecture):
         raise ConfigError(
             f"architecture: expected vae or vae_conv with algorithm={name}, got {type(architecture).__name__}, which"
             " builds no encoder"

@@ -16,7 +16,7 @@ COLUMNS = 8
 INTERPOLATED = 10
 # Side of the grid over the plane of two latents, and the probability that lies beyond its edge on each side.
 MANIFOLD = 20
-BEYOND = 0.02
+TAIL_PROBABILITY = 0.02
 
 # Samples (N, *shape) to codes (N, D); codes, or latents of N(0, I), to samples.
 Encode: TypeAlias = Callable[[Tensor], Tensor]
@@ -49,7 +49,7 @@ def manifold(generate: Decode, device: torch.device) -> Panel:
 
     The first latent grows to the right, the second upwards.
     """
-    places = torch.special.ndtri(torch.linspace(BEYOND, 1 - BEYOND, MANIFOLD, device=device))
+    places = torch.special.ndtri(torch.linspace(TAIL_PROBABILITY, 1 - TAIL_PROBABILITY, MANIFOLD, device=device))
     up, right = torch.meshgrid(places.flip(0), places, indexing="ij")
     return Panel(_shown(generate(torch.stack([right.flatten(), up.flatten()], dim=1))), MANIFOLD)
 

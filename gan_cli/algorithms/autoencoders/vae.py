@@ -8,22 +8,22 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, Coder, Look, moments, over_processes
-from gan_cli.algorithms.autoencoders.networks import Calls
+from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, AutoencoderTrainer, ForwardOutput, moments, over_processes
+from gan_cli.algorithms.autoencoders.networks import Networks
 from gan_cli.algorithms.context import Context
-from gan_cli.components.likelihoods import Likelihood, drawn, kl_to_standard
-from gan_cli.components.optimizers import Recipe
+from gan_cli.components.likelihoods import Likelihood, kl_to_standard_normal, reparameterize
+from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
-from gan_cli.protocols.architecture import Coding
-from gan_cli.protocols.data import Sampler, Specimens
+from gan_cli.protocols.architecture import AutoencoderArchitecture
+from gan_cli.protocols.data import ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
 
 
-class VAE(Coder):
+class VAE(AutoencoderTrainer):
     """Encoder and decoder that raise the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I)), together."""
 
     name: ClassVar[str] = "vae"
@@ -47,16 +47,16 @@ class VAE(Coder):
         "vae/beta": "weight of the KL in the loss",
         "vae/kl_per_dimension": "KL of each dimension of z, in nats",
     }
-    compared_by: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
 
     def __init__(
         self,
         *,
         context: Context,
-        architecture: Coding,
-        optimizer: Recipe,
+        architecture: AutoencoderArchitecture,
+        optimizer: OptimizerConfig,
         sampler: Sampler,
-        specimens: Specimens,
+        probe_batches: ProbeBatches,
         likelihood: Likelihood,
         beta: Schedule,
         free_bits: float = 0.0,
@@ -79,7 +79,7 @@ class VAE(Coder):
             architecture=architecture,
             optimizer=optimizer,
             sampler=sampler,
-            specimens=specimens,
+            probe_batches=probe_batches,
             likelihood=likelihood,
         )
         self._schedule = beta
@@ -87,38 +87,38 @@ class VAE(Coder):
         self._beta = torch.ones((), device=self._device.torch_device)
 
     @classmethod
-    def symptoms(cls, limits: DiagnosticsSection, loss: Any) -> list[Symptom]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
         """The posterior's collapse; there is no loss section."""
         return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []
 
-    def _set_clock(self, step: int) -> None:
-        super()._set_clock(step)
+    def _set_step(self, step: int) -> None:
+        super()._set_step(step)
         self._beta.fill_(self._schedule(step))
 
     def _widths(self) -> dict[str, int]:
         return super()._widths() | {"kl": self.context.batch_size, "kl_each": self.latent_dim}
 
-    def _look(self, target: Tensor, epsilon: Stream) -> Look:
-        mean, nll, kl = self._bound(self.live, self.coders.likelihood, target, epsilon)
+    def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
+        mean, nll, kl = self._bound(self.networks, self.model.likelihood, target, epsilon)
         each = kl.mean(0)
         rows = {"reconstruction": nll, "kl": kl.sum(1), "kl_each": each, "moments": moments(mean.detach())}
         group = self.context.group
         if self._free_bits and group.size > 1:  # the floor is one for the whole batch
-            each = group.total(each) / group.size
-        return Look(nll.mean() + self._beta * floored(each, self._free_bits), rows)
+            each = group.all_reduce_sum(each) / group.size
+        return ForwardOutput(nll.mean() + self._beta * floored(each, self._free_bits), rows)
 
     def _bound(
-        self, calls: Calls, likelihood: Likelihood, target: Tensor, epsilon: Stream
+        self, calls: Networks, likelihood: Likelihood, target: Tensor, epsilon: Stream
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Posterior means ``(N, D)``, -log p(x | z) ``(N,)`` with one z a sample, and KL ``(N, D)``."""
         mean, log_variance = calls.encode(target).unbind(1)
-        codes = drawn(mean, log_variance, epsilon.normal(len(target), self.latent_dim))
-        return mean, -likelihood(target, calls.logits(codes)), kl_to_standard(mean, log_variance)
+        codes = reparameterize(mean, log_variance, epsilon.normal(len(target), self.latent_dim))
+        return mean, -likelihood(target, calls.logits(codes)), kl_to_standard_normal(mean, log_variance)
 
-    def _settle(self) -> None:
+    def _update_prior(self) -> None:
         """Codes come from N(0, I), as latents do."""
 
-    def _said(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         reconstruction, kl = values["reconstruction"].mean(), values["kl"].mean()
         active = (self._variances(values["moments"]) > ACTIVE_VARIANCE).float()
         return {
@@ -130,8 +130,8 @@ class VAE(Coder):
             "vae/beta": self._beta,
         }
 
-    def _held_out(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
-        _, nll, kl = self._bound(self.calm, self.averaged.likelihood, target, epsilon)
+    def _heldout_metrics(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
+        _, nll, kl = self._bound(self.ema_networks, self.ema_model.likelihood, target, epsilon)
         return {"vae/elbo_held_out": -(nll + kl.sum(1)).mean()}
 
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

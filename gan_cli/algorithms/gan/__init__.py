@@ -1,1 +1,1 @@
-"""The GANs: a generator against a discriminator."""
+"""GANs on images and points: a generator and a discriminator."""

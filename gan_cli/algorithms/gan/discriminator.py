@@ -1,4 +1,4 @@
-"""D and what stands before it: packs, augmentation and instance noise."""
+"""The pipeline from samples to D's logits: packing, augmentation, instance noise and D itself."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.statistics import margins
 from gan_cli.components.noise import add_noise
-from gan_cli.protocols.adversarial import Augmentation, Judged, NoiseLevel, Objective, Side
+from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, Objective, ScoredBatch, Side
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.batch_norm import separator
+from gan_cli.runtime.batch_norm import per_minibatch_statistics
 from gan_cli.runtime.rng import SeededStream
 
 
-class Judge:
-    """What D says of samples as they come; the only way that samples reach D while it learns."""
+class DiscriminatorPipeline:
+    """D with the transformations of its inputs; all samples pass through it while D is trained."""
 
     def __init__(
         self,
@@ -31,35 +31,35 @@ class Judge:
         noise_stream: Stream,
         augment: Augmentation | None,
     ) -> None:
-        on = context.device.torch_device
+        device = context.device.torch_device
         self.network = network
         self._device = context.device
         self._group = context.group
         self._call = context.device.prepare(network)
-        self._separate = separator(network, context.synchronising)
+        self._separate = per_minibatch_statistics(network, context.batch_norm_group)
         self._pac = context.pac
         self._noise = noise
-        self._noisy = not noise.silent
+        self._noisy = not noise.is_zero
         self._noise_stream = noise_stream
-        noise.place(on)
-        # Instance noise beyond what the level says: none, unless a rollback asks for some.
-        self._extra = torch.zeros((), device=on)
+        noise.place(device)
+        # Added to the noise level's sigma: 0, unless a rollback raises it.
+        self._extra = torch.zeros((), device=device)
         self._augment = augment
         self._augment_stream = context.stream("augment", context.batch_size)
         if augment is not None:
-            augment.place(on)
+            augment.place(device)
 
-    def set_clock(self, step: int) -> None:
-        """Bring the instance noise to its deviation at ``step``."""
-        self._noise.set_clock(step)
+    def set_step(self, step: int) -> None:
+        """Bring the instance noise to its standard deviation at ``step``."""
+        self._noise.set_step(step)
 
     def add_sigma(self, extra: float) -> None:
-        """Blur what D sees by so much more, for good."""
+        """Raise the standard deviation of the instance noise permanently."""
         self._extra.add_(extra)
         self._noisy = self._noisy or extra > 0
 
     def pack(self, samples: Tensor) -> Tensor:
-        """``pac`` samples to one (Lin et al. 2018), along channels or features.
+        """Concatenate ``pac`` samples along channels or features (Lin et al. 2018).
 
         ``(N, C, ...) -> (N / pac, pac C, ...)``.
         """
@@ -69,29 +69,29 @@ class Judge:
         return samples.reshape(count // self._pac, self._pac * first, *rest)
 
     @contextlib.contextmanager
-    def aside(self, seed: int, name: str) -> Iterator[None]:
-        """Judge inside from random streams that are a function of seed and name, with the network as it is.
+    def isolated(self, seed: int, name: str) -> Iterator[None]:
+        """Score inside the context with separate random streams, which are a function of seed and name.
 
-        Not through what was compiled or recorded for training, which is made for one size of batch.
+        The network is called directly: the compiled or captured one is specialized to the batch size of training.
         """
-        ours = (self._call, self._noise_stream, self._augment_stream)
-        on = self._device.torch_device
+        training = (self._call, self._noise_stream, self._augment_stream)
+        device = self._device.torch_device
         self._call = self.network
-        self._noise_stream, self._augment_stream = SeededStream(seed, name, on), SeededStream(seed, name, on)
+        self._noise_stream, self._augment_stream = SeededStream(seed, name, device), SeededStream(seed, name, device)
         try:
             yield
         finally:
-            self._call, self._noise_stream, self._augment_stream = ours
+            self._call, self._noise_stream, self._augment_stream = training
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
-        """What judging draws from."""
+        """The random generators of augmentation and instance noise."""
         return (*self._noise_stream.generators, *self._augment_stream.generators)
 
     def __call__(self, packs: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
-        """Logits ``(N,)`` float32 of packs ``(N, *shape)``, through augmentation and the instance noise in force.
+        """Return logits ``(N,)`` float32 of packs ``(N, *shape)``, after augmentation and instance noise.
 
-        The packs may be those of several ``batches``, one behind the other.
+        The packs may be those of several ``batches``, concatenated.
         """
         if self._augment is not None:
             count, first, *rest = packs.shape
@@ -103,59 +103,61 @@ class Judge:
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
 
-    def both(self, real: Tensor, fake: Tensor, labels: Tensor | None, slopes: frozenset[Side]) -> tuple[Judged, Judged]:
-        """Judge a real and a generated batch of packs, both with the same labels, if there are any.
+    def score_pair(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, gradient_sides: frozenset[Side]
+    ) -> tuple[ScoredBatch, ScoredBatch]:
+        """Score a real and a generated batch of packs, both with the same labels, if there are any.
 
         Args:
             real: ``(N, *shape)``.
-            fake: ``(N, *shape)``, without a way back to G.
+            fake: ``(N, *shape)``, detached from G.
             labels: ``(N,)`` or None.
-            slopes: the sides whose slope will be asked for.
+            gradient_sides: the batches whose ``input_gradient`` will be used.
         """
-        # One pass over both costs half the launches. With one slope alone it would cost that of the other batch too.
-        if len(slopes) == 1:
+        # One pass over both takes half the launches; but if one gradient is needed, it would be computed for both.
+        if len(gradient_sides) == 1:
             return (
-                self._judged(real, labels, Side.real in slopes),
-                self._judged(fake, labels, Side.fake in slopes),
+                self._score(real, labels, Side.real in gradient_sides),
+                self._score(fake, labels, Side.fake in gradient_sides),
             )
         twice = None if labels is None else torch.cat([labels, labels])
-        judged = self._judged(torch.cat([real, fake]), twice, bool(slopes), batches=2)
+        scored = self._score(torch.cat([real, fake]), twice, bool(gradient_sides), batches=2)
         halves = (slice(None, len(real)), slice(len(real), None))
         of_real, of_fake = (
-            Judged(judged.samples[half], judged.logits[half], partial(_part, judged, half)) for half in halves
+            ScoredBatch(scored.samples[half], scored.logits[half], partial(_part, scored, half)) for half in halves
         )
         return of_real, of_fake
 
-    def _judged(self, packs: Tensor, labels: Tensor | None, with_slope: bool, batches: int = 1) -> Judged:
-        if with_slope:
+    def _score(self, packs: Tensor, labels: Tensor | None, differentiable: bool, batches: int = 1) -> ScoredBatch:
+        if differentiable:
             packs = packs.detach().requires_grad_()
         logits = self(packs, labels, batches)
-        return Judged(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
+        return ScoredBatch(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
 
     def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:
-        """Tell augmentation and noise how D fares, from its logits ``(N,)`` of real and generated samples."""
-        if self._augment is None and not self._noise.watches:
+        """Adapt augmentation and noise to D's logits ``(N,)`` of real and generated samples, over all processes."""
+        if self._augment is None and not self._noise.is_adaptive:
             return
         above, below = (
-            self._group.gathered(margin, dim=0) for margin in margins(objective, real.detach(), fake.detach())
+            self._group.all_gather(margin, dim=0) for margin in margins(objective, real.detach(), fake.detach())
         )
-        if self._noise.watches:
+        if self._noise.is_adaptive:
             self._noise.observe((above, below))
         if self._augment is not None:
             self._augment.observe(above)
 
-    def adapted(self) -> list[Tensor]:
-        """The tensors that :meth:`observe` changes."""
-        noise = [self._noise.sigma] if self._noise.watches else []
-        return noise if self._augment is None else [*noise, *self._augment.adapted()]
+    def adaptive_tensors(self) -> list[Tensor]:
+        """Return the tensors that :meth:`observe` changes in place."""
+        noise = [self._noise.sigma] if self._noise.is_adaptive else []
+        return noise if self._augment is None else [*noise, *self._augment.adaptive_tensors()]
 
-    def figures(self) -> dict[str, Tensor]:
-        """Tag -> 0-dimensional tensor on the device."""
-        own = {"noise/sigma": self._noise.sigma + self._extra}
-        return own if self._augment is None else own | self._augment.figures()
+    def metrics(self) -> dict[str, Tensor]:
+        """Return tag -> 0-dimensional tensor on the device, of noise and augmentation."""
+        noise = {"noise/sigma": self._noise.sigma + self._extra}
+        return noise if self._augment is None else noise | self._augment.metrics()
 
     def state_dict(self) -> dict[str, Any]:
-        """D's weights, the random streams, the noise in force and the augmentation's state."""
+        """Return D's weights, the random streams, and the states of noise and augmentation."""
         return {
             "network": self.network.state_dict(),
             "level": self._noise.state_dict(),
@@ -170,12 +172,12 @@ class Judge:
         self.network.load_state_dict(state["network"])
         self._noise.load_state_dict(state["level"])
         self._extra.fill_(float(state["extra"]))
-        self._noisy = not self._noise.silent or bool(state["extra"])
+        self._noisy = not self._noise.is_zero or bool(state["extra"])
         self._noise_stream.set_state(state["noise"])
         self._augment_stream.set_state(state["augment"])
         if self._augment is not None:
             self._augment.load_state_dict(state["augmentation"])
 
 
-def _part(judged: Judged, half: slice) -> Tensor:
-    return judged.slope()[half]
+def _part(scored: ScoredBatch, half: slice) -> Tensor:
+    return scored.input_gradient()[half]

@@ -1,4 +1,4 @@
-"""What a person is shown of a game: samples from latents that stay, and D's surface where the data are points."""
+"""Previews of a GAN: samples from fixed latents, and D's scores over the plane where the data are points."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gan_cli.runtime.rng import BLOCK, fixed_latents, seeded_generator
 SURFACE_RESOLUTION = 64
 
 
-class Showcase:
-    """The run's fixed latents and, where there are classes, their labels: one row of the grid a class."""
+class PreviewSampler:
+    """Samples from the run's fixed latents and, where there are classes, fixed labels: one row of the grid a class."""
 
     def __init__(self, context: Context, latent_dim: int) -> None:
         self._context = context
@@ -26,7 +26,7 @@ class Showcase:
         self._latents = _latents(context, latent_dim, self._columns).to(self._device.torch_device)
 
     def preview(self, generator: nn.Module, discriminator: nn.Module, objective: Objective) -> Preview:
-        """Samples of G, with D over the plane behind them where they are points. Waits for the device."""
+        """Return samples of G and, where they are points, D's scores over the plane. Waits for the device."""
         with self._device.precision():
             samples: Tensor = generator(self._latents, *([] if self._labels is None else [self._labels]))
         points = self._context.points
@@ -34,8 +34,8 @@ class Showcase:
         return Preview(samples.float().cpu().numpy(), surface, self._columns)
 
     def draw(self, generator: nn.Module, count: int) -> FloatArray:
-        """``(count, *shape)`` samples from latents of the run's seed, classes as frequent as in the data."""
-        context, on = self._context, self._device.torch_device
+        """Draw ``(count, *shape)`` samples from latents of the run's seed, classes as frequent as in the data."""
+        context, device = self._context, self._device.torch_device
         inputs = [fixed_latents(context.seed, count, self._latent_dim)]
         if context.labels is not None:
             stream = seeded_generator(context.seed, "labels drawn", torch.device("cpu"))
@@ -43,30 +43,30 @@ class Showcase:
             inputs.append(torch.from_numpy(context.labels)[chosen])
         blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
         with self._device.precision():
-            parts = [generator(*(each.to(on) for each in block)).float().cpu() for block in blocks]
+            parts = [generator(*(each.to(device) for each in block)).float().cpu() for block in blocks]
         drawn: FloatArray = torch.cat(parts).numpy()
         return drawn
 
     def _surface(self, samples: Tensor, points: FloatArray, discriminator: nn.Module, objective: Objective) -> Surface:
-        """D over a square that holds all real points and, unless they fly far, all generated ones."""
+        """D's scores over a square with all real points and, up to twice their extent, all generated ones."""
         reach = float(np.abs(points).max())
         extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
         ticks = torch.linspace(-extent, extent, SURFACE_RESOLUTION, device=self._device.torch_device)
         y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
         mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
-        # A pack that is looked at holds a point of the mesh and real ones: what D says of this point among those.
-        companions = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
-        # In evaluation mode, so that looking changes nothing: no running mean, no step of a power iteration.
+        # Each pack consists of a point of the mesh and of real points.
+        rest_of_pack = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
+        # In evaluation mode, so that neither running statistics nor power iterations change.
         discriminator.eval()
         with self._device.precision():
-            logits = discriminator(torch.cat([mesh, companions], dim=1)).float()
+            logits = discriminator(torch.cat([mesh, rest_of_pack], dim=1)).float()
         discriminator.train()
         scores = objective.score(logits).reshape(x.shape)
         return Surface(scores.cpu().numpy(), points, extent)
 
 
 def _classes(context: Context) -> tuple[int | None, Tensor | None]:
-    """Columns of the preview's grid and the label of each of its samples: one row a class, as far as they go."""
+    """Columns of the preview's grid and the label of each of its samples: one row a class, as many as fit."""
     if context.classes == 0:
         return None, None
     rows = min(context.classes, context.sample_count)
@@ -75,7 +75,7 @@ def _classes(context: Context) -> tuple[int | None, Tensor | None]:
 
 
 def _latents(context: Context, latent_dim: int, columns: int | None) -> Tensor:
-    """Latents of the preview: points are many, and in a grid of classes each column shares one latent."""
+    """Latents of the preview: 16 times as many for points; in a grid of classes each column shares one latent."""
     if columns is None:
         count = context.sample_count * (16 if len(context.shape) == 1 else 1)
         return fixed_latents(context.seed, count, latent_dim)

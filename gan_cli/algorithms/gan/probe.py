@@ -1,4 +1,4 @@
-"""A look at both networks between two updates that leaves no trace: what ``diagnostics/`` wants to know of a game."""
+"""Diagnostics of both networks on probe batches, between two updates and without side effects on training."""
 
 from __future__ import annotations
 
@@ -9,57 +9,62 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.gan.discriminator import Judge
-from gan_cli.diagnostics.statistics import diversity_figures, filled_modes, gradient_figures
+from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
+from gan_cli.diagnostics.statistics import diversity_metrics, effective_mode_share, gradient_metrics
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.data import Batch
 from gan_cli.runtime.rng import RandomState, seeded_generator
 
-# Fewer samples than these have no distances to speak of.
-FEWEST = 4
+# Fewer samples have too few pairwise distances for the diversity metrics.
+MIN_SAMPLES = 4
 
 
-class Checkup:
-    """Judges samples that the networks do not learn from; which ones is a function of the step alone."""
+class DiscriminatorProbe:
+    """Computes diagnostics of D and G on probe batches, which are a function of the step alone."""
 
     def __init__(
-        self, context: Context, generator: nn.Module, judge: Judge, objective: Objective, latent_dim: int
+        self,
+        context: Context,
+        generator: nn.Module,
+        critic: DiscriminatorPipeline,
+        objective: Objective,
+        latent_dim: int,
     ) -> None:
         self._context = context
         self._generator = generator
-        self._judge = judge
+        self._critic = critic
         self._objective = objective
         self._latent_dim = latent_dim
         self._random = RandomState(context.device.torch_device)
-        there = 0 if context.specimens is None else min(context.examined, context.specimens.most)
-        self._count = there // context.pac * context.pac  # whole packs
+        available = 0 if context.probe_batches is None else min(context.probe_samples, context.probe_batches.available)
+        self._count = available // context.pac * context.pac  # whole packs
 
     @torch.no_grad()
-    def figures(self, step: int) -> dict[str, Tensor]:
-        """Tag -> 0-dimensional tensor on the device; nothing where nothing is to be looked at.
+    def metrics(self, step: int) -> dict[str, Tensor]:
+        """Return tag -> 0-dimensional tensor on the device; empty where there are too few probe samples.
 
-        The networks are looked at as they train, in training mode: it is there that G's gradient comes from.
+        The networks stay in training mode, because it is there that G's gradient is computed.
         """
-        specimens = self._context.specimens
-        if specimens is None or self._count < FEWEST:
+        probe_batches = self._context.probe_batches
+        if probe_batches is None or self._count < MIN_SAMPLES:
             return {}
-        trained, held = (specimens.trained(self._count, step), specimens.held_out(self._count, step))
+        trained, held = (probe_batches.train(self._count, step), probe_batches.heldout(self._count, step))
         with self._untouched(step):
             fake = self._generated(held, step)
-            on_trained, on_held = self._judged(trained, held).chunk(2)
-            figures, on_fake = gradient_figures(
-                self._objective, lambda packs: self._judge(packs, held.labels), self._judge.pack(fake), on_held
+            on_trained, on_held = self._score(trained, held).chunk(2)
+            metrics, on_fake = gradient_metrics(
+                self._objective, lambda packs: self._critic(packs, held.labels), self._critic.pack(fake), on_held
             )
         known, unknown = (self._objective.divergence(real, on_fake) for real in (on_trained, on_held))
-        figures[f"divergence/{self._objective.divergence_name}_held_out"] = unknown
-        figures["diagnosis/held_out_gap"] = known - unknown
-        figures |= diversity_figures(trained.samples, held.samples, fake)
+        metrics[f"divergence/{self._objective.divergence_name}_held_out"] = unknown
+        metrics["diagnosis/held_out_gap"] = known - unknown
+        metrics |= diversity_metrics(trained.samples, held.samples, fake)
         if self._context.centres is not None:
-            figures["diagnosis/modes"] = filled_modes(fake.float(), self._context.centres)
-        return figures
+            metrics["diagnosis/modes"] = effective_mode_share(fake.float(), self._context.centres)
+        return metrics
 
     def _generated(self, like: Batch, step: int) -> Tensor:
-        """Samples of G as it is, not of its average: it is what D fights."""
+        """Samples of G itself, not of its moving average: D is trained against these."""
         device = self._context.device
         stream = seeded_generator(self._context.seed, f"checkup {step}", device.torch_device)
         z = torch.randn(self._count, self._latent_dim, generator=stream, device=device.torch_device)
@@ -67,19 +72,19 @@ class Checkup:
             fake: Tensor = self._generator(z) if like.labels is None else self._generator(z, like.labels)
         return fake
 
-    def _judged(self, first: Batch, second: Batch) -> Tensor:
-        """Logits of two batches, one behind the other."""
-        packs = [self._judge.pack(self._context.device.layout(batch.samples)) for batch in (first, second)]
+    def _score(self, first: Batch, second: Batch) -> Tensor:
+        """Logits of two batches, concatenated."""
+        packs = [self._critic.pack(self._context.device.layout(batch.samples)) for batch in (first, second)]
         labels = [batch.labels for batch in (first, second) if batch.labels is not None]
-        return self._judge(torch.cat(packs), torch.cat(labels) if labels else None, batches=2)
+        return self._critic(torch.cat(packs), torch.cat(labels) if labels else None, batches=2)
 
     @contextlib.contextmanager
     def _untouched(self, step: int) -> Iterator[None]:
-        """Put running statistics, power iterations and random streams back to where they were."""
-        buffers = [*self._generator.buffers(), *self._judge.network.buffers()]
+        """Restore running statistics, power iterations and random streams at the end."""
+        buffers = [*self._generator.buffers(), *self._critic.network.buffers()]
         before, random = [buffer.clone() for buffer in buffers], self._random.state_dict()
         try:
-            with self._judge.aside(self._context.seed, f"checkup {step}"):
+            with self._critic.isolated(self._context.seed, f"checkup {step}"):
                 yield
         finally:
             self._random.load_state_dict(random)

@@ -1,4 +1,4 @@
-"""What is known of a game of G against D before it begins: its networks, its limits, its alarms and its charts."""
+"""Class-level declarations of GANs: networks, checks of the configuration, alarm rules and charts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 
-from gan_cli.algorithms.spec import PARTICULAR, Outline, Sizes
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Outline, Sizes
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, LossSection, NonFinite
-from gan_cli.diagnostics.gan_rules import symptoms
-from gan_cli.diagnostics.rules import Symptom
+from gan_cli.diagnostics.gan_rules import alarm_rules
+from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
 
 
-class Game:
-    """Any G against any D, on images or points."""
+class GANSpec:
+    """Declarations of a GAN of any generator and discriminator, on images or points."""
 
-    learns: ClassVar = (Images, Density)
-    heeds: ClassVar = frozenset(PARTICULAR)
+    supported_data: ClassVar = (Images, Density)
+    supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
     # One question each.
     charts: ClassVar = {
         "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
@@ -46,22 +46,21 @@ class Game:
         "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
         "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant"
         " K. For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
-        "diagnosis/held_out_gap": "The divergence D sees on samples it trains on, less that on held-out ones: what it"
-        " knows by heart.",
+        "diagnosis/held_out_gap": "The divergence on D's training samples, less that on held-out ones: what D memorizes.",
         "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
     }
-    compared_by: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
+    hparam_metrics: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
 
     @classmethod
     def outline(cls, architecture: Architecture, sizes: Sizes) -> Outline:
-        """G and D."""
+        """Build G and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
         first, *rest = sizes.shape
         pack_shape = (sizes.pac * first, *rest)
         generator = architecture.generator(sizes.shape, sizes.classes)
         discriminator = architecture.discriminator(pack_shape, sizes.classes)
 
         def run() -> None:
-            # Two samples suffice, and batch norm wants no fewer.
+            # Two samples, the fewest that batch norm accepts.
             labels = [torch.zeros(2, dtype=torch.int64)] if sizes.classes else []
             generator(torch.empty(2, architecture.latent_dim), *labels)
             discriminator(torch.empty(2, *pack_shape), *labels)
@@ -70,20 +69,20 @@ class Game:
 
     @classmethod
     def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
-        """What penalties and replicas do not go together with."""
+        """Raise ``ConfigError`` for settings that penalties or replicas do not support."""
         if loss.penalties:
             _check_penalties(config, loss, outline)
         if config.train.replicas > 1:
             _check_replicas(config)
 
     @classmethod
-    def symptoms(cls, limits: DiagnosticsSection, loss: LossSection) -> list[Symptom]:
-        """Those of the divergence that D estimates."""
-        return symptoms(limits, loss.objective.divergence_name, loss.objective.ceiling)
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: LossSection) -> list[AlarmRule]:
+        """Return the alarm rules for the divergence that D estimates."""
+        return alarm_rules(limits, loss.objective.divergence_name, loss.objective.ceiling)
 
     @classmethod
     def reports(cls, loss: LossSection) -> frozenset[str]:
-        """What D estimates."""
+        """Return the tags of the divergence that D estimates, on training and on held-out samples."""
         tag = f"divergence/{loss.objective.divergence_name}"
         return frozenset((tag, f"{tag}_held_out"))
 
@@ -96,7 +95,7 @@ def _check_penalties(config: Config, loss: LossSection, outline: Outline) -> Non
         )
     if couples_samples(outline.networks["discriminator"]):
         logger.warning(
-            "penalties hold D's slope sample by sample, but batch norm makes D's judgement of one sample depend on the"
+            "penalties bound D's gradient sample by sample, but batch norm makes D's logit of one sample depend on the"
             " others: architecture.norm_d=layer or none"
         )
 

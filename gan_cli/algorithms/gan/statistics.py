@@ -7,54 +7,54 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gan_cli.diagnostics.statistics import score_figures
+from gan_cli.diagnostics.statistics import score_metrics
 from gan_cli.protocols.adversarial import Objective
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}
 
 
-def window_figures(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Losses, divergence, accuracies and scores, 0-dimensional each, from the logits and penalties of many updates.
+def window_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Compute losses, divergence, accuracies and scores, 0-dimensional each, from logits and penalties of many updates.
 
     Args:
-        objective: what logits mean.
-        values: by the name of their window: ``real`` and ``fake`` as D's updates saw them, ``game_real`` and
-            ``game_fake`` as G's did, and ``penalty``.
+        objective: defines losses, divergence and scores of logits.
+        values: by the name of their ring buffer: ``real`` and ``fake`` from D's updates, ``game_real`` and
+            ``game_fake`` from G's, and ``penalty``.
     """
-    real, fake, game = values["real"], values["fake"], values["game_fake"]
+    real, fake, fake_g = values["real"], values["fake"], values["game_fake"]
     above, below = margins(objective, real, fake)
-    figures = {
+    metrics = {
         "loss/d": objective.d_loss(real, fake).mean(),
-        "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else game, game).mean(),
+        "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else fake_g, fake_g).mean(),
         f"divergence/{objective.divergence_name}": objective.divergence(real, fake),
         "d/accuracy_real": (above > 0).float().mean(),
         "d/accuracy_fake": (below > 0).float().mean(),
     }
     if values["penalty"].numel():
-        figures["loss/penalty"] = values["penalty"].mean()
-    return figures | score_figures(objective, real, fake)
+        metrics["loss/penalty"] = values["penalty"].mean()
+    return metrics | score_metrics(objective, real, fake)
 
 
 def rows_or_nan(rows: Tensor) -> Tensor:
-    """Rows ``(R, width)``; one of NaN where there are none, every update having been left out."""
+    """Return rows ``(R, width)``, or one row of NaN where there are none because every update was skipped."""
     return rows if len(rows) else rows.new_full((1, rows.shape[1]), torch.nan)
 
 
 def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
-    """Mean loss over the given share of samples, those that D takes for real most (Sinha et al. 2020, section 3).
+    """Compute the mean loss over the share of samples with the largest logits (Sinha et al. 2020, section 3).
 
     A mask, not a selection: shapes stay the same whatever the share, and nothing waits for its value.
     """
-    kept = (share * len(losses)).ceil()
+    k = (share * len(losses)).ceil()
     rank = logits.detach().argsort(descending=True).argsort()
-    return torch.where(rank < kept, losses, 0.0).sum() / kept
+    return torch.where(rank < k, losses, 0.0).sum() / k
 
 
 def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """How far logits lie on the right side of the objective's boundary: of real and of generated samples.
+    """Return the distances of logits of real and of generated samples to the correct side of the objective's boundary.
 
-    Without a boundary only a difference means something: then both are that of a real sample to a generated one.
+    Without a boundary only differences have a meaning: then both are that of a real sample to a generated one.
     """
     if objective.boundary is None:
         return real - fake, real - fake

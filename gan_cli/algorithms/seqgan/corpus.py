@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Oracle, Sequences
 
 
@@ -33,8 +32,3 @@ class Corpus:
     def end(self) -> int | None:
         """The token that ends a sentence; None: all sequences are equally long."""
         return self.train.end
-
-
-def tokens_of(sequences: Sequences) -> IntArray:
-    """``(M, T)``, those rows that are to be used."""
-    return sequences.tokens if sequences.rows is None else sequences.tokens[sequences.rows]

@@ -9,13 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.architectures.language_model import Writer
+from gan_cli.architectures.language_model import LanguageModel
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.rng import Stream
 
 
 @dataclass(frozen=True)
-class Scene:
+class GeneratorContext:
     """What G plays before.
 
     Attributes:
@@ -31,8 +31,8 @@ class Scene:
         random: the stream to draw from.
     """
 
-    writer: Writer
-    judge: Callable[[Tensor], Tensor]
+    writer: LanguageModel
+    discriminator: Callable[[Tensor], Tensor]
     objective: Objective
     real: Callable[[], Tensor]
     batch_size: int
@@ -43,7 +43,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GeneratorLoss:
     """An update of G to be made.
 
     Attributes:
@@ -55,14 +55,14 @@ class Estimate:
     reward: Tensor
 
 
-class Source(Protocol):
+class GradientEstimator(Protocol):
     """Gives estimates of the gradient before one scene."""
 
-    def estimate(self, round_: int) -> Estimate:
+    def estimate(self, round_: int) -> GeneratorLoss:
         """For one update in adversarial round number ``round_``, counted from 0."""
         ...
 
-    def follow(self) -> None:
+    def after_round(self) -> None:
         """G has made its updates of a round."""
         ...
 
@@ -79,7 +79,7 @@ class Source(Protocol):
 class Estimator(Protocol):
     """A way to the gradient of what D says of G's sequences."""
 
-    def before(self, scene: Scene) -> Source:
+    def bind(self, context: GeneratorContext) -> GradientEstimator:
         """The source of estimates before a scene."""
         ...
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.seqgan.estimators import Estimate, Scene, score
-from gan_cli.architectures.language_model import Writer
+from gan_cli.algorithms.seqgan.estimators import GeneratorContext, GeneratorLoss, score
+from gan_cli.architectures.language_model import LanguageModel
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
 
@@ -27,37 +27,37 @@ class Gumbel:
     temperature: Schedule
     straight_through: bool = False
 
-    def before(self, scene: Scene) -> RelaxedGradient:
+    def bind(self, context: GeneratorContext) -> RelaxedGradient:
         """Estimates for the scene's writer."""
-        return RelaxedGradient(self, scene)
+        return RelaxedGradient(self, context)
 
 
 class RelaxedGradient:
     """What D says of mixtures of tokens, differentiated. Nothing is kept from round to round."""
 
-    def __init__(self, settings: Gumbel, scene: Scene) -> None:
+    def __init__(self, settings: Gumbel, context: GeneratorContext) -> None:
         self._settings = settings
-        self._scene = scene
+        self._context = context
 
-    def estimate(self, round_: int) -> Estimate:
+    def estimate(self, round_: int) -> GeneratorLoss:
         """Of sequences that G writes now."""
-        scene = self._scene
-        relaxed = write_soft(
-            scene.writer,
-            scene.batch_size,
-            scene.length,
-            scene.random,
+        context = self._context
+        relaxed = sample_relaxed(
+            context.writer,
+            context.batch_size,
+            context.length,
+            context.random,
             relaxation=self._settings.temperature(round_),
             straight_through=self._settings.straight_through,
-            end=scene.end,
-            temperature=scene.temperature,
+            end=context.end,
+            temperature=context.temperature,
         )
-        fake = scene.judge(relaxed)
+        fake = context.discriminator(relaxed)
         with torch.no_grad():
-            real = scene.judge(scene.real()) if scene.objective.relativistic else fake
-        return Estimate(scene.objective.g_loss(real, fake).mean(), score(scene.objective, fake).mean())
+            real = context.discriminator(context.real()) if context.objective.relativistic else fake
+        return GeneratorLoss(context.objective.g_loss(real, fake).mean(), score(context.objective, fake).mean())
 
-    def follow(self) -> None:
+    def after_round(self) -> None:
         """Nothing follows G."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,8 +68,8 @@ class RelaxedGradient:
         """Nothing."""
 
 
-def write_soft(
-    writer: Writer,
+def sample_relaxed(
+    writer: LanguageModel,
     count: int,
     length: int,
     random: Stream,
@@ -94,20 +94,20 @@ def write_soft(
         end: behind the first token where this one's weight is largest, there is nothing but it, one-hot.
         temperature: that the writer's logits are divided by.
     """
-    memory = writer.begin(count)
+    state = writer.initial_state(count)
     ended = torch.zeros(count, 1, dtype=torch.bool, device=writer.vocabulary_b.device)
     nothing = None if end is None else _one_hot(torch.full_like(ended, end, dtype=torch.int64), writer)
     tokens = []
     for _ in range(length):
-        logits = torch.addmm(writer.vocabulary_b, memory.hidden, writer.vocabulary_w) / temperature
+        logits = torch.addmm(writer.vocabulary_b, state.hidden, writer.vocabulary_w) / temperature
         token = soft_one_hot(logits, random.uniform(*logits.shape), relaxation)
         if straight_through:
-            token = hardened(token)
+            token = straight_through_one_hot(token)
         if nothing is not None:
             token = torch.where(ended, nothing, token)
             ended = ended | (token.detach().argmax(1, keepdim=True) == end)
         tokens.append(token)
-        memory = writer.read(token.detach().argmax(1), memory)
+        state = writer.step(token.detach().argmax(1), state)
     return torch.stack(tokens, dim=1)
 
 
@@ -125,7 +125,7 @@ def soft_one_hot(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
     return ((logits + gumbel) / temperature).softmax(1)
 
 
-class _Harden(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):
     """The straight-through estimator: what is one-hot on the way forward is not there on the way back."""
 
     @staticmethod
@@ -137,13 +137,13 @@ class _Harden(torch.autograd.Function):
         return slope
 
 
-def hardened(soft: Tensor) -> Tensor:
+def straight_through_one_hot(soft: Tensor) -> Tensor:
     """1 where a row of ``(N, V)`` is largest, 0 elsewhere, with the gradient of ``soft`` itself."""
-    harden: Callable[[Tensor], Tensor] = _Harden.apply
+    harden: Callable[[Tensor], Tensor] = _StraightThrough.apply
     return harden(soft)
 
 
-def _one_hot(tokens: Tensor, writer: Writer) -> Tensor:
+def _one_hot(tokens: Tensor, writer: LanguageModel) -> Tensor:
     """``(N, 1) -> (N, V)``."""
     zeros = writer.vocabulary_b.new_zeros(len(tokens), len(writer.vocabulary_b))
     return zeros.scatter_(1, tokens, 1.0)

@@ -10,13 +10,21 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.seqgan.estimators import Estimate, Scene, score
-from gan_cli.architectures.language_model import Chooser, Memory, Writer, after_end, counted, weighted_nll, write
+from gan_cli.algorithms.seqgan.estimators import GeneratorContext, GeneratorLoss, score
+from gan_cli.architectures.language_model import (
+    LanguageModel,
+    LSTMState,
+    TokenSampler,
+    repeat_end,
+    sample_sequences,
+    token_mask,
+    weighted_nll,
+)
 from gan_cli.errors import require
 from gan_cli.protocols.rng import Stream
 
 # Sequences that D judges at a time.
-JUDGED = 1024
+ROLLOUT_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -38,49 +46,51 @@ class Rollouts:
         require(self.count >= 1, "count", self.count, "an integer >= 1")
         require(0 <= self.update_rate <= 1, "update_rate", self.update_rate, "a number from 0 to 1")
 
-    def before(self, scene: Scene) -> PolicyGradient:
+    def bind(self, context: GeneratorContext) -> PolicyGradient:
         """Estimates for the scene's writer."""
-        return PolicyGradient(self, scene)
+        return PolicyGradient(self, context)
 
 
 class PolicyGradient:
     """REINFORCE with a reward for each token (Yu et al. 2017, eqs. 4 and 8)."""
 
-    def __init__(self, settings: Rollouts, scene: Scene) -> None:
+    def __init__(self, settings: Rollouts, context: GeneratorContext) -> None:
         self._settings = settings
-        self._scene = scene
-        self._writer = cast(nn.Module, scene.writer)
+        self._context = context
+        self._writer = cast(nn.Module, context.writer)
         self.policy = copy.deepcopy(self._writer).requires_grad_(False)
-        self._begun = False
+        self._policy_initialized = False
 
-    def estimate(self, round_: int) -> Estimate:
+    def estimate(self, round_: int) -> GeneratorLoss:
         """Of sequences that G writes now."""
-        scene, settings = self._scene, self._settings
-        if not self._begun:  # what G has learnt before the game
+        context, settings = self._context, self._settings
+        if not self._policy_initialized:  # what G has learnt before the game
             self._approach(0.0)
-            self._begun = True
-        uniform = scene.random.uniform(scene.batch_size, scene.length)
-        tokens = write(scene.writer, uniform, scene.end, scene.temperature)
-        policy = cast(Writer, self.policy)
-        worth = rewards(self._score, policy, tokens, settings.count, scene.random, scene.end, scene.temperature)
-        valued = without_mean(worth, counted(tokens, scene.end)) if settings.baseline else worth
-        return Estimate(policy_loss(scene.writer, tokens, valued, scene.end, scene.temperature), worth[:, -1].mean())
+            self._policy_initialized = True
+        uniform = context.random.uniform(context.batch_size, context.length)
+        tokens = sample_sequences(context.writer, uniform, context.end, context.temperature)
+        policy = cast(LanguageModel, self.policy)
+        worth = rewards(self._score, policy, tokens, settings.count, context.random, context.end, context.temperature)
+        valued = without_mean(worth, token_mask(tokens, context.end)) if settings.baseline else worth
+        return GeneratorLoss(
+            policy_loss(context.writer, tokens, valued, context.end, context.temperature), worth[:, -1].mean()
+        )
 
-    def follow(self) -> None:
+    def after_round(self) -> None:
         """The policy goes part of the way to G."""
         self._approach(self._settings.update_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """The policy's weights."""
-        return {"policy": self.policy.state_dict(), "begun": self._begun}
+        return {"policy": self.policy.state_dict(), "begun": self._policy_initialized}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         self.policy.load_state_dict(state["policy"])
-        self._begun = bool(state["begun"])
+        self._policy_initialized = bool(state["begun"])
 
     def _score(self, tokens: Tensor) -> Tensor:
-        return score(self._scene.objective, self._scene.judge(tokens))
+        return score(self._context.objective, self._context.discriminator(tokens))
 
     @torch.no_grad()
     def _approach(self, kept: float) -> None:
@@ -89,8 +99,8 @@ class PolicyGradient:
 
 
 @torch.no_grad()
-def continued(
-    policy: Writer, tokens: Tensor, count: int, random: Stream, end: int | None, temperature: float = 1.0
+def complete_prefixes(
+    policy: LanguageModel, tokens: Tensor, count: int, random: Stream, end: int | None, temperature: float = 1.0
 ) -> Tensor:
     """Every beginning of sequences ``(N, T)``, written to its end ``count`` times.
 
@@ -101,27 +111,27 @@ def continued(
     """
     many, length = tokens.shape
     rows = count * many
-    chooser = Chooser.of(policy, temperature)
+    sampler = TokenSampler.of(policy, temperature)
     written = tokens.expand(length - 1, count, many, length).contiguous().flatten(0, 2)
-    given = policy.begin(many)
-    hidden = given.hidden.new_empty(len(written), given.hidden.shape[1])
+    prefix = policy.initial_state(many)
+    hidden = prefix.hidden.new_empty(len(written), prefix.hidden.shape[1])
     cell = torch.empty_like(hidden)
     for place in range(1, length):
-        given = policy.read(tokens[:, place - 1], given)
+        prefix = policy.step(tokens[:, place - 1], prefix)
         new, going = slice((place - 1) * rows, place * rows), slice(0, place * rows)
-        hidden[new], cell[new] = given.hidden.repeat(count, 1), given.cell.repeat(count, 1)
-        chosen = chooser.choose(hidden[going], random.uniform(place * rows))
-        written[going, place] = chosen = after_end(chosen, written[going, place - 1], end)
+        hidden[new], cell[new] = prefix.hidden.repeat(count, 1), prefix.cell.repeat(count, 1)
+        chosen = sampler.sample(hidden[going], random.uniform(place * rows))
+        written[going, place] = chosen = repeat_end(chosen, written[going, place - 1], end)
         if place < length - 1:
-            memory = policy.read(chosen, Memory(hidden[going], cell[going]))
-            hidden[going], cell[going] = memory.hidden, memory.cell
+            state = policy.step(chosen, LSTMState(hidden[going], cell[going]))
+            hidden[going], cell[going] = state.hidden, state.cell
     return written.view(length - 1, count, many, length)
 
 
 @torch.no_grad()
 def rewards(
     judge: Callable[[Tensor], Tensor],
-    policy: Writer,
+    policy: LanguageModel,
     tokens: Tensor,
     count: int,
     random: Stream,
@@ -143,26 +153,28 @@ def rewards(
     of_whole = judge(tokens)
     if length == 1:
         return of_whole[:, None]
-    sequences = continued(policy, tokens, count, random, end, temperature).flatten(0, 2)
-    judged = torch.cat([judge(rows) for rows in torch.split(sequences, JUDGED)])
+    sequences = complete_prefixes(policy, tokens, count, random, end, temperature).flatten(0, 2)
+    judged = torch.cat([judge(rows) for rows in torch.split(sequences, ROLLOUT_BATCH)])
     of_parts = judged.view(length - 1, count, many).mean(1)
     return torch.cat([of_parts, of_whole[None]]).t()
 
 
-def without_mean(worth: Tensor, counted: Tensor) -> Tensor:
+def without_mean(worth: Tensor, token_mask: Tensor) -> Tensor:
     """``(N, T)`` less the mean of the *other* sequences at each place: a baseline that leaves the mean unbiased.
 
     Args:
         worth: ``(N, T)``.
         counted: ``(N, T)``, 1 where there is a token, 0 behind the end.
     """
-    total, there = (worth * counted).sum(0), counted.sum(0)
-    others = (total - worth * counted) / (there - counted).clamp(min=1.0)
+    total, there = (worth * token_mask).sum(0), token_mask.sum(0)
+    others = (total - worth * token_mask) / (there - token_mask).clamp(min=1.0)
     # Whoever is alone at a place has nothing to be compared with.
-    return worth - torch.where(there - counted > 0, others, 0.0)
+    return worth - torch.where(there - token_mask > 0, others, 0.0)
 
 
-def policy_loss(writer: Writer, tokens: Tensor, worth: Tensor, end: int | None, temperature: float = 1.0) -> Tensor:
+def policy_loss(
+    writer: LanguageModel, tokens: Tensor, worth: Tensor, end: int | None, temperature: float = 1.0
+) -> Tensor:
     """What has the gradient of ``-E[D]``: ``sum_t worth_t * -log p(token_t)``, mean over sequences (eq. 8).
 
     Args:
@@ -172,5 +184,5 @@ def policy_loss(writer: Writer, tokens: Tensor, worth: Tensor, end: int | None, 
         end: the token that ends a sequence; what is behind it counts nothing.
         temperature: that it wrote them at.
     """
-    loss, _ = weighted_nll(writer, tokens, worth * counted(tokens, end) / len(tokens), temperature)
+    loss, _ = weighted_nll(writer, tokens, worth * token_mask(tokens, end) / len(tokens), temperature)
     return loss

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_cli.architectures.language_model import Writer, counted, nll
+from gan_cli.architectures.language_model import LanguageModel, nll, token_mask
 from gan_cli.metrics.distinct import distinct
 from gan_cli.protocols.data import Oracle
 
@@ -13,9 +13,9 @@ from gan_cli.protocols.data import Oracle
 BLOCK = 1024
 
 
-def nll_test(writer: Writer, tokens: Tensor, end: int | None, temperature: float) -> Tensor:
+def nll_test(writer: LanguageModel, tokens: Tensor, end: int | None, temperature: float) -> Tensor:
     """What G says of real sequences ``(N, T)`` that it never saw: nats a token up to their ends, 0-dimensional."""
-    there = counted(tokens, end)
+    there = token_mask(tokens, end)
     scored = torch.cat([nll(writer, block, temperature) for block in torch.split(tokens, BLOCK)])
     return (scored * there).sum() / there.sum()
 
@@ -25,7 +25,7 @@ def nll_oracle(oracle: Oracle, tokens: Tensor) -> Tensor:
     return oracle.nll(tokens).mean()
 
 
-def diversity_figures(generated: Tensor, real: Tensor, end: int | None) -> dict[str, Tensor]:
+def distinct_metrics(generated: Tensor, real: Tensor, end: int | None) -> dict[str, Tensor]:
     """``distinct-1`` and ``distinct-2`` of generated sequences, and of as many real ones. Waits for the device."""
     count = min(len(generated), len(real))
     sides = {"": generated[:count].cpu().numpy(), "_real": real[:count].cpu().numpy()}

@@ -15,24 +15,25 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from gan_cli.algorithms.buffers import Window
+from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.inspection import Player, trouble_in
-from gan_cli.algorithms.seqgan.corpus import Corpus, tokens_of
-from gan_cli.algorithms.seqgan.discriminator import Examiner
-from gan_cli.algorithms.seqgan.estimators import Estimator, Scene
-from gan_cli.algorithms.seqgan.statistics import diversity_figures, nll_oracle, nll_test
+from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
+from gan_cli.algorithms.seqgan.corpus import Corpus
+from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer
+from gan_cli.algorithms.seqgan.estimators import Estimator, GeneratorContext
+from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, nll_test
 from gan_cli.algorithms.spec import Outline, Sizes
-from gan_cli.architectures.language_model import Writer, counted, weighted_nll, write
-from gan_cli.components.optimizers import Recipe, ScheduledOptimizer
+from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
+from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, LossSection
-from gan_cli.diagnostics.rules import Symptom
-from gan_cli.diagnostics.text_rules import sequence_symptoms
+from gan_cli.data.splits import selected_tokens
+from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.diagnostics.text_rules import sequence_alarm_rules
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.adversarial import Objective
-from gan_cli.protocols.algorithm import Report, Sentences, Treatment, Trouble
-from gan_cli.protocols.architecture import Writing
+from gan_cli.protocols.algorithm import NonFiniteReport, Report, RollbackAdjustment, Sentences
+from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.rng import RandomState, seeded_generator
@@ -40,13 +41,13 @@ from gan_cli.runtime.rng import RandomState, seeded_generator
 # Short name -> tag, for the progress line.
 HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}
 # Updates of G whose losses are kept for a report, at most.
-KEPT = 4096
+REPORT_CAPACITY = 4096
 # Sequences written at a time.
 BLOCK = 2048
 
 
 @dataclass(frozen=True)
-class Progress:
+class SeqGANProgress:
     """How far a run has come: the number of its latest step, and real sequences used so far."""
 
     step: int = 0
@@ -56,9 +57,9 @@ class Progress:
 class Phase(Enum):
     """What is trained; the value is what ``phase`` says of it."""
 
-    imitation = 0
-    judgement = 1
-    game = 2
+    mle = 0
+    discriminator = 1
+    adversarial = 2
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ class Phases:
     def at(self, step: int) -> tuple[Phase, int]:
         """The phase of ``step``, and how many steps of that phase went before."""
         if step < self.mle:
-            return Phase.imitation, step
+            return Phase.mle, step
         if step < self.mle + self.discriminator:
-            return Phase.judgement, step - self.mle
-        return Phase.game, step - self.mle - self.discriminator
+            return Phase.discriminator, step - self.mle
+        return Phase.adversarial, step - self.mle - self.discriminator
 
 
 class SeqGAN:
@@ -106,8 +107,8 @@ class SeqGAN:
         measured: sequences written for each report, and held-out ones scored, at most.
     """
 
-    learns: ClassVar = (Sequences,)
-    heeds: ClassVar = frozenset[str]()
+    supported_data: ClassVar = (Sequences,)
+    supported_settings: ClassVar = frozenset[str]()
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Do G's sequences look real to the oracle, and real ones likely to G?": (
             "metrics/nll_oracle",
@@ -126,14 +127,14 @@ class SeqGAN:
         "reward/mean": "What D says of the sequences that G learns from.",
         "phase": "0: G learns by likelihood; 1: D learns; 2: the game.",
     }
-    compared_by: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
 
     def __init__(
         self,
         *,
         context: Context,
-        architecture: Writing,
-        optimizer: Recipe,
+        architecture: SequenceArchitecture,
+        optimizer: OptimizerConfig,
         corpus: Corpus,
         estimator: Estimator,
         objective: Objective,
@@ -164,35 +165,37 @@ class SeqGAN:
         self._phases = Phases(mle_epochs, d_pretraining)
         self._g_steps, self._d_steps, self._d_epochs = g_steps, d_steps, d_epochs
         self._forget_every = forget_every
-        self._clip_norm, self._temperature, self._measured = clip_norm, temperature, measured
+        self._clip_norm, self._temperature, self._num_measured = clip_norm, temperature, measured
         self._length = context.shape[0]
-        on = context.device.torch_device
-        self._train = torch.from_numpy(tokens_of(corpus.train)).to(on)
-        self._held_out = torch.from_numpy(tokens_of(corpus.held_out)).to(on)
+        device = context.device.torch_device
+        self._train = torch.from_numpy(selected_tokens(corpus.train)).to(device)
+        self._held_out = torch.from_numpy(selected_tokens(corpus.held_out)).to(device)
         self._d_samples = min(d_samples, len(self._train))
         torch.manual_seed(context.seed)
-        self.generator = context.device.place(architecture.writer(len(corpus.words)))
-        self._writer = cast(Writer, self.generator)
-        reader = architecture.reader(len(corpus.words), self._length)
+        self.generator = context.device.place(architecture.language_model(len(corpus.words)))
+        self._writer = cast(LanguageModel, self.generator)
+        reader = architecture.discriminator(len(corpus.words), self._length)
         context.device.place(reader)
-        self._soundness = context.soundness(on)
-        self._examiner = Examiner(reader, optimizer, objective, context, self._soundness)
+        self._nonfinite_policy = context.nonfinite_policy(device)
+        self._discriminator_trainer = SequenceDiscriminatorTrainer(
+            reader, optimizer, objective, context, self._nonfinite_policy
+        )
         parameters = list(self.generator.parameters())
-        self._imitating, self._playing = (optimizer.for_generator(parameters) for _ in range(2))
-        self._playing.scale(lr_game)
+        self._optimizer_mle, self._optimizer_adversarial = (optimizer.for_generator(parameters) for _ in range(2))
+        self._optimizer_adversarial.scale(lr_game)
         self._tokens = context.stream("tokens", context.batch_size)
-        self._global_random = RandomState(on)
-        self._source = estimator.before(self._scene(objective))
+        self._global_random = RandomState(device)
+        self._gradient_estimator = estimator.bind(self._generator_context(objective))
         self._negatives = self._train[:0]
-        self._losses = Window(KEPT, 1, on)
-        self._rewards = Window(KEPT, 1, on)
-        self._norm = torch.zeros((), device=on)
-        self.progress = Progress()
+        self._losses = RingBuffer(REPORT_CAPACITY, 1, device)
+        self._rewards = RingBuffer(REPORT_CAPACITY, 1, device)
+        self._norm = torch.zeros((), device=device)
+        self.progress = SeqGANProgress()
 
-    def _scene(self, objective: Objective) -> Scene:
-        return Scene(
+    def _generator_context(self, objective: Objective) -> GeneratorContext:
+        return GeneratorContext(
             writer=self._writer,
-            judge=self._examiner.judge,
+            discriminator=self._discriminator_trainer.score,
             objective=objective,
             real=self._real_batch,
             batch_size=self.context.batch_size,
@@ -205,67 +208,67 @@ class SeqGAN:
     def update(self, step: int) -> None:
         """One round of the phase that ``step`` belongs to."""
         phase, round_ = self._phases.at(step)
-        for optimizer in (self._imitating, self._playing, self._examiner.optimizer):
+        for optimizer in (self._optimizer_mle, self._optimizer_adversarial, self._discriminator_trainer.optimizer):
             optimizer.set_step(step)
-        self._soundness.set_clock(step)
+        self._nonfinite_policy.set_step(step)
         used = self._rounds[phase](self, round_)
-        self._soundness.finish_step()
-        self.progress = Progress(step, self.progress.seen + used)
+        self._nonfinite_policy.finish_step()
+        self.progress = SeqGANProgress(step, self.progress.seen + used)
 
-    def _imitate(self, epoch: int) -> int:
+    def _pretrain_generator_epoch(self, epoch: int) -> int:
         """An epoch of maximum likelihood over all training sequences; what does not fill a batch is left out."""
         size = min(self.context.batch_size, len(self._train))
         places = torch.randperm(len(self._train), generator=self._order(f"imitation {epoch}"))
         places = places[: len(places) // size * size].to(self._train.device)
         for chosen in torch.split(places, size):
             tokens = self._train[chosen]
-            shares = counted(tokens, self._corpus.end)
-            with self.context.watch("G"), self.context.device.precision():
+            shares = token_mask(tokens, self._corpus.end)
+            with self.context.timer("G"), self.context.device.precision():
                 loss, _ = weighted_nll(self._writer, tokens, shares / shares.sum())
-            self._take(self._imitating, loss)
+            self._update_generator(self._optimizer_mle, loss)
         return len(places)
 
-    def _judge(self, epoch: int) -> int:
+    def _pretrain_discriminator_epoch(self, epoch: int) -> int:
         """An epoch of D; G writes new negatives for every so many-th."""
         if epoch % self._d_epochs == 0:
-            self._negatives = self._written(self._d_samples)
+            self._negatives = self._sample_sequences(self._d_samples)
         lot = epoch // self._d_epochs
-        return self._examine(f"judgement {lot}", epoch % self._d_epochs)
+        return self._discriminator_epoch(f"judgement {lot}", epoch % self._d_epochs)
 
-    def _play(self, round_: int) -> int:
+    def _adversarial_round(self, round_: int) -> int:
         """Updates of G, then epochs of D."""
         if self._forget_every and round_ % self._forget_every == 0:
-            self._playing.forget()
+            self._optimizer_adversarial.reset_state()
         for _ in range(self._g_steps):
-            with self.context.watch("G"), self.context.device.precision():
-                estimate = self._source.estimate(round_)
-            self._take(self._playing, estimate.loss)
+            with self.context.timer("G"), self.context.device.precision():
+                estimate = self._gradient_estimator.estimate(round_)
+            self._update_generator(self._optimizer_adversarial, estimate.loss)
             self._rewards.add(estimate.reward.reshape(1, 1))
-        self._source.follow()
+        self._gradient_estimator.after_round()
         used = 0
         for lot in range(self._d_steps):
-            self._negatives = self._written(self._d_samples)
-            used += sum(self._examine(f"game {round_} {lot}", epoch) for epoch in range(self._d_epochs))
+            self._negatives = self._sample_sequences(self._d_samples)
+            used += sum(self._discriminator_epoch(f"game {round_} {lot}", epoch) for epoch in range(self._d_epochs))
         return used
 
     _rounds: ClassVar[Mapping[Phase, Callable[[SeqGAN, int], int]]] = {
-        Phase.imitation: _imitate,
-        Phase.judgement: _judge,
-        Phase.game: _play,
+        Phase.mle: _pretrain_generator_epoch,
+        Phase.discriminator: _pretrain_discriminator_epoch,
+        Phase.adversarial: _adversarial_round,
     }
 
-    def _examine(self, lot: str, epoch: int) -> int:
+    def _discriminator_epoch(self, lot: str, epoch: int) -> int:
         """An epoch of D over the present negatives and as many real sequences, the same ones for a lot."""
         chosen = torch.randperm(len(self._train), generator=self._order(lot))[: self._d_samples]
         real = self._train[chosen.to(self._train.device)]
-        self._examiner.learn(real, self._negatives, self._order(f"{lot} epoch {epoch}"))
+        self._discriminator_trainer.train_epoch(real, self._negatives, self._order(f"{lot} epoch {epoch}"))
         return len(real)
 
-    def _take(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+    def _update_generator(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         optimizer.differentiate(loss)
         self._norm = nn.utils.clip_grad_norm_(optimizer.parameters, self._clip_norm).detach()
-        with self.context.watch("optimizer"):
-            self._soundness.take("G", optimizer, loss.detach())
+        with self.context.timer("optimizer"):
+            self._nonfinite_policy.step("G", optimizer, loss.detach())
         self._losses.add(loss.detach().reshape(1, 1))
 
     def _order(self, name: str) -> torch.Generator:
@@ -275,64 +278,66 @@ class SeqGAN:
     def _real_batch(self) -> Tensor:
         return self._train[self._tokens.integers(len(self._train), self.context.batch_size)]
 
-    def _written(self, count: int) -> Tensor:
+    def _sample_sequences(self, count: int) -> Tensor:
         """``(count, T)`` of G's, from the run's stream."""
-        with self.context.watch("data"):
-            return self._write(self._tokens.uniform(count, self._length))
+        with self.context.timer("data"):
+            return self._sample_from_uniform(self._tokens.uniform(count, self._length))
 
-    def _write(self, uniform: Tensor) -> Tensor:
+    def _sample_from_uniform(self, uniform: Tensor) -> Tensor:
         blocks = torch.split(uniform, BLOCK)
-        return torch.cat([write(self._writer, block, self._corpus.end, self._temperature) for block in blocks])
+        return torch.cat(
+            [sample_sequences(self._writer, block, self._corpus.end, self._temperature) for block in blocks]
+        )
 
-    def _drawn(self, name: str, count: int) -> Tensor:
+    def _sample_fixed(self, name: str, count: int) -> Tensor:
         """``(count, T)`` of G's, from numbers that stay the same throughout the run."""
-        on = self.context.device.torch_device
-        numbers = seeded_generator(self.context.seed, name, on)
-        return self._write(torch.rand(count, self._length, generator=numbers, device=on))
+        device = self.context.device.torch_device
+        numbers = seeded_generator(self.context.seed, name, device)
+        return self._sample_from_uniform(torch.rand(count, self._length, generator=numbers, device=device))
 
     @torch.no_grad()
     def report(self) -> Report:
         """Figures of the updates since the last report, and of sequences that G writes now."""
         phase, _ = self._phases.at(self.progress.step)
-        figures = self._measures() | self._examiner.figures() | self._soundness.figures()
+        metrics = self._sample_metrics() | self._discriminator_trainer.metrics() | self._nonfinite_policy.metrics()
         for tag, window in {"loss/g": self._losses, "reward/mean": self._rewards}.items():
             if len(values := window.values()):
-                figures |= {tag: values.mean()}
+                metrics |= {tag: values.mean()}
             window.clear()
-        figures["grad_norm/g"] = self._norm
+        metrics["grad_norm/g"] = self._norm
         # The one place where training waits for the device: a single transfer for all figures.
-        numbers = torch.stack([figure.float() for figure in figures.values()]).tolist()
-        scalars = dict(zip(figures, numbers, strict=True))
-        trouble = self._soundness.conclude(self.progress.step + 1, scalars)
-        scalars["lr/g"] = (self._playing if phase is Phase.game else self._imitating).rate
-        scalars["lr/d"] = self._examiner.optimizer.rate
+        numbers = torch.stack([figure.float() for figure in metrics.values()]).tolist()
+        scalars = dict(zip(metrics, numbers, strict=True))
+        nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
+        scalars["lr/g"] = (self._optimizer_adversarial if phase is Phase.adversarial else self._optimizer_mle).rate
+        scalars["lr/d"] = self._discriminator_trainer.optimizer.rate
         scalars["phase"] = float(phase.value)
         if self._corpus.entropy is not None:
             scalars["diagnosis/oracle_entropy"] = self._corpus.entropy
         headline = {name: scalars[tag] for name, tag in HEADLINE.items() if tag in scalars}
-        return Report(scalars, {}, headline, {}, trouble)
+        return Report(scalars, {}, headline, {}, nonfinite)
 
-    def _measures(self) -> dict[str, Tensor]:
+    def _sample_metrics(self) -> dict[str, Tensor]:
         """Of sequences that G writes now, from the same numbers at every step, so that steps compare."""
-        written, held = self._drawn("measured", self._measured), self._held_out[: self._measured]
-        figures: dict[str, Tensor] = {}
+        written, held = self._sample_fixed("measured", self._num_measured), self._held_out[: self._num_measured]
+        metrics: dict[str, Tensor] = {}
         if self._corpus.oracle is not None:
-            figures["metrics/nll_oracle"] = nll_oracle(self._corpus.oracle, written)
+            metrics["metrics/nll_oracle"] = nll_oracle(self._corpus.oracle, written)
         if len(held):
-            figures["metrics/nll_test"] = nll_test(self._writer, held, self._corpus.end, self._temperature)
-        real = held if len(held) else self._train[: self._measured]
-        return figures | diversity_figures(written, real, self._corpus.end)
+            metrics["metrics/nll_test"] = nll_test(self._writer, held, self._corpus.end, self._temperature)
+        real = held if len(held) else self._train[: self._num_measured]
+        return metrics | distinct_metrics(written, real, self._corpus.end)
 
     @torch.no_grad()
     def preview(self) -> Sentences:
         """Sentences from numbers that stay the same throughout the run."""
-        tokens = self._drawn("sentences", self.context.sample_count).cpu().numpy()
+        tokens = self._sample_fixed("sentences", self.context.sample_count).cpu().numpy()
         return Sentences(self._corpus.train.written(tokens))
 
     @torch.no_grad()
     def samples(self, count: int) -> IntArray:
         """``(count, T)`` tokens, from numbers of the run's seed: the same at every step."""
-        drawn: IntArray = self._drawn("samples", count).cpu().numpy()
+        drawn: IntArray = self._sample_fixed("samples", count).cpu().numpy()
         return drawn
 
     @property
@@ -341,25 +346,28 @@ class SeqGAN:
         return self.progress.seen
 
     @property
-    def _players(self) -> tuple[Player, ...]:
-        of_g = (Player("G", self.generator, optimizer) for optimizer in (self._imitating, self._playing))
-        return (self._examiner.player, *of_g)
+    def _network_states(self) -> tuple[NetworkState, ...]:
+        of_g = (
+            NetworkState("G", self.generator, optimizer)
+            for optimizer in (self._optimizer_mle, self._optimizer_adversarial)
+        )
+        return (self._discriminator_trainer.network_state, *of_g)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Buffers, gradients, moments and weights of D, then those of G."""
-        for player in self._players:
-            yield from player.tensors([parameter.grad for parameter in player.network.parameters()])
+        for network_state in self._network_states:
+            yield from network_state.tensors([parameter.grad for parameter in network_state.network.parameters()])
 
-    def trouble(self) -> Trouble | None:
+    def nonfinite(self) -> NonFiniteReport | None:
         """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
-        lasting = chain.from_iterable(player.lasting() for player in self._players)
-        return self._soundness.trouble(self.progress.step + 1) or trouble_in(lasting)
+        lasting = chain.from_iterable(network_state.persistent_tensors() for network_state in self._network_states)
+        return self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(lasting)
 
-    def treat(self, treatment: Treatment) -> None:
+    def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
         """Change the learning rates; there is no instance noise to sequences."""
-        for optimizer in (self._imitating, self._playing):
-            optimizer.scale(treatment.lr_g)
-        self._examiner.optimizer.scale(treatment.lr_d)
+        for optimizer in (self._optimizer_mle, self._optimizer_adversarial):
+            optimizer.scale(adjustment.lr_g)
+        self._discriminator_trainer.optimizer.scale(adjustment.lr_d)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, words, optimizers, the source of estimates, random streams, negatives, accumulators, counters."""
@@ -368,44 +376,47 @@ class SeqGAN:
             "words": list(self._corpus.words),
             "end": self._corpus.end,
             "between": self._corpus.train.between,
-            "examiner": self._examiner.state_dict(),
-            "imitating": self._imitating.state_dict(),
-            "playing": self._playing.state_dict(),
-            "source": self._source.state_dict(),
+            "examiner": self._discriminator_trainer.state_dict(),
+            "imitating": self._optimizer_mle.state_dict(),
+            "playing": self._optimizer_adversarial.state_dict(),
+            "source": self._gradient_estimator.state_dict(),
             "negatives": self._negatives.clone(),
             "random": {"global": self._global_random.state_dict(), "tokens": self._tokens.get_state()},
             "losses": self._losses.state_dict(),
             "rewards": self._rewards.state_dict(),
             "gradient_norm": self._norm.clone(),
             "progress": asdict(self.progress),
-            "soundness": self._soundness.state_dict(),
+            "soundness": self._nonfinite_policy.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
         self.generator.load_state_dict(state["generator"])
-        self._examiner.load_state_dict(state["examiner"])
-        self._imitating.load_state_dict(state["imitating"])
-        self._playing.load_state_dict(state["playing"])
-        self._source.load_state_dict(state["source"])
+        self._discriminator_trainer.load_state_dict(state["examiner"])
+        self._optimizer_mle.load_state_dict(state["imitating"])
+        self._optimizer_adversarial.load_state_dict(state["playing"])
+        self._gradient_estimator.load_state_dict(state["source"])
         self._negatives = state["negatives"].to(self._train.device)
         self._global_random.load_state_dict(state["random"]["global"])
         self._tokens.set_state(state["random"]["tokens"])
         self._losses.load_state_dict(state["losses"])
         self._rewards.load_state_dict(state["rewards"])
         self._norm = state["gradient_norm"].to(self._norm.device)
-        self.progress = Progress(**state["progress"])
-        self._soundness.load_state_dict(state["soundness"])
-        self._soundness.set_clock(self.progress.step)
+        self.progress = SeqGANProgress(**state["progress"])
+        self._nonfinite_policy.load_state_dict(state["soundness"])
+        self._nonfinite_policy.set_step(self.progress.step)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
     @classmethod
-    def outline(cls, architecture: Writing, sizes: Sizes) -> Outline:
+    def outline(cls, architecture: SequenceArchitecture, sizes: Sizes) -> Outline:
         """Writer and reader, and a pass of two sequences through both."""
         (length,) = sizes.shape
-        writer, reader = architecture.writer(sizes.vocabulary), architecture.reader(sizes.vocabulary, length)
+        writer, reader = (
+            architecture.language_model(sizes.vocabulary),
+            architecture.discriminator(sizes.vocabulary, length),
+        )
         tokens = torch.zeros(2, length, dtype=torch.int64)
         return Outline({"generator": writer, "discriminator": reader}, lambda: (writer(tokens), reader(tokens)))
 
@@ -419,6 +430,6 @@ class SeqGAN:
         return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
 
     @classmethod
-    def symptoms(cls, limits: DiagnosticsSection, loss: object) -> list[Symptom]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: object) -> list[AlarmRule]:
         """Alarms of sequences."""
-        return sequence_symptoms(limits)
+        return sequence_alarm_rules(limits)

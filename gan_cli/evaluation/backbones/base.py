@@ -15,7 +15,7 @@ Samples: TypeAlias = ByteArray | FloatArray
 
 
 @dataclass(frozen=True)
-class Described:
+class BackboneOutput:
     """Samples as a backbone sees them.
 
     Attributes:
@@ -28,7 +28,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Tags:
+class MetricTags:
     """What distances between features of a backbone are called."""
 
     frechet: str
@@ -36,7 +36,7 @@ class Tags:
     kernel_deviation: str
 
     @classmethod
-    def of(cls, backbone: str) -> Tags:
+    def for_backbone(cls, backbone: str) -> MetricTags:
         """Named after the distance and the backbone, for every backbone but Inception."""
         return cls(f"frechet/{backbone}", f"kernel/{backbone}", f"kernel_deviation/{backbone}")
 
@@ -51,8 +51,8 @@ class Backbone(Protocol):
     """
 
     name: ClassVar[str]
-    tags: ClassVar[Tags]
-    costly: ClassVar[bool]
+    tags: ClassVar[MetricTags]
+    cacheable: ClassVar[bool]
 
     @property
     def checksum(self) -> str:
@@ -64,7 +64,7 @@ class Backbone(Protocol):
         """What has to be known to compare its figures: resizing, range of values, accuracy."""
         ...
 
-    def describe(self, samples: Samples) -> Described:
+    def extract(self, samples: Samples) -> BackboneOutput:
         """Features of ``(N, *shape)``, in bounded memory beside them."""
         ...
 

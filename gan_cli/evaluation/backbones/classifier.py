@@ -16,11 +16,11 @@ import torch
 
 from gan_cli.data.cache import DamagedError, Store
 from gan_cli.data.fingerprint import fingerprint
-from gan_cli.data.splits import held_out_rows
+from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones import classifier_network
-from gan_cli.evaluation.backbones.base import Described, Samples, Tags
-from gan_cli.evaluation.backbones.classifier_network import Classifier, Recipe
+from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples
+from gan_cli.evaluation.backbones.classifier_network import Classifier, ClassifierSettings
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 # Part of what a kept classifier must say of itself: raise it when the network or its training changes.
 FORMAT = 1
 # Of data without a test split, the share that the accuracy is measured on.
-TESTED = 0.2
-FEWEST = 20
+TEST_SHARE = 0.2
+MIN_IMAGES = 20
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class ClassifierBackbone:
     path: Path
 
     name: ClassVar[str] = "classifier"
-    tags: ClassVar[Tags] = Tags.of("classifier")
-    costly: ClassVar[bool] = True
+    tags: ClassVar[MetricTags] = MetricTags.for_backbone("classifier")
+    cacheable: ClassVar[bool] = True
 
-    def describe(self, samples: Samples) -> Described:
+    def extract(self, samples: Samples) -> BackboneOutput:
         """Images ``(N, C, H, W)`` -> features ``(N, 128)`` and classes ``(N,)``."""
         features, classes = classifier_network.features_and_classes(self.classifier, _bytes(samples))
-        return Described(features.numpy(), classes.numpy())
+        return BackboneOutput(features.numpy(), classes.numpy())
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class ChannelwiseBackbone:
     margin: int
 
     name: ClassVar[str] = "classifier"
-    tags: ClassVar[Tags] = Tags.of("classifier")
-    costly: ClassVar[bool] = True
+    tags: ClassVar[MetricTags] = MetricTags.for_backbone("classifier")
+    cacheable: ClassVar[bool] = True
 
     @property
     def checksum(self) -> str:
@@ -85,23 +85,23 @@ class ChannelwiseBackbone:
         """Those of the classifier, and how it is used."""
         return {**self.inner.facts, "applied": "to each channel"}
 
-    def describe(self, samples: Samples) -> Described:
+    def extract(self, samples: Samples) -> BackboneOutput:
         """Images ``(N, C, H, W)`` -> features ``(N, 128 C)`` and classes ``(N, C)``."""
         count, channels, height, width = samples.shape
         inside = samples[:, :, self.margin : height - self.margin, self.margin : width - self.margin]
         single = inside.reshape(count * channels, 1, *inside.shape[2:])
-        seen = self.inner.describe(single)
+        seen = self.inner.extract(single)
         assert seen.predicted is not None
         features: FloatArray = seen.features.reshape(count, -1)
-        return Described(features, seen.predicted.reshape(count, channels))
+        return BackboneOutput(features, seen.predicted.reshape(count, channels))
 
 
-def classifier(
+def load_or_train_classifier(
     name: str,
     data: Images,
     test: Images | None,
     store: Store,
-    recipe: Recipe | None = None,
+    settings: ClassifierSettings | None = None,
     device: torch.device | None = None,
 ) -> ClassifierBackbone:
     """The classifier of a dataset, from the store, or trained now and put there.
@@ -113,7 +113,7 @@ def classifier(
         data: images with labels to train on.
         test: images with labels to measure the accuracy on; None: a fifth of ``data``, which is not trained on then.
         store: where classifiers are kept.
-        recipe: how to train; None: as the defaults of ``network.Recipe`` say.
+        recipe: how to train; None: as the defaults of ``network.ClassifierSettings`` say.
         device: where to compute; None: on the CPU.
 
     Raises:
@@ -122,19 +122,19 @@ def classifier(
     """
     if data.labels is None:
         raise ConfigError("backbone classifier: these data have no labels to train one with; use the backbone pixels")
-    if len(data.pixels) < FEWEST:
-        raise ConfigError(f"backbone classifier: expected {FEWEST} labelled images or more, got {len(data.pixels)}")
-    recipe, device = recipe or Recipe(), device or torch.device("cpu")
+    if len(data.pixels) < MIN_IMAGES:
+        raise ConfigError(f"backbone classifier: expected {MIN_IMAGES} labelled images or more, got {len(data.pixels)}")
+    settings, device = settings or ClassifierSettings(), device or torch.device("cpu")
     print_of_data = fingerprint(data)
     file = f"classifiers/{name}-{print_of_data[:12]}.pt"
-    identity = {"format": FORMAT, "data": print_of_data, "recipe": asdict(recipe)}
-    kept, useless = _kept(store, file, identity, device)
+    identity = {"format": FORMAT, "data": print_of_data, "recipe": asdict(settings)}
+    kept, useless = _find_cached(store, file, identity, device)
     for line in useless:
         logger.warning("%s: it is trained again", line)
     if kept is None:
-        content = _trained(name, data, test, recipe, identity, device)
+        content = _train_and_serialize(name, data, test, settings, identity, device)
         # Another process may have been first; then its weights are those that cached features belong to.
-        kept, _ = _kept(store, file, identity, device)
+        kept, _ = _find_cached(store, file, identity, device)
         kept = kept or _read(store.write(file, content), content, identity, device)
     facts = kept.facts
     logger.info(
@@ -148,16 +148,16 @@ def classifier(
     return kept
 
 
-def _trained(
-    name: str, data: Images, test: Images | None, recipe: Recipe, identity: Mapping[str, Any], device: torch.device
+def _train_and_serialize(
+    name: str, data: Images, test: Images | None, settings: ClassifierSettings, identity: Mapping[str, Any], device: torch.device
 ) -> bytes:
     """Train, measure, and give all of it as the content of a file."""
     assert data.labels is not None
     classes = int(data.labels.max()) + 1
-    training, tested, what = _parts(data, test)
+    training, tested, what = _train_test_parts(data, test)
     logger.info("classifier of %s: trained once, on %d images", name, len(training[1]))
     started = time.perf_counter()
-    trained = classifier_network.train(*training, classes, recipe, device)
+    trained = classifier_network.train(*training, classes, settings, device)
     seconds = time.perf_counter() - started
     measured = classifier_network.accuracy(trained, *tested)
     logger.info("classifier of %s: trained in %.0f s", name, seconds)
@@ -179,17 +179,17 @@ def _trained(
     return file.getvalue()
 
 
-def _parts(data: Images, test: Images | None) -> tuple[tuple[ByteArray, IntArray], tuple[ByteArray, IntArray], str]:
+def _train_test_parts(data: Images, test: Images | None) -> tuple[tuple[ByteArray, IntArray], tuple[ByteArray, IntArray], str]:
     """What to train on, what to measure on, and the latter in words."""
     assert data.labels is not None
     if test is not None and test.labels is not None:
         return (data.pixels, data.labels), (test.pixels, test.labels), "test images"
-    training, tested = held_out_rows(len(data.labels), TESTED, fewest=1)
+    training, tested = split_rows(len(data.labels), TEST_SHARE, minimum=1)
     first, second = ((data.pixels[rows], data.labels[rows]) for rows in (training, tested))
     return first, second, "images held out of its training"
 
 
-def _kept(
+def _find_cached(
     store: Store, file: str, identity: Mapping[str, Any], device: torch.device
 ) -> tuple[ClassifierBackbone | None, list[str]]:
     """The first whole classifier of that name and identity, if there is one, and what is wrong with those before it."""

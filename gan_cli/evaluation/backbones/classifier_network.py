@@ -14,12 +14,12 @@ from gan_cli.runtime.rng import seeded_generator
 
 WIDTH = 128
 # Larger images are averaged down to this side first: what a class looks like can be told by then.
-LARGEST_SIDE = 32
+MAX_SIDE = 32
 BLOCK = 500
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClassifierSettings:
     """How the classifier is trained: Adam, one cycle of the learning rate, cross-entropy.
 
     Attributes:
@@ -49,7 +49,7 @@ class Classifier(nn.Module):
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
         channels, height, width = shape
-        self.sides = (min(height, LARGEST_SIDE), min(width, LARGEST_SIDE))
+        self.sides = (min(height, MAX_SIDE), min(width, MAX_SIDE))
         reduced = [max(1, side // 2 // 2) for side in self.sides]
         self.body = nn.Sequential(
             *_convolution(channels, 32),
@@ -82,7 +82,7 @@ def _convolution(channels: int, width: int) -> list[nn.Module]:
 
 
 def train(
-    pixels: ByteArray, labels: IntArray, classes: int, recipe: Recipe, device: torch.device | None = None
+    pixels: ByteArray, labels: IntArray, classes: int, settings: ClassifierSettings, device: torch.device | None = None
 ) -> Classifier:
     """A trained classifier in evaluation mode; the same to the bit for one seed, machine and number of threads.
 
@@ -97,18 +97,18 @@ def train(
     """
     device = device or torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(settings.seed)
         network = Classifier(pixels.shape[1:], classes)
     network.to(device).train()
-    steps = recipe.steps(len(pixels))
-    optimizer = torch.optim.Adam(network.parameters(), recipe.lr / 25)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps)
-    order = seeded_generator(recipe.seed, "classifier", torch.device("cpu"))
+    steps = settings.steps(len(pixels))
+    optimizer = torch.optim.Adam(network.parameters(), settings.lr / 25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps)
+    order = seeded_generator(settings.seed, "classifier", torch.device("cpu"))
     waiting = torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
-        while len(waiting) < recipe.batch_size:
+        while len(waiting) < settings.batch_size:
             waiting = torch.cat([waiting, torch.randperm(len(pixels), generator=order)])
-        rows, waiting = waiting[: recipe.batch_size].numpy(), waiting[recipe.batch_size :]
+        rows, waiting = waiting[: settings.batch_size].numpy(), waiting[settings.batch_size :]
         images = torch.from_numpy(pixels[rows]).to(device)
         loss = nn.functional.cross_entropy(network(images), torch.from_numpy(labels[rows]).to(device))
         optimizer.zero_grad()

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.config.extras import INCEPTION_PACKAGE, INSTALL, require_inception
+from gan_cli.config.extras import EXTRAS, require_extra
 from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
-from gan_cli.evaluation.backbones.base import Described, Samples, Tags
+from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class Inception:
     device: torch.device
 
     name: ClassVar[str] = "inception"
-    tags: ClassVar[Tags] = Tags("fid", "kid", "kid_deviation")
-    costly: ClassVar[bool] = True
+    tags: ClassVar[MetricTags] = MetricTags("fid", "kid", "kid_deviation")
+    cacheable: ClassVar[bool] = True
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ class Inception:
         }
 
     @torch.no_grad()
-    def describe(self, samples: Samples) -> Described:
+    def extract(self, samples: Samples) -> BackboneOutput:
         """Images ``(N, 1, H, W)`` or ``(N, 3, H, W)`` as bytes -> features ``(N, 2048)``."""
         assert samples.dtype == np.uint8, "Inception looks at images"
         found = []
@@ -74,10 +74,10 @@ class Inception:
             images = torch.from_numpy(np.ascontiguousarray(samples[start : start + BLOCK])).to(self.device)
             (features,) = self.extractor(images.expand(-1, 3, -1, -1).contiguous())
             found.append(features.float().cpu())
-        return Described(torch.cat(found).numpy())
+        return BackboneOutput(torch.cat(found).numpy())
 
 
-def inception(weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS) -> Inception:
+def load_inception(weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS) -> Inception:
     """The backbone with weights from a file, or with the published ones.
 
     Args:
@@ -90,13 +90,13 @@ def inception(weights: Path | None, root: Path, device: torch.device, mirrors: t
         ConfigError: torch-fidelity is not installed or fails, or the file of weights does not fit.
         DataError: the weights cannot be read or downloaded.
     """
-    require_inception()
-    path = weights or _published(root, mirrors)
-    checksum = _loadable(path)
+    require_extra("backbone inception", "fid")
+    path = weights or _find_or_download(root, mirrors)
+    checksum = _verify_weights(path)
     try:
-        module = importlib.import_module(f"{INCEPTION_PACKAGE}.feature_extractor_inceptionv3")
+        module = importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
     except ImportError as error:
-        raise ConfigError(f"backbone inception: torch-fidelity fails ({error}): {INSTALL}") from error
+        raise ConfigError(f"backbone inception: torch-fidelity fails ({error}): {EXTRAS['fid'].install}") from error
     try:
         extractor = module.FeatureExtractorInceptionV3("inception-v3-compat", [FEATURES], str(path))
     except (RuntimeError, pickle.UnpicklingError, TypeError, AttributeError) as error:
@@ -108,7 +108,7 @@ def inception(weights: Path | None, root: Path, device: torch.device, mirrors: t
     return Inception(extractor.eval().to(device), checksum, device)
 
 
-def _published(root: Path, mirrors: tuple[str, ...]) -> Path:
+def _find_or_download(root: Path, mirrors: tuple[str, ...]) -> Path:
     folder = root / "inception"
     path = folder / FILE
     if path.is_file():
@@ -127,7 +127,7 @@ def _check(path: Path) -> None:
         raise DataError(f"{path}: SHA-256 {found}, expected {CHECKSUM}")
 
 
-def _loadable(path: Path) -> str:
+def _verify_weights(path: Path) -> str:
     """The checksum of a file that holds tensors alone.
 
     torch-fidelity opens the file itself, and how carefully depends on its release: nothing in it is to be executed.

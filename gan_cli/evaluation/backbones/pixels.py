@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_cli.evaluation.backbones.base import Described, Samples, Tags, to_floats
+from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples, to_floats
 from gan_cli.protocols.arrays import FloatArray
 
 
@@ -23,8 +23,8 @@ class Pixels:
     coordinates: Callable[[FloatArray], FloatArray]
 
     name: ClassVar[str] = "pixels"
-    tags: ClassVar[Tags] = Tags.of("pixels")
-    costly: ClassVar[bool] = False
+    tags: ClassVar[MetricTags] = MetricTags.for_backbone("pixels")
+    cacheable: ClassVar[bool] = False
 
     @property
     def checksum(self) -> str:
@@ -36,8 +36,8 @@ class Pixels:
         """Nothing is resized."""
         return {"resizing": "none", "values": "images in [-1, 1]; points in their own coordinates"}
 
-    def describe(self, samples: Samples) -> Described:
+    def extract(self, samples: Samples) -> BackboneOutput:
         """``(N, *shape) -> (N, D)``, D being the number of values of a sample."""
         if samples.dtype == np.uint8:
-            return Described(to_floats(samples.reshape(len(samples), -1)))  # type: ignore[arg-type]
-        return Described(np.asarray(self.coordinates(samples), np.float32))  # type: ignore[arg-type]
+            return BackboneOutput(to_floats(samples.reshape(len(samples), -1)))  # type: ignore[arg-type]
+        return BackboneOutput(np.asarray(self.coordinates(samples), np.float32))  # type: ignore[arg-type]

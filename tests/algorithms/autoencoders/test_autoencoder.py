@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder, CodeMoments
-from gan_cli.algorithms.nonfinite import Sparing
-from gan_cli.components.likelihoods import Bernoulli, Binarise, root
+from gan_cli.algorithms.nonfinite import SkipNonFinite
+from gan_cli.components.likelihoods import Bernoulli, Binarization, cholesky_factor
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
-from tests.helpers.autoencoders import TINY, TINY_CONV, after, coder, poisoned, ring, tensors_of, weights
+from tests.helpers.autoencoders import TINY, TINY_CONV, after, build_autoencoder, poisoned, ring, tensors_of, weights
 
 CPU = torch.device("cpu")
 
 
 def autoencoder(**chosen: object) -> Autoencoder:
-    made = coder(Autoencoder, **chosen)  # type: ignore[arg-type]
+    made = build_autoencoder(Autoencoder, **chosen)  # type: ignore[arg-type]
     assert isinstance(made, Autoencoder)
     return made
 
@@ -31,7 +31,7 @@ def test_moments_are_those_of_all_codes_with_weights_that_halve() -> None:
     moments = CodeMoments(3, half_life=2.0, device=CPU)
     of: list[tuple[np.ndarray, float]] = []
     for step, batch in enumerate(batches):
-        moments.update(batch, step, Alone())
+        moments.update(batch, step, SingleProcess())
         share = 1 - 0.5 ** (1 / min(2.0, (step + 1) / 2)) if step else 1.0
         of = [(each, weight * (1 - share)) for each, weight in of] + [(batch.double().numpy(), share)]
     mean = sum(weight * each.mean(0) for each, weight in of)
@@ -44,17 +44,17 @@ def test_moments_are_those_of_all_codes_with_weights_that_halve() -> None:
 def test_moments_are_exact_far_from_the_origin() -> None:
     moments = CodeMoments(2, half_life=100.0, device=CPU)
     for step in range(400):
-        moments.update(1000 + torch.randn(64, 2, generator=torch.Generator().manual_seed(step)), step, Alone())
+        moments.update(1000 + torch.randn(64, 2, generator=torch.Generator().manual_seed(step)), step, SingleProcess())
     np.testing.assert_allclose(moments.covariance.numpy(), np.eye(2), atol=0.1)
 
 
 def test_root_is_one_also_of_codes_that_do_not_vary() -> None:
     factor = torch.tensor([[2.0, 0, 0], [1.0, 0.5, 0], [0, 0, 0]], dtype=torch.float64)
     covariance = factor @ factor.T
-    lower = root(covariance)
+    lower = cholesky_factor(covariance)
     torch.testing.assert_close(lower @ lower.T, covariance, atol=1e-4, rtol=0)
-    assert bool(root(torch.zeros(3, 3, dtype=torch.float64)).isfinite().all())
-    assert bool(root(torch.full((2, 2), torch.nan, dtype=torch.float64)).isnan().all())
+    assert bool(cholesky_factor(torch.zeros(3, 3, dtype=torch.float64)).isfinite().all())
+    assert bool(cholesky_factor(torch.full((2, 2), torch.nan, dtype=torch.float64)).isnan().all())
 
 
 def test_prior_samples_have_the_moments_of_the_codes() -> None:
@@ -71,10 +71,10 @@ def test_prior_samples_have_the_moments_of_the_codes() -> None:
 
 
 def test_gaussian_is_where_the_codes_of_the_data_are() -> None:
-    algorithm = after(100, autoencoder(lr=1e-3, likelihood=Bernoulli(Binarise.none)))
+    algorithm = after(100, autoencoder(lr=1e-3, likelihood=Bernoulli(Binarization.none)))
     samples, _ = algorithm._specimen_targets(80, 0)
     with torch.no_grad():
-        codes = algorithm.calm.encode(samples)[:, 0]
+        codes = algorithm.ema_networks.encode(samples)[:, 0]
     deviation = algorithm.moments.covariance.diagonal().sqrt()
     assert float(((codes.mean(0) - algorithm.moments.mean) / deviation).abs().max()) < 0.5
     assert float((codes.std(0) / deviation).log().abs().max()) < 0.5
@@ -95,10 +95,10 @@ def test_checkpoint_holds_a_whole_network_from_latents_to_samples() -> None:
 
 @pytest.mark.parametrize("architecture", [TINY, TINY_CONV], ids=["mlp", "convolutional"])
 def test_images_come_back_ever_better(architecture: object) -> None:
-    algorithm = autoencoder(architecture=architecture, likelihood=Bernoulli(Binarise.threshold))
+    algorithm = autoencoder(architecture=architecture, likelihood=Bernoulli(Binarization.threshold))
     first = after(1, algorithm).report().scalars
     last = after(150, algorithm, 1).report().scalars
-    for tag in Autoencoder.compared_by:
+    for tag in Autoencoder.hparam_metrics:
         assert last[tag] < first[tag] - 5
     assert last["loss/total"] == pytest.approx(last["autoencoder/reconstruction"], rel=1e-5)
     assert last["autoencoder/code_variance"] > 0
@@ -107,7 +107,7 @@ def test_images_come_back_ever_better(architecture: object) -> None:
 def test_code_variance_is_that_of_all_codes_of_a_window() -> None:
     algorithm = autoencoder()
     seen = []
-    encoder = algorithm.coders.encoder
+    encoder = algorithm.model.encoder
     encoder.register_forward_hook(lambda _, inputs, output: seen.append(output[:, 0].detach().double()))
     after(4, algorithm)
     report = algorithm.report()
@@ -126,7 +126,7 @@ def test_points_are_shown_without_panels() -> None:
 
 
 def test_no_alarm_is_its_own() -> None:
-    assert Autoencoder.symptoms(DiagnosticsSection(), None) == []
+    assert Autoencoder.alarm_rules(DiagnosticsSection(), None) == []
 
 
 # ---- resume
@@ -149,7 +149,7 @@ def test_state_restored_goes_on_to_the_bit(architecture: object) -> None:
 
 
 def test_update_that_is_left_out_leaves_the_moments_too() -> None:
-    algorithm = after(2, autoencoder(soundness=Sparing))
+    algorithm = after(2, autoencoder(nonfinite_policy=SkipNonFinite))
     moments = (algorithm.moments.mean, algorithm.moments.covariance)
     before = [weights(algorithm), *(each.clone() for each in moments)]
     poisoned(algorithm)
@@ -162,4 +162,4 @@ def test_codes_that_are_not_finite_can_be_looked_at() -> None:
     poisoned(algorithm)
     algorithm.update(2)
     assert np.isnan(algorithm.preview().samples).all()
-    assert algorithm.trouble() is not None
+    assert algorithm.nonfinite() is not None

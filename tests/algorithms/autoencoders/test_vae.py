@@ -11,25 +11,32 @@ import torch
 from scipy import integrate, stats
 
 from gan_cli.algorithms.autoencoders.vae import VAE, floored
-from gan_cli.algorithms.nonfinite import Sparing
+from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
-from gan_cli.components.likelihoods import Bernoulli, Binarise, drawn, kl_to_standard, log_density, log_standard_density
+from gan_cli.components.likelihoods import (
+    Bernoulli,
+    Binarization,
+    kl_to_standard_normal,
+    log_normal,
+    log_standard_normal,
+    reparameterize,
+)
 from gan_cli.components.schedules import Constant, Linear
 from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.diagnostics.vae_rules import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.protocols.algorithm import Treatment
+from gan_cli.protocols.algorithm import RollbackAdjustment
 from gan_cli.protocols.data import Images
-from gan_cli.runtime.distributed import Alone
+from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
 from tests.helpers.autoencoders import (
     TINY,
     TINY_CONV,
     TOGETHER,
     after,
-    coder,
+    build_autoencoder,
     digits,
     figures,
     poisoned,
@@ -39,7 +46,7 @@ from tests.helpers.autoencoders import (
 )
 from tests.helpers.processes import run_together
 
-PLAIN = Bernoulli(Binarise.threshold)
+PLAIN = Bernoulli(Binarization.threshold)
 
 # ---- Gaussians
 
@@ -50,20 +57,20 @@ def test_divergence_from_the_prior_is_its_integral(mean: float, deviation: float
     low, high = mean - 12 * deviation, mean + 12 * deviation
     expected, _ = integrate.quad(lambda x: q.pdf(x) * (q.logpdf(x) - p.logpdf(x)), low, high, epsabs=1e-12)
     log_variance = 2 * torch.tensor(deviation, dtype=torch.float64).log()
-    found = kl_to_standard(torch.tensor(mean, dtype=torch.float64), log_variance)
+    found = kl_to_standard_normal(torch.tensor(mean, dtype=torch.float64), log_variance)
     assert float(found) == pytest.approx(expected, rel=1e-9, abs=1e-10)
 
 
 def test_densities_are_those_of_scipy() -> None:
     x, mean, log_variance = torch.randn(3, 50, dtype=torch.float64)
     expected = stats.norm.logpdf(x, mean, (log_variance / 2).exp())
-    np.testing.assert_allclose(log_density(x, mean, log_variance), expected, rtol=1e-12)
-    np.testing.assert_allclose(log_standard_density(x), stats.norm.logpdf(x), rtol=1e-12)
+    np.testing.assert_allclose(log_normal(x, mean, log_variance), expected, rtol=1e-12)
+    np.testing.assert_allclose(log_standard_normal(x), stats.norm.logpdf(x), rtol=1e-12)
 
 
 def test_draws_have_mean_and_deviation() -> None:
     noise = torch.randn(200_000, generator=torch.Generator().manual_seed(0))
-    found = drawn(torch.tensor(0.3), torch.tensor(0.5).log() * 2, noise)
+    found = reparameterize(torch.tensor(0.3), torch.tensor(0.5).log() * 2, noise)
     assert float(found.mean()) == pytest.approx(0.3, abs=5e-3)
     assert float(found.std()) == pytest.approx(0.5, abs=5e-3)
 
@@ -82,7 +89,7 @@ def test_free_bits_are_a_floor_under_each_dimension() -> None:
 
 
 def test_free_bits_change_the_loss_and_not_what_is_reported() -> None:
-    plain, free = (after(1, coder(free_bits=bits)).report().scalars for bits in (0.0, 2.0))
+    plain, free = (after(1, build_autoencoder(free_bits=bits)).report().scalars for bits in (0.0, 2.0))
     for tag in ("vae/kl", "vae/elbo", "vae/reconstruction"):
         assert plain[tag] == free[tag]
     assert plain["loss/total"] == pytest.approx(-plain["vae/elbo"], rel=1e-5)
@@ -91,7 +98,9 @@ def test_free_bits_change_the_loss_and_not_what_is_reported() -> None:
 
 
 def test_free_bits_fill_dimensions_up() -> None:
-    held = [after(150, coder(free_bits=bits, batch_size=32)).report().scalars["vae/kl"] for bits in (0.0, 1.0)]
+    held = [
+        after(150, build_autoencoder(free_bits=bits, batch_size=32)).report().scalars["vae/kl"] for bits in (0.0, 1.0)
+    ]
     assert held[1] > held[0]
     assert held[1] == pytest.approx(4.0, abs=1.5)
 
@@ -100,7 +109,7 @@ def test_free_bits_fill_dimensions_up() -> None:
 
 
 def test_beta_is_the_weight_of_the_divergence_at_each_step() -> None:
-    algorithm = coder(beta=Linear(0.0, 2.0, 4))
+    algorithm = build_autoencoder(beta=Linear(0.0, 2.0, 4))
     for step, beta in enumerate((0.0, 0.5, 1.0, 1.5, 2.0, 2.0)):
         algorithm.update(step)
         said = algorithm.report().scalars
@@ -109,14 +118,14 @@ def test_beta_is_the_weight_of_the_divergence_at_each_step() -> None:
 
 
 def test_without_the_divergence_more_goes_through_the_code() -> None:
-    free, dear = (after(100, coder(beta=Constant(beta))).report().scalars for beta in (0.0, 4.0))
+    free, dear = (after(100, build_autoencoder(beta=Constant(beta))).report().scalars for beta in (0.0, 4.0))
     assert free["vae/kl"] > 3 * dear["vae/kl"]
     assert free["vae/reconstruction"] < dear["vae/reconstruction"]
 
 
 @pytest.mark.parametrize("architecture", [TINY, TINY_CONV], ids=["mlp", "convolutional"])
 def test_bound_rises_also_on_held_out_images(architecture: FullyConnected) -> None:
-    algorithm = coder(architecture=architecture, likelihood=PLAIN)
+    algorithm = build_autoencoder(architecture=architecture, likelihood=PLAIN)
     first = after(1, algorithm).report().scalars
     last = after(150, algorithm, 1).report().scalars
     for tag in ("vae/elbo", "vae/elbo_held_out"):
@@ -126,7 +135,7 @@ def test_bound_rises_also_on_held_out_images(architecture: FullyConnected) -> No
 
 def test_points_are_learned_with_a_width_that_shrinks() -> None:
     architecture = FullyConnected(2, (64, 64), (64, 64))
-    algorithm = coder(architecture=architecture, source=ring(), batch_size=128, lr=3e-3)
+    algorithm = build_autoencoder(architecture=architecture, source=ring(), batch_size=128, lr=3e-3)
     first = after(1, algorithm).report().scalars["vae/elbo"]
     assert after(300, algorithm, 1).report().scalars["vae/elbo"] > first + 1
     samples = algorithm.preview().samples
@@ -135,7 +144,7 @@ def test_points_are_learned_with_a_width_that_shrinks() -> None:
 
 
 def test_report_is_of_all_samples_since_the_last_one() -> None:
-    algorithm = after(3, coder())
+    algorithm = after(3, build_autoencoder())
     rows = {name: window.values() for name, window in algorithm.windows.items()}
     report = algorithm.report()
     assert rows["reconstruction"].shape == (3, 16)
@@ -147,14 +156,14 @@ def test_report_is_of_all_samples_since_the_last_one() -> None:
     assert report.scalars["grad_norm/g"] > 0
     assert report.scalars["lr/g"] == 1e-2
     assert len(algorithm.windows["kl"].values()) == 0
-    assert set(VAE.compared_by) < set(report.scalars)
+    assert set(VAE.hparam_metrics) < set(report.scalars)
     assert set(VAE.notes) - {"vae/kl_per_dimension"} < set(report.scalars)
 
 
 def test_active_units_are_those_whose_mean_varies() -> None:
-    algorithm = coder()
+    algorithm = build_autoencoder()
     assert isinstance(algorithm, VAE)
-    head = algorithm.coders.encoder[-2]
+    head = algorithm.model.encoder[-2]
     assert isinstance(head, torch.nn.Linear)
     with torch.no_grad():
         head.weight[1:4] = 0  # the means of all dimensions but the first are one number each
@@ -168,7 +177,7 @@ def test_active_units_are_those_whose_mean_varies() -> None:
 
 
 def test_panels_are_of_held_out_images() -> None:
-    algorithm = after(3, coder(likelihood=PLAIN))
+    algorithm = after(3, build_autoencoder(likelihood=PLAIN))
     preview = algorithm.preview()
     assert preview.samples.shape == (4, 1, 8, 8)
     assert set(preview.panels) == {"reconstructions", "interpolations"}
@@ -177,8 +186,8 @@ def test_panels_are_of_held_out_images() -> None:
     rows = grid.samples.reshape(8, 8, 1, 8, 8)
     originals = torch.from_numpy(rows[0::2].reshape(32, 1, 8, 8))
     with torch.no_grad():
-        codes = algorithm.averaged.encoder(originals)[:, 0]
-        returned = algorithm.averaged.decoder(codes)
+        codes = algorithm.ema_model.encoder(originals)[:, 0]
+        returned = algorithm.ema_model.decoder(codes)
     np.testing.assert_allclose(rows[1::2].reshape(32, 1, 8, 8), returned.numpy(), atol=1e-5)
     assert set(np.unique(originals)) == {-1.0, 1.0}  # as the encoder sees them
     path = preview.panels["interpolations"]
@@ -189,22 +198,22 @@ def test_panels_are_of_held_out_images() -> None:
 
 def test_of_a_single_image_nothing_is_held_out() -> None:
     one = Images(digits().pixels[:1])
-    algorithm = after(2, coder(source=one, batch_size=1))
+    algorithm = after(2, build_autoencoder(source=one, batch_size=1))
     assert "vae/elbo_held_out" not in algorithm.report().scalars
     assert not algorithm.preview().panels
 
 
 def test_two_latents_have_a_manifold() -> None:
-    algorithm = coder(architecture=FullyConnected(2, (8,), (8,)))
+    algorithm = build_autoencoder(architecture=FullyConnected(2, (8,), (8,)))
     panel = algorithm.preview().panels["manifold"]
     assert (panel.samples.shape, panel.columns) == ((400, 1, 8, 8), 20)
     corner = torch.tensor([[stats.norm.ppf(0.02), stats.norm.ppf(0.98)]], dtype=torch.float32)  # left, top
     with torch.no_grad():
-        np.testing.assert_allclose(panel.samples[0], algorithm.averaged.decoder(corner)[0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(panel.samples[0], algorithm.ema_model.decoder(corner)[0].numpy(), atol=1e-5)
 
 
 def test_average_of_a_checkpoint_is_the_generator_that_samples_were_drawn_from() -> None:
-    algorithm = after(5, coder())
+    algorithm = after(5, build_autoencoder())
     generator = TINY.generator((1, 8, 8), 0)
     generator.load_state_dict(algorithm.state_dict()["average"])
     with torch.no_grad():
@@ -219,7 +228,7 @@ def test_average_of_a_checkpoint_is_the_generator_that_samples_were_drawn_from()
 
 @pytest.mark.parametrize("chosen", [{}, {"free_bits": 0.3}, {"architecture": TINY_CONV}, {"source": ring()}])
 def test_state_restored_goes_on_to_the_bit(chosen: dict[str, object]) -> None:
-    whole, first, second = (coder(beta=Linear(0.0, 1.0, 6), **chosen) for _ in range(3))  # type: ignore[arg-type]
+    whole, first, second = (build_autoencoder(beta=Linear(0.0, 1.0, 6), **chosen) for _ in range(3))  # type: ignore[arg-type]
     after(7, whole)
     after(4, first)
     second.load_state_dict(first.state_dict())
@@ -233,20 +242,20 @@ def test_state_restored_goes_on_to_the_bit(chosen: dict[str, object]) -> None:
 
 
 def test_looking_changes_nothing() -> None:
-    looked, other = (coder(architecture=TINY_CONV) for _ in range(2))
+    looked, other = (build_autoencoder(architecture=TINY_CONV) for _ in range(2))
     for algorithm in (looked, other):
         algorithm.update(0)
     looked.preview()
     looked.samples(5)
     looked.report()
     looked.state_dict()
-    assert looked.trouble() is None
+    assert looked.nonfinite() is None
     assert list(looked.tensors())
     assert torch.equal(weights(after(2, looked, 1)), weights(after(2, other, 1)))
 
 
 def test_seed_decides_weights_and_samples() -> None:
-    first, again, other = (after(2, coder(seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (after(2, build_autoencoder(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(weights(first), weights(again))
     assert not torch.equal(weights(first), weights(other))
     assert not np.array_equal(first.samples(4), other.samples(4))
@@ -257,35 +266,35 @@ def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     assert status == 0, said
     found = json.loads((tmp_path / "found.json").read_text())
     for name in TOGETHER:
-        for tag, expected in figures(name, Alone()).items():
+        for tag, expected in figures(name, SingleProcess()).items():
             assert found[name][tag] == pytest.approx(expected, rel=2e-4, abs=2e-5), (name, tag)
 
 
 def test_update_along_what_is_not_finite_is_left_out_with_all_it_would_have_changed() -> None:
-    algorithm = after(2, coder(architecture=TINY_CONV, soundness=Sparing))
+    algorithm = after(2, build_autoencoder(architecture=TINY_CONV, nonfinite_policy=SkipNonFinite))
     algorithm.report()
     before = weights(algorithm)
     poisoned(algorithm)
     algorithm.update(2)
     assert torch.equal(weights(algorithm), before)
-    assert algorithm.trouble() is None
+    assert algorithm.nonfinite() is None
     assert len(algorithm.windows["kl"].values()) == 0
 
 
 def test_number_that_is_not_finite_is_noticed() -> None:
-    algorithm = after(2, coder())
+    algorithm = after(2, build_autoencoder())
     poisoned(algorithm)
     algorithm.update(2)
-    trouble = algorithm.trouble()
-    assert trouble is not None
-    assert "step 3" in trouble.message
-    assert algorithm.report().trouble is not None
+    nonfinite = algorithm.nonfinite()
+    assert nonfinite is not None
+    assert "step 3" in nonfinite.message
+    assert algorithm.report().nonfinite is not None
     assert any(not each.isfinite().all() for name, each in algorithm.tensors() if name.startswith("gradient"))
 
 
 def test_treatment_slows_it_down_for_good() -> None:
-    algorithm, resumed = coder(), coder()
-    algorithm.treat(Treatment(lr_g=0.5, lr_d=0.1, sigma=1.0))
+    algorithm, resumed = build_autoencoder(), build_autoencoder()
+    algorithm.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.1, sigma=1.0))
     resumed.load_state_dict(after(1, algorithm).state_dict())
     assert after(1, resumed, 1).report().scalars["lr/g"] == pytest.approx(5e-3)
 
@@ -295,7 +304,7 @@ def test_treatment_slows_it_down_for_good() -> None:
 
 def test_likelihood_of_pixels_is_refused_for_points() -> None:
     with pytest.raises(ConfigError, match="gaussian or l1"):
-        coder(source=ring(), likelihood=Bernoulli())
+        build_autoencoder(source=ring(), likelihood=Bernoulli())
 
 
 def test_outline_refuses_what_has_no_encoder_and_what_only_a_game_has() -> None:
@@ -319,7 +328,7 @@ def test_outline_runs_without_memory() -> None:
 @pytest.mark.parametrize("bits", [-0.1, float("inf"), float("nan")])
 def test_free_bits_are_a_number_of_nats(bits: float) -> None:
     with pytest.raises(InvalidValueError) as refused:
-        coder(free_bits=bits)
+        build_autoencoder(free_bits=bits)
     assert refused.value.key == "free_bits"
 
 
@@ -327,20 +336,20 @@ def test_free_bits_are_a_number_of_nats(bits: float) -> None:
 
 
 def test_collapsed_posterior_is_an_alarm_with_advice() -> None:
-    (symptom,) = VAE.symptoms(DiagnosticsSection(), None)
-    assert isinstance(symptom, PosteriorCollapse)
+    (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
+    assert isinstance(rule, PosteriorCollapse)
     now = {"vae/active_share": 0.0, "vae/active_units": 0.0, "vae/kl": 0.01, "vae/beta": 1.0}
-    assert symptom.shows(now)
-    assert "0 dimensions" in symptom.says(now)
-    assert symptom.advises(now).overrides == "algorithm/beta=linear"
-    assert symptom.advises({**now, "vae/beta": 0.5}).overrides == "algorithm.free_bits=0.1"
-    assert not symptom.shows({**now, "vae/active_share": 0.3})
-    assert not VAE.symptoms(DiagnosticsSection(posterior_collapse=PosteriorSection(patience=0)), None)
+    assert rule.severity(now)
+    assert "0 dimensions" in rule.message(now)
+    assert rule.suggestion(now).overrides == "algorithm/beta=linear"
+    assert rule.suggestion({**now, "vae/beta": 0.5}).overrides == "algorithm.free_bits=0.1"
+    assert not rule.severity({**now, "vae/active_share": 0.3})
+    assert not VAE.alarm_rules(DiagnosticsSection(posterior_collapse=PosteriorSection(patience=0)), None)
 
 
 def test_posterior_that_costs_too_much_shows_the_symptom() -> None:
-    algorithm = after(200, coder(beta=Constant(50.0)))
+    algorithm = after(200, build_autoencoder(beta=Constant(50.0)))
     said = after(5, algorithm, 200)
     said.report()
-    (symptom,) = VAE.symptoms(DiagnosticsSection(), None)
-    assert symptom.shows(after(5, algorithm, 205).report().scalars)
+    (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
+    assert rule.severity(after(5, algorithm, 205).report().scalars)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.gan.statistics import top_mean
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
 from gan_cli.runs import builder
@@ -32,10 +32,10 @@ TINY_DIGITS = (
 )
 
 
-def assembled(*overrides: str) -> Adversarial:
+def assembled(*overrides: str) -> GANTrainer:
     register()
     algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     return algorithm
 
 
@@ -43,7 +43,7 @@ def weights(network: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()]).clone()
 
 
-def after(steps: int, algorithm: Adversarial) -> Tensor:
+def after(steps: int, algorithm: GANTrainer) -> Tensor:
     for step in range(steps):
         algorithm.update(step)
     return torch.cat([weights(algorithm.generator), weights(algorithm.discriminator)])
@@ -163,7 +163,7 @@ def test_d_judges_packs_of_neighbours(pac: int) -> None:
     assert together.shape == (2 * 8 // pac, 2 * pac)
     assert of_g.shape == (8 // pac, 2 * pac)
     pixels = torch.arange(8 * 3 * 2 * 2).reshape(8, 3, 2, 2)
-    packed = algorithm._judge.pack(pixels)
+    packed = algorithm._critic.pack(pixels)
     assert packed.shape == (8 // pac, 3 * pac, 2, 2)
     assert torch.equal(packed[0, 3:6], pixels[1])
 
@@ -177,7 +177,7 @@ def test_packs_of_images_are_augmented_one_by_one() -> None:
 # ---- classes
 
 
-def labelled(algorithm: Adversarial) -> list[tuple[Tensor, Tensor]]:
+def labelled(algorithm: GANTrainer) -> list[tuple[Tensor, Tensor]]:
     """(samples, labels) of every batch that D sees from now on."""
     seen: list[tuple[Tensor, Tensor]] = []
     algorithm.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append((inputs[0], inputs[1])))
@@ -224,9 +224,9 @@ def test_class_changes_what_g_draws_and_what_d_says(architecture: str) -> None:
     algorithm.discriminator.eval()
     with torch.no_grad():
         drawn = algorithm.generator(z, torch.arange(10))
-        judged = algorithm.discriminator(drawn[:1].expand(10, -1, -1, -1), torch.arange(10))
+        scored = algorithm.discriminator(drawn[:1].expand(10, -1, -1, -1), torch.arange(10))
     assert len({tuple(image.flatten().tolist()) for image in drawn}) == 10
-    assert len(set(judged.tolist())) == 10
+    assert len(set(scored.tolist())) == 10
 
 
 def test_preview_has_one_row_a_class_and_one_latent_a_column() -> None:
@@ -234,7 +234,7 @@ def test_preview_has_one_row_a_class_and_one_latent_a_column() -> None:
     preview = algorithm.preview()
     assert preview.samples.shape == (60, 1, 8, 8)
     assert preview.columns == 6
-    latents, labels = algorithm._showcase._latents.reshape(10, 6, -1), algorithm._showcase._labels
+    latents, labels = algorithm._preview_sampler._latents.reshape(10, 6, -1), algorithm._preview_sampler._labels
     assert torch.equal(latents[0], latents[9])
     assert labels is not None
     assert labels.reshape(10, 6)[:, 0].tolist() == list(range(10))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_cli.algorithms.gan.trainer import Adversarial
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
@@ -63,9 +63,9 @@ def replicas(*overrides: str, count: int = len(SEEDS)) -> Replicas:
     return builder.assemble_replicas(planned(f"seed={SEEDS[0]}", f"train.replicas={count}", *overrides))
 
 
-def single(seed: int, *overrides: str) -> Adversarial:
+def single(seed: int, *overrides: str) -> GANTrainer:
     algorithm = builder.assemble(planned(f"seed={seed}", *overrides))
-    assert isinstance(algorithm, Adversarial)
+    assert isinstance(algorithm, GANTrainer)
     return algorithm
 
 

@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli.algorithms.seqgan.gumbel_softmax import hardened, soft_one_hot, write_soft
+from gan_cli.algorithms.seqgan.gumbel_softmax import sample_relaxed, soft_one_hot, straight_through_one_hot
 from gan_cli.architectures.language_model import nll
-from gan_cli.architectures.lstm import Writer
+from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
 
 
-def writer(vocabulary: int = 3) -> Writer:
+def writer(vocabulary: int = 3) -> LSTMLanguageModel:
     torch.manual_seed(0)
-    network = Writer(vocabulary, 2, 2)
+    network = LSTMLanguageModel(vocabulary, 2, 2)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_()
@@ -41,7 +41,7 @@ def test_extreme_numbers_do_no_harm(extreme: float) -> None:
 def test_low_temperatures_give_one_token_and_high_ones_all() -> None:
     logits, numbers = torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), random().uniform(50, 6)
     cold, hot = soft_one_hot(logits, numbers, 1e-4), soft_one_hot(logits, numbers, 1e4)
-    torch.testing.assert_close(cold, hardened(cold), atol=1e-3, rtol=0)
+    torch.testing.assert_close(cold, straight_through_one_hot(cold), atol=1e-3, rtol=0)
     torch.testing.assert_close(hot, torch.full((50, 6), 1 / 6), atol=1e-2, rtol=0)
 
 
@@ -49,7 +49,7 @@ def test_straight_through_is_one_hot_with_the_slope_of_the_mixture() -> None:
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weights = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
     soft = soft_one_hot(logits, random().uniform(5, 4), 0.8)
-    hard = hardened(soft)
+    hard = straight_through_one_hot(soft)
     assert set(hard.unique().tolist()) == {0.0, 1.0}
     assert (hard.sum(1) == 1).all()
     assert (hard.argmax(1) == soft.argmax(1)).all()
@@ -61,7 +61,7 @@ def test_straight_through_is_one_hot_with_the_slope_of_the_mixture() -> None:
 @pytest.mark.parametrize("straight_through", [False, True])
 def test_the_slope_reaches_all_of_the_writer(straight_through: bool) -> None:
     network = writer(5)
-    sequences = write_soft(network, 8, 4, random(), relaxation=1.0, straight_through=straight_through)
+    sequences = sample_relaxed(network, 8, 4, random(), relaxation=1.0, straight_through=straight_through)
     assert sequences.shape == (8, 4, 5)
     (sequences * torch.randn(5)).sum().backward()
     for parameter in network.parameters():
@@ -72,7 +72,7 @@ def test_the_slope_reaches_all_of_the_writer(straight_through: bool) -> None:
 def test_hard_sequences_come_as_often_as_they_are_likely() -> None:
     network = writer()
     with torch.no_grad():
-        sequences = write_soft(network, 30_000, 3, random(), relaxation=0.5, straight_through=True)
+        sequences = sample_relaxed(network, 30_000, 3, random(), relaxation=0.5, straight_through=True)
     everything = torch.cartesian_prod(*[torch.arange(3)] * 3)
     powers = torch.tensor([9, 3, 1])
     frequencies = (sequences.argmax(2) @ powers).bincount(minlength=27) / 30_000
@@ -90,7 +90,7 @@ def test_the_slope_of_cold_mixtures_is_nearly_that_of_the_expectation() -> None:
 
 
 def test_behind_the_end_there_is_nothing_but_the_end() -> None:
-    sequences = write_soft(writer(), 100, 6, random(), relaxation=0.5, straight_through=False, end=1).detach()
+    sequences = sample_relaxed(writer(), 100, 6, random(), relaxation=0.5, straight_through=False, end=1).detach()
     for row in sequences:
         tokens = row.argmax(1).tolist()
         if 1 in tokens:

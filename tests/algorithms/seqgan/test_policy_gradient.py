@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.seqgan.policy_gradient import Rollouts, continued, policy_loss, rewards, without_mean
-from gan_cli.architectures.language_model import nll, write
-from gan_cli.architectures.lstm import Writer
+from gan_cli.algorithms.seqgan.policy_gradient import Rollouts, complete_prefixes, policy_loss, rewards, without_mean
+from gan_cli.architectures.language_model import nll, sample_sequences
+from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.errors import InvalidValueError
 from gan_cli.runtime.rng import SeededStream
 
@@ -14,16 +14,16 @@ CPU = torch.device("cpu")
 VOCABULARY, LENGTH = 3, 3
 
 
-def writer(seed: int = 0, vocabulary: int = VOCABULARY) -> Writer:
+def writer(seed: int = 0, vocabulary: int = VOCABULARY) -> LSTMLanguageModel:
     torch.manual_seed(seed)
-    network = Writer(vocabulary, 2, 2)
+    network = LSTMLanguageModel(vocabulary, 2, 2)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_()
     return network
 
 
-def judge(tokens: Tensor) -> Tensor:
+def score(tokens: Tensor) -> Tensor:
     """Anything that depends on all tokens and their order."""
     return ((tokens * torch.tensor([1, 3, 9])).sum(1) * 2.3).sin().float() * 0.5 + 0.5
 
@@ -36,11 +36,11 @@ def everything() -> Tensor:
     return torch.cartesian_prod(*[torch.arange(VOCABULARY)] * LENGTH)
 
 
-def expected_gradient(network: Writer) -> list[Tensor]:
+def expected_gradient(network: LSTMLanguageModel) -> list[Tensor]:
     """Of E[D(x)] over all sequences, each with its probability."""
     logits = network(everything()).log_softmax(2)
     likely = logits.gather(2, everything()[:, :, None]).sum((1, 2)).exp()
-    return list(torch.autograd.grad((likely * judge(everything())).sum(), list(network.parameters())))
+    return list(torch.autograd.grad((likely * score(everything())).sum(), list(network.parameters())))
 
 
 @pytest.mark.parametrize("baseline", [False, True])
@@ -49,8 +49,8 @@ def test_the_mean_of_estimates_is_the_gradient_over_all_sequences(baseline: bool
     exact = expected_gradient(network)
     estimates = []
     for _ in range(400):
-        tokens = write(network, numbers.uniform(64, LENGTH))
-        worth = rewards(judge, network, tokens, 2, numbers, None)
+        tokens = sample_sequences(network, numbers.uniform(64, LENGTH))
+        worth = rewards(score, network, tokens, 2, numbers, None)
         if baseline:
             worth = without_mean(worth, torch.ones_like(worth))
         loss = policy_loss(network, tokens, worth, None)
@@ -67,8 +67,8 @@ def test_the_baseline_takes_off_variance() -> None:
     def deviation(baseline: bool) -> float:
         numbers, slopes = random(2), []
         for _ in range(100):
-            tokens = write(network, numbers.uniform(32, LENGTH))
-            worth = rewards(judge, network, tokens, 2, numbers, None)
+            tokens = sample_sequences(network, numbers.uniform(32, LENGTH))
+            worth = rewards(score, network, tokens, 2, numbers, None)
             worth = without_mean(worth, torch.ones_like(worth)) if baseline else worth
             loss = policy_loss(network, tokens, worth, None)
             slopes.append(torch.autograd.grad(loss, network.vocabulary_b)[0])
@@ -79,8 +79,8 @@ def test_the_baseline_takes_off_variance() -> None:
 
 def test_rollouts_keep_what_they_go_on_from() -> None:
     network = writer(vocabulary=7)
-    tokens = write(network, torch.rand(5, 6, generator=torch.Generator().manual_seed(0)))
-    sequences = continued(network, tokens, 4, random(), None)
+    tokens = sample_sequences(network, torch.rand(5, 6, generator=torch.Generator().manual_seed(0)))
+    sequences = complete_prefixes(network, tokens, 4, random(), None)
     assert sequences.shape == (5, 4, 5, 6)
     for place in range(5):
         kept = sequences[place, :, :, : place + 1]
@@ -91,7 +91,7 @@ def test_rollouts_keep_what_they_go_on_from() -> None:
 def test_rollouts_come_as_often_as_the_policy_writes_them() -> None:
     network = writer(seed=4)
     tokens = torch.tensor([[2, 0, 0]])
-    sequences = continued(network, tokens, 20_000, random(), None)
+    sequences = complete_prefixes(network, tokens, 20_000, random(), None)
     likely = nll(network, everything()).neg().exp()
     given = everything()[:, 0] == 2
     names = everything()[given] @ torch.tensor([0, 3, 1])
@@ -102,20 +102,20 @@ def test_rollouts_come_as_often_as_the_policy_writes_them() -> None:
 def test_a_token_is_worth_the_mean_of_what_may_follow() -> None:
     network = writer()
     tokens = torch.tensor([[1, 2, 0], [0, 0, 1]])
-    worth = rewards(judge, network, tokens, 20_000, random(), None)
-    torch.testing.assert_close(worth[:, -1], judge(tokens))
+    worth = rewards(score, network, tokens, 20_000, random(), None)
+    torch.testing.assert_close(worth[:, -1], score(tokens))
     likely = nll(network, everything()).neg().exp()
     for row, sentence in enumerate(tokens):
         for place in range(1, LENGTH):
             given = (everything()[:, :place] == sentence[:place]).all(1)
-            exact = (likely[given, place:].prod(1) * judge(everything()[given])).sum()
+            exact = (likely[given, place:].prod(1) * score(everything()[given])).sum()
             assert float(worth[row, place - 1]) == pytest.approx(float(exact), abs=0.02)
 
 
 def test_what_is_behind_the_end_stays_and_counts_nothing() -> None:
     network = writer(vocabulary=4)
     tokens = torch.tensor([[1, 2, 2], [1, 1, 0]])
-    sequences = continued(network, tokens, 8, random(), 2)
+    sequences = complete_prefixes(network, tokens, 8, random(), 2)
     assert (sequences[1, :, 0] == tokens[0]).all()
     free = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     other = free.clone()

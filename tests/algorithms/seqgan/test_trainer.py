@@ -9,23 +9,24 @@ import pytest
 import torch
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.seqgan.corpus import Corpus, tokens_of
+from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.estimators import Estimator
 from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
 from gan_cli.algorithms.seqgan.policy_gradient import Rollouts
-from gan_cli.algorithms.seqgan.statistics import diversity_figures
+from gan_cli.algorithms.seqgan.statistics import diversity_metrics
 from gan_cli.algorithms.seqgan.trainer import Phase, Phases, SeqGAN
 from gan_cli.algorithms.spec import Sizes
-from gan_cli.architectures.lstm import LSTM, Writer
+from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.components.losses import NonSaturating, Relativistic
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Exponential
 from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.data.splits import selected_tokens
 from gan_cli.datasets.oracle import LSTMOracle
-from gan_cli.diagnostics.text_rules import sequence_symptoms
+from gan_cli.diagnostics.text_rules import sequence_alarm_rules
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols.algorithm import Algorithm, Treatment
+from gan_cli.protocols.algorithm import Algorithm, RollbackAdjustment
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.device import Device
 
@@ -37,7 +38,7 @@ Make = Callable[[], SeqGAN]
 
 def corpus(end: int | None = None) -> Corpus:
     torch.manual_seed(7)
-    oracle = LSTMOracle(Writer(VOCABULARY, 3, 3))
+    oracle = LSTMOracle(LSTMLanguageModel(VOCABULARY, 3, 3))
     tokens = oracle.draw(80, LENGTH, torch.Generator().manual_seed(0)).numpy()
     if end is not None:
         behind = (tokens == end).cumsum(1) > 0
@@ -81,9 +82,15 @@ def same(one: Any, other: Any) -> bool:
 
 def test_phases_are_a_function_of_the_step() -> None:
     phases = Phases(mle=2, discriminator=1)
-    expected = [(Phase.imitation, 0), (Phase.imitation, 1), (Phase.judgement, 0), (Phase.game, 0), (Phase.game, 1)]
+    expected = [
+        (Phase.mle, 0),
+        (Phase.mle, 1),
+        (Phase.discriminator, 0),
+        (Phase.adversarial, 0),
+        (Phase.adversarial, 1),
+    ]
     assert [phases.at(step) for step in range(5)] == expected
-    assert Phases(0, 0).at(0) == (Phase.game, 0)
+    assert Phases(0, 0).at(0) == (Phase.adversarial, 0)
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
@@ -121,7 +128,7 @@ def test_looking_changes_nothing() -> None:
         watched.preview()
         watched.samples(3)
         list(watched.tensors())
-        assert watched.trouble() is None
+        assert watched.nonfinite() is None
     assert same(watched.state_dict(), expected)
 
 
@@ -135,7 +142,7 @@ def test_each_phase_changes_what_it_should() -> None:
 
 
 def nets(model: SeqGAN) -> tuple[torch.nn.Module, torch.nn.Module]:
-    return model.generator, model._examiner.reader
+    return model.generator, model._discriminator_trainer.reader
 
 
 def test_a_report_says_what_there_is_in_each_phase() -> None:
@@ -176,7 +183,7 @@ def test_samples_are_tokens_and_a_preview_sentences() -> None:
 
 def test_treatment_lasts() -> None:
     model = seqgan(lr_game=0.5)
-    model.treat(Treatment(lr_g=0.5, lr_d=0.25))
+    model.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.25))
     other = seqgan(lr_game=0.5)
     other.load_state_dict(model.state_dict())
     for step in range(6):
@@ -187,14 +194,14 @@ def test_treatment_lasts() -> None:
 
 
 def test_rows_that_are_held_out_are_left_out() -> None:
-    rows = tokens_of(Sequences(np.arange(12).reshape(4, 3), tuple("abc"), rows=np.array([1, 3])))
+    rows = selected_tokens(Sequences(np.arange(12).reshape(4, 3), tuple("abc"), rows=np.array([1, 3])))
     assert rows.tolist() == [[3, 4, 5], [9, 10, 11]]
 
 
 def test_diversity_is_that_of_as_many_real_sequences() -> None:
     generated, real = torch.tensor([[1, 2, 1, 2]]), torch.tensor([[1, 2, 3, 3], [3, 3, 3, 3]])
     figures = {
-        tag.removeprefix("diagnosis/"): float(each) for tag, each in diversity_figures(generated, real, 0).items()
+        tag.removeprefix("diagnosis/"): float(each) for tag, each in diversity_metrics(generated, real, 0).items()
     }
     shares = {"distinct_1": 2 / 4, "distinct_2": 2 / 3, "distinct_1_real": 3 / 4, "distinct_2_real": 1.0}
     assert figures == pytest.approx(shares)
@@ -234,7 +241,7 @@ FINE = {
 @pytest.mark.parametrize(
     ("change", "alarm", "said"),
     [
-        ({"metrics/nll_oracle": 5.0}, "mode_collapse", "score 5.00 .* less than the 5.75 .* held-out ones cost G 9.00"),
+        ({"metrics/nll_oracle": 5.0}, "mode_collapse", "score 5.00 .* less than the 5.75 .* held-out ones is 9.00"),
         ({"diagnosis/distinct_2": 0.05}, "mode_collapse", "5.0% of generated pairs .* real pairs 95.0%"),
         (
             {"d/accuracy_real": 1.0, "d/accuracy_fake": 0.999, "reward/mean": 0.001},
@@ -244,11 +251,11 @@ FINE = {
     ],
 )
 def test_alarms(change: dict[str, float], alarm: str, said: str) -> None:
-    alarms = sequence_symptoms(DiagnosticsSection())
-    assert not any(symptom.shows(FINE) for symptom in alarms)
+    alarms = sequence_alarm_rules(DiagnosticsSection())
+    assert not any(rule.severity(FINE) for rule in alarms)
     now = FINE | change
-    (shown,) = (symptom for symptom in alarms if symptom.shows(now))
+    (shown,) = (rule for rule in alarms if rule.severity(now))
     assert shown.name == alarm
     assert set(shown.needs) <= set(now)
-    assert re.search(said, shown.says(now))
-    assert shown.advises(now).overrides.startswith("optimizer.lr_")
+    assert re.search(said, shown.message(now))
+    assert shown.suggestion(now).overrides.startswith("optimizer.lr_")
