@@ -6,7 +6,7 @@ ARGS ?=
 REV ?= HEAD
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow golden lint format type check bench claims versus tensorboard clean
+.PHONY: help train test test-slow test-long golden lint format type check bench claims versus tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +14,14 @@ help:  ## show this list
 train: $(VENV)/.ready  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
 	$(BIN)/gan-train $(ARGS)
 
-test: $(VENV)/.ready  ## run the tests (minutes); ARGS="-k resume" selects
+test: $(VENV)/.ready  ## run the default tests (3 to 6 minutes); ARGS="-k resume" selects
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(VENV)/.ready  ## run the slow tests too
-	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+test-slow: $(VENV)/.ready  ## run the slow tests (10 to 30 minutes)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-long: $(VENV)/.ready  ## run the longest tests, which CI leaves out (10 to 30 minutes)
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 golden: $(VENV)/.ready  ## compare short runs with those of another commit, bit by bit: REV=<commit>
 	$(BIN)/python -m tests.golden --rev $(REV) $(ARGS)

@@ -1,4 +1,4 @@
-"""The loop to be measured against: how the popular scripts train a GAN, in one file and with no tricks.
+"""Train a GAN as the popular scripts do, in one file and with no tricks: the loop to be measured against.
 
 Written for this purpose in the idiom of those scripts: a ``DataLoader`` in the main process over PIL images with
 ``ToTensor``, ``Normalize`` and, where the size asks for it, ``Resize``; default optimizers; ``.item()`` and a printed
@@ -52,26 +52,26 @@ class PilDigits(Dataset[tuple[Tensor, int]]):
 
 
 def read_images(root: Path) -> np.ndarray:
-    """``(N, 28, 28)`` uint8."""
+    """Read the training images of MNIST, ``(N, 28, 28)`` uint8."""
     path = root / "mnist" / "train-images-idx3-ubyte"
     content = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes())
     return np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """``(1, H, W)`` in [0, 1]."""
+    """Convert an image to a tensor ``(1, H, W)`` in [0, 1]."""
     pixels = torch.from_numpy(np.array(image, copy=True)).view(image.size[1], image.size[0], 1)
     return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)
 
 
 def normalised(image: Tensor) -> Tensor:
-    """From [0, 1] to [-1, 1]."""
+    """Scale an image from [0, 1] to [-1, 1]."""
     mean, deviation = torch.as_tensor([0.5]), torch.as_tensor([0.5])
     return image.clone().sub_(mean.view(-1, 1, 1)).div_(deviation.view(-1, 1, 1))
 
 
 def mlp_generator() -> nn.Module:
-    """``(N, 100) -> (N, 1, 28, 28)``; the scripts' 0.8 is the epsilon of ``BatchNorm1d``."""
+    """Build G, ``(N, 100) -> (N, 1, 28, 28)``; the scripts' 0.8 is the epsilon of ``BatchNorm1d``."""
 
     def block(before: int, after: int, normalise: bool = True) -> list[nn.Module]:
         layers: list[nn.Module] = [nn.Linear(before, after)]
@@ -91,7 +91,7 @@ def mlp_generator() -> nn.Module:
 
 
 def mlp_discriminator() -> list[nn.Module]:
-    """``(N, 1, 28, 28) -> (N, 1)`` logits."""
+    """Build the layers of D, ``(N, 1, 28, 28) -> (N, 1)`` logits."""
     return [
         nn.Flatten(),
         nn.Linear(784, 512),
@@ -103,7 +103,7 @@ def mlp_discriminator() -> list[nn.Module]:
 
 
 def dcgan_generator() -> nn.Module:
-    """``(N, 100) -> (N, 1, 64, 64)``."""
+    """Build the G of DCGAN, ``(N, 100) -> (N, 1, 64, 64)``."""
 
     def block(before: int, after: int, stride: int, padding: int) -> list[nn.Module]:
         convolution = nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False)
@@ -121,7 +121,7 @@ def dcgan_generator() -> nn.Module:
 
 
 def dcgan_discriminator() -> nn.Module:
-    """``(N, 1, 64, 64) -> (N, 1, 1, 1)`` probabilities."""
+    """Build the D of DCGAN, ``(N, 1, 64, 64) -> (N, 1, 1, 1)`` probabilities."""
 
     def block(before: int, after: int) -> list[nn.Module]:
         return [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
@@ -138,7 +138,7 @@ def dcgan_discriminator() -> nn.Module:
 
 
 def dcgan_weights(layer: nn.Module) -> None:
-    """Convolutions from N(0, 0.02), scales of batch norm from N(1, 0.02)."""
+    """Initialize convolutions from N(0, 0.02), scales of batch norm from N(1, 0.02)."""
     if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):
@@ -147,7 +147,7 @@ def dcgan_weights(layer: nn.Module) -> None:
 
 
 def batches(root: Path, size: int) -> Iterator[tuple[int, int, Tensor]]:
-    """``(epoch, number, images (64, 1, size, size))`` without end."""
+    """Yield ``(epoch, number, images (64, 1, size, size))`` without end."""
     loader = DataLoader(PilDigits(root, size), batch_size=BATCH_SIZE, shuffle=True, drop_last=True)
     epoch = 0
     while True:
@@ -157,7 +157,7 @@ def batches(root: Path, size: int) -> Iterator[tuple[int, int, Tensor]]:
 
 
 def save_samples(images: Tensor, folder: Path, number: int) -> None:
-    """25 samples as one picture."""
+    """Save 25 samples as one picture."""
     rows = images[:25].detach().reshape(5, 5, *images.shape[2:]).permute(0, 2, 1, 3).reshape(5 * images.shape[2], -1)
     pixels = rows.add(1).mul(127.5).clamp(0, 255).to(torch.uint8).numpy()
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,12 +165,12 @@ def save_samples(images: Tensor, folder: Path, number: int) -> None:
 
 
 def latents() -> Tensor:
-    """``(64, 100)``."""
+    """Draw latents ``(64, 100)`` from N(0, I)."""
     return torch.FloatTensor(np.random.normal(0, 1, (BATCH_SIZE, LATENT_DIM)))  # noqa: NPY002 - as the scripts do
 
 
 def mlp_wgan(root: Path, out: Path) -> Updates:
-    """One G step for every five D steps, weights clipped, RMSprop at 5e-5."""
+    """Train the WGAN: one G step for every five D steps, weights clipped, RMSprop at 5e-5."""
     generator, discriminator = mlp_generator(), nn.Sequential(*mlp_discriminator())
     optimizer_g = torch.optim.RMSprop(generator.parameters(), lr=5e-5)
     optimizer_d = torch.optim.RMSprop(discriminator.parameters(), lr=5e-5)
@@ -195,7 +195,7 @@ def mlp_wgan(root: Path, out: Path) -> Updates:
 
 
 def minimax(root: Path, out: Path, generator: nn.Module, discriminator: nn.Module, size: int) -> Updates:
-    """G first, then D on the same generated batch; binary cross-entropy behind a sigmoid, Adam."""
+    """Train G first, then D on the same generated batch; binary cross-entropy behind a sigmoid, Adam."""
     loss = nn.BCELoss()
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -219,12 +219,12 @@ def minimax(root: Path, out: Path, generator: nn.Module, discriminator: nn.Modul
 
 
 def mlp_gan(root: Path, out: Path) -> Updates:
-    """The same networks with a sigmoid, one step each."""
+    """Train the GAN: the same networks with a sigmoid, one step each."""
     return minimax(root, out, mlp_generator(), nn.Sequential(*mlp_discriminator(), nn.Sigmoid()), 28)
 
 
 def dcgan64(root: Path, out: Path) -> Updates:
-    """DCGAN at 64 x 64, one channel, width 64, one step each."""
+    """Train DCGAN at 64 x 64, one channel, width 64, one step each."""
     return minimax(root, out, dcgan_generator(), dcgan_discriminator(), 64)
 
 
@@ -232,7 +232,7 @@ ROWS: dict[str, Callable[[Path, Path], Updates]] = {"mlp_wgan": mlp_wgan, "mlp_g
 
 
 def main() -> None:
-    """Train for a while, and say how fast that went."""
+    """Run the command: train for some seconds, and print the speed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("row", choices=tuple(ROWS))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GAN_DATA", "~/.cache/gan_cli")).expanduser())

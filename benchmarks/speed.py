@@ -1,4 +1,4 @@
-"""Training speed as ratios to the loop of the popular scripts, and start-up times: two tables in Markdown.
+"""Measure training speed as ratios to the loop of the popular scripts, and start-up times: two tables in Markdown.
 
     python benchmarks/speed.py --data DIR
     make bench ARGS="--rows mlp_wgan --pairs 7"
@@ -34,9 +34,9 @@ from benchmarks.recipes import CONFIG_DIR_FLAGS, ROOT
 REFERENCE = "reference"
 # Overrides of each variant of gan_cli.
 VARIANTS: Mapping[str, tuple[str, ...]] = {"auto": (), "fp32": ("device.precision=fp32",)}
-# What a run of the warm-up takes, as a share of a measured one.
+# Duration of a warm-up run, as a share of a measured one.
 WARM_UP = 0.25
-# From this load on, somebody else was at work in the minute before.
+# From this load average on, other processes were busy in the minute before.
 BUSY = 0.7
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 CPU_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -49,8 +49,8 @@ class Row:
     Attributes:
         experiment: the recipe.
         images_per_step: real images that D sees in one of its steps.
-        seconds: how long each run takes, unless the command line says otherwise.
-        goals: the ratio that each variant is to reach.
+        seconds: duration of each run, unless the command line says otherwise.
+        goals: ratio that each variant is to reach.
     """
 
     experiment: str
@@ -59,7 +59,7 @@ class Row:
     goals: Mapping[str, float]
 
     def steps(self, speed: float, seconds: float) -> int:
-        """Steps that take about so many seconds at a speed in images a second; 1 at least."""
+        """Return the number of steps that take about ``seconds`` at a speed in images a second; 1 at least."""
         return max(1, round(speed * seconds / self.images_per_step))
 
 
@@ -84,57 +84,56 @@ START_UPS = (
 )
 
 
-# ---- Figures
+# ---- Metrics
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What one run came to: real images shown to D, and seconds of its training loop."""
+    """Real images shown to D in one run, and seconds of its training loop."""
 
     images: int
     seconds: float
 
     @property
     def images_per_second(self) -> float:
-        """The run's speed."""
         return self.images / self.seconds
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Runs that are compared with each other; ``ours`` by variant."""
+    """Runs that are compared with each other; ``ours`` holds those of gan_cli by variant."""
 
     reference: Speed
     ours: Mapping[str, Speed]
 
     def ratio(self, variant: str) -> float:
-        """How many times as fast as the reference a variant was."""
+        """Return the speed of a variant over that of the reference."""
         return self.ours[variant].images_per_second / self.reference.images_per_second
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, smallest and largest of some figures."""
+    """Median, smallest and largest of several measurements."""
 
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, figures: Iterable[float]) -> Spread:
-        """Of one figure or more."""
-        ordered = sorted(figures)
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Summarize one measurement or more."""
+        ordered = sorted(values)
         return cls(statistics.median(ordered), ordered[0], ordered[-1])
 
     def text(self, digits: int) -> str:
-        """``median (low to high)``."""
-        median, low, high = (f"{figure:,.{digits}f}" for figure in (self.median, self.low, self.high))
+        """Format as ``median (low to high)``."""
+        median, low, high = (f"{value:,.{digits}f}" for value in (self.median, self.low, self.high))
         return f"{median} ({low} to {high})"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One line of the table of speeds, in images a second; ``ratio`` is over the pairs' own ratios."""
+    """One line of the table of speeds, in images a second; ``ratio`` summarizes the ratios of the pairs."""
 
     row: str
     variant: str
@@ -145,7 +144,7 @@ class Comparison:
 
     @classmethod
     def of(cls, row: str, variant: str, pairs: Sequence[Pair]) -> Comparison:
-        """What the pairs of a row say of a variant."""
+        """Summarize the pairs of a row for one variant."""
         return cls(
             row,
             variant,
@@ -156,7 +155,7 @@ class Comparison:
         )
 
     def line(self) -> str:
-        """The line in Markdown."""
+        """Format the line in Markdown."""
         goal, met = ("", "") if self.goal is None else (f"{self.goal:g}", _met(self.ratio.median >= self.goal))
         cells = (self.row, self.variant, self.reference.text(0), self.ours.text(0), self.ratio.text(2), goal, met)
         return _line(cells)
@@ -167,12 +166,12 @@ SECONDS = ("start-up", "seconds", "goal", "met")
 
 
 def start_up_line(command: StartUp, seconds: Spread) -> str:
-    """One line of the table of start-up times, in Markdown."""
+    """Format one line of the table of start-up times in Markdown."""
     return _line((command.what, seconds.text(2), f"{command.goal:g}", _met(seconds.median <= command.goal)))
 
 
 def heading(cells: Sequence[str]) -> str:
-    """The first two lines of a table in Markdown."""
+    """Return the first two lines of a table in Markdown."""
     return f"\n{_line(cells)}\n|{'---|' * len(cells)}"
 
 
@@ -189,12 +188,12 @@ def _met(met: bool) -> str:
 
 @dataclass(frozen=True)
 class Bench:
-    """How to measure.
+    """Settings of the benchmark, and its measurements.
 
     Attributes:
         data: the data root.
         pairs: pairs of a row, and runs of a start-up command.
-        seconds: of each run; None: as long as its row says.
+        seconds: duration of each run; None: that of its row.
     """
 
     data: Path
@@ -202,7 +201,7 @@ class Bench:
     seconds: float | None
 
     def row(self, name: str) -> Iterator[Pair]:
-        """Warm up, then measure pair by pair; each run of a variant tells how many steps fill the time of its next."""
+        """Warm up, then measure pair by pair; the speed of a variant's latest run sets the steps of its next."""
         row = ROWS[name]
         seconds = row.seconds if self.seconds is None else self.seconds
         first = self.reference(name, WARM_UP * seconds)
@@ -223,7 +222,7 @@ class Bench:
             order.reverse()
 
     def reference(self, name: str, seconds: float) -> Speed:
-        """One run of the popular scripts' loop."""
+        """Time one run of the popular scripts' loop."""
         with tempfile.TemporaryDirectory() as folder:
             script = [str(ROOT / "benchmarks" / "reference.py"), name, "--seconds", str(seconds)]
             output = run_python(*script, "--data", str(self.data), "--out", folder)
@@ -231,7 +230,7 @@ class Bench:
         return Speed(found["images"], found["seconds"])
 
     def ours(self, row: Row, variant: str, steps: int) -> Speed:
-        """One run of gan_cli."""
+        """Time one run of gan_cli."""
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             overrides = [f"train.steps={steps}", f"dataset.root={self.data}", "dataset.mirrors=[]", *VARIANTS[variant]]
@@ -241,7 +240,7 @@ class Bench:
         return Speed(summary["images_seen"], summary["seconds"])
 
     def start_up(self, command: StartUp) -> Spread:
-        """Wall time of a command, from the start of its process to its end, after one run that warms the disk up."""
+        """Time a command from the start of its process to its end, after one run that warms the disk up."""
         return Spread.of([_wall_time(command) for _ in range(self.pairs + 1)][1:])
 
 
@@ -253,7 +252,7 @@ def _wall_time(command: StartUp) -> float:
 
 
 def run_python(*arguments: str) -> str:
-    """What a Python process with this checkout's gan_cli prints; leaves with its complaint if it fails."""
+    """Return what a Python process with this checkout's gan_cli prints; exit with its stderr if it fails."""
     command = [sys.executable, *arguments]
     # The reference computes on the CPU: neither sees a GPU, though no device is chosen for gan_cli.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
@@ -268,16 +267,16 @@ def run_python(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and when figures were measured.
+    """Machine, versions and date of a measurement.
 
     Attributes:
-        cpu: its model.
+        cpu: model of the processor.
         cores: processors that this process may use.
         flags: whether the CPU has each of :data:`CPU_FLAGS`, its instructions for bf16.
-        load: processes that waited for a processor in the minute before.
+        load: load average of the minute before.
         torch: version.
         day: date.
-        command: what was called.
+        command: the command line.
     """
 
     cpu: str
@@ -290,7 +289,7 @@ class Machine:
 
     @classmethod
     def current(cls) -> Machine:
-        """This machine, now; without the import of torch, whose threads and memory are no business of ours."""
+        """Describe this machine now; imports no torch, whose threads and memory could disturb the runs."""
         facts = _cpu_facts()
         known = facts.get("flags", "").split()
         return cls(
@@ -304,7 +303,7 @@ class Machine:
         )
 
     def text(self) -> str:
-        """Two lines in Markdown, and a warning where the machine was not idle."""
+        """Format as two lines in Markdown, with a warning where the machine was not idle."""
         flags = ", ".join(f"{flag} {_met(has)}" for flag, has in self.flags.items())
         cores = f"{self.cores} core{'s' if self.cores > 1 else ''}"
         machine = f"{self.cpu}, {cores} ({flags}), load {self.load:.1f} at the start"
@@ -313,7 +312,7 @@ class Machine:
 
 
 def _cpu_facts() -> dict[str, str]:
-    """What Linux says of the first processor; nothing elsewhere."""
+    """Return what Linux reports of the first processor; an empty mapping elsewhere."""
     listing = Path("/proc/cpuinfo")
     first = listing.read_text().split("\n\n")[0] if listing.exists() else ""
     pairs = (line.partition(":") for line in first.splitlines())
@@ -324,7 +323,7 @@ def _cpu_facts() -> dict[str, str]:
 
 
 def missing_data(root: Path) -> str | None:
-    """What is missing of MNIST below a data root, in one line; None if it is all there."""
+    """Name the missing files of MNIST below a data root in one line; None if it is complete."""
     folder = root / "mnist"
     missing = [file for file in FILES if not ((folder / file).exists() or (folder / f"{file}.gz").exists())]
     if not missing:
@@ -333,14 +332,14 @@ def missing_data(root: Path) -> str | None:
 
 
 def main() -> None:
-    """Measure, print."""
+    """Run the command: measure and print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     rows = [*ROWS, START_UP]
     parser.add_argument("--rows", nargs="+", choices=rows, default=rows, metavar="ROW", help=", ".join(rows))
     parser.add_argument("--pairs", type=int, default=5, help="pairs a row, and runs of each start-up command")
     parser.add_argument("--seconds", type=float, help="of each run; by default 10 or 30, as the row needs")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GAN_DATA", "~/.cache/gan_cli")))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every measurement there")
     arguments = parser.parse_args()
     if arguments.pairs < 1 or (arguments.seconds is not None and arguments.seconds <= 0):
         parser.error("--pairs has to be at least 1, and --seconds more than 0")
@@ -371,7 +370,7 @@ def main() -> None:
 def report(
     machine: Machine, speeds: Mapping[str, Sequence[Pair]], starts: Mapping[str, Spread]
 ) -> dict[str, dict[str, object]]:
-    """All figures as plain values: the machine, each pair and each line of the tables."""
+    """Return all measurements as plain values: the machine, each pair and each line of the tables."""
     compared = {
         name: {
             "pairs": [asdict(pair) for pair in pairs],

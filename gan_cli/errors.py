@@ -1,4 +1,4 @@
-"""Errors that a user can cause or meet, with their exit statuses. Any other exception is a bug and shows its traceback."""
+"""Errors that a user can cause or meet, with their exit statuses. Any other exception is a bug with a traceback."""
 
 from __future__ import annotations
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
 import os
-import subprocess
+import pickle
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.config_store import ConfigStore
+from omegaconf import read_write
 
 from gan_cli.cli import bench, evaluate, export, report, sample, train
+from gan_cli.config import compose
+from gan_cli.data.cache import Store
+from gan_cli.datasets.digits import Digits
+from gan_cli.datasets.oracle import Oracle
+from gan_cli.evaluation.backbones.classifier import load_or_train_classifier
+from tests.helpers.preloaded import PreloadedProcess
 
 # Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +46,32 @@ class Finished:
 
 
 Command = Callable[..., Finished]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def composed_once() -> Iterator[None]:
+    """Let Hydra compose equal command lines once: that takes longer than a tiny run."""
+    composed: dict[tuple[str, ...], bytes] = {}
+    hydra_compose, store = compose.hydra_compose, ConfigStore.store
+
+    def compose_once(name: str, overrides: list[str], **options: Any) -> Any:
+        if any("hydra.searchpath" in override for override in overrides):  # files of a test's own
+            return hydra_compose(name, overrides, **options)
+        if (key := (name, *overrides)) not in composed:
+            composed[key] = pickle.dumps(hydra_compose(name, overrides, **options))
+        config = pickle.loads(composed[key])
+        with read_write(config.hydra.runtime):
+            config.hydra.runtime.cwd = str(Path.cwd())
+        return config
+
+    def store_once(self: ConfigStore, name: str, node: Any, group: str | None = None, **options: Any) -> None:
+        if node is not compose.Config or f"{name}.yaml" not in self.repo:
+            store(self, name, node, group, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "hydra_compose", compose_once)
+        patch.setattr(ConfigStore, "store", store_once)
+        yield
 
 
 @pytest.fixture
@@ -89,12 +127,76 @@ gan_bench = _command("gan-bench", bench.main)
 gan_report = _command("gan-report", report.main)
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file's lock inside: other workers wait."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+FinishedRun = Callable[..., Path]
+
+
+@pytest.fixture
+def finished_run(gan_train: Command, shared_folder: Path) -> FinishedRun:
+    """``finished_run(DIRECTORY, *OVERRIDES)``: a copy of the run of these overrides, trained once for all tests."""
+
+    def copy(directory: str | Path, *overrides: str) -> Path:
+        name = hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:16]
+        source = shared_folder / f"run_{name}"
+        with locked(shared_folder / f"run_{name}.lock"):
+            if not source.exists():
+                unfinished = shared_folder / f"unfinished_{name}"
+                done = gan_train(*overrides, f"hydra.run.dir={unfinished}")
+                assert done.status == 0, done.err
+                unfinished.rename(source)
+        shutil.copytree(source, directory)
+        return Path(directory)
+
+    return copy
+
+
+@pytest.fixture
+def remembered_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entropy of an oracle without a file is estimated once for each length: longer than a tiny run takes."""
+    monkeypatch.setattr(Oracle, "entropy", property(_entropy))
+
+
+def _entropy(oracle: Oracle) -> float:
+    if oracle._file.exists() or oracle.length not in _ENTROPIES:
+        estimated: float = _ESTIMATED(oracle)
+        if oracle._file.exists():
+            return estimated
+        _ENTROPIES[oracle.length] = estimated
+    return _ENTROPIES[oracle.length]
+
+
+_ENTROPIES: dict[int, float] = {}
+_ESTIMATED = Oracle.entropy.fget
+
+
+@pytest.fixture(scope="session")
+def digits_root(shared_folder: Path) -> Path:
+    """A data root with the classifier of the digits, trained once for all tests; to be copied where one writes."""
+    root = shared_folder / "digits_root"
+    with locked(shared_folder / "digits_root.lock"):
+        load_or_train_classifier("digits", Digits().load(), None, Store(root))
+    return root
+
+
+def log_messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was logged, each record once: pytest hears loggers that do not propagate twice where they do after all."""
     return list({id(record): record.getMessage() for record in caplog.records}.values())
 
 
-def start_gan_train(*arguments: object) -> subprocess.Popen[str]:
-    """``gan-train`` as a process of its own, in the present working directory."""
-    command = [sys.executable, "-m", "gan_cli", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start_gan_train(*arguments: object) -> PreloadedProcess:
+    """Start ``gan-train`` as a process of its own, in the present working directory."""
+    return PreloadedProcess("gan_cli", arguments)

@@ -30,7 +30,7 @@ class Line:
         label: in the legend; empty: no entry.
         x: ``(N,)``.
         y: ``(N,)``.
-        colour: place in the list of colours.
+        color: index into :data:`COLORS`.
         dots: whether points are drawn instead of a line.
         faint: drawn thin and pale, behind a line of more interest.
     """
@@ -57,9 +57,9 @@ class Panel:
 
     Attributes:
         title: above it.
-        across: name of the axis below.
+        x_label: label of the horizontal axis.
         lines: drawn in order, later ones above earlier ones.
-        levels: horizontal lines.
+        reference_lines: labelled horizontal lines.
         logarithmic: whether the vertical axis is logarithmic.
         low: start of the vertical axis; None: from the lines.
     """
@@ -202,7 +202,7 @@ def _range(values: Sequence[Floats]) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Return about five round numbers from ``low`` to ``high``: multiples of 1, 2 or 5 times a power of ten, or integers."""
+    """Return about five round numbers in an interval: multiples of 1, 2 or 5 times a power of ten, or integers."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda each: abs(math.log(each / rough)))

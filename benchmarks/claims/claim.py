@@ -36,10 +36,10 @@ class Bound:
     """Range that a claim states for a metric.
 
     Attributes:
-        figure: its name.
-        least: the smallest value that keeps the bound.
-        most: the largest one.
-        share: of the seeds that have to keep it.
+        metric: name of the metric.
+        minimum: smallest value within the bound.
+        maximum: largest value within the bound.
+        share: of the seeds whose values have to be within the bound.
         expected: the bound in words; None: from the numbers.
     """
 

@@ -170,7 +170,7 @@ class Run:
         return sorted({str(each["name"]) for each in self.summary["alarms"]})
 
     def samples(self, count: int) -> FloatArray:
-        """Return ``(count, *shape)`` samples of the raw generator, without moving average, in the data's own coordinates."""
+        """Return samples ``(count, *shape)`` of the raw generator, not its average, in the data's own coordinates."""
         trained = load_generator(self.directory, GeneratorWeights.raw)
         z = rng.fixed_latents(LATENT_SEED, count, trained.latent_dim)
         return trained.dataset.coordinates(trained.samples(z))

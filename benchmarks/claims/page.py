@@ -93,10 +93,10 @@ def verdict(claim: Claim, result: Result) -> str:
 
 def _row(metric: str, bound: Bound | None, values: list[float]) -> str:
     spread = MeanRange.of(values)
-    judged = "" if bound is None else "holds" if bound.holds(values) else "does not hold"
+    verdict_cell = "" if bound is None else "holds" if bound.holds(values) else "does not hold"
     cells = [metric.replace("|", "\\|"), str(bound or ""), *map(number, values)]
     cells += [number(each) for each in (spread.mean, spread.low, spread.high)]
-    return f"| {' | '.join(cells)} | {judged} |"
+    return f"| {' | '.join(cells)} | {verdict_cell} |"
 
 
 def number(value: float) -> str:

@@ -68,9 +68,9 @@ CLAIM = Claim(
     protocol="MNIST; G (hidden layers of 256 and 512, batch norm) stays as it began, by `optimizer.lr_g=0`; D (512"
     " and 256) trains on for 1,500 steps of batch 64 with Adam at 2e-4, the critic for 1,500 x 5 with the settings"
     " of its paper. Gradients are the runs' `diagnosis/gradient*`, means over 128 samples of the norm for each,"
-    f" every 10 steps. The critic's factor is taken from step {CRITIC_READY_STEP} on, since a critic that has not learned yet"
-    " says nothing; from the first report it is told beside it. The paper trained its G for an epoch or more before"
-    " it kept it; this one is untrained.",
+    f" every 10 steps. The critic's factor is taken from step {CRITIC_READY_STEP} on, since a critic that has not"
+    " learned yet says nothing; the factor from the first report is listed too. The paper trained its G for an epoch"
+    " or more before it kept it; this one is untrained.",
     arms=(Arm("jsd", "claim_vanishing_gradient_jsd"), Arm("wgan", "claim_vanishing_gradient_wgan")),
     measure=measure,
     bounds=(

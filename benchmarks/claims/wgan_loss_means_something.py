@@ -90,8 +90,8 @@ CLAIM = Claim(
     " left its first grey blot after 1,600 of 2,400 steps (seed 0: correlation -0.46), and at 2e-4 the estimate rose"
     " until step 800 (-0.13); the warm-up of the authors' code at 5e-4 made it -0.63. What spoils the correlation is"
     " the beginning: G first moves to the mean of the data, a blot in which a critic finds little to tell apart, and"
-    f" then the estimate rises while samples get better. From step {SAMPLES_VISIBLE_STEP} on, which is told beside it and judged by"
-    " nobody, it follows their quality under the gradient penalty in every seed, and under clipping in some; whether a"
-    " longer run would, where the beginning weighs less, was not tried. The estimate of the JSD is worse than"
+    f" then the estimate rises while samples get better. From step {SAMPLES_VISIBLE_STEP} on, which is listed beside it"
+    " without a bound, it follows their quality under the gradient penalty in every seed, and under clipping in some;"
+    " whether a longer run would, where the beginning weighs less, was not tried. The estimate of the JSD is worse than"
     " unrelated: it rises while samples get better, since D gets better too.",
 )

@@ -1,1 +1,1 @@
-"""One decoder, trained as a GAN's generator and as a VAE's: what came of it, as ``docs/gan-vs-vae.md``."""
+"""Compare one decoder trained as a GAN's generator and as a VAE's decoder, and write ``docs/gan-vs-vae.md``."""

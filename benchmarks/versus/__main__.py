@@ -1,4 +1,4 @@
-"""``python -m benchmarks.versus``: train both models with every seed, measure, draw, and write the page."""
+"""Train both models with every seed, measure, draw, and write the page: ``python -m benchmarks.versus``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ARMS = {name: Arm(name, f"versus_{name}_mnist") for name in page.MODELS}
 
 
 def main() -> None:
-    """Exit status: 0 whatever comes out; 2 or 3 where a run cannot be made."""
+    """Run the command; exit status 0 whatever the results are, 2 or 3 where a run cannot be made."""
     arguments = _arguments()
     torch.set_num_threads(1)
     try:
@@ -66,6 +66,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def run_comparison(arguments: argparse.Namespace) -> None:
+    """Measure, unless only the page is to be rewritten, and write the page."""
     if not arguments.rewrite:
         measure_all(arguments)
     results = page.Results(**json.loads((arguments.folder / RESULTS).read_text()))
@@ -74,6 +75,7 @@ def run_comparison(arguments: argparse.Namespace) -> None:
 
 
 def measure_all(arguments: argparse.Namespace) -> None:
+    """Train and measure every seed, and store the results as JSON."""
     start_time = time.monotonic()
     jobs = {
         seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
@@ -96,7 +98,7 @@ def measure_all(arguments: argparse.Namespace) -> None:
 def measure_seed(
     runs: Mapping[str, Run], test: measure.TestDigits, evaluator: Evaluator, pictures: Path | None
 ) -> dict[str, Any]:
-    """Figures of one seed; its pictures, where they are asked for, go below a folder."""
+    """Return the metrics of one seed, and save its pictures below a folder; None: no pictures."""
     models = TrainedModels.of(runs["gan"], runs["vae"])
     (gan, of_gan), (vae, of_vae) = (measure.sample_metrics(runs[name], evaluator) for name in page.MODELS)
     if pictures is not None:
@@ -119,6 +121,7 @@ def measure_seed(
 
 
 def count_sizes(runs: Mapping[str, Run], test: measure.TestDigits, arguments: argparse.Namespace) -> dict[str, float]:
+    """Return sizes of networks, data and samples, by the names that the page's text has for them."""
     plan = runs["gan"].plan
     shape = plan.dataset.shape
     networks = {
@@ -142,6 +145,7 @@ def count_sizes(runs: Mapping[str, Run], test: measure.TestDigits, arguments: ar
 
 
 def describe_machine() -> str:
+    """Return processor and versions in words."""
     return f"{cpu_model()}, Python {platform.python_version()}, torch {torch.__version__}"
 
 

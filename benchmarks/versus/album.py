@@ -1,4 +1,4 @@
-"""Which pictures there are, and what is on them."""
+"""Compose the pictures of the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMN_TITLES = {"x": "x, a test digit", **{name: name for name in CHANGES}, "st
 
 
 def samples(gan: ByteArray, vae: ByteArray, test: TestDigits) -> Image.Image:
-    """ByteArray of both and test digits, as they come."""
+    """Show the first samples of both models, and test digits between them."""
     count = COLUMNS * ROWS
     return drawing.sheets(
         {"GAN": to_floats(gan[:count]), "test digits": test.images[:count], "VAE": to_floats(vae[:count])}, COLUMNS
@@ -30,7 +30,7 @@ def samples(gan: ByteArray, vae: ByteArray, test: TestDigits) -> Image.Image:
 
 
 def neighbours(gan: ByteArray, vae: ByteArray, evaluator: Evaluator) -> Image.Image:
-    """ByteArray of both beside their nearest training digits, by pixels."""
+    """Show samples of both models beside their nearest training digits, by pixels."""
     titled = {"GAN": gan, "VAE": vae}
     return drawing.stack_vertically(
         [drawing.with_heading(nearest_picture(evaluator, each), name) for name, each in titled.items()], gap=12
@@ -38,7 +38,7 @@ def neighbours(gan: ByteArray, vae: ByteArray, evaluator: Evaluator) -> Image.Im
 
 
 def pairs(models: TrainedModels, test: TestDigits) -> Image.Image:
-    """Digits, and what was made of them at one distance, with what the models say of each."""
+    """Show digits and their changed versions at one distance, with the scores of each."""
     rows = []
     for place in test.one_of_each[list(SHOWN_PAIRS)]:
         original = test.pairs.originals[place]
@@ -57,7 +57,7 @@ def pairs(models: TrainedModels, test: TestDigits) -> Image.Image:
 
 
 def places(models: TrainedModels, test: TestDigits) -> Image.Image:
-    """What it costs to move one pixel, by where it stands."""
+    """Map by how much the scores change when one pixel is moved."""
     rows = []
     for place in test.one_of_each[list(SHOWN_PLACES)]:
         original = test.pairs.originals[place]
@@ -72,6 +72,6 @@ def places(models: TrainedModels, test: TestDigits) -> Image.Image:
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Without loss."""
+    """Save as lossless WebP, making the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, lossless=True, quality=100, method=6)

@@ -1,4 +1,4 @@
-"""The pictures of the page, with Pillow alone."""
+"""Draw tables, heatmaps and sheets of images with Pillow alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEGATIVE_COLOR, POSITIVE_COLOR = np.array([49.0, 104.0, 173.0]), np.array([220.0
 
 
 def with_heading(image: Image.Image, title: str) -> Image.Image:
-    """An image under a title, at its own size."""
+    """Put a title above an image, at its own size."""
     sheet = Image.new("RGB", (image.width, image.height + TITLE), "white")
     ImageDraw.Draw(sheet).text((image.width / 2, TITLE / 2), title, TEXT_COLOR, ImageFont.load_default(14), anchor="mm")
     sheet.paste(image, (0, TITLE))
@@ -26,7 +26,7 @@ def with_heading(image: Image.Image, title: str) -> Image.Image:
 
 
 def stack_vertically(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
-    """Images from top to bottom, on white."""
+    """Place images from top to bottom on a white background."""
     height = sum(image.height for image in images) + gap * (len(images) - 1)
     sheet = Image.new("RGB", (max(image.width for image in images), height), "white")
     top = 0
@@ -37,12 +37,12 @@ def stack_vertically(images: Sequence[Image.Image], gap: int = 8) -> Image.Image
 
 
 def sheets(samples: Mapping[str, FloatArray], columns: int) -> Image.Image:
-    """Grids of samples ``(N, 1, H, W)`` in [-1, 1] side by side, each under its name."""
+    """Place grids of samples ``(N, 1, H, W)`` in [-1, 1] side by side, each under its name."""
     return side_by_side([with_heading(grid(each, columns), name) for name, each in samples.items()], gap=12)
 
 
 def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
-    """An image above lines of text."""
+    """Put lines of text below an image."""
     sheet = Image.new("RGB", (image.width, image.height + LINE * len(lines) + 6), "white")
     sheet.paste(image, (0, 0))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
@@ -52,13 +52,13 @@ def tile(image: Image.Image, lines: Sequence[str]) -> Image.Image:
 
 
 def enlarge(image: FloatArray, scale: int) -> Image.Image:
-    """``(1, H, W)`` in [-1, 1], each pixel a square."""
+    """Enlarge an image ``(1, H, W)`` in [-1, 1], each pixel a square of ``scale`` pixels."""
     small = to_image(image)
     return small.resize((small.width * scale, small.height * scale), Image.Resampling.NEAREST).convert("RGB")
 
 
 def heatmap(values: FloatArray, scale: int) -> Image.Image:
-    """``(H, W)`` in colours: white is 0, full blue and full red the largest size but for the top percent."""
+    """Color values ``(H, W)``: white is 0; full blue and full red, minus and plus the 99% quantile of their sizes."""
     limit = float(np.quantile(np.abs(values), 0.99)) or 1.0
     level = np.clip(values / limit, -1, 1)[..., None]
     colors = np.where(level < 0, 255 + (255 - NEGATIVE_COLOR) * level, 255 - (255 - POSITIVE_COLOR) * level)
@@ -67,7 +67,7 @@ def heatmap(values: FloatArray, scale: int) -> Image.Image:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Image.Image]], gap: int = 8) -> Image.Image:
-    """Rows of images of one size, under the names of the columns."""
+    """Arrange rows of images of one size under the names of the columns."""
     first, *rest = [side_by_side(row, gap) for row in rows]
     heads = [
         with_heading(Image.new("RGB", (image.width, 0)), name) for name, image in zip(columns, rows[0], strict=True)

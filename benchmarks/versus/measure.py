@@ -1,4 +1,4 @@
-"""Figures of one seed: samples of both models beside real ones, and what each model says of changed digits."""
+"""Measure one seed: samples of both models against real ones, and the scores of changed digits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 import torch
 
 from benchmarks.claims.harness import Run
-from benchmarks.versus.pairs import PAIRS, WHOLE_PIXEL_PAIR, ChangedDigits, changed, move_each_pixel, move_whole_pixels
+from benchmarks.versus.pairs import (
+    PAIRS,
+    WHOLE_PIXEL_PAIR,
+    ChangedDigits,
+    change_digits,
+    move_each_pixel,
+    move_whole_pixels,
+)
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, TrainedModels, preferences, score_digits
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.samplers import normalize
@@ -24,7 +31,7 @@ from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.rng import seeded_generator
 
-# Latents that no run draws its previews from.
+# Seed of latents that no run draws its previews from.
 SEED = 1
 BOUND_IMAGES, DRAWS = 1000, 50
 # Draws of a bound where there is one for each pixel of an image.
@@ -40,8 +47,8 @@ class TestDigits:
     Attributes:
         images: ``(N, 1, H, W)`` in [-1, 1].
         labels: ``(N,)``.
-        pairs: some of them, changed by one distance.
-        whole: some of them, moved by one pixel, or with stray ones.
+        pairs: a subset, changed by one distance.
+        whole: a subset, moved by one pixel, or with stray ones.
     """
 
     images: FloatArray
@@ -51,7 +58,7 @@ class TestDigits:
 
     @classmethod
     def of(cls, run: Run, count: int) -> TestDigits:
-        """Of a run's dataset, with ``count`` digits changed."""
+        """Load the test split of a run's dataset, and change ``count`` digits."""
         part = find_test_split(run.plan.dataset)
         assert part is not None
         source = part.load()
@@ -59,41 +66,43 @@ class TestDigits:
         assert source.labels is not None
         order = np.random.default_rng(ORDER_SEED).permutation(len(source.pixels))
         images: FloatArray = normalize(torch.from_numpy(source.pixels[order])).numpy()
-        return cls(images, source.labels[order], changed(images, count, SEED), move_whole_pixels(images, count, SEED))
+        return cls(
+            images, source.labels[order], change_digits(images, count, SEED), move_whole_pixels(images, count, SEED)
+        )
 
     @property
     def one_of_each(self) -> IntArray:
-        """The first of each class among the changed digits: their places there."""
+        """Indices of the first digit of each class among the changed digits."""
         return np.unique(self.labels[self.pairs.rows], return_index=True)[1]
 
 
 def make_evaluator(run: Run, count: int) -> Evaluator:
-    """What judges the samples of all runs."""
+    """Return the evaluator for the samples of all runs."""
     return subjects.from_run(run.directory, GeneratorWeights.average).evaluator(BACKBONES, count, 0, None)
 
 
 def sample_metrics(run: Run, evaluator: Evaluator) -> tuple[Metrics, ByteArray]:
-    """Figures of a run's generator or decoder, and its samples as bytes, ``(N, 1, H, W)``."""
+    """Return metrics of a run's generator or decoder, and its samples as bytes, ``(N, 1, H, W)``."""
     drawn = subjects.from_run(run.directory, GeneratorWeights.average)
     found = evaluator(lambda count: drawn.draw(count, SEED))
     return dict(found.metrics), np.asarray(found.samples, np.uint8)
 
 
 def likelihood_metrics(models: TrainedModels, test: TestDigits) -> Metrics:
-    """Bounds of the VAE on test digits, in nats, and its deviation."""
+    """Return likelihood bounds of the VAE on test digits, in nats, and its sigma."""
     images = torch.from_numpy(test.images[:BOUND_IMAGES])
     random = seeded_generator(SEED, "bounds", torch.device("cpu"))
     weights = log_weights(images, models.coder.posterior, models.coder.log_likelihood, DRAWS, random)
     found = iwae_bounds(weights, (1, DRAWS))
     return {
-        "elbo": Estimate.of(found[1]).mean,
-        f"iwae_{DRAWS}": Estimate.of(found[DRAWS]).mean,
+        "elbo": Estimate.from_values(found[1]).mean,
+        f"iwae_{DRAWS}": Estimate.from_values(found[DRAWS]).mean,
         "sigma": models.sigma,
     }
 
 
 def pair_scores(models: TrainedModels, test: TestDigits, samples: ByteArray) -> dict[str, Any]:
-    """What the models say of changed digits, as plain values: levels, preferences."""
+    """Return mean scores of changed digits and preferences among pairs, as plain values."""
     scores = score_digits(models, test.pairs)
     whole = preferences(score_digits(models, test.whole), (WHOLE_PIXEL_PAIR,))
     levels = {score: {name: float(values.mean()) for name, values in of.items()} for score, of in scores.items()}
@@ -110,13 +119,13 @@ def pair_scores(models: TrainedModels, test: TestDigits, samples: ByteArray) -> 
 
 
 def place_dependence(models: TrainedModels, test: TestDigits) -> dict[str, float]:
-    """Score -> how much the price of a moved pixel depends on its place: deviation / mean size, over ten digits."""
+    """Return, for each score, how much the change by a moved pixel depends on its place, as mean over ten digits."""
     found = [variation(score_changes(models, test.pairs.originals[place])) for place in test.one_of_each]
     return {score: float(np.mean([each[score] for each in found])) for score in found[0]}
 
 
 def score_changes(models: TrainedModels, image: FloatArray) -> Mapping[str, FloatArray]:
-    """Score -> what it changes by when a pixel of ``(1, H, W)`` is moved, for each pixel, ``(H, W)``."""
+    """Return, for each score, its change when a pixel of ``(1, H, W)`` is moved, for each pixel, ``(H, W)``."""
     moved, whole = move_each_pixel(image), image[None]
     beside = np.repeat(whole, len(moved), axis=0)
     found = {
@@ -128,10 +137,10 @@ def score_changes(models: TrainedModels, image: FloatArray) -> Mapping[str, Floa
 
 
 def variation(maps: Mapping[str, FloatArray]) -> dict[str, float]:
-    """Deviation over the places, divided by the mean of the absolute values."""
+    """Return the standard deviation over the pixels, divided by the mean of the absolute values."""
     return {score: float(values.std() / np.abs(values).mean()) for score, values in maps.items()}
 
 
 def seconds(runs: Sequence[Run]) -> list[float]:
-    """Of training alone."""
+    """Return the seconds of training of each run."""
     return [float(run.summary["seconds"]) for run in runs]

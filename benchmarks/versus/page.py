@@ -1,4 +1,4 @@
-"""``docs/gan-vs-vae.md`` from figures: text alone, no runs. What is said of them in words is derived from them."""
+"""Format ``docs/gan-vs-vae.md`` from results: text alone, no runs. Sentences about metrics are derived from them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ NAMES = {"gan": "GAN", "vae": "VAE"}
 
 @dataclass(frozen=True)
 class Results:
-    """All that was measured, as plain values.
+    """Results of all measurements, as plain values.
 
     Attributes:
-        seeds: seed -> ``gan`` and ``vae`` (figure -> value), ``likelihood``, ``levels``, ``above``, ``preferences``,
+        seeds: seed -> ``gan`` and ``vae`` (metric -> value), ``likelihood``, ``levels``, ``above``, ``preferences``,
             ``places``, ``seconds``.
-        floor: figures of real samples in the place of generated ones.
-        sizes: what was counted: ``generated``, ``pairs``, ``skipped``, ``parameters`` and so on.
-        machine: where, in words.
+        floor: metrics of real samples in the place of generated ones.
+        sizes: counts: ``generated``, ``pairs``, ``skipped``, ``parameters`` and so on.
+        machine: description of the machine it was measured on.
     """
 
     seeds: Mapping[str, Mapping[str, Any]]
@@ -52,7 +52,7 @@ class Results:
     machine: str
 
     def per_seed(self, *path: str) -> list[Any]:
-        """What lies there, of every seed."""
+        """Return the value at a path of keys, of every seed."""
         values = []
         for of_seed in self.seeds.values():
             value: Any = of_seed
@@ -63,12 +63,12 @@ class Results:
 
 
 def page(results: Results, text: str, pictures: str) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        found: figures.
-        text: with places, in braces, for the figures.
-        pictures: folder of the pictures, seen from the page.
+        results: what was measured.
+        text: with names, in braces, that the metrics replace.
+        pictures: folder of the pictures, relative to the page.
     """
     sizes = {name: f"{value:,}" for name, value in results.sizes.items()}
     return text.format(
@@ -76,7 +76,7 @@ def page(results: Results, text: str, pictures: str) -> str:
         pictures=pictures,
         seeds=len(results.seeds),
         machine=results.machine,
-        figures=figures(results),
+        figures=metrics_table(results),
         order=order(results),
         seconds="; ".join(
             f"{NAMES[model]} {mean_std([each[place] for each in results.per_seed('seconds')])} s"
@@ -89,7 +89,7 @@ def page(results: Results, text: str, pictures: str) -> str:
         strays=STRAY_PIXELS,
         draws=DRAWS,
         price=f"{DISTANCE**2 / (2 * fmean(results.per_seed('likelihood', 'sigma')) ** 2):,.0f}",
-        levels=levels(results),
+        levels=levels_table(results),
         preferences=preferences_table(results),
         verdicts=verdicts(results),
         places=places(results),
@@ -97,8 +97,8 @@ def page(results: Results, text: str, pictures: str) -> str:
     )
 
 
-def figures(results: Results) -> str:
-    """The table of samples."""
+def metrics_table(results: Results) -> str:
+    """Return the table of sample metrics."""
     lines = ["| figure | GAN | VAE | real | good | nearer to it |", "|---|---|---|---|---|---|"]
     for name in ROWS:
         gan, vae = (results.per_seed(model, name) for model in MODELS)
@@ -116,7 +116,7 @@ def figures(results: Results) -> str:
 
 
 def better_model(name: str, results: Results) -> str:
-    """Whose every seed is better than every seed of the other; else that there is no order."""
+    """Return the model whose every seed is better than every seed of the other, or that the seeds overlap."""
     gan, vae = (
         [badness(name, each, results.floor[name]) for each in results.per_seed(model, name)] for model in MODELS
     )
@@ -126,7 +126,7 @@ def better_model(name: str, results: Results) -> str:
 
 
 def badness(name: str, value: float, floor: float) -> float:
-    """What is lower the better a figure is."""
+    """Map a metric's value to one that is lower the better it is."""
     better = metric_info(name).better
     if better in ("lower", "higher"):
         return value if better == "lower" else -value
@@ -134,7 +134,7 @@ def badness(name: str, value: float, floor: float) -> float:
 
 
 def order(results: Results) -> str:
-    """The order of the models in words, as far as all seeds agree."""
+    """Describe the order of the models, as far as all seeds agree."""
     groups: dict[str, list[str]] = {"GAN": [], "VAE": [], "seeds overlap": []}
     for name in ROWS:
         groups[better_model(name, results)].append(f"`{name}`")
@@ -150,8 +150,8 @@ def order(results: Results) -> str:
     return "\n".join(f"- {each}" for each in sentences)
 
 
-def levels(results: Results) -> str:
-    """Mean scores of digits and of what was made of them."""
+def levels_table(results: Results) -> str:
+    """Return the table of mean scores of digits and of their changed versions."""
     names = ["x", *CHANGES]
     lines = [f"| mean score | {' | '.join(names)} | GAN's samples |", "|---|" + "---|" * (len(names) + 1)]
     for score, unit in SCORES.items():
@@ -164,7 +164,7 @@ def levels(results: Results) -> str:
 
 
 def preferences_table(results: Results) -> str:
-    """Shares of pairs whose plausible image has the higher score, and mean differences."""
+    """Return the table of the shares of pairs whose plausible image has the higher score, and mean differences."""
     lines = [
         "| pair | score | prefers the plausible one | standard error in a seed | plausible less implausible |"
         " standard error in a seed | as a share of its price |",
@@ -189,12 +189,12 @@ def preferences_table(results: Results) -> str:
 
 
 def verdicts(results: Results) -> str:
-    """One sentence a score."""
+    """Return one sentence a score."""
     return "\n".join(f"- {verdict(score, results)}" for score in SCORES)
 
 
 def verdict(score: str, results: Results) -> str:
-    """Which pairs it takes the right way round, which the wrong one, and which it does not tell apart."""
+    """Name the pairs whose plausible image a score prefers, whose implausible one, and those it does not tell apart."""
     ways: dict[str, list[str]] = {"the plausible one": [], "the implausible one": [], "neither in all seeds": []}
     for pair in pairs():
         shares = results.per_seed("preferences", score, pair, "share")
@@ -205,7 +205,7 @@ def verdict(score: str, results: Results) -> str:
 
 
 def preferred_side(shares: Sequence[float], errors: Sequence[float]) -> str:
-    """What is preferred by more than two standard errors in every seed."""
+    """Return which image is preferred by more than two standard errors in every seed."""
     if all(share - 2 * error > 0.5 for share, error in zip(shares, errors, strict=True)):
         return "the plausible one"
     if all(share + 2 * error < 0.5 for share, error in zip(shares, errors, strict=True)):
@@ -214,29 +214,29 @@ def preferred_side(shares: Sequence[float], errors: Sequence[float]) -> str:
 
 
 def places(results: Results) -> str:
-    """How much the price of a pixel varies with its place."""
+    """Describe how much the change by a moved pixel varies with its place."""
     return ", ".join(
         f"{mean_std(results.per_seed('places', score), percent)} for {score}" for score in (CODE, ELBO, LOGIT)
     )
 
 
 def pairs() -> list[str]:
-    """Names of the kinds of pairs."""
+    """Return the names of the kinds of pairs."""
     return [f"{good} / {bad}" for good, bad in (*PAIRS, WHOLE_PIXEL_PAIR)]
 
 
 def number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Format a number with three digits, or with all before the point."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def percent(value: float) -> str:
-    """A share in percent."""
+    """Format a share in percent."""
     return f"{100 * value:.1f}%"
 
 
 def mean_std(values: Sequence[float], written: Callable[[float], str] = number) -> str:
-    """Mean and deviation over seeds."""
+    """Format mean and standard deviation over seeds."""
     if len(values) < 2 or not all(map(math.isfinite, values)):
         return written(fmean(values))
     return f"{written(fmean(values))} ± {written(stdev(values))}"

@@ -1,4 +1,4 @@
-"""Digits that were changed by one and the same pixel distance, plausibly or not: numpy and SciPy alone."""
+"""Change digits by one and the same pixel distance, plausibly or not: numpy and SciPy alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Change = Callable[[Numbers, float, np.random.Generator], Numbers | None]
 
 
 def shift_digit(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
-    """The digit moved in a random direction, by cubic splines, as far as the distance goes: parts of a pixel."""
+    """Move the digit in a random direction, by cubic splines, as far as the distance goes: parts of a pixel."""
     angle = random.uniform(0, 2 * np.pi)
     direction = np.array([np.sin(angle), np.cos(angle)])
 
@@ -49,14 +49,14 @@ def shift_digit(image: Numbers, distance: float, random: np.random.Generator) ->
 
 
 def thicken_strokes(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
-    """The digit on its way to one whose strokes are a pixel wider on each side."""
+    """Interpolate between the digit and one whose strokes are a pixel wider on each side."""
     way = ndimage.grey_dilation(image, footprint=ndimage.generate_binary_structure(2, 1)) - image
     share = distance / np.linalg.norm(way)
     return image + share * way if share <= 1 else None
 
 
 def add_stray_pixels(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
-    """White pixels at random places that touch no stroke; what is left of the distance goes into a grey one."""
+    """Add white pixels at random places that touch no stroke; what is left of the distance goes into a grey one."""
     empty = np.flatnonzero(ndimage.grey_dilation(image, footprint=ALL_AROUND) <= BLACK)
     each = WHITE - BLACK
     count, rest = divmod(distance**2, each**2)
@@ -69,7 +69,7 @@ def add_stray_pixels(image: Numbers, distance: float, random: np.random.Generato
 
 
 def break_stroke(image: Numbers, distance: float, random: np.random.Generator) -> Numbers | None:
-    """A piece of a stroke wiped out where that takes the digit apart, opens a loop, or leaves a hole."""
+    """Wipe out a piece of a stroke where that takes the digit apart, opens a loop, or leaves a hole."""
     before = topology(image)
     for centre in random.permutation(np.argwhere(image > 0)):
         changed = wipe(image, centre, distance)
@@ -79,7 +79,7 @@ def break_stroke(image: Numbers, distance: float, random: np.random.Generator) -
 
 
 def wipe(image: Numbers, centre: IntArray, distance: float) -> Numbers | None:
-    """Black around a place, pixel by pixel from near to far, until the distance is reached; the last one in part."""
+    """Blacken pixels around a place, from near to far, until the distance is reached; the last one in part."""
     rows, columns = np.indices(image.shape)
     order = np.argsort((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2, axis=None, kind="stable")
     costs = np.cumsum((image.flat[order] - BLACK) ** 2)
@@ -94,14 +94,14 @@ def wipe(image: Numbers, centre: IntArray, distance: float) -> Numbers | None:
 
 
 def topology(image: Numbers) -> tuple[int, int]:
-    """Pieces of what is whiter than grey, and of what is not: the ground and the holes."""
+    """Count connected components of what is whiter than grey, and of the rest: the background and the holes."""
     # Pieces that touch by a corner are one, and so those of the ground are not.
     ground = np.pad(image, 1, constant_values=BLACK) <= 0
     return int(ndimage.label(image > 0, ALL_AROUND)[1]), int(ndimage.label(ground)[1])
 
 
 def pixel_distance(first: Numbers, second: Numbers) -> float:
-    """Pixel distance: the root of the sum of squares."""
+    """Return the pixel distance: the root of the sum of squares."""
     return float(np.linalg.norm(first - second))
 
 
@@ -117,10 +117,10 @@ STEPS = ((1, 0), (-1, 0), (1, 1), (-1, 1))  # shift and axis of np.roll
 
 @dataclass(frozen=True)
 class ChangedDigits:
-    """Digits and what was made of them.
+    """Digits and their changed versions.
 
     Attributes:
-        rows: ``(N,)``, which of the images that were looked at these are.
+        rows: ``(N,)``, indices into the images that were tried.
         originals: ``(N, 1, H, W)`` in [-1, 1].
         changed: name of a change -> ``(N, 1, H, W)``.
         skipped: images that could not be changed in every way.
@@ -133,7 +133,7 @@ class ChangedDigits:
 
     @property
     def distances(self) -> dict[str, Numbers]:
-        """Name of a change -> pixel distances ``(N,)``."""
+        """Pixel distances ``(N,)`` by the name of the change."""
         flat = (len(self.originals), -1)
         return {
             name: np.linalg.norm((images - self.originals).reshape(flat), axis=1)
@@ -141,8 +141,8 @@ class ChangedDigits:
         }
 
 
-def changed(images: Numbers, count: int, seed: int, distance: float = DISTANCE) -> ChangedDigits:
-    """The first ``count`` of images ``(M, 1, H, W)`` in [-1, 1] that can be changed in every way, in float64.
+def change_digits(images: Numbers, count: int, seed: int, distance: float = DISTANCE) -> ChangedDigits:
+    """Change the first ``count`` of images ``(M, 1, H, W)`` in [-1, 1] that can be changed in every way, in float64.
 
     Each image is changed from a random stream of its own, so that it does not depend on the others.
     """
@@ -158,9 +158,9 @@ def changed(images: Numbers, count: int, seed: int, distance: float = DISTANCE) 
 
 
 def move_whole_pixels(images: Numbers, count: int, seed: int) -> ChangedDigits:
-    """Digits moved by exactly one pixel, and as many stray pixels as are equally far: nothing is interpolated.
+    """Move digits by exactly one pixel, and add as many stray pixels as are equally far: nothing is interpolated.
 
-    Each digit has a distance of its own. What is kept and what is drawn is as in :func:`changed`.
+    Each digit has a distance of its own. Images are chosen and random numbers drawn as in :func:`change_digits`.
     """
 
     def made(image: Numbers, random: np.random.Generator) -> list[Numbers | None]:
@@ -177,7 +177,7 @@ def _change_first(
     names: Sequence[str],
     make: Callable[[Numbers, np.random.Generator], Sequence[Numbers | None]],
 ) -> ChangedDigits:
-    """The first ``count`` images that all changes can be made of."""
+    """Change the first ``count`` images for which all changes are possible."""
     rows: list[int] = []
     found: list[Sequence[Numbers]] = []
     tried = 0
@@ -195,9 +195,9 @@ def _change_first(
 
 
 def move_each_pixel(image: Numbers, amount: float = 1.0) -> Numbers:
-    """``(H W, 1, H, W)``: in each one, another pixel of ``(1, H, W)`` moved towards the other end of [-1, 1].
+    """Return ``(H W, 1, H, W)``: in each one, another pixel of ``(1, H, W)`` moved towards the other end of [-1, 1].
 
-    By the same amount, at most 1, so that all are equally far from the image and none leaves the range.
+    All by the same amount, at most 1, so that all are equally far from the image and none leaves the range.
     """
     count = image.size
     moved = np.repeat(image[None], count, axis=0)

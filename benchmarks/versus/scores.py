@@ -1,4 +1,4 @@
-"""What a trained VAE and a trained discriminator say of images."""
+"""Score images by a trained VAE and a trained discriminator."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODE, ELBO, LOGIT = "log p(x' \\| z)", "ELBO", "D"
 
 @dataclass(frozen=True)
 class TrainedModels:
-    """The networks of one seed.
+    """Trained networks of one seed.
 
     Attributes:
         coder: the VAE, by its moving average.
@@ -42,7 +42,7 @@ class TrainedModels:
 
     @classmethod
     def of(cls, gan: Run, vae: Run) -> TrainedModels:
-        """Those of two runs."""
+        """Load the networks of two runs."""
         plan = gan.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
         network.load_state_dict(checkpoints.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
@@ -50,11 +50,11 @@ class TrainedModels:
 
     @cached_property
     def sigma(self) -> float:
-        """Deviation of a pixel that the VAE learned, on the scale of [-1, 1]."""
+        """Standard deviation of a pixel in the VAE's likelihood, on the scale of [-1, 1]."""
         return float(cast(Tensor, self.coder.likelihood.log_width).exp())
 
     def code_log_likelihood(self, originals: FloatArray, images: FloatArray) -> FloatArray:
-        """``log p(image | z)`` in nats, ``(N,)``, with z the posterior mean of the original beside it."""
+        """Return ``log p(image | z)`` in nats, ``(N,)``, with z the posterior mean of the original of each image."""
 
         def score(first: Tensor, second: Tensor) -> Tensor:
             return self.coder.log_likelihood(second, self.coder.posterior(first)[0])
@@ -62,7 +62,7 @@ class TrainedModels:
         return _in_blocks(score, originals, images)
 
     def elbo(self, images: FloatArray, draws: int = DRAWS) -> FloatArray:
-        """The bound in nats, ``(N,)``: the encoder looks at the image itself."""
+        """Return the ELBO in nats, ``(N,)``: the encoder gets the image itself."""
 
         noise = torch.randn(draws, self.latent_dim, generator=seeded_generator(0, "versus", torch.device("cpu")))
 
@@ -74,11 +74,11 @@ class TrainedModels:
         return _in_blocks(score, images)
 
     def logit(self, images: FloatArray) -> FloatArray:
-        """D's, ``(N,)``: above 0 it takes an image for real."""
+        """Return D's logits, ``(N,)``: above 0 it takes an image for real."""
         return _in_blocks(self.discriminator, images)
 
     def all_scores(self, originals: FloatArray, images: FloatArray) -> dict[str, FloatArray]:
-        """Score -> ``(N,)``, of images that were made of the originals beside them."""
+        """Return all scores ``(N,)``, by name, of images that are changed versions of ``originals``."""
         return {CODE: self.code_log_likelihood(originals, images), ELBO: self.elbo(images), LOGIT: self.logit(images)}
 
 
@@ -93,7 +93,7 @@ def _in_blocks(score: Callable[..., Tensor], *images: FloatArray) -> FloatArray:
 
 
 def score_digits(models: TrainedModels, digits: ChangedDigits) -> dict[str, dict[str, FloatArray]]:
-    """Score -> ``x`` or a change -> ``(N,)``."""
+    """Return scores ``(N,)`` by the score and by ``x``, the original, or the change."""
     images = {"x": digits.originals, **digits.changed}
     found = {name: models.all_scores(digits.originals, each) for name, each in images.items()}
     return {score: {name: found[name][score] for name in images} for score in SCORES}
@@ -101,7 +101,7 @@ def score_digits(models: TrainedModels, digits: ChangedDigits) -> dict[str, dict
 
 @dataclass(frozen=True)
 class Preference:
-    """How a score takes the pairs of one kind.
+    """Preference of a score among the pairs of one kind.
 
     Attributes:
         share: of the pairs whose plausible image has the higher score; a tie counts half.
@@ -117,7 +117,7 @@ class Preference:
 
     @classmethod
     def of(cls, plausible: FloatArray, implausible: FloatArray) -> Preference:
-        """Of scores ``(N,)`` each, N at least 2."""
+        """Compare scores ``(N,)`` of plausible and implausible images, N at least 2."""
         differences, root = plausible - implausible, np.sqrt(len(plausible))
         wins = (differences > 0) + 0.5 * (differences == 0)
         share = float(wins.mean())
@@ -132,7 +132,7 @@ class Preference:
 def preferences(
     scores: Mapping[str, Mapping[str, FloatArray]], kinds: Sequence[tuple[str, str]]
 ) -> dict[str, dict[str, Preference]]:
-    """Score -> ``plausible / implausible`` -> preference."""
+    """Return preferences by the score and by the kind of pair, ``plausible / implausible``."""
     return {
         score: {f"{good} / {bad}": Preference.of(of[good], of[bad]) for good, bad in kinds}
         for score, of in scores.items()

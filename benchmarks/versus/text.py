@@ -1,4 +1,4 @@
-"""The words of the page; figures go into the places in braces."""
+"""Text of the page; metrics are inserted at the names in braces."""
 
 TEXT = """# GAN against VAE on MNIST
 
@@ -15,7 +15,7 @@ each run has one CPU thread. Seconds of training, on cores shared with other wor
 | decoder | `architecture=vae_conv`, width 16, z of 40: {decoder} parameters | the same |
 | data | MNIST in grey, 57,000 of the 60,000 training images, in [-1, 1] | the same |
 | steps | {steps} of {batch} images | the same |
-| moving average | half-life of 200 steps; judged is the average | the same |
+| moving average | half-life of 200 steps; the average is evaluated | the same |
 | beside it | a discriminator, {discriminator} parameters | an encoder, {encoder} parameters |
 | a step | one update of D and one of G, on as many generated images as real ones | one update of both |
 | what is asked for | `loss=jsd`: D cannot tell | a Gaussian around the decoded image, sigma 0.7, beta 1 |
@@ -57,7 +57,7 @@ that come nearest to a training digit; right half: the first ones.
 ## Equal in pixels, not in sense
 
 What a textbook says: a VAE scores each pixel apart, so that one stray pixel costs the same wherever it stands; a GAN's
-critic judges the whole. To look at it, {pairs} test digits ({skipped} more could not be changed in every way) are
+critic scores the whole image. To test this, {pairs} test digits ({skipped} more could not be changed in every way) are
 changed in four ways that are all *equally far* from the digit x in pixels: {distance}, the root of the sum of squares,
 which is that of {strays} white pixels on black ground.
 
@@ -116,7 +116,7 @@ Read off the figures above, for these small networks:
   express is cheap, while stray pixels cost their full price and a little more. It takes nearly all pairs the right
   way round, in four of the five kinds more of them than D does. It also puts most of the shifted and thickened
   digits, which are smoother, above x itself.
-- D judges the whole: the price of a pixel depends most on its place by far. But what it judges is whether an image
+- D scores the whole image: the price of a pixel depends most on its place by far. But it scores whether an image
   comes from this G, not whether it is plausible. Stray pixels and broken strokes it mostly ranks below shifted
   digits, yet a thickened digit below both. Its mean logit of thickened digits is near that of the GAN's own samples;
   why, was not looked into. The size of its preferences varies between seeds far more than that of the VAE's.

@@ -28,7 +28,7 @@ class RingBuffer:
     """
 
     def __init__(self, rows: int, width: int, device: torch.device, group: ProcessGroup | None = None) -> None:
-        """Allocate the buffer.
+        """Allocate the buffer on the device.
 
         Args:
             rows: capacity, unless ``CAPACITY`` values are fewer.
@@ -81,7 +81,7 @@ class RingBuffer:
         return {"values": self.values().clone(), "added": int(self.added)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; rows beyond the capacity are dropped."""
+        """Restore a state that :meth:`state_dict` returned; rows beyond the capacity are dropped."""
         values = state["values"][: len(self._buffer)].chunk(self._group.size, dim=1)[self._group.rank]
         self._buffer[: len(values)].copy_(values)
         self.added.fill_(int(state["added"]) if len(values) == len(self._buffer) else len(values))
@@ -90,8 +90,8 @@ class RingBuffer:
 class MetricBuffer:
     """Rows that a training step adds to ring buffers, held back until its updates are known to be applied."""
 
-    def __init__(self, windows: Mapping[str, RingBuffer]) -> None:
-        self._windows = windows
+    def __init__(self, ring_buffers: Mapping[str, RingBuffer]) -> None:
+        self._ring_buffers = ring_buffers
         self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
 
     def record(self, name: str, row: Tensor) -> None:
@@ -106,13 +106,13 @@ class MetricBuffer:
         if applied is not None:
             for name, rows in self._rows.items():
                 for row in rows:
-                    self._windows[name].add_if(applied, row)
+                    self._ring_buffers[name].add_if(applied, row)
             self.clear()
 
     def flush(self) -> None:
         """Add the rows that are held, all of a ring buffer at once."""
         for name, rows in self._rows.items():
-            self._windows[name].add(torch.stack(rows))
+            self._ring_buffers[name].add(torch.stack(rows))
         self.clear()
 
     def clear(self) -> None:

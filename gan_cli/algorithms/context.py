@@ -29,7 +29,7 @@ def untimed(part: str) -> contextlib.AbstractContextManager[Any]:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything beside networks, losses and data that an algorithm depends on.
+    """Settings of a run, apart from networks, losses and data, that an algorithm depends on.
 
     Attributes:
         shape: shape of one sample.
@@ -42,7 +42,7 @@ class Context:
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
         labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
-        probe_batches: real samples for diagnostics; None: there are no diagnostics of samples.
+        probe_batches: real samples for diagnostics; None: no diagnostics of samples.
         probe_samples: samples of each kind in a probe.
         probe_every: steps between two probes.
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.

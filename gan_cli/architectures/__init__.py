@@ -1,1 +1,1 @@
-"""Networks and their initialisation: a module a family, each with one class that builds a fitting pair."""
+"""Networks and their initialisation: one module per family, each with a class that builds a matching pair."""

@@ -1,7 +1,7 @@
 """Generators whose distribution is known in closed form, for tests of theory: a Gaussian and a segment in the plane.
 
-Both are affine in what they draw, and their few parameters are learned like any others; ``optimizer.lr_g=0`` keeps
-them. Their discriminators are the fully connected ones of ``mlp.py``.
+Both are affine in their noise, and their few parameters are learned like any others; ``optimizer.lr_g=0`` fixes them.
+Their discriminators are the fully connected ones of ``mlp.py``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gan_cli.errors import ConfigError, require
 
 @dataclass(frozen=True, kw_only=True)
 class _ClosedFormArchitecture(ABC):
-    """What both have: as many dimensions of z as samples have, and a discriminator.
+    """Base of both: as many dimensions of z as of a sample, and a fully connected discriminator.
 
     Attributes:
         discriminator_hidden: widths of D's hidden layers.
-        activation: what follows them: leaky_relu (slope 0.2), relu or tanh.
-        norm_d: their normalisation, all but the first.
+        activation: of the hidden layers: leaky_relu (slope 0.2), relu or tanh.
+        norm_d: normalisation of the hidden layers, all but the first.
     """
 
     discriminator_hidden: tuple[int, ...] = (128, 128)
@@ -33,15 +33,15 @@ class _ClosedFormArchitecture(ABC):
     norm_d: Norm = Norm.none
 
     def __post_init__(self) -> None:
-        self._mlp()  # checks what it is given
+        self._mlp()  # validates the settings
 
     @property
     @abstractmethod
     def latent_dim(self) -> int:
-        """Dimensions of z."""
+        """Dimensions of z and of a sample."""
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits."""
+        """Build a network ``(N, *shape) -> (N,)`` of logits."""
         return self._mlp().discriminator(shape, classes)
 
     def _mlp(self) -> MLP:
@@ -76,21 +76,20 @@ class Gaussian(_ClosedFormArchitecture):
 
     @property
     def latent_dim(self) -> int:
-        """As many as there are coordinates."""
         return len(self.mean)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, D) -> (N, D)``."""
+        """Build a network ``(N, D) -> (N, D)``; raises ``ConfigError`` for samples of another shape or with classes."""
         self._check(shape, classes)
         return _Affine(self.mean, self.std)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment(_ClosedFormArchitecture):
-    """Points uniform on the segment from ``start`` to ``end``: the model of "learning parallel lines".
+    """Points uniform on the segment from ``start`` to ``end``.
 
-    With the default segment, moved by theta along the x-axis, that is example 1 of Arjovsky et al. 2017:
-    ``G(z) = (theta, Z)``, Z uniform in [0, 1].
+    With the default segment, moved by theta along the x-axis, this is example 1 of Arjovsky et al. 2017, "learning
+    parallel lines": ``G(z) = (theta, Z)``, Z uniform in [0, 1].
 
     Attributes:
         start: one end, ``(2,)``, on the scale of [-1, 1].
@@ -102,18 +101,17 @@ class Segment(_ClosedFormArchitecture):
 
     @property
     def latent_dim(self) -> int:
-        """2, of which the first says where on the segment."""
-        return 2
+        return 2  # of which only the first determines the point
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, 2) -> (N, 2)``."""
+        """Build a network ``(N, 2) -> (N, 2)``; raises ``ConfigError`` for samples of another shape or with classes."""
         self._check(shape, classes)
-        way = [last - first for first, last in zip(self.start, self.end, strict=True)]
-        return nn.Sequential(_Uniform(), _Affine(self.start, way))
+        difference = [last - first for first, last in zip(self.start, self.end, strict=True)]
+        return nn.Sequential(_Uniform(), _Affine(self.start, difference))
 
 
 class _Affine(nn.Module):
-    """``start + way * inputs``, coordinate by coordinate: ``(N, D) -> (N, D)``."""
+    """The elementwise affine map ``start + way * inputs``: ``(N, D) -> (N, D)``."""
 
     def __init__(self, start: tuple[float, ...] | list[float], way: tuple[float, ...] | list[float]) -> None:
         super().__init__()
@@ -125,8 +123,8 @@ class _Affine(nn.Module):
 
 
 class _Uniform(nn.Module):
-    """The first coordinate's distribution function in all of them, uniform in [0, 1]: ``(N, D) -> (N, D)``."""
+    """The normal CDF of the first coordinate, uniform in [0, 1], in all coordinates: ``(N, D) -> (N, D)``."""
 
     def forward(self, z: Tensor) -> Tensor:
-        position = 0.5 * torch.erfc(z[:, :1] * -math.sqrt(0.5))
-        return position.expand_as(z)
+        uniform = 0.5 * torch.erfc(z[:, :1] * -math.sqrt(0.5))
+        return uniform.expand_as(z)

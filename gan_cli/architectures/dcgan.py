@@ -34,7 +34,7 @@ class DCGAN:
         norm_g: normalisation of G's layers.
         norm_d: normalisation of D's layers, all but the first.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class beside z, where there are classes.
+        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
     latent_dim: int = 100
@@ -52,7 +52,7 @@ class DCGAN:
             require(value is None or value >= 1, key, value, "an integer >= 1")
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]."""
+        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
         fit = pyramid("dcgan", shape)
         widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
         inputs = self.latent_dim + (self.class_embedding if classes else 0)
@@ -70,7 +70,7 @@ class DCGAN:
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, C, S, S) -> (N,)`` logits."""
+        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
         fit = pyramid("dcgan", shape)
         widths = [(self.width_d or self.width) << level for level in range(fit.levels)]
         layers: list[nn.Module] = [
@@ -88,7 +88,7 @@ class DCGAN:
 
 
 def _initialize(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), as the paper says in section 4; batch norm scales around 1."""
+    """Initialize weights from N(0, 0.02), as in section 4 of the paper, and batch norm scales from N(1, 0.02)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d) and module.affine:

@@ -1,7 +1,7 @@
-"""What a writer is asked for: likelihoods of sequences and sequences of its own, a few rows of logits at a time.
+"""The interface of recurrent language models; likelihoods and sampling, a few rows of logits at a time.
 
-A row of logits is as long as the vocabulary, and there is one for every token of every sequence: what is done with
-them is done while they are in the processor's cache.
+A row of logits is as long as the vocabulary, and there is one for every token of every sequence. So they are processed
+in chunks that fit into the processor's cache.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# The token that every sequence begins after; it is not part of the sequence.
+# The token that precedes every sequence; it is not part of the sequence.
 START_TOKEN = 0
-# Rows of logits at a time.
+# Rows of logits that are processed at a time.
 CHUNK_ROWS = 128
-# Below this a probability is taken for this: the smallest float32 of full precision.
+# Probabilities are clamped from below to this, the smallest normal float32.
 MIN_PROBABILITY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
 class LSTMState:
-    """What a writer remembers of the tokens it has read.
+    """The recurrent state after a prefix of tokens.
 
     Attributes:
-        hidden: ``(N, H)``, what the next token is chosen from.
+        hidden: ``(N, H)``, from which the logits of the next token are computed.
         cell: ``(N, H)``.
     """
 
@@ -41,106 +41,109 @@ class LanguageModel(Protocol):
 
     @property
     def embedding(self) -> Tensor:
-        """``(V, E)``."""
+        """Embeddings of the tokens, ``(V, E)``."""
         ...
 
     @property
     def vocabulary_w(self) -> Tensor:
-        """``(H, V)``."""
+        """Weight of the output layer, ``(H, V)``."""
         ...
 
     @property
     def vocabulary_b(self) -> Tensor:
-        """``(V,)``."""
+        """Bias of the output layer, ``(V,)``."""
         ...
 
     def initial_state(self, count: int) -> LSTMState:
-        """Having read the start token and nothing else, ``count`` times."""
+        """Return the state after the start token, for ``count`` sequences."""
         ...
 
     def step(self, tokens: Tensor, state: LSTMState) -> LSTMState:
-        """The memory after one more token, ``(N,)`` int64."""
+        """Return the state after one more token, ``(N,)`` int64."""
         ...
 
     def hidden(self, tokens: Tensor) -> Tensor:
-        """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
+        """Compute the hidden state before each token of ``(N, T)``, which predicts that token; ``(N, T, H)``."""
         ...
 
 
 class _WeightedNll(torch.autograd.Function):
-    """Gradients are made on the way forward, where the probabilities are at hand, and kept instead of these."""
+    """Weighted negative log-likelihood whose gradients are computed and saved in the forward pass.
+
+    The probabilities of a chunk are in the cache there, and need not be saved.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, kind: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        slope_h, slope_w, slope_b = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
+        grad_h, grad_w, grad_b = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
         nll = hidden.new_empty(len(hidden))
-        back = weight.to(kind).t()
+        weight_t = weight.to(kind).t()
         for start in range(0, len(hidden), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             h, chosen, share = hidden[rows], targets[rows, None], shares[rows]
             p = torch.addmm(bias, h, weight).softmax(1)
             nll[rows] = -p.gather(1, chosen).squeeze(1).clamp_(min=MIN_PROBABILITY).log_()
             p.scatter_add_(1, chosen, p.new_full((), -1.0).expand(chosen.shape))
-            slope_b.addmv_(p.t(), share)
+            grad_b.addmv_(p.t(), share)
             p = p.to(kind)
-            torch.mul(p @ back, share[:, None], out=slope_h[rows])
-            slope_w.add_((h * share[:, None]).to(kind).t() @ p)
-        ctx.save_for_backward(slope_h, slope_w, slope_b)
+            torch.mul(p @ weight_t, share[:, None], out=grad_h[rows])
+            grad_w.add_((h * share[:, None]).to(kind).t() @ p)
+        ctx.save_for_backward(grad_h, grad_w, grad_b)
         ctx.mark_non_differentiable(nll)
         return nll @ shares, nll
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        slope_h, slope_w, slope_b = ctx.saved_tensors
-        return slope_h * slope, slope_w * slope, slope_b * slope, None, None, None
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        grad_h, grad_w, grad_b = ctx.saved_tensors
+        return grad_h * grad, grad_w * grad, grad_b * grad, None, None, None
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype:
-    """What products are computed in on the device, here and now."""
-    there = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
-    return torch.get_autocast_dtype(device.type) if there else torch.float32
+    """Return the dtype of matrix products on the device in the present autocast context."""
+    enabled = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if enabled else torch.float32
 
 
 def weighted_nll(
-    writer: LanguageModel, tokens: Tensor, shares: Tensor, temperature: float = 1.0
+    model: LanguageModel, tokens: Tensor, shares: Tensor, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """``sum(shares * nll)``, differentiable, and the negative log-likelihoods themselves.
+    """Compute ``sum(shares * nll)``, differentiable, and the negative log-likelihoods themselves.
 
     Args:
-        writer: the model.
+        model: gives the logits.
         tokens: ``(N, T)``.
-        shares: ``(N, T)``, what each token counts; may be negative.
-        temperature: that logits are divided by.
+        shares: ``(N, T)``, weight of each token; may be negative.
+        temperature: divisor of the logits.
 
     Returns:
-        The sum, 0-dimensional, and ``-log p(token | those before)`` in nats, ``(N, T)``, without gradient.
+        The sum, 0-dimensional, and ``-log p(token | previous tokens)`` in nats, ``(N, T)``, without gradient.
     """
-    # Logits are float32 in any case: rounded ones would be off by as much as is to be learned.
+    # Logits are float32 even under autocast: rounding errors of bf16 logits are as large as the differences to learn.
     kind = autocast_dtype(tokens.device)
     with torch.autocast(tokens.device.type, enabled=False):
-        hidden = writer.hidden(tokens).flatten(0, 1) / temperature
-        output = (writer.vocabulary_w, writer.vocabulary_b / temperature)
-        score: Callable[..., tuple[Tensor, Tensor]] = _WeightedNll.apply
-        loss, nll = score(hidden, *output, tokens.flatten(), shares.flatten(), kind)
+        hidden = model.hidden(tokens).flatten(0, 1) / temperature
+        output_layer = (model.vocabulary_w, model.vocabulary_b / temperature)
+        function: Callable[..., tuple[Tensor, Tensor]] = _WeightedNll.apply
+        loss, nll = function(hidden, *output_layer, tokens.flatten(), shares.flatten(), kind)
     return loss, nll.view(tokens.shape)
 
 
 @torch.no_grad()
-def nll(writer: LanguageModel, tokens: Tensor, temperature: float = 1.0) -> Tensor:
-    """``-log p(token | those before)`` in nats, ``(N, T)``."""
-    hidden = writer.hidden(tokens).flatten(0, 1) / temperature
-    bias = writer.vocabulary_b / temperature
+def nll(model: LanguageModel, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+    """Compute ``-log p(token | previous tokens)`` in nats, ``(N, T)``, without gradient."""
+    hidden = model.hidden(tokens).flatten(0, 1) / temperature
+    bias = model.vocabulary_b / temperature
     parts = [
-        -torch.addmm(bias, h, writer.vocabulary_w).log_softmax(1).gather(1, chosen[:, None]).squeeze(1)
+        -torch.addmm(bias, h, model.vocabulary_w).log_softmax(1).gather(1, chosen[:, None]).squeeze(1)
         for h, chosen in zip(torch.split(hidden, CHUNK_ROWS), torch.split(tokens.flatten(), CHUNK_ROWS), strict=True)
     ]
     return torch.cat(parts).view(tokens.shape)
 
 
 def token_mask(tokens: Tensor, end: int | None) -> Tensor:
-    """``(N, T)`` float32: 1 for each token up to the first ``end``, and for that; 0 behind it."""
+    """Return a float32 mask ``(N, T)``: 1 for each token up to and including the first ``end``, 0 after it."""
     if end is None:
         return torch.ones(tokens.shape, device=tokens.device)
     ends = (tokens == end).cumsum(1)
@@ -149,12 +152,12 @@ def token_mask(tokens: Tensor, end: int | None) -> Tensor:
 
 @dataclass(frozen=True)
 class TokenSampler:
-    """Draws tokens by the inverse of their distribution function, in two steps: a block of tokens, then one of them.
+    """Inverse transform sampling of tokens in two steps: first a block of tokens, then a token of the block.
 
     Attributes:
-        weight: ``(H, blocks * block)``, from a hidden state to logits at the temperature, with columns of 0 behind.
-        bias: the same for the bias, with -inf behind.
-        vocabulary: how many tokens there are.
+        weight: of the output layer at the temperature, ``(H, blocks * block)``, padded with 0 on the right.
+        bias: of the output layer at the temperature, ``(blocks * block,)``, padded with -inf.
+        vocabulary: number of tokens.
         block: tokens in a block.
     """
 
@@ -164,17 +167,25 @@ class TokenSampler:
     block: int
 
     @classmethod
-    def of(cls, writer: LanguageModel, temperature: float = 1.0) -> TokenSampler:
-        """What the writer's present weights say."""
-        vocabulary = len(writer.vocabulary_b)
+    def from_model(cls, model: LanguageModel, temperature: float = 1.0) -> TokenSampler:
+        """Build a sampler of the model's present weights; later updates of them do not affect it."""
+        vocabulary = len(model.vocabulary_b)
         block = math.isqrt(vocabulary - 1) + 1
-        behind = -vocabulary % block
-        weight = pad(writer.vocabulary_w.detach() / temperature, (0, behind))
-        bias = pad(writer.vocabulary_b.detach() / temperature, (0, behind), value=-torch.inf)
+        padding = -vocabulary % block
+        weight = pad(model.vocabulary_w.detach() / temperature, (0, padding))
+        bias = pad(model.vocabulary_b.detach() / temperature, (0, padding), value=-torch.inf)
         return cls(weight, bias, vocabulary, block)
 
     def sample(self, hidden: Tensor, uniform: Tensor) -> Tensor:
-        """The token, ``(N,)`` int64, that each number of ``(N,)`` in [0, 1) stands for, from ``(N, H)``."""
+        """Sample one token per hidden state.
+
+        Args:
+            hidden: ``(N, H)``.
+            uniform: numbers from [0, 1), ``(N,)``, which determine the tokens.
+
+        Returns:
+            ``(N,)`` int64.
+        """
         parts = [
             self._sample(*rows)
             for rows in zip(torch.split(hidden, CHUNK_ROWS), torch.split(uniform, CHUNK_ROWS), strict=True)
@@ -183,39 +194,49 @@ class TokenSampler:
 
     def _sample(self, hidden: Tensor, uniform: Tensor) -> Tensor:
         p = torch.addmm(self.bias, hidden, self.weight).softmax(1).view(len(hidden), -1, self.block)
-        block, left = _invert(p.sum(2), uniform)
-        within = p[torch.arange(len(p), device=p.device), block]
-        # What is left lies within the block, but for rounding.
-        token, _ = _invert(within, left)
+        block, remainder = _invert(p.sum(2), uniform)
+        block_p = p[torch.arange(len(p), device=p.device), block]
+        # Up to rounding, the remainder is less than the block's probability.
+        token, _ = _invert(block_p, remainder)
         return (block * self.block + token).clamp_(max=self.vocabulary - 1)
 
 
 def _invert(p: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-    """The first place of ``(N, K)`` weights whose running sum exceeds ``(N,)``, and what is left before it."""
-    reached = p.cumsum(1)
-    place = (reached <= mass[:, None]).sum(1, keepdim=True).clamp_(max=p.shape[1] - 1)
-    before = reached.gather(1, place) - p.gather(1, place)
-    return place.squeeze(1), mass - before.squeeze(1)
+    """Find the first index at which the cumulative sum of ``p`` exceeds ``mass``, and the remaining mass before it.
+
+    Args:
+        p: weights, ``(N, K)``.
+        mass: ``(N,)``.
+
+    Returns:
+        Indices and remainders, ``(N,)`` each.
+    """
+    cumulative = p.cumsum(1)
+    index = (cumulative <= mass[:, None]).sum(1, keepdim=True).clamp_(max=p.shape[1] - 1)
+    before = cumulative.gather(1, index) - p.gather(1, index)
+    return index.squeeze(1), mass - before.squeeze(1)
 
 
 @torch.no_grad()
-def sample_sequences(
-    writer: LanguageModel, uniform: Tensor, end: int | None = None, temperature: float = 1.0
-) -> Tensor:
-    """Sequences ``(N, T)`` int64 of the writer's, from numbers ``(N, T)`` in [0, 1), one a token.
+def sample_sequences(model: LanguageModel, uniform: Tensor, end: int | None = None, temperature: float = 1.0) -> Tensor:
+    """Sample sequences from the model, ``(N, T)`` int64; after the first ``end`` all tokens are ``end``.
 
-    Behind ``end`` there is nothing but ``end``.
+    Args:
+        model: to sample from.
+        uniform: numbers from [0, 1), ``(N, T)``, one per token, which determine the sequences.
+        end: the token that ends a sequence; None: all are of full length.
+        temperature: divisor of the logits.
     """
-    sampler = TokenSampler.of(writer, temperature)
+    sampler = TokenSampler.from_model(model, temperature)
     tokens = torch.empty(uniform.shape, dtype=torch.int64, device=uniform.device)
-    state: LSTMState = writer.initial_state(len(uniform))
-    for place in range(uniform.shape[1]):
-        chosen = sampler.sample(state.hidden, uniform[:, place].contiguous())
-        tokens[:, place] = chosen if place == 0 else repeat_end(chosen, tokens[:, place - 1], end)
-        state = writer.step(tokens[:, place], state)
+    state: LSTMState = model.initial_state(len(uniform))
+    for position in range(uniform.shape[1]):
+        chosen = sampler.sample(state.hidden, uniform[:, position].contiguous())
+        tokens[:, position] = chosen if position == 0 else repeat_end(chosen, tokens[:, position - 1], end)
+        state = model.step(tokens[:, position], state)
     return tokens
 
 
 def repeat_end(chosen: Tensor, before: Tensor, end: int | None) -> Tensor:
-    """``chosen``, but ``end`` where the token before was ``end``."""
+    """Return ``chosen``, with ``end`` wherever the previous token was ``end``."""
     return chosen if end is None else torch.where(before == end, before, chosen)

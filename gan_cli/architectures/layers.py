@@ -1,4 +1,4 @@
-"""Layers that several architectures are made of."""
+"""Layers, normalisation and initialisation that several architectures share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gan_cli.errors import ConfigError, require
 
 
 class Norm(Enum):
-    """How a layer's output is normalised."""
+    """Kinds of normalisation of a layer's output."""
 
     batch = "batch"
     layer = "layer"
@@ -24,14 +24,14 @@ class Norm(Enum):
 
 
 class Activation(Enum):
-    """What follows the layers of a fully connected network."""
+    """Activations of the hidden layers of a fully connected network."""
 
     leaky_relu = "leaky_relu"
     relu = "relu"
     tanh = "tanh"
 
     def layer(self) -> nn.Module:
-        """A new layer; the slope of leaky_relu below zero is 0.2."""
+        """Build the activation; the negative slope of leaky_relu is 0.2."""
         return _ACTIVATIONS[self]()
 
 
@@ -43,16 +43,19 @@ _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
 
 
 class WeightInit(Enum):
-    """How the weights of a fully connected network begin."""
+    """Initialisations of the weights of a fully connected network."""
 
     uniform = "uniform"
     orthogonal = "orthogonal"
 
 
 def norm_1d(kind: Norm, features: int, eps: float = 1e-5) -> list[nn.Module]:
-    """The normalisation of ``(N, features)``, or nothing; where a feature is one number, there is no instance.
+    """Build the normalisation of ``(N, features)`` as a list of at most one layer.
 
-    ``eps`` is added to the variance that it divides by.
+    Args:
+        kind: batch or layer; empty for others: instance norm is undefined where a feature is a single number.
+        features: number of features.
+        eps: added to the variance in the denominator.
     """
     if kind is Norm.batch:
         return [nn.BatchNorm1d(features, eps)]
@@ -60,7 +63,10 @@ def norm_1d(kind: Norm, features: int, eps: float = 1e-5) -> list[nn.Module]:
 
 
 def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
-    """The normalisation of ``(N, channels, H, W)``, or nothing. A layer is a sample's all channels and places."""
+    """Build the normalisation of ``(N, channels, H, W)`` as a list of at most one layer.
+
+    Layer norm is over all channels and pixels of a sample, with a scale and shift per channel.
+    """
     if kind is Norm.batch:
         return [nn.BatchNorm2d(channels, affine=affine)]
     if kind is Norm.layer:
@@ -69,7 +75,7 @@ def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
 
 
 def apply_spectral_norm(network: nn.Module) -> nn.Module:
-    """Every weight matrix of the network divided by its largest singular value (Miyato et al. 2018), in place.
+    """Divide every weight matrix of the network by its largest singular value, in place (Miyato et al. 2018).
 
     Raises:
         ConfigError: there is no weight matrix.
@@ -83,16 +89,20 @@ def apply_spectral_norm(network: nn.Module) -> nn.Module:
 
 
 class ConditionalGenerator(nn.Module):
-    """A generator that is told the class beside z: ``(N, latent_dim), (N,) -> (N, *shape)``."""
+    """A generator of z and, where there are classes, of the label: ``(N, latent_dim), (N,) -> (N, *shape)``.
+
+    Args:
+        body: maps z, concatenated with the embedding where there is one, to samples.
+        embedding: of the classes; None: there are none.
+    """
 
     def __init__(self, body: nn.Module, embedding: nn.Embedding | None) -> None:
-        """``body`` takes z and, where there is one, the embedding of the class behind it."""
         super().__init__()
         self.body = body
         self.embedding = embedding
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples ``(N, *shape)``; ``labels`` are for a generator with an embedding."""
+        """Generate samples ``(N, *shape)``; ``labels``, ``(N,)`` int64, are required with an embedding."""
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(labels)], dim=1)
         samples: Tensor = self.body(z)
@@ -100,20 +110,27 @@ class ConditionalGenerator(nn.Module):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """A discriminator that is told the class: ``head(f(x)) + <embedding(y), f(x)>`` (Miyato & Koyama 2018, eq. 3)."""
+    """A discriminator of samples and, where there are classes, of the label (Miyato & Koyama 2018, eq. 3).
+
+    ``head(f(x)) + <embedding(y), f(x)>``, the latter summed over pixels.
+
+    Args:
+        features: maps samples to ``(N, F)`` or ``(N, F, H, W)``.
+        head: maps features to one number per sample.
+        embedding: of the classes, of dimension F; None: there are none.
+    """
 
     def __init__(self, features: nn.Module, head: nn.Module, embedding: nn.Embedding | None) -> None:
-        """``features`` gives ``(N, F)`` or ``(N, F, H, W)``, ``head`` one number a sample from it."""
         super().__init__()
         self.features = features
         self.head = head
         self.embedding = embedding
         if embedding is not None:
-            # As large as the head's own weights: a class that outshouts the image teaches G one image a class.
+            # At the scale of the head's weights: where the class dominates the logit, G learns one image per class.
             nn.init.normal_(embedding.weight, 0.0, embedding.embedding_dim**-0.5)
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits ``(N,)``; ``labels`` are for a discriminator with an embedding."""
+        """Compute logits ``(N,)``; ``labels``, ``(N,)`` int64, are required with an embedding."""
         features = self.features(samples)
         logits: Tensor = self.head(features).flatten()
         if self.embedding is not None:
@@ -122,33 +139,33 @@ class ProjectionDiscriminator(nn.Module):
 
 
 def require_layers(widths: Mapping[str, Sequence[int]], norms: Mapping[str, Norm]) -> None:
-    """Check settings of fully connected networks by name; raises ``InvalidValueError``."""
-    for key, each in widths.items():
-        require(all(width >= 1 for width in each), key, list(each), "a list of integers >= 1")
+    """Raise ``InvalidValueError`` unless the widths and norms of fully connected networks, by their keys, are valid."""
+    for key, layer_widths in widths.items():
+        require(all(width >= 1 for width in layer_widths), key, list(layer_widths), "a list of integers >= 1")
     for key, norm in norms.items():
         allowed = "batch, layer or none: fully connected layers have no instances"
         require(norm is not Norm.instance, key, norm.name, allowed)
 
 
 def embedding(classes: int, dimensions: int) -> nn.Embedding | None:
-    """A vector for each class, or None where there are no classes."""
+    """Build an embedding of the classes, or return None where there are no classes."""
     return nn.Embedding(classes, dimensions) if classes else None
 
 
 MAX_SIZE = 128
-# The smallest feature map, in pixels; each size has exactly one that it halves down to.
+# Sides of the smallest feature map in pixels; each image size halves down to exactly one of them.
 BASES = (4, 5, 6, 7)
 SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= MAX_SIZE)
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """A square image and what it halves down to.
+    """Feature map sizes of a convolutional network for square images.
 
     Attributes:
         channels: of the image.
         base: side of the smallest feature map, 4 to 7 pixels.
-        levels: halvings from the image to there.
+        levels: number of halvings from the image to there.
     """
 
     channels: int
@@ -157,14 +174,14 @@ class Pyramid:
 
 
 def pyramid(name: str, shape: tuple[int, ...]) -> Pyramid:
-    """The halvings of an image of this shape.
+    """Compute the feature map sizes for images of this shape.
 
     Args:
-        name: the architecture, for the message.
+        name: of the architecture, for the message.
         shape: of one sample.
 
     Raises:
-        ConfigError: the samples are no images, not square, or of a size that does not halve down to a base.
+        ConfigError: the samples are not images, not square, or of a size that does not halve down to a base.
     """
     if len(shape) != 3:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A recurrent writer of sequences, and the convolutional reader that judges them (Yu et al. 2017)."""
+"""An LSTM language model, and the convolutional discriminator of its sequences (Yu et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import require
 from gan_cli.protocols.architecture import SequenceDiscriminator
 
-# Deviation of the writer's initial weights, as in the paper's code.
+# Standard deviation of the language model's initial weights, as in the paper's code.
 INIT_STD = 0.1
 
 
 @dataclass(frozen=True)
 class LSTM:
-    """An LSTM language model as writer.
+    """An LSTM language model and a discriminator of sequences.
 
     Attributes:
-        embedding: dimensions of a token.
-        hidden: dimensions of the state, and of the cell.
-        reader_model: what judges sequences.
+        embedding: dimensions of the token embeddings.
+        hidden: dimensions of the hidden state, and of the cell.
+        reader_model: architecture of the discriminator.
     """
 
     embedding: int = 32
@@ -35,16 +35,16 @@ class LSTM:
             require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
 
     def language_model(self, vocabulary: int) -> LSTMLanguageModel:
-        """A language model over so many tokens, that begins after token 0."""
+        """Build a language model over ``vocabulary`` tokens, whose start token is 0."""
         return LSTMLanguageModel(vocabulary, self.embedding, self.hidden)
 
     def discriminator(self, vocabulary: int, length: int) -> SequenceDiscriminator:
-        """``(N, length)`` int64, or ``(N, length, vocabulary)`` weights of tokens, ``-> (N,)`` logits."""
+        """Build a network from ``(N, length)`` int64, or ``(N, length, vocabulary)`` weights, to ``(N,)`` logits."""
         return self.reader_model.build(vocabulary, length)
 
 
 class LSTMLanguageModel(nn.Module):
-    """An LSTM (Hochreiter & Schmidhuber 1997) from tokens to the logits of the next one.
+    """An LSTM language model (Hochreiter & Schmidhuber 1997), from tokens to the logits of the next one.
 
     ``i, f, o = sigmoid(x W + h U + b)``, ``candidate = tanh(x W + h U + b)``, ``c' = f c + i candidate``,
     ``h' = o tanh(c')``, and the logits of the next token are ``h' vocabulary_w + vocabulary_b``.
@@ -69,40 +69,36 @@ class LSTMLanguageModel(nn.Module):
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens there are."""
         return len(self.vocabulary_b)
 
     def initial_state(self, count: int) -> LSTMState:
-        """Having read the start token and nothing else, ``count`` times."""
-        nothing = self.gate_b.new_zeros(count, len(self.state_w))
-        start = torch.full((count,), START_TOKEN, dtype=torch.int64, device=nothing.device)
-        return self.step(start, LSTMState(nothing, nothing))
+        zeros = self.gate_b.new_zeros(count, len(self.state_w))
+        start = torch.full((count,), START_TOKEN, dtype=torch.int64, device=zeros.device)
+        return self.step(start, LSTMState(zeros, zeros))
 
     def step(self, tokens: Tensor, state: LSTMState) -> LSTMState:
-        """The memory after one more token, ``(N,)`` int64."""
         return self._lstm_cell(self.gates(self.embedding[tokens]), state)
 
     def gates(self, embedded: Tensor) -> Tensor:
-        """What tokens, ``(..., E)``, add to the gates, ``(..., 4 H)``."""
+        """Compute the input part of the gates' pre-activations, ``(..., E) -> (..., 4 H)``."""
         return embedded @ self.input_w + self.gate_b
 
     def hidden(self, tokens: Tensor) -> Tensor:
-        """``(N, T, H)``: the hidden state that each token of ``(N, T)`` is chosen from."""
         start = torch.full_like(tokens[:, :1], START_TOKEN)
         gates = self.gates(self.embedding[torch.cat([start, tokens[:, :-1]], dim=1)])
-        nothing = gates.new_zeros(len(tokens), len(self.state_w))
-        state, passed = LSTMState(nothing, nothing), []
+        zeros = gates.new_zeros(len(tokens), len(self.state_w))
+        state, hidden_states = LSTMState(zeros, zeros), []
         for gate in gates.unbind(1):
             state = self._lstm_cell(gate, state)
-            passed.append(state.hidden)
-        return torch.stack(passed, dim=1)
+            hidden_states.append(state.hidden)
+        return torch.stack(hidden_states, dim=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits of each token of ``(N, T)`` given those before it, ``(N, T, V)``."""
+        """Compute the logits of each token of ``(N, T)`` given the previous ones, ``(N, T, V)``."""
         return self.logits(self.hidden(tokens))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Of the next token, ``(..., V)``, from ``(..., H)``."""
+        """Compute the logits of the next token from hidden states, ``(..., H) -> (..., V)``."""
         return hidden @ self.vocabulary_w + self.vocabulary_b
 
     def _lstm_cell(self, gates: Tensor, state: LSTMState) -> LSTMState:

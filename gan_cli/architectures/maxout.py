@@ -21,7 +21,7 @@ from gan_cli.errors import require
 
 
 class Maxout(nn.Module):
-    """The largest of ``pieces`` linear maps, feature by feature (Goodfellow et al. 2013, eq. 1)."""
+    """Elementwise maximum of ``pieces`` linear maps, ``(N, before) -> (N, after)`` (Goodfellow et al. 2013, eq. 1)."""
 
     def __init__(self, before: int, after: int, pieces: int) -> None:
         super().__init__()
@@ -29,9 +29,8 @@ class Maxout(nn.Module):
         self.split = nn.Unflatten(1, (after, pieces))
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(N, before) -> (N, after)``."""
-        largest: Tensor = self.split(self.linear(features)).amax(2)
-        return largest
+        outputs: Tensor = self.split(self.linear(features)).amax(2)
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class MaxoutMLP:
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
         norm_g: normalisation of G's hidden layers.
-        pieces: linear maps that each of D's features is the largest of.
+        pieces: number of linear maps of each maxout layer in D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class beside z, where there are classes.
+        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
     latent_dim: int = 2
@@ -63,11 +62,11 @@ class MaxoutMLP:
         require_layers(widths, {"norm_g": self.norm_g})
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
+        """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
-            # A normalisation takes away every constant: no bias before it.
+            # No bias before a normalisation, which subtracts every constant.
             layers.append(nn.Linear(before, after, bias=self.norm_g is Norm.none))
             layers += [*norm_1d(self.norm_g, after), nn.ReLU(inplace=True)]
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
@@ -77,7 +76,7 @@ class MaxoutMLP:
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits."""
+        """Build a network ``(N, *shape) -> (N,)`` of logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
         layers = [Maxout(before, after, self.pieces) for before, after in pairwise(widths)]
         features = nn.Sequential(nn.Flatten(), *layers)
@@ -88,7 +87,7 @@ class MaxoutMLP:
 
 
 def _initialize(module: nn.Module) -> None:
-    """Weights from N(0, 0.02) and no biases, as in the authors' code."""
+    """Initialize weights from N(0, 0.02) and biases with 0, as in the authors' code."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

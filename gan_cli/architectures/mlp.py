@@ -35,23 +35,23 @@ class MLP:
         latent_dim: dimensions of z.
         generator_hidden: widths of G's hidden layers.
         discriminator_hidden: widths of D's hidden layers.
-        activation: what follows the hidden layers: leaky_relu (slope 0.2), relu or tanh.
+        activation: of the hidden layers: leaky_relu (slope 0.2), relu or tanh.
         norm_g: normalisation of G's hidden layers, all but the first.
         norm_d: the same for D's.
-        norm_eps: what both networks' normalisations add to the variance. Torch's default is 1e-5; the most copied
+        norm_eps: added to the variance by both networks' normalisations. Torch's default is 1e-5; the most copied
             scripts write ``BatchNorm1d(features, 0.8)``, and thereby have 0.8.
-        octaves_d: D also sees sine and cosine of ``pi / 2 * 2^k`` times each input, for k below this: fine structure
-            from the start (Fourier features, Tancik et al. 2020). For points; 0: none.
-        codes: how many of z's dimensions cut G into branches: the largest of the first ``codes`` chooses one of as many
-            learned vectors, and G is steered by that and the rest of z. A continuous G draws bridges between modes
-            that have nothing between them; equally likely branches need none. 0: none.
-        weights: how both networks begin. uniform: torch's own, of deviation ``(3 fan_in)^-1/2``. orthogonal: rows or
-            columns of length 1 at right angles (Saxe et al. 2014), and biases of 0.
-        gain_g: factor on G's initial weights. At 2.4 (He et al. 2015) a signal keeps its size through layers that
-            begin uniform, and G is steep from the start.
+        octaves_d: number of Fourier features of D's inputs (Tancik et al. 2020): sine and cosine of ``pi / 2 * 2^k``
+            times each input, for k below this, so that D resolves fine structure from the start. For points; 0: none.
+        codes: number of discrete codes of G: the index of the largest of the first ``codes`` dimensions of z selects a
+            learned vector, which is added in G's first layer; the rest of z is continuous. A continuous G puts mass
+            between separated modes; with equally likely codes it need not. 0: none.
+        weights: initialisation of both networks. uniform: torch's own, of deviation ``(3 fan_in)^-1/2``. orthogonal:
+            orthonormal rows or columns (Saxe et al. 2014), and biases of 0.
+        gain_g: factor on G's initial weights. At 2.4 (He et al. 2015) the variance of activations is preserved through
+            layers with uniform initialisation, and G has large gradients from the start.
         gain_d: the same for D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class beside z, where there are classes.
+        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
     latent_dim: int = 100
@@ -83,7 +83,7 @@ class MLP:
             require(getattr(self, key) > 0, key, getattr(self, key), "a number > 0")
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, *shape)``: images through tanh, points in the plane without a bound."""
+        """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0) - self.codes, *self.generator_hidden]
         layers = self._hidden_layers(widths, self.norm_g)
         layers += [nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape)]
@@ -94,10 +94,10 @@ class MLP:
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits."""
-        waves = [_FourierFeatures(self.octaves_d)] if self.octaves_d else []
+        """Build a network ``(N, *shape) -> (N,)`` of logits."""
+        fourier_features = [_FourierFeatures(self.octaves_d)] if self.octaves_d else []
         widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
-        features = nn.Sequential(nn.Flatten(), *waves, *self._hidden_layers(widths, self.norm_d))
+        features = nn.Sequential(nn.Flatten(), *fourier_features, *self._hidden_layers(widths, self.norm_d))
         network = ProjectionDiscriminator(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
         self._initialize(network, self.gain_d)
         return apply_spectral_norm(network) if self.spectral_norm else network
@@ -113,7 +113,7 @@ class MLP:
 
     @torch.no_grad()
     def _initialize(self, network: Network, gain: float) -> Network:
-        """The network with the initial weights of its linear layers, multiplied by ``gain``, in place."""
+        """Initialize the linear layers of the network in place, with weights multiplied by ``gain``, and return it."""
         for layer in network.modules():
             if isinstance(layer, nn.Linear):
                 if self.weights is WeightInit.orthogonal:
@@ -124,7 +124,7 @@ class MLP:
 
 
 class _FourierFeatures(nn.Module):
-    """Inputs, and sine and cosine of them at ``octaves`` frequencies: ``(N, F) -> (N, F (1 + 2 octaves))``."""
+    """The inputs, with their sine and cosine at ``octaves`` frequencies: ``(N, F) -> (N, F (1 + 2 octaves))``."""
 
     frequencies: Tensor
 
@@ -138,7 +138,7 @@ class _FourierFeatures(nn.Module):
 
 
 class _BranchedGenerator(nn.Module):
-    """A body whose first layer has another bias for each code, which the largest of the first coordinates chooses."""
+    """A body whose first layer has one bias per code; the index of the largest of the first coordinates selects it."""
 
     def __init__(self, codes: int, body: nn.Sequential, width: int) -> None:
         super().__init__()
@@ -147,6 +147,6 @@ class _BranchedGenerator(nn.Module):
         self.first, self.rest = body[0], body[1:]
 
     def forward(self, z: Tensor) -> Tensor:
-        chosen = z[:, : self.codes].argmax(1)
-        samples: Tensor = self.rest(self.first(z[:, self.codes :]) + self.table(chosen))
+        code = z[:, : self.codes].argmax(1)
+        samples: Tensor = self.rest(self.first(z[:, self.codes :]) + self.table(code))
         return samples

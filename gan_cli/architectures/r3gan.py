@@ -19,21 +19,22 @@ RESIDUAL_LAYERS = 3
 
 @dataclass(frozen=True)
 class R3GAN:
-    """One stage a size: inverted bottlenecks with grouped 3x3 convolutions, and bilinear resampling between stages.
+    """One stage per size: inverted bottlenecks with grouped 3x3 convolutions, and bilinear resampling between stages.
 
-    Depth is made safe by initialisation alone (Fixup, Zhang et al. 2019): the last layer of each residual branch
+    Training is stabilized by initialisation alone (Fixup, Zhang et al. 2019): the last layer of each residual branch
     starts at zero, the others are scaled by ``L^(-1 / (2 m - 2))`` for L branches of m layers. G's output has no tanh,
-    as in the authors' code; what lies outside [-1, 1] is cut when it is shown.
+    as in the authors' code; values outside [-1, 1] are clipped when images are written.
 
     Attributes:
         latent_dim: dimensions of z.
         width: channels of every stage; 768 for CIFAR-10 in the paper.
-        blocks: residual blocks a stage.
+        blocks: residual blocks per stage.
         cardinality: groups of the 3x3 convolutions; 96 for CIFAR-10 in the paper.
         expansion: channels inside a block, as a multiple of ``width``.
         spectral_norm: divide D's weights by their largest singular value; not part of the paper. D's branches do
             not start at zero then: zero has no direction to be normalised.
-        class_embedding: dimensions of the class beside z, where there are classes; None: ``latent_dim``.
+        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes; None:
+            ``latent_dim``.
     """
 
     latent_dim: int = 64
@@ -53,7 +54,7 @@ class R3GAN:
         require(inside % self.cardinality == 0, "cardinality", self.cardinality, allowed)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, C, S, S)``, about in [-1, 1]."""
+        """Build a network ``(N, latent_dim) -> (N, C, S, S)``, about in [-1, 1]; raises ``ConfigError`` if unfit."""
         fit = pyramid("r3gan", shape)
         dimensions = self.class_embedding or self.latent_dim
         inputs = self.latent_dim + (dimensions if classes else 0)
@@ -61,13 +62,13 @@ class R3GAN:
         for _ in range(fit.levels):
             layers += [_Upsample(), *self._stage(fit.levels)]
         layers.append(_conv(self.width, fit.channels, 1))
-        classed = embedding(classes, dimensions)
-        if classed is not None:
-            nn.init.normal_(classed.weight, 0.0, 1 / math.sqrt(classes))
-        return ConditionalGenerator(nn.Sequential(*layers), classed)
+        labels = embedding(classes, dimensions)
+        if labels is not None:
+            nn.init.normal_(labels.weight, 0.0, 1 / math.sqrt(classes))
+        return ConditionalGenerator(nn.Sequential(*layers), labels)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, C, S, S) -> (N,)`` logits."""
+        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
         fit = pyramid("r3gan", shape)
         layers: list[nn.Module] = [_conv(fit.channels, self.width, 1)]
         for _ in range(fit.levels):
@@ -77,14 +78,14 @@ class R3GAN:
         return apply_spectral_norm(network) if self.spectral_norm else network
 
     def _stage(self, levels: int, zero: bool = True) -> list[nn.Module]:
-        """The blocks of one size; ``zero`` lets their branches start at zero."""
+        """Build the blocks of one size; with ``zero`` the last layers of their branches are initialized with zero."""
         gain = ACTIVATION_GAIN * (self.blocks * (levels + 1)) ** (-1 / (2 * RESIDUAL_LAYERS - 2))
         inside, last_gain = self.width * self.expansion, 0.0 if zero else gain
         return [_Block(self.width, inside, self.cardinality, gain, last_gain) for _ in range(self.blocks)]
 
 
 class _Block(nn.Module):
-    """1x1 to a larger width, activation, grouped 3x3, activation, 1x1 back, all beside an identity."""
+    """A residual block: 1x1 to a larger width, activation, grouped 3x3, activation, 1x1 back, plus the identity."""
 
     def __init__(self, width: int, inside: int, groups: int, gain: float, last_gain: float) -> None:
         super().__init__()
@@ -97,12 +98,12 @@ class _Block(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        added: Tensor = features + self.branch(features)
-        return added
+        outputs: Tensor = features + self.branch(features)
+        return outputs
 
 
 class _BiasedActivation(nn.Module):
-    """A bias for each channel, then LeakyReLU: the only biases there are."""
+    """A bias per channel followed by LeakyReLU; no other layers have biases."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,7 +114,7 @@ class _BiasedActivation(nn.Module):
 
 
 class _GenerativeBasis(nn.Module):
-    """z as the coordinates in a learned basis of small feature maps: ``(N, inputs) -> (N, width, base, base)``."""
+    """z as coefficients of a learned basis of small feature maps: ``(N, inputs) -> (N, width, base, base)``."""
 
     def __init__(self, inputs: int, width: int, base: int) -> None:
         super().__init__()
@@ -126,9 +127,9 @@ class _GenerativeBasis(nn.Module):
 
 
 class _Discriminator(nn.Module):
-    """A backbone, a depthwise basis that takes the last feature map to a vector, and one number from that.
+    """A backbone, a depthwise convolution from the last feature map to a vector, and a linear map to the logit.
 
-    Told the class, that number is the vector's projection on the class's embedding.
+    With classes, the logit is the inner product of the vector with the embedding of the class.
     """
 
     def __init__(self, backbone: nn.Module, width: int, base: int, classes: int) -> None:
@@ -161,6 +162,8 @@ class _Resampling(nn.Module):
 
 
 class _Upsample(_Resampling):
+    """Bilinear upsampling by 2: ``(N, C, H, W) -> (N, C, 2 H, 2 W)``."""
+
     def forward(self, features: Tensor) -> Tensor:
         channels = features.shape[1]
         kernel = (4 * self.kernel).expand(channels, 1, 3, 3).to(features.dtype)
@@ -168,6 +171,8 @@ class _Upsample(_Resampling):
 
 
 class _Downsample(_Resampling):
+    """Bilinear downsampling by 2: ``(N, C, H, W) -> (N, C, H / 2, W / 2)``."""
+
     def forward(self, features: Tensor) -> Tensor:
         channels = features.shape[1]
         kernel = self.kernel.expand(channels, 1, 3, 3).to(features.dtype)
@@ -175,7 +180,7 @@ class _Downsample(_Resampling):
 
 
 def _conv(before: int, after: int, kernel: int, groups: int = 1, gain: float = 1.0) -> nn.Conv2d:
-    """Without bias; weights from N(0, gain^2 / fan-in)."""
+    """Build a convolution without bias, with weights from N(0, gain^2 / fan-in)."""
     layer = nn.Conv2d(before, after, kernel, padding=kernel // 2, groups=groups, bias=False)
     nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(before // groups * kernel * kernel))
     return layer

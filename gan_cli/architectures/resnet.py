@@ -1,4 +1,4 @@
-"""Residual networks of spectral normalisation GANs (Miyato et al. 2018, tables 3 and 4), for any pyramid of images."""
+"""Residual networks of SNGAN (Miyato et al. 2018, tables 3 and 4), for all sizes of ``layers.SIZES``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, apply_spectral_norm, embedding, norm_2d, pyramid
 from gan_cli.errors import require
 
-# Up to this size all layers are equally wide, above it each halving doubles the width (tables 3 and 4).
+# Up to this image size all layers have the same width, above it each halving doubles the width (tables 3 and 4).
 MAX_UNIFORM_SIZE = 32
 MAX_DOUBLINGS = 4
-# Residual branches start with a larger gain than shortcuts, for the ReLU before each convolution.
+# Initialisation gain of residual branches, for the ReLU before each convolution; shortcuts have 1.
 BRANCH_GAIN = math.sqrt(2.0)
 
 
 class Pooling(Enum):
-    """How D's last feature map becomes one vector."""
+    """Poolings of D's last feature map to one vector."""
 
     sum = "sum"
     mean = "mean"
@@ -38,8 +38,8 @@ class ResNet:
         latent_dim: dimensions of z.
         width_g: channels of G's blocks, or of its largest feature map above 32 pixels; None: 256, or 64.
         width_d: channels of D's blocks, or of its largest feature map above 32 pixels; None: 128, or 64.
-        norm_g: normalisation in G; told the class, it scales and shifts by class (conditional batch norm).
-        norm_d: normalisation in D: none in the SNGAN paper, ``layer`` in some WGAN-GP codes.
+        norm_g: normalisation in G; with classes, its scale and shift depend on the class (conditional batch norm).
+        norm_d: normalisation in D: none in the SNGAN paper, ``layer`` in some implementations of WGAN-GP.
         pooling: of D's last feature map: ``sum`` in the SNGAN paper, ``mean`` in WGAN-GP's code.
         spectral_norm: divide D's weights by their largest singular value.
     """
@@ -58,7 +58,7 @@ class ResNet:
             require(value is None or value >= 1, key, value, "an integer >= 1")
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]."""
+        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
         fit = pyramid("resnet", shape)
         if shape[1] <= MAX_UNIFORM_SIZE:
             widths = [self.width_g or 256] * (fit.levels + 1)
@@ -67,21 +67,21 @@ class ResNet:
         return _Generator(self.latent_dim, fit.base, widths, fit.channels, self.norm_g, classes)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, C, S, S) -> (N,)`` logits."""
+        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
         fit = pyramid("resnet", shape)
         if shape[1] <= MAX_UNIFORM_SIZE:
             # Table 3 halves 32 to 8 pixels, and has two more blocks there.
             halving = [self.width_d or 128] * max(1, fit.levels - 1)
-            staying = halving[:1] * 2
+            keeping = halving[:1] * 2
         else:
             # Table 4 halves 48 to 3 pixels, and has one more block there.
             *halving, last = [(self.width_d or 64) << min(level, MAX_DOUBLINGS) for level in range(fit.levels + 2)]
-            staying = [last]
+            keeping = [last]
         blocks: list[nn.Module] = [_FirstBlock(fit.channels, halving[0])]
         blocks += [_DownBlock(before, after, self.norm_d, halve=True) for before, after in pairwise(halving)]
-        blocks += [_DownBlock(before, after, self.norm_d, False) for before, after in pairwise([halving[-1], *staying])]
+        blocks += [_DownBlock(before, after, self.norm_d, False) for before, after in pairwise([halving[-1], *keeping])]
         features = nn.Sequential(*blocks, nn.ReLU(), _Pool(self.pooling), nn.Flatten())
-        network = ProjectionDiscriminator(features, _linear(staying[-1], 1), embedding(classes, staying[-1]))
+        network = ProjectionDiscriminator(features, _linear(keeping[-1], 1), embedding(classes, keeping[-1]))
         return apply_spectral_norm(network) if self.spectral_norm else network
 
 
@@ -97,7 +97,6 @@ class _ClassNorm(nn.Module):
             nn.init.zeros_(self.shift.weight)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """Same shape as ``features``."""
         normalised: Tensor = self.norm(features)
         if self.scale is None or self.shift is None:
             return normalised
@@ -107,6 +106,8 @@ class _ClassNorm(nn.Module):
 
 
 class _Generator(nn.Module):
+    """A linear map from z to the smallest feature map, blocks that double its size, and a 3x3 convolution with tanh."""
+
     def __init__(self, latent_dim: int, base: int, widths: list[int], channels: int, norm: Norm, classes: int) -> None:
         super().__init__()
         self.dense = _linear(latent_dim, widths[0] * base * base)
@@ -124,7 +125,7 @@ class _Generator(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """Twice the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; upsampling and 1x1 beside it."""
+    """A block that doubles the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; its shortcut upsampling and 1x1."""
 
     def __init__(self, before: int, after: int, norm: Norm, classes: int) -> None:
         super().__init__()
@@ -141,7 +142,10 @@ class _UpBlock(nn.Module):
 
 
 class _FirstBlock(nn.Module):
-    """Half the size: 3x3, ReLU, 3x3, pooling; pooling and 1x1 beside it. No ReLU on pixels."""
+    """The first block, which halves the size: 3x3, ReLU, 3x3, pooling; the shortcut is pooling and 1x1.
+
+    Other than later blocks it has no ReLU before the first convolution, whose inputs are pixels.
+    """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -154,7 +158,10 @@ class _FirstBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """norm, ReLU, 3x3, norm, ReLU, 3x3, and pooling if it halves; 1x1 beside it where size or width change."""
+    """A block of norm, ReLU, 3x3, norm, ReLU, 3x3, and pooling if it halves the size.
+
+    The shortcut is a 1x1 convolution, pooled likewise, or the identity where neither size nor width change.
+    """
 
     def __init__(self, before: int, after: int, norm: Norm, halve: bool) -> None:
         super().__init__()
@@ -165,13 +172,13 @@ class _DownBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         branch = self.conv2(relu(self.norm2(self.conv1(relu(self.norm1(features))))))
-        # The 1x1 convolution and the mean commute: the branches are pooled together.
-        sum_of_both: Tensor = branch + self.shortcut(features)
-        return avg_pool2d(sum_of_both, 2) if self.halve else sum_of_both
+        # The 1x1 convolution and the mean commute: branch and shortcut are pooled together.
+        outputs: Tensor = branch + self.shortcut(features)
+        return avg_pool2d(outputs, 2) if self.halve else outputs
 
 
 class _Pool(nn.Module):
-    """``(N, C, H, W) -> (N, C, 1, 1)``."""
+    """Sum or mean over all pixels, ``(N, C, H, W) -> (N, C, 1, 1)``."""
 
     def __init__(self, pooling: Pooling) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A convolutional network that judges sequences of tokens (Zhang & LeCun 2015; Yu et al. 2017, section 3.4)."""
+"""A convolutional discriminator of sequences of tokens (Zhang & LeCun 2015; Yu et al. 2017, section 3.4)."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from gan_cli.architectures.language_model import autocast_dtype
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.architecture import SequenceDiscriminator
 
-# What a highway layer's gate begins with: it lets its input through.
+# Initial bias of the highway layer's gate: negative, so that the layer starts near the identity.
 GATE_BIAS = -2.0
 
 
 @dataclass(frozen=True)
 class HighwayCNN:
-    """Windows of several sizes, the maximum over time of each filter, a highway layer, dropout, one logit.
+    """Convolutions with several kernel sizes, the maximum over time, a highway layer, dropout, one logit.
 
-    The defaults are those of the paper's code for sequences of 20 tokens. Windows longer than the sequences are left
+    The defaults are those of the paper's code for sequences of 20 tokens. Kernels longer than the sequences are left
     out.
 
     Attributes:
-        embedding: dimensions of a token.
-        sizes: tokens in a window.
-        filters: how many filters look at windows of each size.
+        embedding: dimensions of the token embeddings.
+        sizes: kernel sizes in tokens.
+        filters: number of filters of each size.
         keep: share of features that dropout keeps.
-        l2: factor on half the squared norm of the output layer's weights and bias, which D pays for.
+        l2: factor on half the squared norm of the output layer's weights and bias in D's loss.
     """
 
     embedding: int = 64
@@ -49,10 +49,10 @@ class HighwayCNN:
         require(self.l2 >= 0, "l2", self.l2, "a number >= 0")
 
     def build(self, vocabulary: int, length: int) -> HighwayDiscriminator:
-        """The network for sequences of ``length`` tokens.
+        """Build the network for sequences of ``length`` tokens.
 
         Raises:
-            ConfigError: all windows are longer than that.
+            ConfigError: all kernels are longer than that.
         """
         fitting = {size: count for size, count in zip(self.sizes, self.filters, strict=True) if size <= length}
         if not fitting:
@@ -61,10 +61,17 @@ class HighwayCNN:
 
 
 class HighwayDiscriminator(SequenceDiscriminator):
-    """``(N, T)`` int64, or ``(N, T, V)`` weights of tokens, ``-> (N,)`` logits of being real."""
+    """A network from ``(N, T)`` int64, or ``(N, T, V)`` token weights, to ``(N,)`` logits of being real.
+
+    Args:
+        vocabulary: number of tokens, V.
+        embedding: dimensions of the token embeddings.
+        filters: kernel size -> number of filters.
+        keep: share of features that dropout keeps.
+        l2: factor on the penalty.
+    """
 
     def __init__(self, vocabulary: int, embedding: int, filters: dict[int, int], keep: float, l2: float) -> None:
-        """``filters``: how many there are for windows of each size."""
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(vocabulary, embedding).uniform_(-1.0, 1.0))
         self.sizes = tuple(filters)
@@ -77,9 +84,9 @@ class HighwayDiscriminator(SequenceDiscriminator):
         self._l2 = l2
 
     def forward(self, sequences: Tensor) -> Tensor:
-        """Logits, ``(N,)`` float32."""
-        soft = sequences.is_floating_point()
-        embedded = sequences @ self.embedding if soft else functional.embedding(sequences, self.embedding)
+        """Compute logits ``(N,)`` float32 of sequences ``(N, T)`` int64, or of token weights ``(N, T, V)``."""
+        relaxed = sequences.is_floating_point()
+        embedded = sequences @ self.embedding if relaxed else functional.embedding(sequences, self.embedding)
         features = self.features(embedded)
         gate = self.gate(features).sigmoid()
         highway = features + gate * (self.transform(features).relu() - features)
@@ -87,27 +94,27 @@ class HighwayDiscriminator(SequenceDiscriminator):
         return logits
 
     def features(self, embedded: Tensor) -> Tensor:
-        """``(N, T, E) -> (N, F)``: the highest answer of every filter, wherever its window stands."""
+        """Compute the maximum over time of each filter's response, ``(N, T, E) -> (N, F)``."""
         count, length, width = embedded.shape
-        # Rounded once here, if at all, instead of in every product below.
+        # Cast to the autocast dtype once here instead of in every product below.
         flat = embedded.to(autocast_dtype(embedded.device)).reshape(count, length * width)
-        highest = []
+        maxima = []
         layers = cast(Iterable[nn.Linear], self.windows)
         for size, layer in zip(self.sizes, layers, strict=True):
             # A product of unfolded windows takes half the time of conv1d on a CPU.
             windows = flat.unfold(1, size * width, width)
-            answers = windows.reshape(-1, size * width) @ layer.weight.t()
-            # relu and bias pass by the maximum: both keep the order.
-            highest.append(answers.view(count, length - size + 1, -1).amax(1) + layer.bias)
-        return torch.cat(highest, dim=1).relu()
+            responses = windows.reshape(-1, size * width) @ layer.weight.t()
+            # Bias and ReLU are monotonic, so they may follow the maximum.
+            maxima.append(responses.view(count, length - size + 1, -1).amax(1) + layer.bias)
+        return torch.cat(maxima, dim=1).relu()
 
     def penalty(self) -> Tensor:
-        """What D pays for the size of its output layer, 0-dimensional."""
+        """Compute the L2 penalty on the output layer, 0-dimensional."""
         return 0.5 * self._l2 * (self.output.weight.square().sum() + self.output.bias.square().sum())
 
 
 def _window(inputs: int, filters: int) -> nn.Linear:
-    """Weights that keep a signal's size through a ReLU (He et al. 2015), biases of 0."""
+    """Build the filters of one kernel size, with He initialisation (He et al. 2015) and biases of 0."""
     layer = nn.Linear(inputs, filters)
     nn.init.normal_(layer.weight, std=(2.0 / inputs) ** 0.5)
     nn.init.zeros_(layer.bias)
@@ -115,7 +122,7 @@ def _window(inputs: int, filters: int) -> nn.Linear:
 
 
 def _highway(features: int, bias: float) -> nn.Linear:
-    """Weights uniform after Glorot & Bengio (2010), as in the paper's code."""
+    """Build a layer with uniform weights after Glorot & Bengio (2010), as in the paper's code, and a constant bias."""
     layer = nn.Linear(features, features)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.constant_(layer.bias, bias)
@@ -123,7 +130,10 @@ def _highway(features: int, bias: float) -> nn.Linear:
 
 
 def _output(features: int) -> nn.Linear:
-    """Weights near 0: D begins undecided. In the paper's code it has to unlearn logits of deviation 6 first."""
+    """Build the output layer with small weights, so that D starts near 1/2.
+
+    In the paper's code initial logits have a standard deviation of 6, which D has to unlearn first.
+    """
     layer = nn.Linear(features, 1)
     nn.init.normal_(layer.weight, std=0.1 * features**-0.5)
     nn.init.zeros_(layer.bias)

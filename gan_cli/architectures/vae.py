@@ -26,13 +26,13 @@ class FullyConnected:
     Attributes:
         latent_dim: dimensions of z.
         encoder_hidden: widths of the encoder's hidden layers.
-        generator_hidden: widths of the decoder's, which is a GAN's generator.
-        discriminator_hidden: widths of a GAN's discriminator's.
-        activation: what follows the hidden layers: leaky_relu (slope 0.2), relu or tanh.
+        generator_hidden: widths of the hidden layers of the decoder, which is a GAN's generator.
+        discriminator_hidden: widths of the hidden layers of a GAN's discriminator.
+        activation: of the hidden layers: leaky_relu (slope 0.2), relu or tanh.
         norm_e: normalisation of the encoder's hidden layers, all but the first.
         norm_g: the same for the decoder's.
         norm_d: the same for the discriminator's.
-        class_embedding: dimensions of the class beside z, where a GAN is told classes.
+        class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
     """
 
     latent_dim: int = 40
@@ -53,7 +53,7 @@ class FullyConnected:
         require_layers(widths, {name: getattr(self, name) for name in ("norm_e", "norm_g", "norm_d")})
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
-        """``(N, *shape) -> (N, heads, latent_dim)``."""
+        """Build a network ``(N, *shape) -> (N, heads, latent_dim)``."""
         widths = [math.prod(shape), *self.encoder_hidden]
         head = nn.Linear(widths[-1], heads * self.latent_dim)
         hidden = self._hidden_layers(widths, self.norm_e)
@@ -64,16 +64,16 @@ class FullyConnected:
         return self.generator(shape, 0)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
-        """``(N, latent_dim) -> (N, *shape)``: images in [-1, 1], points in the plane without a bound."""
+        """Build a network ``(N, latent_dim) -> (N, *shape)``: images in [-1, 1], points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
         hidden = self._hidden_layers(widths, self.norm_g)
         body = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape))
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, *shape) -> (N,)`` logits: that of ``mlp``."""
-        alike = MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
-        return alike.discriminator(shape, classes)
+        """Build the discriminator of ``mlp``, ``(N, *shape) -> (N,)`` logits."""
+        mlp = MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
+        return mlp.discriminator(shape, classes)
 
     def _hidden_layers(self, widths: Sequence[int], norm: Norm) -> list[nn.Module]:
         layers: list[nn.Module] = []
@@ -88,18 +88,18 @@ class Convolutional:
     """Strided convolutions in the encoder, transposed ones in the decoder, and the discriminator of ``dcgan``.
 
     For square images whose side halves down to 4, 5, 6 or 7 pixels; channels double with every halving. A layer that
-    is normalised has no bias of its own: it would have no gradient but rounding.
+    is normalised has no bias of its own, whose gradient would be rounding errors only.
 
     Attributes:
         latent_dim: dimensions of z.
-        width: channels at the side of the image, where no other width is given.
-        width_e: channels of the encoder there; None: ``width``.
+        width: channels of the largest feature map, where no other width is given.
+        width_e: channels of the encoder's largest feature map; None: ``width``.
         width_g: the same for the decoder, which is a GAN's generator.
         width_d: the same for a GAN's discriminator.
         norm_e: normalisation of the encoder, after all convolutions but the first.
         norm_g: normalisation of the decoder, after all convolutions but the last.
-        norm_d: normalisation of the discriminator, where a DCGAN has it.
-        class_embedding: dimensions of the class beside z, where a GAN is told classes.
+        norm_d: normalisation of the discriminator, as in a DCGAN.
+        class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
     """
 
     latent_dim: int = 40
@@ -118,7 +118,7 @@ class Convolutional:
             require(value is None or value >= 1, key, value, "an integer >= 1")
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
-        """``(N, C, S, S) -> (N, heads, latent_dim)``; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, C, S, S) -> (N, heads, latent_dim)``; raises ``ConfigError`` for other sizes."""
         fit = pyramid("vae_conv", shape)
         widths = [(self.width_e or self.width) << level for level in range(fit.levels)]
         layers: list[nn.Module] = [nn.Conv2d(fit.channels, widths[0], 4, 2, 1), nn.ReLU(inplace=True)]
@@ -133,7 +133,7 @@ class Convolutional:
         return self.generator(shape, 0)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
-        """``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
         fit = pyramid("vae_conv", shape)
         widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
         inputs = self.latent_dim + (self.class_embedding if classes else 0)
@@ -151,15 +151,15 @@ class Convolutional:
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """``(N, C, S, S) -> (N,)`` logits; raises ``ConfigError`` for other sizes."""
+        """Build the discriminator of ``dcgan``, ``(N, C, S, S) -> (N,)``; raises ``ConfigError`` for other sizes."""
         return DCGAN(width=self.width_d or self.width, norm_d=self.norm_d).discriminator(shape, classes)
 
 
 class GaussianPrior(nn.Module):
-    """From N(0, I) to where codes lie: ``mean + scale z``, ``(N, D) -> (N, D)``. Nothing is learned here.
+    """A Gaussian prior of codes as a map from N(0, I): ``mean + scale z``, ``(N, D) -> (N, D)``; without parameters.
 
-    A VAE's codes lie where N(0, I) does, and so do a GAN's latents: this is the identity then. An autoencoder's codes
-    lie wherever they like; it fits a Gaussian to them.
+    It is the identity for a VAE and a GAN, whose prior is N(0, I). The codes of an autoencoder have no prescribed
+    distribution; a Gaussian is fitted to them.
 
     Attributes:
         mean: ``(D,)``.
@@ -175,36 +175,40 @@ class GaussianPrior(nn.Module):
         self.register_buffer("scale", torch.eye(latent_dim))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Codes."""
+        """Map latents of N(0, I) to codes, ``(N, D)`` each."""
         return z @ self.scale.T + self.mean
 
     @torch.no_grad()
     def move(self, mean: Tensor, scale: Tensor) -> None:
-        """Let codes come from N(mean, scale scale^T) from now on."""
+        """Set the distribution of codes to N(mean, scale scale^T)."""
         self.mean.copy_(mean)
         self.scale.copy_(scale)
 
 
 class CodeDecoder(nn.Module):
-    """A decoder that is a generator: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` where it knows classes.
+    """A decoder that is also a generator: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` if it has classes.
+
+    Args:
+        latent_dim: dimensions of a code.
+        body: maps a code, concatenated with the embedding where there is one, to logits.
+        embedding: of the classes; None: there are none.
 
     Attributes:
-        prior: where codes come from.
+        prior: the distribution of codes.
     """
 
     def __init__(self, latent_dim: int, body: nn.Module, embedding: nn.Embedding | None) -> None:
-        """``body`` takes a code and, where there is one, the embedding of the class behind it, and gives logits."""
         super().__init__()
         self.prior = GaussianPrior(latent_dim)
         self.body = body
         self.embedding = embedding
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Samples from latents of N(0, I): images in [-1, 1], points without a bound."""
+        """Generate samples from latents of N(0, I): images in [-1, 1], points unbounded."""
         return samples_from_logits(self.logits(self.prior(z), labels))
 
     def logits(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``: what ``logits.samples_from_logits`` makes samples of."""
+        """Decode codes to logits, ``(N, latent_dim) -> (N, *shape)``; see ``likelihoods.samples_from_logits``."""
         if self.embedding is not None:
             codes = torch.cat([codes, self.embedding(labels)], dim=1)
         logits: Tensor = self.body(codes)

@@ -1,1 +1,1 @@
-"""What ``gan-bench`` measures: how fast a run's configuration trains on this machine, and where its time goes."""
+"""Measurements of ``gan-bench``: how fast a configuration trains on this machine, and where its time goes."""

@@ -1,4 +1,4 @@
-"""A benchmark from a run's composition to its result."""
+"""Benchmark of a configuration: training speed in each execution mode, parts of a step, cost of telemetry."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ from gan_cli import __version__
 from gan_cli.algorithms.context import StepTimer, untimed
 from gan_cli.bench import hardware, overhead, profiling, results
 from gan_cli.bench.profiling import PartTimer, SwitchableTimer
-from gan_cli.bench.results import Network, Peak, Result, ModeResult, Setting, Speed, Work
+from gan_cli.bench.results import ModeResult, Network, Peak, Result, Setting, Speed, Work
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs import builder
 from gan_cli.runs.builder import Plan
+from gan_cli.runtime import cuda_graphs
 
 logger = logging.getLogger(__name__)
 
-# Share of the time to measure for that is spent on the parts of a step.
-APART = 1 / 4
+# Share of the measuring time that is spent on the parts of a step.
+PARTS_SHARE = 1 / 4
 
 
 @dataclass(frozen=True)
 class ExecutionMode:
-    """A way of running a step: as it is, compiled, recorded, or both of these."""
+    """Execution mode of steps: eager, compiled, captured as CUDA graphs, or both of these."""
 
     compile: bool = False
     graph: bool = False
 
     @property
     def name(self) -> str:
-        """As the table calls it."""
+        """Name of the mode in the table and in the JSON."""
         words = {"compiled": self.compile, "graphed": self.graph}
         return "+".join(word for word, on in words.items() if on) or "eager"
 
@@ -51,20 +52,20 @@ OTHER_MODES = (ExecutionMode(compile=True), ExecutionMode(graph=True))
 
 
 class _GraphFallbackError(Exception):
-    """Steps did not go the way that they were to go; says why."""
+    """Steps that should have been captured as CUDA graphs ran eagerly; the message says why."""
 
 
 @dataclass(frozen=True)
 class _EagerMeasurements:
-    """What an eager trial alone can tell.
+    """Measurements of eager steps, of which other modes are only measured for speed.
 
     Attributes:
-        setting: of all trials.
+        setting: of all modes.
         work: of a step.
-        speed: of steps as they are.
+        speed: of eager steps.
         part_seconds: seconds of ``part_steps`` steps by part.
-        part_steps: how many these were.
-        sink_seconds: seconds of reports, pictures and checkpoints, each time.
+        part_steps: number of steps behind ``part_seconds``.
+        sink_seconds: seconds of each report, picture and checkpoint.
     """
 
     setting: Setting
@@ -76,15 +77,15 @@ class _EagerMeasurements:
 
 
 def benchmark(composition: Composition, seconds: float, profile: Path | None) -> Result:
-    """Measure a run's configuration.
+    """Measure how fast a configuration trains, and where its time goes.
 
     Args:
-        composition: the run.
-        seconds: how long steps are timed in each way of running.
+        composition: of the run.
+        seconds: how long steps are timed in each execution mode.
         profile: file for a trace of a few steps, or None.
 
     Raises:
-        ConfigError: the configuration is wrong, as ``gan-train`` would say.
+        ConfigError: the configuration is invalid, with the message of ``gan-train``.
         DataError: the data cannot be read.
         OutputError: the trace cannot be written.
     """
@@ -96,12 +97,12 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
     peak = hardware.peak_rates(own.device)
     eager = _eager(own, composition, seconds, peak, profile)
     rows = [ModeResult(EAGER.name, chosen == EAGER, eager.speed)]
-    for way in dict.fromkeys((*OTHER_MODES, chosen)):
-        if way.graph and device.type != "cuda":
-            rows.append(ModeResult(way.name, False, None, "CUDA only"))
-        elif way != EAGER:
-            rows.append(_row(way, way == chosen, composition, seconds, eager.work, peak))
-    # A run that cannot go its own way goes on eagerly.
+    for mode in dict.fromkeys((*OTHER_MODES, chosen)):
+        if mode.graph and device.type != "cuda":
+            rows.append(ModeResult(mode.name, False, None, "CUDA only"))
+        elif mode != EAGER:
+            rows.append(_row(mode, mode == chosen, composition, seconds, eager.work, peak))
+    # A run whose own mode is not available trains eagerly.
     speed = next((row.speed for row in rows if row.chosen and row.speed), eager.speed)
     telemetry = results.costs(
         eager.sink_seconds, overhead.cadences(own.config.train), 1 / speed.steps_per_second.median
@@ -119,69 +120,69 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
 
 
 def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerMeasurements:
-    switch = SwitchableTimer()
-    with _trial(EAGER, composition, switch) as (plan, trial):
-        setting, work = _setting(own, trial.algorithm), hardware.count_work(trial)
-        speed = _speed(plan, trial, seconds, work, peak)
-        steps = trial.steps_within(APART * seconds)
-        stopwatch = PartTimer(trial.synchronize)
-        with switch.to(stopwatch):
-            trial.advance(steps)
-        part_seconds = stopwatch.read()
-        sink_seconds = overhead.seconds(trial, composition, plan)
+    timer = SwitchableTimer()
+    with _step_benchmark(EAGER, composition, timer) as (plan, bench):
+        setting, work = _setting(own, bench.algorithm), hardware.count_work(bench)
+        speed = _speed(plan, bench, seconds, work, peak)
+        steps = bench.steps_within(PARTS_SHARE * seconds)
+        part_timer = PartTimer(bench.synchronize)
+        with timer.using(part_timer):
+            bench.advance(steps)
+        part_seconds = part_timer.read()
+        sink_seconds = overhead.seconds(bench, composition, plan)
         if profile is not None:
-            profiling.write_trace(trial, switch, profile)
+            profiling.write_trace(bench, timer, profile)
     return _EagerMeasurements(setting, work, speed, part_seconds, steps, sink_seconds)
 
 
 def _row(
-    way: ExecutionMode, chosen: bool, composition: Composition, seconds: float, work: Work, peak: Peak
+    mode: ExecutionMode, chosen: bool, composition: Composition, seconds: float, work: Work, peak: Peak
 ) -> ModeResult:
-    """The row of a way that may not be open here."""
+    """Measure a mode other than eager, which may not be available here."""
     try:
-        with _raise_on_graph_fallback(), _trial(way, composition) as (plan, trial):
-            return ModeResult(way.name, chosen, _speed(plan, trial, seconds, work, peak))
-    # What a compiler stumbles over has no end, and the same steps have just run as they are.
+        with _raise_on_graph_fallback(), _step_benchmark(mode, composition) as (plan, bench):
+            return ModeResult(mode.name, chosen, _speed(plan, bench, seconds, work, peak))
+    # A compiler can raise anything, and the same steps have just run eagerly.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return ModeResult(way.name, chosen, None, reason)
+        return ModeResult(mode.name, chosen, None, reason)
 
 
 @contextlib.contextmanager
-def _trial(
-    way: ExecutionMode, composition: Composition, timer: StepTimer = untimed
+def _step_benchmark(
+    mode: ExecutionMode, composition: Composition, timer: StepTimer = untimed
 ) -> Iterator[tuple[Plan, StepBenchmark]]:
-    """A run that goes that way, after its first steps."""
-    plan = builder.plan(_configured(composition.config, way))
+    """Yield a run in an execution mode, after its first steps."""
+    plan = builder.plan(_configured(composition.config, mode))
     hardware.reset_peak_memory(plan.device.torch_device)
     with contextlib.closing(builder.assemble(plan, timer)) as algorithm:
-        trial = StepBenchmark(plan, algorithm)
-        logger.info("%s: %.2f s for the first %d steps; measuring", way.name, trial.setup_seconds, trial.setup_steps)
-        yield plan, trial
+        bench = StepBenchmark(plan, algorithm)
+        logger.info("%s: %.2f s for the first %d steps; measuring", mode.name, bench.setup_seconds, bench.setup_steps)
+        yield plan, bench
 
 
-def _configured(config: DictConfig, way: ExecutionMode) -> DictConfig:
-    """The configuration of a run that goes that way, and whose steps are all of the usual kind."""
+def _configured(config: DictConfig, mode: ExecutionMode) -> DictConfig:
+    """Return the configuration of a run in an execution mode, without the longer steps of a warmup."""
     changed = config.copy()
-    settings = {"device.compile": way.compile, "device.graph": way.graph, "loss.warmup.enabled": False}
+    settings = {"device.compile": mode.compile, "device.graph": mode.graph, "loss.warmup.enabled": False}
     for key, value in settings.items():
         OmegaConf.update(changed, key, value)
     return changed
 
 
-def _speed(plan: Plan, trial: StepBenchmark, seconds: float, work: Work, peak: Peak) -> Speed:
-    pace = trial.measure(seconds)
-    rate = work.flops_per_step * pace.steps_per_second.median
+def _speed(plan: Plan, bench: StepBenchmark, seconds: float, work: Work, peak: Peak) -> Speed:
+    measured = bench.measure(seconds)
+    rate = work.flops_per_step * measured.steps_per_second.median
     return Speed(
-        steps_per_second=pace.steps_per_second,
-        images_per_second=pace.images_per_second,
+        steps_per_second=measured.steps_per_second,
+        images_per_second=measured.images_per_second,
         flops_per_second=rate,
         share_of_peak=rate / peak.flops_per_second,
         peak_memory=hardware.peak_memory(plan.device.torch_device),
-        setup_seconds=trial.setup_seconds,
-        setup_steps=trial.setup_steps,
-        steps=pace.steps,
-        data_wait=pace.data_wait,
+        setup_seconds=bench.setup_seconds,
+        setup_steps=bench.setup_steps,
+        steps=measured.steps,
+        data_wait=measured.data_wait,
     )
 
 
@@ -205,7 +206,7 @@ def _setting(plan: Plan, algorithm: Algorithm) -> Setting:
 
 
 def _processor() -> str:
-    """The CPU's name, as far as the system tells it."""
+    """Return the name of the CPU, as far as the system provides it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -216,20 +217,19 @@ def _processor() -> str:
 
 @contextlib.contextmanager
 def _raise_on_graph_fallback() -> Iterator[None]:
-    """Raise ``_GraphFallbackError`` if steps could not be recorded and went on as they are, as the log alone says."""
-    said = _CollectWarnings()
-    graphs = logging.getLogger("gan_cli.runtime.cuda_graphs")
-    graphs.addHandler(said)
+    """Raise ``_GraphFallbackError`` if steps of the block could not be captured, which only a log line reports."""
+    warnings = _CollectWarnings()
+    cuda_graphs.logger.addHandler(warnings)
     try:
         yield
     finally:
-        graphs.removeHandler(said)
-    if said.messages:
-        raise _GraphFallbackError(said.messages[0])
+        cuda_graphs.logger.removeHandler(warnings)
+    if warnings.messages:
+        raise _GraphFallbackError(warnings.messages[0])
 
 
 class _CollectWarnings(logging.Handler):
-    """Keeps warnings."""
+    """Handler that collects the messages of warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Whoever is told of the parts of a step: a stopwatch, or another one after the other."""
+"""Timers of the parts of a step, and traces by torch's profiler."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from gan_cli.algorithms.context import StepTimer, untimed
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.storage.files import writing
 
-# What goes by in no part.
+# Name of the time outside all parts.
 REST = "rest"
 
 
 class PartTimer:
-    """Time by part. A part inside another one stops the other's clock, so that nothing counts twice."""
+    """Measures time by part. A part inside another one pauses the other's clock, so that no time counts twice."""
 
     def __init__(self, synchronize: Callable[[], None]) -> None:
-        """Begin. ``synchronize`` waits for the device, so that a part's work is done when its time is taken."""
-        self._synchronise = synchronize
+        """Start the clock; ``synchronize`` waits for the device, so that the time of a part includes its work there."""
+        self._synchronize = synchronize
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._open = [REST]
         synchronize()
@@ -34,40 +34,40 @@ class PartTimer:
 
     @contextlib.contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        """The time of a part."""
-        self._settle()
+        """Count the time of the block for a part."""
+        self._add_elapsed()
         self._open.append(part)
         try:
             yield
         finally:
-            self._settle()
+            self._add_elapsed()
             self._open.pop()
 
     def read(self) -> dict[str, float]:
-        """Seconds by part so far; they sum to all that went by."""
-        self._settle()
+        """Return the seconds by part so far; they sum to the whole time."""
+        self._add_elapsed()
         return {name: self._seconds[name] for name in sorted(self._seconds, key=lambda name: name == REST)}
 
-    def _settle(self) -> None:
-        self._synchronise()
+    def _add_elapsed(self) -> None:
+        self._synchronize()
         now = time.perf_counter()
         self._seconds[self._open[-1]] += now - self._since
         self._since = now
 
 
 class SwitchableTimer:
-    """A watch that hands on to another one, for a while: an algorithm keeps the one it was made with."""
+    """A timer that forwards to another one, which can be switched: an algorithm keeps the one it was made with."""
 
     def __init__(self) -> None:
         self._timer: StepTimer = untimed
 
     def __call__(self, part: str) -> contextlib.AbstractContextManager[Any]:
-        """What the present watch makes of the part."""
+        """Return the context of the present timer for a part."""
         return self._timer(part)
 
     @contextlib.contextmanager
-    def to(self, timer: StepTimer) -> Iterator[None]:
-        """Hand on to ``timer``."""
+    def using(self, timer: StepTimer) -> Iterator[None]:
+        """Forward to ``timer`` inside the block."""
         self._timer = timer
         try:
             yield
@@ -78,18 +78,18 @@ class SwitchableTimer:
 TRACED_STEPS = 3
 
 
-def write_trace(trial: StepBenchmark, switch: SwitchableTimer, path: Path) -> None:
-    """Trace steps with their parts as ranges, into ``path``: gzipped where its name ends in .gz.
+def write_trace(bench: StepBenchmark, timer: SwitchableTimer, path: Path) -> None:
+    """Trace a few steps, with their parts as ranges, and write the trace; gzipped where the name ends in .gz.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with switch.to(record_function), profile() as profiler:
+    with timer.using(record_function), profile() as profiler:
         for _ in range(TRACED_STEPS):
             with record_function("step"):
-                trial.advance(1)
-        trial.synchronize()
-    # The profiler's own writer reports a failure on stderr alone.
+                bench.advance(1)
+        bench.synchronize()
+    # The profiler only reports to stderr that it could not write.
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         written = Path(scratch) / f"trace{'.json.gz' if path.suffix == '.gz' else '.json'}"
         profiler.export_chrome_trace(str(written))

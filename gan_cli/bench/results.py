@@ -1,4 +1,4 @@
-"""What was measured, as it goes into the table and, field by field, into the JSON. Imports no torch."""
+"""Results of a benchmark, as the table shows them and the JSON holds them, field by field. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure that was taken several times.
+    """Spread of a quantity that was measured several times.
 
     Attributes:
-        median: of all.
-        least: the smallest.
-        most: the largest.
+        median: of all values.
+        least: the smallest value.
+        most: the largest value.
     """
 
     median: float
@@ -23,14 +23,14 @@ class Spread:
     most: float
 
     @classmethod
-    def of(cls, figures: Sequence[float]) -> Spread:
-        """The spread of at least one figure."""
-        return cls(statistics.median(figures), min(figures), max(figures))
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the spread of at least one value."""
+        return cls(statistics.median(values), min(values), max(values))
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network by its class, and how many numbers it learns."""
+    """A network: the name of its class and its number of parameters."""
 
     kind: str
     parameters: int
@@ -38,7 +38,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured, and where.
+    """Configuration and machine of a benchmark.
 
     Attributes:
         versions: of gan_cli, Python and torch.
@@ -50,7 +50,7 @@ class Setting:
         networks: by name.
         batch_size: samples per update.
         d_steps: updates of D per update of G.
-        without_warmup: whether ``loss.warmup``, whose steps are others, is left out.
+        without_warmup: whether the configured ``loss.warmup``, whose steps are longer, was switched off.
     """
 
     versions: Mapping[str, str]
@@ -67,13 +67,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Work:
-    """What one step asks for, as the mean over steps where they differ.
+    """Work of one step, as the mean over all kinds of steps.
 
     Attributes:
         flops_per_step: floating-point operations of matrix products and convolutions, by torch's own count, backward
             passes included.
         images_per_step: real samples shown to D.
-        flops_per_image: the one by the other.
+        flops_per_image: their quotient.
     """
 
     flops_per_step: float
@@ -83,7 +83,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Peak:
-    """The fastest product of square matrices.
+    """Rate of the fastest product of square matrices.
 
     Attributes:
         flops_per_second: floating-point operations.
@@ -98,18 +98,18 @@ class Peak:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast steps go.
+    """Speed of steps in one execution mode.
 
     Attributes:
         steps_per_second: over blocks of steps.
         images_per_second: real samples shown to D, at the median.
         flops_per_second: floating-point operations of the model, at the median.
-        share_of_peak: of the fastest matrix product.
-        peak_memory: bytes.
-        setup_seconds: time of the first steps, which compile or record.
-        setup_steps: how many these are.
-        steps: how many were timed, after those.
-        data_wait: share of the time that went by waiting for data; None where nothing has to wait.
+        share_of_peak: the same relative to the fastest matrix product.
+        peak_memory: in bytes.
+        setup_seconds: time of the first steps, which compile or capture.
+        setup_steps: number of these first steps.
+        steps: number of steps that were timed, after those.
+        data_wait: share of the time that was spent waiting for data; None where data never have to be waited for.
     """
 
     steps_per_second: Spread
@@ -125,13 +125,13 @@ class Speed:
 
 @dataclass(frozen=True)
 class ModeResult:
-    """A way of running.
+    """Result of one execution mode.
 
     Attributes:
-        way: its name.
-        chosen: whether a run with this configuration goes this way.
-        speed: what came out, or None.
-        reason: why nothing did, or None.
+        way: name of the mode.
+        chosen: whether a run with this configuration trains in this mode.
+        speed: the result, or None.
+        reason: why there is none, or None.
     """
 
     way: str
@@ -150,10 +150,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Cost:
-    """Something that is done now and then.
+    """Cost of a periodic action: reports, pictures or checkpoints.
 
     Attributes:
-        milliseconds: each time.
+        milliseconds: of each time.
         every: steps between two times.
         share: of the wall time of a long run.
     """
@@ -165,17 +165,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class Result:
-    """All of it.
+    """Complete result of a benchmark.
 
     Attributes:
-        setting: what is measured.
-        work: what a step asks for.
-        peak: what the device can do.
-        memory: what ``peak_memory`` counts.
-        ways: of running.
-        parts: of an eager step, by name; ``rest`` is what is in none.
-        telemetry: reports, pictures and checkpoints, by name.
-        telemetry_share: what they take of the wall time together.
+        setting: configuration and machine.
+        work: of a step.
+        peak: of the device.
+        memory: what ``peak_memory`` counts, in words.
+        ways: results of the execution modes.
+        parts: of an eager step, by name; ``rest`` is the time outside all parts.
+        telemetry: costs of reports, pictures and checkpoints, by name.
+        telemetry_share: the share of the wall time that they take together.
     """
 
     setting: Setting
@@ -189,13 +189,13 @@ class Result:
 
 
 def parts(seconds: Mapping[str, float], steps: int) -> dict[str, Part]:
-    """The parts of a step from the seconds that ``steps`` of them spent in each."""
+    """Return the parts of a step, from the seconds of each part over ``steps`` steps."""
     total = sum(seconds.values())
-    return {name: Part(1e3 * spent / steps, spent / total) for name, spent in seconds.items()}
+    return {name: Part(1e3 * elapsed / steps, elapsed / total) for name, elapsed in seconds.items()}
 
 
 def costs(seconds: Mapping[str, float], every: Mapping[str, int], step_seconds: float) -> dict[str, Cost]:
-    """What things cost that take ``seconds`` each time, once in ``every`` so many steps (0: never)."""
-    due = {name: spent / every[name] for name, spent in seconds.items() if every[name]}
-    wall = step_seconds + sum(due.values())
-    return {name: Cost(1e3 * seconds[name], every[name], spent / wall) for name, spent in due.items()}
+    """Return the costs of actions that take ``seconds`` each time, once in ``every`` steps (0 for never)."""
+    per_step = {name: elapsed / every[name] for name, elapsed in seconds.items() if every[name]}
+    wall = step_seconds + sum(per_step.values())
+    return {name: Cost(1e3 * seconds[name], every[name], elapsed / wall) for name, elapsed in per_step.items()}

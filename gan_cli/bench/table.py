@@ -1,18 +1,18 @@
-"""A result for a person to read. Imports no torch."""
+"""The result of a benchmark as a table for a person. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_cli.bench.results import Result, ModeResult, Spread
+from gan_cli.bench.results import ModeResult, Result, Spread
 
-# What telemetry may take of the wall time before it is too much.
+# Largest acceptable share of telemetry in the wall time.
 GOAL = 0.03
 PREFIXES = {1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k"}
 
 
 def table(result: Result) -> str:
-    """Several blocks of lines: what was measured, the ways of running, the parts of a step, telemetry."""
+    """Format a result in four blocks of lines: setting, execution modes, parts of a step, telemetry."""
     blocks = (_facts(result), _modes(result), _parts(result), _telemetry(result))
     return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -92,7 +92,7 @@ def _telemetry(result: Result) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they have to be, the first one to the left; a short row ends early."""
+    """Align columns, the first one to the left and the others to the right; a short row ends early."""
     widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(len(rows[0]))]
     lines = []
     for first, *others in rows:
@@ -102,7 +102,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _si(value: float) -> str:
-    """A number with three digits and a prefix: ``12.3 G``."""
+    """Format a number with three digits and an SI prefix: ``12.3 G``."""
     for size, prefix in PREFIXES.items():
         if value >= size:
             return f"{_three_digits(value / size)} {prefix}"
@@ -110,7 +110,7 @@ def _si(value: float) -> str:
 
 
 def _three_digits(value: float) -> str:
-    """A number with three digits, or all of those before the point."""
+    """Format a number with three digits, or all of those before the point."""
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
     return f"{value:,.{digits}f}"
 

@@ -1,4 +1,4 @@
-"""An algorithm on trial: it makes steps, and how long they take is measured without disturbing them."""
+"""Timing of the steps of an algorithm, without synchronization between them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ from gan_cli.runs.builder import Plan
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
 
 BLOCKS = 5
-# Share of the time to measure for that is spent on finding out how many steps fit.
+# Share of the measuring time that is spent on finding out how many steps fit into it.
 PILOT = 1 / 20
 
 
 @dataclass(frozen=True)
 class MeasuredPace:
-    """Blocks of steps: how many steps in all, how fast, real samples a second, and the share of waiting for data."""
+    """Pace of several blocks of steps.
+
+    Attributes:
+        steps: number of steps of all blocks.
+        steps_per_second: over the blocks.
+        images_per_second: real samples shown to D, at the median.
+        data_wait: share of the time that was spent waiting for data; None where data never have to be waited for.
+    """
 
     steps: int
     steps_per_second: Spread
@@ -31,19 +38,19 @@ class MeasuredPace:
 
 
 class StepBenchmark:
-    """Steps of an algorithm, from its first on.
+    """Runs and times steps of an algorithm, from its first on.
 
     Attributes:
-        algorithm: which is on trial.
-        synchronise: waits until the device has done all its work.
-        period: steps after which all kinds of steps have come by.
-        step: how many steps were made.
-        setup_steps: the first steps, which compile or record every kind of step.
+        algorithm: whose steps are timed.
+        synchronize: waits until the device has done all its work.
+        period: number of steps after which all kinds of steps have occurred.
+        step: number of steps made so far.
+        setup_steps: number of first steps, which compile or capture every kind of step.
         setup_seconds: how long these took.
     """
 
     def __init__(self, plan: Plan, algorithm: Algorithm) -> None:
-        """Make the first steps."""
+        """Make the first steps, which are slower than later ones."""
         self.algorithm = algorithm
         self.synchronize = synchronizer(plan.device.torch_device)
         self.period = period(plan)
@@ -52,13 +59,13 @@ class StepBenchmark:
         self.setup_seconds = self.time_steps(self.setup_steps)
 
     def advance(self, steps: int) -> None:
-        """Launch that many more steps."""
+        """Launch so many more steps, without waiting for them."""
         for _ in range(steps):
             self.algorithm.update(self.step)
             self.step += 1
 
     def time_steps(self, steps: int) -> float:
-        """Seconds that so many steps take; waits for the device at both ends alone."""
+        """Return the seconds that so many steps take; waits for the device only before the first and after the last."""
         self.synchronize()
         start = time.perf_counter()
         self.advance(steps)
@@ -66,16 +73,16 @@ class StepBenchmark:
         return time.perf_counter() - start
 
     def steps_within(self, seconds: float) -> int:
-        """About how many steps fit: whole periods, at least one."""
+        """Return about how many steps fit into a time: whole periods, at least one."""
         steps = self.period
-        while (spent := self.time_steps(steps)) < PILOT * seconds:
+        while (elapsed := self.time_steps(steps)) < PILOT * seconds:
             steps *= 2
-        return max(1, round(seconds * steps / spent / self.period)) * self.period
+        return max(1, round(seconds * steps / elapsed / self.period)) * self.period
 
     def measure(self, seconds: float) -> MeasuredPace:
-        """How fast steps go, from blocks that take about ``seconds`` in all."""
+        """Measure the pace over blocks of steps that take about ``seconds`` in all."""
         steps = self.steps_within(seconds / BLOCKS)
-        self.algorithm.report()  # the next one is about the blocks alone
+        self.algorithm.report()  # so that the next report covers the blocks alone
         before = self.algorithm.images_seen
         rates = Spread.of([steps / self.time_steps(steps) for _ in range(BLOCKS)])
         images = (self.algorithm.images_seen - before) / (BLOCKS * steps)
@@ -84,19 +91,19 @@ class StepBenchmark:
 
 
 def period(plan: Plan) -> int:
-    """Steps after which penalties that are due now and then are due as at the first again."""
+    """Return the number of steps after which the pattern of lazy penalties (``every``) repeats."""
     updates = math.lcm(*(penalty.every for penalty in plan.loss.penalties.values()))
     return updates // math.gcd(updates, plan.loss.d_steps)
 
 
 def synchronizer(device: torch.device) -> Callable[[], None]:
-    """What waits for a device."""
-    waits: dict[str, Callable[[], None]] = {
+    """Return a function that waits for a device."""
+    functions: dict[str, Callable[[], None]] = {
         "cuda": partial(torch.cuda.synchronize, device),
         "mps": torch.mps.synchronize,
     }
-    return waits.get(device.type, _nothing)
+    return functions.get(device.type, _no_wait)
 
 
-def _nothing() -> None:
-    """A CPU has done what it was told when the call returns."""
+def _no_wait() -> None:
+    """Wait for a CPU, whose operations have ended when their calls return."""

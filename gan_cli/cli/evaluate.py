@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         "--backbone",
         action="append",
         choices=[kind.name for kind in BackboneKind if kind is not BackboneKind.auto],
-        help="features that samples are compared by; may be given several times [classifier, where the data have labels, and"
-        " pixels]",
+        help="features that samples are compared by; may be given several times [classifier, where the data have"
+        " labels, and pixels]",
     )
     parser.add_argument("--n", type=int, help="how many samples [10,000, or half of the data; text: 2,000]")
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents, of labels and of subsets [0]")
@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         "--likelihood",
         type=int,
         metavar="N",
-        help=f"of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
+        help="of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE)"
+        f" [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
@@ -116,20 +117,20 @@ def _evaluate_samples(
     from gan_cli.storage.files import writing
 
     weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
-    judged: subjects.EvaluationSubject
+    subject: subjects.EvaluationSubject
     if arguments.samples is not None:
-        judged = subjects.from_file(directory, arguments.samples)
+        subject = subjects.from_file(directory, arguments.samples)
     else:
-        judged = subjects.from_run(directory, weights)
-    picture = _picture(arguments, directory, judged)
-    evaluator = judged.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
-    evaluation = evaluator(lambda count: judged.draw(count, arguments.seed))
-    figures, provenance = dict(evaluation.metrics), judged.described(evaluation.provenance)
+        subject = subjects.from_run(directory, weights)
+    picture = _picture(arguments, directory, subject)
+    evaluator = subject.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
+    evaluation = evaluator(lambda count: subject.draw(count, arguments.seed))
+    metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
     likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
     if arguments.samples is None and has_posterior(directory):
         if likelihood_samples:
             bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed)
-            figures |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
+            metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
             errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
             provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
     elif arguments.likelihood is not None:
@@ -140,7 +141,7 @@ def _evaluate_samples(
             picture.parent.mkdir(parents=True, exist_ok=True)
             nearest_picture(evaluator, evaluation.samples).save(picture)
         written.append(picture)
-    return document(figures, evaluator.floor(), provenance), written
+    return document(metrics, evaluator.floor(), provenance), written
 
 
 def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
@@ -156,9 +157,9 @@ def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
     return document(*evaluate_language_model(directory, arguments.n, arguments.seed)), []
 
 
-def _picture(arguments: argparse.Namespace, directory: RunDirectory, judged: EvaluationSubject) -> Path | None:
+def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:
     """Return the file for the picture of neighbours; None for points, and by default for samples of a file."""
-    images = len(judged.dataset.shape) == 3
+    images = len(subject.dataset.shape) == 3
     if arguments.neighbours is not None and not images:
         raise ConfigError("--neighbours: this run learned points, not images")
     default = directory.samples / "nearest.png" if images and arguments.samples is None else None
@@ -179,7 +180,7 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
     if arguments.weights is not None and BackboneKind.inception not in kinds:
         raise ConfigError("--weights: these are Inception's; add --backbone inception")
     if arguments.samples is not None and arguments.no_ema:
-        raise ConfigError("--no-ema: expected without --samples, which are judged in place of the generator's")
+        raise ConfigError("--no-ema: expected without --samples, which are measured in place of the generator's")
     if BackboneKind.inception in kinds:
         from gan_cli.config.extras import require_extra
 

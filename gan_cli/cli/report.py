@@ -25,7 +25,7 @@ def main() -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gan-report",
-        description="Compare runs: what differs between them, their last and best figures with mean and deviation over"
+        description="Compare runs: what differs between them, their last and best metrics with mean and deviation over"
         " seeds, alarms, and seconds of training. Reads runs that are still going on, and what is left of runs that"
         " died. Writes a Markdown table to stdout, unless --csv or --html is given.",
     )
@@ -45,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="TAG",
-        help="show this figure, and only those asked for; may be repeated [measured ones, divergence, accuracy of D]",
+        help="show this metric, and only those asked for; may be repeated [measured ones, divergence, accuracy of D]",
     )
-    parser.add_argument("--sort", metavar="TAG", help="the best by this figure first [in the order of the choices]")
+    parser.add_argument("--sort", metavar="TAG", help="the best by this metric first [in the order of the choices]")
     parser.add_argument("--each", action="store_true", help="a row for each run, instead of one for all its seeds")
     parser.add_argument("--version", action="version", version=version())
     return parser
@@ -75,11 +75,11 @@ def _load_runs(paths: Sequence[Path]) -> list[RunRecord]:
     """Read all runs at and below the paths; folders that only look like runs are listed on stderr."""
     from gan_cli.report import loading
 
-    found = loading.search(paths)
+    found = loading.find_runs(paths)
     notes, runs = list(found.notes), []
-    for path, name in zip(found.runs, loading.names(found.runs), strict=True):
+    for path, name in zip(found.runs, loading.run_names(found.runs), strict=True):
         try:
-            runs.append(loading.read(path, name))
+            runs.append(loading.read_run(path, name))
         except ConfigError as error:
             notes.append(f"left out: {error}")
     for note in notes:

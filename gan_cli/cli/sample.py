@@ -108,7 +108,7 @@ def _sample_text(arguments: argparse.Namespace) -> int:
     with run_log.console():
         trained = load_language_model(RunDirectory(arguments.run))
     tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
-    sentences = trained.vocabulary.written(tokens)
+    sentences = trained.vocabulary.to_sentences(tokens)
     if out is None:
         print("\n".join(sentences))
     else:
@@ -156,7 +156,7 @@ def _sample_images(arguments: argparse.Namespace) -> int:
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
             else:
-                images.picture(Preview(samples, columns=columns)).save(out)
+                images.preview_image(Preview(samples, columns=columns)).save(out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):
@@ -171,7 +171,7 @@ def _sample_images(arguments: argparse.Namespace) -> int:
         frames = [images.grid(trained.samples(latent, walking)) for latent in path]
         with writing(arguments.walk):
             arguments.walk.parent.mkdir(parents=True, exist_ok=True)
-            images.animation(frames, arguments.walk)
+            images.write_animation(frames, arguments.walk)
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
@@ -180,7 +180,7 @@ def _sample_images(arguments: argparse.Namespace) -> int:
 
 
 def _labels(label: int | None, classes: int, count: int) -> Tensor | None:
-    """Return the class of each sample, ``(count,)``: the requested one, or all in turn; None for an unconditional run."""
+    """Return the class of each sample, ``(count,)``: the requested one, or all in turn; None without classes."""
     if label is None and classes == 0:
         return None
     if classes == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import shutil
 import sys
@@ -18,7 +19,6 @@ from gan_cli.runtime import torchrun
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-import gc
 
 # Beginning of Optuna's message that no trial has a value.
 NO_TRIAL_COMPLETED = "No trials are completed yet."

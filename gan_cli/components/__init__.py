@@ -1,1 +1,1 @@
-"""Swappable parts of a run: what a ``_target_`` of conf/ may name, beside architectures, datasets and algorithms."""
+"""Swappable components of a run that a ``_target_`` of conf/ may name; architectures, datasets and algorithms aside."""

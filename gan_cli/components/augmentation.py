@@ -1,6 +1,6 @@
-"""Differentiable augmentation of D's images, real and generated alike, so that few data go a longer way.
+"""Differentiable augmentation of D's images, real and generated alike, for training on few data.
 
-G learns through the augmentation, and its samples stay clean (Zhao et al. 2020; Karras et al. 2020).
+G is trained through the augmentation, which does not show in its samples (Zhao et al. 2020; Karras et al. 2020).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from gan_cli.protocols.rng import Stream
 
 @dataclass(kw_only=True)
 class DiffAugment:
-    """Colour, translation and cutout, drawn for each image apart (Zhao et al. 2020, section 3.2).
+    """Colour, translation and cutout, drawn independently for each image (Zhao et al. 2020, section 3.2).
 
     Attributes:
         colour: change brightness, saturation and contrast; grey images have no saturation to change.
-        translation: largest shift as a share of the side; what comes in is grey. 0: none.
+        translation: largest shift as a share of the side; the image is padded with grey. 0: none.
         cutout: side of the grey square as a share of the image's. 0: none.
         probability: of each of the three for each image.
     """
@@ -40,11 +40,10 @@ class DiffAugment:
         self._p = torch.tensor(self.probability)
 
     def place(self, device: torch.device) -> None:
-        """Move the probability to the device."""
         self._p = self._p.to(device)
 
     def __call__(self, images: Tensor, random: Stream) -> Tensor:
-        """``(N, C, H, W)`` in about [-1, 1], the same out; differentiable with respect to ``images``."""
+        """Augment images ``(N, C, H, W)``, about in [-1, 1]; differentiable with respect to ``images``."""
         if self.colour:
             images = self._apply_randomly(images, _color_jittered(images, random), random)
         if self.translation:
@@ -57,32 +56,28 @@ class DiffAugment:
         return torch.where(_uniform(plain, random) < self._p, changed, plain)
 
     def observe(self, margins: Tensor) -> None:
-        """Nothing to learn: the probability is fixed."""
+        """Ignore the margins: the probability is fixed."""
 
     def adaptive_tensors(self) -> list[Tensor]:
-        """What :meth:`observe` changes: nothing."""
         return []
 
     def metrics(self) -> dict[str, Tensor]:
-        """Nothing to tell."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The probability in force."""
         return {"p": self._p.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         self._p.copy_(state["p"])
 
 
 @dataclass(kw_only=True)
 class Adaptive(DiffAugment):
-    """The same transformations with a probability that follows D's overfitting (Karras et al. 2020, section 3.1).
+    """The same transformations with a probability that adapts to D's overfitting (Karras et al. 2020, section 3.1).
 
-    The measure is ``r_t = E[sign(margin)]`` over real samples: 0 where D knows nothing, 1 where it is sure of all it
-    has seen. Every ``every`` D updates the probability goes up where ``r_t`` is above ``target``, else down. All of it
-    happens on the device.
+    The overfitting heuristic is ``r_t = E[sign(margin)]`` over real samples: about 0 for an untrained D, 1 where D
+    classifies all real samples as real. After every ``every``-th D update the probability goes up where ``r_t`` is
+    above ``target``, else down. All of it is computed on the device.
 
     Attributes:
         target: the ``r_t`` to hold; 0.6 in the paper.
@@ -106,7 +101,6 @@ class Adaptive(DiffAugment):
         self._seen, self._measure, self._observed = torch.zeros(()), torch.zeros(()), torch.zeros(())
 
     def place(self, device: torch.device) -> None:
-        """Move the controller to the device."""
         super().place(device)
         self._seen, self._measure, self._observed = (
             counter.to(device) for counter in (self._seen, self._measure, self._observed)
@@ -114,10 +108,10 @@ class Adaptive(DiffAugment):
 
     @torch.no_grad()
     def observe(self, margins: Tensor) -> None:
-        """Take in how far D's logits of real samples lie above its boundary, ``(N,)``; adapt when it is time."""
+        """Accumulate the signs of D's margins on real samples, ``(N,)``, and adapt the probability when it is due."""
         self._seen += margins.sign().mean()
         self._observed += 1
-        # Whether it is time is the device's to know, so that a replayed step counts on.
+        # A tensor and no branch on the host, so that a replayed CUDA graph counts correctly.
         due = self._observed == self.every
         self._measure.copy_(torch.where(due, self._seen / self.every, self._measure))
         step = len(margins) * self.every / self.images
@@ -126,21 +120,19 @@ class Adaptive(DiffAugment):
         self._observed *= ~due
 
     def adaptive_tensors(self) -> list[Tensor]:
-        """What :meth:`observe` changes."""
         return [self._p, self._seen, self._measure, self._observed]
 
     def metrics(self) -> dict[str, Tensor]:
-        """The probability in force, and the measure that it follows."""
+        """Return the present probability, and the overfitting heuristic that it is adapted to."""
         return {"augment/p": self._p, "augment/overfitting": self._measure}
 
     def state_dict(self) -> dict[str, Any]:
-        """Probability, measure and what is gathered for the next one."""
+        """Return the probability, the heuristic and the sums for its next value."""
         state = super().state_dict()
-        gathered = {"seen": self._seen, "measure": self._measure, "observed": self._observed}
-        return state | {name: counter.clone() for name, counter in gathered.items()}
+        counters = {"seen": self._seen, "measure": self._measure, "observed": self._observed}
+        return state | {name: counter.clone() for name, counter in counters.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         super().load_state_dict(state)
         self._seen.copy_(state["seen"])
         self._measure.copy_(state["measure"])
@@ -148,46 +140,46 @@ class Adaptive(DiffAugment):
 
 
 def _uniform(images: Tensor, random: Stream) -> Tensor:
-    """One number from [0, 1) an image, ``(N, 1, 1, 1)``."""
+    """Draw one number from [0, 1) per image, ``(N, 1, 1, 1)``."""
     return random.uniform(len(images), 1, 1, 1).to(images.dtype)
 
 
 def _color_jittered(images: Tensor, random: Stream) -> Tensor:
-    """Brightness moved by up to 0.5, saturation scaled by 0 to 2, contrast by 0.5 to 1.5."""
-    brighter = images + _uniform(images, random) - 0.5
-    grey = brighter.mean(1, keepdim=True)
-    saturated = torch.lerp(grey, brighter, 2 * _uniform(images, random))
-    level = saturated.mean((1, 2, 3), keepdim=True)
-    return torch.lerp(level, saturated, 0.5 + _uniform(images, random))
+    """Shift brightness by up to 0.5, scale saturation by 0 to 2 and contrast by 0.5 to 1.5."""
+    brightened = images + _uniform(images, random) - 0.5
+    grey = brightened.mean(1, keepdim=True)
+    saturated = torch.lerp(grey, brightened, 2 * _uniform(images, random))
+    mean = saturated.mean((1, 2, 3), keepdim=True)
+    return torch.lerp(mean, saturated, 0.5 + _uniform(images, random))
 
 
 def _translated(images: Tensor, share: float, random: Stream) -> Tensor:
-    """Moved by whole pixels along both axes; what comes in is 0."""
+    """Translate images by whole pixels along both axes, padding with 0."""
     count, _, height, width = images.shape
     rows = _source_indices(count, height, share, images.device, random)
     columns = _source_indices(count, width, share, images.device, random)
-    which = torch.arange(count, device=images.device)[:, None, None]
-    # Index 0 and the last one are the border of zeros.
-    bordered = pad(images, [1, 1, 1, 1]).permute(0, 2, 3, 1)
-    return bordered[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    image_index = torch.arange(count, device=images.device)[:, None, None]
+    # Index 0 and the last one are the padding.
+    padded = pad(images, [1, 1, 1, 1]).permute(0, 2, 3, 1)
+    return padded[image_index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _source_indices(count: int, side: int, share: float, device: torch.device, random: Stream) -> Tensor:
-    """Where each row of a shifted image comes from in the bordered one, ``(count, side)``."""
-    reach = int(side * share + 0.5)
-    shift = random.integers(2 * reach + 1, count)[:, None] - reach
+    """Draw translations, and return the index in the padded image of each row of the result, ``(count, side)``."""
+    max_shift = int(side * share + 0.5)
+    shift = random.integers(2 * max_shift + 1, count)[:, None] - max_shift
     return (torch.arange(1, side + 1, device=device) + shift).clamp(0, side + 1)
 
 
 def _cutout(images: Tensor, share: float, random: Stream) -> Tensor:
-    """A grey rectangle around a random place, half of it outside at most."""
+    """Fill a square around a random centre with grey; at most half of it along each axis lies outside the image."""
     inside = _cutout_mask(images.shape[2], images, share, random)[:, None, :, None]
     inside = inside & _cutout_mask(images.shape[3], images, share, random)[:, None, None, :]
     return images.masked_fill(inside, 0.0)
 
 
 def _cutout_mask(side: int, images: Tensor, share: float, random: Stream) -> Tensor:
-    """Which rows (or columns) the rectangle covers, ``(N, side)``."""
+    """Draw centres, and return a mask of the rows (or columns) that the square covers, ``(N, side)``."""
     length = int(side * share + 0.5)
     centre = random.integers(side + (1 - length % 2), len(images))[:, None]
     distance = torch.arange(side, device=images.device) - centre + length // 2

@@ -10,16 +10,20 @@ from torch import Tensor, nn
 
 
 class MovingAverage:
-    """Exponential moving average of a network's parameters and of its buffers, where these are real numbers.
+    """Exponential moving average of a network's parameters and of its floating-point buffers.
 
-    After ``half_life`` updates a weight's influence has halved. Early on the average only reaches back over half
-    of the updates made so far, so that the random initial weights are forgotten. ``half_life`` 0 follows the
-    network without averaging.
+    After ``half_life`` updates the influence of a weight has halved. Early in training the half-life is at most half
+    the number of updates made so far, so that the random initial weights are forgotten. With ``half_life`` 0 the
+    average is a copy of the network.
+
+    Attributes:
+        network: the averaged network, in evaluation mode and without gradients.
     """
 
     def __init__(self, network: nn.Module, half_life: float) -> None:
         live, self._counters = _split_by_dtype(network)
-        self._live = _flatten_storage(live)  # and so the copy's tensors, too, share one storage
+        # Before the copy, whose tensors then share one storage too.
+        self._live = _flatten_storage(live)
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         averaged, self._copied = _split_by_dtype(self.network)
         self._averaged = _flatten_storage(averaged)
@@ -28,7 +32,7 @@ class MovingAverage:
         self._weight = self._live.new_zeros(())
 
     def set_step(self, step: int) -> None:
-        """Bring the weight of the network's present values to that of update number ``step``, counted from 0."""
+        """Set the weight of the network's present values to that of update number ``step``, counted from 0."""
         half_life = min(self._half_life, (step + 1) / 2)
         if half_life != self._current_half_life:
             self._current_half_life = half_life
@@ -36,31 +40,35 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, made: Tensor | None = None) -> None:
-        """Take in the network's weights, in one launch; not where ``made``, a 0-dimensional boolean, is false."""
+        """Update the average with the network's weights in one kernel launch.
+
+        Args:
+            made: whether the network was updated, a 0-dimensional boolean on the device; where false, the average stays
+                as it is. None: it was.
+        """
         self._averaged.lerp_(self._live, self._weight if made is None else self._weight * made)
         if self._copied:
             torch._foreach_copy_(self._copied, self._counters)
 
 
 def _split_by_dtype(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Tensors of a network that can be averaged, and those that can only be copied (batch norm's counters)."""
+    """Return the floating-point tensors of a network, which are averaged, and the others (batch norm's counters)."""
     tensors = [*network.parameters(), *network.buffers()]
-    return [item for item in tensors if item.is_floating_point()], [
-        item for item in tensors if not item.is_floating_point()
-    ]
+    averaged = [item for item in tensors if item.is_floating_point()]
+    return averaged, [item for item in tensors if not item.is_floating_point()]
 
 
 @torch.no_grad()
 def _flatten_storage(tensors: list[Tensor]) -> Tensor:
-    """Move tensors, dense and of one kind, into one storage: each a view of it with the strides it had.
+    """Move dense tensors of one dtype and device into one storage, each as a view with the strides it had.
 
     Returns:
-        All of them, ``(S,)``, with zeros between them: each begins at a multiple of 64 bytes.
+        The storage, ``(S,)``, with each tensor aligned to 64 bytes and zeros in between.
     """
-    starts = list(accumulate((-(-tensor.numel() // 16) * 16 for tensor in tensors), initial=0))
-    joined = tensors[0].new_zeros(starts[-1])
-    for tensor, start in zip(tensors, starts, strict=False):
-        place = joined.as_strided(tensor.shape, tensor.stride(), start)
-        place.copy_(tensor)
-        tensor.data = place
-    return joined
+    offsets = list(accumulate((-(-tensor.numel() // 16) * 16 for tensor in tensors), initial=0))
+    storage = tensors[0].new_zeros(offsets[-1])
+    for tensor, offset in zip(tensors, offsets, strict=False):
+        view = storage.as_strided(tensor.shape, tensor.stride(), offset)
+        view.copy_(tensor)
+        tensor.data = view
+    return storage

@@ -1,4 +1,4 @@
-"""What a decoder's logits say of a sample: one class a likelihood, in nats per sample."""
+"""Likelihoods p(x | z) of samples given a decoder's logits, one class each, in nats per sample."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gan_cli.protocols.rng import Stream
 
 
 class Binarization(Enum):
-    """How a pixel in [0, 1] becomes 0 or 1.
+    """Rule by which a pixel in [0, 1] is rounded to 0 or 1.
 
     ``none``: not at all. ``threshold``: 1 above a half. ``stochastic``: 1 with the pixel as its probability, drawn anew
-    at each look (Salakhutdinov & Murray 2008).
+    each time (Salakhutdinov & Murray 2008).
     """
 
     none = "none"
@@ -28,16 +28,16 @@ class Binarization(Enum):
 
 
 class Likelihood(nn.Module, ABC):
-    """p(x | z) as a function of the decoder's logits. A module, since its deviation may be learned.
+    """p(x | z) as a function of the decoder's logits; a module, since its deviation may be learned.
 
     Attributes:
-        images_only: whether it takes each number for a pixel in [-1, 1].
+        images_only: whether it is defined only for pixels in [-1, 1].
     """
 
     images_only: ClassVar[bool] = False
 
     def target(self, samples: Tensor, random: Stream) -> Tensor:
-        """What stands for samples ``(N, *shape)``: the encoder sees it, and the decoder is to give it back.
+        """Return what the encoder sees of samples ``(N, *shape)`` and the decoder has to reconstruct, of that shape.
 
         On the scale of the samples: images in [-1, 1].
         """
@@ -45,50 +45,51 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
-        """``log p(target | logits)`` of each sample, ``(N,)``, summed over its dimensions.
+        """Compute ``log p(target | logits)`` of each sample, ``(N,)``, summed over its dimensions.
 
         Args:
             target: ``(N, *shape)``, as :meth:`target` gives it.
-            logits: ``(N, *shape)``, the decoder's; ``logits.samples_from_logits`` makes samples of them.
+            logits: ``(N, *shape)``, the decoder's; ``likelihoods.samples_from_logits`` makes samples of them.
         """
 
     def forward(self, target: Tensor, logits: Tensor) -> Tensor:
-        """:meth:`log_prob`."""
         return self.log_prob(target, logits)
 
 
 class Bernoulli(Likelihood):
-    """Each pixel is white with a probability of its own; images are taken to [0, 1].
+    """Independent Bernoulli pixels: each is white with its own probability; images are mapped to [0, 1].
 
-    Of pixels that are not binarised this is a cross-entropy and no density: it does not integrate to 1, and its bounds
-    on the likelihood are none (Loaiza-Ganem & Cunningham 2019).
+    For pixels that are not binarised this is a cross-entropy and not a log-density: ``exp`` of it does not integrate to
+    1, and the ELBO bounds no likelihood (Loaiza-Ganem & Cunningham 2019).
+
+    Args:
+        binarise: rule by which pixels are rounded to 0 or 1.
     """
 
     images_only: ClassVar[bool] = True
 
     def __init__(self, binarise: Binarization = Binarization.stochastic) -> None:
-        """``binarise``: how pixels become 0 or 1."""
         super().__init__()
         self._binarise = binarise
 
     def target(self, samples: Tensor, random: Stream) -> Tensor:
-        """Images of -1 and 1, unless pixels stay as they are."""
+        """Return binarised images of -1 and 1, of the samples' shape; with ``none``, the samples."""
         if self._binarise is Binarization.none:
             return samples
-        lowest = 2 * random.uniform(*samples.shape) - 1 if self._binarise is Binarization.stochastic else 0.0
-        return torch.where(samples > lowest, 1.0, -1.0)
+        threshold = 2 * random.uniform(*samples.shape) - 1 if self._binarise is Binarization.stochastic else 0.0
+        return torch.where(samples > threshold, 1.0, -1.0)
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
-        """``sum y log p + (1 - y) log(1 - p)`` with ``p = sigmoid(logits)``, ``y = (target + 1) / 2``."""
+        """Compute ``sum y log p + (1 - y) log(1 - p)``, ``p = sigmoid(logits)``, ``y = (target + 1) / 2``; ``(N,)``."""
         white = (target + 1) / 2
         losses = functional.binary_cross_entropy_with_logits(logits, white, reduction="none")
         return -losses.flatten(1).sum(1)
 
 
 class _FixedWidth(Likelihood):
-    """A density around the decoder's sample, of one width in all dimensions.
+    """A density centred on the decoded sample, with one width for all dimensions.
 
-    The width's logarithm is a parameter or a buffer, so that it goes into a checkpoint in either case.
+    The logarithm of the width is a parameter or a buffer, so that it is part of the state dict in either case.
     """
 
     log_width: Tensor
@@ -104,47 +105,48 @@ class _FixedWidth(Likelihood):
 
 
 class Gaussian(_FixedWidth):
-    """N(x; decoded sample, sigma^2 I)."""
+    """The isotropic Gaussian N(x; decoded sample, sigma^2 I)."""
 
     def __init__(self, sigma: float = 0.1, learned: bool = False) -> None:
-        """Settings.
+        """Set up a deviation that is fixed or a parameter.
 
         Args:
-            sigma: deviation of each dimension, on the scale of [-1, 1]; where it starts, if it is learned.
+            sigma: deviation of each dimension, on the scale of [-1, 1]; its initial value, if it is learned.
             learned: whether it is learned, one number for all dimensions.
         """
         super().__init__("sigma", sigma, learned)
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
-        """``-1/2 sum ((x - mean) / sigma)^2 + log(2 pi sigma^2)``."""
+        """Compute ``-1/2 sum ((x - mean) / sigma)^2 + log(2 pi sigma^2)``, ``(N,)``."""
         distance = (target - samples_from_logits(logits)) * (-self.log_width).exp()
         constant = self.log_width + 0.5 * math.log(2 * math.pi)
         return -(0.5 * distance.square() + constant).flatten(1).sum(1)
 
 
 class Laplace(_FixedWidth):
-    """Laplace(x; decoded sample, scale): the distance that it minimises is L1."""
+    """The density Laplace(x; decoded sample, scale), whose reconstruction error is the L1 distance."""
 
     def __init__(self, scale: float = 0.1, learned: bool = False) -> None:
-        """Settings.
+        """Set up a scale that is fixed or a parameter.
 
         Args:
-            scale: mean distance in each dimension, on the scale of [-1, 1]; where it starts, if it is learned.
+            scale: mean absolute deviation of each dimension, on the scale of [-1, 1]; its initial value, if it is
+                learned.
             learned: whether it is learned, one number for all dimensions.
         """
         super().__init__("scale", scale, learned)
 
     def log_prob(self, target: Tensor, logits: Tensor) -> Tensor:
-        """``-sum |x - mean| / scale + log(2 scale)``."""
+        """Compute ``-sum |x - mean| / scale + log(2 scale)``, ``(N,)``."""
         distance = (target - samples_from_logits(logits)).abs() * (-self.log_width).exp()
         return -(distance + self.log_width + math.log(2)).flatten(1).sum(1)
 
 
 def samples_from_logits(logits: Tensor) -> Tensor:
-    """The samples that logits stand for, of the same shape.
+    """Map a decoder's logits to samples of the same shape.
 
     Images, ``(N, C, H, W)``: ``tanh(logits / 2)`` in [-1, 1], which is ``2 p - 1`` where the logits are the log-odds of
-    p. Points, ``(N, D)``: the numbers themselves; at the edge of a bound, modes could hardly be reached.
+    p. Points, ``(N, D)``: the identity, since modes near the edge of a bounded range would be hard to reach.
     """
     return torch.tanh(logits / 2) if logits.dim() == 4 else logits
 
@@ -153,7 +155,7 @@ LOG_TWO_PI = math.log(2 * math.pi)
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Divergence of N(mean, exp(log_variance)) from N(0, 1), each coordinate by itself, any shape.
+    """Compute ``KL(N(mean, exp(log_variance)) || N(0, 1))`` per coordinate, for any shape.
 
     Kingma & Welling 2014, appendix B, without the sum over coordinates.
     """
@@ -161,25 +163,25 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def reparameterize(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """A draw from N(mean, exp(log_variance)) as a function of one from N(0, 1) (Kingma & Welling 2014, section 2.4)."""
+    """Turn draws from N(0, 1) into draws from N(mean, exp(log_variance)) (Kingma & Welling 2014, section 2.4)."""
     return mean + (0.5 * log_variance).exp() * noise
 
 
 def log_normal(values: Tensor, mean: Tensor | float, log_variance: Tensor) -> Tensor:
-    """``log N(values; mean, exp(log_variance))`` of each coordinate by itself, any shape."""
+    """Compute ``log N(values; mean, exp(log_variance))`` per coordinate, for any shape."""
     return -0.5 * ((values - mean).square() * (-log_variance).exp() + log_variance + LOG_TWO_PI)
 
 
 def log_standard_normal(values: Tensor) -> Tensor:
-    """``log N(values; 0, 1)`` of each coordinate by itself, any shape."""
+    """Compute ``log N(values; 0, 1)`` per coordinate, for any shape."""
     return -0.5 * (values.square() + LOG_TWO_PI)
 
 
 def cholesky_factor(covariance: Tensor) -> Tensor:
-    """A lower triangle L with ``L L^T = covariance``, ``(D, D)`` float64 both.
+    """Compute the lower triangular L with ``L L^T = covariance``, both ``(D, D)`` float64; NaN if that is not finite.
 
-    A direction without any variance is given a millionth of the widest one's, since codes that do not vary are nothing
-    unusual. NaN where the covariance is not finite.
+    A millionth of the largest variance is added to the diagonal, since constant code dimensions are common and make the
+    covariance singular.
     """
     floor = 1e-6 * covariance.diagonal().max().clamp_min(torch.finfo(torch.float32).tiny)
     lower: Tensor = torch.linalg.cholesky_ex(covariance + floor * torch.eye(len(covariance)).to(covariance)).L

@@ -1,4 +1,4 @@
-"""How much instance noise there is: as a schedule says, or as D's accuracy asks for. A number on the device."""
+"""Standard deviation of instance noise, scheduled or adapted to D's accuracy, as a tensor on the device."""
 
 from __future__ import annotations
 
@@ -14,49 +14,47 @@ from gan_cli.protocols.rng import Stream
 
 
 class _NoiseScale:
-    """What both have: a deviation on the device, which a checkpoint keeps."""
+    """Base of both: a standard deviation on the device that is part of the checkpoint."""
 
     def __init__(self, start: float) -> None:
         self.sigma = torch.tensor(start)
 
     def place(self, device: torch.device) -> None:
-        """Move the number to the device."""
         self.sigma = self.sigma.to(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """The deviation in force. Waits for the device."""
+        """Return the present deviation; synchronizes with the device."""
         return {"sigma": float(self.sigma)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         self.sigma.fill_(float(state["sigma"]))
 
 
 class Scheduled(_NoiseScale):
-    """A deviation that is a function of the clock."""
+    """A deviation that is a function of the step.
+
+    Args:
+        schedule: from step to deviation; None: no noise.
+    """
 
     def __init__(self, schedule: Schedule | None) -> None:
-        """None: no noise."""
         super().__init__(0.0)
         self._schedule = schedule
 
     @property
     def is_zero(self) -> bool:
-        """Whether there is never any noise."""
         return self._schedule is None
 
     @property
     def is_adaptive(self) -> bool:
-        """No: a schedule does not look."""
         return False
 
     def set_step(self, step: int) -> None:
-        """Bring it to its value at ``step``."""
         if self._schedule is not None:
             self.sigma.fill_(self._schedule(step))
 
     def observe(self, margins: Sequence[Tensor]) -> None:
-        """Nothing to learn."""
+        """Ignore the margins: a schedule depends on the step alone."""
 
 
 class Adaptive(_NoiseScale):
@@ -64,13 +62,13 @@ class Adaptive(_NoiseScale):
 
     After each update of D, ``sigma <- sigma exp(speed (accuracy - target))``, within bounds; accuracy is the mean over
     both sides. So D never separates the two distributions completely, however strong it is (Arjovsky & Bottou 2017,
-    section 3), and the noise goes by itself as the two come together. The manner is that of ADA (Karras et al. 2020,
-    section 3), which steers augmentation.
+    section 3), and the noise vanishes by itself as the two distributions approach each other. The controller follows
+    ADA (Karras et al. 2020, section 3), which adapts augmentation.
 
     Args:
         target: accuracy to keep, above 1/2.
-        start: deviation to begin with, on the scale of [-1, 1].
-        speed: logarithmic change a D update for an accuracy that is off by 1.
+        start: initial deviation, on the scale of [-1, 1].
+        speed: change of the deviation's logarithm per D update, divided by the accuracy's distance from the target.
         largest: bound on the deviation; the lower bound is a thousandth of it.
     """
 
@@ -87,31 +85,33 @@ class Adaptive(_NoiseScale):
 
     @property
     def is_zero(self) -> bool:
-        """Never: there is always some noise, however little."""
-        return False
+        return False  # sigma is bounded away from 0
 
     @property
     def is_adaptive(self) -> bool:
-        """Yes, always."""
         return True
 
     def set_step(self, step: int) -> None:
-        """The clock says nothing here."""
+        """Do nothing: the deviation depends on D's accuracy alone."""
 
     @torch.no_grad()
     def observe(self, margins: Sequence[Tensor]) -> None:
-        """Learn how far logits lie on the right side of D's boundary, ``(N,)`` for either side. On the device alone."""
+        """Adapt the deviation to D's accuracy, without synchronizing with the device.
+
+        Args:
+            margins: distances of D's logits from its boundary, > 0 where D is right, ``(N,)`` for either side.
+        """
         accuracy = torch.stack([(margin > 0).float().mean() for margin in margins]).mean()
         self.sigma.mul_(((accuracy - self.target) * self.speed).exp())
         self.sigma.clamp_(self.largest / 1000, self.largest)
 
 
 def add_noise(samples: Tensor, sigma: Tensor, stream: Stream) -> Tensor:
-    """``samples + sigma * N(0, I)``.
+    """Return ``samples + sigma * N(0, I)``.
 
     Args:
         samples: ``(N, *shape)``, values on the scale of [-1, 1].
         sigma: 0-dimensional, on the samples' device, so that a replayed graph reads its present value.
-        stream: of the samples' device.
+        stream: to draw from, of the samples' device.
     """
     return torch.addcmul(samples, stream.normal_like(samples), sigma)

@@ -1,4 +1,4 @@
-"""Optimizers of the two networks, and the generator's moving average."""
+"""Optimizers of the networks: their configuration, and a wrapper with a scheduled learning rate on the device."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from torch import Tensor
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 
-# A number of steps, exact in float32, to whose power every alpha < 1 is 0; counting on from it changes nothing.
+# A step count, exact in float32, for which Adam's bias correction 1 - beta^step is 1 for every beta < 1. Incrementing
+# leaves it unchanged.
 NO_BIAS_CORRECTION_STEP = 2.0**100
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig(ABC):
-    """What every optimizer has: learning rates and their decay. ``lr_g`` and ``lr_d`` fall back to ``lr``.
+    """Settings common to all optimizers: learning rates and their decay.
 
-    ``decay`` is a factor on both rates over the steps. ``lr_g`` or ``lr_d`` = 0: that network stays as it is.
+    Attributes:
+        lr: the learning rate where no other is given.
+        lr_g: that of G; None: ``lr``, 0: G is not trained.
+        lr_d: that of D; None: ``lr``, 0: D is not trained.
+        weight_decay: coefficient of the L2 penalty, added to the gradient.
+        decay: from step to a factor on all rates; None: 1.
     """
 
     lr: float
@@ -38,15 +44,15 @@ class OptimizerConfig(ABC):
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "a number >= 0")
 
     def for_generator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
-        """The optimizer of G."""
+        """Build the optimizer of G."""
         return self._scheduled(parameters, self.lr if self.lr_g is None else self.lr_g)
 
     def for_discriminator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
-        """The optimizer of D."""
+        """Build the optimizer of D."""
         return self._scheduled(parameters, self.lr if self.lr_d is None else self.lr_d)
 
     def for_all(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
-        """The optimizer of networks that learn together, at the rate ``lr``."""
+        """Build the optimizer of jointly trained networks, with the learning rate ``lr``."""
         return self._scheduled(parameters, self.lr)
 
     def _scheduled(self, parameters: Iterable[Tensor], lr: float) -> ScheduledOptimizer:
@@ -54,7 +60,7 @@ class OptimizerConfig(ABC):
 
     @abstractmethod
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        """The torch optimizer with these settings."""
+        """Build the torch optimizer with these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,6 @@ class Adam(OptimizerConfig):
         require(all(0 <= beta < 1 for beta in self.betas), "betas", list(self.betas), "two numbers in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        """One fused launch for all parameters."""
         return _fused_adam(parameters, lr, self.betas, self.eps, self.weight_decay)
 
 
@@ -89,10 +94,10 @@ class RMSprop(OptimizerConfig):
         require(0 <= self.alpha < 1, "alpha", self.alpha, "a number in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        """One fused launch for all parameters: torch has none of RMSProp, but of Adam.
+        """Build a fused Adam that computes RMSProp, of which torch has no fused implementation.
 
-        RMSProp is Adam without momentum and without the correction of the early steps, ``1 - alpha^t``. That factor
-        is 1 for good where the count of steps begins beyond anything that counts.
+        RMSProp is Adam with ``beta_1 = 0`` and without the bias correction ``1 - alpha^t``, which is 1 from a step
+        count of ``NO_BIAS_CORRECTION_STEP`` on.
         """
         adam = _fused_adam(parameters, lr, (0.0, self.alpha), self.eps, self.weight_decay)
         for parameter in parameters:
@@ -123,10 +128,9 @@ class SGD(OptimizerConfig):
         require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        """One fused launch for all parameters."""
         sgd = torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
         if self.momentum:
-            # torch makes them at the first step, and leaves them as memory happens to be if that step is left out.
+            # torch allocates the buffers at the first step, and leaves them uninitialized if `found_inf` skips it.
             for parameter in parameters:
                 zeros = torch.zeros_like(parameter, memory_format=torch.preserve_format)
                 sgd.state[parameter] = {"momentum_buffer": zeros}
@@ -134,7 +138,12 @@ class SGD(OptimizerConfig):
 
 
 class ScheduledOptimizer:
-    """An optimizer whose learning rate is a function of the step: a number on the device, so that a replay reads it."""
+    """A torch optimizer with a scheduled learning rate in a device tensor, which a replayed CUDA graph reads anew.
+
+    Attributes:
+        optimizer: the torch optimizer, with a single parameter group.
+        parameters: those that it updates.
+    """
 
     def __init__(self, optimizer: torch.optim.Optimizer, decay: Schedule | None) -> None:
         self.optimizer = optimizer
@@ -144,40 +153,40 @@ class ScheduledOptimizer:
         self._base = float(group["lr"])
         self._factor = 1.0
         self._lr = self.parameters[0].detach().new_tensor(self._base)
-        # How the optimizer is to work on this device.
+        # Reapplied after a checkpoint of another device is loaded.
         self._options = {key: value for key, value in group.items() if key != "params"} | {"lr": self._lr}
         self._set_rate(self._base)
 
     def set_step(self, step: int) -> None:
-        """Bring the learning rate to its value at ``step``."""
+        """Set the learning rate to its value at ``step``."""
         if self._decay is not None:
             self._set_rate(self._factor * self._base * self._decay(step))
 
     def scale(self, factor: float) -> None:
-        """Multiply the learning rate, whatever its decay, from now on."""
+        """Multiply the learning rate by ``factor`` from now on, in addition to its decay."""
         self._factor *= factor
         self._set_rate(self._rate * factor)
 
     def differentiate(self, loss: Tensor) -> None:
-        """Give the optimizer's parameters, and nothing else, the gradient of ``loss``, 0-dimensional."""
+        """Set the gradients of the optimizer's parameters, and of nothing else, to those of ``loss``, 0-dimensional."""
         self.optimizer.zero_grad()
-        # What is not among the inputs neither computes nor keeps a gradient: D's weights in G's update, and samples.
+        # No gradients of tensors that are not among the inputs: D's weights in G's update, and samples.
         torch.autograd.backward(loss, inputs=self.parameters)
 
     @property
     def gradients(self) -> list[Tensor]:
-        """Of the parameters that have one."""
+        """Gradients of those parameters that have one."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def step(self, found_nonfinite: Tensor | None = None) -> None:
-        """One step along the gradient; none where ``found_nonfinite``, 0-dimensional float32 on the device, is not 0."""
-        # What torch.amp.GradScaler tells a fused optimizer by: its kernels change nothing then, its count stays.
+        """Update the parameters unless ``found_nonfinite``, 0-dimensional float32 on the device, is other than 0."""
+        # As torch.amp.GradScaler does: the fused kernels then change neither weights, state nor step count.
         self.optimizer.found_inf = found_nonfinite  # type: ignore[attr-defined]
         self.optimizer.step()
 
     @torch.no_grad()
     def reset_state(self) -> None:
-        """Go on as if no step had been made yet; the learning rate stays."""
+        """Reset moments and step counts, as before the first step; the learning rate stays."""
         for state in self.optimizer.state.values():
             for name, value in state.items():
                 if name == "step":
@@ -186,7 +195,7 @@ class ScheduledOptimizer:
                     value.zero_()
 
     def moments(self, parameter: Tensor) -> dict[str, Tensor]:
-        """What is kept of a parameter's gradients, by its name in torch; tensors of the parameter's shape."""
+        """Return a parameter's state tensors of its own shape, such as momentum, by their names in torch."""
         state: dict[str, Any] = self.optimizer.state.get(parameter, {})
         return {
             name: value for name, value in state.items() if isinstance(value, Tensor) and value.shape == parameter.shape
@@ -194,17 +203,16 @@ class ScheduledOptimizer:
 
     @property
     def rate(self) -> float:
-        """The learning rate in force."""
         return self._rate
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the torch optimizer, the learning rate as a plain number."""
+        """Return the state of the torch optimizer, with the learning rate as a Python number."""
         state: dict[str, Any] = self.optimizer.state_dict()
         (group,) = state["param_groups"]
         return {**state, "param_groups": [{**group, "lr": self._rate}], "factor": self._factor}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; how the optimizer works on this device stays as it is."""
+        """Load :meth:`state_dict`; options that depend on the device, such as ``capturable``, are kept."""
         self._factor = float(state["factor"])
         self.optimizer.load_state_dict({key: state[key] for key in ("state", "param_groups")})
         self._set_rate(float(state["param_groups"][0]["lr"]))

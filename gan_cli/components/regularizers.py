@@ -1,7 +1,7 @@
-"""Penalties on D's gradient with respect to its input. They know nothing of the objective they stand beside.
+"""Penalties on D's gradient with respect to its input, independent of the objective, and weight clipping.
 
-Values come out per sample, so a gradient norm is one sample's, not the batch's. A penalty on the samples that D has
-judged anyway asks for their slope; one at points of its own asks D again.
+Values are per sample, so a gradient norm is one sample's, not the batch's. A penalty at the samples that D has scored
+already uses their input gradient; one at other points evaluates D again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from gan_cli.protocols.rng import Stream
 
 @dataclass(frozen=True, kw_only=True)
 class _WeightedPenalty(ABC):
-    """What all penalties have: a weight, and how rarely they are due (lazy regularisation, Karras et al. 2020)."""
+    """Base of penalties: a weight, and the interval of lazy regularisation (Karras et al. 2020).
+
+    Attributes:
+        weight: factor on the penalty's values.
+        every: D updates from one application to the next.
+    """
 
     weight: float
     every: int = 1
@@ -31,7 +36,7 @@ class _WeightedPenalty(ABC):
 
     @abstractmethod
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """Values per sample, ``(N,)``."""
+        """Compute the penalty per sample, ``(N,)``, without the weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,6 @@ class R1(_WeightedPenalty):
     weight: float = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """``(N,)``."""
         return 0.5 * _squared_norm(real.input_gradient())
 
 
@@ -54,23 +58,21 @@ class R2(_WeightedPenalty):
     weight: float = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """``(N,)``."""
         return 0.5 * _squared_norm(fake.input_gradient())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roth(_WeightedPenalty):
-    """The analytic stand-in for instance noise of a JSD game (Roth et al. 2017, eq. 24); ``weight`` is its gamma.
+    """The analytic equivalent of instance noise in a JSD GAN (Roth et al. 2017, eq. 24); ``weight`` is its gamma.
 
-    ``1/2 ((1 - sigmoid(l(x)))^2 |grad l(x)|^2 + sigmoid(l(G(z)))^2 |grad l(G(z))|^2)``: a gradient costs most where
-    D is wrong. Noise of variance gamma on D's inputs would cost as much to the first order.
+    ``1/2 ((1 - sigmoid(l(x)))^2 |grad l(x)|^2 + sigmoid(l(G(z)))^2 |grad l(G(z))|^2)``: a gradient is penalized most
+    where D is wrong. To first order it is the increase of D's loss under noise of variance gamma on its inputs.
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.real, Side.fake})
     weight: float = 0.1
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """``(N,)``."""
         on_real = (-real.logits).sigmoid().square() * _squared_norm(real.input_gradient())
         on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.input_gradient())
         return 0.5 * (on_real + on_fake)
@@ -81,8 +83,8 @@ class GradientPenalty(_WeightedPenalty):
     """``(|grad D| - target)^2`` between real and generated samples (Gulrajani et al. 2017, eq. 3).
 
     Attributes:
-        target: the slope to hold; 1 in the paper.
-        one_sided: only what is steeper than ``target`` costs: WGAN-LP (Petzka et al. 2018, eq. 8).
+        target: the gradient norm to hold; 1 in the paper.
+        one_sided: penalize only norms above ``target``: WGAN-LP (Petzka et al. 2018, eq. 8).
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset()
@@ -95,7 +97,7 @@ class GradientPenalty(_WeightedPenalty):
         require(self.target >= 0, "target", self.target, "a number >= 0")
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """``(N,)``, at one random point between each pair of samples."""
+        """Compute the penalty at one random point between each pair of samples, ``(N,)``."""
         start, end = real.samples.detach(), fake.samples.detach()
         excess = _norm(_gradient_at(critic, torch.lerp(start, end, _uniform_share(start, random)))) - self.target
         return (excess.relu() if self.one_sided else excess).square()
@@ -120,7 +122,6 @@ class Dragan(_WeightedPenalty):
         require(self.spread > 0, "spread", self.spread, "a number > 0")
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """``(N,)``."""
         start = real.samples.detach()
         noise = random.uniform(*start.shape).to(start.dtype)
         points = start + _uniform_share(start, random) * self.spread * start.std() * noise
@@ -128,31 +129,35 @@ class Dragan(_WeightedPenalty):
 
 
 def _gradient_at(critic: Critic, points: Tensor) -> Tensor:
-    """d critic / d points, ``(N, *shape)``, differentiable. Samples do not see each other, so a sum serves all."""
+    """Compute d critic / d points, ``(N, *shape)``, differentiable, for a critic that scores points independently."""
     points = points.requires_grad_()
     return torch.autograd.grad(critic(points).sum(), points, create_graph=True)[0]
 
 
 def _uniform_share(like: Tensor, random: Stream) -> Tensor:
-    """One number from [0, 1) a sample, ``(N, 1, ...)``."""
+    """Draw one number from [0, 1) per sample, ``(N, 1, ...)``, of the dimensions and dtype of ``like``."""
     return random.uniform(len(like), *[1] * (like.dim() - 1)).to(like.dtype)
 
 
 def _squared_norm(gradient: Tensor) -> Tensor:
-    """``(N, *shape) -> (N,)``."""
+    """Compute the squared Euclidean norm per sample, ``(N, *shape) -> (N,)``."""
     return gradient.flatten(1).square().sum(1)
 
 
 def _norm(gradient: Tensor) -> Tensor:
-    """``(N, *shape) -> (N,)``; its derivative at 0, where a root has none, is 0."""
+    """Compute the Euclidean norm per sample, ``(N, *shape) -> (N,)``, with derivative 0 at 0."""
     squared = _squared_norm(gradient)
-    flat = squared == 0
-    return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())
+    is_zero = squared == 0
+    # The inner `where` keeps the root's infinite derivative at 0 out of the backward pass.
+    return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, squared).sqrt())
 
 
 @dataclass(frozen=True)
 class WeightClipping:
-    """Every weight back into [-c, c], which keeps the critic Lipschitz (Arjovsky et al. 2017, algorithm 1)."""
+    """Projection of every weight onto [-c, c], which bounds the critic's Lipschitz constant.
+
+    Arjovsky et al. 2017, algorithm 1.
+    """
 
     c: float = 0.01
 
@@ -161,6 +166,6 @@ class WeightClipping:
 
     @torch.no_grad()
     def project(self, parameters: list[Tensor]) -> None:
-        """Clip in place. Two launches for all parameters together."""
+        """Clip all parameters in place with two kernel launches."""
         torch._foreach_clamp_min_(parameters, -self.c)
         torch._foreach_clamp_max_(parameters, self.c)

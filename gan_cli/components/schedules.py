@@ -1,6 +1,6 @@
-"""Schedules: step -> float. They know nothing of what they anneal, and are functions of the clock alone.
+"""Schedules: pure functions from a step to a number, independent of what they anneal.
 
-All of them give ``start`` at step 0 and ``end`` from step ``steps`` on.
+Annealed ones are ``start`` at step 0 and ``end`` from step ``steps`` on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gan_cli.errors import require
 
 @dataclass(frozen=True)
 class Constant:
-    """The same value at every step."""
+    """The same value ``start`` at every step."""
 
     start: float
 
@@ -21,13 +21,12 @@ class Constant:
         require(self.start >= 0, "start", self.start, "a number >= 0")
 
     def __call__(self, step: int) -> float:
-        """The value at ``step``."""
         return self.start
 
 
 @dataclass(frozen=True)
 class _Interpolation:
-    """What goes from ``start`` to ``end`` in ``steps`` steps, and stays there."""
+    """Base of schedules that go from ``start`` to ``end`` in ``steps`` steps, and stay there."""
 
     start: float
     end: float
@@ -44,9 +43,8 @@ class Linear(_Interpolation):
     """A straight line from ``start`` to ``end``."""
 
     def __call__(self, step: int) -> float:
-        """The value at ``step``."""
         if step >= self.steps:
-            return self.end  # to the bit
+            return self.end  # exactly, without rounding
         return self.start + (self.end - self.start) * step / self.steps
 
 
@@ -55,14 +53,13 @@ class Cosine(_Interpolation):
     """Half a period of a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, eq. 5)."""
 
     def __call__(self, step: int) -> float:
-        """The value at ``step``."""
         progress = min(step / self.steps, 1.0)
         return self.end + (self.start - self.end) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 @dataclass(frozen=True)
 class Exponential(_Interpolation):
-    """A geometric series from ``start`` to ``end``: the same ratio at every step, so both are above 0."""
+    """A geometric sequence from ``start`` to ``end``, both above 0: the same ratio at every step."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +67,6 @@ class Exponential(_Interpolation):
         require(self.end > 0, "end", self.end, "a number > 0")
 
     def __call__(self, step: int) -> float:
-        """The value at ``step``."""
         if step >= self.steps:
             return self.end
         share = step / self.steps

@@ -44,7 +44,7 @@ class Composition:
 
     @property
     def dry_run(self) -> bool:
-        """Whether to check and describe the run alone, and write nothing."""
+        """True where the run is to be checked and described, and nothing written (``dry_run=true``)."""
         return bool(OmegaConf.select(self.config, "dry_run"))
 
     @property

@@ -13,7 +13,7 @@ from gan_cli.errors import require
 
 
 class OnAlarm(Enum):
-    """Reaction to an alarm."""
+    """Reaction of a run to an alarm of its diagnostics."""
 
     warn = "warn"
     stop = "stop"
@@ -141,7 +141,7 @@ class RollbackSection:
     times: int = setting(3, "rollbacks in a run, at most; after that an alarm stops it")
     lr_g: float = setting(0.5, "factor on G's learning rate")
     lr_d: float = setting(0.5, "factor on D's learning rate")
-    sigma: float = setting(0.0, "instance noise that is added to what there is")
+    sigma: float = setting(0.0, "standard deviation that is added to that of the instance noise")
 
     def __post_init__(self) -> None:
         require(self.times >= 1, "times", self.times, "an integer >= 1")

@@ -1,4 +1,4 @@
-"""Optional packages: which extra of gan_cli brings them, and the check that names the missing ones. Imports no torch."""
+"""Optional packages: which extra of gan_cli brings them, and the check that names missing ones. Imports no torch."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def explain_hydra_error(error: BaseException) -> UserError:
     ambiguous = AMBIGUOUS_VALUE.match(str(first))
     if ambiguous:
         return ConfigError(
-            f"{_truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list: key=[a,b]"
+            f"{_truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list:"
+            " key=[a,b]"
         )
     return ConfigError(_one_line(str(first)))
 
@@ -56,9 +57,8 @@ def _explain_option(missing: str, options: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if not group:
         return f"there is no configuration {truncated_repr(option)}"
-    return (
-        f"{group}={_truncate_middle(option)}: no such option.{did_you_mean(option, options)} Options: {', '.join(sorted(options))}"
-    )
+    hint = did_you_mean(option, options)
+    return f"{group}={_truncate_middle(option)}: no such option.{hint} Options: {', '.join(sorted(options))}"
 
 
 def _explain_key(error: OmegaConfBaseException) -> str:
@@ -74,7 +74,8 @@ def _explain_key(error: OmegaConfBaseException) -> str:
         return f"{key}: {parent_shown} is null; choose an option of {parent_shown} first"
     wrong_type = WRONG_TYPE.match(error.msg or "")
     if wrong_type:
-        return f"{key}: expected {TYPE_DESCRIPTIONS.get(wrong_type[2], wrong_type[2])}, got {_truncate_middle(wrong_type[1])}"
+        value, kind = wrong_type.groups()
+        return f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {_truncate_middle(value)}"
     return f"{key}: {_one_line(error.msg or str(error))}"
 
 
@@ -86,4 +87,6 @@ def _one_line(message: str) -> str:
 
 def _truncate_middle(text: str) -> str:
     """Return a text with its middle cut out where it is long: Hydra repeats values of any length."""
-    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH // 2]}...{text[-MAX_VALUE_LENGTH // 2 :]}"
+    return (
+        text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH // 2]}...{text[-MAX_VALUE_LENGTH // 2 :]}"
+    )

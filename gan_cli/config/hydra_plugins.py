@@ -27,7 +27,7 @@ NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 def register(plugins: bool = True) -> None:
-    """Make the plugins' options the base of ours, and register the resolvers that ours use; may be called repeatedly."""
+    """Make the plugins' options the base of ours, and register the resolvers of ours; may be called repeatedly."""
     _discover(plugins)
     _move_plugin_options()
     OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
@@ -76,7 +76,7 @@ def jobs_at_once() -> int:
 
 
 def cores_each(jobs: int) -> str:
-    """Return the cores for each of ``jobs`` jobs at once, as text for an environment variable (resolver ``cores_each``)."""
+    """Return the cores for each of ``jobs`` jobs at once, for an environment variable (resolver ``cores_each``)."""
     return str(max(1, _cores() // _job_count(jobs)))
 
 
@@ -84,7 +84,7 @@ def all_gpus() -> int:
     """Return the number of GPUs for each job of submitit on this machine: all of them (resolver ``all_gpus``).
 
     Raises:
-        ConfigError: the visible ones are not the first ones; submitit numbers from 0, ignoring ``CUDA_VISIBLE_DEVICES``.
+        ConfigError: the visible ones are not the first; submitit numbers from 0, ignoring ``CUDA_VISIBLE_DEVICES``.
     """
     gpus = _visible_gpus()
     if gpus != [str(number) for number in range(len(gpus))]:

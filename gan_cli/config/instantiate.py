@@ -33,7 +33,7 @@ def create(node: Mapping[str, Any], path: str, kind: Any, provided: Mapping[str,
         node: plain mapping with ``_target_`` and the target's parameters; nodes inside it are built first.
         path: where the node stands in the configuration, for messages (``"loss.objective"``).
         kind: what the object must be: a class, or a protocol that can be checked at run time.
-        given: parameters that the program supplies; the configuration may not set them.
+        provided: parameters that the program supplies; the configuration may not set them.
 
     Raises:
         ConfigError: the node does not fit the target's signature, or the target rejects a value.
@@ -86,8 +86,8 @@ def resolve(target: Any, path: str) -> type:
     if not isinstance(target, str) or not target.startswith(prefixes):
         allowed = ", ".join(f"{prefix}*" for prefix in prefixes)
         raise ConfigError(
-            f"{path}._target_: only {allowed} may be built, got {truncated_repr(target)}. A module of your own has to be named"
-            f" in the environment variable {PLUGINS}; see docs/extending.md"
+            f"{path}._target_: only {allowed} may be built, got {truncated_repr(target)}. A module of your own has to"
+            f" be named in the environment variable {PLUGINS}; see docs/extending.md"
         )
     target = present_name(target)
     module_name, _, name = target.rpartition(".")
@@ -137,7 +137,7 @@ def _build(node: Mapping[str, Any], path: str, provided: Mapping[str, Any], kind
     except (TypeError, ValueError, RuntimeError) as error:
         if not target.__module__.startswith("torch."):
             raise  # classes of ours raise InvalidValueError; anything else is a bug
-        raise ConfigError(f"{path}: {target.__name__} refuses its parameters: {error}") from error
+        raise ConfigError(f"{path}: {target.__name__} rejects its parameters: {error}") from error
     if not any(isinstance(built, choice) for choice in _union_members(kind) if _is_interface(choice)):
         raise ConfigError(f"{path}._target_: expected {_type_name(kind)}, got {node['_target_']!r}")
     return built

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config.compose import Composition, flatten_config, compose
+from gan_cli.config.compose import Composition, compose, flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
@@ -37,9 +37,9 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
         group, _, option = override.partition("=")
         if group in before.choices:
             _reject_change(directory, group, before.choices[group], option)
-    together = [*drop_replaced(earlier, overrides), *overrides]
-    after = compose(together, user_conf_dir) if overrides else before
-    return Composition(_apply_changes(directory, stored, before, after), after.hydra, together)
+    combined = [*drop_replaced(earlier, overrides), *overrides]
+    after = compose(combined, user_conf_dir) if overrides else before
+    return Composition(_apply_changes(directory, stored, before, after), after.hydra, combined)
 
 
 def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:

@@ -19,7 +19,7 @@ from gan_cli.storage.files import OnWriteError
 
 
 class DeviceKind(Enum):
-    """Where to train."""
+    """Kind of device to train on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -83,9 +83,7 @@ class TrainSection:
     )
     allow_changed_data: bool = setting(False, "resume although the data are not those the run began with")
     replicas: int = setting(1, "runs trained as one, with the seeds from `seed` on; for small networks")
-    held_out: float = setting(
-        0.05, "share of the data that is never trained on, to tell what D memorizes; 0: none"
-    )
+    held_out: float = setting(0.05, "share of the data that is never trained on, to tell what D memorizes; 0: none")
 
     def __post_init__(self) -> None:
         for key in (
@@ -108,7 +106,7 @@ class TrainSection:
 class EvaluationSection:
     """Comparison of samples with real ones every train.eval_every steps; gan-eval has options of its own."""
 
-    samples: int = setting(2000, "generated samples of an evaluation, and as many real ones where there are so many")
+    samples: int = setting(2000, "generated samples of an evaluation, and as many real ones if the data have so many")
     backbone: BackboneKind = setting(
         BackboneKind.auto, "features they are compared by; auto: classifier where the data have labels, else pixels"
     )
@@ -183,7 +181,7 @@ class DeviceSection:
     """Device and number format to train with; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
-    index: int | str = setting("auto", "which GPU: its number, or auto: one that no other run of ours has taken")
+    index: int | str = setting("auto", "which GPU: its number, or auto: one that no other run of ours uses")
     sync_batch_norm: bool = setting(False, "with several processes: take batch norm's statistics over all of them")
     precision: Precision = setting(Precision.auto, "auto: bf16 where the hardware has it and the networks gain by it")
     tf32: bool = setting(True, "on GPUs, let fp32 matrix products round their factors to TF32")
@@ -215,7 +213,7 @@ class Config:
 
     dataset: Any = setting(None, "what to learn")
     architecture: Any = setting(None, "the two networks")
-    algorithm: Any = setting(None, "how one update is made")
+    algorithm: Any = setting(None, "training algorithm: how one update is made")
     loss: LossSection = field(default_factory=LossSection)
     noise: Any = setting(None, "instance noise: sigma over the steps")
     augment: Any = setting(None, "random changes to D's images; null: none")

@@ -131,7 +131,9 @@ def optimization_direction(metric: str | None, objective: str | None = None) -> 
     """
     chosen = SweepMetric.from_keys(metric, objective)
     if chosen is None:
-        raise ConfigError(f"{KEY}: expected a metric to optimize, got null: {KEY}=metrics/frechet. {_list_known_tags()}")
+        raise ConfigError(
+            f"{KEY}: expected a metric to optimize, got null: {KEY}=metrics/frechet. {_list_known_tags()}"
+        )
     return chosen.direction()
 
 

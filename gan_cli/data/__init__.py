@@ -1,1 +1,1 @@
-"""How samples get to the device: caches, downloads, decoding, splits and samplers."""
+"""Data loading, from files to the device: caches, downloads, decoding, splits and samplers."""

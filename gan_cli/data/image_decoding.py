@@ -46,7 +46,7 @@ class Target:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)``."""
+        """Shape ``(C, H, W)`` of a decoded image."""
         return (self.channels, self.size, self.size)
 
 

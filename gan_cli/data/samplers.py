@@ -209,7 +209,7 @@ class StreamedSampler:
         self._consumed = int(state["given"])
 
     def close(self) -> None:
-        """Stop the prefetching thread."""
+        """Stop the prefetching thread, if it runs."""
         if self._prefetcher is not None:
             self._prefetcher.stop()
             self._prefetcher = None
@@ -359,7 +359,7 @@ class DensitySampler:
 
 
 class DataWait:
-    """Measure of the share of time between two reports that is spent waiting for data."""
+    """Share of time between two reports that the host spends waiting for data."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler

@@ -25,8 +25,8 @@ class SequenceSplit:
 
 def split_sequences(source: Sequences, share: float) -> SequenceSplit:
     """Hold out a share, in [0, 1), of the sequences: the same for every seed, none where the share is too small."""
-    rows, held = split_rows(len(source.tokens), share)
-    return SequenceSplit(replace(source, rows=rows if len(held) else None), replace(source, rows=held))
+    train, heldout = split_rows(len(source.tokens), share)
+    return SequenceSplit(replace(source, rows=train if len(heldout) else None), replace(source, rows=heldout))
 
 
 def selected_tokens(source: Sequences) -> IntArray:
@@ -52,6 +52,6 @@ def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[In
         Rows to train on and rows that are held out, both in ascending order; the latter ``floor(share * count)``.
     """
     order = np.random.default_rng(SPLIT_SEED).permutation(count)
-    held = int(share * count)
-    held = held if held >= minimum else 0
-    return np.sort(order[held:]), np.sort(order[:held])
+    num_heldout = int(share * count)
+    num_heldout = num_heldout if num_heldout >= minimum else 0
+    return np.sort(order[num_heldout:]), np.sort(order[:num_heldout])

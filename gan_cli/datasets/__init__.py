@@ -1,1 +1,1 @@
-"""What there is to learn: one module a kind of data, and the sampler that feeds its batches."""
+"""Datasets that a configuration can name, one module for each."""

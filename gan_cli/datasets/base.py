@@ -1,4 +1,4 @@
-"""What datasets of images, and those of points in the plane, have in common."""
+"""Common parts of image datasets, and of datasets of points in the plane."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from gan_cli.protocols.arrays import FloatArray
 
 
 class ImageDataset:
-    """Generated images need no translation: they are already in the data's own coordinates."""
+    """Base of image datasets, whose generated samples already are in the data's own coordinates."""
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """``(N, C, H, W)`` in [-1, 1], as they are."""
+        """Return images ``(N, C, H, W)`` in [-1, 1] unchanged."""
         return samples
 
 
 class PlaneDataset:
-    """Fresh points in the plane: synthetic, and without labels."""
+    """Base of datasets of points in the plane: synthetic, and without labels."""
 
     licence: ClassVar[str] = "Synthetic points, drawn from a formula: free of rights."
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(2,)``."""
         return (2,)
 
     @property
     def classes(self) -> int:
-        """0: points come without labels."""
+        """The number of classes is 0: points have no labels."""
         return 0
 
 
 def expand_path(key: str, folder: str) -> Path:
-    """A folder as a path, with ``~`` replaced by the home directory.
+    """Return a folder as a path, with ``~`` replaced by the home directory.
 
     Raises:
         InvalidValueError: it is empty, or its ``~name`` has no home directory.
@@ -48,7 +47,7 @@ def expand_path(key: str, folder: str) -> Path:
 
 
 def check_mirrors(mirrors: Sequence[str]) -> None:
-    """Mirrors are addresses on the web.
+    """Check that mirrors are addresses on the web.
 
     Raises:
         InvalidValueError: one of ``mirrors`` is not.
@@ -63,10 +62,10 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
 
 
 def require_folder(folder: Path) -> Path:
-    """The folder itself.
+    """Return the folder if it exists.
 
     Raises:
-        DataError: there is no such folder; suggests the name that is most like it.
+        DataError: there is no such folder; suggests the most similar name.
     """
     try:
         if folder.is_dir():

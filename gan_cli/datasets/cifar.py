@@ -1,4 +1,4 @@
-"""CIFAR-10 in its binary distribution: from the data root, where it is there, else from a mirror."""
+"""CIFAR-10 in its binary distribution: from the data root if present, else from a mirror."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHUNK_BYTES = 2**20
 
 
 class CifarSplit(Enum):
-    """A part of the data; the value names its files."""
+    """Split of CIFAR-10; the value lists its files."""
 
     train = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
     test = ("test_batch.bin",)
@@ -39,7 +39,7 @@ class CifarSplit(Enum):
 class Cifar10(ImageDataset):
     """60,000 photographs of ten kinds of things, 32x32 RGB (Krizhevsky 2009), without its Python edition's pickles.
 
-    Used where they are there: ``<root>/cifar10/cifar-10-binary.tar.gz``, or what is unpacked from it,
+    Used if present: ``<root>/cifar10/cifar-10-binary.tar.gz``, or the files unpacked from it,
     ``<root>/cifar10/cifar-10-batches-bin/*.bin``. The archive is read in place: nothing is unpacked to disk.
 
     Args:
@@ -82,29 +82,27 @@ class Cifar10(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(3, 32, 32)``."""
         return SHAPE
 
     @property
     def classes(self) -> int:
-        """10."""
         return CLASSES
 
     @property
     def place(self) -> Path:
-        """The folder of the archive."""
+        """Folder of the archive below the data root."""
         return expand_path("root", self.root) / "cifar10"
 
     @property
     def file_bytes(self) -> int:
-        """Size of each unpacked file."""
+        """Size of each unpacked file in bytes."""
         return self.images_per_file * RECORD_BYTES
 
     def load(self) -> Images:
-        """Pixels ``(N, 3, 32, 32)`` and labels 0 to 9, in the order of the files.
+        """Load pixels ``(N, 3, 32, 32)`` and labels 0 to 9, in the order of the files.
 
         Raises:
-            DataError: a file is there but wrong, or nothing is there and nothing can be downloaded.
+            DataError: a file is present but wrong, or none is present and none can be downloaded.
         """
         count = self.images_per_file * len(self.split.value)
         pixels, labels = np.empty((count, *SHAPE), np.uint8), np.empty(count, np.int64)
@@ -118,7 +116,7 @@ class Cifar10(ImageDataset):
         return Images(pixels, labels)
 
     def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
-        """Each file of the split once, in any order and one at a time: where it lies, and its bytes."""
+        """Yield the path and the bytes of each file of the split, one at a time and in any order."""
         archive, folder = self.place / self.archive, self.place / self.unpacked
         try:
             packed = archive.exists()
@@ -143,7 +141,7 @@ class Cifar10(ImageDataset):
             ) from error
 
     def _check(self, archive: Path) -> None:
-        """Raise ``DataError`` unless this is the published archive, to the byte."""
+        """Raise ``DataError`` unless this is exactly the published archive."""
         digest, size = hashlib.sha256(), 0
         try:
             with archive.open("rb") as stream:
@@ -169,7 +167,7 @@ class Cifar10(ImageDataset):
             ) from error
 
     def _from_archive(self, archive: Path) -> Iterator[tuple[Path, ByteArray]]:
-        """The split's files straight from the archive; whatever else it holds is passed over."""
+        """Yield the split's files straight from the archive; its other members are skipped."""
         missing = {f"{self.unpacked}/{name}" for name in self.split.value}
         names = frozenset(missing)
         try:

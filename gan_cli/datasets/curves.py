@@ -19,37 +19,37 @@ from gan_cli.protocols.arrays import FloatArray
 
 @dataclass(frozen=True)
 class NoisyCurve:
-    """Points of a curve, moved by round Gaussian noise, then centred and scaled.
+    """Points of a curve with isotropic Gaussian noise, centred and scaled.
 
     Attributes:
         curve: the curve, in its own coordinates.
-        centre: ``(2,)``, what lies in the middle of the scaled ones.
+        centre: ``(2,)``, the point that is the origin of the scaled coordinates.
     """
 
     curve: _Curve
     centre: Tensor
 
     def on(self, device: torch.device) -> NoisyCurve:
-        """The same curve with its centre on the device."""
+        """Return the same curve with its centre on the device."""
         return NoisyCurve(self.curve, self.centre.to(device))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``(count, 2)`` on the generator's device."""
+        """Draw points ``(count, 2)`` on the generator's device."""
         device = generator.device
         points = self.curve.points(torch.rand(count, generator=generator, device=device))
         noise = torch.randn(count, 2, generator=generator, device=device)
         return (points + self.curve.std * noise - self.centre) / self.curve.scale
 
     def split(self, share: float) -> tuple[NoisyCurve, NoisyCurve]:
-        """Itself twice: every sample is a fresh one."""
+        """Return the curve twice: every sample is a fresh one."""
         return self, self
 
 
 @dataclass(frozen=True)
 class _Curve(PlaneDataset, ABC):
-    """What the curves share: noise, and a scale at which curve and noise lie within [-1, 1]."""
+    """Base of the curves: noise, and a scale at which curve and noise lie within [-1, 1]."""
 
-    # What lies in the middle of the scaled coordinates.
+    # The point that is the origin of the scaled coordinates.
     centre: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
     std: float
@@ -60,23 +60,23 @@ class _Curve(PlaneDataset, ABC):
     @property
     @abstractmethod
     def extent(self) -> float:
-        """The largest distance of the curve from its centre along an axis, in its own coordinates."""
+        """Largest distance of the curve from its centre along an axis, in its own coordinates."""
 
     @abstractmethod
     def points(self, position: Tensor) -> Tensor:
-        """``(N,)`` uniform in [0, 1) -> points of the curve ``(N, 2)``, in its own coordinates."""
+        """Map ``(N,)`` uniform in [0, 1) to points of the curve ``(N, 2)``, in its own coordinates."""
 
     @property
     def scale(self) -> float:
-        """Own coordinates per unit of scaled ones."""
+        """Length in the curve's own coordinates of one unit of the scaled ones."""
         return self.extent + MARGIN * self.std
 
     def load(self) -> NoisyCurve:
-        """The curve in scaled coordinates."""
+        """Return the curve in scaled coordinates."""
         return NoisyCurve(self, torch.tensor(self.centre))
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """Scaled points ``(N, 2)`` in the curve's own coordinates."""
+        """Convert scaled points ``(N, 2)`` to the curve's own coordinates."""
         points: FloatArray = samples * np.float32(self.scale) + np.array(self.centre, np.float32)
         return points
 
@@ -96,11 +96,11 @@ class SwissRoll(_Curve):
 
     @property
     def extent(self) -> float:
-        """4.5 pi: the spiral ends there, straight above the origin."""
+        """The extent is 4.5 pi: the spiral ends there, straight above the origin."""
         return 4.5 * math.pi
 
     def points(self, position: Tensor) -> Tensor:
-        """``(N,)`` in [0, 1) -> ``(N, 2)``, from the inner end to the outer one."""
+        """Map ``(N,)`` in [0, 1) to ``(N, 2)``, from the inner end to the outer one."""
         angle = 1.5 * math.pi * (1 + 2 * position)
         return angle[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
 
@@ -122,11 +122,11 @@ class TwoMoons(_Curve):
 
     @property
     def extent(self) -> float:
-        """1.5: the arcs reach from -1 to 2."""
+        """The extent is 1.5: the arcs reach from -1 to 2."""
         return 1.5
 
     def points(self, position: Tensor) -> Tensor:
-        """``(N,)`` in [0, 1) -> ``(N, 2)``; below 1/2 the upper arc, from there on the lower one."""
+        """Map ``(N,)`` in [0, 1) to ``(N, 2)``; below 1/2 to the upper arc, from there on to the lower one."""
         lower = position >= 0.5
         angle = (2 * position - lower.float()) * math.pi
         x, y = angle.cos(), angle.sin()
@@ -158,9 +158,8 @@ class ParallelLines(_Curve):
 
     @property
     def extent(self) -> float:
-        """``max(1, |theta|)``."""
         return max(1.0, abs(self.theta))
 
     def points(self, position: Tensor) -> Tensor:
-        """``(N,)`` in [0, 1) -> ``(N, 2)``: the position is Z itself."""
+        """Map ``(N,)`` in [0, 1) to ``(N, 2)``: the position is Z itself."""
         return torch.stack([torch.full_like(position, self.theta), position], dim=1)

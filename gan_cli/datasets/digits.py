@@ -1,4 +1,4 @@
-"""The 8x8 digits that ship inside scikit-learn: data that need no download."""
+"""The 8x8 digits that ship with scikit-learn: data that need no download."""
 
 from __future__ import annotations
 
@@ -27,17 +27,15 @@ class Digits(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(1, 8, 8)``."""
         return (1, 8, 8)
 
     @property
     def classes(self) -> int:
-        """10."""
         return 10
 
     def load(self) -> Images:
-        """Pixels ``(1797, 1, 8, 8)`` and labels 0 to 9."""
-        # The file alone: to import scikit-learn takes as long as to import torch.
+        """Load pixels ``(1797, 1, 8, 8)`` and labels 0 to 9."""
+        # Read the file alone: importing scikit-learn takes as long as importing torch.
         package = find_spec("sklearn")
         assert package is not None
         assert package.origin is not None

@@ -23,7 +23,7 @@ MARGIN = 5.0
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """Equally likely, round Gaussians of one width.
+    """Mixture of equally likely isotropic Gaussians of one width.
 
     Attributes:
         centres: ``(M, 2)``, scaled.
@@ -34,24 +34,24 @@ class GaussianMixture:
     std: float
 
     def on(self, device: torch.device) -> GaussianMixture:
-        """The same mixture with its centres on the device."""
+        """Return the same mixture with its centres on the device."""
         return replace(self, centres=self.centres.to(device))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``(count, 2)`` on the generator's device."""
+        """Draw points ``(count, 2)`` on the generator's device."""
         device = generator.device
         mode = torch.randint(len(self.centres), (count,), generator=generator, device=device)
         noise = torch.randn(count, 2, generator=generator, device=device)
         return torch.add(self.centres[mode], noise, alpha=self.std)
 
     def split(self, share: float) -> tuple[GaussianMixture, GaussianMixture]:
-        """Itself twice: every sample is a fresh one."""
+        """Return the mixture twice: every sample is a fresh one."""
         return self, self
 
 
 @dataclass(frozen=True)
 class FixedPoints:
-    """Points that were drawn once, and from then on are all there is.
+    """A fixed set of points that were drawn once.
 
     Attributes:
         points: ``(M, 2)``, scaled.
@@ -60,29 +60,29 @@ class FixedPoints:
     points: Tensor
 
     def on(self, device: torch.device) -> FixedPoints:
-        """The same points on the device."""
+        """Return the same points on the device."""
         return FixedPoints(self.points.to(device))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """``(count, 2)`` on the generator's device, with replacement."""
-        chosen = torch.randint(len(self.points), (count,), generator=generator, device=generator.device)
-        return self.points[chosen]
+        """Draw ``(count, 2)`` with replacement, on the generator's device."""
+        rows = torch.randint(len(self.points), (count,), generator=generator, device=generator.device)
+        return self.points[rows]
 
     def split(self, share: float) -> tuple[FixedPoints, FixedPoints]:
-        """The points without a share of them, and that share; no points are held out for a share of 0."""
-        kept, held = split_rows(len(self.points), share)
-        return FixedPoints(self.points[kept]), FixedPoints(self.points[held])
+        """Return points to train on and held-out points; none are held out for a share of 0."""
+        train, heldout = split_rows(len(self.points), share)
+        return FixedPoints(self.points[train]), FixedPoints(self.points[heldout])
 
 
 @dataclass(frozen=True)
 class _Mixture(PlaneDataset, ABC):
-    """What ring and grid share: points are scaled so that the whole mixture lies within [-1, 1], or as one asks.
+    """Base of ring and grid: points are scaled so that the whole mixture lies within [-1, 1], or by ``unit``.
 
     Args:
         std: deviation of each coordinate.
-        unit: own coordinates per unit of those that the networks see; 1: they see the data's own, as most published
-            protocols do. None: as many as bring the whole mixture into [-1, 1].
-        count: draw so many points once and learn from those, as PacGAN does; None: fresh points for every batch.
+        unit: length in the data's own coordinates of one unit of those that the networks see; 1: they see the data's
+            own, as in most published protocols. None: such that the whole mixture lies within [-1, 1].
+        count: draw this many points once and learn from those, as PacGAN does; None: fresh points for every batch.
     """
 
     std: float
@@ -96,28 +96,28 @@ class _Mixture(PlaneDataset, ABC):
 
     @abstractmethod
     def centres(self) -> Tensor:
-        """``(M, 2)``, the means of the modes in the data's own coordinates."""
+        """Return the means of the modes ``(M, 2)``, in the data's own coordinates."""
 
     @property
     def scale(self) -> float:
-        """Own coordinates per unit of scaled ones."""
+        """Length in the data's own coordinates of one unit of the scaled ones."""
         return float(self.centres().abs().max()) + MARGIN * self.std if self.unit is None else self.unit
 
     def load(self) -> GaussianMixture | FixedPoints:
-        """The mixture in scaled coordinates, or the fixed points drawn from it: the same in every run."""
+        """Return the mixture in scaled coordinates, or the fixed points drawn from it: the same in every run."""
         mixture = GaussianMixture(self.centres() / self.scale, self.std / self.scale)
         if self.count is None:
             return mixture
         return FixedPoints(mixture.draw(self.count, torch.Generator().manual_seed(0)))
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """Scaled points ``(N, 2)`` in the data's own coordinates."""
+        """Convert scaled points ``(N, 2)`` to the data's own coordinates."""
         return samples * self.scale
 
 
 @dataclass(frozen=True)
 class Ring(_Mixture):
-    """``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis."""
+    """Ring of ``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis."""
 
     modes: int = 8
     radius: float = 1.0
@@ -131,14 +131,14 @@ class Ring(_Mixture):
         require(self.radius > 0, "radius", self.radius, "a number > 0")
 
     def centres(self) -> Tensor:
-        """``(modes, 2)``. The angle 2 pi is left out: it is the angle 0."""
+        """Return ``(modes, 2)``; the angle 2 pi is left out, as it is the angle 0."""
         angles = torch.arange(self.modes, dtype=torch.float64) * (2 * math.pi / self.modes)
         return (self.radius * torch.stack([angles.cos(), angles.sin()], dim=1)).float()
 
 
 @dataclass(frozen=True)
 class Grid(_Mixture):
-    """``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin."""
+    """Grid of ``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin."""
 
     side: int = 5
     spacing: float = 2.0
@@ -152,6 +152,5 @@ class Grid(_Mixture):
         require(self.spacing > 0, "spacing", self.spacing, "a number > 0")
 
     def centres(self) -> Tensor:
-        """``(side * side, 2)``."""
         ticks = (torch.arange(self.side, dtype=torch.float32) - (self.side - 1) / 2) * self.spacing
         return torch.cartesian_prod(ticks, ticks).reshape(-1, 2)

@@ -1,8 +1,8 @@
 """Images of any dataset on the Hugging Face hub, or of a local folder laid out like one, such as parquet files.
 
-The library ``datasets`` reads them as a stream: what arrives is decoded at once into the memory-mapped cache of
-``data/image_cache.py``, and no second copy is made on the way. From its release 4.0 on the library runs no code that a
-dataset brings along, which is why an older one is refused.
+The library ``datasets`` reads them as a stream: images are decoded as they arrive into the memory-mapped cache of
+``data/image_cache.py``, without another copy on disk. From its release 4.0 on the library runs no code that a dataset
+brings along, which is why an older one is rejected.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ HUB_FILES = "hf://datasets/"
 
 @dataclass(frozen=True)
 class HuggingFace(ImageDataset):
-    """One column of images, and if wanted one of labels, of a dataset on the Hugging Face hub or in a local folder.
+    """A column of images, and optionally one of labels, of a dataset on the Hugging Face hub or in a local folder.
 
     Images are turned upright, cropped to their central square and resized like those of ``ImageFolder``. A private
     dataset needs the token that ``hf auth login`` stores.
 
     Args:
         name: ``owner/name`` on the hub, or a folder; a folder of that name has precedence.
-        root: the data root, whose ``huggingface`` keeps the decoded images.
+        root: the data root, whose folder ``huggingface`` holds the decoded images.
         column: the column of images: images as the library knows them, or the bytes of their files.
         label_column: the column of labels: classes, integers or words; None for data without labels.
         subset: the configuration of a dataset that has several; None for its only or default one.
@@ -53,8 +53,8 @@ class HuggingFace(ImageDataset):
         revision: branch, tag or commit on the hub; None for its main branch as it is now.
         size: side of the images in pixels, 4 to 1024.
         channels: 1 for grey, 3 for RGB.
-        strict: refuse the dataset if an image cannot be decoded.
-        workers: threads that decode; None for one for each processor, 16 at most.
+        strict: reject the dataset if an image cannot be decoded.
+        workers: threads that decode; None: one per processor, 16 at most.
     """
 
     name: str | None
@@ -85,19 +85,18 @@ class HuggingFace(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(channels, size, size)``."""
         return (self.channels, self.size, self.size)
 
     @property
     def classes(self) -> int | None:
-        """0 without a column of labels, else None: the column tells, when it is read."""
+        """Number of classes: 0 without a column of labels, else None, as it is known once the column is read."""
         return 0 if self.label_column is None else None
 
     def load(self) -> Images:
-        """Pixels ``(N, C, size, size)`` in the order of the rows; labels 0, 1, ... in the order of the classes.
+        """Load pixels ``(N, C, size, size)`` in the order of the rows; labels 0, 1, ... in the order of the classes.
 
         Raises:
-            ConfigError: the library ``datasets`` is missing or too old; told before anything is read.
+            ConfigError: the library ``datasets`` is missing or too old; raised before anything is read.
             DataError: there is no such dataset, split or column, it cannot be read or decoded, an image cannot be
                 decoded and ``strict`` holds, or the cache cannot be written.
         """
@@ -121,7 +120,7 @@ class HuggingFace(ImageDataset):
         return load_images(columns, target, store, key, self.strict, self.workers)
 
     def _folder(self) -> Path | None:
-        """The local folder that is meant, or None for a name on the hub."""
+        """Return the local folder of that name, or None for a name on the hub."""
         path = expand_path("name", self.name or "")
         try:
             local = path.is_dir()
@@ -132,7 +131,7 @@ class HuggingFace(ImageDataset):
         return None
 
     def _files(self, builder: Any) -> list[list[str | int]]:
-        """What the split consists of: on the hub addresses with the commit in them, else files, sizes and times."""
+        """Return the files of the split: on the hub addresses that name the commit, else files, sizes and times."""
         splits: Mapping[str, Sequence[str]] = {
             str(name): files for name, files in (builder.config.data_files or {}).items()
         }
@@ -153,7 +152,7 @@ class HuggingFace(ImageDataset):
 
 
 def _import_datasets() -> Any:
-    """The library ``datasets``; slow to import, and not every run needs it."""
+    """Import the library ``datasets``; slow, and not needed by every run."""
     install = EXTRAS["huggingface"].install
     try:
         release = importlib.metadata.version("datasets")
@@ -176,7 +175,7 @@ def _import_datasets() -> Any:
 
 @contextlib.contextmanager
 def _wrap_read_errors(location: str) -> Iterator[None]:
-    """Makes a ``DataError`` of whatever the library raises: network, permissions, formats, each in its own class."""
+    """Turn whatever the library raises into a ``DataError``: it has a class for each kind of failure."""
     try:
         yield
     except DataError:
@@ -188,7 +187,7 @@ def _wrap_read_errors(location: str) -> Iterator[None]:
 
 @dataclass
 class _ColumnSource:
-    """The columns of a split as a source of encoded images; remembers the labels it comes by."""
+    """The columns of a split as a source of encoded images; collects the labels as images are read."""
 
     library: Any
     builder: Any
@@ -197,19 +196,19 @@ class _ColumnSource:
     split: str
     column: str
     label_column: str | None
-    # Label of each row, as the number of its value among `values`.
+    # Label of each row, as the index of its value among `values`.
     codes: array[int] = field(default_factory=lambda: array("q"))
     values: dict[str | int, int] = field(default_factory=dict)
     class_names: Sequence[str] | None = None
 
     @property
     def count(self) -> int | None:
-        """As the dataset's own description says, if it does."""
+        """Number of rows according to the dataset's own description, if it says so."""
         info = (self.builder.info.splits or {}).get(self.split)
         return (info.num_examples or None) if info is not None else None
 
     def encoded(self) -> Iterator[Encoded]:
-        """Each row's image. Rows without one have no bytes, and are counted among those that cannot be decoded."""
+        """Yield each row's image; rows without one yield no bytes, and count as images that cannot be decoded."""
         self.codes, self.values = array("q"), {}
         with _wrap_read_errors(self.location):
             for number, row in enumerate(self._rows()):
@@ -218,11 +217,11 @@ class _ColumnSource:
                 yield Encoded(f"row {number}", self._bytes(row[self.column]))
 
     def full_name(self, name: str) -> str:
-        """As in ``owner/name: row 7``."""
+        """Return a name such as ``owner/name: row 7``."""
         return f"{self.location}: {name}"
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
-        """The library's classes as they are numbered; other values in their order."""
+        """Return labels as the library numbers its classes, or else in the order of their sorted values."""
         if self.label_column is None:
             return None
         codes = np.array(self.codes, np.int64)[np.array(kept, np.int64)]
@@ -234,14 +233,15 @@ class _ColumnSource:
         return Labels(tuple(map(str, order)), rank[codes])
 
     def _rows(self) -> Any:
-        """The wanted columns as a stream, with images not decoded."""
+        """Return the columns in use as a stream, with images not decoded."""
         stream = self.builder.as_streaming_dataset(self.split)
         names = stream.column_names or list(next(iter(stream), {}))
         wanted = [name for name in (self.column, self.label_column) if name is not None]
         for name in wanted:
             if name not in names:
                 raise DataError(
-                    f"{self.location}: there is no column {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}"
+                    f"{self.location}: there is no column {name!r}.{did_you_mean(name, names)}"
+                    f" There are: {', '.join(names)}"
                 )
         features = stream.features or {}
         stream = stream.select_columns(wanted)
@@ -249,13 +249,15 @@ class _ColumnSource:
         if isinstance(kind, self.library.Image):
             stream = stream.cast_column(self.column, self.library.Image(decode=False))
         elif not (kind is None or _holds_files(kind)):
-            raise DataError(f"{self.location}: column {self.column!r} holds {kind}; expected images or their files' bytes")
+            raise DataError(
+                f"{self.location}: column {self.column!r} holds {kind}; expected images or their files' bytes"
+            )
         label = features.get(self.label_column)
         self.class_names = label.names if isinstance(label, self.library.ClassLabel) else None
         return stream
 
     def _code(self, number: int, value: object) -> int:
-        """The number of a label's value, in the order of their first appearance."""
+        """Return the index of a label's value, in the order of first appearance."""
         known = range(len(self.class_names)) if self.class_names is not None else None
         fits = isinstance(value, (int, str)) and (known is None or value in known)
         if not fits:
@@ -267,14 +269,14 @@ class _ColumnSource:
         return self.values.setdefault(value, len(self.values))
 
     def _bytes(self, value: object) -> bytes:
-        """The file of an image; empty where there is none."""
+        """Return the encoded bytes of an image; empty where there is none."""
         if isinstance(value, Mapping):
             content, path = value.get("bytes"), value.get("path")
             value = self._file(path) if content is None and path else content
         return value if isinstance(value, bytes) else b""
 
     def _file(self, path: str) -> bytes:
-        """A file beside the table. A dataset may name any path there, and only those within itself are read."""
+        """Read a file that the table refers to, if it is within the dataset; a dataset may name any path."""
         origin = path.rpartition("::")[2]
         if self.folder is None:
             within = origin.startswith(HUB_FILES)
@@ -289,7 +291,7 @@ class _ColumnSource:
 
 
 def _holds_files(kind: Any) -> bool:
-    """Whether a column is one of bytes, or of the pairs of bytes and path that images are stored as."""
+    """Return True for a column of bytes, or of the pairs of bytes and path that images are stored as."""
     if isinstance(kind, Mapping):
         return "bytes" in kind
     return getattr(kind, "dtype", None) in ("binary", "large_binary")

@@ -27,11 +27,11 @@ class ImageFolder(ImageDataset):
 
     Args:
         path: the folder of images.
-        root: the data root, whose ``image_folder`` keeps the decoded images.
+        root: the data root, whose folder ``image_folder`` holds the decoded images.
         size: side of the images in pixels, 4 to 1024.
         channels: 1 for grey, 3 for RGB.
-        strict: refuse the folder if an image cannot be decoded.
-        workers: threads that decode; None for one for each processor, 16 at most.
+        strict: reject the folder if an image cannot be decoded.
+        workers: threads that decode; None: one per processor, 16 at most.
     """
 
     licence: ClassVar[str] = "Your own images: whatever terms you hold them under."
@@ -53,16 +53,15 @@ class ImageFolder(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(channels, size, size)``."""
         return (self.channels, self.size, self.size)
 
     @property
     def classes(self) -> None:
-        """The folder tells, when it is read."""
+        """The number of classes is None: it is known once the folder is read."""
         return
 
     def load(self) -> Images:
-        """Pixels ``(N, C, size, size)`` in the order of the files' names; labels if there are classes.
+        """Load pixels ``(N, C, size, size)`` in the order of the files' names; labels if there are classes.
 
         Listing takes about 0.3 kB of memory a file; the pixels stay in a memory-mapped file.
 
@@ -81,7 +80,7 @@ class ImageFolder(ImageDataset):
 
 @dataclass(frozen=True)
 class _FolderSource:
-    """The images of a folder as a source of encoded ones."""
+    """The files of a folder as a source of encoded images."""
 
     folder: Path
     files: Sequence[ImageFile]
@@ -101,10 +100,10 @@ class _FolderSource:
         return str(self.folder / name)
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
-        """Folders of the first level, if all images lie in them."""
+        """Return labels by first-level folder, if all images lie in such folders."""
         classes = class_names(self.files)
         if classes is None:
             return None
-        numbers = {name: number for number, name in enumerate(classes)}
-        of_kept = (numbers[self.files[index].name.partition("/")[0]] for index in kept)
-        return Labels(classes, np.fromiter(of_kept, np.int64, len(kept)))
+        label_of = {name: label for label, name in enumerate(classes)}
+        labels = (label_of[self.files[index].name.partition("/")[0]] for index in kept)
+        return Labels(classes, np.fromiter(labels, np.int64, len(kept)))

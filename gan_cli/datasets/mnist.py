@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: from the data root, where their files are there, else from a mirror."""
+"""MNIST and Fashion-MNIST: from the data root if their files are present, else from a mirror."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIDE = 28
 
 
 class MnistSplit(Enum):
-    """A part of the data; the value is what its files' names begin with."""
+    """Split of the data; the value is the prefix of its files' names."""
 
     train = "train"
     test = "t10k"
@@ -59,30 +59,28 @@ class IdxDataset(ImageDataset):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(1, size, size)``."""
         side = self.size or SIDE
         return (1, side, side)
 
     @property
     def classes(self) -> int:
-        """10."""
         return 10
 
     @property
     def place(self) -> Path:
-        """The folder of the files."""
+        """Folder of the files below the data root."""
         return expand_path("root", self.root) / self.folder
 
     @property
     def names(self) -> tuple[str, str]:
-        """The file of images and the file of labels, as they are called without ``.gz``."""
+        """Names of the file of images and of the file of labels, without ``.gz``."""
         return (f"{self.split.value}-images-idx3-ubyte", f"{self.split.value}-labels-idx1-ubyte")
 
     def load(self) -> Images:
-        """Pixels ``(N, 1, size, size)`` and labels 0 to 9, after a comparison of the files' checksums.
+        """Load pixels ``(N, 1, size, size)`` and labels 0 to 9, and verify the files' checksums.
 
         Raises:
-            DataError: a file is there but wrong, or is neither there nor to be downloaded.
+            DataError: a file is present but wrong, or is absent and cannot be downloaded.
         """
         pixels, labels = (self._read(name) for name in self.names)
         if pixels.shape[1:] != (SIDE, SIDE) or labels.shape != pixels.shape[:1]:
@@ -104,7 +102,7 @@ class IdxDataset(ImageDataset):
             ) from error
 
     def _find_file(self, name: str) -> Path | None:
-        """The file, unpacked or packed, or None where there is neither."""
+        """Return the file, uncompressed or gzipped, or None where there is neither."""
         candidates = (self.place / name, self.place / f"{name}.gz")
         try:
             return next((path for path in candidates if path.exists()), None)
@@ -123,9 +121,9 @@ class IdxDataset(ImageDataset):
 
 
 def _resize(images: ByteArray, side: int) -> ByteArray:
-    """``(N, H, W) -> (N, side, side)``: Pillow's bilinear filter, which is antialiased where it shrinks.
+    """Resize ``(N, H, W)`` to ``(N, side, side)`` with Pillow's bilinear filter, antialiased where it shrinks.
 
-    Bilinear, as scripts resize that use torchvision. One image after the other, as there is nothing to be gained:
+    Bilinear, as in scripts that resize with torchvision. One image after the other, as threads would gain little:
     Pillow takes 1.6 s for 60,000 at 64 pixels, and no memory beside the result.
     """
     if images.shape[1:] == (side, side):

@@ -1,4 +1,4 @@
-"""The synthetic oracle of the SeqGAN paper: an LSTM with random weights that writes sequences and scores them."""
+"""The synthetic oracle of the SeqGAN paper: an LSTM with random weights that samples sequences and scores them."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ logger = logging.getLogger(__name__)
 
 FILE = Path("seqgan", "oracle_lstm.npz")
 VOCABULARY, EMBEDDING, HIDDEN = 5000, 32, 32
-# The order in which a writer keeps its gates side by side.
+# The order in which the language model concatenates its gates.
 GATES = ("input_gate", "forget_gate", "output_gate", "candidate")
-# Entropy of the paper's oracle in nats a token, by length: what 10,000 of its sequences score, in float64.
+# Entropy of the paper's oracle in nats a token, by length: mean NLL of 10,000 of its sequences, in float64.
 KNOWN_ENTROPY = {20: 5.750, 40: 5.737}
 # Sequences that the entropy of another oracle or length is estimated from.
 ENTROPY_SAMPLES = 4096
 # The oracle without a file, and the sequences of its estimate, are the same for all runs.
 ORACLE_SEED = 0
-# Sequences at a time.
+# Sequences sampled or scored at a time.
 BLOCK = 2048
 
 
 @dataclass(frozen=True)
 class LSTMOracle:
-    """A distribution of sequences that is known."""
+    """The known distribution of sequences of an LSTM."""
 
     network: LSTMLanguageModel
 
     def nll(self, tokens: Tensor) -> Tensor:
-        """Negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
+        """Return the negative log-likelihood of sequences ``(N, T)``, in nats a token, ``(N,)``."""
         return torch.cat([nll(self.network, block).mean(1) for block in torch.split(tokens, BLOCK)])
 
     def draw(self, count: int, length: int, generator: torch.Generator) -> Tensor:
-        """``(count, length)`` int64 on the writer's and generator's device."""
+        """Draw tokens ``(count, length)`` int64, on the network's and generator's device."""
         uniform = torch.rand(count, length, generator=generator, device=generator.device)
         return torch.cat([sample_sequences(self.network, block) for block in torch.split(uniform, BLOCK)])
 
@@ -80,16 +80,15 @@ class Oracle:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(length,)``."""
         return (self.length,)
 
     @property
     def classes(self) -> int:
-        """0: sequences come without labels."""
+        """The number of classes is 0: sequences have no labels."""
         return 0
 
     def load(self) -> Sequences:
-        """Sequences of the oracle; a word is the number of its token.
+        """Draw sequences of the oracle; a word is the number of its token.
 
         Raises:
             DataError: the file does not hold an oracle.
@@ -99,11 +98,11 @@ class Oracle:
         return Sequences(tokens.numpy(), tuple(map(str, range(VOCABULARY))))
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """Tokens as they are."""
+        """Return tokens ``(N, length)`` unchanged."""
         return samples
 
     def oracle(self, device: torch.device) -> LSTMOracle:
-        """The distribution, on the device."""
+        """Return the distribution, on the device."""
         if self._file.exists():
             return LSTMOracle(_build_network(_read(self._file)).to(device))
         logger.info("%s: not there; an oracle of the same sizes with weights from N(0, 1) instead", self._file)
@@ -111,7 +110,7 @@ class Oracle:
 
     @property
     def entropy(self) -> float:
-        """Of the distribution, in nats a token: measured for the paper's oracle, else estimated from sequences."""
+        """Entropy in nats a token: a known value for the paper's oracle, else estimated from sequences."""
         if self._file.exists() and self.length in KNOWN_ENTROPY:
             return KNOWN_ENTROPY[self.length]
         oracle = self.oracle(torch.device("cpu"))
@@ -124,7 +123,7 @@ class Oracle:
 
 
 def _array_shapes() -> dict[str, tuple[int, ...]]:
-    """What an oracle's file holds: the name of each array and its shape."""
+    """Return the name and shape of each array in an oracle's file."""
     gates: dict[str, tuple[int, ...]] = {}
     for gate in GATES:
         gates |= {f"{gate}_w": (EMBEDDING, HIDDEN), f"{gate}_u": (HIDDEN, HIDDEN), f"{gate}_b": (HIDDEN,)}
@@ -133,7 +132,7 @@ def _array_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def _read(path: Path) -> dict[str, FloatArray]:
-    """The arrays of a file, checked."""
+    """Read the arrays of a file, and check their shapes and values."""
     try:
         file = np.load(path, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
@@ -157,14 +156,14 @@ def _read(path: Path) -> dict[str, FloatArray]:
 
 
 def _random_weights() -> dict[str, FloatArray]:
-    """Arrays from N(0, 1)."""
+    """Draw an oracle's arrays from N(0, 1)."""
     generator = seeded_generator(ORACLE_SEED, "weights of the oracle", torch.device("cpu"))
     return {key: torch.randn(shape, generator=generator).numpy() for key, shape in _array_shapes().items()}
 
 
 @torch.no_grad()
 def _build_network(arrays: Mapping[str, FloatArray]) -> LSTMLanguageModel:
-    """The LSTM with those weights."""
+    """Return the LSTM with those weights, without gradients."""
     network = LSTMLanguageModel(VOCABULARY, EMBEDDING, HIDDEN).requires_grad_(False)
     joined = {
         "embedding": arrays["embedding"],

@@ -1,4 +1,4 @@
-"""Stacked MNIST: a thousand modes that can be counted, made of three digits each."""
+"""Stacked MNIST: images of three digits each, whose thousand modes can be counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan_cli.errors import require
 from gan_cli.protocols.data import Images
 
 CHANNELS = 3
-# Images made at a time: what is copied on the way stays small beside the result.
+# Images made at a time: temporary copies stay small beside the result.
 BLOCK = 4096
 
 
@@ -44,26 +44,24 @@ class StackedMnist(ImageDataset):
     licence: ClassVar[str] = Mnist.licence
 
     def __post_init__(self) -> None:
-        Mnist(self.root, self.mirrors, self.split)  # refuses what it cannot read from
+        Mnist(self.root, self.mirrors, self.split)  # rejects invalid root, mirrors or split
         require(1 <= self.count <= 10_000_000, "count", self.count, "an integer from 1 to 10,000,000")
         require(self.size in (28, 32), "size", self.size, "28 or 32")
         require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(3, size, size)``."""
         return (CHANNELS, self.size, self.size)
 
     @property
     def classes(self) -> int:
-        """1,000."""
         return 1000
 
     def load(self) -> Images:
-        """Pixels ``(count, 3, size, size)``; labels ``100 a + 10 b + c`` for the digits a, b, c in red, green, blue.
+        """Load pixels ``(count, 3, size, size)``; labels ``100 a + 10 b + c`` for digits a, b, c in red, green, blue.
 
         Raises:
-            DataError: MNIST is there but wrong, or is neither there nor to be downloaded.
+            DataError: MNIST is present but wrong, or is absent and cannot be downloaded.
         """
         digits = Mnist(self.root, self.mirrors, self.split).load()
         assert digits.labels is not None

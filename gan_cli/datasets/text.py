@@ -1,4 +1,4 @@
-"""A user's own text: one sentence a line, as tokens of a vocabulary that the text itself gives."""
+"""A user's own text: one sentence a line, as tokens of a vocabulary built from the text itself."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from gan_cli.protocols.data import Sequences
 
 logger = logging.getLogger(__name__)
 
-# The token that starts and ends a sentence and fills up what is behind it; written as nothing, which no word is.
+# The token that starts and ends a sentence and pads the rest; its word is the empty string, which no word of a text is.
 END = 0
 EMPTY = ""
 UNKNOWN = "<unk>"
-# NUL, and halves of characters, which some encodings let through: no text has them.
+# NUL, and unpaired surrogates, which some encodings accept: no text has them.
 INVALID_CHARACTERS = re.compile("[\0\ud800-\udfff]")
 
 
 class TokenUnit(Enum):
-    """What a sentence is divided into."""
+    """Unit that sentences are tokenized into."""
 
     words = "words"
     characters = "characters"
 
     @property
     def separator(self) -> str:
-        """What stands between two of them."""
+        """String that separates two tokens in text."""
         return " " if self is TokenUnit.words else ""
 
     def split_line(self, line: str) -> list[str]:
-        """Those of a line; white space parts words, and any stretch of it is one blank among characters."""
+        """Split a line into tokens at white space; as characters, any run of white space becomes one blank."""
         words = line.split()
         return words if self is TokenUnit.words else list(" ".join(words))
 
@@ -53,12 +53,12 @@ class Text:
 
     Args:
         path: the file.
-        tokens: what sentences are divided into: words as they stand, in upper or lower case, or Unicode's code points.
-        max_length: tokens of a sequence. Behind a shorter sentence comes its end; one of just this length has no end,
-            and of a longer one this much is kept.
-        min_count: words that are seen less often become one, ``<unk>``.
-        most_words: as do those beyond so many of the most frequent ones; None: no limit.
-        encoding: of the file, as Python calls it. A byte order mark is left out.
+        tokens: unit that sentences are tokenized into: words as they are, case kept, or Unicode's code points.
+        max_length: tokens of a sequence. A shorter sentence is padded with its end; one of just this length has no end,
+            and a longer one is truncated.
+        min_count: words that occur less often become ``<unk>``.
+        most_words: number of the most frequent words to keep; all others become ``<unk>``; None: no limit.
+        encoding: encoding of the file, as Python names it. A byte order mark is skipped.
     """
 
     licence: ClassVar[str] = "Your own text: whatever terms you hold it under."
@@ -78,24 +78,25 @@ class Text:
         require(
             self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
         )
-        require(_is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030")
+        require(
+            _is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(max_length,)``."""
         return (self.max_length,)
 
     @property
     def classes(self) -> int:
-        """0: sentences come without labels."""
+        """The number of classes is 0: sentences have no labels."""
         return 0
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
-        """Tokens ``(N, max_length)``, as they are."""
+        """Return tokens ``(N, max_length)`` unchanged."""
         return samples
 
     def load(self) -> Sequences:
-        """Sentences in the order of their lines.
+        """Load sentences in the order of their lines.
 
         Raises:
             DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or
@@ -111,7 +112,7 @@ class Text:
         return Sequences(tokens, words, END, self.tokens.separator)
 
     def _vocabulary(self, path: Path, sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
-        """The end, ``<unk>`` where there are words that it stands for, and the frequent words."""
+        """Return the words: the end, ``<unk>`` where any word is replaced by it, and the frequent words."""
         counts = Counter(word for sentence in sentences for word in sentence)
         # A text may come with its own rare words replaced.
         replaced = counts.pop(UNKNOWN, 0)
@@ -129,7 +130,7 @@ class Text:
 
 
 def _is_text_encoding(encoding: str) -> bool:
-    """Whether Python has such an encoding, of text, that can pass over what is not of it: to tell where that is."""
+    """Return True for a text encoding of Python's that can skip invalid bytes, as is needed to locate them."""
     try:
         b"a".decode(encoding, "ignore")
     except (LookupError, ValueError):
@@ -138,7 +139,7 @@ def _is_text_encoding(encoding: str) -> bool:
 
 
 def _read_lines(path: Path, encoding: str) -> list[str]:
-    """The lines of a file, blank ones with them; what ends a line belongs to none."""
+    """Read the lines of a file, including blank ones, without their line ends."""
     content = _read_bytes(path)
     try:
         text = content.decode(encoding)
@@ -148,30 +149,30 @@ def _read_lines(path: Path, encoding: str) -> list[str]:
             f"{path}: line {line}, character {character}: bytes that are not {encoding}; dataset.encoding names another"
         ) from error
     text = text.removeprefix("\ufeff")
-    alien = INVALID_CHARACTERS.search(text)
-    if alien:
-        line, character = _line_and_column(text[: alien.start()])
-        raise DataError(f"{path}: line {line}, character {character}: U+{ord(alien[0]):04X}; expected a file of text")
+    invalid = INVALID_CHARACTERS.search(text)
+    if invalid:
+        line, character = _line_and_column(text[: invalid.start()])
+        raise DataError(f"{path}: line {line}, character {character}: U+{ord(invalid[0]):04X}; expected a file of text")
     lines = _normalize_newlines(text).split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
 def _normalize_newlines(text: str) -> str:
-    """Text whose lines end as Unix ends them."""
+    """Return text with Unix line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _line_and_column(before: str) -> tuple[int, int]:
-    """Number of the line and of the character in it, from 1 on, of what follows a text."""
+    """Return the line and the character in it, from 1 on, of the position that follows a text."""
     text = _normalize_newlines(before.removeprefix("\ufeff"))
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
 def _read_bytes(path: Path) -> bytes:
-    """The bytes of an ordinary file.
+    """Read the bytes of a regular file.
 
     Raises:
-        DataError: there is none; suggests the name that is most like it.
+        DataError: there is none; suggests the most similar name.
     """
     try:
         if path.is_file():
@@ -194,7 +195,7 @@ def _check_count(path: Path, count: int) -> None:
 
 
 def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longest: int) -> None:
-    """Say what was left out."""
+    """Log the number of sentences, of blank lines left out and of truncated sentences."""
     cut = sum(len(sentence) > longest for sentence in sentences)
     logger.info("%s: %d sentences, %d blank lines left out", path, len(sentences), blank)
     if cut:
@@ -208,7 +209,7 @@ def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longe
 
 
 def _encode(sentences: Sequence[Sequence[str]], words: Sequence[str], length: int) -> IntArray:
-    """``(N, length)``: the number of each word, those of no number as ``<unk>``, and the end behind the last."""
+    """Return tokens ``(N, length)``: the index of each word, or of ``<unk>``, padded with the end."""
     numbers = {word: number for number, word in enumerate(words)}
     unknown = numbers.get(UNKNOWN, END)
     tokens = np.full((len(sentences), length), END, np.int64)

@@ -216,8 +216,8 @@ class Oscillation(ThresholdRule):
     def message(self, metrics: Metrics) -> str:
         return (
             f"over the last {self.limits.patience} reports D's lead (2 AUC - 1) changed by"
-            f" {metrics['diagnosis/swing']:.2f} on average from one to the next, and {metrics['diagnosis/turns']:.0%} of"
-            " the changes had the opposite sign of the one before"
+            f" {metrics['diagnosis/swing']:.2f} on average from one to the next, and {metrics['diagnosis/turns']:.0%}"
+            " of the changes had the opposite sign of the one before"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:

@@ -1,1 +1,1 @@
-"""How good generated samples are: what ``gan-eval`` and ``train.eval_every`` measure, and how that came about."""
+"""Evaluation of generated samples by ``gan-eval`` and ``train.eval_every``, with the provenance of each result."""

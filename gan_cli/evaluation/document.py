@@ -1,4 +1,4 @@
-"""An evaluation as a person reads it, and as ``evaluation.json`` holds it. Imports no torch."""
+"""Format an evaluation as a table, and as the content of ``evaluation.json``. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from gan_cli.metrics.catalog import metric_info
 
-# Of these a person reads the first digits.
+# Keys of digests, which the table shortens to their first digits.
 DIGESTS = ("checksum", "reference", "fingerprint")
 
 
 def document(metrics: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """All of an evaluation as plain values: each figure with its floor and which way is good, then the provenance."""
+    """Return an evaluation as plain values: each metric with its floor and which way is better, then the provenance."""
     return {
         "figures": {
             name: {
@@ -29,10 +29,10 @@ def document(metrics: Mapping[str, float], floor: Mapping[str, float], provenanc
 
 
 def table(evaluated: Mapping[str, Any]) -> str:
-    """The figures of a :func:`document` in aligned columns, and where they come from below."""
+    """Return the metrics of a :func:`document` in aligned columns, and their provenance below."""
     rows = [("", "value", "floor", "good", "")]
-    for name, figure in evaluated["figures"].items():
-        rows.append((name, _number(figure["value"]), _number(figure["floor"]), figure["better"], figure["what"]))
+    for name, metric in evaluated["figures"].items():
+        rows.append((name, _number(metric["value"]), _number(metric["floor"]), metric["better"], metric["what"]))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{name:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {good:<{widths[3]}}  {what}".rstrip()
@@ -58,7 +58,7 @@ def _provenance_lines(evaluated: Mapping[str, Any]) -> list[str]:
         ),
         _line("floor", {"the same figures of real samples": f"{counts['floor']} ({data['floor']})"}),
     ]
-    # What images and points are compared by, and what sentences are measured with.
+    # Backbones of images and points, and settings of the metrics of text.
     for name, facts in {**evaluated.get("backbones", {}), **evaluated.get("measures", {})}.items():
         lines.append(_line(name, facts))
     lines.append(_line("versions", evaluated["versions"]))
@@ -66,13 +66,13 @@ def _provenance_lines(evaluated: Mapping[str, Any]) -> list[str]:
 
 
 def _line(name: str, facts: Mapping[str, Any]) -> str:
-    told = {key: value[:12] if key in DIGESTS else value for key, value in facts.items() if value is not None}
-    words = ", ".join(f"{key} {_plain(value)}" for key, value in told.items()).replace("_samples ", " samples ")
+    shown = {key: value[:12] if key in DIGESTS else value for key, value in facts.items() if value is not None}
+    words = ", ".join(f"{key} {_plain(value)}" for key, value in shown.items()).replace("_samples ", " samples ")
     return f"{name:<11}{words}"
 
 
 def _plain(value: Any) -> str:
-    """A value without JSON's brackets."""
+    """Format a value without JSON's brackets."""
     if isinstance(value, Mapping):
         return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
     if isinstance(value, bool):
@@ -87,5 +87,5 @@ def _number(value: float | None) -> str:
 
 
 def _finite(value: float) -> float | None:
-    """JSON knows no NaN and no infinity: null."""
+    """Return None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None

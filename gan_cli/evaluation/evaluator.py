@@ -1,4 +1,4 @@
-"""Generated samples in, figures with their provenance out."""
+"""Evaluation of generated images and points: metrics with their provenance."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gan_cli.telemetry import images
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
 DrawSamples = Callable[[int], FloatArray]
-# What samples are once they are compared.
+# Type of samples as they are compared: images as bytes, points or tokens.
 SamplesT = TypeVar("SamplesT")
 
 
 @dataclass(frozen=True)
 class BackboneMeasures:
-    """A backbone and what is measured with it."""
+    """A backbone and the measures that use its features."""
 
     backbone: Backbone
     measures: Sequence[Measure]
@@ -38,11 +38,11 @@ class BackboneMeasures:
 
 @dataclass(frozen=True)
 class Evaluation(Generic[SamplesT]):
-    """What was measured.
+    """Result of evaluating a generator's samples.
 
     Attributes:
-        figures: name -> value; ``metrics/catalog.py`` says which are better high and which low.
-        provenance: what the figures depend on, as plain values.
+        metrics: name -> value; ``metrics/catalog.py`` says which are better high and which low.
+        provenance: all that the metrics depend on, as plain values.
         samples: the generated samples, as they were compared.
     """
 
@@ -52,29 +52,31 @@ class Evaluation(Generic[SamplesT]):
 
 
 class SampleEvaluator(Protocol):
-    """Whatever measures samples; :class:`Evaluator` those of images and points."""
+    """Interface of evaluators of samples; :class:`Evaluator` is that of images and points."""
 
     def __call__(self, draw: Callable[[int], Any]) -> Evaluation[Any]:
         """Draw samples and measure them."""
         ...
 
     def floor(self) -> dict[str, float]:
-        """The same figures for real samples."""
+        """Return the same metrics for real samples."""
         ...
 
 
 class Evaluator:
-    """Compares generated samples with real ones, again and again; statistics of the real ones are computed once."""
+    """Evaluator of images and points against real ones, whose features and statistics are computed once."""
 
-    def __init__(self, data: RealData, backbone_measures: Sequence[BackboneMeasures], count: int, seed: int, store: Store) -> None:
-        """Compute what is needed of the real samples, or read it from the store.
+    def __init__(
+        self, data: RealData, backbone_measures: Sequence[BackboneMeasures], count: int, seed: int, store: Store
+    ) -> None:
+        """Compute features and statistics of the real samples, or read them from the store.
 
         Args:
-            data: real samples in their roles.
-            judges: backbones, and what is measured with each.
-            count: generated samples of an evaluation.
-            seed: of whatever is drawn on the way.
-            store: where statistics are kept.
+            data: real samples by their role.
+            backbone_measures: backbones, and the measures to take with each.
+            count: number of generated samples of an evaluation.
+            seed: seed recorded in the provenance.
+            store: cache of features and statistics.
         """
         if count < MIN_SAMPLES:
             raise ConfigError(f"expected at least {MIN_SAMPLES} samples to evaluate, got {count}")
@@ -93,31 +95,36 @@ class Evaluator:
         """
         samples = self.quantize(draw(self.count))
         metrics: dict[str, float] = {}
-        for entry, known in zip(self.backbone_measures, self._references, strict=True):
-            described = entry.backbone.extract(samples)
+        for entry, reference in zip(self.backbone_measures, self._references, strict=True):
+            generated = entry.backbone.extract(samples)
             for measure in entry.measures:
-                metrics.update(measure(known, described))
+                metrics.update(measure(reference, generated))
         return Evaluation(metrics, self.provenance(len(samples)), samples)
 
     def floor(self) -> dict[str, float]:
-        """The same figures for real samples in the place of generated ones; kept in the store."""
+        """Return the same metrics for real samples in the place of generated ones; cached in the store."""
         metrics: dict[str, float] = {}
-        for entry, known in zip(self.backbone_measures, self._references, strict=True):
+        for entry, reference in zip(self.backbone_measures, self._references, strict=True):
             key = {
                 "what": "floor",
                 "backbone": [entry.backbone.name, entry.backbone.checksum],
-                "reference": known.checksum,
+                "reference": reference.checksum,
                 "data": self.data.fingerprint,
-                "counts": [len(known.training), known.num_reference, known.num_matched, len(known.floor_samples.features)],
-                "held_out": [len(known.held_out), self.data.held_out_origin],
+                "counts": [
+                    len(reference.training),
+                    reference.num_reference,
+                    reference.num_matched,
+                    len(reference.floor_samples.features),
+                ],
+                "held_out": [len(reference.held_out), self.data.held_out_origin],
             }
             for measure in entry.measures:
-                compute = partial(measure.floor, known)
+                compute = partial(measure.floor, reference)
                 metrics.update(cached_metrics(self._store, {**key, "measure": repr(measure)}, compute))
         return metrics
 
     def quantize(self, samples: FloatArray) -> Samples:
-        """Generated samples as real ones are: images in 256 levels, points as they are.
+        """Quantize generated images to 256 levels, as real ones are; return points unchanged.
 
         Raises:
             DivergedError: a sample is not finite.
@@ -125,16 +132,16 @@ class Evaluator:
         if samples.shape[1:] != self.data.shape:
             raise ConfigError(f"expected samples of shape {self.data.shape}, got {samples.shape[1:]}")
         if not np.isfinite(samples).all():
-            broken = int((~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)).sum())
-            raise DivergedError(f"{broken} of {len(samples)} generated samples are not finite")
+            nonfinite = int((~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)).sum())
+            raise DivergedError(f"{nonfinite} of {len(samples)} generated samples are not finite")
         return samples if self.data.training.dtype != np.uint8 else images.to_bytes(samples)
 
     def reference_for(self, index: int) -> ReferenceFeatures:
-        """What the samples are compared with in the features of a backbone, by its place in the list."""
+        """Return the real samples' features by the backbone with that index in the list."""
         return self._references[index]
 
     def provenance(self, generated: int) -> dict[str, Any]:
-        """What figures of so many generated samples depend on, but for the generator."""
+        """Return all that the metrics of that many generated samples depend on, apart from the generator."""
         data = self.data
         return {
             "data": {"fingerprint": data.fingerprint, "held_out": data.held_out_origin, "floor": data.floor_origin},
@@ -151,18 +158,18 @@ class Evaluator:
             "backbones": {
                 entry.backbone.name: {
                     "checksum": entry.backbone.checksum,
-                    "reference": known.checksum,
+                    "reference": reference.checksum,
                     **entry.backbone.facts,
-                    **_limits(entry.measures, known, generated),
+                    **_limits(entry.measures, reference, generated),
                 }
-                for entry, known in zip(self.backbone_measures, self._references, strict=True)
+                for entry, reference in zip(self.backbone_measures, self._references, strict=True)
             },
             "versions": versions(),
         }
 
 
 def versions() -> dict[str, str]:
-    """Of what figures are computed with."""
+    """Return the versions of the software that computes metrics."""
     return {
         "gan_cli": __version__,
         "python": platform.python_version(),
@@ -171,12 +178,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def _limits(measures: Sequence[Measure], known: ReferenceFeatures, generated: int) -> dict[str, Any]:
-    """Numbers of samples of the measures that look at fewer than there are."""
+def _limits(measures: Sequence[Measure], reference: ReferenceFeatures, generated: int) -> dict[str, Any]:
+    """Return numbers of samples of those measures that use only a part of them."""
     limits: dict[str, Any] = {}
     for measure in measures:
         if isinstance(measure, Transport):
-            limits["transport_samples"] = measure.count(known, generated)
-        if isinstance(measure, Memorised) and not known.fresh:
-            limits["memorisation_samples"] = measure.counts(known, generated)
+            limits["transport_samples"] = measure.count(reference, generated)
+        if isinstance(measure, Memorised) and not reference.fresh:
+            limits["memorisation_samples"] = measure.counts(reference, generated)
     return limits

@@ -1,4 +1,4 @@
-"""Evaluators for datasets: which backbones, which measures, which real samples."""
+"""Build the evaluator of a dataset: choose its backbones, its measures and its real samples."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ from gan_cli.evaluation.measures import (
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
 from gan_cli.protocols.data import Dataset, Density, Images, Modal, Sequences
 
-# Samples to generate where nobody says, if the data are that many.
+# Default number of samples to generate, if the data are that many.
 DEFAULT_SAMPLES = 10_000
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What may be chosen about an evaluation.
+    """Options of an evaluation, all with defaults.
 
     Attributes:
-        backbones: what samples are compared by; ``auto`` stands for what suits the data.
-        samples: how many are generated; None: 10,000, or half of the data.
-        seed: of whatever is drawn on the way.
-        share: of the data that the discriminator does not train on.
-        weights: Inception's, a file; None: the published ones.
-        device: where backbones compute.
+        backbones: backbones to compare samples with; ``auto`` stands for those that suit the data.
+        samples: number of generated samples; None: 10,000, or half of the data.
+        seed: seed of the kernel distance's subsets.
+        share: share of the data that the discriminator does not train on.
+        weights: file of Inception's weights; None: the published ones.
+        device: device of the backbones.
     """
 
     backbones: Sequence[BackboneKind] = (BackboneKind.auto,)
@@ -63,24 +63,24 @@ class EvaluationOptions:
     device: torch.device = CPU
 
 
-# From dataset, backbone and seed to what is measured.
+# Maps dataset, data, backbone and seed to the measures to take.
 ChooseMeasures: TypeAlias = Callable[[Dataset, Images | Density, Backbone, int], list[Measure]]
 
 
 def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
-    """What is measured while a run trains."""
+    """Return the measures that are taken while a run trains."""
     return [Frechet(), Kernel(seed, subsets=20), Neighbourhoods(), *_specific_measures(dataset, source, backbone)]
 
 
 def all_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
-    """What ``gan-eval`` measures: also what takes longer than all the rest."""
-    particular = _specific_measures(dataset, source, backbone)
+    """Return the measures of ``gan-eval``, including those that take longer than all others together."""
+    specific = _specific_measures(dataset, source, backbone)
     transport = [Transport()] if isinstance(backbone, Pixels) else []
-    return [Frechet(), Kernel(seed), Neighbourhoods(), *particular, *transport, Memorised()]
+    return [Frechet(), Kernel(seed), Neighbourhoods(), *specific, *transport, Memorised()]
 
 
 def _specific_measures(dataset: Dataset, source: Images | Density, backbone: Backbone) -> list[Measure]:
-    """What only some data or backbones have."""
+    """Return the measures that apply only to some data or backbones."""
     measures: list[Measure] = []
     if isinstance(backbone, ChannelwiseBackbone):
         measures.append(StackedDigits())
@@ -95,14 +95,16 @@ def _specific_measures(dataset: Dataset, source: Images | Density, backbone: Bac
     return measures
 
 
-def build_evaluator(dataset: Dataset, source: Images | Density, options: EvaluationOptions, choose: ChooseMeasures = all_measures) -> Evaluator:
-    """An evaluator of what is generated after a dataset.
+def build_evaluator(
+    dataset: Dataset, source: Images | Density, options: EvaluationOptions, choose: ChooseMeasures = all_measures
+) -> Evaluator:
+    """Build the evaluator of samples of a generator that learned a dataset.
 
     Args:
-        dataset: what was learned.
+        dataset: the dataset that was learned.
         source: its data, as loaded.
-        options: what may be chosen.
-        choose: what is measured with each backbone.
+        options: options of the evaluation.
+        choose: chooses the measures to take with each backbone.
 
     Raises:
         ConfigError: a backbone does not suit the data or is not installed, or there are too few samples.
@@ -126,25 +128,25 @@ def build_evaluator(dataset: Dataset, source: Images | Density, options: Evaluat
 def training_evaluator(
     config: Config, dataset: Dataset, source: Images | Density, share: float, device: torch.device = CPU
 ) -> Evaluator:
-    """The evaluator of ``train.eval_every``: with one backbone, and without what takes long.
+    """Build the evaluator of ``train.eval_every``: with one backbone, and without slow measures.
 
     Args:
-        config: of the run.
-        dataset: what is learned.
-        source: its data, with labels where there are labels.
-        share: of the data that the discriminator does not train on.
-        device: where the backbone computes.
+        config: configuration of the run.
+        dataset: the dataset that is learned.
+        source: its data, with labels if there are any.
+        share: share of the data that the discriminator does not train on.
+        device: device of the backbone.
     """
     section = config.evaluation
     kind = _default_backbones(source)[0] if section.backbone is BackboneKind.auto else section.backbone
-    # What is left out of small data for the noise floor should not be all of it.
+    # The noise floor must not take all of small data.
     samples = min(section.samples, default_count(source, section.samples, share))
     options = EvaluationOptions((kind,), samples, config.seed, share, device=device)
     return build_evaluator(dataset, source, options, quick_measures)
 
 
 def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[BackboneKind]) -> tuple[BackboneKind, ...]:
-    """The backbones, each once, after a look at whether they suit the data."""
+    """Return the backbones without duplicates, after a check that they suit the data."""
     kinds: list[BackboneKind] = []
     for kind in wanted:
         kinds += _default_backbones(source) if kind is BackboneKind.auto else [kind]
@@ -161,7 +163,7 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
 
 
 def _has_classes(source: Images | Density) -> bool:
-    """Whether there are classes to tell apart."""
+    """Return True if the data have labels of more than one class."""
     return isinstance(source, Images) and source.labels is not None and bool(source.labels.max() > 0)
 
 
@@ -195,6 +197,6 @@ def _backbone(
 
 
 def _file_name(dataset: Dataset) -> str:
-    """``FashionMnist`` as ``fashion_mnist``."""
+    """Return a class name in snake case: ``FashionMnist`` as ``fashion_mnist``."""
     name = type(dataset).__name__
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

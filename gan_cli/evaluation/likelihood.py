@@ -1,4 +1,4 @@
-"""How likely a run's model finds samples that it has never seen: bounds in nats per sample."""
+"""Bounds on the log-likelihood of test samples under a run's model, in nats per sample."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import SeededStream, seeded_generator
 from gan_cli.storage.run_directory import RunDirectory
 
-# Name of a figure -> draws from the posterior for each sample.
+# Name of a metric -> draws from the posterior for each sample.
 BOUNDS: Mapping[str, int] = MappingProxyType({"elbo": 1, "iwae_50": 50, "iwae_5000": 5000})
 DEFAULT_COUNT = 1000
-# Log-weights that there are at a time.
+# Samples whose log-weights are computed at a time.
 BLOCK = 100
 
 
@@ -35,8 +35,8 @@ class LikelihoodEvaluation:
     """Bounds on the mean log-likelihood.
 
     Attributes:
-        figures: those of :data:`BOUNDS`, in nats per sample.
-        provenance: what they depend on, as plain values.
+        metrics: the metrics of :data:`BOUNDS`, in nats per sample.
+        provenance: all that they depend on, as plain values.
     """
 
     metrics: Mapping[str, Estimate]
@@ -44,45 +44,48 @@ class LikelihoodEvaluation:
 
 
 def estimate_likelihood(
-    directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average, count: int = DEFAULT_COUNT, seed: int = 0
+    directory: RunDirectory,
+    weights: GeneratorWeights = GeneratorWeights.average,
+    count: int = DEFAULT_COUNT,
+    seed: int = 0,
 ) -> LikelihoodEvaluation:
-    """ELBO and importance-weighted bounds (Burda et al. 2016) of a run's latest checkpoint.
+    """Estimate ELBO and importance-weighted bounds (Burda et al. 2016) of a run's latest checkpoint.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
         weights: the moving average, or the networks as training left them.
-        count: samples, at most; they are a random choice from the test data, the same for all runs.
-        seed: of the binarisation, one for the whole of the test data, and of the draws from the posterior.
+        count: maximum number of samples; they are a random choice from the test data, the same for all runs.
+        seed: seed of the binarisation, one for the whole of the test data, and of the draws from the posterior.
 
     Raises:
         ConfigError: no run directory, no checkpoint, a model without a posterior, or no test data.
         DataError: the data cannot be read.
     """
-    coder = load_autoencoder(directory, weights)
+    model = load_autoencoder(directory, weights)
     samples, origin = _test_samples(directory, count)
     cpu = torch.device("cpu")
-    targets = coder.likelihood.target(samples, SeededStream(seed, "test targets", cpu))[:count]
+    targets = model.likelihood.target(samples, SeededStream(seed, "test targets", cpu))[:count]
     generator = seeded_generator(seed, "importance", cpu)
     parts: dict[str, list[Tensor]] = {name: [] for name in BOUNDS}
     for block in torch.split(targets, BLOCK):
-        drawn = log_weights(block, coder.posterior, coder.log_likelihood, max(BOUNDS.values()), generator)
+        drawn = log_weights(block, model.posterior, model.log_likelihood, max(BOUNDS.values()), generator)
         for name, values in zip(BOUNDS, iwae_bounds(drawn, tuple(BOUNDS.values())).values(), strict=True):
             parts[name].append(values)
-    metrics = {name: Estimate.of(torch.cat(values)) for name, values in parts.items()}
+    metrics = {name: Estimate.from_values(torch.cat(values)) for name, values in parts.items()}
     likelihood = validate_config(directory.stored_config()).algorithm["likelihood"]
     provenance = {
         "samples": len(targets),
         "origin": origin,
         "seed": seed,
         "likelihood": dict(likelihood),
-        "step": coder.step,
+        "step": model.step,
         "ema": weights is GeneratorWeights.average,
     }
     return LikelihoodEvaluation(metrics, provenance)
 
 
 def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
-    """All samples that were never trained on, ``(N, *shape)``, images in a random order, and where they come from."""
+    """Return all samples that were never trained on, ``(N, *shape)``, images in random order, and their origin."""
     dataset: Dataset = run_dataset(directory)
     share = float(validate_config(directory.stored_config()).train.held_out)
     part = find_test_split(dataset)

@@ -1,4 +1,4 @@
-"""What is measured: each class compares generated samples with a reference, and says what real samples would score."""
+"""Measures: each class compares generated samples with a reference, and computes the score of real samples."""
 
 from __future__ import annotations
 
@@ -22,38 +22,40 @@ Metrics = Mapping[str, float]
 
 
 class Measure(Protocol):
-    """One kind of comparison; frozen dataclasses, whose ``repr`` tells them apart."""
+    """Interface of measures: frozen dataclasses, whose ``repr`` is part of cache keys."""
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """Figures by name; none where the measure says nothing of such data."""
+        """Return metrics by name; empty where the measure does not apply to such data."""
         ...
 
     def floor(self, reference: ReferenceFeatures) -> Metrics:
-        """The same for real samples in place of generated ones: what noise alone makes of the figures."""
+        """Return the same metrics for real samples in place of generated ones: their value from noise alone."""
         ...
 
 
 class _FloorFromRealSamples:
-    """A measure whose floor is the score of the spare real samples."""
+    """Base of measures whose floor is the score of the real samples set aside for it."""
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """Figures by name."""
+        """Return metrics by name; implemented by subclasses."""
         raise NotImplementedError
 
     def floor(self, reference: ReferenceFeatures) -> Metrics:
-        """Figures of the spare samples."""
+        """Return the metrics of the real samples set aside for the floor."""
         return self(reference, reference.floor_samples)
 
 
 @dataclass(frozen=True)
 class Frechet(_FloorFromRealSamples):
-    """Distance of Gaussians fitted to the features (Heusel et al. 2017); to all samples that are compared with."""
+    """Frechet distance of Gaussians fitted to the features (Heusel et al. 2017), to all reference samples."""
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``frechet/<backbone>``, or ``fid``; nothing where features are too wide."""
+        """Return ``frechet/<backbone>``, or ``fid``; empty where features have too many dimensions."""
         if reference.gaussian_moments is None:
             return {}
-        return {reference.tags.frechet: frechet_distance(reference.gaussian_moments, gaussian_moments(generated.features))}
+        return {
+            reference.tags.frechet: frechet_distance(reference.gaussian_moments, gaussian_moments(generated.features))
+        }
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class Kernel(_FloorFromRealSamples):
     """Unbiased squared kernel distance, and its deviation over subsets (Binkowski et al. 2018).
 
     Args:
-        seed: of the draw of subsets.
-        subsets: how many.
-        size: samples in each, of half of those there are at most.
+        seed: seed of the draw of subsets.
+        subsets: number of subsets.
+        size: samples in each subset, at most half of those available.
     """
 
     seed: int
@@ -71,7 +73,7 @@ class Kernel(_FloorFromRealSamples):
     size: int = 1000
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``kernel/<backbone>`` and ``kernel_deviation/<backbone>``, or ``kid`` and ``kid_deviation``."""
+        """Return ``kernel/<backbone>`` and ``kernel_deviation/<backbone>``, or ``kid`` and ``kid_deviation``."""
         real, fake = reference.matched, generated.features
         size = min(self.size, len(real) // 2, len(fake) // 2)
         found = kernel_distance(real, fake, seed=self.seed, subsets=self.subsets, size=size)
@@ -83,7 +85,7 @@ class Neighbourhoods(_FloorFromRealSamples):
     """Precision and recall (Kynkaanniemi et al. 2019), density and coverage (Naeem et al. 2020)."""
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``precision``, ``recall``, ``density`` and ``coverage``, each with ``/<backbone>``."""
+        """Return ``precision``, ``recall``, ``density`` and ``coverage``, each with ``/<backbone>``."""
         found, name = manifold(reference.matched, generated.features), reference.backbone
         return {
             f"precision/{name}": found.precision,
@@ -95,16 +97,16 @@ class Neighbourhoods(_FloorFromRealSamples):
 
 @dataclass(frozen=True)
 class Memorised:
-    """Whether generated samples are nearer to training samples than held-out ones are (Meehan et al. 2020).
+    """Test of whether generated samples are nearer to training samples than held-out ones are (Meehan et al. 2020).
 
     Args:
-        most: generated and held-out samples that are looked at.
+        most: maximum number of generated and of held-out samples that are used.
     """
 
     most: int = 2000
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``memorisation/<backbone>`` and ``copied/<backbone>``; nothing without held-out samples."""
+        """Return ``memorisation/<backbone>`` and ``copied/<backbone>``; empty without held-out samples."""
         held_out = reference.held_out[: self.most]
         if reference.fresh or len(held_out) < 2:
             return {}
@@ -112,12 +114,12 @@ class Memorised:
         return {f"memorisation/{reference.backbone}": found.score, f"copied/{reference.backbone}": found.copied}
 
     def floor(self, reference: ReferenceFeatures) -> Metrics:
-        """One half of the held-out samples in the place of generated ones."""
+        """Return the metrics of one half of the held-out samples against the other half."""
         halves = reference.held_out[::2], reference.held_out[1::2]
         return self(replace(reference, held_out=halves[0]), BackboneOutput(halves[1]))
 
     def counts(self, reference: ReferenceFeatures, generated: int) -> dict[str, int]:
-        """Samples that are looked at, where so many were generated."""
+        """Return the numbers of samples that are used, given how many were generated."""
         held_out = min(self.most, len(reference.held_out))
         return {
             "generated": min(self.most, generated),
@@ -131,21 +133,21 @@ class Transport:
     """Exact Wasserstein distance to held-out samples.
 
     Args:
-        most: samples on each side.
+        most: maximum number of samples on each side.
     """
 
     most: int = 1000
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``wasserstein/<backbone>``; nothing without held-out samples."""
+        """Return ``wasserstein/<backbone>``; empty without held-out samples."""
         return self._between(reference, generated.features)
 
     def floor(self, reference: ReferenceFeatures) -> Metrics:
-        """Training samples in the place of generated ones."""
+        """Return the metric of training samples in the place of generated ones."""
         return self._between(reference, reference.matched)
 
     def count(self, reference: ReferenceFeatures, generated: int) -> int:
-        """Samples on each side, where so many were generated."""
+        """Return the number of samples on each side, given how many were generated."""
         return min(self.most, len(reference.held_out), generated)
 
     def _between(self, reference: ReferenceFeatures, features: FloatArray) -> Metrics:
@@ -158,16 +160,16 @@ class Transport:
 
 @dataclass(frozen=True)
 class Classes(_FloorFromRealSamples):
-    """Shares of the classes as the classifier tells them, beside those of the training data's labels.
+    """Shares of the classes that the classifier predicts, compared with those of the training data's labels.
 
     Args:
-        classes: how many there are.
+        classes: number of classes.
     """
 
     classes: int
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``class_kl/<backbone>`` and ``class_entropy/<backbone>``."""
+        """Return ``class_kl/<backbone>`` and ``class_entropy/<backbone>`` by name."""
         assert generated.predicted is not None
         assert reference.labels is not None
         found = class_shares(generated.predicted, reference.labels, self.classes)
@@ -179,7 +181,7 @@ class StackedDigits(_FloorFromRealSamples):
     """Modes of Stacked MNIST among generated samples, and the divergence of their shares (Lin et al. 2018)."""
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``modes`` and ``modes_kl``."""
+        """Return ``modes`` and ``modes_kl`` by name."""
         assert generated.predicted is not None
         found = stacked_modes(generated.predicted)
         return {"modes": float(found.captured), "modes_kl": found.kl}
@@ -187,16 +189,16 @@ class StackedDigits(_FloorFromRealSamples):
 
 @dataclass(frozen=True)
 class Sharpness(_FloorFromRealSamples):
-    """How strong the edges of images are; blurred ones have weak edges, noise has strong ones everywhere.
+    """Strength of the edges of images; blurred ones have weak edges, noise has strong ones everywhere.
 
     Args:
-        shape: of an image, whose pixels the features are.
+        shape: shape of an image, whose pixels the features are.
     """
 
     shape: tuple[int, ...]
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``sharpness``."""
+        """Return ``sharpness`` by its name."""
         return {"sharpness": sharpness(generated.features.reshape(-1, *self.shape))}
 
 
@@ -213,16 +215,16 @@ class MixtureModes(_FloorFromRealSamples):
     std: float
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Metrics:
-        """``modes`` and ``high_quality``."""
+        """Return ``modes`` and ``high_quality`` by name."""
         found = modes(generated.features, np.array(self.centres, np.float32), self.std)
         return {"modes": float(found.captured), "high_quality": found.high_quality}
 
 
 def sharpness(images: FloatArray) -> float:
-    """Mean over images of the variance of their Laplacian (Pech-Pacheco et al. 2000).
+    """Return the mean over images of the variance of their Laplacian (Pech-Pacheco et al. 2000).
 
     Args:
-        images: ``(N, C, H, W)``, on any one scale; the figure goes with its square.
+        images: ``(N, C, H, W)``, on any one scale; the metric is proportional to its square.
     """
     wide = np.pad(images.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     middle = wide[..., 1:-1, 1:-1]

@@ -1,4 +1,4 @@
-"""Generated samples beside their nearest training samples: what was learned by heart can be seen."""
+"""Picture of generated samples beside their nearest training samples, which shows memorized ones."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry.images import grid
 
 ROWS = 8
-NEIGHBOURS = 5
+NEIGHBORS = 5
 MAX_SEARCHED = 2000
 
 
-def nearest_picture(evaluator: Evaluator, samples: Samples, place: int = -1) -> Image.Image:
-    """Two columns of rows, each of a generated image, a gap and its nearest training images, the nearest first.
+def nearest_picture(evaluator: Evaluator, samples: Samples, index: int = -1) -> Image.Image:
+    """Draw two columns of rows, each of a generated image, a gap and its nearest training images, the nearest first.
 
     On the left those of the first 2,000 images that are nearest to training images, on the right the first ones.
 
     Args:
-        evaluator: knows the training images.
-        samples: generated images ``(N, C, H, W)``, as the evaluator rounded them.
-        place: whose features tell what is near: place of the backbone in the evaluator's list.
+        evaluator: the evaluator, which has the training images.
+        samples: generated images ``(N, C, H, W)``, as the evaluator quantized them.
+        index: index in the evaluator's list of the backbone whose features define distances.
     """
     searched = samples[:MAX_SEARCHED]
-    described = evaluator.backbone_measures[place].backbone.extract(searched)
-    found = nearest(described.features, evaluator.reference_for(place).training, NEIGHBOURS)
+    generated = evaluator.backbone_measures[index].backbone.extract(searched)
+    found = nearest(generated.features, evaluator.reference_for(index).training, NEIGHBORS)
     order = np.argsort(found.distances[:, 0], kind="stable")
     rows = min(ROWS, len(searched))
     gap = np.ones((1, *samples.shape[1:]), np.float32)  # white
     tiles: list[FloatArray] = []
     for left, right in zip(order[:rows], range(rows), strict=True):
         for index, after in ((left, [gap]), (right, [])):
-            neighbours = evaluator.data.training[found.indices[index]]
-            tiles += [_floats(searched[index : index + 1]), gap, _floats(neighbours), *after]
-    return grid(np.concatenate(tiles), columns=2 * (NEIGHBOURS + 2) + 1)
+            neighbors = evaluator.data.training[found.indices[index]]
+            tiles += [_floats(searched[index : index + 1]), gap, _floats(neighbors), *after]
+    return grid(np.concatenate(tiles), columns=2 * (NEIGHBORS + 2) + 1)
 
 
 def _floats(images: Samples) -> FloatArray:

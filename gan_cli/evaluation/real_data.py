@@ -1,7 +1,7 @@
-"""The real samples of an evaluation: what is compared with, what was held out, and what the noise floor is taken from.
+"""The real samples of an evaluation: the reference, the held-out samples, and those that the noise floor is taken from.
 
-All of it is a function of the data and the number of samples, and of no seed: runs are compared with the same samples,
-and features of these can be kept.
+They are a function of the data and the number of samples, and of no seed: all runs are compared with the same samples,
+whose features can be cached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import seeded_generator
 
-# Training samples that are kept as numbers at a time: this many, and no more of them than fit in so many bytes.
+# Training samples to compare with: at most this many, and at most as many as fit in this many bytes as float32.
 MAX_TRAINING = 100_000
 MAX_TRAINING_BYTES = 2**30
 MAX_HELDOUT = 10_000
@@ -33,18 +33,18 @@ ORDER_SEED = 1
 
 @dataclass(frozen=True)
 class RealData:
-    """Real samples in their roles.
+    """Real samples by their role.
 
     Attributes:
-        training: ``(M, *shape)``, what the generator learned from, in random order; images as bytes.
+        training: ``(M, *shape)``, samples that the generator learned from, in random order; images as bytes.
         labels: ``(M,)``, their labels, or None.
-        compared: how many of these, from the first on, statistics are taken of.
-        spare: ``(K, *shape)``, real samples apart from those: what they score is the noise floor.
+        num_reference: number of these, from the first on, that are the reference to compare with.
+        floor_samples: ``(K, *shape)``, real samples apart from the reference, whose score is the noise floor.
         held_out: ``(H, *shape)``, real samples that were not trained on; may be empty.
-        fresh: whether each sample is drawn anew, so that there is nothing to learn by heart.
-        held_out_origin: where these come from, in words.
-        spare_origin: the same of ``floor_samples``.
-        fingerprint: of the data as a whole.
+        fresh: True if each sample is drawn anew, so that nothing can be memorized.
+        held_out_origin: origin of ``held_out``, in words.
+        floor_origin: origin of ``floor_samples``, in words.
+        fingerprint: fingerprint of the data as a whole.
     """
 
     training: Samples
@@ -59,17 +59,17 @@ class RealData:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a sample."""
+        """Shape of a single sample."""
         return self.training.shape[1:]
 
 
-def default_count(source: Images | Density, most: int, share: float) -> int:
-    """Samples to generate where nobody says: ``most``, but no more than half of what is trained on."""
-    return min(most, len(split_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else most
+def default_count(source: Images | Density, maximum: int, share: float) -> int:
+    """Return the default number of samples to generate: ``maximum``, but at most half of the training samples."""
+    return min(maximum, len(split_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else maximum
 
 
 def find_test_split(dataset: Dataset) -> Dataset | None:
-    """The same dataset's test split, or the mixture that its points were once drawn from; None: there is neither."""
+    """Return the dataset's test split, or the mixture that its points were once drawn from; None: there is neither."""
     if isinstance(dataset, Ring | Grid):
         return None if dataset.count is None else replace(dataset, count=None)
     split = getattr(dataset, "split", None)
@@ -77,23 +77,24 @@ def find_test_split(dataset: Dataset) -> Dataset | None:
         return None
     changes: dict[str, Any] = {"split": type(split)["test"]}
     if isinstance(dataset, StackedMnist):
-        changes["count"] = min(dataset.count, MAX_HELDOUT)  # as many as are asked for can be stacked
-    copied: Any = dataset
-    part: Dataset = replace(copied, **changes)
-    return part
+        changes["count"] = min(dataset.count, MAX_HELDOUT)  # any number of digits can be stacked
+    dataclass_instance: Any = dataset
+    test_split: Dataset = replace(dataclass_instance, **changes)
+    return test_split
 
 
 def real_data(source: Images | Density, test: Images | Density | None, count: int, share: float) -> RealData:
-    """Give real samples their roles.
+    """Assign real samples to their roles.
 
-    With a test split, or where samples can be drawn afresh, all training samples are compared with, and the floor is
-    what the others score. Else it is the score of one half of the training samples (or of ``count``) against the rest.
+    With a test split, or where samples can be drawn afresh, all training samples are the reference, and the floor is
+    the score of the others. Else it is the score of one half of the training samples (or of ``count``) against the
+    rest.
 
     Args:
         source: the data as loaded.
-        test: those of the test split, where there is one, or where points come from that were never trained on.
-        count: generated samples that are to be compared.
-        share: of the data that the discriminator does not train on.
+        test: data of the test split, if there is one, or the density of points that were never trained on.
+        count: number of generated samples that are to be compared.
+        share: share of the data that the discriminator does not train on.
 
     Raises:
         ConfigError: there are too few samples.
@@ -104,9 +105,9 @@ def real_data(source: Images | Density, test: Images | Density | None, count: in
 
 
 def _image_data(source: Images, test: Images | None, count: int, share: float) -> RealData:
-    trained, held = split_rows(len(source.pixels), share)
-    most = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.pixels[0].size)))
-    rows = np.random.default_rng(ORDER_SEED).permutation(trained)[:most]
+    trained, heldout = split_rows(len(source.pixels), share)
+    limit = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.pixels[0].size)))
+    rows = np.random.default_rng(ORDER_SEED).permutation(trained)[:limit]
     if len(rows) < 2 * MIN_SAMPLES:
         raise ConfigError(f"evaluation takes at least {2 * MIN_SAMPLES} training samples; these data have {len(rows)}")
     training = source.pixels[rows]
@@ -114,7 +115,7 @@ def _image_data(source: Images, test: Images | None, count: int, share: float) -
         held_out, origin = test.pixels[_random_rows(len(test.pixels), MAX_HELDOUT)], "test split"
         floor_samples, floor_origin, num_reference = held_out[:count], "test split", len(rows)
     else:
-        held_out, origin = source.pixels[held[:MAX_HELDOUT]], f"share {share} of the data that D never trained on"
+        held_out, origin = source.pixels[heldout[:MAX_HELDOUT]], f"share {share} of the data that D never trained on"
         num_reference = len(rows) - min(count, len(rows) // 2)
         floor_samples, floor_origin = training[num_reference:], "training samples apart from those compared with"
     return RealData(
@@ -131,16 +132,16 @@ def _image_data(source: Images, test: Images | None, count: int, share: float) -
 
 
 def _density_data(source: Density, unseen: Density, count: int) -> RealData:
-    def drawn(density: Density, role: str) -> FloatArray:
+    def draw(density: Density, role: str) -> FloatArray:
         points: FloatArray = density.draw(count, seeded_generator(ORDER_SEED, role, torch.device("cpu"))).numpy()
         return points
 
     return RealData(
-        training=drawn(source, "compared"),
+        training=draw(source, "compared"),
         labels=None,
         num_reference=count,
-        floor_samples=drawn(unseen, "spare"),
-        held_out=drawn(unseen, "held out"),
+        floor_samples=draw(unseen, "spare"),
+        held_out=draw(unseen, "held out"),
         fresh=True,
         held_out_origin="fresh draws",
         floor_origin="fresh draws",
@@ -148,28 +149,28 @@ def _density_data(source: Density, unseen: Density, count: int) -> RealData:
     )
 
 
-def _random_rows(count: int, most: int) -> IntArray:
-    """All rows, or ``most`` of them at random, in random order."""
-    return np.random.default_rng(ORDER_SEED).permutation(count)[:most]
+def _random_rows(count: int, limit: int) -> IntArray:
+    """Return all rows, or ``limit`` of them at random, in random order."""
+    return np.random.default_rng(ORDER_SEED).permutation(count)[:limit]
 
 
 def sample_labels(labels: IntArray, count: int, seed: int) -> IntArray:
-    """``(count,)`` labels as frequent as in the data: a sample of them with replacement."""
+    """Sample labels ``(count,)`` of the data with replacement, so that they are as frequent as there."""
     return np.random.default_rng([seed, 1]).choice(labels, count)
 
 
 @dataclass(frozen=True)
 class RealSequences:
-    """Real sequences in their roles.
+    """Real sequences by their role.
 
     Attributes:
-        training: ``(M, T)``, all that was learned from, in random order.
-        compared: so many of them, from the first on, a language model is fitted to.
-        held_out: ``(H, T)``, in random order: real sequences that were not trained on, where there are such.
-        held_out_origin: where these come from, in words.
-        vocabulary: how many tokens there are.
+        training: ``(M, T)``, all training sequences, in random order.
+        num_reference: number of them, from the first on, that a language model is fitted to.
+        held_out: ``(H, T)``, in random order: real sequences that were not trained on, if there are any.
+        held_out_origin: origin of ``held_out``, in words.
+        vocabulary: number of tokens in the vocabulary.
         end: the token that ends a sequence; None: all have length T.
-        fingerprint: of the data as a whole.
+        fingerprint: fingerprint of the data as a whole.
     """
 
     training: IntArray
@@ -182,32 +183,35 @@ class RealSequences:
 
     @property
     def reference(self) -> IntArray:
-        """``(compared, T)``, the training sequences without the spare ones."""
+        """Training sequences ``(num_reference, T)`` that the language model is fitted to."""
         return self.training[: self.num_reference]
 
     @property
     def floor_samples(self) -> IntArray:
-        """The training sequences that are not compared with."""
+        """Training sequences apart from the reference, whose score is the noise floor."""
         return self.training[self.num_reference :]
 
 
 def real_sequences(source: Sequences, count: int, share: float) -> RealSequences:
-    """Give real sequences their roles.
-
-    Where none are held out, training sequences stand in for them.
+    """Assign real sequences to their roles; where none are held out, training sequences replace them.
 
     Args:
         source: the data as loaded.
-        count: generated sequences that are to be compared.
-        share: of the data that was not trained on.
+        count: number of generated sequences that are to be compared.
+        share: share of the data that was not trained on.
 
     Raises:
         ConfigError: there are too few sequences.
     """
     split, order = split_sequences(source, share), np.random.default_rng(ORDER_SEED)
-    training, held_out = order.permutation(selected_tokens(split.train)), order.permutation(selected_tokens(split.held_out))
+    training, held_out = (
+        order.permutation(selected_tokens(split.train)),
+        order.permutation(selected_tokens(split.held_out)),
+    )
     if len(training) < 2 * MIN_SAMPLES:
-        raise ConfigError(f"evaluation takes at least {2 * MIN_SAMPLES} training sentences; these data have {len(training)}")
+        raise ConfigError(
+            f"evaluation takes at least {2 * MIN_SAMPLES} training sentences; these data have {len(training)}"
+        )
     num_reference = len(training) - min(count, len(training) // 2)
     origin = f"share {share} of the data that was never trained on"
     if not len(held_out):

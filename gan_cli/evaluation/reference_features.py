@@ -1,4 +1,4 @@
-"""Real samples as a backbone sees them, kept below the data root so that they are computed once."""
+"""Features of real samples by a backbone, cached below the data root so that they are computed once."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ MAX_FEATURE_DIM = 4096
 
 @dataclass(frozen=True)
 class ReferenceFeatures:
-    """What generated samples are compared with.
+    """Features of real samples that generated samples are compared with.
 
     Attributes:
-        backbone: whose features these are.
-        tags: what its distances are called.
+        backbone: name of the backbone.
+        tags: names of the metrics that are distances.
         gaussian: moments of the samples that are compared with; None where features are too wide.
         training: ``(M, D)``, features of all training samples.
-        compared: so many of them, from the first on, are compared with.
-        alike: as many of those as there are generated samples, where there are so many.
-        spare: real samples apart from these; what they score is the noise floor.
+        num_reference: number of them, from the first on, that are the reference to compare with.
+        num_matched: number of generated samples, but at most ``num_reference``.
+        floor_samples: real samples apart from the reference, whose score is the noise floor.
         held_out: ``(H, D)``, features of samples that were not trained on.
-        labels: ``(M,)``, of the training samples, or None.
-        fresh: whether each sample is drawn anew.
-        checksum: SHA-256 of the features and moments that are compared with.
+        labels: ``(M,)``, labels of the training samples, or None.
+        fresh: True if each sample is drawn anew.
+        checksum: SHA-256 of the features and moments of the reference.
     """
 
     backbone: str
@@ -58,33 +58,33 @@ class ReferenceFeatures:
 
     @property
     def matched(self) -> FloatArray:
-        """``(alike, D)``: for figures that grow with the number of real samples."""
+        """First ``(num_matched, D)`` features, for metrics that depend on the number of real samples."""
         return self.training[: self.num_matched]
 
 
 def compute_reference(data: RealData, backbone: Backbone, count: int, store: Store) -> ReferenceFeatures:
-    """Features and statistics of real samples for ``count`` generated ones, from the store where they are there."""
-    kept = _ReferenceStore(data, backbone, store)
-    training = kept.described("training", data.training)
-    found = kept.moments(training.features[: data.num_reference])
+    """Return features and statistics of real samples for ``count`` generated ones, cached in the store."""
+    cache = _ReferenceStore(data, backbone, store)
+    training = cache.features("training", data.training)
+    moments = cache.moments(training.features[: data.num_reference])
     num_matched = min(count, data.num_reference)
     return ReferenceFeatures(
         backbone=backbone.name,
         tags=backbone.tags,
-        gaussian_moments=found,
+        gaussian_moments=moments,
         training=training.features,
         num_reference=data.num_reference,
         num_matched=num_matched,
-        floor_samples=kept.described("spare", data.floor_samples),
-        held_out=kept.described("held out", data.held_out).features,
+        floor_samples=cache.features("spare", data.floor_samples),
+        held_out=cache.features("held out", data.held_out).features,
         labels=data.labels,
         fresh=data.fresh,
-        checksum=_checksum(training.features[:num_matched], found),
+        checksum=_checksum(training.features[:num_matched], moments),
     )
 
 
 def cached_metrics(store: Store, key: dict[str, Any], compute: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-    """Figures by name, computed once for a key."""
+    """Return metrics by name, computed once for a key."""
 
     def arrays() -> Arrays:
         metrics = compute()
@@ -96,23 +96,24 @@ def cached_metrics(store: Store, key: dict[str, Any], compute: Callable[[], Mapp
 
 @dataclass(frozen=True)
 class _ReferenceStore:
-    """Computes what is not in the store yet."""
+    """Features and moments of real samples, computed where they are not in the store yet."""
 
     data: RealData
     backbone: Backbone
     store: Store
 
-    def described(self, role: str, samples: Samples) -> BackboneOutput:
+    def features(self, role: str, samples: Samples) -> BackboneOutput:
         if not self.backbone.cacheable or not len(samples):
-            return _described(self.backbone, samples)
+            return _extract(self.backbone, samples)
 
         def arrays() -> Arrays:
             if len(samples) > 10_000:
                 logger.info("features of %d real samples by %s: computed once", len(samples), self.backbone.name)
-            seen = self.backbone.extract(samples)
-            return {"features": seen.features, **({} if seen.predicted is None else {"predicted": seen.predicted})}
+            output = self.backbone.extract(samples)
+            predicted = {} if output.predicted is None else {"predicted": output.predicted}
+            return {"features": output.features, **predicted}
 
-        # The digest of the samples stands for how they were chosen.
+        # The digest of the samples covers how they were chosen.
         stored = self.store.load_or_compute(FOLDER, self._key(role, digest=_digest(samples)), arrays)
         return BackboneOutput(stored["features"], stored.get("predicted"))
 
@@ -144,8 +145,8 @@ class _ReferenceStore:
         }
 
 
-def _described(backbone: Backbone, samples: Samples) -> BackboneOutput:
-    """Features of samples, of which there may be none."""
+def _extract(backbone: Backbone, samples: Samples) -> BackboneOutput:
+    """Extract features of samples, of which there may be none."""
     if len(samples):
         return backbone.extract(samples)
     return BackboneOutput(np.empty((0, 1), np.float32))

@@ -1,4 +1,4 @@
-"""What is evaluated: the generator of a run, or samples in a file."""
+"""Subjects of an evaluation: the generator of a run, or samples in a file."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
-# What an image in [-1, 1] may exceed by: rounding, as in half precision.
+# Tolerance by which images may exceed [-1, 1], for rounding as in half precision.
 RANGE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
 class EvaluationSubject(ABC):
-    """Samples to judge, and the data they are judged by.
+    """Samples to evaluate, and the data to compare them with.
 
     Attributes:
-        dataset: what was learned.
+        dataset: the dataset that was learned.
         source: its data.
-        share: of the data that the discriminator did not train on.
+        share: share of the data that the discriminator did not train on.
     """
 
     dataset: Dataset
@@ -48,39 +48,39 @@ class EvaluationSubject(ABC):
 
     @property
     def labels(self) -> IntArray | None:
-        """Those of the data."""
+        """Labels of the data, or None."""
         return self.source.labels if isinstance(self.source, Images) else None
 
     @property
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:
-        """What the samples depend on."""
+        """Provenance of the samples, as plain values."""
 
     @abstractmethod
     def draw(self, count: int, seed: int) -> FloatArray:
-        """``(count, *shape)``, images in [-1, 1], points scaled to about that."""
+        """Draw samples ``(count, *shape)``, images in [-1, 1], points scaled to about that."""
 
     def evaluator(
         self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
     ) -> Evaluator:
-        """An evaluator for these samples; see ``make.EvaluationOptions``."""
+        """Build an evaluator for these samples; see ``factory.EvaluationOptions``."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         options = EvaluationOptions(backbones, count, seed, self.share, weights, device)
         return build_evaluator(self.dataset, self.source, options)
 
-    def described(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        """An evaluator's provenance with what it could not know."""
+    def full_provenance(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an evaluator's provenance together with that of the samples and the dataset's name."""
         data = {"name": type(self.dataset).__name__, **provenance["data"]}
         return {"generator": dict(self.facts), **provenance, "data": data}
 
 
 @dataclass(frozen=True)
 class GeneratorSubject(EvaluationSubject):
-    """The generator of a run.
+    """The generator of a run as the subject of an evaluation.
 
     Attributes:
         trained: the generator.
-        weights: which of its weights these are.
+        weights: its averaged or its raw weights.
         run: the run directory.
     """
 
@@ -101,7 +101,7 @@ class GeneratorSubject(EvaluationSubject):
         }
 
     def draw(self, count: int, seed: int) -> FloatArray:
-        """The samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
+        """Draw the samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
         z = rng.fixed_latents(seed, count, self.trained.latent_dim)
         if not self.trained.classes:
             return self.trained.samples(z)
@@ -112,11 +112,11 @@ class GeneratorSubject(EvaluationSubject):
 
 @dataclass(frozen=True)
 class ArraySubject(EvaluationSubject):
-    """Samples in a file.
+    """Samples in a file as the subject of an evaluation.
 
     Attributes:
         samples: ``(N, *shape)``.
-        file: their origin.
+        file: the file they come from.
     """
 
     samples: FloatArray
@@ -124,37 +124,41 @@ class ArraySubject(EvaluationSubject):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The file and its checksum."""
+        """Provenance: the file and its checksum."""
         return {"file": str(self.file), "checksum": sha256(self.file)}
 
     def draw(self, count: int, seed: int) -> FloatArray:
-        """The first ``count``, of which there have to be so many."""
+        """Return the first ``count`` samples of the file, which must have that many."""
         return self.samples[:count]
 
     def evaluator(
         self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
     ) -> Evaluator:
-        """An evaluator for all samples there are, where nobody says."""
+        """Build an evaluator for ``count`` samples; None: for all in the file."""
         if len(self.samples) < MIN_SAMPLES:
-            raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {len(self.samples)} in {self.file}")
+            raise ConfigError(
+                f"--samples: expected {MIN_SAMPLES} samples or more, got {len(self.samples)} in {self.file}"
+            )
         if count is not None and count > len(self.samples):
             raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
         return super().evaluator(backbones, count or len(self.samples), seed, weights)
 
 
 def from_run(directory: RunDirectory, weights: GeneratorWeights) -> GeneratorSubject:
-    """The generator of a run's latest checkpoint, and its data.
+    """Load the generator of a run's latest checkpoint, and its data.
 
     Raises:
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
     trained = load_generator(directory, weights)
-    return GeneratorSubject(trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path)
+    return GeneratorSubject(
+        trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path
+    )
 
 
 def from_file(directory: RunDirectory, file: Path) -> ArraySubject:
-    """Samples from a ``.npy`` file, to be judged by the data of a run.
+    """Load samples from a ``.npy`` file, to be compared with the data of a run.
 
     Raises:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
@@ -172,14 +176,14 @@ def _load(dataset: Dataset) -> Images | Density:
 
 
 def _heldout_share(directory: RunDirectory) -> float:
-    """Of the data that the run held out; runs of earlier versions trained on all of them."""
+    """Return the share of the data that the run held out; runs of earlier versions trained on all of them."""
     return float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
-    """``(N, *shape)`` of finite numbers: bytes as they are, others as float32."""
+    """Read ``(N, *shape)`` of finite numbers: bytes as they are, others as float32."""
     try:
-        # Mapped: a header that promises more than there is asks for no memory.
+        # Memory-mapped: a header that announces more data than the file has allocates no memory.
         values = np.load(file, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
@@ -196,9 +200,9 @@ def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
 
 
 def _to_model_scale(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
-    """Images in [-1, 1], points scaled as the generator's are."""
+    """Convert images to [-1, 1], and points to the scale of the generator's."""
     if len(dataset.shape) == 1:
-        # Coordinates are a shift and a factor: turned around.
+        # Inverse of the dataset's coordinates, which are affine.
         origin, one = (dataset.coordinates(np.full((1, *dataset.shape), value, np.float32)) for value in (0.0, 1.0))
         return ((values - origin) / (one - origin)).astype(np.float32)
     if values.dtype == np.uint8:

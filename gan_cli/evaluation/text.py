@@ -1,4 +1,4 @@
-"""Generated sequences in, figures with their provenance out."""
+"""Evaluation of generated sequences: metrics with their provenance."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ DrawTokens: TypeAlias = Callable[[int], IntArray]
 # Tokens (N, T) on the device -> their negative log-likelihood in nats a token, (N,).
 Likelihood: TypeAlias = Callable[[Tensor], Tensor]
 
-# Sequences whose likelihood is taken at a time: logits of a large vocabulary take memory.
+# Sequences whose likelihood is computed at a time: logits of a large vocabulary take memory.
 BATCH = 200
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class EvaluationSize:
-    """How much is looked at.
+    """Numbers of sequences in an evaluation.
 
     Attributes:
-        count: sequences that are generated, 10 or more.
-        hypotheses: of them, those whose BLEU and self-BLEU are taken.
-        references: held-out sequences that these are compared with.
+        count: number of generated sequences, 10 or more.
+        hypotheses: number of these whose BLEU and self-BLEU are computed.
+        references: number of held-out sequences that these are compared with.
     """
 
     count: int = 2000
@@ -55,7 +55,7 @@ QUICK_SIZE = EvaluationSize(count=500, hypotheses=200, references=500)
 
 
 class SequenceEvaluator:
-    """Compares generated sequences with real ones, again and again; the model of the real ones is fitted once."""
+    """Evaluator of sequences against real ones, whose n-gram model is fitted once."""
 
     def __init__(
         self,
@@ -68,11 +68,11 @@ class SequenceEvaluator:
         """Fit the language model of the real sequences.
 
         Args:
-            data: real sequences in their roles.
-            extent: how much is looked at.
-            seed: of what is generated, for the provenance.
-            known: the dataset, where the distribution of its sequences is known.
-            device: where likelihoods are computed.
+            data: real sequences by their role.
+            size: numbers of sequences.
+            seed: seed of the generated sequences, for the provenance.
+            known: the dataset, if the distribution of its sequences is known.
+            device: device on which likelihoods are computed.
         """
         if size.count < MIN_SAMPLES:
             raise ConfigError(f"expected at least {MIN_SAMPLES} samples to evaluate, got {size.count}")
@@ -90,11 +90,11 @@ class SequenceEvaluator:
         """Draw sequences and measure them.
 
         Args:
-            draw: where they come from.
-            likelihood: of sequences as the model sees it, where it can tell: then held-out ones are scored by it.
+            draw: draws the generated sequences.
+            likelihood: the model's own NLL of sequences, if it has one: held-out ones are scored by it.
 
         Raises:
-            ConfigError: they are not of the data's length or vocabulary.
+            ConfigError: the sequences are not of the data's length or vocabulary.
         """
         tokens = self._validated(draw(self.count))
         metrics = self._metrics(tokens, self.data.training)
@@ -103,12 +103,12 @@ class SequenceEvaluator:
         return Evaluation(metrics, self.provenance(len(tokens)), tokens)
 
     def floor(self) -> dict[str, float]:
-        """The same figures for real sequences in the place of generated ones; the entropy in that of ``nll_test``."""
+        """Return the same metrics for real sequences in the place of generated ones; ``nll_test`` is the entropy."""
         entropy = {} if self._entropy is None else {"nll_test": self._entropy}
         return {**self._metrics(self.data.floor_samples, self.data.reference), **entropy}
 
     def provenance(self, generated: int) -> dict[str, Any]:
-        """What figures of so many generated sequences depend on, but for the generator."""
+        """Return all that the metrics of that many generated sequences depend on, apart from the generator."""
         data, hypotheses = self.data, min(generated, self.size.hypotheses)
         return {
             "data": {
@@ -144,7 +144,7 @@ class SequenceEvaluator:
         }
 
     def _metrics(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
-        """Figures of sequences that were learned from the training ones, or that stand in for such."""
+        """Return the metrics of sequences, generated or real, with respect to the training sequences."""
         data, subset = self.data, tokens[: self.size.hypotheses]
         oracle = {} if self._oracle is None else {"nll_oracle": self._nll(self._oracle.nll, tokens)}
         model = NGramModel(tokens, data.vocabulary, data.end)
@@ -160,11 +160,9 @@ class SequenceEvaluator:
         }
 
     def _nll(self, likelihood: Likelihood, tokens: IntArray) -> float:
-        """Mean over sequences, in nats a token."""
+        """Return the mean NLL over sequences, in nats a token."""
         with torch.no_grad():
-            parts = [
-                likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), BATCH)
-            ]
+            parts = [likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), BATCH)]
         return float(torch.cat(parts).double().mean())
 
     def _validated(self, tokens: IntArray) -> IntArray:
@@ -185,17 +183,17 @@ def sequence_evaluator(
     count: int | None = None,
     device: torch.device = CPU,
 ) -> SequenceEvaluator:
-    """An evaluator of what is generated after a dataset.
+    """Build the evaluator of sequences of a generator that learned a dataset.
 
     Args:
-        dataset: what was learned.
+        dataset: the dataset that was learned.
         source: its data, as loaded.
-        share: of the data that was not trained on.
-        seed: of what is generated.
-        extent: how much is looked at; ``QUICK_SIZE`` while a run trains.
-        count: sequences that are generated; None: those of ``size``, and no more than half of what was trained on, so
-            that as many real ones are left to take the floor of.
-        device: where likelihoods are computed.
+        share: share of the data that was not trained on.
+        seed: seed of the generated sequences.
+        size: numbers of sequences; ``QUICK_SIZE`` while a run trains.
+        count: number of generated sequences; None: that of ``size``, but at most half of the training sequences, so
+            that as many real ones are left for the floor.
+        device: device on which likelihoods are computed.
 
     Raises:
         ConfigError: there are too few sequences.
@@ -209,12 +207,12 @@ def sequence_evaluator(
 def evaluate_language_model(
     directory: RunDirectory, count: int | None, seed: int
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
-    """Figures of the writer of a run's latest checkpoint, those of real sequences in their place, and the provenance.
+    """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
 
     Args:
-        directory: of the run.
-        count: sequences to write; None: 2,000, or half of the data.
-        seed: of what is written.
+        directory: directory of the run.
+        count: number of sequences to generate; None: 2,000, or half of the data.
+        seed: seed of the generated sequences.
 
     Raises:
         ConfigError: no run directory, no checkpoint; or the data have other words now.

@@ -1,1 +1,1 @@
-"""What a finished run is good for: its trained networks, loaded, sampled and exported."""
+"""Inference with the trained networks of a run: loading, sampling and exporting them."""

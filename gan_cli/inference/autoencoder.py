@@ -1,4 +1,4 @@
-"""The trained encoder and decoder of a run."""
+"""Load the trained encoder and decoder of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
-# Where encoder, decoder and likelihood stand in a checkpoint.
+# Keys of encoder, decoder and likelihood in a checkpoint.
 KEYS: Mapping[GeneratorWeights, tuple[str, str, str]] = MappingProxyType(
     {
         GeneratorWeights.average: ("encoder_average", "average", "likelihood_average"),
@@ -29,13 +29,13 @@ KEYS: Mapping[GeneratorWeights, tuple[str, str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class TrainedAutoencoder:
-    """A VAE as a run left it, in evaluation mode, on the CPU.
+    """The trained VAE of a run, in evaluation mode, on the CPU.
 
     Attributes:
         encoder: ``(N, *shape) -> (N, 2, latent_dim)``, mean and log-variance.
-        decoder: a ``Decoder``.
-        likelihood: p(x | z).
-        step: updates it has seen.
+        decoder: ``(N, latent_dim) -> (N, *shape)``; a ``Decoder``.
+        likelihood: the distribution p(x | z).
+        step: number of updates it was trained for.
     """
 
     encoder: nn.Module
@@ -44,30 +44,34 @@ class TrainedAutoencoder:
     step: int
 
     def posterior(self, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance, ``(N, latent_dim)`` each."""
+        """Return the posterior's mean and log-variance, ``(N, latent_dim)`` each."""
         mean, log_variance = self.encoder(targets).unbind(1)
         return mean, log_variance
 
     def log_likelihood(self, targets: Tensor, codes: Tensor) -> Tensor:
-        """``log p(x | z)``, ``(N,)``."""
+        """Return ``log p(x | z)``, ``(N,)``, of targets x given codes z."""
         return self.likelihood.log_prob(targets, cast(Decoder, self.decoder).logits(codes))
 
 
 def has_posterior(directory: RunDirectory) -> bool:
-    """Whether the run's latest checkpoint is that of a model with a posterior, whose likelihood has such bounds."""
+    """Return True if the run's latest checkpoint has a model with a posterior, whose likelihood can be bounded."""
     return bool(checkpoints.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
 
 
-def load_autoencoder(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedAutoencoder:
-    """The VAE of a run's latest whole checkpoint; raises ``ConfigError`` if there is none."""
+def load_autoencoder(
+    directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average
+) -> TrainedAutoencoder:
+    """Load the VAE of a run's latest intact checkpoint; raise ``ConfigError`` if there is none."""
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
     state = checkpoints.load_latest(directory.checkpoints)
     if state["algorithm"].get("heads") != 2:
         raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
-    coding: AutoencoderArchitecture = instantiate.create(typed.architecture, "architecture", AutoencoderArchitecture)
+    architecture: AutoencoderArchitecture = instantiate.create(
+        typed.architecture, "architecture", AutoencoderArchitecture
+    )
     likelihood: Likelihood = instantiate.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
-    networks = (coding.encoder(dataset.shape, 2), coding.decoder(dataset.shape), likelihood)
+    networks = (architecture.encoder(dataset.shape, 2), architecture.decoder(dataset.shape), likelihood)
     with checkpoint_errors(directory):
         for key, network in zip(KEYS[weights], networks, strict=True):
             network.load_state_dict(state["algorithm"][key])

@@ -1,4 +1,4 @@
-"""A folder of files that appears whole or not at all, and takes the place of its like only. Imports no torch."""
+"""Write an export to a folder: all its files or none, and over those of an earlier export only. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.storage.files import writing
 
 CARD = "README.md"
-# First line of every card: a folder whose card has it may be written over.
+# First line of every model card: a folder whose card has it may be overwritten.
 MARK = b"<!-- written by gan-export -->"
 
 
@@ -28,7 +28,7 @@ def check_folder(folder: Path) -> None:
 
 
 def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files by name into ``folder``, over those of an earlier export. On a failure all is as it was before.
+    """Write files by name into ``folder``, over those of an earlier export; a failure leaves it as it was.
 
     Raises:
         ConfigError: files of these names are there, and it was not ``gan-export`` that wrote them.
@@ -42,7 +42,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
             raise ConfigError(
                 f"--out: {folder} has a {foreign[0]} that is not from an earlier export; name another folder"
             )
-        # Beside the place of the files, hence on one file system with it: what is complete only has to be renamed.
+        # Beside the destination, hence on the same file system: complete files only have to be renamed.
         staging = Path(tempfile.mkdtemp(prefix=".gan-export-", dir=_existing(folder)))
         try:
             for name, content in contents.items():
@@ -58,5 +58,5 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that exists."""
+    """Return the folder itself, or the nearest parent that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))

@@ -1,8 +1,8 @@
-"""A trained generator as the bytes of a file, in each of the formats that ``gan-export`` knows.
+"""Serialize a trained generator to the bytes of a file, in each of the formats of ``gan-export``.
 
 None of these files holds code of this package, local paths, or a pickle:
 
-- ``safetensors`` holds the weights, and a ``config.json`` beside it how they belong together.
+- ``safetensors`` holds the weights, and a ``config.json`` beside it describes the network.
 - ``onnx`` holds the network for ONNX Runtime and its like, in opset 18: what torch's exporter writes natively,
   and every runtime of the last years reads.
 - ``torch`` holds the network for torch alone, as an exported program (``torch.export``). TorchScript, its
@@ -39,7 +39,7 @@ Arguments = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Exported:
-    """A generator in one format.
+    """The exported files of a generator in one format.
 
     Attributes:
         files: name -> content.
@@ -52,7 +52,7 @@ class Exported:
 
 
 def metadata(trained: TrainedGenerator) -> dict[str, Any]:
-    """What every format says of the generator beside its weights."""
+    """Return the metadata of a generator that every format stores beside its weights."""
     return {
         "gan_cli": __version__,
         "step": trained.step,
@@ -63,11 +63,11 @@ def metadata(trained: TrainedGenerator) -> dict[str, Any]:
 
 
 def as_safetensors(trained: TrainedGenerator, architecture: Arguments) -> Exported:
-    """``model.safetensors`` and ``config.json``.
+    """Return ``model.safetensors`` and ``config.json`` of a generator.
 
     Args:
         trained: the generator.
-        architecture: the node of the run's configuration that it was built from.
+        architecture: node of the run's configuration that it was built from.
     """
     from safetensors.torch import save
 
@@ -88,7 +88,7 @@ def as_safetensors(trained: TrainedGenerator, architecture: Arguments) -> Export
 
 
 def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
-    """``model.onnx``: ``z`` (and ``labels``) to ``samples``, for any size of the batch."""
+    """Return ``model.onnx``, which maps ``z`` (and ``labels``) to ``samples``, for any batch size."""
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
     names = ["z", "labels"] if trained.classes else ["z"]
@@ -102,13 +102,13 @@ def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
             verbose=False,
         )
     assert program is not None
-    ClearMetadataAndDocStringPass()(program.model)  # where in the sources, with their full paths, each node came from
+    ClearMetadataAndDocStringPass()(program.model)  # the source line of each node, with full paths
     program.model.metadata_props.update(_text_metadata(trained))
     return Exported({"model.onnx": program.model_proto.SerializeToString()})
 
 
 def as_torch(trained: TrainedGenerator, architecture: Arguments) -> Exported:
-    """``model.pt2``: for ``torch.export.load``, for any size of the batch."""
+    """Return ``model.pt2`` for ``torch.export.load``, for any batch size."""
     with _silence_exporters():
         program = _export_program(trained)
         program.example_inputs = None  # the file's only pickle
@@ -125,20 +125,20 @@ FORMATS: Mapping[str, Callable[[TrainedGenerator, Arguments], Exported]] = {
 
 
 def _text_metadata(trained: TrainedGenerator) -> dict[str, str]:
-    """The facts for a header that holds nothing but text."""
+    """Return the metadata for a header whose values are strings."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata(trained).items()}
 
 
 def _example_latents(trained: TrainedGenerator) -> Tensor:
-    """Any latents, ``(TRACED, latent_dim)``, to trace and to compare with; no random state is touched."""
+    """Return example latents ``(TRACE_BATCH, latent_dim)``, to trace and to compare with; uses no random state."""
     return torch.linspace(-2, 2, TRACE_BATCH * trained.latent_dim).reshape(TRACE_BATCH, -1)
 
 
 def _export_program(trained: TrainedGenerator) -> torch.export.ExportedProgram:
-    """The network as a graph of torch's own operations, for any size of the batch."""
+    """Export the network as a graph of torch's own operations, for any batch size."""
     inputs = (_example_latents(trained), torch.zeros(TRACE_BATCH, dtype=torch.int64))[: 2 if trained.classes else 1]
     batch = torch.export.Dim("batch", min=1)
-    # Nobody trains what was exported: its samples are to come without a gradient.
+    # Exported networks are not trained: their samples must not require a gradient.
     network = copy.deepcopy(trained.network).requires_grad_(False)
     program = torch.export.export(network, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs), strict=False)
     for node in program.graph.nodes:
@@ -148,7 +148,7 @@ def _export_program(trained: TrainedGenerator) -> torch.export.ExportedProgram:
 
 @contextmanager
 def _silence_exporters() -> Iterator[None]:
-    """Keep to oneself what torch's exporters say of themselves: deprecated calls, packages they do not need here."""
+    """Silence the warnings of torch's exporters: deprecated calls, packages they do not need here."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -163,7 +163,7 @@ def _silence_exporters() -> Iterator[None]:
 
 
 def _describe_body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
-    """The network's only part and its layers as ``{"type", "arguments"}``, from which :func:`_build_sequential` builds it again.
+    """Return the network's only part and its layers as ``{"type", "arguments"}``; see :func:`_build_sequential`.
 
     None where the network is more than one chain of ``torch.nn`` layers, or the copy does not compute the same.
     """
@@ -187,15 +187,15 @@ def _describe_body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str
 
 
 def _build_sequential(layers: list[dict[str, Any]]) -> nn.Sequential:
-    """The card's own way from ``config.json`` to a network."""
+    """Build a network from the layers in ``config.json``, as the model card does."""
     return nn.Sequential(*(getattr(nn, layer["type"])(**layer["arguments"]) for layer in layers))
 
 
 def _arguments(layer: nn.Module) -> dict[str, Any]:
-    """What a ``torch.nn`` layer was constructed with: it keeps its arguments as attributes of the same names.
+    """Return the constructor's arguments of a ``torch.nn`` layer, which are attributes of the same names.
 
     Raises:
-        AttributeError: this one does not.
+        AttributeError: this layer has no such attributes.
     """
     parameters = inspect.signature(type(layer)).parameters.values()
     # Layers without arguments of their own show nn.Module's *args and **kwargs, which take none either.

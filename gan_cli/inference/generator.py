@@ -1,4 +1,4 @@
-"""What a run has learned, read from its directory: its dataset and its generator."""
+"""Load the trained generator of a run from its directory."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SAMPLE_BLOCK = 256
 
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """A generator as a run left it.
+    """The trained generator of a run.
 
     Attributes:
         network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
             in evaluation mode, on the CPU.
         latent_dim: dimensions of z.
-        classes: how many classes it was told; 0: none.
-        dataset: what it learned, for the samples' own coordinates.
-        step: updates it has seen.
+        classes: number of classes it is conditional on; 0: unconditional.
+        dataset: the dataset it learned, for the samples' own coordinates.
+        step: number of updates it was trained for.
     """
 
     network: nn.Module
@@ -40,7 +40,7 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def samples(self, latents: Tensor, labels: Tensor | None = None) -> FloatArray:
-        """``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N.
+        """Generate ``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N.
 
         Args:
             latents: ``(N, latent_dim)``.
@@ -52,10 +52,10 @@ class TrainedGenerator:
 
 
 def load_generator(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedGenerator:
-    """The generator of a run's latest whole checkpoint.
+    """Load the generator of a run's latest intact checkpoint.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
         weights: the moving average, or the network as training left it.
 
     Raises:
@@ -68,7 +68,7 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
     with checkpoint_errors(directory):
         classes = int(state["algorithm"]["classes"])
         if not 0 <= classes <= MAX_CLASSES:
-            raise ValueError(f"it tells of {classes} classes")
+            raise ValueError(f"it has {classes} classes")
     network = architecture.generator(dataset.shape, classes)
     with checkpoint_errors(directory):
         network.load_state_dict(state["algorithm"][weights.value])

@@ -1,4 +1,4 @@
-"""The writer of sequences that a run has trained, read from its directory."""
+"""Load the trained language model of a run from its directory."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
-# Sequences written at a time.
+# Sequences sampled at a time.
 BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class TrainedLanguageModel:
-    """A writer as a run left it.
+    """The trained language model of a run.
 
     Attributes:
-        network: on the CPU.
-        vocabulary: how its tokens are written; without sequences.
-        dataset: what it learned.
-        step: steps it has been trained for.
+        network: the LSTM, in evaluation mode, on the CPU.
+        vocabulary: its words and end token, as ``Sequences`` without rows.
+        dataset: the dataset it learned.
+        step: number of steps it was trained for.
     """
 
     network: LSTMLanguageModel
@@ -41,29 +41,29 @@ class TrainedLanguageModel:
     step: int
 
     def sample(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
-        """``(count, T)`` tokens: the same for the same seed; the lower the temperature, the likelier each one."""
+        """Sample tokens ``(count, T)``: the same for the same seed; a lower temperature favours likelier tokens."""
         stream = seeded_generator(seed, "written", torch.device("cpu"))
-        numbers = torch.rand(count, *self.dataset.shape, generator=stream)
+        uniform = torch.rand(count, *self.dataset.shape, generator=stream)
         blocks = [
             language_model.sample_sequences(self.network, block, self.vocabulary.end, temperature)
-            for block in torch.split(numbers, BLOCK)
+            for block in torch.split(uniform, BLOCK)
         ]
         tokens: IntArray = torch.cat(blocks).numpy()
         return tokens
 
     def nll(self, tokens: Tensor) -> Tensor:
-        """Negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
-        counted = language_model.token_mask(tokens, self.vocabulary.end)
-        return (language_model.nll(self.network, tokens) * counted).sum(1) / counted.sum(1)
+        """Return the negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
+        mask = language_model.token_mask(tokens, self.vocabulary.end)
+        return (language_model.nll(self.network, tokens) * mask).sum(1) / mask.sum(1)
 
 
 def learned_sequences(directory: RunDirectory) -> bool:
-    """Whether a run learned sequences; raises ``ConfigError`` if this is no run directory."""
+    """Return True if a run learned sequences; raise ``ConfigError`` if this is no run directory."""
     return Sequences in data_kinds(type(run_dataset(directory)))
 
 
 def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
-    """The writer of a run's latest whole checkpoint.
+    """Load the language model of a run's latest intact checkpoint.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
@@ -76,10 +76,10 @@ def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
         algorithm = state["algorithm"]
         words = tuple(map(str, algorithm["words"]))
         if not 0 < len(words) <= MAX_CLASSES:
-            raise ValueError(f"it tells of {len(words)} words")
+            raise ValueError(f"it has {len(words)} words")
         end = None if algorithm["end"] is None else int(algorithm["end"])
-        nothing: IntArray = np.empty((0, *dataset.shape), np.int64)
-        vocabulary = Sequences(nothing, words, end, str(algorithm["between"]))
+        no_rows: IntArray = np.empty((0, *dataset.shape), np.int64)
+        vocabulary = Sequences(no_rows, words, end, str(algorithm["between"]))
         network = architecture.language_model(len(words))
         network.load_state_dict(algorithm["generator"])
         step = int(state["step"])

@@ -1,4 +1,4 @@
-"""What all trained networks of a run directory are loaded through."""
+"""Common parts of loading trained networks from a run directory."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset
 from gan_cli.storage.run_directory import RunDirectory
 
-# A checkpoint that tells of more is damaged; memory for them would be asked for before anything else is compared.
+# A checkpoint with more classes or words is damaged; memory for them would be allocated before any other check.
 MAX_CLASSES = 1_000_000
 
 
 class GeneratorWeights(Enum):
-    """Which of its generators a run is judged by; the value is their name in a checkpoint."""
+    """Averaged or raw weights of a run's generator; the value is their key in a checkpoint."""
 
     average = "average"
     raw = "generator"
 
 
 def run_dataset(directory: RunDirectory) -> Dataset:
-    """The dataset of a run, not loaded; raises ``ConfigError`` if this is no run directory."""
+    """Return the dataset of a run, not loaded; raise ``ConfigError`` if this is no run directory."""
     dataset: Dataset = instantiate.create(validate_config(directory.stored_config()).dataset, "dataset", Dataset)
     return dataset
 
 
 @contextlib.contextmanager
 def checkpoint_errors(directory: RunDirectory) -> Iterator[None]:
-    """Turn a checkpoint that does not fit the run's configuration into one clear message."""
+    """Turn errors from a checkpoint that does not fit the run's configuration into a ``ConfigError`` of one line."""
     try:
         yield
     except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:

@@ -1,4 +1,4 @@
-"""The model card: what a generator is, what it learned from, how well, and how to sample from it without gan_cli."""
+"""The model card of a generator: its interface, data, results, and code that samples from it without gan_cli."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PIP_PACKAGES = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy",
 def model_card(
     trained: TrainedGenerator, kind: str, exported: Exported, config: str, summary: Mapping[str, Any] | None
 ) -> str:
-    """Markdown.
+    """Return the model card of an exported generator as Markdown.
 
     Args:
         trained: the generator.
-        kind: the format.
-        exported: what the card lies beside.
+        kind: name of the export format.
+        exported: the exported files, which lie beside the card.
         config: the run's configuration, YAML.
-        summary: ``summary.json`` of the run, or None where it has none (it goes on, or was killed).
+        summary: ``summary.json`` of the run, or None where it has none (it still runs, or was killed).
     """
     network, dataset = trained.network, trained.dataset
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -58,7 +58,7 @@ def model_card(
 
 
 def usage_snippet(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
-    """Python that draws ``samples``, run in the folder of the export; mere weights are loaded, and no more."""
+    """Return Python code that draws ``samples`` in the folder of the export; mere weights are only loaded."""
     if kind == "safetensors" and exported.body is None:
         return 'from safetensors.torch import load_file\n\nweights = load_file("model.safetensors")'
     shape = ", ".join(map(str, (NUM_SAMPLES, *trained.dataset.shape)))
@@ -67,7 +67,7 @@ def usage_snippet(trained: TrainedGenerator, kind: str, exported: Exported) -> s
 
 
 def scale(dataset: Dataset) -> float | None:
-    """Own coordinates of the data per unit of a generated sample; None where that is not one number."""
+    """Return the factor from generated samples to the data's own coordinates; None if it is not a single number."""
     probe = np.linspace(-1, 1, int(np.prod(dataset.shape)), dtype=np.float32).reshape(1, *dataset.shape)
     ones = dataset.coordinates(np.ones_like(probe))
     factor = ones.flat[0]
@@ -126,7 +126,7 @@ SNIPPETS = {"safetensors": _safetensors_snippet, "onnx": _onnx_snippet, "torch":
 
 
 def _own_coordinates(dataset: Dataset) -> list[str]:
-    """The line that leaves the scale of [-1, 1]; images have no other."""
+    """Return the line of code that converts points to the data's own coordinates; none for images."""
     factor = scale(dataset)
     if factor is None or _is_image(dataset):
         return []
@@ -142,7 +142,7 @@ def _range(dataset: Dataset) -> str:
 
 
 def _interface(trained: TrainedGenerator) -> dict[str, str]:
-    """Inputs and outputs, by name."""
+    """Return inputs and outputs of the network by name."""
     shape = ", ".join(map(str, trained.dataset.shape))
     rows = {"input `z`": f"`(N, {trained.latent_dim})`, float32, from N(0, I); any N >= 1"}
     if trained.classes:
@@ -167,12 +167,12 @@ def _usage(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
 
 
 def _about(dataset: Dataset) -> str:
-    """The first paragraph of the dataset's documentation, as one line."""
+    """Return the first paragraph of the dataset's docstring, as one line."""
     return " ".join((inspect.getdoc(type(dataset)) or "").split("\n\n")[0].split())
 
 
 def _results(summary: Mapping[str, Any] | None, step: int) -> str:
-    """The run's last figures."""
+    """Return the run's last metrics as a table."""
     if summary is None:
         return "None: the run has no summary; it goes on, or was cut off."
     text = f"Last figures of the run, which {summary.get('status', 'ended')} at step {summary.get('step', step)}:"
@@ -192,7 +192,7 @@ def _table(left: str, right: str, rows: Mapping[str, str]) -> str:
 
 
 def _fenced(text: str, language: str) -> str:
-    """A block of code, however many backticks the text holds in a row."""
+    """Return a block of code, fenced with more backticks than the text has in a row."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

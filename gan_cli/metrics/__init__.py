@@ -1,1 +1,1 @@
-"""How good samples are: numbers that do not ask the discriminator."""
+"""Metrics of sample quality and diversity that do not depend on the discriminator, and their catalogue."""

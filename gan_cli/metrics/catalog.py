@@ -1,4 +1,4 @@
-"""What the figures are called, and which of them are better high and which low. Imports no torch."""
+"""Names, descriptions and directions of the metrics; imports no torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-# Fewer samples than these tell nothing.
+# Metrics of fewer samples than this are not computed.
 MIN_SAMPLES = 10
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How to read a figure.
+    """Direction and description of a metric.
 
     Attributes:
-        better: ``lower``, ``higher`` or, where neither is, what a good value is.
-        what: a few words.
+        better: ``lower``, ``higher`` or, where neither is, the value to aim for.
+        description: a few words, as they are printed.
     """
 
     better: str
@@ -28,7 +28,7 @@ BLEU_ORDERS = (2, 3, 4, 5)
 DISTINCT_ORDERS = (1, 2, 3)
 
 
-# By the part of a figure's name before the slash, which the backbone follows.
+# By the part of a metric's name before the slash, which the backbone follows.
 METRICS: Mapping[str, MetricInfo] = MappingProxyType(
     {
         "fid": MetricInfo("lower", "Frechet Inception distance"),
@@ -75,13 +75,13 @@ METRICS: Mapping[str, MetricInfo] = MappingProxyType(
 )
 
 
-def metric_info(figure: str) -> MetricInfo:
-    """How to read the figure of that name."""
-    return METRICS[figure.partition("/")[0]]
+def metric_info(name: str) -> MetricInfo:
+    """Return direction and description of a metric by its name in ``evaluation.json``, ``fid/inception`` for one."""
+    return METRICS[name.partition("/")[0]]
 
 
 SIGNS = {"lower": -1, "higher": 1}
-# Of an algorithm's own reports.
+# Directions of tags in an algorithm's own reports.
 TRAINING_TAG_DIRECTIONS = {
     "vae/elbo": 1,
     "vae/elbo_held_out": 1,
@@ -91,16 +91,16 @@ TRAINING_TAG_DIRECTIONS = {
 
 
 def direction(tag: str) -> int:
-    """-1 where less is better, 1 where more is, 0 where neither is, of a tag or of a name in ``evaluation.json``."""
+    """Return -1 where lower is better, 1 where higher is, else 0, of a tag or of a name in ``evaluation.json``."""
     if tag in TRAINING_TAG_DIRECTIONS:
         return TRAINING_TAG_DIRECTIONS[tag]
     group, _, name = tag.partition("/")
     if group == "divergence":
         return 0 if name == "ceiling" else -1
-    metric_info = METRICS.get(metric_name(tag))
-    return 0 if metric_info is None else SIGNS.get(metric_info.better, 0)
+    info = METRICS.get(metric_name(tag))
+    return 0 if info is None else SIGNS.get(info.better, 0)
 
 
 def metric_name(tag: str) -> str:
-    """``frechet`` of ``metrics/frechet/classifier``, and of ``frechet/classifier``."""
+    """Return the metric's name without group and backbone: ``frechet`` of ``metrics/frechet/classifier``."""
     return tag.removeprefix("metrics/").partition("/")[0]

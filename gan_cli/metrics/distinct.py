@@ -1,4 +1,4 @@
-"""How different sentences are from each other, and whether they stand in the training data word for word."""
+"""Diversity of sentences, the share that copies the training data, and helpers for arrays of tokens."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from gan_cli.protocols.arrays import BoolArray, IntArray
 
 
 def distinct(tokens: IntArray, n: int, end: int | None = None) -> float:
-    """Distinct-n: different n-grams over all n-grams of the sentences (Li et al. 2016, section 5.3).
+    """Compute distinct-n: the number of different n-grams over that of all n-grams (Li et al. 2016, section 5.3).
 
-    It falls as sentences become more, so that only figures of equally many compare. Li et al. divide by the number of
-    tokens, which for n > 1 keeps sentences that never repeat anything below 1.
+    It falls with the number of sentences: only values of equally many are comparable. Li et al. divide by the number of
+    tokens, which for n > 1 stays below 1 even where no n-gram is repeated.
 
     Args:
         tokens: ``(N, T)``.
         n: 1 or more.
-        end: what ends a sentence and is no part of it; None: all have length T.
+        end: the token that ends a sentence and is no part of it; None: all have length T.
 
     Returns:
         A share in (0, 1]; 0 where no sentence has n tokens.
 
     Raises:
-        InvalidValueError: no such tokens, n < 1, or n-grams that 63 bits cannot hold.
+        InvalidValueError: not tokens of that shape, n < 1, or n-grams that 63 bits cannot hold.
     """
     check_tokens(tokens, "tokens")
     require(n >= 1, "n", n, "an integer >= 1")
@@ -35,20 +35,20 @@ def distinct(tokens: IntArray, n: int, end: int | None = None) -> float:
 
 
 def repeated_share(tokens: IntArray, end: int | None = None) -> float:
-    """The share of sentences ``(N, T)`` that an earlier one is equal to: in [0, 1), 0 if all are different.
+    """Compute the share of sentences ``(N, T)`` that equal an earlier one: in [0, 1), 0 if all are different.
 
     Raises:
-        InvalidValueError: no such tokens.
+        InvalidValueError: not tokens of that shape.
     """
     check_tokens(tokens, "tokens")
     return 1 - len(set(_bytes(tokens, end))) / len(tokens)
 
 
 def verbatim_share(tokens: IntArray, training: IntArray, end: int | None = None) -> float:
-    """The share of sentences ``(N, T)`` that stand in the training data ``(M, T)`` word for word; in [0, 1].
+    """Compute the share of sentences ``(N, T)`` that equal one of the training data ``(M, T)``; in [0, 1].
 
     Raises:
-        InvalidValueError: no such tokens, or different T.
+        InvalidValueError: not tokens of that shape, or different T.
     """
     check_tokens(tokens, "tokens")
     check_tokens(training, "training")
@@ -58,7 +58,7 @@ def verbatim_share(tokens: IntArray, training: IntArray, end: int | None = None)
 
 
 def _bytes(tokens: IntArray, end: int | None) -> list[bytes]:
-    """Sentences as something to look up."""
+    """Return sentences as hashable keys, equal for equal sentences."""
     return [row.tobytes() for row in pad_after_end(tokens, end).astype(np.int64, copy=False)]
 
 
@@ -70,30 +70,35 @@ def check_tokens(tokens: IntArray, name: str) -> None:
 
 
 def lengths(tokens: IntArray, end: int | None) -> IntArray:
-    """``(N,)``, how many tokens come before the first ``end`` of each of ``(N, T)``; T where there is none."""
-    ended = np.pad(tokens == (-1 if end is None else end), ((0, 0), (0, 1)), constant_values=True)
-    found: IntArray = ended.argmax(axis=1)
-    return found
+    """Count the tokens before the first ``end`` of each sentence, ``(N, T) -> (N,)``; T where there is none."""
+    is_end = np.pad(tokens == (-1 if end is None else end), ((0, 0), (0, 1)), constant_values=True)
+    result: IntArray = is_end.argmax(axis=1)
+    return result
 
 
 def length_mask(length: IntArray, width: int) -> BoolArray:
-    """``(N, width)``, true in the first ``length`` places of each row."""
-    inside: BoolArray = np.arange(width) < length[:, None]
-    return inside
+    """Return a mask ``(N, width)`` that is true in the first ``length`` columns of each row; ``length`` is ``(N,)``."""
+    mask: BoolArray = np.arange(width) < length[:, None]
+    return mask
 
 
 def truncate_at_end(tokens: IntArray, end: int | None) -> list[list[int]]:
-    """Sentences ``(N, T)`` as lists of tokens, each up to its end and without it."""
+    """Convert sentences ``(N, T)`` to lists of tokens, each up to its first ``end`` and without it."""
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, end), strict=True)]
 
 
 def pad_after_end(tokens: IntArray, end: int | None) -> IntArray:
-    """``(N, T)`` with nothing but ``end`` behind the first one, so that equal sentences are equal rows."""
+    """Replace all tokens after the first ``end`` by ``end``, so that equal sentences are equal rows; ``(N, T)``."""
     return tokens if end is None else np.where(length_mask(lengths(tokens, end), tokens.shape[1]), tokens, end)
 
 
 def encode_ngrams(tokens: IntArray, n: int, base: int) -> IntArray:
-    """Each n-gram of ``(N, T)`` as one number, its tokens being digits below ``base``: ``(N, T - n + 1)``, T >= n.
+    """Encode each n-gram as one number with the tokens as digits: ``(N, T) -> (N, T - n + 1)``, T >= n.
+
+    Args:
+        tokens: each below ``base``.
+        n: tokens in an n-gram.
+        base: of the number.
 
     Raises:
         InvalidValueError: the numbers would not fit into 63 bits.
@@ -101,6 +106,6 @@ def encode_ngrams(tokens: IntArray, n: int, base: int) -> IntArray:
     require(base**n < 2**63, "n", n, f"n-grams of tokens below {base} that fit into 63 bits")
     count = tokens.shape[1] - n + 1
     numbers = np.zeros((len(tokens), count), np.int64)
-    for place in range(n):
-        numbers = numbers * base + tokens[:, place : place + count]
+    for offset in range(n):
+        numbers = numbers * base + tokens[:, offset : offset + count]
     return numbers

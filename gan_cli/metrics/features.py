@@ -1,4 +1,4 @@
-"""What all metrics of features share: checks, blocks of rows, and distances between many pairs in bounded memory."""
+"""Helpers of all metrics of features: checks, blocks of rows, and distances of many pairs in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features, IntArray
 
 IndexArray: TypeAlias = npt.NDArray[np.intp]
 
-# Rows at a time: a million distances are 8 MB, and matrix products are as quick as they get.
+# Rows at a time: a million distances are 8 MB, and larger blocks do not make matrix products faster.
 BLOCK_SIZE = 1024
-# A squared distance from a matrix product may be wrong by this share of the squared lengths that it came from: two
-# hundred times the worst that was seen with 12,288 columns, and still next to no pair is in doubt.
+# Bound on the error of a squared distance from a matrix product, as a share of the squared norms it was computed from:
+# two hundred times the largest that was observed with 12,288 columns, and few pairs are ambiguous even so.
 RELATIVE_ERROR = 1e-12
 
 
 def check_features(features: Features, key: str, least: int = 1) -> None:
-    """Refuse features that no metric can be computed from.
+    """Raise unless metrics can be computed from the features.
 
     Args:
         features: ``(N, D)``.
-        key: what the message calls them.
-        least: how many rows it takes.
+        key: their name in the message.
+        least: smallest number of rows.
 
     Raises:
         InvalidValueError: not a matrix, too few rows, or a number that is not finite.
@@ -35,13 +35,13 @@ def check_features(features: Features, key: str, least: int = 1) -> None:
     require(features.ndim == 2 and features.shape[-1] > 0, key, features.shape, "features of shape (N, D)")
     require(len(features) >= least, key, len(features), f"{least:,} or more samples")
     for block in blocks(len(features), BLOCK_SIZE):
-        wrong = features[block][~np.isfinite(features[block])]
-        if len(wrong):
-            raise InvalidValueError(key, float(wrong[0]), "finite numbers")
+        nonfinite = features[block][~np.isfinite(features[block])]
+        if len(nonfinite):
+            raise InvalidValueError(key, float(nonfinite[0]), "finite numbers")
 
 
 def check_feature_pair(first: Features, second: Features, keys: tuple[str, str], least: int = 1) -> None:
-    """:func:`check_features` both, and that they have as many columns; ``keys`` name them."""
+    """Apply :func:`check_features` to both, and raise unless they have as many columns; ``keys`` are their names."""
     check_features(first, keys[0], least)
     check_features(second, keys[1], least)
     columns = first.shape[1]
@@ -49,15 +49,15 @@ def check_feature_pair(first: Features, second: Features, keys: tuple[str, str],
 
 
 def blocks(count: int, size: int) -> Iterator[slice]:
-    """Slices of at most ``size`` that cover ``range(count)`` in order."""
+    """Yield slices of at most ``size`` that cover ``range(count)`` in order."""
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
 
 
 def distances(first: Features, second: Features) -> DoubleArray:
-    """Euclidean distances between rows of the same number, ``(N, D)`` each -> ``(N,)``.
+    """Compute Euclidean distances between corresponding rows, ``(N, D)`` each -> ``(N,)``.
 
-    From the differences themselves: 0 for equal rows, and the same to the bit in either order.
+    From the differences themselves: 0 for equal rows, and bitwise symmetric.
     """
     difference = np.subtract(first, second, dtype=np.float64)
     result: DoubleArray = np.sqrt(np.square(difference, out=difference).sum(axis=1))
@@ -66,7 +66,7 @@ def distances(first: Features, second: Features) -> DoubleArray:
 
 @dataclass(frozen=True)
 class Tile:
-    """Distances of some rows of one set to some rows of another.
+    """Squared distances between a block of rows of one set and a block of rows of another.
 
     Attributes:
         rows: the rows of the first set, R of them.
@@ -74,7 +74,7 @@ class Tile:
         first: the first set's rows, ``(R, D)``.
         second: the second set's rows, ``(C, D)``.
         squares: ``(R, C)``, squared distances.
-        first_squares: ``(R,)``, squared lengths that they were computed from.
+        first_squares: ``(R,)``, squared norms of the centred rows that they were computed from.
         second_squares: ``(C,)``, the same of the second set's rows.
     """
 
@@ -87,10 +87,10 @@ class Tile:
     second_squares: DoubleArray
 
     def within(self, limits: DoubleArray) -> BoolArray:
-        """Which pairs are at most ``limits`` apart, ``(R, 1)`` or ``(1, C)`` -> ``(R, C)``.
+        """Return a mask of the pairs that are at most ``limits`` apart, ``(R, 1)`` or ``(1, C)`` -> ``(R, C)``.
 
-        Exact at the limit as well: a pair that rounding could put on either side is measured again by
-        :func:`distances`. Duplicates in the data put pairs there.
+        Exact at the limit as well, where duplicates in the data put pairs: a pair that rounding could put on either
+        side is computed again by :func:`distances`.
         """
         squared = np.square(limits)
         inside: BoolArray = self.squares <= squared
@@ -101,20 +101,21 @@ class Tile:
         return inside
 
     def _ambiguous_pairs(self, limits: DoubleArray, squared: DoubleArray) -> tuple[IndexArray, IndexArray, DoubleArray]:
-        """Rows, columns and limits of the pairs that rounding could put on either side."""
-        # By the longest rows first, which is quick, then by the pair's own: one outlier must not put all in doubt.
+        """Return rows, columns and limits of the pairs that rounding could put on either side of their limits."""
+        # First with the largest norms, which is fast, then with the pair's own: else a single outlier would make all
+        # pairs ambiguous.
         slack = RELATIVE_ERROR * (self.first_squares.max() + self.second_squares.max())
         row, column = np.nonzero((self.squares <= squared + slack) & (self.squares >= squared - slack))
         limit = np.broadcast_to(limits, self.squares.shape)[row, column]
-        off = np.abs(self.squares[row, column] - np.square(limit))
-        doubt = off <= RELATIVE_ERROR * (self.first_squares[row] + self.second_squares[column])
-        return row[doubt], column[doubt], limit[doubt]
+        margin = np.abs(self.squares[row, column] - np.square(limit))
+        ambiguous = margin <= RELATIVE_ERROR * (self.first_squares[row] + self.second_squares[column])
+        return row[ambiguous], column[ambiguous], limit[ambiguous]
 
 
 def tiles(first: Features, second: Features, side: int = BLOCK_SIZE) -> Iterator[Tile]:
-    """All distances between ``(N, D)`` and ``(M, D)``, ``side`` x ``side`` at a time.
+    """Yield all distances between ``(N, D)`` and ``(M, D)``, at most ``side`` x ``side`` at a time.
 
-    ``|x - y|^2 = |x|^2 + |y|^2 - 2 x.y`` in float64, about the second set's mean so that little cancels.
+    ``|x - y|^2 = |x|^2 + |y|^2 - 2 x.y`` in float64, centred on the second set's mean to limit cancellation.
     """
     centre = second.mean(axis=0, dtype=np.float64)
     for rows in blocks(len(first), side):
@@ -132,7 +133,7 @@ def tiles(first: Features, second: Features, side: int = BLOCK_SIZE) -> Iterator
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest references of each query, the nearest first.
+    """The nearest references of each query, in ascending order of distance.
 
     Attributes:
         indices: ``(N, k)``, rows of the references.
@@ -144,10 +145,9 @@ class Neighbours:
 
 
 def nearest(queries: Features, references: Features, k: int) -> Neighbours:
-    """The ``k`` nearest of ``(M, D)`` references to each of ``(N, D)`` queries.
+    """Find the ``k`` nearest of ``(M, D)`` references to each of ``(N, D)`` queries.
 
-    Never holds more than a few blocks of the N x M distances; beside them, copies of the features at most. Among
-    references equally near, any may come first.
+    Memory holds at most a few blocks of the N x M distances, and copies of the features. Ties are broken arbitrarily.
 
     Raises:
         InvalidValueError: ``k`` is not from 1 to M, different D, numbers that are not finite.
@@ -157,22 +157,22 @@ def nearest(queries: Features, references: Features, k: int) -> Neighbours:
     from sklearn.neighbors import NearestNeighbors  # slow to import
 
     first, second = _search_arrays(queries, references)
-    found = NearestNeighbors(n_neighbors=k).fit(second).kneighbors(first, return_distance=False)
-    # They were found by way of squared lengths, which leaves 1e-8 of a length where 0 should be: measure again.
-    exact = np.empty(found.shape)
+    neighbours = NearestNeighbors(n_neighbors=k).fit(second).kneighbors(first, return_distance=False)
+    # The search uses squared norms, which leaves 1e-8 of a norm where the distance is 0: compute distances again.
+    exact = np.empty(neighbours.shape)
     for block in blocks(len(queries), BLOCK_SIZE):
         for rank in range(k):
-            exact[block, rank] = distances(queries[block], references[found[block, rank]])
+            exact[block, rank] = distances(queries[block], references[neighbours[block, rank]])
     order = np.argsort(exact, axis=1, kind="stable")
-    indices = np.take_along_axis(found, order, axis=1).astype(np.int64, copy=False)
+    indices = np.take_along_axis(neighbours, order, axis=1).astype(np.int64, copy=False)
     return Neighbours(indices, np.take_along_axis(exact, order, axis=1))
 
 
 def _search_arrays(queries: Features, references: Features) -> tuple[Features, Features]:
-    """The same points to search in, both of one type.
+    """Return queries and references in one dtype and with coordinates suitable for the search.
 
-    In float32 the spacing of the numbers themselves is coarser than what the search loses to cancellation. Float64
-    could hold points close together and far from 0, so there the search is made about their mean.
+    In float32 the spacing of the numbers themselves is coarser than what the search loses to cancellation. In float64
+    points may be close together and far from 0, so they are centred on the references' mean.
     """
     if queries.dtype == np.float32 and references.dtype == np.float32:
         return queries, references

@@ -1,4 +1,4 @@
-"""Frechet distance: how far apart two sets of features are, if each is taken for a Gaussian."""
+"""The Frechet distance between Gaussians fitted to two sets of features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GaussianMoments:
 
 
 class MomentAccumulator:
-    """Mean and covariance of features that come in batches; holds ``D x D`` numbers, however many samples there are.
+    """Streaming mean and covariance of features in batches; memory is ``D x D`` for any number of samples.
 
     Batches are merged around their own means (Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm
     for Computing Sample Variances"), so that a mean far from 0 costs no precision.
@@ -44,7 +44,7 @@ class MomentAccumulator:
         self._scatter: DoubleArray = np.zeros((0, 0))
 
     def add(self, features: Features) -> None:
-        """Take in features ``(N, D)``; N may differ from batch to batch.
+        """Accumulate features ``(N, D)``; N may differ from batch to batch.
 
         Raises:
             InvalidValueError: not a matrix, empty, not finite, or with another D than before.
@@ -58,10 +58,10 @@ class MomentAccumulator:
             self._merge(features[block].astype(np.float64))
 
     def moments(self) -> GaussianMoments:
-        """What has come so far.
+        """Return mean and covariance of all features so far.
 
         Raises:
-            InvalidValueError: fewer than two samples have come.
+            InvalidValueError: there are fewer than two samples.
         """
         require(self.count >= 2, "features", self.count, "2 or more samples")
         return GaussianMoments(self._mean.copy(), self._scatter / (self.count - 1), self.count)
@@ -78,19 +78,19 @@ class MomentAccumulator:
 
 
 def gaussian_moments(features: Features) -> GaussianMoments:
-    """Mean and covariance of features ``(N, D)``; see :class:`MomentAccumulator`, which does it block by block."""
+    """Compute mean and covariance of features ``(N, D)`` block by block, by a :class:`MomentAccumulator`."""
     accumulator = MomentAccumulator()
     accumulator.add(features)
     return accumulator.moments()
 
 
 def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
-    """Squared 2-Wasserstein distance of two Gaussians: ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))``, >= 0.
+    """Compute the squared 2-Wasserstein distance of two Gaussians, >= 0.
 
-    Dowson and Landau 1982; on Inception's features it is the FID of Heusel et al. 2017, eq. 6. With
-    ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the singular values of ``F^T G``: no root
-    of a matrix that is not symmetric has to be found, and covariances may be singular, as they are whenever there are
-    fewer samples than dimensions.
+    ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))`` (Dowson and Landau 1982); on Inception's features it is the FID of
+    Heusel et al. 2017, eq. 6. With ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the
+    singular values of ``F^T G``. This needs no root of a non-symmetric matrix, and covariances may be singular, as they
+    are whenever there are fewer samples than dimensions.
 
     Raises:
         InvalidValueError: the two have different dimensions.
@@ -103,8 +103,8 @@ def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
 
 
 def _factor(covariance: DoubleArray) -> DoubleArray:
-    """``F`` of shape ``(D, rank)`` with ``F F^T`` the covariance; variances that are but rounding are left out."""
+    """Compute ``F`` of shape ``(D, rank)`` with ``F F^T`` the covariance; eigenvalues of about 0 are dropped."""
     values, vectors = np.linalg.eigh(covariance)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    result: DoubleArray = vectors[:, kept] * np.sqrt(values[kept])
+    positive = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    result: DoubleArray = vectors[:, positive] * np.sqrt(values[positive])
     return result

@@ -1,4 +1,4 @@
-"""Kernel distance: the maximum mean discrepancy of two sets of features, without bias."""
+"""Kernel distance: the unbiased estimate of the squared maximum mean discrepancy of two sets of features."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class KernelDistance:
     """The squared maximum mean discrepancy over subsets of the samples.
 
     Attributes:
-        mean: over the subsets; 0 is expected for equal distributions, and as often less as more.
-        deviation: standard deviation over the subsets, for one of them, not for the mean.
+        mean: over the subsets; its expectation is 0 for equal distributions, so that it may be negative.
+        deviation: standard deviation over the subsets: of one subset's value, not of the mean.
     """
 
     mean: float
@@ -27,7 +27,7 @@ class KernelDistance:
 def kernel_distance(
     real: Features, generated: Features, *, seed: int, subsets: int = 100, size: int = 1000
 ) -> KernelDistance:
-    """Unbiased estimate of MMD^2 with the kernel ``(x.y / D + 1)^3``, averaged over random subsets.
+    """Estimate MMD^2 without bias, with the kernel ``(x.y / D + 1)^3``, averaged over random subsets.
 
     Binkowski et al. 2018, "Demystifying MMD GANs", section 4; on Inception's features it is their KID. Its
     expectation does not depend on how many samples there are, unlike that of the Frechet distance.
@@ -35,19 +35,17 @@ def kernel_distance(
     Args:
         real: ``(N, D)``.
         generated: ``(M, D)``.
-        seed: of the draw of subsets.
-        subsets: how many to average over; >= 2.
+        seed: of the random subsets.
+        subsets: number to average over; >= 2.
         size: samples of each set in a subset, drawn without replacement; from 2 to the smaller of N and M. Near that
-            number the subsets are much the same, and their deviation says less.
+            number the subsets overlap so much that their deviation is too small.
 
     Raises:
         InvalidValueError: a parameter out of its range, different D, numbers that are not finite.
     """
     check_feature_pair(real, generated, ("real", "generated"), 2)
-    fewest = min(len(real), len(generated))
-    require(
-        2 <= size <= fewest, "size", size, f"an integer from 2 to {fewest:,}, the smaller of the numbers of samples"
-    )
+    limit = min(len(real), len(generated))
+    require(2 <= size <= limit, "size", size, f"an integer from 2 to {limit:,}, the smaller of the numbers of samples")
     require(subsets >= 2, "subsets", subsets, "an integer >= 2")
     require(seed >= 0, "seed", seed, "an integer >= 0")
     random = np.random.default_rng(seed)
@@ -56,7 +54,10 @@ def kernel_distance(
 
 
 def squared_mmd(x: DoubleArray, y: DoubleArray) -> float:
-    """The unbiased MMD^2 (Gretton et al. 2012, eq. 3) of ``(N, D)`` and ``(M, D)`` in N x N + N x M + M x M numbers."""
+    """Compute the unbiased MMD^2 (Gretton et al. 2012, eq. 3) of ``(N, D)`` and ``(M, D)``.
+
+    Memory is N x N + N x M + M x M numbers.
+    """
     return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * float(_kernel(x, y).mean())
 
 
@@ -64,11 +65,11 @@ def _kernel(x: DoubleArray, y: DoubleArray) -> DoubleArray:
     products: DoubleArray = x @ y.T
     products /= x.shape[1]
     products += 1.0
-    return products * products * products  # the general power is some ten times slower
+    return products * products * products  # `**` is some ten times slower
 
 
 def _mean_of_others(kernel: DoubleArray) -> float:
-    """The mean off the diagonal: a sample compared with itself is what biases."""
+    """Compute the mean off the diagonal, whose entries, of a sample with itself, would bias the estimate."""
     count = len(kernel)
     return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
 

@@ -1,4 +1,4 @@
-"""Memorisation: are generated samples nearer to the training data than unseen real ones are?"""
+"""Memorisation: distances of generated samples to the training data, compared with those of held-out samples."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import numpy as np
 from gan_cli.metrics.features import Neighbours, check_feature_pair, nearest
 from gan_cli.protocols.arrays import DoubleArray, Features
 
-# Few held-out samples are as near to the training data as this share of them.
+# Quantile of the held-out samples' distances below which a generated sample counts as copied.
 RARE_QUANTILE = 0.01
 
 
 @dataclass(frozen=True)
 class Memorization:
-    """How near generated samples come to training samples, with held-out real samples as the measure.
+    """Distances of generated samples to their nearest training samples, relative to those of held-out real samples.
+
+    "Fresh" samples are those of the data's own distribution, independent of the training samples.
 
     Attributes:
-        score: how likely a generated sample is nearer to its nearest training sample than a held-out one is to its own;
-            ties count half. In [0, 1]: 0.5 is expected of fresh samples, 1 of copies, less than 0.5 of samples that
-            miss the data. It is 1 minus the ``Delta_T`` of Meehan et al. 2020.
+        score: probability that a generated sample is nearer to its nearest training sample than a held-out one is to
+            its own; ties count half. In [0, 1]: 0.5 is expected of fresh samples, 1 of copies, less than 0.5 of samples
+            far from the data. It is 1 minus the ``Delta_T`` of Meehan et al. 2020.
         statistic: the same in standard deviations, their ``C_T`` in a single cell: standard normal for fresh samples,
-            far below 0 (-3 or less) for copies, far above 0 for samples that miss the data.
+            far below 0 (-3 or less) for copies, far above 0 for samples far from the data.
         copied: share of generated samples nearer to a training sample than all but 1% of held-out ones; 0.01 is
-            expected of fresh samples. It shows copies among samples that otherwise miss the data, where ``score``
-            averages over both.
+            expected of fresh samples. It detects copies among samples that are otherwise far from the data, where
+            ``score`` averages over both.
         ratio: median distance of generated samples to their nearest training sample over that of held-out samples;
-            1 is expected of fresh samples, 0 if most are copies. NaN where both medians are 0, infinite where the
-            held-out samples' alone is.
+            1 is expected of fresh samples, 0 if most are copies. NaN where both medians are 0, infinite where only the
+            held-out samples' is.
         nearest: the nearest training sample of each generated one, ``(M, 1)``.
     """
 
@@ -43,8 +45,8 @@ def memorization(train: Features, held_out: Features, generated: Features) -> Me
     """Compare distances to the training data (Meehan et al. 2020, "A Non-Parametric Test to Detect Data-Copying").
 
     Args:
-        train: ``(N, D)``, what the generator was trained on.
-        held_out: ``(H, D)``, real samples that it was not trained on.
+        train: real samples that the generator was trained on, ``(N, D)``.
+        held_out: real samples that it was not trained on, ``(H, D)``.
         generated: ``(M, D)``.
 
     Raises:
@@ -52,27 +54,27 @@ def memorization(train: Features, held_out: Features, generated: Features) -> Me
     """
     check_feature_pair(train, held_out, ("train", "held_out"))
     check_feature_pair(train, generated, ("train", "generated"))
-    found = nearest(generated, train, 1)
-    ours, theirs = found.distances[:, 0], nearest(held_out, train, 1).distances[:, 0]
-    score, statistic = _rank(ours, theirs)
-    # The smallest distance that at least 1% of the held-out samples do not exceed: nearer than that is rare.
-    copied = float((ours < np.quantile(theirs, RARE_QUANTILE, method="inverted_cdf")).mean())
+    neighbours = nearest(generated, train, 1)
+    near, reference = neighbours.distances[:, 0], nearest(held_out, train, 1).distances[:, 0]
+    score, statistic = _rank(near, reference)
+    # The smallest distance that at least 1% of the held-out samples do not exceed.
+    copied = float((near < np.quantile(reference, RARE_QUANTILE, method="inverted_cdf")).mean())
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = float(np.median(ours) / np.median(theirs))
-    return Memorization(score, statistic, copied, ratio, found)
+        ratio = float(np.median(near) / np.median(reference))
+    return Memorization(score, statistic, copied, ratio, neighbours)
 
 
-def _rank(ours: DoubleArray, theirs: DoubleArray) -> tuple[float, float]:
-    """The share of pairs in which ours is the smaller, and Mann and Whitney's U of ours in standard deviations."""
+def _rank(values: DoubleArray, reference: DoubleArray) -> tuple[float, float]:
+    """Compute the share of pairs in which the value is smaller, and Mann and Whitney's U in standard deviations."""
     from scipy.stats import rankdata  # slow to import
 
-    count, others = len(ours), len(theirs)
+    count, others = len(values), len(reference)
     total = count + others
-    ranks = rankdata(np.concatenate([ours, theirs]))
+    ranks = rankdata(np.concatenate([values, reference]))
     larger = float(ranks[:count].sum()) - count * (count + 1) / 2
     pairs = count * others
     _, ties = np.unique(ranks, return_counts=True)
     tied = float((ties.astype(np.float64) ** 3 - ties).sum()) / (total * (total - 1))
     variance = pairs / 12 * (total + 1 - tied)
-    statistic = (larger - pairs / 2) / np.sqrt(variance) if variance > 0 else 0.0  # all the same: nothing to tell apart
+    statistic = (larger - pairs / 2) / np.sqrt(variance) if variance > 0 else 0.0  # 0 where all are tied
     return 1 - larger / pairs, float(statistic)

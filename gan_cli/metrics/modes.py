@@ -1,4 +1,4 @@
-"""Classes of generated samples, as a classifier sees them, against those of the data."""
+"""Coverage of modes: classes by a classifier, modes of a mixture in the plane, and the modes of stacked digits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from gan_cli.errors import InvalidValueError, require
 from gan_cli.protocols.arrays import DoubleArray, FloatArray, IntArray
 
-# What a class counts for that is generated but absent from the data: what Jeffreys' prior adds to a count.
+# Count of a class that is generated but absent from the data: what Jeffreys' prior adds to a count.
 PSEUDOCOUNT = 0.5
 
 
 @dataclass(frozen=True)
 class ClassShares:
-    """How generated samples fall into K classes.
+    """Class frequencies of generated samples.
 
     Attributes:
         shares: ``(K,)``, share of the generated samples in each class; they add up to 1.
@@ -31,11 +31,11 @@ class ClassShares:
 
 
 def class_shares(predicted: IntArray, real: IntArray, classes: int) -> ClassShares:
-    """Compare classes of generated samples with those of the data.
+    """Compare class frequencies of generated samples with those of the data.
 
-    A class missing from the generated samples adds nothing of its own to the divergence (``0 log 0 = 0``); its mass
+    A class missing from the generated samples adds no term of its own to the divergence (``0 log 0 = 0``); its mass
     shows as the excess of the others. A class generated but absent from the data, which would make the divergence
-    infinite, counts as half a sample of the data.
+    infinite, is counted as half a sample of the data.
 
     Args:
         predicted: ``(N,)``, classes of generated samples, 0 to ``classes - 1``.
@@ -53,7 +53,7 @@ def class_shares(predicted: IntArray, real: IntArray, classes: int) -> ClassShar
 
 
 def class_counts(labels: IntArray, classes: int, key: str) -> DoubleArray:
-    """How often each class occurs in ``(N,)`` labels, ``(classes,)``; ``key`` names the labels in messages."""
+    """Count the occurrences of each class in ``(N,)`` labels, ``(classes,)``; ``key`` names the labels in messages."""
     require(labels.ndim == 1 and len(labels) > 0, key, labels.shape, "classes of shape (N,), N >= 1")
     require(np.issubdtype(labels.dtype, np.integer), key, str(labels.dtype), "integers")
     outside = labels[(labels < 0) | (labels >= classes)]
@@ -62,40 +62,35 @@ def class_counts(labels: IntArray, classes: int, key: str) -> DoubleArray:
 
 
 def kl_divergence(p: DoubleArray, q: DoubleArray) -> float:
-    """``KL(p || q) = sum p log(p / q)`` in nats of shares ``(K,)``; q > 0 wherever p is."""
+    """Compute ``KL(p || q) = sum p log(p / q)`` in nats of shares ``(K,)``; q > 0 wherever p is."""
     present = p > 0
     return max(0.0, float((p[present] * np.log(p[present] / q[present])).sum()))
 
 
 def entropy(p: DoubleArray) -> float:
-    """``- sum p log p`` in nats of shares ``(K,)``."""
+    """Compute ``- sum p log p`` in nats of shares ``(K,)``."""
     present = p[p > 0]
     return abs(float((present * np.log(present)).sum()))
 
 
-# A sample is of high quality within so many standard deviations of a centre (Lin et al. 2018, section 4.1).
+# A sample is of high quality within this many standard deviations of a centre (Lin et al. 2018, section 4.1).
 HIGH_QUALITY_RADIUS = 3.0
-# A Gaussian in the plane that is cut off there is narrower than a whole one by this factor:
+# Standard deviation of a Gaussian in the plane truncated there, as a share of that of the whole one:
 # E[r^2 | r < 3 sigma] / (2 sigma^2) = 1 - (9/2) e^(-9/2) / (1 - e^(-9/2)).
-TRUNCATED_STD = math.sqrt(
-    1
-    - HIGH_QUALITY_RADIUS**2
-    / 2
-    * math.exp(-(HIGH_QUALITY_RADIUS**2) / 2)
-    / (1 - math.exp(-(HIGH_QUALITY_RADIUS**2) / 2))
-)
+_OUTSIDE = math.exp(-(HIGH_QUALITY_RADIUS**2) / 2)
+TRUNCATED_STD = math.sqrt(1 - HIGH_QUALITY_RADIUS**2 / 2 * _OUTSIDE / (1 - _OUTSIDE))
 
 
 @dataclass(frozen=True)
 class Modes:
-    """What samples make of a mixture of M equally likely modes.
+    """Coverage and quality of samples of a mixture of M equally likely modes.
 
     Attributes:
         captured: modes with at least one sample of high quality.
         high_quality: share of samples within three deviations of the nearest mode; 0.989 for the mixture itself.
-        shares: ``(M,)``, share of all samples whose nearest mode it is, times M: 1 everywhere is even.
-        spreads: ``(M,)``, deviation of a coordinate of each mode's samples of high quality around its centre, in true
-            deviations, corrected for the cut at three of them; NaN for a mode without any.
+        shares: ``(M,)``, share of all samples whose nearest mode it is, times M: 1 everywhere for the mixture itself.
+        spreads: ``(M,)``, standard deviation of a coordinate of each mode's samples of high quality around its centre,
+            in true deviations, corrected for the truncation at three of them; NaN for a mode without any.
     """
 
     captured: int
@@ -105,7 +100,7 @@ class Modes:
 
     @property
     def spread(self) -> float:
-        """Root of the mean squared spread over captured modes; 1 for the mixture itself, less for contracted modes."""
+        """Root mean squared spread over captured modes; 1 for the mixture itself, less for contracted modes."""
         return float(np.sqrt(np.nanmean(np.square(self.spreads))))
 
 
@@ -123,7 +118,7 @@ def modes(samples: FloatArray, centres: FloatArray, std: float) -> Modes:
 
 
 def _nearest(samples: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The nearest centre of each sample and the distance to it, ``(N,)`` each."""
+    """Find the nearest centre of each sample and the distance to it, ``(N,)`` each."""
     from sklearn.metrics import pairwise_distances_argmin_min  # slow to import
 
     index, distance = pairwise_distances_argmin_min(samples, centres)
@@ -131,13 +126,13 @@ def _nearest(samples: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatA
 
 
 DIGITS = 10
-DIGIT_WEIGHTS = np.array([100, 10, 1])  # of the digits in red, green and blue, as the dataset labels them
+DIGIT_WEIGHTS = np.array([100, 10, 1])  # of red, green and blue, as in the dataset's labels
 MODES = DIGITS**3
 
 
 @dataclass(frozen=True)
 class StackedModes:
-    """What samples make of the thousand modes.
+    """Coverage of the thousand modes of stacked digits.
 
     Attributes:
         captured: modes with at least one sample, of 1,000.
@@ -154,14 +149,15 @@ def stacked_modes(predicted: IntArray, data: DoubleArray | None = None) -> Stack
     """Count modes as VEEGAN (Srivastava et al. 2017) and PacGAN (Lin et al. 2018, section 4.2) do.
 
     Args:
-        predicted: ``(N, 3)``, the digit that a classifier of MNIST sees in each channel; N is 26,000 in both papers.
+        predicted: ``(N, 3)``, the digit that a classifier of MNIST predicts for each channel; N is 26,000 in both
+            papers.
         data: ``(1000,)``, the data's shares of the modes ``100 a + 10 b + c``, each > 0; None: all the same.
 
     Raises:
-        InvalidValueError: no samples, something that is not a digit, or shares that are none.
+        InvalidValueError: no samples, a number that is not a digit, or shares that are not a distribution.
     """
     require(predicted.ndim == 2 and predicted.shape[1] == 3, "predicted", predicted.shape, "digits of shape (N, 3)")
-    class_counts(predicted.ravel(), DIGITS, "predicted")  # refuses what is not a digit
+    class_counts(predicted.ravel(), DIGITS, "predicted")  # raises for numbers that are not digits
     counts = class_counts(predicted @ DIGIT_WEIGHTS, MODES, "predicted")
     shares = np.full(MODES, 1 / MODES) if data is None else data
     require(shares.shape == (MODES,), "data", shares.shape, f"shares of shape ({MODES},)")

@@ -1,4 +1,4 @@
-"""Fidelity and diversity apart: precision, recall, density and coverage."""
+"""Separate measures of fidelity and diversity: precision, recall, density and coverage."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features
 
 @dataclass(frozen=True)
 class Manifold:
-    """How much of one set of samples lies among the other's, with a ball around each sample as its neighbourhood.
+    """Overlap of real and generated samples, each set approximated by balls around its samples.
 
     Attributes:
         precision: share of generated samples in some real sample's ball, in [0, 1].
         recall: share of real samples in some generated sample's ball, in [0, 1].
-        density: real samples' balls that a generated sample lies in, over how many are expected; >= 0, 1 is expected
+        density: mean number of real samples' balls that contain a generated sample, divided by k; >= 0, 1 is expected
             for equal distributions.
         coverage: share of real samples with a generated sample in their ball, in [0, 1]; see :func:`expected_coverage`.
     """
@@ -30,10 +30,10 @@ class Manifold:
 
 
 def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach: int = 3) -> Manifold:
-    """Precision, recall (Kynkaanniemi et al. 2019, eq. 1, 2), density and coverage (Naeem et al. 2020).
+    """Compute precision, recall (Kynkaanniemi et al. 2019, eq. 1, 2), density and coverage (Naeem et al. 2020).
 
-    A sample's ball reaches to its k-th nearest neighbour within its own set, that neighbour included. All comes from
-    one pass over the distances between the sets and one over those within each, a block at a time.
+    A sample's ball reaches to its k-th nearest neighbour within its own set, that neighbour included. All four come
+    from one pass over the distances between the sets and one over those within each, a block at a time.
 
     Args:
         real: ``(N, D)``.
@@ -48,18 +48,18 @@ def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach:
     _require_others(real, neighbours, "neighbours")
     _require_others(real, reach, "reach")
     _require_others(generated, reach, "reach")
-    # Each sample finds itself, at distance 0; whether it or a copy of it comes first does not matter.
-    around = nearest(real, real, max(neighbours, reach) + 1).distances
-    near_real, far_real = around[:, reach], around[:, neighbours]
-    near_generated = radii(generated, reach)
+    # Each sample is its own nearest neighbour, at distance 0; the order of it and its copies does not matter.
+    real_distances = nearest(real, real, max(neighbours, reach) + 1).distances
+    precision_radii, coverage_radii = real_distances[:, reach], real_distances[:, neighbours]
+    recall_radii = radii(generated, reach)
     precise: BoolArray = np.zeros(len(generated), bool)
     recalled: BoolArray = np.zeros(len(real), bool)
     covered: BoolArray = np.zeros(len(real), bool)
     hits = 0
     for tile in tiles(generated, real):
-        precise[tile.rows] |= tile.within(near_real[None, tile.columns]).any(axis=1)
-        recalled[tile.columns] |= tile.within(near_generated[tile.rows, None]).any(axis=0)
-        inside = tile.within(far_real[None, tile.columns])
+        precise[tile.rows] |= tile.within(precision_radii[None, tile.columns]).any(axis=1)
+        recalled[tile.columns] |= tile.within(recall_radii[tile.rows, None]).any(axis=0)
+        inside = tile.within(coverage_radii[None, tile.columns])
         covered[tile.columns] |= inside.any(axis=0)
         hits += int(np.count_nonzero(inside))
     density = hits / (neighbours * len(generated))
@@ -67,7 +67,7 @@ def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach:
 
 
 def radii(features: Features, k: int) -> DoubleArray:
-    """Distance of each of ``(N, D)`` features to the ``k``-th nearest of the others, ``(N,)``.
+    """Compute the distance of each of ``(N, D)`` features to the ``k``-th nearest of the others, ``(N,)``.
 
     Raises:
         InvalidValueError: ``k`` is not from 1 to N - 1, or numbers are not finite.
@@ -79,13 +79,14 @@ def radii(features: Features, k: int) -> DoubleArray:
 
 
 def expected_coverage(real: int, generated: int, neighbours: int = 5) -> float:
-    """The coverage to expect of samples from the data's own distribution (Naeem et al. 2020), in (0, 1).
+    """Compute the expected coverage of samples from the data's own distribution (Naeem et al. 2020), in (0, 1).
 
-    Of the ``N - 1 + M`` other samples, all alike, a real sample's ``k`` nearest must not be real ones throughout.
+    It is the probability that of the ``N - 1 + M`` other samples, which are exchangeable, not all of a real sample's
+    ``k`` nearest are real.
 
     Args:
-        real: how many real samples.
-        generated: how many generated ones.
+        real: number of real samples, N.
+        generated: number of generated ones, M.
         neighbours: k; less than ``real``.
     """
     k = np.arange(1, neighbours + 1)

@@ -1,4 +1,4 @@
-"""The Wasserstein distance itself, by optimal transport between small samples."""
+"""The exact Wasserstein distance, by optimal transport between small samples."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from gan_cli.errors import require
 from gan_cli.metrics.features import check_feature_pair
 from gan_cli.protocols.arrays import Features
 
-# The work grows with the cube of the samples, and the costs are this many squared.
+# Time grows with the cube of the number of samples, memory with its square.
 MAX_SAMPLES = 5000
 
 
 def wasserstein_distance(a: Features, b: Features) -> float:
-    """Exact 1-Wasserstein distance of two samples ``(N, D)`` with Euclidean costs; >= 0, in units of the features.
+    """Compute the exact 1-Wasserstein distance of two samples ``(N, D)``; >= 0, in units of the features.
 
-    Between equally many points of equal weight some best plan moves each point as a whole (Birkhoff), so it is found as
-    an assignment. Between samples of the *same* distribution it is not 0 but shrinks with N, slowly where D is large:
-    compare it with what two real samples of the same size give.
+    Costs are Euclidean. Between equally many points of equal weight some optimal plan is a permutation (Birkhoff), so
+    it is found as an assignment. Between samples of the *same* distribution the distance is not 0 but shrinks with N,
+    slowly where D is large: compare it with that of two real samples of the same size.
 
     Raises:
         InvalidValueError: different N or D, N above 5,000, numbers that are not finite.

@@ -52,7 +52,7 @@ class Objective(Protocol):
         ...
 
     def g_choices(self, fake: Tensor) -> Mapping[str, Tensor]:
-        """Return losses by name, ``(N,)`` each, that G could minimize against the same D; empty if there is one."""
+        """Return alternative losses of G against the same D by name, ``(N,)`` each; empty if there is only one."""
         ...
 
 
@@ -83,7 +83,7 @@ class Side(Enum):
 
 @runtime_checkable
 class Penalty(Protocol):
-    """A term of D's loss beside the objective, and independent of it; see ``components/regularizers.py``.
+    """A regularization term of D's loss, independent of the objective; see ``components/regularizers.py``.
 
     Attributes:
         gradient_sides: the batches whose ``input_gradient`` it uses.

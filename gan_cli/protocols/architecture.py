@@ -50,7 +50,7 @@ class Decoder(Protocol):
         ...
 
     def __call__(self, z: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)`` from N(0, I): ``logits.samples_from_logits(logits(prior(z)))``."""
+        """``(N, latent_dim) -> (N, *shape)`` from N(0, I): ``likelihoods.samples_from_logits(logits(prior(z)))``."""
         ...
 
     def logits(self, codes: Tensor) -> Tensor:

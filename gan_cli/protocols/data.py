@@ -56,7 +56,7 @@ class Sequences:
         """Number of sequences to train on."""
         return len(self.tokens if self.rows is None else self.rows)
 
-    def written(self, tokens: IntArray) -> list[str]:
+    def to_sentences(self, tokens: IntArray) -> list[str]:
         """Convert tokens ``(K, T)`` to sentences, each up to its end."""
         rows = ([*row.tolist()] for row in tokens)
         cut = (row[: row.index(self.end)] if self.end in row else row for row in rows)

@@ -1,1 +1,1 @@
-"""Run directories as tables and pictures: what ``gan-report`` shows. Imports no torch, and writes into no run."""
+"""Tables, charts and pages of run directories for ``gan-report``. Imports no torch, and writes into no run."""

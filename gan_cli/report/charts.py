@@ -1,4 +1,4 @@
-"""What the charts show: one figure each, a line for each group with its deviation over seeds."""
+"""Data of the charts: one metric each, a line for each group with its deviation over seeds."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from gan_cli.report import columns
 from gan_cli.report.grouping import Comparison, RunGroup
 from gan_cli.report.records import Curve, Floats
 
-# A curve is drawn with so many points at most; a chart is no wider.
+# Most points that a curve is drawn with; a chart is no wider.
 MAX_POINTS = 200
-# Single runs are drawn where there are no more than so many; more would hide the means.
+# Most runs that are drawn singly beside the means; more would hide these.
 MAX_RUNS = 40
-# A figure that is positive, knows no bound and spans so many times its smallest value is drawn on a logarithmic axis.
+# Ratio of the largest to the smallest mean from which on a positive, unbounded metric gets a logarithmic axis.
 LOG_AXIS_RATIO = 300.0
 
 
 @dataclass(frozen=True)
 class Band:
-    """A figure over the steps and over seeds.
+    """Mean and deviation of a metric over seeds, at each step.
 
     Attributes:
         steps: ``(N,)``, ascending.
-        mean: ``(N,)``, over the runs that have come so far.
-        deviation: ``(N,)``, of the sample; 0 where there is one run alone.
+        mean: ``(N,)``, over the runs that have reached the step.
+        deviation: ``(N,)``, sample standard deviation; 0 where a single run has reached the step.
     """
 
     steps: Floats
@@ -36,7 +36,7 @@ class Band:
 
 @dataclass(frozen=True)
 class AlarmMark:
-    """An alarm on the axis of steps."""
+    """An alarm, to be marked on the axis of steps."""
 
     step: int
     text: str
@@ -44,17 +44,17 @@ class AlarmMark:
 
 @dataclass(frozen=True)
 class Line:
-    """A group in a chart.
+    """Curves and alarms of a group in a chart.
 
     Attributes:
-        place: of the group in the comparison, which its colour follows.
-        label: what it is called.
+        index: of the group in the comparison, which determines its colour.
+        label: of the group.
         band: mean and deviation.
-        curves: of its runs, where there are several and not too many.
+        curves: of its runs, where there are several and at most :data:`MAX_RUNS` in all.
         marks: its alarms.
     """
 
-    place: int
+    index: int
     label: str
     band: Band
     curves: tuple[Curve, ...]
@@ -63,15 +63,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart.
+    """One chart: a metric of several groups over the steps.
 
     Attributes:
-        tag: the figure.
-        unit: what it is measured in; may be empty.
-        about: for which losses, by the divergence they estimate, where that matters; may be empty.
-        ceiling: the largest value there can be and how it is written, or None.
-        logarithmic: whether its axis should be.
-        lines: of the groups that have the figure.
+        tag: of the metric.
+        unit: of the metric; may be empty.
+        about: losses that the chart is restricted to, by the divergence they estimate; may be empty.
+        ceiling: largest possible value and its text, or None.
+        logarithmic: whether the axis of values is.
+        lines: of the groups that have the metric.
     """
 
     tag: str
@@ -83,14 +83,14 @@ class Chart:
 
 
 def charts(comparison: Comparison, tags: Sequence[str]) -> list[Chart]:
-    """Charts of these figures; two of one where its values depend on the loss and losses differ."""
+    """Return the charts of these metrics; several for one where its values depend on the loss and losses differ."""
     return [chart for tag in tags for chart in _charts(comparison, tag)]
 
 
 def mean_over_seeds(curves: Sequence[Curve]) -> Band:
-    """Mean and sample deviation at every step that any of the curves has, each as far as it goes.
+    """Return mean and sample deviation at every step of any of the curves, over those that reach it.
 
-    Between two of its steps a curve is taken for straight, for runs may report at different ones.
+    Curves are interpolated linearly between their steps, since runs may report at different ones.
     """
     steps = np.unique(np.concatenate([curve.steps for curve in curves]))
     table = np.stack([np.interp(steps, curve.steps, curve.values, left=np.nan, right=np.nan) for curve in curves])
@@ -103,17 +103,19 @@ def mean_over_seeds(curves: Sequence[Curve]) -> Band:
 
 
 def thin_curve(curve: Curve) -> Curve:
-    """The curve with an even choice of its points that holds the first and last."""
+    """Return the curve with at most :data:`MAX_POINTS` evenly chosen points, the first and last among them."""
     kept = _kept_indices(len(curve.steps))
     return Curve(curve.steps[kept], curve.values[kept])
 
 
 def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
     kinds = columns.comparable_groups(tag, [group.divergence for group in comparison.groups])
-    alone = len(comparison.runs) <= MAX_RUNS
+    single_runs = len(comparison.runs) <= MAX_RUNS
     drawn = {
-        kind: [line for place in places if (line := _line(comparison.groups[place], place, tag, alone)) is not None]
-        for kind, places in kinds.items()
+        kind: [
+            line for index in indices if (line := _line(comparison.groups[index], index, tag, single_runs)) is not None
+        ]
+        for kind, indices in kinds.items()
     }
     drawn = {kind: lines for kind, lines in drawn.items() if lines}
     for kind, lines in drawn.items():
@@ -124,20 +126,21 @@ def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
         yield Chart(tag, unit, about, ceiling, logarithmic, tuple(lines))
 
 
-def _line(group: RunGroup, place: int, tag: str, alone: bool) -> Line | None:
+def _line(group: RunGroup, index: int, tag: str, single_runs: bool) -> Line | None:
     curves = [run.curves[tag] for run in group.runs if tag in run.curves]
     if not curves:
         return None
     band = mean_over_seeds(curves)
     kept = _kept_indices(len(band.steps))
     marks = tuple(
-        AlarmMark(each.alarm.step, f"{each.alarm.name}: {group.label}, step {each.alarm.step:,}") for each in group.alarms
+        AlarmMark(raised.alarm.step, f"{raised.alarm.name}: {group.label}, step {raised.alarm.step:,}")
+        for raised in group.alarms
     )
     return Line(
-        place,
+        index,
         group.label,
         Band(band.steps[kept], band.mean[kept], band.deviation[kept]),
-        tuple(thin_curve(curve) for curve in curves) if alone and len(curves) > 1 else (),
+        tuple(thin_curve(curve) for curve in curves) if single_runs and len(curves) > 1 else (),
         marks,
     )
 

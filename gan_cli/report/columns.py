@@ -1,4 +1,4 @@
-"""Figures by their tags: which to show, which way is better, what they are bounded by, what they are measured in."""
+"""Properties of metrics by their tags: which to show, which way is better, upper bounds, units."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gan_cli.report.records import RunRecord
 
 
 class Better(Enum):
-    """Which way a figure should go."""
+    """Direction in which a metric improves."""
 
     lower = "lower"
     higher = "higher"
 
 
-# The most telling measured figures first; where modes can be counted, nothing tells more.
+# Measured metrics, the most informative first; counts of modes, where there are any, above all others.
 PREFERRED_METRICS = ("high_quality", "modes", "frechet", "fid", "kernel", "kid", "coverage", "precision", "recall")
-# Name of a divergence -> its ceiling, and how that is written.
+# Name of a divergence -> its largest value, and the text for it.
 CEILINGS = {
     "jsd": (math.log(2), "log 2"),
     "relativistic": (math.log(2), "log 2"),
@@ -28,12 +28,12 @@ CEILINGS = {
     "total_variation": (1.0, "1"),
 }
 SHARE, PROBABILITY = "share", "probability"
-# Units of what lies between 0 and 1.
+# Units of metrics between 0 and 1.
 SHARES = (SHARE, PROBABILITY)
 DIVERGENCES_IN_NATS = ("jsd", "relativistic")
-# Tags whose values mean something only among losses that estimate the same divergence.
+# Tags whose values can be compared only between losses that estimate the same divergence.
 LOSS_SPECIFIC_PREFIXES = ("loss/", "d_real/", "d_fake/")
-# Curves to draw beside the columns of the table, and curves to fold away.
+# Curves to draw beside those of the table's columns, and curves to fold away.
 DRAWN_TAGS = (
     "d/accuracy_real",
     "d/accuracy_fake",
@@ -57,7 +57,7 @@ FOLDED_TAGS = (
     "grad_norm/g",
     "noise/sigma",
 )
-# Measured figures in the default table: so many of evaluation.json, and of metrics/ as many.
+# Most measured metrics in the default table, of evaluation.json and of metrics/ each.
 MAX_MEASURED_COLUMNS = 4
 PERIODIC_PREFIX = "metrics/"
 TRAINING_PREFIXES = (
@@ -74,56 +74,64 @@ TRAINING_PREFIXES = (
 
 
 def better(tag: str) -> Better | None:
-    """Which way a figure is better, or None where neither is."""
+    """Return the direction in which a metric improves, or None where it has none."""
     return {-1: Better.lower, 1: Better.higher}.get(direction(tag))
 
 
 def known_tags(runs: Iterable[RunRecord]) -> list[str]:
-    """Every tag that some run has a figure for."""
+    """Return every tag that some run has a value for."""
     return list(dict.fromkeys(tag for run in runs for tag in (*run.final, *run.curves)))
 
 
 def default_tags(runs: Iterable[RunRecord]) -> list[str]:
-    """A short list that tells most: what was measured on samples, divergences, how often D is right."""
+    """Return the default columns: metrics measured on samples, divergences, else the accuracy of D."""
     tags = known_tags(runs)
     evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC_PREFIX)]
     periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC_PREFIX)]
     periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC_PREFIX) not in evaluated]
-    measured = [*sorted(evaluated, key=_rank)[:MAX_MEASURED_COLUMNS], *sorted(periodic, key=_rank)[:MAX_MEASURED_COLUMNS]]
+    measured = [
+        *sorted(evaluated, key=_rank)[:MAX_MEASURED_COLUMNS],
+        *sorted(periodic, key=_rank)[:MAX_MEASURED_COLUMNS],
+    ]
     divergences = [tag for tag in tags if _is_estimate(tag)]
-    # Where nothing was measured, how often D is right is the next best thing to know.
+    # Where nothing was measured, the accuracy of D is the next best information.
     accuracies = [tag for tag in ("d/accuracy_real", "d/accuracy_fake") if tag in tags and not measured]
     return [*measured, *divergences, *accuracies]
 
 
 def is_measured(tag: str) -> bool:
-    """Whether a figure was measured on samples, and says how good they are.
+    """Return whether a metric was measured on samples and tells how good they are.
 
-    What D estimates in training does not: a weak D estimates a small divergence, however bad the samples are.
+    Estimates of D in training do not: a weak D estimates a small divergence, however bad the samples are.
     """
     return better(tag) is not None and not tag.startswith(TRAINING_PREFIXES)
 
 
 def validate_tags(option: str, wanted: Sequence[str], known: Iterable[str]) -> list[str]:
-    """The tags that a command line asks for, each once.
+    """Return the tags that a command line asks for, each once.
+
+    Args:
+        option: of the command line, for messages.
+        wanted: its values.
+        known: tags of the runs.
 
     Raises:
-        ConfigError: no run has such a figure.
+        ConfigError: no run has such a metric.
     """
     names = sorted(set(known))
     for tag in wanted:
         if tag not in names:
-            raise ConfigError(f"{option} {tag}: no run has such a figure.{did_you_mean(tag, names)}")
+            raise ConfigError(f"{option} {tag}: no run has such a metric.{did_you_mean(tag, names)}")
     return list(dict.fromkeys(wanted))
 
 
 def ceiling(tag: str) -> tuple[float, str] | None:
-    """The largest value that a figure can have, and how it is written; None where there is none or it is no help."""
+    """Return the largest value that a divergence can have, and the text for it; None for anything else."""
     return next((bound for name, bound in CEILINGS.items() if tag.startswith(f"divergence/{name}")), None)
 
 
 def unit(tag: str, divergence: str) -> str:
-    """What a figure is measured in, in a run that estimates this divergence; empty for a plain number."""
+    """Return the unit of a metric in a run that estimates this divergence; empty for a plain number."""
     if tag.startswith("divergence/") and divergence in DIVERGENCES_IN_NATS:
         return "nats"
     if tag.startswith(("d_real/", "d_fake/")) and divergence:
@@ -134,11 +142,11 @@ def unit(tag: str, divergence: str) -> str:
 
 
 def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tags to draw, and those to fold away, of all that have curves.
+    """Return the tags whose curves are drawn, and those whose curves are folded away.
 
     Args:
-        tags: all of them.
-        chosen: the columns of the table.
+        tags: of all curves.
+        chosen: columns of the table.
     """
     divergences = [tag for tag in tags if _is_estimate(tag)]
     drawn = dict.fromkeys([*chosen, *divergences, *DRAWN_TAGS])
@@ -147,23 +155,23 @@ def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], l
 
 
 def comparable_groups(tag: str, divergences: Sequence[str]) -> dict[str, list[int]]:
-    """Groups by what may share an axis: all of them, or those of one divergence where a figure depends on the loss.
+    """Partition groups by what may share an axis: all, or those of one divergence where a metric depends on the loss.
 
     Args:
-        tag: the figure.
-        divergences: what the D of each group estimates.
+        tag: of the metric.
+        divergences: name of the divergence that the D of each group estimates.
 
     Returns:
-        Divergence, or nothing where it does not matter, -> places of groups.
+        Divergence, or an empty string where it does not matter, -> indices of groups.
     """
     kinds: dict[str, list[int]] = {}
-    for place, divergence in enumerate(divergences):
-        kinds.setdefault(divergence if tag.startswith(LOSS_SPECIFIC_PREFIXES) else "", []).append(place)
+    for index, divergence in enumerate(divergences):
+        kinds.setdefault(divergence if tag.startswith(LOSS_SPECIFIC_PREFIXES) else "", []).append(index)
     return kinds
 
 
 def _is_estimate(tag: str) -> bool:
-    """Whether this is the divergence that D estimates in training, and not that on held-out data."""
+    """Return whether a tag is the divergence that D estimates on training data."""
     return tag.startswith("divergence/") and better(tag) is not None and not tag.endswith("_held_out")
 
 

@@ -1,4 +1,4 @@
-"""Names and numbers as a person reads them."""
+"""Formatting of names and numbers for people."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ MISSING = "-"
 
 
 def printable(text: object) -> str:
-    """Text of unknown origin that any terminal, file and page can take: no control characters, nothing undecodable."""
+    """Return text of unknown origin without control characters and undecodable bytes, safe for any terminal or page."""
     decoded = str(text).encode("utf-8", "replace").decode("utf-8")
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded)
 
 
 def format_number(value: float) -> str:
-    """A number with about four digits: ``0.1404``, ``1,500``, ``2e-04``."""
+    """Format a number with about four digits: ``0.1404``, ``1,500``, ``2e-04``."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}" if size < 1e7 else f"{value:.3g}"
@@ -23,7 +23,7 @@ def format_number(value: float) -> str:
 
 
 def format_mean_and_deviation(mean: float, deviation: float | None) -> str:
-    """``0.140 ± 0.012``: as many digits as the deviation, of which two are told, gives a meaning to."""
+    """Format ``0.140 ± 0.012``: the deviation with two digits, the mean with as many decimals."""
     if deviation is None:
         return format_number(mean)
     if deviation == 0:
@@ -35,11 +35,11 @@ def format_mean_and_deviation(mean: float, deviation: float | None) -> str:
 
 
 def format_count(count: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
+    """Format a count with its noun: ``1 run``, ``2 runs``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def join_words(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    """Join words: ``a``, ``a and b``, ``a, b and c``."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""Runs that differ only in their seed as one: means and deviations, and the alarms they share."""
+"""Groups of runs that differ only in their seed, with means, deviations and alarms over the seeds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gan_cli.report.records import AlarmRecord, RunRecord, RunState
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over seeds.
+    """Statistics of a metric over seeds.
 
     Attributes:
         mean: over ``count`` runs.
-        deviation: of the sample (divided by n - 1); None for a single run.
-        count: how many runs have the figure.
+        deviation: sample standard deviation (divided by n - 1); None for a single run.
+        count: number of runs that have the metric.
     """
 
     mean: float
@@ -32,12 +32,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class GroupAlarm:
-    """An alarm over the runs of a group.
+    """An alarm with the number of runs of a group that raised it.
 
     Attributes:
-        alarm: the earliest of them, with the words of whichever run has them.
-        count: in how many runs it was raised.
-        total: of how many.
+        alarm: the earliest, with message and remedy of any run that has them.
+        count: number of runs in which it was raised.
+        total: number of runs.
     """
 
     alarm: AlarmRecord
@@ -50,9 +50,9 @@ class RunGroup:
     """Runs of one configuration.
 
     Attributes:
-        label: what tells the group from the others, in a line.
-        values: the same, one for each key of the comparison.
-        runs: by their seeds.
+        label: settings that distinguish the group from the others, on one line.
+        values: the same settings, one for each key of the comparison.
+        runs: sorted by seed.
     """
 
     label: str
@@ -61,38 +61,38 @@ class RunGroup:
 
     @cached_property
     def reported_runs(self) -> tuple[RunRecord, ...]:
-        """Runs whose last figures count: those that completed; where there are none, all, as far as they have come."""
+        """Runs that statistics are taken over: those that completed; where there are none, all."""
         completed = tuple(run for run in self.runs if run.state is RunState.completed)
         return completed or self.runs
 
     def final(self, tag: str) -> Spread | None:
-        """A last figure over the runs that count; None where none of them has it."""
+        """Return the statistics of last values over :attr:`reported_runs`; None where none of them has the metric."""
         return spread(run.final[tag] for run in self.reported_runs if tag in run.final)
 
     def best(self, tag: str) -> Spread | None:
-        """A best figure over the runs that count; None where none of them has it."""
+        """Return the statistics of best values over :attr:`reported_runs`; None where none of them has the metric."""
         return spread(run.best[tag].value for run in self.reported_runs if tag in run.best)
 
     @property
     def seconds(self) -> Spread | None:
-        """Of training, over the runs that count."""
+        """Statistics of the seconds of training over :attr:`reported_runs`; None where unknown."""
         return spread(run.seconds for run in self.reported_runs if run.seconds is not None)
 
     @property
     def step(self) -> int:
-        """Updates that the run has made that has come furthest."""
+        """Largest number of updates that any run has made."""
         return max(run.step for run in self.runs)
 
     @property
     def states(self) -> str:
-        """How its runs stand: ``completed``, or ``2 completed, 1 died``."""
+        """States of the runs: ``completed``, or ``2 completed, 1 died``."""
         states = [run.state.value for run in self.runs]
         numbers = {state: states.count(state) for state in dict.fromkeys(states)}
         return ", ".join(f"{number} {state}" if len(states) > 1 else state for state, number in numbers.items())
 
     @property
     def alarms(self) -> list[GroupAlarm]:
-        """What went wrong in any of its runs, by the step."""
+        """Alarms that any of the runs raised, sorted by step."""
         by_name: dict[str, list[AlarmRecord]] = {}
         for run in self.runs:
             for alarm in {alarm.name: alarm for alarm in reversed(run.alarms)}.values():
@@ -102,19 +102,19 @@ class RunGroup:
 
     @property
     def divergence(self) -> str:
-        """What D estimates, as in ``divergence/<name>``."""
+        """Name of the divergence that D estimates, as in ``divergence/<name>``; empty where unknown."""
         return next((run.divergence for run in self.runs if run.divergence), "")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that a report shows.
+    """Content of a report.
 
     Attributes:
-        keys: the choices that differ.
-        groups: in the order to show them.
-        tags: the figures of the table.
-        main: the figure that groups are ranked by, or None where none is fair to all of them.
+        keys: config groups and settings that differ.
+        groups: in the order of display.
+        tags: metrics of the table.
+        main: metric that groups are ranked by, or None where the groups have none in common.
     """
 
     keys: tuple[str, ...]
@@ -124,12 +124,11 @@ class Comparison:
 
     @property
     def runs(self) -> list[RunRecord]:
-        """All of them."""
         return [run for group in self.groups for run in group.runs]
 
 
 def spread(values: Iterable[float]) -> Spread | None:
-    """Mean and sample deviation; None of nothing."""
+    """Return mean and sample standard deviation; None for no values."""
     known = list(values)
     if not known:
         return None
@@ -137,40 +136,40 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 
 def group_by_configuration(runs: Sequence[RunRecord]) -> tuple[list[str], list[RunGroup]]:
-    """The keys that tell runs apart, and the runs in groups that differ in nothing but the seed."""
+    """Return the keys that distinguish runs, and the runs in groups that differ in nothing but the seed."""
     keys = distinguishing_keys(runs) or fallback_keys(runs)
-    together: dict[str, list[RunRecord]] = {}
+    by_configuration: dict[str, list[RunRecord]] = {}
     for run in runs:
-        together.setdefault(configuration_id(run), []).append(run)
-    return keys, _groups(keys, list(together.values()))
+        by_configuration.setdefault(configuration_id(run), []).append(run)
+    return keys, _groups(keys, list(by_configuration.values()))
 
 
 def group_each_run(runs: Sequence[RunRecord]) -> tuple[list[str], list[RunGroup]]:
-    """The keys that tell runs apart, the seed among them, and each run as a group of its own."""
+    """Return the keys that distinguish runs, the seed among them, and each run as a group of its own."""
     keys = [*distinguishing_keys(runs), "seed"]
     return keys, _groups(keys, [[run] for run in runs])
 
 
 def rank_groups(groups: Sequence[RunGroup], tag: str) -> list[RunGroup]:
-    """Groups by a last figure, the best first (the lowest where neither way is better); those without it at the end."""
+    """Sort groups by a last value, the best first (the lowest where the metric has no direction), missing ones last."""
     sign = -1.0 if better(tag) is Better.higher else 1.0
 
-    def place(group: RunGroup) -> float:
+    def rank(group: RunGroup) -> float:
         final = group.final(tag)
         return math.inf if final is None else sign * final.mean
 
-    return sorted(groups, key=place)
+    return sorted(groups, key=rank)
 
 
 def main_tag(groups: Sequence[RunGroup], tags: Sequence[str]) -> str | None:
-    """The first figure measured on samples that all groups have which have any; None where there is none."""
+    """Return the first metric measured on samples that all groups with any such metric have; None without one."""
     measured = [tag for tag in tags if is_measured(tag)]
-    having = [group for group in groups if any(group.final(tag) for tag in measured)]
-    return next((tag for tag in measured if all(group.final(tag) for group in having)), None)
+    with_measured = [group for group in groups if any(group.final(tag) for tag in measured)]
+    return next((tag for tag in measured if all(group.final(tag) for group in with_measured)), None)
 
 
 def repeated_seeds(groups: Iterable[RunGroup]) -> list[str]:
-    """A line for each group in which a seed occurs twice: such runs are no independent ones."""
+    """Return a note for each group in which a seed occurs twice: such runs are not independent."""
     notes = []
     for group in groups:
         seeds = [run.seed for run in group.runs]
@@ -182,18 +181,22 @@ def repeated_seeds(groups: Iterable[RunGroup]) -> list[str]:
 
 
 def natural_sort_key(text: str) -> list[tuple[int, float, str]]:
-    """A key to sort by that has 2 before 10, and 1e-4 before 0.001."""
+    """Return a key for sorting that has 2 before 10, and 1e-4 before 0.001."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", text)
-    return [(0, float(part), "") if place % 2 else (1, 0.0, part) for place, part in enumerate(parts) if part]
+    return [(0, float(part), "") if index % 2 else (1, 0.0, part) for index, part in enumerate(parts) if part]
 
 
-def _groups(keys: Sequence[str], together: Sequence[Sequence[RunRecord]]) -> list[RunGroup]:
+def _groups(keys: Sequence[str], parts: Sequence[Sequence[RunRecord]]) -> list[RunGroup]:
     names = short_names(keys)
     groups = []
-    for runs in together:
+    for runs in parts:
         cells = tuple(_join_distinct(value(run, key) for run in runs) for key in keys)
         label = ", ".join(f"{names[key]}={cell}" for key, cell in zip(keys, cells, strict=True))
-        groups.append(RunGroup(label or _fallback_label(runs), cells, tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))))
+        groups.append(
+            RunGroup(
+                label or _fallback_label(runs), cells, tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))
+            )
+        )
     return sorted(groups, key=_natural_order_of(lambda group: " ".join(group.values)))
 
 
@@ -202,7 +205,7 @@ def _natural_order_of(text: Callable[..., str]) -> Callable[..., list[tuple[int,
 
 
 def _fallback_label(runs: Sequence[RunRecord]) -> str:
-    """What to call a group that nothing tells from others, since there are none."""
+    """Return the label of the only group, which no key distinguishes from others."""
     return runs[0].name if len(runs) == 1 else f"all {len(runs)} runs"
 
 
@@ -217,7 +220,7 @@ def _earliest(alarms: Sequence[AlarmRecord]) -> AlarmRecord:
     return AlarmRecord(first.name, first.step, message, remedy)
 
 
-# Keys that do not make another experiment of a run: its seed, where things lie, how often it tells of itself.
+# Keys that do not make another experiment of a run: its seed, its folders, the target of its sweep, its cadences.
 IGNORED_KEYS = (
     "seed",
     "resume",
@@ -236,38 +239,40 @@ IGNORED_KEYS = (
 
 
 def configuration_id(run: RunRecord) -> str:
-    """The same text for runs that differ in their seed alone, another one for any others."""
-    return json.dumps({key: value for key, value in run.leaves.items() if _is_compared(key)}, sort_keys=True, default=str)
+    """Return a text that is equal for two runs if and only if their configurations differ in ignored keys alone."""
+    return json.dumps(
+        {key: value for key, value in run.leaves.items() if _is_compared(key)}, sort_keys=True, default=str
+    )
 
 
 def distinguishing_keys(runs: Sequence[RunRecord]) -> list[str]:
-    """Keys, config groups (``loss``) or settings (``optimizer.lr``), whose values tell the runs apart.
+    """Return the config groups (``loss``) and settings (``optimizer.lr``) whose values distinguish the runs.
 
-    What somebody chose on a command line, and differs, is told first. A group's option stands for the keys it implies:
-    of what nobody chose, only as much is told as it takes to tell apart runs that are not the same.
+    Keys that were set on a command line, and differ, come first. The option of a group stands for the keys that it
+    implies: of keys that were never set, only as many are added as it takes to distinguish all configurations.
     """
     groups = list(dict.fromkeys(group for run in runs for group in run.options))
     # `noise` is an option, and a key as well where the option is none.
     leaves = [key for key in dict.fromkeys(key for run in runs for key in run.leaves) if key not in groups]
     candidates = [key for key in (*groups, *leaves) if _is_compared(key) and _differs(runs, key)]
-    chosen = list(dict.fromkeys(key for run in runs for key in map(_override_key, run.overrides)))
-    told = [key for key in chosen if key in candidates]
-    kinds = len({configuration_id(run) for run in runs})
+    overridden = list(dict.fromkeys(key for run in runs for key in map(_override_key, run.overrides)))
+    keys = [key for key in overridden if key in candidates]
+    configurations = len({configuration_id(run) for run in runs})
     for key in candidates:
-        if _count_distinct(runs, told) >= kinds:
+        if _count_distinct(runs, keys) >= configurations:
             break
-        if key not in told and _count_distinct(runs, [*told, key]) > _count_distinct(runs, told):
-            told.append(key)
-    return told
+        if key not in keys and _count_distinct(runs, [*keys, key]) > _count_distinct(runs, keys):
+            keys.append(key)
+    return keys
 
 
 def fallback_keys(runs: Sequence[RunRecord]) -> list[str]:
-    """Keys to call runs by that nothing tells apart."""
+    """Return the keys to label runs by that no key distinguishes."""
     return [key for key in ("loss", "dataset") if all(key in run.options for run in runs)]
 
 
 def value(run: RunRecord, key: str) -> str:
-    """What a run has for a key, as it is shown; ``?`` where its directory does not tell the option."""
+    """Return the value of a key in a run as text; ``?`` for a group where the run directory lacks its options."""
     if key in run.options:
         return run.options[key]
     if key in run.leaves:
@@ -276,7 +281,7 @@ def value(run: RunRecord, key: str) -> str:
 
 
 def format_setting(leaf: object) -> str:
-    """A value of a configuration as it is shown."""
+    """Format a value of a configuration."""
     if isinstance(leaf, float):
         short = f"{leaf:g}"
         return short if float(short) == leaf else repr(leaf)
@@ -286,21 +291,21 @@ def format_setting(leaf: object) -> str:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Key -> its last part, or all of it where that would be another key's as well."""
+    """Map each key to its last part, or to the whole key where two of them end alike."""
     last = {key: key.rpartition(".")[2] for key in keys}
     return {key: name if list(last.values()).count(name) == 1 else key for key, name in last.items()}
 
 
 def shared_settings(runs: Sequence[RunRecord]) -> Mapping[str, str]:
-    """Key -> value of what all runs have alike: the options of their groups, and what somebody set."""
-    chosen = [key for run in runs for key in map(_override_key, run.overrides)]
-    keys = dict.fromkeys(["dataset", "architecture", "loss", *chosen])
+    """Return key -> value of the options and overridden settings that are equal in all runs."""
+    overridden = [key for run in runs for key in map(_override_key, run.overrides)]
+    keys = dict.fromkeys(["dataset", "architecture", "loss", *overridden])
     known = [key for key in keys if _is_compared(key) and all(key in run.options or key in run.leaves for run in runs)]
     return {key: value(runs[0], key) for key in known if not _differs(runs, key)}
 
 
 def _is_compared(key: str) -> bool:
-    return not any(key == aside or key.startswith(f"{aside}.") for aside in IGNORED_KEYS)
+    return not any(key == ignored or key.startswith(f"{ignored}.") for ignored in IGNORED_KEYS)
 
 
 def _differs(runs: Sequence[RunRecord], key: str) -> bool:
@@ -308,10 +313,10 @@ def _differs(runs: Sequence[RunRecord], key: str) -> bool:
 
 
 def _count_distinct(runs: Sequence[RunRecord], keys: Sequence[str]) -> int:
-    """How many different runs the keys see."""
+    """Return the number of runs that the keys can distinguish."""
     return len({tuple(value(run, key) for key in keys) for run in runs})
 
 
 def _override_key(override: str) -> str:
-    """The key of ``key=value``, ``+key=value`` or ``~key``; of ``group@place=option``, the group."""
+    """Return the key of ``key=value``, ``+key=value`` or ``~key``, and the group of ``group@package=option``."""
     return override.lstrip("+~").partition("=")[0].partition("@")[0]

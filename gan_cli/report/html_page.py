@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs nothing else: no network, no script but its own few lines."""
+"""Self-contained HTML page of a comparison: it loads nothing, and runs no script but its own few lines."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from markupsafe import Markup
 
 from gan_cli import __version__
 from gan_cli.report import charts, columns, grouping, samples, summary_text, svg
-from gan_cli.report.formatting import MISSING, format_count, format_number, format_mean_and_deviation
+from gan_cli.report.formatting import MISSING, format_count, format_mean_and_deviation, format_number
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
 from gan_cli.report.records import RunRecord, RunState
 from gan_cli.report.samples import EmbeddedImage, Quote
 
 TEMPLATES = Path(__file__).parent / "templates"
-# A page is to be sent: so many pictures of a group at most, and so many in all.
+# Most pictures of a group and of all groups, so that a page can be sent by mail.
 MAX_PICTURES_PER_GROUP = 4
 MAX_PICTURES = 60
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table.
+    """A cell of the table, with the value to sort by.
 
     Attributes:
-        heading: of its column, shown beside it where the page is narrow.
-        text: what it says.
-        value: what to sort by.
-        notes: smaller lines below.
-        kind: ``choice``, ``number`` or ``words``, for its looks.
+        heading: of its column, shown beside the cell on narrow screens.
+        text: content of the cell.
+        value: to sort by.
+        notes: smaller lines below the text.
+        kind: ``choice``, ``number``, ``alarm`` or ``words``, its CSS class.
     """
 
     heading: str
@@ -48,7 +48,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A group in the table, with the classes of its colour and the key of its lines."""
+    """Row of a group in the table, with the CSS classes of its color and the legend key of its lines."""
 
     style: str
     key: Markup
@@ -57,7 +57,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Picture:
-    """A sample grid, or sentences, with what to say below."""
+    """A sample grid, or sentences, with a caption."""
 
     caption: str
     image: EmbeddedImage | None = None
@@ -66,13 +66,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """The last samples of a group.
+    """Last samples of a group.
 
     Attributes:
-        style: classes of its colour.
-        label: what the group is called.
+        style: CSS classes of the color of the group.
+        label: of the group.
         pictures: of its first runs.
-        left_out: how many more runs have some.
+        left_out: number of further runs with samples.
     """
 
     style: str
@@ -82,7 +82,7 @@ class Card:
 
 
 def page(comparison: Comparison) -> str:
-    """The page's HTML."""
+    """Render a comparison as the HTML of a page."""
     first, more = columns.curve_tags(columns.known_tags(comparison.runs), comparison.tags)
     script, sheet = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("page.js", "page.css"))
     environment = Environment(
@@ -100,8 +100,8 @@ def page(comparison: Comparison) -> str:
         shared=grouping.shared_settings(comparison.runs),
         summary=summary_text.summary(comparison),
         legend=summary_text.legend(comparison),
-        rows=[_row(comparison, place, group) for place, group in enumerate(comparison.groups)],
-        keys=[(svg.style(place), svg.key(place), group.label) for place, group in enumerate(comparison.groups)],
+        rows=[_row(comparison, index, group) for index, group in enumerate(comparison.groups)],
+        keys=[(svg.style(index), svg.key(index), group.label) for index, group in enumerate(comparison.groups)],
         charts=[(chart, svg.draw(chart)) for chart in charts.charts(comparison, first)],
         more_charts=[(chart, svg.draw(chart)) for chart in charts.charts(comparison, more)],
         several=any(len(group.runs) > 1 for group in comparison.groups),
@@ -119,11 +119,11 @@ def page(comparison: Comparison) -> str:
 
 
 def _breakable(tag: str) -> Markup:
-    """A tag that may be broken into lines behind its slashes and underscores."""
+    """Return a tag with possible line breaks after its slashes and underscores."""
     return Markup("<wbr>").join(re.split(r"(?<=[/_])", tag))
 
 
-def _row(comparison: Comparison, place: int, group: RunGroup) -> TableRow:
+def _row(comparison: Comparison, index: int, group: RunGroup) -> TableRow:
     keys = comparison.keys or ("run",)
     values = group.values or (group.label,)
     count = len(group.runs)
@@ -135,11 +135,11 @@ def _row(comparison: Comparison, place: int, group: RunGroup) -> TableRow:
         *(_cell(tag, group.final(tag), group.best(tag), count) for tag in comparison.tags),
         _cell("seconds", group.seconds, None, count),
     ]
-    return TableRow(svg.style(place), svg.key(place), tuple(cells))
+    return TableRow(svg.style(index), svg.key(index), tuple(cells))
 
 
 def _cell(heading: str, final: Spread | None, best: Spread | None, of: int) -> Cell:
-    """A figure: its mean, and on lines below its deviation, of how many runs where not all, and the best value."""
+    """Return the cell of a metric: its mean, with notes on deviation, number of runs if not all, and best value."""
     if final is None:
         return Cell(heading, MISSING, "", kind="number")
     mean, _, deviation = format_mean_and_deviation(final.mean, final.deviation).partition(" ± ")
@@ -159,30 +159,30 @@ def _alarms(group: RunGroup) -> Cell:
 
 
 def _cards(comparison: Comparison) -> Iterator[Card]:
-    """Pictures of every group, of fewer runs of each where there are many groups."""
-    most = max(1, min(MAX_PICTURES_PER_GROUP, MAX_PICTURES // len(comparison.groups)))
-    for place, group in enumerate(comparison.groups[:MAX_PICTURES]):
-        having = [run for run in group.runs if run.samples]
+    """Yield the last samples of every group, of fewer runs of each where there are many groups."""
+    limit = max(1, min(MAX_PICTURES_PER_GROUP, MAX_PICTURES // len(comparison.groups)))
+    for index, group in enumerate(comparison.groups[:MAX_PICTURES]):
+        sampled = [run for run in group.runs if run.samples]
         pictures = []
-        for run in having[:most]:
+        for run in sampled[:limit]:
             grids, texts = (tuple(file for file in run.samples if file.suffix == end) for end in (".png", ".txt"))
             image, quote = samples.first_readable_image(grids), samples.read_quote(texts[0]) if texts else None
-            shown = image or quote
-            if shown is not None:
-                step = int(Path(shown.name).stem.removeprefix("step_"))
+            content = image or quote
+            if content is not None:
+                step = int(Path(content.name).stem.removeprefix("step_"))
                 ended = "" if run.state is RunState.completed else f", {run.state.value}"
                 pictures.append(Picture(f"seed {run.seed}, step {step:,}{ended}", image, quote))
         if pictures:
-            yield Card(svg.style(place), group.label, tuple(pictures), len(having) - len(pictures))
+            yield Card(svg.style(index), group.label, tuple(pictures), len(sampled) - len(pictures))
 
 
 def _settings(run: RunRecord) -> str:
-    """The configuration of a run, a setting a line."""
+    """Return the configuration of a run, one setting on each line."""
     return "\n".join(f"{key}: {grouping.format_setting(value)}" for key, value in run.leaves.items())
 
 
 def _run(run: RunRecord) -> dict[str, str]:
-    """A run in the list of all of them."""
+    """Return the texts of a run for the list of all runs."""
     return {
         "name": run.name,
         "seed": run.seed,

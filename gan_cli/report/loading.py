@@ -1,4 +1,4 @@
-"""One run directory as a :class:`RunRecord`, in whatever state it is; only what makes it a run has to be there."""
+"""Reading of run directories in any state as :class:`RunRecord`; only their configuration has to be there."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from gan_cli.report.formatting import printable
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
 from gan_cli.storage.run_directory import RunDirectory
 
-# The sections that a configuration of this program has, whatever was trained.
+# Sections that every configuration of this program has.
 SECTIONS = ("algorithm", "dataset", "seed", "train")
 SAMPLE_NAME = re.compile(r"step_(\d{8,})\.(?:png|txt)")
 DIAGNOSIS = "diagnosis/"
 
 
-def read(path: Path, name: str) -> RunRecord:
+def read_run(path: Path, name: str) -> RunRecord:
     """Read the run of a directory; nothing in it is resolved, imported or built.
 
     Args:
         path: the run directory.
-        name: what to call it.
+        name: of the run in the report.
 
     Raises:
-        ConfigError: it is the directory of another program, or its configuration or figures cannot be read.
+        ConfigError: it is the directory of another program, or its configuration or metrics cannot be read.
     """
     directory = RunDirectory(path)
     leaves = _read_settings(directory)
@@ -52,7 +52,7 @@ def read(path: Path, name: str) -> RunRecord:
     ended = state not in (RunState.running, RunState.died)
     evaluation = _json(path / "evaluation.json")
     overrides = _overrides(directory)
-    spent = parse_number(summary.get("seconds")) if ended else seconds(curves.get(SPEED))
+    elapsed = parse_number(summary.get("seconds")) if ended else training_seconds(curves.get(SPEED))
     return RunRecord(
         path=path,
         name=name,
@@ -61,7 +61,7 @@ def read(path: Path, name: str) -> RunRecord:
         overrides=overrides,
         state=state,
         step=max(int(parse_number(summary.get("step")) or 0), last),
-        seconds=spent,
+        seconds=elapsed,
         final={
             **{tag: float(curve.values[-1]) for tag, curve in curves.items()},
             **_parse_metrics(summary.get("final") if ended else None),
@@ -76,7 +76,7 @@ def read(path: Path, name: str) -> RunRecord:
 
 
 def _read_settings(directory: RunDirectory) -> dict[str, Any]:
-    """``dotted.key -> value`` of the stored configuration, interpolations as they stand."""
+    """Return ``dotted.key -> value`` of the stored configuration, with interpolations unresolved."""
     stored = directory.stored_config()
     missing = [section for section in SECTIONS if section not in stored]
     if missing:
@@ -100,13 +100,13 @@ def _overrides(directory: RunDirectory) -> tuple[str, ...]:
     try:
         return tuple(printable(override) for override in directory.stored_overrides())
     except ConfigError:
-        return ()  # the configuration itself is there; what the command line said of it is not
+        return ()  # a run without them can still be reported
 
 
 def _options(directory: RunDirectory) -> dict[str, str]:
-    """Config group -> option, from ``hydra.yaml``; the parts of Hydra itself are left out."""
+    """Read config group -> option from ``hydra.yaml``; the groups of Hydra itself are left out."""
     try:
-        # The C parser where there is one: most of the file is a help page, which takes the other one long.
+        # The C parser where available: most of the file is a help page, which the Python one parses slowly.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         node = yaml.load((directory.hydra / "hydra.yaml").read_text(), Loader=loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
@@ -122,22 +122,22 @@ def _option(option: object) -> str:
 
 
 def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> RunState:
-    """How a run stands; ``last`` is the step of its last report.
+    """Return the state of a run; ``last`` is the step of its last report.
 
-    A run that is resumed still has the summary of its first end; its lock, or reports after that end, tell.
+    A resumed run still has the summary of its first end; its lock, or reports after that end, show that it went on.
     """
     if _is_locked(directory.hydra / "lock"):
         return RunState.running
     try:
-        told = RunState(summary.get("status"))
+        stored = RunState(summary.get("status"))
     except ValueError:
         return RunState.died
     went_on = last > (parse_number(summary.get("step")) or 0)
-    return RunState.died if went_on and told in (RunState.completed, RunState.interrupted) else told
+    return RunState.died if went_on and stored in (RunState.completed, RunState.interrupted) else stored
 
 
 def _is_locked(lock: Path) -> bool:
-    """Whether a process is training in the directory; what is asked for is let go at once, and shuts nobody out."""
+    """Return whether a process is training in the directory; takes a shared lock, and releases it at once."""
     if not lock.is_file():
         return False
     try:
@@ -146,12 +146,12 @@ def _is_locked(lock: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False  # no lock was ever taken, or the file system has none to take
+        return False  # the file vanished, or the file system has no locks
     return False
 
 
 def _json(file: Path) -> Mapping[str, Any]:
-    """A file's JSON object; empty where there is none, or none that is whole."""
+    """Read the JSON object of a file; empty where there is none, or it is incomplete."""
     if not file.is_file():
         return {}
     try:
@@ -170,13 +170,13 @@ def _parse_metrics(node: object) -> dict[str, float]:
 
 
 def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:
-    """The best value of every curve of which better is known to be higher or lower."""
+    """Return the best value of every metric with a direction."""
     found = {}
     for tag, curve in curves.items():
         way = better(tag)
         if way is not None:
-            place = int(curve.values.argmin() if way is Better.lower else curve.values.argmax())
-            found[tag] = BestValue(float(curve.values[place]), int(curve.steps[place]))
+            index = int(curve.values.argmin() if way is Better.lower else curve.values.argmax())
+            found[tag] = BestValue(float(curve.values[index]), int(curve.steps[index]))
     return found
 
 
@@ -200,7 +200,7 @@ def _alarms_of_summary(node: object) -> tuple[AlarmRecord, ...]:
 
 
 def _alarms(curves: Mapping[str, Curve]) -> tuple[AlarmRecord, ...]:
-    """The alarms that a run without a summary has reported so far."""
+    """Return the alarms in the curves, for a run without a summary."""
     found = []
     for name in (*ALARMS, NON_FINITE):
         curve = curves.get(f"{DIAGNOSIS}{name}")
@@ -210,7 +210,7 @@ def _alarms(curves: Mapping[str, Curve]) -> tuple[AlarmRecord, ...]:
 
 
 def _samples(directory: RunDirectory) -> tuple[Path, ...]:
-    """The sample grids, or files of sentences, the last one first."""
+    """List the sample grids, or files of sentences, the last one first."""
     try:
         names = os.listdir(directory.samples)  # noqa: PTH208 - paths would be made for hundreds of files
     except OSError:
@@ -219,13 +219,13 @@ def _samples(directory: RunDirectory) -> tuple[Path, ...]:
     return tuple(directory.samples / name for _, name in sorted(steps, reverse=True))
 
 
-# Folders of a run that hold many files and no runs.
+# Folders of a run that contain many files and no runs.
 SKIPPED_FOLDERS = {"checkpoints", "samples", "export"}
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search has come to.
+    """Run directories that a search found.
 
     Attributes:
         runs: directories with a ``.hydra/config.yaml``, each once, in the order of the paths and names.
@@ -236,8 +236,8 @@ class SearchResult:
     notes: tuple[str, ...]
 
 
-def search(paths: Sequence[Path]) -> SearchResult:
-    """Find all run directories.
+def find_runs(paths: Sequence[Path]) -> SearchResult:
+    """Find all run directories at and below the paths.
 
     Raises:
         ConfigError: a path is no folder.
@@ -255,7 +255,7 @@ def search(paths: Sequence[Path]) -> SearchResult:
 
 
 def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
-    """Every folder at or below ``top`` with a ``.hydra`` in it; what cannot be looked into is noted."""
+    """Yield every folder at or below ``top`` with a ``.hydra`` in it; add unreadable folders to ``notes``."""
 
     def note(error: OSError) -> None:
         notes.append(f"{printable(error.filename)}: left out: {error.strerror}")
@@ -263,7 +263,9 @@ def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
     for name, folders, _ in os.walk(top, onerror=note):
         if ".hydra" in folders:
             yield Path(name)
-        folders[:] = sorted(folder for folder in folders if folder not in SKIPPED_FOLDERS and not folder.startswith("."))
+        folders[:] = sorted(
+            folder for folder in folders if folder not in SKIPPED_FOLDERS and not folder.startswith(".")
+        )
 
 
 def _require_folder(path: Path) -> None:
@@ -271,36 +273,36 @@ def _require_folder(path: Path) -> None:
         return
     if path.exists():
         raise ConfigError(f"{printable(path)}: expected a folder: a run directory, or one above run directories")
-    # Of a path whose parent is missing as well, the part that is there tells where the mistake begins.
-    begun = path
-    while not begun.parent.is_dir():
-        begun = begun.parent
-    names = [entry.name for entry in begun.parent.iterdir()] if os.access(begun.parent, os.R_OK) else []
-    raise ConfigError(f"there is no folder '{printable(path)}'.{did_you_mean(begun.name, names)}")
+    # The first missing part of the path is the one that is misspelled.
+    missing = path
+    while not missing.parent.is_dir():
+        missing = missing.parent
+    names = [entry.name for entry in missing.parent.iterdir()] if os.access(missing.parent, os.R_OK) else []
+    raise ConfigError(f"there is no folder '{printable(path)}'.{did_you_mean(missing.name, names)}")
 
 
-def names(runs: Sequence[Path]) -> list[str]:
-    """What to call run directories: their paths below the folder that holds them all."""
-    places = [folder.resolve() for folder in runs]
-    if not places:
+def run_names(runs: Sequence[Path]) -> list[str]:
+    """Return names of run directories: their paths below the folder that they have in common."""
+    folders = [run.resolve() for run in runs]
+    if not folders:
         return []
-    above = Path(os.path.commonpath([place.parent for place in places]))
-    return [printable(place.relative_to(above)) for place in places]
+    above = Path(os.path.commonpath([folder.parent for folder in folders]))
+    return [printable(folder.relative_to(above)) for folder in folders]
 
 
-# No figure of a run in float32 is larger, and sums of squares of what is smaller can be computed.
+# Larger than any float32, and small enough for sums of squares in float64.
 MAX_NUMBER = 1e100
 SPEED = "speed/steps_per_second"
 
 
 def read_curves(file: Path) -> dict[str, Curve]:
-    """Tag -> curve of a ``metrics.jsonl``; none where there is no such file, and without the lines that are not whole.
+    """Read tag -> curve of a ``metrics.jsonl``, without incomplete lines; empty where there is no such file.
 
     Raises:
-        OSError: the file is there and cannot be read.
+        OSError: the file exists and cannot be read.
     """
     if file.exists() and not file.is_file():
-        return {}  # a pipe would be waited for without end
+        return {}  # reading a pipe would block
     try:
         with file.open(errors="replace") as lines:
             return collect_curves(lines)
@@ -309,29 +311,29 @@ def read_curves(file: Path) -> dict[str, Curve]:
 
 
 def collect_curves(lines: Iterable[str]) -> dict[str, Curve]:
-    """Tag -> curve of the lines of a ``metrics.jsonl``; of two lines of one step the later one counts."""
-    found: dict[str, dict[int, float]] = {}
+    """Parse the lines of a ``metrics.jsonl`` as tag -> curve; of two lines of one step the later one counts."""
+    points: dict[str, dict[int, float]] = {}
     for line in lines:
         record = parse_object(line)
         step = parse_number(record.get("step"))
         if step is None or step < 0:
             continue
         for tag, value in record.items():
-            figure = parse_number(value)
-            if tag not in ("step", "time") and figure is not None:
-                found.setdefault(printable(tag), {})[int(step)] = figure
-    return {tag: _curve(points) for tag, points in found.items()}
+            parsed = parse_number(value)
+            if tag not in ("step", "time") and parsed is not None:
+                points.setdefault(printable(tag), {})[int(step)] = parsed
+    return {tag: _curve(values) for tag, values in points.items()}
 
 
-def seconds(curve: Curve | None) -> float | None:
-    """Time spent training, from the speeds between two reports; None where there are none."""
+def training_seconds(curve: Curve | None) -> float | None:
+    """Return the seconds of training, from the speeds between reports; None where there are none."""
     if curve is None or not (curve.values > 0).all():
         return None
     return float((np.diff(curve.steps, prepend=0.0) / curve.values).sum())
 
 
 def parse_object(text: str) -> Mapping[str, Any]:
-    """A JSON object, or an empty one where the text is none."""
+    """Parse a JSON object; empty where the text is none."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -340,16 +342,16 @@ def parse_object(text: str) -> Mapping[str, Any]:
 
 
 def parse_number(value: object) -> float | None:
-    """A number of at most :data:`MAX_NUMBER`, or None for anything else; JSON's true and false are no numbers."""
+    """Return a number of magnitude at most :data:`MAX_NUMBER` as float, None for anything else, booleans included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        figure = float(value)
+        converted = float(value)
     except OverflowError:
         return None
-    return figure if abs(figure) <= MAX_NUMBER else None
+    return converted if abs(converted) <= MAX_NUMBER else None
 
 
-def _curve(points: Mapping[int, float]) -> Curve:
-    steps = sorted(points)
-    return Curve(np.array(steps, np.float64), np.array([points[step] for step in steps], np.float64))
+def _curve(values: Mapping[int, float]) -> Curve:
+    steps = sorted(values)
+    return Curve(np.array(steps, np.float64), np.array([values[step] for step in steps], np.float64))

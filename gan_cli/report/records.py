@@ -1,4 +1,4 @@
-"""What is known of one run, whoever reads or shows it."""
+"""Data of one run as a report shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 class RunState(Enum):
-    """How a run stands: the four ends that ``summary.json`` tells of, and what is seen where it tells nothing."""
+    """State of a run: the four ends of ``summary.json``, and two for runs without one."""
 
     completed = "completed"
     interrupted = "interrupted"
@@ -27,7 +27,7 @@ class RunState(Enum):
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure over the steps.
+    """One metric over the steps.
 
     Attributes:
         steps: ``(N,)``, ascending, each once; N >= 1.
@@ -40,7 +40,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class BestValue:
-    """The best value that a figure had, and when."""
+    """Best value of a metric, and its step."""
 
     value: float
     step: int
@@ -48,13 +48,13 @@ class BestValue:
 
 @dataclass(frozen=True)
 class AlarmRecord:
-    """Something that went wrong.
+    """An alarm that a run raised.
 
     Attributes:
-        name: ``mode_collapse`` and its like.
-        step: when it was raised first.
-        message: what it means, a sentence; empty where the run has not come to write it.
-        remedy: the override to try next, or empty.
+        name: such as ``mode_collapse``.
+        step: at which it was raised first.
+        message: explanation in a sentence; empty where the run has not written one yet.
+        remedy: override to try next, or empty.
     """
 
     name: str
@@ -65,23 +65,23 @@ class AlarmRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run directory.
+    """Content of one run directory.
 
     Attributes:
-        path: where it lies.
-        name: the same as a person tells it from the others.
+        path: of the directory.
+        name: path below the folder that all runs have in common.
         leaves: dotted key -> value of the stored configuration, interpolations as they stand.
-        options: config group -> the option chosen from it; empty where ``.hydra`` does not tell.
-        overrides: what the command line said.
-        state: how it stands.
+        options: config group -> the option chosen from it; empty where ``.hydra`` does not contain them.
+        overrides: of the command line.
+        state: of the run.
         step: updates made, as far as is known.
-        seconds: of training, or None where nothing tells.
+        seconds: of training, or None where unknown.
         final: tag -> last value, those of ``evaluation.json`` among them.
-        best: tag -> best value, where better is known to be higher or lower.
-        curves: tag -> the figure over the steps.
-        alarms: what went wrong, in the order of its first step.
+        best: tag -> best value, of metrics with a direction.
+        curves: tag -> values over the steps.
+        alarms: in the order of their first steps.
         samples: sample grids, or files of sentences, the last one first.
-        provenance: what ``evaluation.json`` says of where its figures come from.
+        provenance: of the metrics in ``evaluation.json``.
     """
 
     path: Path
@@ -101,11 +101,11 @@ class RunRecord:
 
     @property
     def seed(self) -> str:
-        """Its seed, as it is shown."""
+        """Seed of the run as text; ``?`` where its configuration has none."""
         return str(self.leaves.get("seed", "?"))
 
     @property
     def divergence(self) -> str:
-        """What its D estimates, as in ``divergence/<name>``; empty where it has not said so yet."""
+        """Name of the divergence that D estimates, as in ``divergence/<name>``; empty before the first report."""
         names = [tag.removeprefix("divergence/") for tag in self.final if tag.startswith("divergence/")]
         return min(names, key=len, default="")

@@ -1,4 +1,4 @@
-"""Sample grids as data URIs that a page can carry: bounded in size, whatever they were."""
+"""Sample grids as data URIs for a page, and samples of text, both bounded in size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUALITY = 85
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """A picture inside a page.
+    """A picture embedded in a page.
 
     Attributes:
         uri: ``data:image/webp;base64,...``.
@@ -32,16 +32,16 @@ class EmbeddedImage:
 
 
 def first_readable_image(files: Sequence[Path]) -> EmbeddedImage | None:
-    """The first of the pictures that is whole; the last one of a run that was killed may be cut short."""
+    """Embed the first picture that can be read; the last one of a run that was killed may be incomplete."""
     return next((found for file in files if (found := embed_image(file)) is not None), None)
 
 
 def embed_image(file: Path) -> EmbeddedImage | None:
-    """A picture for a page, no side longer than :data:`MAX_SIDE`; None where the file is no whole picture."""
+    """Embed a picture with no side longer than :data:`MAX_SIDE` pixels; None where the file is no complete picture."""
     try:
         with Image.open(file) as image:
             picture = image.convert("RGB")
-    # Pillow's ways to say that this is no picture, not a whole one, or an absurdly large one.
+    # Pillow raises these for files that are no picture, incomplete, or absurdly large.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
@@ -59,13 +59,13 @@ def _webp(picture: Image.Image, lossless: bool) -> bytes:
 
 MAX_LINES = 8
 MAX_LINE_LENGTH = 160
-# More is not read: a file of samples is small, and a damaged one need not be.
+# Bytes that are read of a file of sentences: an intact one is small, a damaged one may be of any size.
 MAX_BYTES = 2**16
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What a run wrote.
+    """Sentences that a run generated.
 
     Attributes:
         lines: sentences, shortened where they are long.
@@ -77,7 +77,7 @@ class Quote:
 
 
 def read_quote(file: Path) -> Quote | None:
-    """The beginning of a file of sentences; None where it cannot be read or says nothing."""
+    """Read the beginning of a file of sentences; None where it cannot be read or is empty."""
     try:
         with file.open("rb") as opened:
             text = opened.read(MAX_BYTES).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What a comparison comes to, in sentences."""
+"""Summary of a comparison in sentences."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Iterable, Sequence
 
 from gan_cli.report import grouping
 from gan_cli.report.columns import Better, better, is_measured
-from gan_cli.report.formatting import format_count, join_words, format_mean_and_deviation
-from gan_cli.report.grouping import Comparison, RunGroup, GroupAlarm, Spread, rank_groups
+from gan_cli.report.formatting import format_count, format_mean_and_deviation, join_words
+from gan_cli.report.grouping import Comparison, GroupAlarm, RunGroup, Spread, rank_groups
 from gan_cli.report.records import RunRecord, RunState
 
-# Groups that alarms are told of one by one; above that, they are counted.
+# Most groups that the sentence on an alarm lists; of more, the rest is counted.
 MAX_NAMED_GROUPS = 6
 MAX_LIST_ITEMS = 5
 
 
 def title(comparison: Comparison) -> str:
-    """What is compared: ``loss and lr on ring8``."""
+    """Return the title of a comparison: ``loss and lr on ring8``."""
     keys = [key for key, _ in varied(comparison)]
     names = grouping.short_names(keys)
     shared = grouping.shared_settings(comparison.runs)
-    what = join_words([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
-    return f"{what} on {shared['dataset']}" if "dataset" in shared else what
+    subject = join_words([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
+    return f"{subject} on {shared['dataset']}" if "dataset" in shared else subject
 
 
 def varied(comparison: Comparison) -> list[tuple[str, str]]:
-    """The keys that differ, each with the values that occur."""
-    told = []
-    for place, key in enumerate(comparison.keys):
-        values = list(dict.fromkeys(group.values[place] for group in comparison.groups))
+    """Return the keys that differ, each with the values that occur."""
+    pairs = []
+    for index, key in enumerate(comparison.keys):
+        values = list(dict.fromkeys(group.values[index] for group in comparison.groups))
         if len(values) > 1:
-            told.append((key, ",".join(_limit_items(values))))
-    return told
+            pairs.append((key, ",".join(_limit_items(values))))
+    return pairs
 
 
 def extent(comparison: Comparison) -> str:
-    """How many runs, configurations and seeds there are, and how the runs stand."""
+    """Return the numbers of runs, configurations and seeds, and the states of the runs."""
     runs = comparison.runs
     parts = [format_count(len(runs), "run")]
     if "seed" not in comparison.keys:
@@ -50,25 +50,25 @@ def extent(comparison: Comparison) -> str:
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """Sentences: the best group, the alarms, runs that have not come to an end."""
+    """Return sentences on the best group, the alarms and unfinished runs."""
     return [*_best(comparison), *_alarms(comparison), *_unfinished(comparison)]
 
 
 def legend(comparison: Comparison) -> str:
-    """How to read the figures of the table."""
+    """Return the explanation of the numbers in the table."""
     if all(len(group.runs) == 1 for group in comparison.groups):
-        return "Figures are those of the last report of each run. best: the best value on the way."
+        return "Metrics are those of the last report of each run. best: the best value on the way."
     return (
-        "Figures are those of the last report: mean ± sample standard deviation over seeds, of completed runs where a"
+        "Metrics are those of the last report: mean ± sample standard deviation over seeds, of completed runs where a"
         " configuration has any, else of all as far as they have come. n: how many runs, where not all. best: the best"
         " value on the way."
     )
 
 
-def format_alarm(each: GroupAlarm) -> str:
-    """An alarm in a cell: ``mode_collapse 2 of 3, step 400``."""
-    share = f" {each.count} of {each.total}" if each.total > 1 else ""
-    return f"{each.alarm.name}{share}, step {each.alarm.step:,}"
+def format_alarm(raised: GroupAlarm) -> str:
+    """Format an alarm for a cell: ``mode_collapse 2 of 3, step 400``."""
+    share = f" {raised.count} of {raised.total}" if raised.total > 1 else ""
+    return f"{raised.alarm.name}{share}, step {raised.alarm.step:,}"
 
 
 def _best(comparison: Comparison) -> list[str]:
@@ -82,15 +82,16 @@ def _best(comparison: Comparison) -> list[str]:
     way = {Better.lower: "Lowest", Better.higher: "Highest", None: "Lowest"}[better(tag)]
     without = len(groups) - len(order)
     sentences = [
-        f"{way} {tag} at the end: {first.label}, {_format_spread(best)}; next is {second.label}, {_format_spread(next_best)}.",
+        f"{way} {tag} at the end: {first.label}, {_format_spread(best)};"
+        f" next is {second.label}, {_format_spread(next_best)}.",
         _certainty(best, next_best),
-        f"{format_count(without, 'configuration')} without this figure." if without else "",
+        f"{format_count(without, 'configuration')} without this metric." if without else "",
     ]
     return [" ".join(filter(None, sentences))]
 
 
 def _certainty(best: Spread, next_best: Spread) -> str:
-    """How far the two best groups lie apart, against how far seeds do."""
+    """Compare the gap between the two best groups with the deviation over seeds."""
     if best.deviation is None or next_best.deviation is None:
         return "From one seed there is no telling how much of that is chance."
     pooled = math.sqrt((best.deviation**2 + next_best.deviation**2) / 2)
@@ -104,17 +105,17 @@ def _no_ranking(comparison: Comparison) -> list[str]:
     if len(comparison.groups) < 2:
         return []
     if any(map(is_measured, comparison.tags)):
-        return ["No figure was measured on the samples of every configuration, so none is called the best."]
+        return ["No metric was measured on the samples of every configuration, so none is called the best."]
     return [
         "Nothing here measures the samples themselves, so no configuration is called the best: a divergence is what D"
         " estimates, on a scale of its own for each kind, and a weak D estimates too little. gan-eval RUN_DIR measures"
-        " the samples; --sort TAG ranks by any figure.",
+        " the samples; --sort TAG ranks by any metric.",
         *(sentence for tag in comparison.tags if tag.startswith("divergence/") for sentence in _range(comparison, tag)),
     ]
 
 
 def _range(comparison: Comparison, tag: str) -> list[str]:
-    """From the lowest to the highest last value, and whose they are."""
+    """Return the lowest and the highest last value with their groups, in at most one sentence."""
     order = [(group, final) for group in rank_groups(comparison.groups, tag) if (final := group.final(tag)) is not None]
     if len(order) < 2:
         return []
@@ -125,27 +126,27 @@ def _range(comparison: Comparison, tag: str) -> list[str]:
 def _alarms(comparison: Comparison) -> list[str]:
     by_name: dict[str, list[tuple[RunGroup, GroupAlarm]]] = {}
     for group in comparison.groups:
-        for each in group.alarms:
-            by_name.setdefault(each.alarm.name, []).append((group, each))
+        for raised in group.alarms:
+            by_name.setdefault(raised.alarm.name, []).append((group, raised))
     if not by_name:
         return ["No alarm was raised."]
     return [_alarm(name, occurrences) for name, occurrences in by_name.items()]
 
 
 def _alarm(name: str, occurrences: Sequence[tuple[RunGroup, GroupAlarm]]) -> str:
-    where = [f"{_share(each)}{group.label} (from step {each.alarm.step:,})" for group, each in occurrences]
+    where = [f"{_share(raised)}{group.label} (from step {raised.alarm.step:,})" for group, raised in occurrences]
     if len(where) > MAX_NAMED_GROUPS:
         where = [*where[: MAX_NAMED_GROUPS - 1], f"{len(where) - MAX_NAMED_GROUPS + 1} more configurations"]
-    message = next((each.alarm.message for _, each in occurrences if each.alarm.message), "")
-    remedy = next((each.alarm.remedy for _, each in occurrences if each.alarm.remedy), "")
+    message = next((raised.alarm.message for _, raised in occurrences if raised.alarm.message), "")
+    remedy = next((raised.alarm.remedy for _, raised in occurrences if raised.alarm.remedy), "")
     sentence = f"{name} in {join_words(where)}."
     if message:
         sentence += f" {message[0].upper()}{message[1:].rstrip('.')}."
     return f"{sentence} Try {remedy}." if remedy else sentence
 
 
-def _share(each: GroupAlarm) -> str:
-    return f"{each.count} of {each.total} of " if each.total > 1 else ""
+def _share(raised: GroupAlarm) -> str:
+    return f"{raised.count} of {raised.total} of " if raised.total > 1 else ""
 
 
 def _unfinished(comparison: Comparison) -> list[str]:
@@ -160,14 +161,14 @@ def _unfinished(comparison: Comparison) -> list[str]:
     for state, text in words.items():
         runs = [run for run in comparison.runs if run.state is state]
         if runs:
-            sentences.append(f"{format_count(len(runs), 'run')} {text}: {_places(comparison, runs)}.")
+            sentences.append(f"{format_count(len(runs), 'run')} {text}: {_list_runs(comparison, runs)}.")
     return sentences
 
 
-def _places(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
+def _list_runs(comparison: Comparison, runs: Sequence[RunRecord]) -> str:
     labels = {run.path: group.label for group in comparison.groups for run in group.runs}
-    told = [f"{labels[run.path]}{_seed(comparison, run)} at step {run.step:,}" for run in runs]
-    return "; ".join(_limit_items(told))
+    texts = [f"{labels[run.path]}{_seed(comparison, run)} at step {run.step:,}" for run in runs]
+    return "; ".join(_limit_items(texts))
 
 
 def _seed(comparison: Comparison, run: RunRecord) -> str:
@@ -175,9 +176,9 @@ def _seed(comparison: Comparison, run: RunRecord) -> str:
 
 
 def _limit_items(items: Iterable[str]) -> list[str]:
-    every = list(items)
-    rest = len(every) - MAX_LIST_ITEMS
-    return every if rest <= 0 else [*every[:MAX_LIST_ITEMS], f"{rest} more"]
+    texts = list(items)
+    rest = len(texts) - MAX_LIST_ITEMS
+    return texts if rest <= 0 else [*texts[:MAX_LIST_ITEMS], f"{rest} more"]
 
 
 def _format_spread(spread: Spread) -> str:

@@ -1,4 +1,4 @@
-"""The comparison as a table: Markdown to read and paste, CSV to compute with."""
+"""Tables of a comparison: Markdown to read and paste, CSV to compute with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan_cli.report.grouping import Comparison, RunGroup, Spread
 
 
 def markdown(comparison: Comparison) -> str:
-    """A table with a row for each group, and below it what the comparison comes to, in words."""
+    """Return a Markdown table with a row for each group, followed by a summary in sentences."""
     tags = comparison.tags
     bests = [tag for tag in tags if any(group.best(tag) for group in comparison.groups)]
     columns = [[tag, f"best {tag}"] if tag in bests else [tag] for tag in tags]
@@ -27,20 +27,20 @@ def markdown(comparison: Comparison) -> str:
         "seconds",
     ]
     rows = [_row(group, tags, bests) for group in comparison.groups]
-    left = len(header) - len(tags) - len(bests) - 3
-    ruler = ["---" if place <= left - 1 or name == "alarms" else "---:" for place, name in enumerate(header)]
+    left = len(header) - len(tags) - len(bests) - 3  # number of columns before "step"
+    ruler = ["---" if index < left or name == "alarms" else "---:" for index, name in enumerate(header)]
     lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
-    said = [f"- {_escaped(sentence)}" for sentence in summary_text.summary(comparison)]
-    return "\n".join([*lines, "", *said, "", _escaped(summary_text.legend(comparison))])
+    sentences = [f"- {_escaped(sentence)}" for sentence in summary_text.summary(comparison)]
+    return "\n".join([*lines, "", *sentences, "", _escaped(summary_text.legend(comparison))])
 
 
 def csv_text(comparison: Comparison) -> str:
-    """A row for each group, with full precision; for each figure its mean, deviation, count and best, where known."""
+    """Return CSV with a row for each group: mean, deviation, count and best of each metric, with full precision."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    figures = [f"{tag}{part}" for tag in comparison.tags for part in ("", " std", " n", " best")]
+    metrics = [f"{tag}{part}" for tag in comparison.tags for part in ("", " std", " n", " best")]
     writer.writerow(
-        [*comparison.keys, "group", "runs", "seeds", "state", "step", *figures, "alarms", "seconds", "seconds std"]
+        [*comparison.keys, "group", "runs", "seeds", "state", "step", *metrics, "alarms", "seconds", "seconds std"]
     )
     for group in comparison.groups:
         measured = [
@@ -56,7 +56,7 @@ def csv_text(comparison: Comparison) -> str:
 
 
 def format_spread(spread: Spread | None, of: int) -> str:
-    """``0.140 ± 0.012``; with how many runs it comes from where that is not all of them."""
+    """Format ``0.140 ± 0.012``, with the number of runs where it differs from ``of``."""
     if spread is None:
         return MISSING
     text = format_mean_and_deviation(spread.mean, spread.deviation)
@@ -90,5 +90,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown takes for nothing but text."""
+    """Escape the characters that Markdown would interpret."""
     return re.sub(r"([\\|*`<]|\](?=\())", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The only place that turns configuration into objects, after checking all of it.
+"""Build a run from its configuration: the only place that turns configuration into objects, after checking it.
 
 A run is built in two stages. :func:`plan` checks every section and node and reads nothing; :func:`assemble` reads the
 data and makes the algorithm.
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gan_cli.algorithms.context import Context, StepTimer, untimed
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
-from gan_cli.algorithms.nonfinite import TrackNonFinite, SkipNonFinite
+from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.spec import Family, Outline, Sizes
 from gan_cli.components.noise import Scheduled
@@ -40,15 +40,15 @@ from gan_cli.protocols.data import (
     Density,
     Images,
     KnownDistribution,
+    LoadedData,
     Modal,
     Sampler,
     Sequences,
-    LoadedData,
     data_kinds,
 )
 from gan_cli.runs import compatibility
 from gan_cli.runtime.device import Device, Workload, choose
-from gan_cli.runtime.distributed import SingleProcess, ProcessGroup
+from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -58,19 +58,27 @@ PREVIEW_POINTS = 1000
 # Parts of a run that may be null.
 OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
-# What an algorithm's constructor may ask for by name; the configuration sets the rest of its parameters.
+# Parameters of an algorithm's constructor that are provided here; the configuration sets all others.
 PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
-# Words of sequences that are not read yet.
+# Vocabulary for the outline of networks for sequences, before the data are read.
 ASSUMED_VOCABULARY = 5000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that is checked and ready to start; no data were read for it.
+    """A run that is checked and ready to start, before any data are read.
 
     Attributes:
+        config: the typed configuration.
         family: the class of its algorithm.
-        outline: its networks, without memory behind their weights.
+        outline: its networks on the meta device, without memory behind their weights.
+        device: where it computes, with every ``auto`` decided.
+        dataset: built, not loaded.
+        architecture: builds the networks.
+        loss: the section ``loss`` with its nodes built.
+        noise: schedule or level of instance noise, or None.
+        augment: augmentation of images, or None.
+        optimizer: makes the optimizers.
     """
 
     config: Config
@@ -85,8 +93,8 @@ class Plan:
     optimizer: OptimizerConfig
 
     def summary(self) -> str:
-        """What would run, for a person."""
-        config, train, taken = self.config, self.config.train, _accepted_parts(self.family)
+        """Return a table of what would run, for a person."""
+        config, train, accepted = self.config, self.config.train, _accepted_parts(self.family)
         rows = {
             "algorithm": _describe_node(config.algorithm),
             "dataset": f"{_describe(self.dataset)}, samples of shape {self.dataset.shape}",
@@ -96,14 +104,14 @@ class Plan:
                 for name, network in self.outline.networks.items()
             },
         }
-        if "loss" in taken:
+        if "loss" in accepted:
             rows |= {
-                "classes": "not told" if not config.conditional else str(self.dataset.classes or "those of the data"),
+                "classes": "not used" if not config.conditional else str(self.dataset.classes or "those of the data"),
                 "loss": f"{_describe(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
                 f" constraint: {_describe(self.loss.constraint)}",
                 "penalties": ", ".join(map(_describe, self.loss.penalties.values())) or "none",
             }
-        rows |= {name: _describe(getattr(self, name)) for name in ("noise", "augment") if name in taken}
+        rows |= {name: _describe(getattr(self, name)) for name in ("noise", "augment") if name in accepted}
         rows |= {
             "optimizer": _describe(self.optimizer),
             "device": ", ".join(f"{key}={value}" for key, value in self.device.facts().items()),
@@ -113,25 +121,25 @@ class Plan:
 
 
 def plan(config: DictConfig) -> Plan:
-    """Check everything, and build what needs no data.
+    """Check the whole configuration, and build what needs no data.
 
     Raises:
-        ConfigError: with one line for each mistake that can be told from the others.
+        ConfigError: with one line for each mistake that can be found independently of the others.
     """
     typed = validate_config(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
-    found = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
-    if found:
-        raise ConfigError("\n".join(found))
+    problems = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
+    if problems:
+        raise ConfigError("\n".join(problems))
     family: Any = instantiate.resolve(typed.algorithm["_target_"], "algorithm")
-    taken = _accepted_parts(family)
+    accepted = _accepted_parts(family)
     if not instantiate.find_problems(typed.dataset, "dataset"):
         compatibility.reject_unsupported_data(typed, family)
-    compatibility.reject_unused(typed, family, taken)
+    compatibility.reject_unused(typed, family, accepted)
     parts = {
         "dataset": (typed.dataset, Dataset),
-        "architecture": (typed.architecture, taken["architecture"]),
+        "architecture": (typed.architecture, accepted["architecture"]),
         "loss.objective": (typed.loss.objective, Objective),
         **{f"loss.penalty.{name}": (node, Penalty) for name, node in (typed.loss.penalty or {}).items()},
         "loss.anneal": (typed.loss.anneal, Schedule),
@@ -143,10 +151,10 @@ def plan(config: DictConfig) -> Plan:
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
     for path, (node, _) in present.items():
-        found += instantiate.find_problems(node, path)
-    if found:
-        raise ConfigError("\n".join(found))
-    compatibility.reject_unsupported_architecture(typed, family, taken["architecture"])
+        problems += instantiate.find_problems(node, path)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    compatibility.reject_unsupported_architecture(typed, family, accepted["architecture"])
     built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
     compatibility.reject_incompatible_with_data(typed, dataset)
@@ -184,7 +192,7 @@ def plan(config: DictConfig) -> Plan:
 
 
 def _accepted_parts(family: type) -> dict[str, Any]:
-    """The parts that an algorithm takes, by name, and of what kind."""
+    """Return the parts that the constructor of an algorithm takes: name -> annotated type."""
     parameters = instantiate.parameters(family)
     return {name: parameters[name].annotation for name in PROVIDED if name in parameters}
 
@@ -196,13 +204,13 @@ def assemble(
 
     Args:
         plan: what to train.
-        watch: is told of the parts of each step.
+        timer: times the parts of each step.
         source: the data, where they are read already.
-        group: the processes that train together, where there are several.
+        group: the processes of the run; None for a single one.
 
     Raises:
         DataError: the data cannot be read.
-        ConfigError: the batch is larger than the dataset, or cannot be shared by so many processes.
+        ConfigError: the batch is larger than the dataset, or cannot be split over so many processes.
     """
     group, parts = group or SingleProcess(), plan.config.train.batch_size // plan.config.pac
     if parts % group.size:
@@ -225,7 +233,7 @@ def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> Replicas:
     data, first, runs = _load(plan, source), plan.config.seed, []
     for seed in range(first, first + plan.config.train.replicas):
         run = _make_algorithm(plan, data, seed)
-        assert isinstance(run, GANTrainer)  # no other family heeds train.replicas
+        assert isinstance(run, GANTrainer)  # no other family supports train.replicas
         runs.append(run)
     return Replicas(runs, loss=plan.loss, noise=_noise_level(plan), optimizer=plan.optimizer)
 
@@ -235,9 +243,9 @@ class _LoadedSamples:
     """Images or points of a run.
 
     Attributes:
-        split: what is trained on, and what is held out.
-        labels: ``(N,)`` of all images, where D and G are told classes.
-        sampler: makes a sampler of what is trained on.
+        split: training and held-out samples.
+        labels: ``(N,)`` of all images, where G and D are conditional.
+        sampler: makes a sampler of the training samples.
     """
 
     split: DataSplit
@@ -252,7 +260,7 @@ def _load(plan: Plan, source: LoadedData | None) -> _LoadedSamples | Corpus:
         return _make_corpus(plan, source)
     labels = _require_labels(plan, source) if plan.config.conditional else None
     if isinstance(source, Images):
-        source = replace(source, labels=labels)  # nobody asks for them otherwise
+        source = replace(source, labels=labels)  # used by nothing else
     parts = split_data(source, train.held_out)
     sampler = choose_sampler(parts.train, train.batch_size, plan.device.torch_device, plan.config.device.data)
     return _LoadedSamples(parts, labels, sampler)
@@ -269,7 +277,7 @@ def _make_corpus(plan: Plan, source: Sequences) -> Corpus:
 def _make_algorithm(
     plan: Plan, data: _LoadedSamples | Corpus, seed: int, timer: StepTimer = untimed, group: ProcessGroup | None = None
 ) -> Algorithm:
-    group, on = group or SingleProcess(), plan.device.torch_device
+    group, device = group or SingleProcess(), plan.device.torch_device
     context = _make_context(plan, seed, timer, group)
     parts: dict[str, Callable[[], Any]] = {
         "architecture": lambda: plan.architecture,
@@ -282,9 +290,9 @@ def _make_algorithm(
         parts["corpus"] = lambda: data
     else:
         context = _with_samples(context, plan, data)
-        most = plan.loss.max_d_steps + 1
-        parts["sampler"] = lambda: data.sampler(data.split.train, context.batch_size, seed, on, most, group)
-        parts["probe_batches"] = lambda: data.split.probe_batches(seed, on)
+        max_batches = plan.loss.max_d_steps + 1
+        parts["sampler"] = lambda: data.sampler(data.split.train, context.batch_size, seed, device, max_batches, group)
+        parts["probe_batches"] = lambda: data.split.probe_batches(seed, device)
     parts["context"] = lambda: context
     provided = {name: parts[name]() for name in _accepted_parts(plan.family)}
     algorithm: Algorithm = instantiate.create(plan.config.algorithm, "algorithm", Algorithm, provided)
@@ -292,7 +300,7 @@ def _make_algorithm(
 
 
 def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) -> Context:
-    """The circumstances, whatever the data are."""
+    """Return the context of an algorithm, without what depends on its data."""
     train, diagnostics = plan.config.train, plan.config.diagnostics
     return Context(
         shape=plan.dataset.shape,
@@ -313,14 +321,14 @@ def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) 
 
 
 def _with_samples(context: Context, plan: Plan, data: _LoadedSamples) -> Context:
-    """The circumstances with what is known of images or points."""
-    on, source = plan.device.torch_device, data.split.train
+    """Return the context with labels, probe batches and modes of images or points."""
+    device, source = plan.device.torch_device, data.split.train
     return replace(
         context,
         classes=0 if data.labels is None else plan.dataset.classes or int(data.labels.max()) + 1,
         labels=data.labels,
-        probe_batches=data.split.probe_batches(context.seed, on) if plan.config.diagnostics.every else None,
-        centres=plan.dataset.centres().to(on) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
+        probe_batches=data.split.probe_batches(context.seed, device) if plan.config.diagnostics.every else None,
+        centres=plan.dataset.centres().to(device) / plan.dataset.scale if isinstance(plan.dataset, Modal) else None,
         points=None if isinstance(source, Images) else _preview_points(source, context.seed),
     )
 
@@ -330,14 +338,14 @@ def _noise_level(plan: Plan) -> NoiseLevel:
 
 
 def _require_labels(plan: Plan, source: Images | Density) -> IntArray:
-    """The label of every sample; raises ``ConfigError`` if the data have none after all."""
+    """Return the label of every sample; raises ``ConfigError`` if the loaded data have none."""
     if not isinstance(source, Images) or source.labels is None:
         raise ConfigError(f"conditional: expected false, because these data have no labels: {_describe(plan.dataset)}")
     return source.labels
 
 
 def _sizes(config: Config, dataset: Dataset) -> Sizes:
-    """What networks are built for, before data are loaded."""
+    """Return the sizes that networks are built for, as far as they are known before data are loaded."""
     return Sizes(
         dataset.shape,
         (dataset.classes or 1) if config.conditional else 0,
@@ -347,27 +355,27 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
 
 
 def _outline(family: type[Family], architecture: Any, sizes: Sizes) -> Outline:
-    """Networks without memory behind their weights; raises ``ConfigError`` if they do not fit the data."""
+    """Build the networks on the meta device; raises ``ConfigError`` if they do not fit the data."""
     with torch.device("meta"):
         return family.outline(architecture, sizes)
 
 
 def _forward_flops(outline: Outline, batch_size: int) -> int:
-    """Floating-point operations of one forward pass of a batch through all networks, by torch's own count."""
+    """Count the floating-point operations of one forward pass of a batch through all networks, with torch's counter."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
         outline.run()
-    return int(counter.get_total_flops()) * batch_size // 2
+    return int(counter.get_total_flops()) * batch_size // 2  # the outline runs two samples
 
 
 def _preview_points(density: Density, seed: int) -> FloatArray:
-    """Real points to show beside generated ones, ``(POINTS_SHOWN, D)``."""
+    """Draw real points to show beside generated ones, ``(PREVIEW_POINTS, D)``."""
     stream = seeded_generator(seed, "points shown", torch.device("cpu"))
     points: FloatArray = density.draw(PREVIEW_POINTS, stream).numpy()
     return points
 
 
 def _describe(part: object) -> str:
-    """An object as its class and settings."""
+    """Return the class of an object with its settings, as text."""
     if part is None:
         return "none"
     name = type(part).__name__
@@ -375,7 +383,7 @@ def _describe(part: object) -> str:
 
 
 def _describe_node(node: Any) -> str:
-    """A node as its class and settings, those of nodes inside it too."""
+    """Return the class that a node names with its settings, as text; nested nodes likewise."""
     if not isinstance(node, dict) or "_target_" not in node:
         return repr(node)
     settings = ", ".join(f"{key}={_describe_node(value)}" for key, value in node.items() if key != "_target_")

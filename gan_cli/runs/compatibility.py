@@ -1,4 +1,4 @@
-"""Whether the parts of a run fit one another: what an algorithm has no use for is refused, not ignored."""
+"""Compatibility of the parts of a run: settings that an algorithm does not use are rejected, not ignored."""
 
 from __future__ import annotations
 
@@ -17,31 +17,37 @@ from gan_cli.protocols.data import Dataset, Images, Sequences, data_kinds
 
 
 def class_name(part: object) -> str:
-    """A class, or the class that a node names, in a word."""
+    """Return the bare name of a class, of the class that a node names, or of the class of an object."""
     target = part.get("_target_") if isinstance(part, dict) else part
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     return name.rpartition(".")[2]
 
 
-def reject_unused(config: Config, family: type[Family], taken: Collection[str]) -> None:
-    """Raise ``ConfigError`` for parts and settings that this family has no use for."""
-    if "loss" not in taken and config.loss != LossSection():
+def reject_unused(config: Config, family: type[Family], accepted: Collection[str]) -> None:
+    """Raise ``ConfigError`` for parts and settings that this family does not use.
+
+    Args:
+        config: the typed configuration.
+        family: the class of the algorithm.
+        accepted: names of the parts that its constructor takes.
+    """
+    if "loss" not in accepted and config.loss != LossSection():
         raise ConfigError(_unused_loss(config.loss, family))
-    if "loss" in taken and config.loss.objective is None:
+    if "loss" in accepted and config.loss.objective is None:
         raise ConfigError(f"loss: expected a loss for {class_name(family)}, got none: loss=jsd")
     for part in ("noise", "augment"):
         node = getattr(config, part)
-        if part not in taken and node is not None:
+        if part not in accepted and node is not None:
             raise ConfigError(
                 f"{part}: expected none for {class_name(family)}, which has no use for it, got {class_name(node)}"
             )
-    usual = Config()
+    defaults = Config()
     for key in ALGORITHM_SPECIFIC_KEYS:
-        value, default = _at(config, key), _at(usual, key)
-        # What asks for nothing (device.graph=false) is no mistake.
+        value, default = _at(config, key), _at(defaults, key)
+        # A value that only switches something off (device.graph=false) is no mistake.
         if key not in family.supported_settings and value and value != default:
             raise ConfigError(
-                f"{key}: expected {_yaml(default)} for {class_name(family)}, which does not heed it, got {value}"
+                f"{key}: expected {_yaml(default)} for {class_name(family)}, which does not use it, got {value}"
             )
 
 
@@ -49,9 +55,9 @@ def _unused_loss(loss: LossSection, family: type[Family]) -> str:
     reason = f"for {class_name(family)}, which has no D that a loss could be chosen for"
     if loss.objective is not None:
         return f"loss: expected none {reason}, got {class_name(loss.objective)}"
-    usual = LossSection()
-    key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(usual, item.name))
-    return f"loss.{key}: expected {_yaml(getattr(usual, key))} {reason}"
+    defaults = LossSection()
+    key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(defaults, item.name))
+    return f"loss.{key}: expected {_yaml(getattr(defaults, key))} {reason}"
 
 
 def reject_unsupported_architecture(config: Config, family: type[Family], kind: Any) -> None:
@@ -61,13 +67,13 @@ def reject_unsupported_architecture(config: Config, family: type[Family], kind: 
         return
     files = sorted((conf_dir() / "architecture").glob("*.yaml"))
     targets = {file.stem: str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
-    fitting = [
+    candidates = [
         name
         for name, each in targets.items()
         if instantiate.may_be_instance(instantiate.resolve(each, "architecture"), kind)
     ]
     raise ConfigError(
-        f"architecture: expected one for {class_name(family)} ({', '.join(fitting)}), got {class_name(target)}"
+        f"architecture: expected one for {class_name(family)} ({', '.join(candidates)}), got {class_name(target)}"
     )
 
 
@@ -90,7 +96,7 @@ def reject_unsupported_data(config: Config, family: type[Family]) -> None:
 
 
 def reject_incompatible_with_data(config: Config, dataset: Dataset) -> None:
-    """Raise ``ConfigError`` for what cannot be done with these data."""
+    """Raise ``ConfigError`` for settings that these data rule out: labels or augmentation that do not apply."""
     if config.conditional and dataset.classes == 0:
         raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
     if config.augment is not None and Images not in data_kinds(type(dataset)):
@@ -105,5 +111,5 @@ def _at(config: Config, key: str) -> Any:
 
 
 def _yaml(value: Any) -> str:
-    """A value as it is written on a command line."""
+    """Return a value as it is written in YAML and on a command line."""
     return json.dumps(value)

@@ -29,7 +29,7 @@ class Rank0Sinks(Protocol):
     stop_requested: bool
 
     def advance(self) -> None:
-        """Count one more step."""
+        """Move the progress on by a step."""
         ...
 
     def log(self, step: int, report: Report, images_seen: int) -> None:

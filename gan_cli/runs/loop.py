@@ -24,7 +24,7 @@ class Trainable(Protocol[ReportT_co, PreviewT_co]):
         ...
 
     def update(self, step: int) -> None:
-        """Make update number ``step``."""
+        """Make the update of number ``step``, counted from 0."""
         ...
 
     def report(self) -> ReportT_co:
@@ -40,7 +40,7 @@ class Sinks(Protocol[ReportT_contra, PreviewT_contra]):
     """Interface of the destination of reports and previews; see ``telemetry/recorder.py``."""
 
     def advance(self) -> None:
-        """Count one more step."""
+        """Move the progress on by a step."""
         ...
 
     def log(self, step: int, report: ReportT_contra, images_seen: int) -> None:
@@ -83,7 +83,7 @@ def train(
             telemetry.log(step, algorithm.report(), algorithm.images_seen)
         if cadence.sample_every and (last or step % cadence.sample_every == 0):
             telemetry.show(step, algorithm.preview())
-        # An interrupted run does not evaluate: the resumed one does.
+        # Whoever interrupts a run does not want to wait for an evaluation, which the resumed run makes anyway.
         if cadence.eval_every and step > 0 and (step >= cadence.steps or (not last and step % cadence.eval_every == 0)):
             evaluate(step)
 

@@ -55,7 +55,7 @@ class MonitoredTelemetry:
         self.skipped = 0
 
     def advance(self) -> None:
-        """Count one more step."""
+        """Move the progress on by a step."""
         self.telemetry.advance()
 
     def show(self, step: int, preview: Preview | Sentences) -> None:
@@ -73,7 +73,7 @@ class MonitoredTelemetry:
             AlarmError: numbers are not finite, or an alarm leads to a rollback; raised when everything is written.
         """
         self.step = step
-        # Evaluations have a cadence of their own: alarm rules, about lost modes say, see the latest results.
+        # Evaluations are rarer than reports: rules, such as the one on lost modes, see their latest results.
         evaluated = {tag: value for tag, value in self.telemetry.final.items() if tag.startswith("metrics/")}
         nonfinite = report.nonfinite
         checked = self.monitor.check(step, {**evaluated, **report.scalars}, nonfinite.message if nonfinite else None)
@@ -109,7 +109,6 @@ class MonitoredTelemetry:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         self.telemetry.load_state_dict(state["sinks"])
         self.monitor.load_state_dict(state["doctor"])
         self.rollbacks = int(state["rollbacks"])

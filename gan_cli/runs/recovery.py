@@ -1,4 +1,4 @@
-"""After an alarm: which tensor went wrong first, and the way back to the last good checkpoint."""
+"""Recovery from an alarm: find the first tensor that was not finite, and roll back to the last good checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.errors import DivergedError, OutputError
-from gan_cli.protocols.algorithm import Algorithm, Preview, Report, Sentences, RollbackAdjustment
+from gan_cli.protocols.algorithm import Algorithm, Preview, Report, RollbackAdjustment, Sentences
 from gan_cli.runs.loop import Sinks
 from gan_cli.runs.monitoring import MonitoredTelemetry
 from gan_cli.storage import checkpoints
@@ -37,18 +37,18 @@ def find_first_nonfinite(
     steps: range,
     interrupted: Callable[[], bool],
 ) -> NonFiniteTensor | None:
-    """Play a run again from an earlier state, looking at every tensor, until one is not finite.
+    """Replay a run from an earlier state and check every tensor, until one is not finite.
 
-    Nothing has to be looked at while a run goes well: that it comes out the same to the bit pays here.
+    As runs are reproducible bitwise, tensors need not be checked while a run goes well.
 
     Args:
-        algorithm: a new one, as the run began; left right after the update that the culprit came of.
-        state: of a checkpoint whose tensors are finite; None: from the beginning.
-        steps: from the first after whose update tensors are looked at, to the one at which the trouble was seen.
-        interrupted: whether to leave it at that.
+        algorithm: a new one, as at the start of the run; left right after the update that made the tensor not finite.
+        state: of a checkpoint whose tensors are finite; None to replay from the start.
+        steps: from the first step after whose update tensors are checked, to the one at which the alarm was raised.
+        interrupted: returns whether to give up.
 
     Returns:
-        What was the first; None where the trouble did not come again.
+        The first tensor that was not finite; None where all were finite this time, or the replay was interrupted.
     """
     step = 0
     if state is not None:
@@ -68,54 +68,58 @@ def find_first_nonfinite(
 def guard_save(
     algorithm: Algorithm, sinks: Sinks[Report, Preview | Sentences], save: Callable[[int], None]
 ) -> Callable[[int], None]:
-    """``save``, but for a state with numbers that are not finite: that is reported, and raises the alarm.
+    """Return ``save`` behind a check: a state that is not finite is reported first, which raises the alarm.
 
-    Waits for the device, as saving does.
+    The check waits for the device, as saving does.
     """
 
-    def save_if_sound(step: int) -> None:
+    def save_if_finite(step: int) -> None:
         nonfinite = algorithm.nonfinite()
         if nonfinite is not None:
             sinks.log(step, replace(algorithm.report(), nonfinite=nonfinite), algorithm.images_seen)
         save(step)
 
-    return save_if_sound
+    return save_if_finite
 
 
 def nonfinite_state(algorithm: Algorithm, step: int) -> dict[str, Any]:
-    """``step``, ``algorithm`` (as in a checkpoint) and ``tensors``: name -> tensor, gradients among them."""
+    """Return ``step``, ``algorithm`` (as in a checkpoint) and ``tensors``: name -> tensor, gradients included."""
     return {"step": step, "algorithm": algorithm.state_dict(), "tensors": dict(algorithm.tensors())}
 
 
 def save_nonfinite_state(directory: RunDirectory, algorithm: Algorithm, step: int) -> Path | None:
-    """Save a state that is not finite where no resume looks for it; None, and a warning, where that fails.
+    """Save a state that is not finite to a folder that no resume reads.
 
-    The file holds what :func:`nonfinite_state` gives.
+    The file holds the result of :func:`nonfinite_state`.
+
+    Returns:
+        The file; None, after a warning, where it cannot be written.
     """
     path = directory.path / "not_finite" / f"step_{step:08d}.pt"
     state = nonfinite_state(algorithm, step)
     try:
         checkpoints.write(path, state)
     except OutputError as error:
-        logger.warning("%s", error)  # the run has a worse trouble to tell of
+        logger.warning("%s", error)  # the divergence is the error to report
         return None
     return path
 
 
 def divergence_error(alarm: Alarm) -> DivergedError:
-    """The end of a run whose numbers are not finite, in one line."""
+    """Return the error that ends a run whose numbers are not finite; its message is one line."""
     return DivergedError(f"training diverged at step {alarm.step}: {alarm.message}. Try {alarm.try_next}")
 
 
 def repeated_divergence_error(alarm: Alarm) -> DivergedError:
-    """The same of a run that was resumed, and may have come to this before."""
+    """Return the error of a run that was resumed, and may have diverged in the same way before."""
     return DivergedError(
-        f"{divergence_error(alarm)}. Resumed as it is, the run comes to the same again: add train.non_finite=rollback or skip"
+        f"{divergence_error(alarm)}. Resumed as it is, the run comes to the same again:"
+        " add train.non_finite=rollback or skip"
     )
 
 
 def latest_finite_state(directory: RunDirectory, before: int) -> dict[str, Any] | None:
-    """The latest checkpoint of a step before ``before`` whose tensors are finite; None where there is none."""
+    """Return the latest checkpoint of a step before ``before`` whose tensors are finite; None without one."""
     return checkpoints.load_latest_accepted(
         directory.checkpoints, lambda state: int(state["step"]) < before and is_finite(state["algorithm"])
     )
@@ -128,9 +132,19 @@ def roll_back(
     sinks: MonitoredTelemetry,
     directory: RunDirectory,
 ) -> int:
-    """Bring the last good checkpoint back, and change what is configured; returns the step to go on from.
+    """Restore the last good checkpoint, and adjust learning rates and noise as ``diagnostics.rollback`` says.
 
-    A checkpoint is good if its tensors are finite and the symptom did not show at its time.
+    A checkpoint is good if its tensors are finite and the rule of the alarm was not violated at its time.
+
+    Args:
+        alarm: the alarm that leads to the rollback.
+        limits: the section ``diagnostics``.
+        algorithm: restored and adjusted in place.
+        sinks: restored in place, but for the alarms and the counts of what has happened.
+        directory: of the run; checkpoints of later steps are deleted.
+
+    Returns:
+        The step of the checkpoint, from which the run goes on.
 
     Raises:
         DivergedError: the bound on rollbacks is reached, or there is no good checkpoint.
@@ -143,11 +157,11 @@ def roll_back(
             f" {alarm.message}. Try {alarm.try_next}"
         )
 
-    def good(state: dict[str, Any]) -> bool:
-        ailing = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
-        return int(state["step"]) < alarm.step and not ailing and is_finite(state["algorithm"])
+    def is_good(state: dict[str, Any]) -> bool:
+        violated = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
+        return int(state["step"]) < alarm.step and not violated and is_finite(state["algorithm"])
 
-    state = checkpoints.load_latest_accepted(directory.checkpoints, good)
+    state = checkpoints.load_latest_accepted(directory.checkpoints, is_good)
     if state is None:
         raise DivergedError(
             f"{alarm.name} at step {alarm.step}: {alarm.message}. No checkpoint from before it is left to go back to:"
@@ -157,7 +171,7 @@ def roll_back(
     checkpoints.delete_after(directory.checkpoints, step)
     algorithm.load_state_dict(state["algorithm"])
     sinks.load_state_dict(state["sinks"])
-    # What has happened has happened, even though the run goes on from before it.
+    # Alarms, rollbacks and time are counted over the whole run, not from the checkpoint on.
     sinks.monitor.alarms, sinks.rollbacks = alarms, rollbacks
     sinks.telemetry.set_elapsed(seconds)
     algorithm.apply_adjustment(RollbackAdjustment(settings.lr_g, settings.lr_d, settings.sigma))
@@ -174,7 +188,7 @@ def roll_back(
 
 
 def is_finite(state: Any) -> bool:
-    """Whether every tensor in a nested state is finite."""
+    """Return whether every tensor in a nested state is finite."""
     if isinstance(state, Tensor):
         return not state.is_floating_point() or bool(torch.isfinite(state).all())
     if isinstance(state, Mapping):

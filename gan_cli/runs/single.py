@@ -1,4 +1,4 @@
-"""One run from its composition to its summary: directory, sinks, signals and the loop between them."""
+"""One training run from its configuration to its summary: directory, sinks, signals, checkpoints and the loop."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from gan_cli.evaluation.evaluator import SampleEvaluator
 from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.protocols.data import Sequences, LoadedData
+from gan_cli.protocols.data import LoadedData, Sequences
 from gan_cli.runs import builder, follower, loop, recovery
 from gan_cli.runs.follower import Rank0Telemetry
 from gan_cli.runs.monitoring import AlarmError, MonitoredTelemetry
 from gan_cli.runs.summary import Outcome, hparams, summary
 from gan_cli.runtime import distributed, torchrun
-from gan_cli.runtime.distributed import SingleProcess, ProcessGroup
+from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
 from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
@@ -40,13 +40,13 @@ from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Console
-from gan_cli.telemetry.recorder import TensorBoardLayout, RunTelemetry
+from gan_cli.telemetry.recorder import RunTelemetry, TensorBoardLayout
 
 logger = logging.getLogger(__name__)
 
 
 def dry_run(composition: Composition) -> str:
-    """Check and build everything but the data; what would run, for a person."""
+    """Check and build everything but the data, and return a description of the run for a person."""
     plan = builder.plan(composition.config)
     with run_log.console():
         warn_if_alias(plan.config)
@@ -54,14 +54,14 @@ def dry_run(composition: Composition) -> str:
 
 
 def start(composition: Composition, wanted: Path) -> int:
-    """Train in a new run directory, ``wanted`` or the next free name like it; returns the exit status."""
-    with run_log.console() as kept, exit_on_signal(), distributed.process_group() as group:
+    """Train in a new run directory, ``wanted`` or the next free name like it, and return the exit status."""
+    with run_log.console() as buffered, exit_on_signal(), distributed.process_group() as group:
         plan = _checked_plan(composition, group)
         source = distributed.local_rank0_first(group, plan.dataset.load)
         data = data_identity(source)
         evaluator = make_evaluator(plan, source)
         algorithm = builder.assemble(plan, source=source, group=group)
-        # From the moment there is a directory, a signal is to leave a whole one.
+        # From the moment there is a directory, a signal has to leave it complete, with a checkpoint.
         with contextlib.closing(algorithm), Interrupts() as interrupted:
             if group.rank > 0:
                 return follower.run_worker(algorithm, plan.config.train, group, 0, interrupted)
@@ -69,15 +69,15 @@ def start(composition: Composition, wanted: Path) -> int:
             torchrun.store_run_directory(directory.path)
             directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
             errors = WriteErrorHandler(plan.config.train.on_write_error)
-            with directory.locked(), run_log.copied_to({directory: errors}, kept):
+            with directory.locked(), run_log.copied_to({directory: errors}, buffered):
                 run = _make_run(plan, composition, algorithm, directory, errors, data, evaluator, group)
                 return _train(run, 0, interrupted)
 
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
-    """Go on with the run of ``directory`` from its latest whole checkpoint; returns the exit status."""
+    """Resume the run of ``directory`` from its latest undamaged checkpoint, and return the exit status."""
     with (
-        run_log.console() as kept,
+        run_log.console() as buffered,
         exit_on_signal(),
         distributed.process_group() as group,
         follower.locked_by_rank0(directory, group),
@@ -88,7 +88,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         torchrun.store_run_directory(directory.path)
         if plan.config.device.threads is None:
             with loading.checkpoint_errors(directory):
-                # Sums come out in another order with another number of threads.
+                # With another number of threads, sums are computed in another order and rounded otherwise.
                 torch.set_num_threads(int(state["threads"]))
         source = distributed.local_rank0_first(group, plan.dataset.load)
         data = _require_same_data(plan, directory, state, data_identity(source))
@@ -100,7 +100,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 with loading.checkpoint_errors(directory):
                     algorithm.load_state_dict(state["algorithm"])
                 return follower.run_worker(algorithm, plan.config.train, group, int(state["step"]), interrupted)
-        with contextlib.closing(algorithm), run_log.copied_to({directory: errors}, kept):
+        with contextlib.closing(algorithm), run_log.copied_to({directory: errors}, buffered):
             run = _make_run(plan, composition, algorithm, directory, errors, data, evaluator, group)
             with loading.checkpoint_errors(directory):
                 step = int(state["step"])
@@ -112,7 +112,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
 
 
 def _checked_plan(composition: Composition, group: ProcessGroup) -> builder.Plan:
-    """The plan, if so many processes can carry it out; raises ``ConfigError`` if not."""
+    """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by so many processes."""
     plan = builder.plan(composition.config)
     warn_if_alias(plan.config)
     if group.size > 1 and _may_roll_back(plan.config):
@@ -124,22 +124,35 @@ def _checked_plan(composition: Composition, group: ProcessGroup) -> builder.Plan
 
 
 def _require_same_data(
-    plan: builder.Plan, directory: RunDirectory, state: dict[str, Any], now: DataIdentity | None
+    plan: builder.Plan, directory: RunDirectory, state: dict[str, Any], current: DataIdentity | None
 ) -> DataIdentity | None:
-    """The data's identity from now on; raises ``DataError`` where it has changed and that is not allowed."""
+    """Return the identity of the present data; raises ``DataError`` where it has changed and that is not allowed."""
     try:
         with loading.checkpoint_errors(directory):
-            reject_changed_data(state.get("data"), now)  # checkpoints of older versions know nothing of it
+            reject_changed_data(state.get("data"), current)  # checkpoints of older versions lack it
     except DataError as error:
         if not plan.config.train.allow_changed_data:
             raise
         logger.warning("%s", error)
-    return now
+    return current
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that belongs to one run while it trains."""
+    """Everything that belongs to one run while it trains.
+
+    Attributes:
+        plan: what is trained.
+        composition: the configuration as Hydra composed it.
+        algorithm: the networks and their optimizers.
+        directory: where the run writes.
+        sinks: where its reports go, behind the alarm monitor.
+        errors: decides what a file that cannot be written leads to.
+        saver: writes checkpoints in the background.
+        data: identity of the data, for checkpoints; None where there is none.
+        evaluator: measures samples; None without ``train.eval_every``.
+        group: the processes of the run.
+    """
 
     plan: builder.Plan
     composition: Composition
@@ -153,41 +166,41 @@ class TrainingRun:
     group: ProcessGroup = field(default_factory=SingleProcess)
 
     def evaluate(self, step: int) -> None:
-        """Measure samples and write what was found, where that is wanted at all."""
+        """Measure samples on rank 0 and write the metrics, if there is an evaluator."""
         if self.evaluator is not None:
             evaluator = self.evaluator
-            self.group.broadcast_from_rank0(lambda: self.sinks.log_evaluation(step, self._figures(evaluator)))
+            self.group.broadcast_from_rank0(lambda: self.sinks.log_evaluation(step, self._sample_metrics(evaluator)))
 
-    def _figures(self, evaluator: SampleEvaluator) -> dict[str, float]:
-        """What samples come to, but for figures that the algorithm's own reports hold."""
+    def _sample_metrics(self, evaluator: SampleEvaluator) -> dict[str, float]:
+        """Return the metrics of samples, without those that the reports of the algorithm contain."""
         reported = self.plan.family.reports(self.plan.loss)
-        found = evaluator(self.algorithm.samples).metrics
-        return {name: value for name, value in found.items() if f"metrics/{name}" not in reported}
+        metrics = evaluator(self.algorithm.samples).metrics
+        return {name: value for name, value in metrics.items() if f"metrics/{name}" not in reported}
 
     def save(self, step: int) -> None:
         """Write a checkpoint of the state right after the update that led to ``step``, in the background."""
-        state = self.algorithm.state_dict()  # all processes put it together
+        state = self.algorithm.state_dict()  # gathers the shards of all ranks
 
-        def begun() -> None:
-            # One at a time: a disk too slow for train.checkpoint_every holds the training up here, and fills no memory.
+        def start_write() -> None:
+            # One at a time: a disk too slow for train.checkpoint_every blocks training here instead of filling memory.
             self.saver.wait()
             self.saver.submit(self.checkpoint_writer(step, state))
 
-        self.group.broadcast_from_rank0(begun)
+        self.group.broadcast_from_rank0(start_write)
 
     def checkpoint_writer(self, step: int, algorithm: dict[str, Any]) -> Callable[[], None]:
-        """Copy the state of ``step`` to the host, and return what writes it to disk, in whatever thread."""
+        """Copy the state of ``step`` to the host, and return a function that writes it to disk, from any thread."""
         copied = snapshot(checkpoint_state(step, algorithm, self.sinks, self.data, self.group.size))
 
         def write() -> None:
-            self.sinks.telemetry.fsync()  # what was reported before this checkpoint must not be lost after it
+            self.sinks.telemetry.fsync()  # a resume reports nothing from before this checkpoint again
             keep = self.plan.config.train.keep_checkpoints
             checkpoints.save(self.directory.checkpoints, step, copied.state(), keep)
 
         return write
 
     def open(self, step: int) -> None:
-        """Open the sinks at ``step``."""
+        """Open the sinks, to write reports of ``step`` and later."""
         config = OmegaConf.to_yaml(self.composition.config)
         self.sinks.telemetry.open(step, hparams(self.composition), config)
 
@@ -203,7 +216,7 @@ def _make_run(
     group: ProcessGroup,
 ) -> TrainingRun:
     console = Console(plan.config.train.steps, torch.get_num_threads())
-    telemetry = RunTelemetry(directory, console, errors, TensorBoardLayout.of(plan.family))
+    telemetry = RunTelemetry(directory, console, errors, TensorBoardLayout.for_family(plan.family))
     saver = BackgroundWriter(errors, directory.checkpoints)
     return TrainingRun(
         plan,
@@ -220,7 +233,7 @@ def _make_run(
 
 
 def make_evaluator(plan: builder.Plan, source: LoadedData) -> SampleEvaluator | None:
-    """What measures samples every ``train.eval_every`` steps; to be made before the algorithm seeds its weights."""
+    """Make the evaluator for ``train.eval_every``, or None; to be called before the algorithm seeds its weights."""
     config = plan.config
     if not config.train.eval_every:
         return None
@@ -234,13 +247,13 @@ def make_evaluator(plan: builder.Plan, source: LoadedData) -> SampleEvaluator | 
         )
     metric = SweepMetric.from_config(config)
     if metric is not None and metric.tag.startswith("metrics/"):
-        # What real samples score has the names of all figures, and is kept, so that it costs time only once.
+        # The metrics of real samples have the names of all metrics, and are cached, so that they cost time only once.
         metric.require_available([f"metrics/{name}" for name in evaluator.floor()])
     return evaluator
 
 
 def monitored_telemetry(plan: builder.Plan, telemetry: RunTelemetry) -> MonitoredTelemetry:
-    """The sinks with the doctor that the plan asks for."""
+    """Return the sinks behind the alarm monitor that the plan configures."""
     limits = plan.config.diagnostics
     monitor = AlarmMonitor(limits, plan.family.alarm_rules(limits, plan.loss), plan.config.non_finite)
     return MonitoredTelemetry(telemetry, monitor, limits.on_alarm)
@@ -249,7 +262,7 @@ def monitored_telemetry(plan: builder.Plan, telemetry: RunTelemetry) -> Monitore
 def checkpoint_state(
     step: int, algorithm: dict[str, Any], sinks: MonitoredTelemetry, data: DataIdentity | None, processes: int = 1
 ) -> dict[str, Any]:
-    """What a checkpoint holds."""
+    """Return the content of a checkpoint: plain values, tensors and the states of algorithm and sinks."""
     return {
         "step": step,
         "threads": torch.get_num_threads(),
@@ -261,23 +274,23 @@ def checkpoint_state(
 
 
 def _train(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
-    """Train from ``step`` on, and write the summary however that ends."""
+    """Train from ``step`` on, write the summary however that ends, and return the exit status."""
     cadence, telemetry, outcome = run.plan.config.train, run.sinks.telemetry, Outcome(step=step)
-    over = deadline(cadence.max_minutes)
+    time_is_up = deadline(cadence.max_minutes)
 
-    def wished() -> bool:
+    def stop_requested() -> bool:
         run.saver.check()
         run.errors.check()
-        return interrupted() or over()
+        return interrupted() or time_is_up()
 
     with _write_summary_at_end(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.open(step)
         if step == 0 and _may_roll_back(run.plan.config):
-            run.save(0)  # so that there is always something to go back to
+            run.save(0)  # so that there is always a checkpoint to roll back to
         try:
-            reached = _train_with_rollbacks(run, step, wished)
-            run.saver.finish()  # before all else: who interrupts may not wait for the rest
+            reached = _train_with_rollbacks(run, step, stop_requested)
+            run.saver.finish()  # before all else: after an interrupt the process may be killed at any moment
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
             outcome.step = run.sinks.step or step
@@ -290,88 +303,91 @@ def _train(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
         logger.info(
             "%s at step %d after %.1f s: %s", outcome.status, outcome.step, telemetry.seconds, run.directory.path
         )
-        if outcome.status == "interrupted" and over():
+        if outcome.status == "interrupted" and time_is_up():
             logger.info("train.max_minutes=%g is over: resume=%s goes on", cadence.max_minutes, run.directory.path)
-        # A signal that came too late to interrupt this run still asks the process to end: a sweep has more to do.
-        ended = max(run.group.all_gather_object(interrupted.exit_status))
-        return DivergedError.exit_status if outcome.status == "stopped" else ended
+        # A signal that came too late to interrupt this run still asks the process to end: a sweep has further jobs.
+        exit_status = max(run.group.all_gather_object(interrupted.exit_status))
+        return DivergedError.exit_status if outcome.status == "stopped" else exit_status
 
 
-def _train_with_rollbacks(run: TrainingRun, step: int, wished: Callable[[], bool]) -> int:
-    """Train, over rollbacks where they are configured; returns the step that was reached.
+def _train_with_rollbacks(run: TrainingRun, step: int, stop_requested: Callable[[], bool]) -> int:
+    """Train, with rollbacks where they are configured, and return the step that was reached.
 
     Args:
         run: what to train.
         step: updates made so far.
-        wished: whether somebody has asked this process to end the run.
+        stop_requested: returns whether this process has been asked to end the run.
+
+    Raises:
+        DivergedError: an alarm ends the run.
     """
-    sinks, config, begun = run.sinks, run.plan.config, step
-    limits, told, agreed = config.diagnostics, Rank0Telemetry(sinks, run.group), run.group.any_rank(wished)
+    sinks, config, resumed = run.sinks, run.plan.config, step > 0
+    limits, telemetry = config.diagnostics, Rank0Telemetry(sinks, run.group)
+    any_stop_requested = run.group.any_rank(stop_requested)
     while True:
         try:
             return loop.train(
                 run.algorithm,
-                told,
-                recovery.guard_save(run.algorithm, told, run.save),
+                telemetry,
+                recovery.guard_save(run.algorithm, telemetry, run.save),
                 config.train,
                 step,
-                lambda: agreed() or told.stop_requested,
+                lambda: any_stop_requested() or telemetry.stop_requested,
                 run.evaluate,
             )
         except AlarmError as error:
-            run.saver.wait()  # checkpoints are going to be read
+            run.saver.wait()  # recovery reads checkpoints
             alarm = error.alarm
             if alarm.name == NON_FINITE:
-                alarm = _locate_first_nonfinite(run, alarm, error.since, wished)
+                alarm = _locate_first_nonfinite(run, alarm, error.since, stop_requested)
                 if config.non_finite is not NonFinite.rollback:
-                    raise (recovery.repeated_divergence_error if begun else recovery.divergence_error)(alarm) from error
+                    as_error = recovery.repeated_divergence_error if resumed else recovery.divergence_error
+                    raise as_error(alarm) from error
             sinks.telemetry.close()
             step = recovery.roll_back(alarm, limits, run.algorithm, sinks, run.directory)
             run.open(step)
-            run.save(step)  # whoever resumes is to find the run as it goes on
+            run.save(step)  # with the adjusted settings, for a resume
 
 
 def _may_roll_back(config: Config) -> bool:
-    """Whether any alarm leads to a rollback."""
+    """Return whether any alarm leads to a rollback."""
     return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
 
 
 def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:
-    """The alarm of a number that is not finite, with the tensor that was the first: the run is played again for it.
+    """Replay the run to find the first tensor that was not finite, and return the alarm with its name appended.
 
-    The state that it is found in is saved apart; the present one where the trouble does not come again.
+    The state in which it is found is saved for inspection; the present one where the replay does not find it.
     """
     threads, state = torch.get_num_threads(), recovery.latest_finite_state(run.directory, since or alarm.step)
     if state is None and since:
         state = recovery.latest_finite_state(run.directory, alarm.step)
-    logger.info("playing the run again, to find the first tensor that was not finite")
+    logger.info("replaying the run, to find the first tensor that was not finite")
     plan = builder.plan(run.composition.config)
-    torch.set_num_threads(threads)  # another number would give other sums
-    with contextlib.closing(builder.assemble(plan)) as again:
-        culprit = recovery.find_first_nonfinite(again, state, range(since, alarm.step + 1), interrupted)
-        if not run.group.broadcast_from_rank0(lambda: culprit is None):
-            assert culprit is not None
-            found = f"the first tensor that was not finite: {culprit.tensor}, after step {culprit.step}"
-            apart = recovery.save_nonfinite_state(run.directory, again, culprit.step)
+    torch.set_num_threads(threads)  # the plan may have chosen another number, with which sums are rounded otherwise
+    with contextlib.closing(builder.assemble(plan)) as replayed:
+        first = recovery.find_first_nonfinite(replayed, state, range(since, alarm.step + 1), interrupted)
+        if not run.group.broadcast_from_rank0(lambda: first is None):
+            assert first is not None
+            message = f"the first tensor that was not finite: {first.tensor}, after step {first.step}"
+            file = recovery.save_nonfinite_state(run.directory, replayed, first.step)
         else:
-            found = (
-                "the run was not played again to its end" if interrupted() else "it did not come again in the replay"
-            )
-            apart = recovery.save_nonfinite_state(run.directory, run.algorithm, alarm.step)
-    if apart is not None:
-        found += f" (its state: {apart})"
-    logger.warning(found)
-    return run.sinks.monitor.append_to_message(alarm, found)
+            message = "the replay was interrupted" if interrupted() else "it did not come again in the replay"
+            file = recovery.save_nonfinite_state(run.directory, run.algorithm, alarm.step)
+    if file is not None:
+        message += f" (its state: {file})"
+    logger.warning(message)
+    return run.sinks.monitor.append_to_message(alarm, message)
 
 
 @contextlib.contextmanager
 def _write_summary_at_end(run: TrainingRun, outcome: Outcome) -> Iterator[None]:
-    """Close the sinks and write ``summary.json`` at the end, whatever the end is."""
+    """Close the sinks and write ``summary.json`` at the end of the block, also after an error."""
     try:
         yield
     except BaseException:
         run.saver.close()
-        # The first error is the one to tell; on a full disk the summary may well fail as the rest did.
+        # The first error is the one to report; on a full disk the summary may fail as well.
         with contextlib.suppress(UserError):
             finish(run, outcome)
         raise
@@ -380,7 +396,7 @@ def _write_summary_at_end(run: TrainingRun, outcome: Outcome) -> Iterator[None]:
 
 
 def finish(run: TrainingRun, outcome: Outcome) -> None:
-    """Write a run's summary and close its sinks."""
+    """Write the summary of a run and close its sinks."""
     content = summary(outcome, run.algorithm, run.sinks, run.plan.device)
     with run.errors.writing("summary.json", run.directory.summary):
         run.directory.write_summary(content)

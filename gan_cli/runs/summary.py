@@ -1,4 +1,4 @@
-"""What is said of a run as a whole: what it chose, and how it ended."""
+"""Summary of a whole run: its hyper-parameters and its outcome."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from gan_cli.runtime.device import Device
 
 @dataclass
 class Outcome:
-    """How a run ended, or that it has not yet."""
+    """Outcome of a run; until it is known, that of a failure.
+
+    Attributes:
+        status: ``completed``, ``interrupted``, ``stopped``, ``diverged`` or ``failed``, as in ``summary.json``.
+        step: updates made in all.
+    """
 
     status: str = "failed"
     step: int = 0
 
 
 def summary(outcome: Outcome, algorithm: Algorithm, sinks: MonitoredTelemetry, device: Device) -> dict[str, Any]:
-    """The content of ``summary.json``."""
+    """Return the content of ``summary.json``."""
     telemetry = sinks.telemetry
     return {
         "status": outcome.status,
@@ -46,7 +51,7 @@ def summary(outcome: Outcome, algorithm: Algorithm, sinks: MonitoredTelemetry, d
 
 
 def hparams(composition: Composition) -> dict[str, Any]:
-    """The run's choices for TensorBoard's HParams page: options of the groups and the usual numbers."""
+    """Return hyper-parameters for TensorBoard's HParams page: the options of the groups and the usual numbers."""
     config = composition.config
     return {
         **{group: str(option) for group, option in composition.choices.items() if option is not None},

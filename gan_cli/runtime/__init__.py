@@ -1,1 +1,1 @@
-"""Whatever asks the machine: devices, cores, processes, signals, random numbers."""
+"""Everything that queries or configures the machine: devices, cores, processes, signals, random numbers."""

@@ -1,7 +1,7 @@
-"""Other processes on the same cores, which cost a run with several threads far more than their share.
+"""CPU contention: other processes on the same cores slow a run with several threads far more than their share.
 
 The threads of one operation wait for each other, some of them spinning: where one has lost its core to another
-process, the rest burn theirs. Two runs with two threads each on two cores have been ten times slower together than one.
+process, the others waste theirs. Two runs with two threads each on two cores can be ten times slower than one alone.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# How often a run that is alone loses a core is a few dozen times a second; beside others, hundreds to thousands.
+# A run that is alone is preempted a few dozen times a second; beside others, hundreds to thousands of times.
 MAX_PREEMPTIONS_PER_SECOND = 200.0
 
 
 @dataclass(frozen=True)
 class CpuUsage:
-    """Seconds, all from some beginning.
+    """CPU time in seconds, counted from an arbitrary start; only differences have a meaning.
 
     Attributes:
-        wall: on the clock.
-        cores: of computing on this process's cores, by whomever.
-        own: of that, by this process.
+        wall: wall-clock time.
+        cores: time that this process's cores were busy, for any process.
+        process: the part of it that was spent on this process.
     """
 
     wall: float
@@ -33,46 +33,46 @@ class CpuUsage:
 
     @classmethod
     def now(cls) -> CpuUsage:
-        """As the system counts it; no computing where it does not."""
+        """Read the present counts from the system; ``cores`` is 0 where the system has no ``/proc/stat``."""
         cores = 0.0
         with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
-            ours = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+            affinity = {f"cpu{number}" for number in os.sched_getaffinity(0)}
             lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
-            # A core's jiffies: user, nice, system, idle, waiting for a disk, interrupts of two kinds.
-            spent = [[int(number) for number in line[1:8]] for line in lines if line[0] in ours]
-            cores = sum(sum(core) - core[3] - core[4] for core in spent) / os.sysconf("SC_CLK_TCK")
+            # A core's jiffies: user, nice, system, idle, iowait, irq, softirq.
+            jiffies = [[int(number) for number in line[1:8]] for line in lines if line[0] in affinity]
+            cores = sum(sum(core) - core[3] - core[4] for core in jiffies) / os.sysconf("SC_CLK_TCK")
         return cls(time.perf_counter(), cores, time.process_time())
 
 
-# When the process began: its imports take long enough to tell what others do meanwhile.
+# At the start of the process: its imports take long enough to measure the load of others meanwhile.
 AT_START = CpuUsage.now()
 
 
-def busy_cores(began: CpuUsage = AT_START) -> int:
-    """Cores that others have kept busy since this process began, on average; 0 where the system does not tell."""
+def busy_cores(start: CpuUsage = AT_START) -> int:
+    """Return how many cores other processes have kept busy since ``start``, on average; 0 where that is unknown."""
     now = CpuUsage.now()
-    others = (now.cores - began.cores) - (now.process - began.process)
-    return max(0, round(others / max(now.wall - began.wall, 0.1)))
+    others = (now.cores - start.cores) - (now.process - start.process)
+    return max(0, round(others / max(now.wall - start.wall, 0.1)))
 
 
 class ContentionDetector:
-    """Notices, once, that this process keeps losing its cores."""
+    """Detects, once, that this process keeps losing its cores to others."""
 
     def __init__(self, threads: int) -> None:
-        """``threads``: of an operation. One thread waits for no other: it is slower by its share, and that is all."""
-        self._open = threads > 1
+        """``threads`` of an operation; a single thread waits for no other, so with one nothing is ever detected."""
+        self._armed = threads > 1
         self._before = (time.perf_counter(), _preemptions())
 
     def detected(self) -> bool:
-        """Whether that was so since the last question; never a second time."""
+        """Return whether the process was preempted too often since the last call; True at most once."""
         (since, before), now = self._before, (time.perf_counter(), _preemptions())
         self._before = now
-        if not self._open or now[1] - before <= MAX_PREEMPTIONS_PER_SECOND * (now[0] - since):
+        if not self._armed or now[1] - before <= MAX_PREEMPTIONS_PER_SECOND * (now[0] - since):
             return False
-        self._open = False
+        self._armed = False
         return True
 
 
 def _preemptions() -> int:
-    """How often another process was given a core that this one was not done with."""
+    """Return the number of involuntary context switches of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -1,8 +1,9 @@
-"""Steps that are recorded once and replayed: CUDA graphs, behind a seam that a test can stand in for.
+"""CUDA graphs: steps that are captured once and replayed, behind an interface that tests can implement without CUDA.
 
-A small network's step is hundreds of launches of a few microseconds each, and Python takes longer to ask for them than
-a GPU to do them. A graph asks once. What a step reads of the host is frozen in it, so steps that differ in that (in
-the number of D's updates, in the penalties that are due) are told apart by a key, and each has a recording of its own.
+A small network's step is hundreds of launches of a few microseconds each, and Python takes longer to issue them than
+a GPU to execute them. A graph is issued at once. Values that a step reads from the host are frozen in it, so steps
+that differ in those (in the number of D's updates, in the penalties that are due) are distinguished by a key, and each
+key has a graph of its own.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Times that a step runs as it is before it is recorded: libraries choose kernels, optimizers make their state.
+# Eager runs of a step before it is captured: libraries choose kernels, optimizers create their state.
 WARMUP_STEPS = 2
-# Recordings kept; steps of still another kind run as they are.
+# Graphs kept; steps of further kinds run eagerly.
 MAX_GRAPHS = 16
 
 
 @dataclass(frozen=True)
 class CapturedGraph(Generic[Result]):
-    """A step on the device.
+    """A step that has been captured as a CUDA graph.
 
     Attributes:
-        replay: launches all of it.
-        result: what the step returned; its tensors hold the values of the latest replay.
+        replay: launches the whole step on the device.
+        result: the return value of the step; its tensors hold the values of the latest replay.
     """
 
     replay: Callable[[], None]
@@ -42,84 +43,89 @@ class CapturedGraph(Generic[Result]):
 
 
 class GraphRecorder(Protocol):
-    """How steps are recorded."""
+    """Interface that warms steps up and captures them."""
 
     def warm_up(self, launch: Callable[[], Result]) -> Result:
-        """Run the step as it is, in a way that prepares its recording."""
+        """Run the step eagerly, in a way that prepares its capture."""
         ...
 
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
-        """Record what the step would do on the device, without doing it; raises ``RuntimeError`` if that fails."""
+        """Capture the step's work on the device without executing it; raises ``RuntimeError`` if that fails."""
         ...
 
 
 class GraphedSteps(Generic[Result]):
-    """Runs steps: each kind a few times as it is, then from its recording.
+    """Runs steps: each kind a few times eagerly, then as a replay of its graph.
 
-    A step that cannot be recorded makes all go on as they are, and says why in one line.
+    Once a step cannot be captured, all steps run eagerly from then on, and one log line says why.
     """
 
     def __init__(self, recorder: GraphRecorder | None) -> None:
-        """``recorder`` None: every step runs as it is."""
+        """``recorder`` captures the steps; with None every step runs eagerly."""
         self._recorder = recorder
-        self._recordings: dict[Hashable, CapturedGraph[Result]] = {}
-        self._rehearsed: Counter[Hashable] = Counter()
+        self._graphs: dict[Hashable, CapturedGraph[Result]] = {}
+        self._warmups: Counter[Hashable] = Counter()
 
     def __call__(self, kind: Hashable, launch: Callable[[], Result]) -> Result:
-        """Do the step. ``launch`` has no effect but on the device, and reads nothing of the host but ``kind``."""
+        """Run the step and return its result.
+
+        Args:
+            kind: key of everything that ``launch`` reads from the host.
+            launch: the step; it has no effect but on the device.
+        """
         if self._recorder is None:
             return launch()
-        if kind not in self._recordings:
-            if self._rehearsed[kind] < WARMUP_STEPS or len(self._recordings) == MAX_GRAPHS:
-                self._rehearsed[kind] += 1
+        if kind not in self._graphs:
+            if self._warmups[kind] < WARMUP_STEPS or len(self._graphs) == MAX_GRAPHS:
+                self._warmups[kind] += 1
                 return self._recorder.warm_up(launch)
             try:
-                self._recordings[kind] = self._recorder.capture(launch)
+                self._graphs[kind] = self._recorder.capture(launch)
             except RuntimeError as error:
                 logger.warning("device.graph: steps run as they are, not recorded: %s", _first_line(error))
                 self._recorder = None
-                self._recordings.clear()
+                self._graphs.clear()
                 return launch()
-        recording = self._recordings[kind]
-        recording.replay()
-        return recording.result
+        graph = self._graphs[kind]
+        graph.replay()
+        return graph.result
 
     def clear(self) -> None:
-        """Drop all recordings: memory that they work on has been replaced."""
-        self._recordings.clear()
-        self._rehearsed.clear()
+        """Drop all graphs, as the memory that they work on has been replaced."""
+        self._graphs.clear()
+        self._warmups.clear()
 
 
 class CudaGraphRecorder:
-    """CUDA graphs that share one pool of memory."""
+    """Captures CUDA graphs that share one pool of memory."""
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
-        """``generators``: the streams of the device that steps draw from, beside torch's own."""
+        """``generators`` are those that steps draw from on the device, beside torch's default one."""
         self._device = device
         self._generators = generators
         self._pool = torch.cuda.graph_pool_handle()
-        self._aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._side_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def warm_up(self, launch: Callable[[], Result]) -> Result:
-        """Run the step beside the stream that everything else uses, as a recording will be made."""
-        self._aside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._aside):
+        """Run the step on the side stream on which it will be captured."""
+        self._side_stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._side_stream):
             result = launch()
-        torch.cuda.current_stream(self._device).wait_stream(self._aside)
+        torch.cuda.current_stream(self._device).wait_stream(self._side_stream)
         return result
 
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
-        """Capture the step. The random streams go on at each replay by as much as the step draws."""
+        """Capture the step; each replay advances the generators by as much as the step draws."""
         graph = torch.cuda.CUDAGraph()
         states = [generator.get_state() for generator in self._generators]
         with warnings.catch_warnings():
-            # Newer versions of torch find the streams by themselves, and say so.
+            # Newer versions of torch find the generators by themselves, and warn of it.
             warnings.simplefilter("ignore")
             for generator in self._generators:
                 graph.register_generator_state(generator)
         try:
-            # Thread-local: what a prefetching thread asks of the driver meanwhile is no part of the step.
-            with torch.cuda.graph(graph, self._pool, self._aside, capture_error_mode="thread_local"):
+            # Thread-local: calls of a prefetching thread to the driver meanwhile are no part of the step.
+            with torch.cuda.graph(graph, self._pool, self._side_stream, capture_error_mode="thread_local"):
                 result = launch()
         except RuntimeError as error:
             self._restore(states, error)
@@ -127,7 +133,7 @@ class CudaGraphRecorder:
         return CapturedGraph(graph.replay, result)
 
     def _restore(self, states: Sequence[torch.Tensor], cause: RuntimeError) -> None:
-        """Bring the random streams back to where a recording that failed found them."""
+        """Restore the states that the generators had before a capture that failed."""
         try:
             torch.cuda.synchronize(self._device)
             for generator, state in zip(self._generators, states, strict=True):

@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, memory layout, compilation, threads and seeding."""
+"""Choice of the device, precision, memory layout, compilation and threads of a run."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from gan_cli.runtime.torchrun import is_distributed
 logger = logging.getLogger(__name__)
 
 # Below this, threads wait for each other longer than they work; and beside another busy process that wait, which
-# spins, has made such runs tens of times slower.
+# spins, can make a run tens of times slower.
 MIN_FLOPS_FOR_THREADS = 100e6
-# torch's own choice, before an earlier run of the same process could change it.
+# Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()
-# Weights of a fully connected layer from which on a CPU gains more by bf16 products than it loses by rounding to bf16.
+# From so many weights of a fully connected layer on, a CPU gains more by bf16 products than it loses by rounding.
 MIN_WEIGHTS_FOR_BF16 = 2**18
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a run asks of a device.
+    """Computational load of a run, on which the choice of threads and precision depends.
 
     Attributes:
-        forward_flops: floating-point operations of one forward pass of a batch through both networks.
+        forward_flops: floating-point operations of one forward pass of a batch through all networks.
         convolutional: whether there are convolutions.
-        widest: weights of the largest layer.
+        widest: number of weights of the largest layer.
     """
 
     forward_flops: int
@@ -47,7 +47,7 @@ class Workload:
 
     @classmethod
     def of(cls, networks: Iterable[nn.Module], forward_flops: int) -> Workload:
-        """The work of networks, which may lie on any device."""
+        """Return the workload of networks, which may lie on any device."""
         layers = [layer for network in networks for layer in network.modules()]
         return cls(
             forward_flops,
@@ -58,14 +58,14 @@ class Workload:
 
 @dataclass(frozen=True)
 class Device:
-    """A device section with every ``auto`` decided.
+    """Device of a run: the section ``device`` with every ``auto`` decided.
 
     Attributes:
-        torch_device: where tensors live.
-        autocast: number format of forward passes, or None for plain float32.
+        torch_device: where tensors lie.
+        autocast: dtype of forward passes under autocast, or None for plain float32.
         channels_last: whether images and convolutions use that memory layout.
         compile: whether networks go through ``torch.compile``.
-        graph: whether steps are recorded and replayed as CUDA graphs.
+        graph: whether steps are captured and replayed as CUDA graphs.
         sync_batch_norm: whether batch norm takes its statistics over all processes, where there are several.
     """
 
@@ -77,37 +77,37 @@ class Device:
     sync_batch_norm: bool = False
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
-        """The context that forward passes run in."""
+        """Return the context in which forward passes run: autocast, or none."""
         if self.autocast is None:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, dtype=self.autocast)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """The network on the device, in its memory layout."""
+        """Move a network to the device, and its weights to the memory layout."""
         network = network.to(self.torch_device)
         if self.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """The callable form of a placed network: compiled where asked for, sharing its weights."""
+        """Return the callable form of a placed network: compiled if configured, with shared weights."""
         if not self.compile:
             return network
         compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
         return compiled
 
     def recorder(self, generators: Sequence[torch.Generator]) -> GraphRecorder | None:
-        """How steps are recorded that draw from these random streams; None: they are not."""
+        """Return what captures steps that draw from these generators; None where steps run eagerly."""
         return CudaGraphRecorder(self.torch_device, generators) if self.graph else None
 
     def layout(self, samples: Tensor) -> Tensor:
-        """Images in the layout of the networks; other samples as they are."""
+        """Convert images to the memory layout of the networks; other samples are returned unchanged."""
         if self.channels_last and samples.dim() == 4:
             return samples.contiguous(memory_format=torch.channels_last)
         return samples
 
     def facts(self) -> dict[str, Any]:
-        """What ``summary.json`` says of the device."""
+        """Return the properties of the device that ``summary.json`` contains."""
         name = torch.cuda.get_device_name(self.torch_device) if self.torch_device.type == "cuda" else None
         return {
             "kind": self.torch_device.type,
@@ -122,13 +122,13 @@ class Device:
 
 
 def choose(section: DeviceSection, work: Workload) -> Device:
-    """Decide what is left to ``auto``, set process-wide switches, and say in one log line what it came to.
+    """Decide every ``auto``, set process-wide switches, and log the resulting device in one line.
 
-    All of it is a function of the configuration and the machine, but for the number of threads, which leaves out
-    cores that others keep busy: a checkpoint holds it, so that a run that is resumed computes as it did before.
+    All of it is a function of the configuration and the machine, except the number of threads, which leaves out
+    cores that other processes use: checkpoints hold it, so that a resumed run computes as before.
 
     Raises:
-        ConfigError: what is asked for is not there.
+        ConfigError: the device or a feature of it is not available.
     """
     kind = _available_kind(section.kind)
     torch_device = _torch_device(kind, section.index)
@@ -147,7 +147,7 @@ def choose(section: DeviceSection, work: Workload) -> Device:
     if kind == "cpu":
         cpu.choose_float32_matmul_precision()
     else:
-        # A GPU may round the factors of float32 products to TF32, to 10 bits, if it is allowed to.
+        # TF32 rounds the factors of float32 products to 10 bits of mantissa.
         torch.set_float32_matmul_precision("high" if section.tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = section.tf32
     bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and _gains_by_bf16(kind, work))
@@ -156,7 +156,7 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         autocast=torch.bfloat16 if bf16 else None,
         channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
-        # What processes tell each other in a step is not recorded.
+        # Collectives inside a step are not captured.
         graph=kind == "cuda" and not is_distributed() if section.graph is None else section.graph,
         sync_batch_norm=section.sync_batch_norm,
     )
@@ -166,17 +166,17 @@ def choose(section: DeviceSection, work: Workload) -> Device:
 
 
 def _threads(kind: str, work: Workload) -> int:
-    """CPU threads, where nobody asks for a number."""
+    """Return the number of CPU threads where ``device.threads`` sets none."""
     if kind == "cpu" and work.forward_flops < MIN_FLOPS_FOR_THREADS:
         return 1
-    meant = cpu.assigned_cores()
-    if meant is not None:  # the other jobs are launched as this one is, and take what is theirs
-        return min(DEFAULT_THREADS, meant)
+    assigned = cpu.assigned_cores()
+    if assigned is not None:  # by a launcher, which assigns cores to the other jobs likewise
+        return min(DEFAULT_THREADS, assigned)
     return cpu.idle_cores(DEFAULT_THREADS) if kind == "cpu" else DEFAULT_THREADS
 
 
 def _torch_device(kind: str, index: int | str) -> torch.device:
-    """The device of that kind to compute on, made the present one of the process."""
+    """Return the device of a kind to compute on; a GPU becomes the current device of the process."""
     if kind != "cuda":
         if index != "auto":
             raise ConfigError(f"device.index: expected auto on {kind}, got {index}: only CUDA devices have numbers")
@@ -194,7 +194,7 @@ def _gains_by_bf16(kind: str, work: Workload) -> bool:
 
 
 def _prepare_compiler(kind: str) -> None:
-    """Let compiled networks be found by the next run; raises ``ConfigError`` where nothing can be compiled."""
+    """Cache compiled networks for later runs; raises ``ConfigError`` where no compiler is found."""
     compiler = os.environ.get("CXX", "g++")
     if kind == "cpu" and shutil.which(compiler) is None:
         raise ConfigError(

@@ -1,6 +1,6 @@
-"""Which GPU a run computes on (``device.index``): one that no other run of ours has taken, where there is one.
+"""Choice of a GPU (``device.index``): one that no other run of this project has claimed, where there is one.
 
-A claim is a lock on a file, which the system drops with the process that holds it, however that ends. Imports no torch.
+A claim is a lock on a file, which the system releases when the process that holds it ends. Imports no torch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claim:
-    """A GPU that a process has taken for itself, for as long as it lives or keeps this object.
+    """Claim of a process on a GPU, for as long as the process lives or keeps this object.
 
     Attributes:
-        index: the GPU's place in the list of those that are visible.
-        others: how many other claims there were on it.
+        index: of the GPU in the list of those that are visible.
+        others: number of other claims on it.
         lock: the open file that holds the claim.
     """
 
@@ -39,17 +39,17 @@ class Claim:
 
 
 def locks() -> Path:
-    """Where the locks of this user on this machine lie. Not below the home directory, which machines may share."""
+    """Return the folder of this user's locks on this machine; not in the home directory, which machines may share."""
     return Path(tempfile.gettempdir()) / f"gan_cli-gpus-{os.getuid()}"
 
 
 def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
-    """The GPU to compute on, as an index into ``gpus``.
+    """Return the GPU to compute on, as an index into ``gpus``.
 
     Args:
         wanted: ``device.index``: a number, or ``auto``.
-        gpus: what tells each visible GPU from all others of the machine, its UUID say.
-        folder: where the locks lie.
+        gpus: an identifier of each visible GPU that is unique on the machine, such as its UUID.
+        folder: of the locks.
 
     Raises:
         ConfigError: there is no GPU of that number.
@@ -60,7 +60,7 @@ def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
             raise ConfigError(f"device.index: expected auto or {_numbered(gpus)}, got {wanted}")
         return wanted
     rank = torchrun.local_rank()
-    if rank is not None:  # torchrun has spread its processes already
+    if rank is not None:  # torchrun has assigned the processes already
         if rank >= len(gpus):
             raise ConfigError(
                 f"device.index: this is process {rank} of this machine, which has {len(gpus)} GPUs, one for each:"
@@ -72,21 +72,24 @@ def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
 
 @functools.cache
 def _process_claim(gpus: tuple[str, ...], folder: Path) -> Claim:
-    """This process's one claim, which its runs share one after another; a function of nothing else, so it is kept."""
-    taken = claim(gpus, folder)
-    if taken.others and len(gpus) > 1:
+    """Return the one claim of this process, which its runs share one after another."""
+    claimed = claim(gpus, folder)
+    if claimed.others and len(gpus) > 1:
         logger.info(
-            "device: all %d GPUs are taken; sharing number %d with %d other runs", len(gpus), taken.index, taken.others
+            "device: all %d GPUs are taken; sharing number %d with %d other runs",
+            len(gpus),
+            claimed.index,
+            claimed.others,
         )
-    elif taken.others:
-        logger.info("device: sharing the only GPU with %d other runs", taken.others)
-    return taken
+    elif claimed.others:
+        logger.info("device: sharing the only GPU with %d other runs", claimed.others)
+    return claimed
 
 
 def claim(gpus: Sequence[str], folder: Path) -> Claim:
-    """Take the GPU with the fewest claims on it; the first of several.
+    """Claim the GPU with the fewest claims on it; the first of several.
 
-    Each claim on a GPU is a lock on a file of its own. Counting and taking is one at a time, so that no two processes
+    Each claim on a GPU is a lock on a file of its own. One process at a time counts and claims, so that no two
     take the same GPU for free.
 
     Raises:
@@ -102,7 +105,7 @@ def claim(gpus: Sequence[str], folder: Path) -> Claim:
 
 
 def _count_claims(folder: Path, gpu: str) -> int:
-    """How many locks on a GPU are held by whomever."""
+    """Return the number of locks on a GPU that any process holds."""
     held = 0
     for file in folder.glob(f"{_name(gpu)}.*"):
         lock = _try_lock(file)
@@ -114,7 +117,7 @@ def _count_claims(folder: Path, gpu: str) -> int:
 
 
 def _take_free_lock(folder: Path, gpu: str) -> TextIO:
-    """A lock on the GPU that nobody holds."""
+    """Take the first lock on the GPU that no process holds."""
     number = 0
     while (lock := _try_lock(folder / f"{_name(gpu)}.{number}")) is None:
         number += 1
@@ -122,8 +125,8 @@ def _take_free_lock(folder: Path, gpu: str) -> TextIO:
 
 
 def _try_lock(file: Path) -> TextIO | None:
-    """The file, open and locked, or None where another has locked it."""
-    opened = file.open("a")  # Python lets no program that is started inherit it
+    """Open and lock a file; None where another process has locked it."""
+    opened = file.open("a")  # not inherited by programs that Python starts
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

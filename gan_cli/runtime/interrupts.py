@@ -1,4 +1,4 @@
-"""What ends a run before its last step: signals, and a limit of time. The training loop grants both after a step."""
+"""Stop requests: signals and the limit of time end a run early, after the step that is being computed."""
 
 from __future__ import annotations
 
@@ -17,51 +17,58 @@ logger = logging.getLogger(__name__)
 Handler: TypeAlias = Any  # of a signal: a function, one of signal.Handlers, or None where it is not Python's
 
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-# Means nothing unless somebody in this process has given it a meaning: submitit's wish to requeue, for one.
+# Handled only where other code of this process has a handler for it, such as that of submitit, which requeues.
 FORWARDED_SIGNALS = (signal.SIGUSR2,)
 
 
 class Interrupts:
-    """While entered, a first signal is noted, and a second SIGINT ends the process at once.
+    """Context in which a first signal is recorded, and a second SIGINT ends the process at once.
 
-    A handler that somebody else had installed before is called with the signal at the end, if there is no error: by
-    then everything is written, and it may well end the process.
+    A handler that other code had installed before is called with the signal at the end, unless there is an error: by
+    then everything is written, and the handler may end the process.
+
+    Attributes:
+        received: number of the latest signal, or None.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._before: Mapping[int, Handler] = {}
-        self._held = contextlib.ExitStack()
+        self._previous: Mapping[int, Handler] = {}
+        self._stack = contextlib.ExitStack()
 
     def __call__(self) -> bool:
-        """Whether there was a signal."""
+        """Return whether a signal has been received."""
         return self.received is not None
 
     @property
     def exit_status(self) -> int:
-        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0: there was none."""
+        """Exit status of a process that a signal ends, as shells expect it: 128 + its number; 0 without a signal."""
         return 0 if self.received is None else 128 + self.received
 
     def __enter__(self) -> Interrupts:
-        # Python only lets the main thread handle signals; a run in another one is stopped by its owner.
+        # Only the main thread can handle signals in Python; a run in another thread is stopped by its caller.
         if threading.current_thread() is threading.main_thread():
             present = {number: signal.getsignal(number) for number in (*HANDLED_SIGNALS, *FORWARDED_SIGNALS)}
-            # A handler that is not Python's (None) could not be put back.
-            ours = [n for n, now in present.items() if now is not None and (n in HANDLED_SIGNALS or _is_foreign(now))]
-            self._before = self._held.enter_context(signal_handlers(ours, self._note))
+            # A handler that is not Python's (None) could not be restored.
+            handled = [
+                number
+                for number, handler in present.items()
+                if handler is not None and (number in HANDLED_SIGNALS or _is_foreign(handler))
+            ]
+            self._previous = self._stack.enter_context(signal_handlers(handled, self._receive))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.close()
-        if kind is None and self.received is not None and _is_foreign(self._before[self.received]):
-            logger.info("%s: handed on", signal.Signals(self.received).name)
-            self._before[self.received](self.received, None)
+        self._stack.close()
+        if kind is None and self.received is not None and _is_foreign(self._previous[self.received]):
+            logger.info("%s: passed on to the handler that was installed before", signal.Signals(self.received).name)
+            self._previous[self.received](self.received, None)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
-            # At once means at once: no clean-up that could hang. Files that matter are only ever renamed into place.
+            # Without any clean-up, which could hang. Files that matter are only ever renamed into place.
             os._exit(128 + number)
         self.received = number
         _write_to_stderr(number, "saving a checkpoint after this step, then leaving")
@@ -71,21 +78,21 @@ class Interrupts:
 def signal_handlers(
     numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[Mapping[int, Handler]]:
-    """Let a function handle signals inside; gives what handled them before, and puts that back at the end."""
-    before = {number: signal.signal(number, handler) for number in numbers}
+    """Install a signal handler for the block; yields the previous handlers by signal, and restores them at the end."""
+    previous = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield before
+        yield previous
     finally:
-        for number, earlier in before.items():
+        for number, earlier in previous.items():
             signal.signal(number, earlier)
 
 
 @contextlib.contextmanager
 def exit_on_signal() -> Iterator[None]:
-    """For the time before there is anything to save: SIGTERM and SIGUSR1 leave as SIGINT does.
+    """Let SIGTERM and SIGUSR1 raise ``SystemExit`` in the block, for the time before there is anything to save.
 
-    They unwind the process instead of ending it on the spot, so that half-written caches and downloads are removed.
-    Where somebody else handles them, that is left to them.
+    The process unwinds instead of ending on the spot, so that half-written caches and downloads are removed. Handlers
+    of other code are left in place.
     """
     numbers: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
@@ -95,7 +102,7 @@ def exit_on_signal() -> Iterator[None]:
 
 
 def deadline(minutes: float) -> Callable[[], bool]:
-    """Whether so many minutes have passed since this call, whatever the clock on the wall says; 0: never."""
+    """Return a function that tells whether so many minutes have passed since, by a monotonic clock; 0 for never."""
     if not minutes:
         return lambda: False
     end = time.monotonic() + 60 * minutes
@@ -108,11 +115,11 @@ def _exit_with_signal(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _is_foreign(handler: Handler) -> bool:
-    """Whether a handler was installed by other code, rather than by Python or this module."""
+    """Return whether a handler was installed by other code, rather than by Python or this module."""
     return callable(handler) and handler not in (signal.default_int_handler, _exit_with_signal, *signal.Handlers)
 
 
-def _write_to_stderr(number: int, what: str) -> None:
-    # Not through the log: its streams do not allow to be interrupted by themselves.
+def _write_to_stderr(number: int, message: str) -> None:
+    # Not through the log, whose streams are not reentrant.
     with contextlib.suppress(OSError):
-        os.write(2, f"{signal.Signals(number).name}: {what}\n".encode())
+        os.write(2, f"{signal.Signals(number).name}: {message}\n".encode())

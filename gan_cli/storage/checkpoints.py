@@ -1,4 +1,4 @@
-"""Checkpoints: atomic save and load of named states. Knows nothing of what they are."""
+"""Checkpoints: atomic save and safe load of state dicts, whatever they contain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gan_cli.storage.files import replacing
 logger = logging.getLogger(__name__)
 
 LAST = "last.pt"
-# How torch words that a file names something to be called.
+# Fragments of the messages by which torch reports that a file refers to code.
 CODE = ("GLOBAL ", "unrecognized function", "unrecognized class")
 NAME = re.compile(r"step_(\d{8,})\.pt")
 
@@ -29,7 +29,10 @@ NAME = re.compile(r"step_(\d{8,})\.pt")
 def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     """Write ``step_XXXXXXXX.pt``, make ``last.pt`` the same file, and drop all but the latest ``keep``.
 
-    The file appears under its name complete or not at all, whenever the process dies.
+    The write is atomic: the file is complete or absent, whenever the process dies.
+
+    Returns:
+        The numbered file.
 
     Raises:
         OutputError: the file cannot be written (a full disk); older checkpoints stay as they are.
@@ -39,7 +42,7 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     try:
         with replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
-        _synchronise(folder)
+        _fsync_folder(folder)
         for old in [other for other in _numbered(folder) if other != path][keep - 1 :]:
             old.unlink()
     except OSError as error:
@@ -48,7 +51,7 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Write a state to a file, which appears under its name complete or not at all, whenever the process dies.
+    """Write a state to a file atomically: it is complete or absent, whenever the process dies.
 
     Raises:
         OutputError: the file cannot be written (a full disk).
@@ -65,10 +68,10 @@ def write(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_latest(folder: Path) -> dict[str, Any]:
-    """The state of the latest checkpoint that is whole; says in the log when one had to be passed over.
+    """Return the state of the latest undamaged checkpoint; logs a warning for each damaged one.
 
     Raises:
-        ConfigError: there is none, or one asks for code to be run.
+        ConfigError: there is none, or one refers to code.
     """
     candidates = [path for path in (folder / LAST, *_numbered(folder)) if path.is_file()]
     if not candidates:
@@ -82,10 +85,10 @@ def load_latest(folder: Path) -> dict[str, Any]:
 
 
 def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-    """The state of the latest numbered checkpoint that is whole and accepted; None where there is none.
+    """Return the state of the latest undamaged numbered checkpoint that ``accept`` holds for; None without one.
 
     Raises:
-        ConfigError: one asks for code to be run.
+        ConfigError: one refers to code.
     """
     for path in _numbered(folder):
         with contextlib.suppress(_DamagedError):
@@ -96,7 +99,7 @@ def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool])
 
 
 def delete_after(folder: Path, step: int) -> None:
-    """Delete the checkpoints of later steps, which the run has turned away from.
+    """Delete the checkpoints of steps after ``step``, to which a run has been rolled back.
 
     Raises:
         OutputError: one cannot be deleted.
@@ -114,32 +117,32 @@ class _DamagedError(Exception):
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Tensors and plain values from one file, on the CPU; nothing in it is executed.
+    """Load tensors and plain values from one file to the CPU; nothing in it is executed.
 
     Raises:
-        ConfigError: the file carries code.
+        ConfigError: the file refers to code.
     """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                # torch packs nothing, and a small file that is unpacked may fill the memory.
+                # torch does not compress, and a small compressed file could expand to fill the memory.
                 if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
                     raise _DamagedError("its parts are compressed")
-                # torch does not compare the checksums of its own archive.
+                # torch does not verify the checksums of its archives.
                 if (broken := archive.testzip()) is not None:
                     raise _DamagedError(f"{broken!r} has another checksum than it should")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        bare = path.read_bytes()[:1] == pickle.PROTO  # gan_cli writes archives; a bare pickle is somebody else's
+        bare = path.read_bytes()[:1] == pickle.PROTO  # gan_cli writes archives, never a bare pickle
         if bare or any(words in str(error) for words in CODE):
             raise ConfigError(
-                f"checkpoint {path} refused: it holds more than tensors and plain values, and loading that could"
+                f"checkpoint {path} rejected: it holds more than tensors and plain values, and loading that could"
                 " run code of its author's choice"
             ) from error
         raise _DamagedError(_reason(error)) from error
     except _DamagedError:
         raise
-    except Exception as error:  # what a reader of damaged bytes may stumble over has no end
+    except Exception as error:  # damaged bytes can raise anything
         raise _DamagedError(_reason(error)) from error
     if not isinstance(state, dict) or "step" not in state:
         raise _DamagedError("not a checkpoint of gan_cli")
@@ -147,7 +150,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    """Checkpoints of a folder, the latest first."""
+    """Return the numbered checkpoints of a folder, the latest first."""
     return sorted(filter(lambda path: NAME.fullmatch(path.name), folder.glob("step_*.pt")), key=_step, reverse=True)
 
 
@@ -158,15 +161,15 @@ def _step(path: Path) -> int:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
-    """A second name for a file; a copy on file systems that know no hard links."""
+    """Make a hard link to a file; a copy on file systems without hard links."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
 
 
-def _synchronise(folder: Path) -> None:
-    """Make the renames in a folder last through a power cut."""
+def _fsync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable across a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Files that a full disk leaves whole, and what comes of those that cannot be written. Imports no torch."""
+"""Atomic and append-only files, and the handling of files that cannot be written. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,70 +15,69 @@ logger = logging.getLogger(__name__)
 
 
 class AppendOnlyFile:
-    """A file that grows by whole pieces: of one that does not fit, nothing stays behind.
+    """A file to which records are appended completely or not at all, also on a full disk.
 
-    Nothing is kept back in memory, so that a process that is killed has written all it wrote.
+    Writes are unbuffered, so that all of them survive a process that is killed.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a file at its end, or begin one; raises ``OSError``."""
+        """Open a file at its end, or create it; raises ``OSError``."""
         self._file = path.open("ab", buffering=0)
-        self._whole = self._file.seek(0, os.SEEK_END)
+        self._size = self._file.seek(0, os.SEEK_END)
         self._torn = False
 
-    def write(self, piece: bytes) -> None:
-        """Append a piece; raises ``OSError``, and then the file ends where it did before."""
+    def write(self, record: bytes) -> None:
+        """Append a record; raises ``OSError``, and then the file ends where it did before."""
         if self._torn:
             self._cut()
-        left = memoryview(piece)
+        remaining = memoryview(record)
         try:
-            while left:  # a disk may have room for the first part alone
-                left = left[self._file.write(left) :]
+            while remaining:  # a disk may have room for the first part alone
+                remaining = remaining[self._file.write(remaining) :]
         except OSError:
             self._torn = True
-            with contextlib.suppress(OSError):  # else before the next piece
+            with contextlib.suppress(OSError):  # tried again before the next record
                 self._cut()
             raise
-        self._whole += len(piece)
+        self._size += len(record)
 
     def fsync(self) -> None:
-        """Make what was written last through a power cut; waits for the disk, and raises ``OSError``."""
+        """Make what was written durable across a power cut; waits for the disk, and raises ``OSError``."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _cut(self) -> None:
-        self._file.truncate(self._whole)
+        self._file.truncate(self._size)
         self._torn = False
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place at the end, or vanishes on an error."""
+    """Yield a temporary path beside ``path`` that replaces it at the end of the block, or is deleted on an error."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)  # left behind by a process that was killed
     try:
         yield temporary
         temporary.replace(path)
     except BaseException:
-        # On a file system that has failed as a whole, the first error is the one to tell.
+        # On a file system that has failed as a whole, the first error is the one to report.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file, or leave the one of that name as it is; raises ``OSError``."""
+    """Write a file completely, or leave the one of that name as it is; raises ``OSError``."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 class WriteErrorHandler:
-    """What comes of files that cannot be written, as ``train.on_write_error`` says.
+    """Handles files that cannot be written, as ``train.on_write_error`` says: it raises, or warns and goes on.
 
-    With ``go_on`` each kind of file is warned of once, and once more when it could be written again.
+    With ``go_on`` there is one warning for each kind of file, and a log line when it can be written again.
     """
 
     def __init__(self, policy: OnWriteError) -> None:
@@ -88,24 +87,24 @@ class WriteErrorHandler:
 
     @contextlib.contextmanager
     def writing(self, kind: str, path: Path) -> Iterator[None]:
-        """Write a file of a kind inside.
+        """Handle errors of the block, which writes a file of a kind.
 
         Raises:
-            OutputError: that failed, and the run is to stop.
+            OutputError: the write failed, and the policy is to stop.
         """
         try:
             yield
         except (OSError, OutputError) as error:
-            told = error if isinstance(error, OutputError) else _output_error(path, error)
+            output_error = error if isinstance(error, OutputError) else _output_error(path, error)
             if self._policy is OnWriteError.stop:
-                raise told from error
-            self._warn(kind, told)
+                raise output_error from error
+            self._warn(kind, output_error)
         else:
             self._log_recovery(kind)
 
     @contextlib.contextmanager
     def deferring(self, kind: str, path: Path) -> Iterator[None]:
-        """The same, but raising nothing here: :meth:`check` does."""
+        """Handle errors as :meth:`writing` does, but raise none here: :meth:`check` raises the first one."""
         try:
             with self.writing(kind, path):
                 yield
@@ -115,8 +114,8 @@ class WriteErrorHandler:
     def check(self) -> None:
         """Raise the ``OutputError`` that was deferred, if there is one."""
         if self._deferred_error is not None:
-            kept, self._deferred_error = self._deferred_error, None
-            raise kept
+            error, self._deferred_error = self._deferred_error, None
+            raise error
 
     def _warn(self, kind: str, error: OutputError) -> None:
         if kind not in self._missing:
@@ -135,7 +134,7 @@ def _output_error(path: Path, error: OSError) -> OutputError:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write below ``path`` into one clear message."""
+    """Turn an ``OSError`` of the block, which writes below ``path``, into an ``OutputError`` of one line."""
     try:
         yield
     except OSError as error:
@@ -143,7 +142,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class OnWriteError(Enum):
-    """What a file that cannot be written, for a full disk say, leads to."""
+    """Policy for files that cannot be written, on a full disk for example: end the run, or go on without them."""
 
     stop = "stop"
     go_on = "go_on"

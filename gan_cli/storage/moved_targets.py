@@ -30,7 +30,7 @@ def _module(until: str, former: str, present: str, *names: str, **renamed: str) 
 
 # The run directories and the YAML files of users hold these names; they are resolved silently.
 MOVED: Mapping[str, Moved] = {
-    **_module("1.0", "algorithms.adversarial", "algorithms.gan.trainer", GANTrainer="GANTrainer"),
+    **_module("1.0", "algorithms.adversarial", "algorithms.gan.trainer", Adversarial="GANTrainer"),
     **_module("1.0", "algorithms.autoencoder", "algorithms.autoencoders.autoencoder", "Autoencoder"),
     **_module("1.0", "algorithms.relaxed", "algorithms.seqgan.gumbel_softmax", "Gumbel"),
     **_module("1.0", "algorithms.rollouts", "algorithms.seqgan.policy_gradient", "Rollouts"),

@@ -1,4 +1,4 @@
-"""Run directories: claimed by one run alone, described so that the run can be composed again. Imports no torch."""
+"""Run directories: each claimed by one run, with the configuration from which it can be composed again. No torch."""
 
 from __future__ import annotations
 
@@ -27,43 +27,37 @@ MAX_NAME_LENGTH = 150
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where everything of one run lies; the layout is a contract (README, "What is in a run directory")."""
+    """Directory of one run; the layout is a contract (README, "What is in a run directory")."""
 
     path: Path
 
     @property
     def hydra(self) -> Path:
-        """``.hydra/``: how the run was composed."""
+        """``.hydra/``: the configuration from which the run was composed."""
         return self.path / ".hydra"
 
     @property
     def checkpoints(self) -> Path:
-        """``checkpoints/``."""
         return self.path / "checkpoints"
 
     @property
     def samples(self) -> Path:
-        """``samples/``."""
         return self.path / "samples"
 
     @property
     def metrics(self) -> Path:
-        """``metrics.jsonl``."""
         return self.path / "metrics.jsonl"
 
     @property
     def log(self) -> Path:
-        """``train.log``."""
         return self.path / "train.log"
 
     @property
     def summary(self) -> Path:
-        """``summary.json``."""
         return self.path / "summary.json"
 
     @property
     def evaluation(self) -> Path:
-        """``evaluation.json``."""
         return self.path / "evaluation.json"
 
     def write_hydra_config(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
@@ -84,7 +78,7 @@ class RunDirectory:
         return config if present == plain else OmegaConf.create(present)
 
     def stored_overrides(self) -> list[str]:
-        """``.hydra/overrides.yaml``."""
+        """Read the overrides of the command line from ``.hydra/overrides.yaml``."""
         overrides = self._read("overrides.yaml")
         if not isinstance(overrides, ListConfig):
             raise ConfigError(f"{self.hydra / 'overrides.yaml'}: expected a list")
@@ -101,7 +95,7 @@ class RunDirectory:
             raise ConfigError(f"{file} cannot be read: {reason}") from error
 
     def stored_summary(self) -> dict[str, Any]:
-        """``summary.json``; empty where there is none, or none that is whole."""
+        """Read ``summary.json``; empty where there is none, or none that is complete."""
         try:
             summary = json.loads(self.summary.read_text())
         except (OSError, ValueError, RecursionError):
@@ -110,16 +104,16 @@ class RunDirectory:
 
     @property
     def is_claimed(self) -> bool:
-        """Whether a run has claimed the directory."""
+        """True once a run has claimed the directory."""
         return self.hydra.exists()
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether there is something to resume from, whole or not."""
+        """True if there is any checkpoint, even a damaged one."""
         return any(self.checkpoints.glob("*.pt"))
 
     def clear(self) -> None:
-        """Remove what a run wrote, and give the directory back; what somebody else put there stays.
+        """Remove the files of a run and its claim on the directory; files of other origin stay.
 
         Raises:
             OutputError: something cannot be removed.
@@ -127,29 +121,33 @@ class RunDirectory:
         with writing(self.path):
             for file in (self.metrics, self.log, self.summary, self.evaluation, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)
-            # .hydra last, for until then the directory belongs to the run.
+            # .hydra comes last: it is the claim of the run on the directory.
             for folder in (self.checkpoints, self.samples, self.hydra):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``, whole or not at all."""
+        """Write ``summary.json`` atomically; raises ``OutputError``."""
         _write_json(self.summary, summary)
 
     def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
-        """Write ``evaluation.json``, whole or not at all."""
+        """Write ``evaluation.json`` atomically; raises ``OutputError``."""
         _write_json(self.evaluation, evaluation)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory against a second process that would train in it; a dead process holds nothing."""
+        """Lock the directory against a second process that would train in it; the lock ends with the process.
+
+        Raises:
+            ConfigError: another process has locked it.
+        """
         with writing(self.hydra):
             file = (self.hydra / "lock").open("w")
         with file:
             try:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:  # gan-report holds it for a moment, to see whether the run is alive
+                except BlockingIOError:  # gan-report takes the lock for a moment, to see whether the run is alive
                     time.sleep(0.05)
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -163,9 +161,9 @@ def _write_json(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def claim(wanted: Path) -> RunDirectory:
-    """A run directory that belongs to the caller alone: ``wanted``, or ``wanted_1``, ``wanted_2``, ...
+    """Claim a run directory for the caller: ``wanted``, or ``wanted_1``, ``wanted_2``, ...
 
-    Making ``.hydra`` inside is the claim: the file system lets only one of any number of processes do it.
+    Creating ``.hydra`` inside is the claim: of any number of processes, only one can create it.
     """
     for candidate in candidate_paths(wanted):
         with writing(candidate):
@@ -192,9 +190,9 @@ def unique_dir(wanted: str) -> str:
 
 
 def job_dirname(overrides: str, number: int) -> str:
-    """A folder name from a job's overrides (Hydra resolver ``job_dirname``); its number where it has none.
+    """Return a folder name made of a job's overrides (Hydra resolver ``job_dirname``); its number without any.
 
-    Slashes would nest folders and long names do not fit: both are replaced, the latter by a digest.
+    Slashes, which would nest folders, are replaced; names that are too long are cut and end in a digest.
     """
     name = overrides.replace("/", "-") or str(number)
     if len(name) > MAX_NAME_LENGTH:
@@ -204,7 +202,7 @@ def job_dirname(overrides: str, number: int) -> str:
 
 
 def candidate_paths(wanted: Path) -> Iterator[Path]:
-    """The names that a directory may get: ``wanted``, then ``wanted_1`` and so on without end."""
+    """Yield the paths that a directory may get: ``wanted``, then ``wanted_1`` and so on without end."""
     wanted = wanted if wanted.name else wanted.resolve()
     yield wanted
     number = 1

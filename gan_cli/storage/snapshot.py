@@ -1,4 +1,4 @@
-"""A copy of a state in host memory that training cannot change any more, for a checkpoint to be written from."""
+"""Snapshots: copies of state dicts in host memory that training cannot change, to write checkpoints from."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copied state; on a CUDA device the copy may still be on its way.
+    """A copy of a state; from a CUDA device, the copy may still be in progress.
 
     Attributes:
-        copied: when all of it has arrived, or None where it has.
+        copied: CUDA event that is reached when the copy is complete; None where it is.
     """
 
     _state: dict[str, Any]
     copied: torch.cuda.Event | None
 
     def state(self) -> dict[str, Any]:
-        """The state, on the CPU; waits until it has arrived."""
+        """Return the state on the CPU; waits until the copy is complete."""
         if self.copied is not None:
             self.copied.synchronize()
         return self._state
 
 
 def snapshot(state: dict[str, Any]) -> Snapshot:
-    """Copy tensors to the host and containers with them; plain values are taken as they are.
+    """Copy the tensors and containers of a state to the host; plain values are not copied.
 
-    Every storage is copied once, so that tensors which share one still do, and the file grows by nothing. Of a storage
-    that the state uses less than half of (a run's part of replicas) only the parts are copied.
+    Every storage is copied once, so that tensors which share one still do, and the file does not grow. Of a storage
+    of which the state uses less than half (one run of stacked replicas), only the used parts are copied.
 
-    On a CUDA device the copies are queued, into page-locked memory, behind the step and before the next one: the host
-    goes on at once.
+    On a CUDA device the copies into page-locked memory are queued between this step and the next one, and the host
+    does not wait for them.
     """
     tensors = list(_tensors(state))
     used: dict[int, int] = {}
@@ -56,12 +56,12 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
         if 2 * used[_storage_id(tensor)] < storage.nbytes():
             return _to_host(tensor)
         if _storage_id(tensor) not in storages:
-            whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)
-            whole.set_(storage)  # as one row of bytes
-            storages[_storage_id(tensor)] = _to_host(whole)
+            all_bytes = torch.empty(0, dtype=torch.uint8, device=tensor.device)
+            all_bytes.set_(storage)
+            storages[_storage_id(tensor)] = _to_host(all_bytes)
         target = torch.empty(0, dtype=tensor.dtype)
-        bytes_of = storages[_storage_id(tensor)].untyped_storage()
-        target.set_(bytes_of, tensor.storage_offset(), tensor.shape, tensor.stride())
+        host_storage = storages[_storage_id(tensor)].untyped_storage()
+        target.set_(host_storage, tensor.storage_offset(), tensor.shape, tensor.stride())
         return target
 
     with torch.no_grad():
@@ -78,12 +78,12 @@ def _to_host(tensor: Tensor) -> Tensor:
 
 
 def _storage_id(tensor: Tensor) -> int:
-    """What tells one storage from another while both live."""
+    """Return a key of the storage of a tensor, unique while the storage lives."""
     return int(tensor.untyped_storage()._cdata)
 
 
 def _view_key(tensor: Tensor) -> tuple[Any, ...]:
-    """What tells one tensor's place in memory from another's."""
+    """Return a key of the tensor as a view of its storage: storage, dtype, offset, shape and strides."""
     return _storage_id(tensor), tensor.dtype, tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
 
 
@@ -99,11 +99,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same nest of containers with every tensor changed."""
+    """Copy nested containers, with a function applied to every tensor."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
-        # Modules give their states in a dictionary that carries the versions of its parts.
+        # The state dict of a module is a dictionary with an attribute, ``_metadata``, which a plain one would lose.
         changed = copy.copy(value)
         for key, each in value.items():
             changed[key] = _map_tensors(each, change)

@@ -1,4 +1,4 @@
-"""YAML that lies in a run directory: data of unknown origin, looked at before anything is made of it. No torch."""
+"""Safe loading of the YAML in a run directory, which may be of unknown origin. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gan_cli.errors import ConfigError
 
-# What gan-train writes has some 10 kB (with Hydra's help page 40) and is five levels deep.
+# The files that gan-train writes have some 10 kB (with Hydra's help page 40) and five levels.
 MAX_BYTES = 2**20
 MAX_DEPTH = 40
-# A resolver is code: it may read the environment or make directories. The data root's variable alone is asked for.
+# A resolver is code: it may read the environment or make directories. Only the variable of the data root is allowed.
 RESOLVER = re.compile(r"\$\{\s*(?!oc\.env:GAN_DATA\s*[,}])[^${}]*:|\$\{[^}:]*\$\{")
-# The C parser where there is one: the other one takes long.
+# The C parser where there is one, as the one in Python is slow.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(file: Path) -> DictConfig | ListConfig:
-    """The YAML of a file, nothing resolved.
+    """Load the YAML of a file without resolving interpolations.
 
     Raises:
-        ConfigError: it is too large or too deep, or has aliases, which a few lines can make gigabytes of.
+        ConfigError: it is too large or too deep, or has aliases, by which a few lines can expand to gigabytes.
         OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException: it cannot be read.
     """
     with file.open("rb") as stream:
@@ -42,7 +42,7 @@ def load(file: Path) -> DictConfig | ListConfig:
 
 
 def reject_resolvers(config: DictConfig, file: Path) -> None:
-    """Raise ``ConfigError`` if a value would call a resolver once it is looked at."""
+    """Raise ``ConfigError`` if access to a value would call a resolver."""
     pending: list[object] = [OmegaConf.to_container(config, resolve=False)]
     while pending:
         value = pending.pop()

@@ -1,1 +1,1 @@
-"""Sweeps (``--multirun``): what their jobs are, what there is of them already, and how they ended."""
+"""Sweeps (``--multirun``): their jobs, the directories and the status of each, and the summary at the end."""

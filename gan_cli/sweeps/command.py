@@ -1,4 +1,4 @@
-"""The command that began a sweep, and the one that continues it (``sweep.continue=DIR``). Imports no torch."""
+"""Command that started a sweep, and the one that continues it (``sweep.continue=DIR``). Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from gan_cli.sweeps.job_registry import JobRegistry, override_key
 
 CONTINUE = "sweep.continue"
 COMMAND_FILE = "command.json"
-# What makes jobs of a command; all else of Hydra's own may differ: another launcher, say.
+# Keys of Hydra that determine the jobs of a command; its other keys may differ: another launcher, say.
 JOB_DEFINING_KEYS = ("hydra/sweeper", "hydra.sweeper.params", "sweep")
 
 
 @dataclass(frozen=True)
 class Command:
-    """The overrides of a command line.
+    """Overrides of a command line.
 
     Attributes:
-        task: of the runs, in their order: it numbers the jobs.
-        hydra: of Hydra itself.
+        task: overrides of the runs, in the order that numbers the jobs.
+        hydra: overrides of Hydra itself.
     """
 
     task: tuple[str, ...]
@@ -37,22 +37,22 @@ class Command:
 
     @classmethod
     def from_hydra_config(cls, overrides: DictConfig) -> Command:
-        """From ``hydra.overrides`` of a composed configuration."""
+        """Return the command of ``hydra.overrides`` in a composed configuration."""
         return cls(tuple(overrides.task), tuple(overrides.hydra))
 
     @classmethod
     def from_command_line(cls, overrides: Sequence[str]) -> Command:
-        """From a command line without its flags."""
-        ours = tuple(item for item in overrides if not override_key(item).startswith(("hydra.", "hydra/")))
-        return cls(ours, tuple(item for item in overrides if item not in ours))
+        """Return the command of a command line without its flags."""
+        task = tuple(item for item in overrides if not override_key(item).startswith(("hydra.", "hydra/")))
+        return cls(task, tuple(item for item in overrides if item not in task))
 
     def label(self, job: Sequence[str]) -> str:
-        """What tells a job of this command from the others: its overrides that the command does not fix."""
+        """Return the overrides of a job that differ between jobs, joined by commas."""
         fixed = {override_key(item) for item in self.task if not _sweeps(item)}
         return ",".join(item for item in job if override_key(item) not in fixed)
 
     def write(self, folder: Path) -> None:
-        """Write ``command.json`` into a folder, whole or not at all."""
+        """Write ``command.json`` into a folder, atomically."""
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             temporary = folder / f".{COMMAND_FILE}.tmp"
@@ -61,10 +61,10 @@ class Command:
 
     @classmethod
     def from_sweep(cls, sweep: Path) -> Command:
-        """The command that began the sweep of a directory.
+        """Read the command that started the sweep of a directory.
 
         Raises:
-            ConfigError: it is none.
+            ConfigError: the directory holds no sweep, or its ``command.json`` cannot be read.
         """
         file = JobRegistry(sweep).folder / COMMAND_FILE
         try:
@@ -78,57 +78,63 @@ class Command:
             raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
 
     def merge_continuation(self, typed: Command, sweep: Path) -> Command:
-        """This command with what ``from_command_line``, the same one, may change; nothing else of it has to be typed again.
+        """Return the command that continues this one: ``typed`` in full, or this one with changes to what may change.
+
+        Args:
+            typed: the same command again, or only overrides that may change.
+            sweep: directory of the sweep, for messages.
 
         Raises:
-            ConfigError: it is not the same.
+            ConfigError: the typed command has other jobs.
         """
         was, now = (_job_overrides((*command.task, *command.hydra)) for command in (self, typed))
         if not now:
-            again = [override_key(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
+            replaced = [override_key(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
             earlier = drop_replaced(self.task, typed.task)
-            task, hydra = ([item for item in items if override_key(item) not in again] for items in (earlier, self.hydra))
+            task, hydra = (
+                [item for item in items if override_key(item) not in replaced] for items in (earlier, self.hydra)
+            )
             return Command((*task, *typed.task), (*hydra, *typed.hydra))
         if sorted(was) != sorted(now):
             raise ConfigError(
                 f"{CONTINUE}={sweep}: the sweep began with another command: {_differences(was, now)}."
                 f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
             )
-        # In the order that numbers the jobs as they were; what was not typed again and may change is gone.
-        fixed = [item for item in self.task if item in typed.task]
-        return Command((*fixed, *(item for item in typed.task if item not in fixed)), typed.hydra)
+        # In the earlier order, which numbers the jobs; overrides that may change and were not typed again are dropped.
+        kept = [item for item in self.task if item in typed.task]
+        return Command((*kept, *(item for item in typed.task if item not in kept)), typed.hydra)
 
 
 def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The directory of ``sweep.continue=DIR``, or None, and the other arguments.
+    """Return the directory of ``sweep.continue=DIR``, or None, and the other arguments.
 
-    Hydra is never shown that one: it is no setting of the jobs.
+    Hydra must not see that one: it is no setting of the jobs.
     """
-    named = [item.partition("=")[2] for item in arguments if override_key(item) == CONTINUE]
+    values = [item.partition("=")[2] for item in arguments if override_key(item) == CONTINUE]
     others = [item for item in arguments if override_key(item) != CONTINUE]
-    if not named or named[-1] == "null":
+    if not values or values[-1] == "null":
         return None, others
-    directory = named[-1].strip("'\"")
+    directory = values[-1].strip("'\"")
     if not directory:
         raise ConfigError(f"{CONTINUE}: expected the directory of a sweep, got nothing")
     return directory, others
 
 
 def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Flags with their values, and overrides."""
+    """Split arguments into flags with their values, and overrides."""
     overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
     return [item for item in arguments if item not in overrides], overrides
 
 
 def continuation_arguments(sweep: Path, arguments: Sequence[str]) -> list[str]:
-    """The arguments for Hydra that continue a sweep.
+    """Return the arguments for Hydra that continue a sweep.
 
     Args:
         sweep: its directory.
         arguments: flags and overrides as typed, without ``sweep.continue``.
 
     Raises:
-        ConfigError: the directory is no sweep, or the command is another.
+        ConfigError: the directory is no sweep, or the command has other jobs.
     """
     flags, typed = split_flags(arguments)
     command = Command.from_sweep(sweep).merge_continuation(Command.from_command_line(typed), sweep)
@@ -138,7 +144,7 @@ def continuation_arguments(sweep: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def _job_overrides(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say which jobs there are, and what each is."""
+    """Return the overrides that determine which jobs there are, and what each of them trains."""
     return [item for item in overrides if _defines_jobs(override_key(item)) or _identifies_runs(item)]
 
 
@@ -147,28 +153,29 @@ def _defines_jobs(key: str) -> bool:
 
 
 def _identifies_runs(override: str) -> bool:
-    """Whether an override is the same in every job and may not change, or differs between jobs."""
+    """Return whether an override of the runs must not change, or differs between jobs."""
     key = override_key(override)
     return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
 
 
 def _differences(was: Sequence[str], now: Sequence[str]) -> str:
-    """What a person has to change in one command to have the other."""
-    lost, new = ([item for item in one if item not in other] for one, other in ((was, now), (now, was)))
-    before = {override_key(item): item for item in lost}
-    said = [f"{item}, which had {before.pop(override_key(item))}" for item in new if override_key(item) in before]
-    said += [f"{item}, which it did not have" for item in new if not any(item in each for each in said)]
-    return "; ".join([*said, *(f"without {item}" for item in before.values())]) or "other repetitions"
+    """Describe the changes that turn one command into the other."""
+    missing, new = ([item for item in one if item not in other] for one, other in ((was, now), (now, was)))
+    before = {override_key(item): item for item in missing}
+    changes = [f"{item}, which had {before.pop(override_key(item))}" for item in new if override_key(item) in before]
+    changes += [f"{item}, which it did not have" for item in new if not any(item in each for each in changes)]
+    return "; ".join([*changes, *(f"without {item}" for item in before.values())]) or "other repetitions"
 
 
 def _sweeps(override: str) -> bool:
     try:
         return OverridesParser.create().parse_override(override).is_sweep_override()
     except HydraException:
-        return False  # Hydra is to say what is wrong with it
+        return False  # Hydra will report what is wrong with it
 
 
 def _explain_no_command(sweep: Path) -> str:
+    """Explain why a directory has no ``command.json``, and what to do instead."""
     if not sweep.is_dir():
         return "there is no such folder"
     if (sweep / ".hydra").is_dir():

@@ -1,4 +1,4 @@
-"""A job of a sweep begins as in a fresh process, whatever the jobs before it in the same process have changed."""
+"""Isolation of the jobs of a sweep that run in one process: each starts as in a fresh one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 
 @contextlib.contextmanager
 def isolated_job() -> Iterator[None]:
-    """Put every switch of the process and every random state back as it was, and let go of what the job held."""
+    """Restore global settings and random states of the process afterwards, and free the memory that the job used."""
     restorers = [
         _environment(),
         _random_states(),
@@ -46,7 +46,7 @@ def _environment() -> Callable[[], None]:
 
 def _random_states() -> Callable[[], None]:
     python, numpy, host = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    # A job may be the first to use CUDA; its generators then begin, for the next one, as they did for it.
+    # A job may be the first to use CUDA; the generators are then seeded for the next job as they were for this one.
     devices = torch.cuda.get_rng_state_all() if _cuda_is_used() else None
     seed = torch.initial_seed()
 
@@ -97,8 +97,8 @@ def _loggers() -> Callable[[], None]:
 
 
 def _free_memory() -> None:
-    """Free what nobody uses any more, on the host and on the device; compiled networks are forgotten."""
-    # Always there once an optimizer was made; where it is not, to ask would be to import it, which takes seconds.
+    """Free unused memory of the host and the device, that of compiled networks included."""
+    # Loaded once an optimizer was made; where it is not, torch.compiler.reset() would import it, which takes seconds.
     if "torch._dynamo" in sys.modules:
         torch.compiler.reset()
     gc.collect()
@@ -107,5 +107,5 @@ def _free_memory() -> None:
 
 
 def _cuda_is_used() -> bool:
-    """Whether the process has taken a GPU; to ask anything else of one would take it."""
+    """Return whether the process has initialized CUDA; most other queries would initialize it."""
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]

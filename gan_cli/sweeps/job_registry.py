@@ -1,8 +1,8 @@
-"""Which job of a sweep owns which directory: found again whenever, and by whatever process, the job is begun anew.
+"""Registry of the jobs of a sweep and their directories, so that any process finds the directory of a job again.
 
-A directory's name does not tell: two jobs may have the same overrides, and a sweep that goes on with more steps would
-name its directories otherwise. So every job is entered in ``.jobs/jobs.jsonl`` of the sweep's directory, once, before
-anything is written. Imports no torch.
+The name of a directory is not enough: two jobs may have the same overrides, and a sweep that is continued with more
+steps would name its directories differently. So every job is entered in ``.jobs/jobs.jsonl`` of the sweep's directory,
+once, before anything else is written. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from gan_cli.storage.run_directory import candidate_paths
 
 @dataclass(frozen=True)
 class JobIdentity:
-    """What makes a job the same job: its number, and the overrides that make its run what it is.
+    """Identity of a job when a sweep is continued: its number, and the overrides that must not change.
 
     Attributes:
-        number: its place in the sweep, from 0.
-        overrides: those that must not change when a run goes on, sorted.
+        number: position in the sweep, from 0.
+        overrides: those that must not change when a run is resumed, sorted.
     """
 
     number: int
@@ -36,19 +36,19 @@ class JobIdentity:
 
     @classmethod
     def from_overrides(cls, number: int, overrides: Sequence[str]) -> JobIdentity:
-        """The identity of a job with these overrides, in any order."""
+        """Return the identity of a job with these overrides, in any order."""
         return cls(number, tuple(sorted(item for item in overrides if not may_change(override_key(item)))))
 
 
 @dataclass(frozen=True)
 class JobEntry:
-    """A job and its directory.
+    """Entry of a job in the registry.
 
     Attributes:
-        index: position in the ledger.
+        index: position in the registry.
         identity: of the job.
-        path: the directory.
-        label: what a person knows it by: the overrides that differ between jobs.
+        path: its directory.
+        label: the overrides that differ between jobs, for messages.
     """
 
     index: int
@@ -59,13 +59,13 @@ class JobEntry:
 
 @dataclass(frozen=True)
 class JobRegistry:
-    """The jobs of the sweep in ``sweep``, and the wish that no more of them begin."""
+    """Jobs of the sweep in the directory ``sweep``, and a marker that no more of them are to start."""
 
     sweep: Path
 
     @property
     def folder(self) -> Path:
-        """``.jobs/``."""
+        """Folder ``.jobs/`` of the sweep's directory."""
         return self.sweep / ".jobs"
 
     @property
@@ -77,10 +77,10 @@ class JobRegistry:
         return self.folder / "ended"
 
     def entries(self) -> list[JobEntry]:
-        """All jobs that were ever begun, in that order; a line that a crash cut short was none.
+        """Read all jobs that ever started, in that order; a line that a crash cut short does not count.
 
         Raises:
-            ConfigError: the ledger cannot be read.
+            ConfigError: the registry cannot be read.
         """
         try:
             lines = self._file.read_text(errors="replace").splitlines()
@@ -94,22 +94,24 @@ class JobRegistry:
         ]
 
     def register(self, identity: JobIdentity, wanted: Path, label: str) -> JobEntry:
-        """The directory of a job: the one it has already, else ``wanted`` or the next free name like it.
+        """Return the entry of a job; a new one gets the directory ``wanted``, or the next free name like it.
 
         Raises:
-            OutputError: it cannot be entered.
+            OutputError: the registry cannot be written.
         """
         with writing(self._file):
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._file.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # two jobs of one name may begin at once
+                fcntl.flock(file, fcntl.LOCK_EX)  # two jobs of one name may start at once
                 _drop_torn_line(file)
                 known = self.entries()
-                for place in known:
-                    if place.identity == identity:
-                        return place
-                taken = {place.path for place in known}
-                path = next(path for path in candidate_paths(wanted) if path not in taken and not (path / ".hydra").exists())
+                for entry in known:
+                    if entry.identity == identity:
+                        return entry
+                used = {entry.path for entry in known}
+                path = next(
+                    path for path in candidate_paths(wanted) if path not in used and not (path / ".hydra").exists()
+                )
                 name = os.path.relpath(path, self.sweep)
                 file.write(_format_line(identity, name, label))
                 file.flush()
@@ -117,40 +119,44 @@ class JobRegistry:
         return JobEntry(len(known), identity, self.sweep / name, label)
 
     @contextlib.contextmanager
-    def locked(self, place: JobEntry) -> Iterator[None]:
-        """Hold a job against a second process that would begin it too; a dead process holds nothing.
+    def locked(self, entry: JobEntry) -> Iterator[None]:
+        """Lock a job against other processes that would run it too; the lock of a dead process is released.
 
         Raises:
-            ConfigError: another process has it.
+            ConfigError: another process holds the lock.
         """
-        lock = self.folder / f"{place.index}.lock"
+        lock = self.folder / f"{entry.index}.lock"
         with writing(lock):
             file = lock.open("w")
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise ConfigError(f"{place.path}: another process is training in this directory") from error
+                raise ConfigError(f"{entry.path}: another process is training in this directory") from error
             yield
 
     def close(self, reason: str) -> None:
-        """Let no more jobs begin, in whatever process."""
+        """Prevent any process from starting more jobs.
+
+        Args:
+            reason: kept in the marker's file, for a person.
+        """
         with writing(self._closed_marker):
             self._closed_marker.write_text(f"{reason}\n")
 
     def reopen(self) -> None:
-        """Let jobs begin again."""
+        """Allow jobs to start again."""
         with writing(self._closed_marker):
             self._closed_marker.unlink(missing_ok=True)
 
     @property
     def closed(self) -> bool:
-        """Whether no more jobs are to begin."""
+        """True where no more jobs are to start (:meth:`close`)."""
         return self._closed_marker.exists()
 
 
 def override_key(override: str) -> str:
-    """``a.b`` of ``+a.b=1``."""
+    """Return the key of an override: ``a.b`` of ``+a.b=1``."""
     return override.lstrip("+~").partition("=")[0]
 
 
@@ -169,9 +175,9 @@ def _parse_line(line: str) -> tuple[JobIdentity, str, str] | None:
 
 
 def _drop_torn_line(file: IO[bytes]) -> None:
-    """Cut off what a process that died has left behind the last whole line."""
+    """Truncate a file after its last complete line: a process may have died while it wrote the next one."""
     file.seek(0)
     content = file.read()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        file.truncate(whole)
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        file.truncate(end)

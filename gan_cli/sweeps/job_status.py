@@ -1,4 +1,4 @@
-"""What there is of a job already, read from its directory alone. Imports no torch."""
+"""Status of a job of a sweep, read from its directory alone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from gan_cli.storage.run_directory import RunDirectory
 
 
 class JobState(Enum):
-    """How far a job has come."""
+    """State in which a job was left."""
 
-    absent = "absent"  # nothing of it is there
-    started = "begun"  # no word of an end: the process died, or is still at it
+    absent = "absent"  # it has no run directory
+    started = "started"  # without a recorded end: the process died, or is still training
     interrupted = "interrupted"  # by a signal or its time limit
     completed = "completed"
-    given_up = "given_up"  # diverged, or stopped by an alarm: the same run would end so once more
+    given_up = "given_up"  # diverged, or stopped by an alarm: the same run would end in the same way
     failed = "failed"  # by an error whose cause may be gone
 
 
-# What ``summary.json`` says -> how far the job has come. A run that was killed has no summary, or an earlier one.
+# ``status`` in ``summary.json`` -> state of the job. A run that was killed has no summary, or an earlier one.
 STATE_OF_SUMMARY = {
     "completed": JobState.completed,
     "interrupted": JobState.interrupted,
@@ -34,13 +34,13 @@ STATE_OF_SUMMARY = {
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What there is of a job.
+    """Status of a job.
 
     Attributes:
-        progress: how far it has come.
+        state: in which it was left.
         step: updates made when it last ended.
-        said: what its summary says went wrong, or how it ended.
-        runs: the directories of the run that it is, or of the runs that are trained as one (``train.replicas``).
+        message: the error in its summary, or how it ended.
+        runs: directories of its run, or of its replicas (``train.replicas``).
     """
 
     state: JobState
@@ -50,15 +50,15 @@ class JobStatus:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether something could be lost by beginning again."""
+        """True where any of its runs has a checkpoint, which starting again would lose."""
         return any(run.has_checkpoint for run in self.runs)
 
 
 def job_status(path: Path) -> JobStatus:
-    """How the job of a directory stands."""
-    alone = RunDirectory(path)
-    if alone.is_claimed:
-        return _run_status(alone)
+    """Return the status of the job of a directory."""
+    single = RunDirectory(path)
+    if single.is_claimed:
+        return _run_status(single)
     members = [RunDirectory(folder) for folder in sorted(path.glob("seed_*")) if (folder / ".hydra").exists()]
     return _replicas_status(members) if members else JobStatus(JobState.absent)
 
@@ -66,17 +66,19 @@ def job_status(path: Path) -> JobStatus:
 def _run_status(directory: RunDirectory) -> JobStatus:
     summary = directory.stored_summary()
     status = str(summary.get("status", ""))
-    return JobStatus(STATE_OF_SUMMARY.get(status, JobState.started), _step(summary), _status_message(status, summary), (directory,))
+    return JobStatus(
+        STATE_OF_SUMMARY.get(status, JobState.started), _step(summary), _status_message(status, summary), (directory,)
+    )
 
 
 def _replicas_status(members: Sequence[RunDirectory]) -> JobStatus:
-    """Runs that are trained as one stand as the one that stands worst."""
-    each = [_run_status(member) for member in members]
+    """Return the status of replicas: that of the one in the worst state."""
+    statuses = [_run_status(member) for member in members]
     for state in (JobState.started, JobState.interrupted, JobState.failed, JobState.given_up):
-        worst = [one for one in each if one.state is state]
+        worst = [status for status in statuses if status.state is state]
         if worst:
             return JobStatus(state, worst[0].step, worst[0].message, tuple(members))
-    return JobStatus(JobState.completed, min(one.step for one in each), "", tuple(members))
+    return JobStatus(JobState.completed, min(status.step for status in statuses), "", tuple(members))
 
 
 def _step(summary: Mapping[str, Any]) -> int:
@@ -85,7 +87,7 @@ def _step(summary: Mapping[str, Any]) -> int:
 
 
 def _status_message(status: str, summary: Mapping[str, Any]) -> str:
-    """One line for a person."""
+    """Return one line that says how a run ended, or its error."""
     error = summary.get("error")
     if isinstance(error, str) and error:
         return error

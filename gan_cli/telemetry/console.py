@@ -1,4 +1,4 @@
-"""What a person sees of a run while it trains: a bar in a terminal, a line a report elsewhere."""
+"""Progress of a run on the console: a bar in a terminal, one line per report elsewhere."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from gan_cli.runtime import cpu_contention
 from gan_cli.runtime.cpu_contention import ContentionDetector
 
-# Lines that a bar replaces; a warning stays.
-progress_logger = logging.getLogger("gan_cli.telemetry.console")
-logger = logging.getLogger("gan_cli.runtime.cpu_contention")
+# A progress bar replaces the lines of this logger (telemetry/run_log.py), so a warning goes to another one.
+progress_logger = logging.getLogger(__name__)
+contention_logger = logging.getLogger(cpu_contention.__name__)
 
 
 class ProgressSink(Protocol):
-    """Who is told how a run goes."""
+    """Interface of the display of a run's progress."""
 
     def open(self, step: int) -> None:
-        """Training begins at ``step``."""
+        """Start the display, with training at ``step``."""
         ...
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Move the progress on by a step."""
         ...
 
     def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Tell the figures of a step, by short names."""
+        """Show the metrics of a step, by short names."""
         ...
 
     def close(self) -> None:
-        """Training is over."""
+        """End the display, as training is over."""
         ...
 
 
 class Console:
-    """A bar where stderr is a terminal; lines in the log in any case; a word when other processes are in the way."""
+    """Progress bar where stderr is a terminal, log lines, and one warning of CPU contention."""
 
     def __init__(self, steps: int, threads: int) -> None:
-        """``steps`` of the whole run, and the ``threads`` that it computes with."""
+        """``steps`` is their number in the whole run, ``threads`` the number that it computes with."""
         self._steps = steps
         self._threads = threads
 
     def open(self, step: int) -> None:
-        """Show the bar at ``step``."""
         self._contention = ContentionDetector(self._threads)
         self._bar = tqdm(
             total=self._steps,
@@ -57,41 +57,39 @@ class Console:
         )
 
     def advance(self) -> None:
-        """Move the bar on."""
         self._bar.update()
 
     def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Figures behind the bar and as a line."""
-        words = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
-        self._bar.set_postfix(words)
-        said = "  ".join(f"{name} {value}" for name, value in words.items())
-        progress_logger.info("step %d/%d  %s", step, self._steps, said)
+        """Show metrics behind the bar, and log them as a line."""
+        texts = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
+        self._bar.set_postfix(texts)
+        line = "  ".join(f"{name} {value}" for name, value in texts.items())
+        progress_logger.info("step %d/%d  %s", step, self._steps, line)
         if self._contention.detected():
-            logger.warning(
+            contention_logger.warning(
                 "other processes keep taking cores from this run, and its threads wait for each other:"
                 " device.threads=1 may be many times faster"
             )
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """End the bar, which stays visible as it is."""
         self._bar.close()
 
 
 class SilentProgress:
-    """Shows nothing, and keeps what was said last."""
+    """Progress without a display, which keeps the latest headline metrics."""
 
     def __init__(self) -> None:
         self.headline: dict[str, float] = {}
 
     def open(self, step: int) -> None:
-        """Nothing to show."""
+        pass
 
     def advance(self) -> None:
-        """Nothing to show."""
+        pass
 
     def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Keep the figures."""
         self.headline = dict(headline)
 
     def close(self) -> None:
-        """Nothing to close."""
+        pass

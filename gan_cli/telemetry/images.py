@@ -1,6 +1,6 @@
-"""Pictures a person can read: grids enlarged to be seen, points over D's surface, progress as an animation.
+"""Images for people: enlarged sample grids, scatter plots over the surface of D, and animations of the progress.
 
-numpy and Pillow only; arrays come in from the device elsewhere.
+numpy and Pillow only: callers copy tensors to the host.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ EMPTY_COLOUR = (255, 255, 255)
 LOW_COLOUR = np.array([49.0, 104.0, 173.0])
 MIDDLE_COLOUR = np.array([247.0, 247.0, 247.0])
 HIGH_COLOUR = np.array([240.0, 178.0, 61.0])
-# Scatters are drawn in places of one palette: a third of the bytes to move about.
+# Scatter plots are drawn as indices of one palette, a third of the bytes of RGB.
 HIGHEST, REAL, FAKE, EMPTY = 252, 253, 254, 255
 
 
 def _palette() -> ByteArray:
-    """Colours ``(256, 3)`` of a scatter: D's from low to high, those of the points, that of an empty sheet."""
+    """Return the colours ``(256, 3)`` of a scatter plot: D's scores from low to high, points, and background."""
     level = np.linspace(0.0, 1.0, HIGHEST + 1)[:, None]
     below = LOW_COLOUR + (MIDDLE_COLOUR - LOW_COLOUR) * (2 * level)
     above = MIDDLE_COLOUR + (HIGH_COLOUR - MIDDLE_COLOUR) * (2 * level - 1)
@@ -48,32 +48,32 @@ PALETTE = _palette()
 
 
 def to_bytes(samples: FloatArray) -> ByteArray:
-    """Values in [-1, 1] to uint8, rounded; what lies outside is cut, and what is no number is 0. Any shape."""
+    """Convert values in [-1, 1], of any shape, to uint8: rounded and clipped; NaN becomes 0."""
     finite = np.nan_to_num(samples, nan=-1.0)
     pixels: ByteArray = np.clip(np.rint((finite + 1.0) * 127.5), 0, 255).astype(np.uint8)
     return pixels
 
 
 def to_image(sample: FloatArray) -> Image.Image:
-    """One sample ``(C, H, W)`` in [-1, 1] as a picture of its own size; 1 channel is grey, 3 are colours."""
+    """Convert one sample ``(C, H, W)`` in [-1, 1] to an image of its own size; 1 channel is grey, 3 are RGB."""
     pixels = to_bytes(sample)
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
 
 
-def picture(preview: Preview) -> Image.Image:
-    """The preview of a run: a grid of images, or a scatter over D's surface for points."""
+def preview_image(preview: Preview) -> Image.Image:
+    """Draw the preview of a run: a grid of images, or for points a scatter plot over the surface of D."""
     return scatter(preview) if preview.samples.ndim == 2 else grid(preview.samples, preview.columns)
 
 
 def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
-    """Samples ``(N, C, H, W)`` in [-1, 1] side by side, as near to a square as they go."""
+    """Arrange samples ``(N, C, H, W)`` in [-1, 1] in a grid, nearly square unless ``columns`` says otherwise."""
     count, channels, height, width = samples.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     scale = max(1, round(TILE / max(height, width)))
     tile_height, tile_width = height * scale + GAP, width * scale + GAP
     sheet = np.full((rows * tile_height + GAP, columns * tile_width + GAP, channels), 255, np.uint8)
-    # Nearest neighbour: a person sees the pixels that are there, not an interpolation of them.
+    # Nearest neighbour shows the actual pixels, not an interpolation of them.
     enlarged = to_bytes(samples).repeat(scale, axis=2).repeat(scale, axis=3)
     for index, tile in enumerate(np.moveaxis(enlarged, 1, -1)):
         top, left = GAP + index // columns * tile_height, GAP + index % columns * tile_width
@@ -82,7 +82,7 @@ def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
 
 
 def scatter(preview: Preview) -> Image.Image:
-    """Generated points (red) and real ones (black), over D's surface: blue where D says fake, yellow where real."""
+    """Plot generated points (red) and real ones (black) over the surface of D: blue is fake to D, yellow is real."""
     surface = preview.surface
     if surface is None:
         extent = 1.15 * float(np.nan_to_num(np.abs(preview.samples)).max()) or 1.0
@@ -96,18 +96,18 @@ def scatter(preview: Preview) -> Image.Image:
 
 
 def _surface_sheet(scores: FloatArray) -> ByteArray:
-    """Scores ``(R, R)``, from the lowest to the highest that occur, as a sheet of the palette's places."""
-    finite = np.nan_to_num(scores).astype(np.float64)  # in which the largest float32 are no trouble
+    """Convert scores ``(R, R)``, scaled to their range, to palette indices ``(SCATTER, SCATTER)``."""
+    finite = np.nan_to_num(scores).astype(np.float64)  # the difference of the largest float32 would overflow
     low, high = finite.min(), finite.max()
-    places = np.rint((finite - low) * (HIGHEST / max(high - low, 1e-12))).astype(np.uint8)
-    return np.array(Image.fromarray(places).resize((SCATTER, SCATTER), Image.Resampling.BILINEAR))
+    indices = np.rint((finite - low) * (HIGHEST / max(high - low, 1e-12))).astype(np.uint8)
+    return np.array(Image.fromarray(indices).resize((SCATTER, SCATTER), Image.Resampling.BILINEAR))
 
 
 def _draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: int, radius: int) -> None:
-    """Points ``(N, 2)`` in [-extent, extent]^2 as discs of a colour of the palette; y points up."""
+    """Draw points ``(N, 2)`` in [-extent, extent]^2 as discs of a palette index; y points up."""
     finite = points[np.isfinite(points).all(axis=1)]
-    places = (finite * [1, -1] / extent + 1) * (SCATTER / 2)
-    near = places[(places > -radius).all(axis=1) & (places < SCATTER + radius).all(axis=1)].round().astype(int)
+    pixels = (finite * [1, -1] / extent + 1) * (SCATTER / 2)
+    near = pixels[(pixels > -radius).all(axis=1) & (pixels < SCATTER + radius).all(axis=1)].round().astype(int)
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disc = np.stack([x, y], axis=-1)[np.hypot(x, y) < radius + 0.25]
     columns, rows = np.moveaxis(near[:, None] + disc, -1, 0).reshape(2, -1)
@@ -116,35 +116,35 @@ def _draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: in
 
 
 def png(image: Image.Image) -> bytes:
-    """A picture as a PNG file.
+    """Encode an image as PNG.
 
-    Runs of equal pixels are most of an enlarged picture; to look for more takes five times as long.
+    Run-length encoding covers most of an enlarged image; a full search for matches takes five times as long.
     """
     file = io.BytesIO()
     image.save(file, "PNG", compress_type=zlib.Z_RLE)
     return file.getvalue()
 
 
-def animation(frames: Sequence[Image.Image], path: Path) -> None:
-    """Write frames as an endless animated WebP that rests on its last one; the file is whole or not there."""
+def write_animation(frames: Sequence[Image.Image], path: Path) -> None:
+    """Write frames as an endless animated WebP that rests on its last one, atomically; raises ``OSError``."""
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
     first, *rest = [frame.convert("RGB") for frame in frames]
-    # In a lossless file quality is effort: half of it takes half the time, for a few percent of the size.
+    # In a lossless file ``quality`` is the effort: half of it takes half the time, at a few percent more bytes.
     with replacing(path) as temporary:
         first.save(
             temporary, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, lossless=True, quality=50
         )
 
 
-def progress(files: Sequence[Path], path: Path) -> None:
-    """The animation of a run's sample pictures; of very many, an even choice that holds the first and last."""
+def write_progress_animation(files: Sequence[Path], path: Path) -> None:
+    """Write the animation of a run's sample images; of too many, evenly spaced ones with the first and the last."""
     if len(files) > MAX_ANIMATION_FRAMES:
         chosen = np.linspace(0, len(files) - 1, MAX_ANIMATION_FRAMES).round().astype(int)
         files = [files[index] for index in chosen]
     frames = []
     for file in files:
-        # A picture that a crash cut short is missing from the animation, no more.
+        # An image that a crash has truncated is left out.
         with contextlib.suppress(UnidentifiedImageError, SyntaxError), Image.open(file) as image:
             frames.append(image.convert("RGB"))
     if frames:
-        animation(frames, path)
+        write_animation(frames, path)

@@ -1,4 +1,4 @@
-"""What the console says, and its copy in the run directory."""
+"""Log lines of a run: on the console, and copied to ``train.log`` in the run directory."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+import gan_cli
 from gan_cli.runtime import torchrun
 from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry.console import progress_logger
 
-ROOT = logging.getLogger("gan_cli")
-PROGRESS_LOGGER = "gan_cli.telemetry.console"
+PACKAGE_LOGGER = logging.getLogger(gan_cli.__name__)
 
 
 class _Console(logging.Handler):
-    """Lines on stderr that do not tear a progress bar; where there is a bar, progress needs no lines."""
+    """Handler that writes lines to stderr above the progress bar, and leaves out those that a bar replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A reader that has gone (`2>&1 | head`), or a full disk (`2>log`), must not take the training with it.
+        # A closed pipe (`2>&1 | head`) or a full disk (`2>log`) must not end the training.
         with contextlib.suppress(OSError):
-            if record.name != PROGRESS_LOGGER or not sys.stderr.isatty():
+            if record.name != progress_logger.name or not sys.stderr.isatty():
                 tqdm.write(self.format(record), file=sys.stderr)
 
 
 class _LogFile(logging.Handler):
-    """A run's log. A line that cannot be written is missing from it; whether the run goes on is not decided here."""
+    """Handler that appends to the log of a run; the error of a line that cannot be written is deferred."""
 
     def __init__(self, path: Path, errors: WriteErrorHandler) -> None:
         super().__init__()
@@ -51,43 +52,41 @@ class _LogFile(logging.Handler):
 
 @contextlib.contextmanager
 def console() -> Iterator[MemoryHandler]:
-    """Show log lines on stderr, and keep them until a run directory is there to take them (:func:`copied_to`)."""
-    shown, kept = (
-        _Console(),
-        MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False),
-    )
-    shown.setFormatter(logging.Formatter("%(message)s"))
-    # Of several processes the first one speaks for all.
-    ROOT.setLevel(logging.CRITICAL + 1 if torchrun.is_nonzero_rank() else logging.INFO)
-    ROOT.propagate = False
-    ROOT.addHandler(shown)
-    ROOT.addHandler(kept)
+    """Show log lines on stderr, and yield a buffer that keeps them until a run directory exists (:func:`copied_to`)."""
+    console_handler = _Console()
+    buffered = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    console_handler.setFormatter(logging.Formatter("%(message)s"))
+    # Of several processes only rank 0 logs.
+    PACKAGE_LOGGER.setLevel(logging.CRITICAL + 1 if torchrun.is_nonzero_rank() else logging.INFO)
+    PACKAGE_LOGGER.propagate = False
+    PACKAGE_LOGGER.addHandler(console_handler)
+    PACKAGE_LOGGER.addHandler(buffered)
     try:
-        yield kept
+        yield buffered
     finally:
-        ROOT.removeHandler(shown)
-        ROOT.removeHandler(kept)
+        PACKAGE_LOGGER.removeHandler(console_handler)
+        PACKAGE_LOGGER.removeHandler(buffered)
 
 
 @contextlib.contextmanager
-def copied_to(logs: Mapping[RunDirectory, WriteErrorHandler], kept: MemoryHandler) -> Iterator[None]:
-    """Append what was said so far, and what is said from now on, to the log of each run directory.
+def copied_to(logs: Mapping[RunDirectory, WriteErrorHandler], buffered: MemoryHandler) -> Iterator[None]:
+    """Append the buffered log lines, and all further ones, to the log of each run directory.
 
     Args:
-        logs: what comes of a log that cannot be written, for each run directory.
-        kept: what was said so far.
+        logs: run directory -> handler of the errors of its log.
+        buffered: the log lines so far; it is emptied.
 
     Raises:
         OutputError: a log cannot be opened.
     """
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as stack:
         for directory, errors in logs.items():
             with writing(directory.log):
-                file = opened.enter_context(contextlib.closing(_LogFile(directory.log, errors)))
-            for record in kept.buffer:
+                file = stack.enter_context(contextlib.closing(_LogFile(directory.log, errors)))
+            for record in buffered.buffer:
                 file.handle(record)
-            ROOT.addHandler(file)
-            opened.callback(ROOT.removeHandler, file)
-        kept.buffer.clear()
-        ROOT.removeHandler(kept)
+            PACKAGE_LOGGER.addHandler(file)
+            stack.callback(PACKAGE_LOGGER.removeHandler, file)
+        buffered.buffer.clear()
+        PACKAGE_LOGGER.removeHandler(buffered)
         yield

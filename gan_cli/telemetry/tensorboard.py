@@ -1,7 +1,7 @@
-"""TensorBoard's event files: records of protocol buffers, one for all that is said of a step.
+"""TensorBoard event files: one record of protocol buffers for all values of a step.
 
-TensorBoard brings the buffers and the framing of records; torch's writer on top of them would take a record, and a
-thread, for each single number.
+The package tensorboard provides the buffers and the framing of records; torch's ``SummaryWriter`` on top of them would
+write a record for each single number, and use a thread.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from gan_cli.storage.files import AppendOnlyFile
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 
-BUCKETS = 30  # as many as TensorBoard's own histograms have, and as its pages show
+BUCKETS = 30  # of TensorBoard's own histograms, and of its pages
 
 
 class EventFile:
     """A new event file in a run directory. Every record is a single event, whatever number of values it holds.
 
-    Records are whole or not there: TensorBoard reads nothing behind one that is torn.
+    Records are complete or absent: TensorBoard reads nothing behind a truncated one.
     """
 
     def __init__(self, directory: Path, purge_step: int = 0) -> None:
-        """Begin the file; of what older ones say of ``purge_step`` and later, TensorBoard is to show nothing."""
+        """Create the file; TensorBoard then ignores what older files hold of ``purge_step`` and later."""
         name = f"events.out.tfevents.{_next_file_time(directory):010d}.{socket.gethostname()}.{os.getpid()}.0"
         self.path = directory / name
         self._file = AppendOnlyFile(self.path)
@@ -48,26 +48,25 @@ class EventFile:
             self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, values: Sequence[Value], step: int = 0) -> None:
-        """Write what there is to say of a step; raises ``OSError``."""
+        """Write the values of a step as one record; raises ``OSError``."""
         self._write(step=step, summary=Summary(value=values))
 
     def _write(self, **content: Any) -> None:
         self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
 
     def fsync(self) -> None:
-        """Make everything so far last through a power cut; waits for the disk."""
+        """Make all records durable across a power cut; waits for the disk, and raises ``OSError``."""
         self._file.fsync()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
 
 def _next_file_time(directory: Path) -> int:
-    """The second that a new event file is to carry in its name: the present one, or one later than all there are.
+    """Return the time in seconds for the name of a new event file: the present one, but later than existing files.
 
-    TensorBoard reads the files of a run in the order of their names. A run may be resumed in the very second it was
-    begun in, or after the clock was set back.
+    TensorBoard reads the files of a run in the order of their names. A run may be resumed in the same second in which
+    it started, or after the clock was set back.
     """
     seconds = (file.name.split(".")[3] for file in directory.glob("events.out.tfevents.*.*"))
     newest = max((int(second) for second in seconds if second.isdecimal()), default=0)
@@ -75,14 +74,14 @@ def _next_file_time(directory: Path) -> int:
 
 
 def scalar(tag: str, number: float, note: str = "") -> Value:
-    """One number of a curve; TensorBoard shows the note beside its name."""
+    """Make one value of a curve; TensorBoard shows the note beside its name."""
     if not note:
         return Summary.Value(tag=tag, simple_value=number)
     return Summary.Value(tag=tag, simple_value=number, metadata=SummaryMetadata(summary_description=note))
 
 
 def histogram(tag: str, values: FloatArray, note: str = "") -> Value:
-    """The distribution of finite values, of any shape but not empty, in buckets of one width."""
+    """Make a histogram of finite values, of any shape but not empty, with buckets of equal width."""
     doubles = values.astype(np.float64).ravel()
     counts, edges = np.histogram(doubles, BUCKETS)
     return Summary.Value(
@@ -94,7 +93,7 @@ def histogram(tag: str, values: FloatArray, note: str = "") -> Value:
             num=doubles.size,
             sum=doubles.sum(),
             sum_squares=doubles @ doubles,
-            # A bucket only says where it ends: an empty one in front says where the first begins.
+            # A bucket only has an upper limit: an empty one in front sets the lower limit of the first.
             bucket_limit=edges.tolist(),
             bucket=[0, *counts.tolist()],
         ),
@@ -102,12 +101,12 @@ def histogram(tag: str, values: FloatArray, note: str = "") -> Value:
 
 
 def image(tag: str, png: bytes, width: int, height: int) -> Value:
-    """A picture, as it is in its file."""
+    """Make an image from the bytes of a PNG file."""
     return Summary.Value(tag=tag, image=Summary.Image(width=width, height=height, encoded_image_string=png))
 
 
 def text(tag: str, markdown: str) -> Value:
-    """A paragraph of TensorBoard's Text page."""
+    """Make a paragraph of TensorBoard's Text page."""
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
     return Summary.Value(
         tag=f"{tag}/text_summary",
@@ -117,13 +116,13 @@ def text(tag: str, markdown: str) -> Value:
 
 
 def indented_code(lines: Sequence[str]) -> str:
-    """Lines as they are, in Markdown: what is indented is taken for no markup."""
+    """Return lines as an indented code block of Markdown, which shows them verbatim."""
     return "\n".join(f"    {line}" for line in lines)
 
 
 def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
-    """The charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
-    described = layout_pb2.Layout(
+    """Make the charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
+    layout_message = layout_pb2.Layout(
         category=[
             layout_pb2.Category(
                 title=category,
@@ -138,33 +137,38 @@ def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
         tag="custom_scalars__config__",
         metadata=_for_plugin("custom_scalars"),
         tensor=TensorProto(
-            dtype="DT_STRING", string_val=[described.SerializeToString()], tensor_shape=TensorShapeProto()
+            dtype="DT_STRING", string_val=[layout_message.SerializeToString()], tensor_shape=TensorShapeProto()
         ),
     )
 
 
 def session_start(hparams: Mapping[str, str | float | None], metrics: Sequence[str]) -> list[Value]:
-    """What a run chose, and the tags it is to be compared by, for the HParams page; what is None was not chosen."""
-    chosen = {name: value for name, value in hparams.items() if value is not None}
+    """Make the records of a run's start for the HParams page.
+
+    Args:
+        hparams: hyper-parameters by name; those that are None are left out.
+        metrics: tags by which the page compares runs.
+    """
+    present = {name: value for name, value in hparams.items() if value is not None}
     start = SessionStartInfo()
-    for name, value in chosen.items():
+    for name, value in present.items():
         if isinstance(value, str):
             start.hparams[name].string_value = value
         else:
             start.hparams[name].number_value = value
-    kinds = {
+    types = {
         name: api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64
-        for name, value in chosen.items()
+        for name, value in present.items()
     }
     experiment = api_pb2.Experiment(
-        hparam_infos=[api_pb2.HParamInfo(name=name, type=kind) for name, kind in kinds.items()],
+        hparam_infos=[api_pb2.HParamInfo(name=name, type=type_) for name, type_ in types.items()],
         metric_infos=[api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics],
     )
     return [_hparams("experiment", experiment=experiment), _hparams("session_start_info", session_start_info=start)]
 
 
 def session_end() -> Value:
-    """That the run has come to its end, for the HParams page."""
+    """Make the record of a run's end for the HParams page."""
     return _hparams("session_end_info", session_end_info=SessionEndInfo(status=api_pb2.STATUS_SUCCESS))
 
 

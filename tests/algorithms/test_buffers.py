@@ -12,15 +12,15 @@ CPU = torch.device("cpu")
 
 
 def filled(rows: int, *values: float) -> RingBuffer:
-    window = RingBuffer(rows, 2, CPU)
+    ring_buffer = RingBuffer(rows, 2, CPU)
     for value in values:
-        window.add(torch.full((1, 2), float(value)))
-    return window
+        ring_buffer.add(torch.full((1, 2), float(value)))
+    return ring_buffer
 
 
-def rows_of(window: RingBuffer) -> list[float]:
+def rows_of(ring_buffer: RingBuffer) -> list[float]:
     """The rows, each of one repeated value, in order of value."""
-    values = window.values()
+    values = ring_buffer.values()
     assert torch.equal(values[:, 0], values[:, 1])
     return sorted(values[:, 0].tolist())
 
@@ -35,20 +35,20 @@ def test_oldest_rows_make_room() -> None:
 
 
 def test_clear_starts_over() -> None:
-    window = filled(3, 1, 2, 3, 4)
-    window.clear()
-    assert rows_of(window) == []
-    window.add(torch.full((1, 2), 9.0))
-    assert rows_of(window) == [9]
+    ring_buffer = filled(3, 1, 2, 3, 4)
+    ring_buffer.clear()
+    assert rows_of(ring_buffer) == []
+    ring_buffer.add(torch.full((1, 2), 9.0))
+    assert rows_of(ring_buffer) == [9]
 
 
 def test_rows_are_copies_without_a_graph() -> None:
-    window, values = RingBuffer(2, 2, CPU), torch.ones(1, 2, requires_grad=True)
-    window.add(values * 2)
+    ring_buffer, values = RingBuffer(2, 2, CPU), torch.ones(1, 2, requires_grad=True)
+    ring_buffer.add(values * 2)
     with torch.no_grad():
         values.zero_()
-    assert window.values().tolist() == [[2.0, 2.0]]
-    assert not window.values().requires_grad
+    assert ring_buffer.values().tolist() == [[2.0, 2.0]]
+    assert not ring_buffer.values().requires_grad
 
 
 @pytest.mark.parametrize("added", [0, 2, 3, 5])
@@ -57,28 +57,28 @@ def test_restored_window_goes_on_as_if_there_had_been_no_stop(added: int) -> Non
     after = filled(3, 70, 80, 90, 100)
     after.load_state_dict(before.state_dict())
     assert torch.equal(after.values(), before.values())
-    for window in (before, after):
-        window.add(torch.full((1, 2), 50.0))
+    for ring_buffer in (before, after):
+        ring_buffer.add(torch.full((1, 2), 50.0))
     assert torch.equal(after.values(), before.values())
 
 
 def test_stored_state_does_not_change_with_the_window() -> None:
-    window = filled(3, 1, 2)
-    state = window.state_dict()
-    window.clear()
-    window.add(torch.full((1, 2), 9.0))
+    ring_buffer = filled(3, 1, 2)
+    state = ring_buffer.state_dict()
+    ring_buffer.clear()
+    ring_buffer.add(torch.full((1, 2), 9.0))
     assert state["values"].tolist() == [[1, 1], [2, 2]]
 
 
 @pytest.mark.parametrize(("rows", "kept"), [(5, 3), (2, 2)])
 def test_state_of_another_size_loads_what_there_is_room_for(rows: int, kept: int) -> None:
     """A resumed run may report more often or less often than before."""
-    window = RingBuffer(rows, 2, CPU)
-    window.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
-    assert len(rows_of(window)) == kept
-    assert set(rows_of(window)) <= {3, 4, 5}
-    window.add(torch.full((1, 2), 6.0))
-    assert 6 in rows_of(window)
+    ring_buffer = RingBuffer(rows, 2, CPU)
+    ring_buffer.load_state_dict(filled(3, 1, 2, 3, 4, 5).state_dict())
+    assert len(rows_of(ring_buffer)) == kept
+    assert set(rows_of(ring_buffer)) <= {3, 4, 5}
+    ring_buffer.add(torch.full((1, 2), 6.0))
+    assert 6 in rows_of(ring_buffer)
 
 
 def test_rows_that_come_together_are_those_that_come_one_by_one() -> None:
@@ -94,6 +94,6 @@ def test_rows_that_come_together_are_those_that_come_one_by_one() -> None:
 
 def test_memory_is_bounded_however_rarely_one_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffers, "CAPACITY", 8)
-    window = filled(10**9, *range(20))
-    assert rows_of(window) == [16, 17, 18, 19]
+    ring_buffer = filled(10**9, *range(20))
+    assert rows_of(ring_buffer) == [16, 17, 18, 19]
     assert len(RingBuffer(5, 100, CPU)._buffer) == 1

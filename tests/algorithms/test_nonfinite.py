@@ -146,7 +146,7 @@ def test_cuda_graphs_leave_out_what_steps_leave_out(run: str) -> None:
         algorithm, objective = poisoned(*options, *RUNS[run])
         objective.d, objective.g = objective.d.cuda(), objective.g.cuda()
         found.append(played(algorithm, objective, range(12), bad))
-    assert found[0]._run._recordings
+    assert found[0]._captured_step._graphs
     assert_same(found[0].state_dict(), found[1].state_dict(), exact=False)
     assert found[0].nonfinite() is None
 
@@ -176,7 +176,7 @@ def test_a_skipped_update_is_remembered_over_a_resume() -> None:
     assert dict(second.report().scalars) == pytest.approx(dict(whole.report().scalars), nan_ok=True)
 
 
-def test_a_network_that_learns_nothing_more_is_trouble() -> None:
+def test_a_network_that_is_stuck_is_reported() -> None:
     algorithm, objective = poisoned(*PLANE, SKIP)
     played(algorithm, objective, range(4), {})
     algorithm.report()
@@ -189,7 +189,7 @@ def test_a_network_that_learns_nothing_more_is_trouble() -> None:
     assert "every update of D since step 5" in found.message
 
 
-def test_huge_but_finite_tensors_are_no_trouble() -> None:
+def test_huge_but_finite_tensors_are_not_reported() -> None:
     huge = torch.full((8,), 3e38)
     assert find_nonfinite([("a", huge), ("n", torch.ones(2, dtype=torch.int64))]) is None
     found = find_nonfinite([("a", huge), ("b", torch.tensor([1.0, -torch.inf])), ("c", torch.tensor([torch.nan]))])

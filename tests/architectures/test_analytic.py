@@ -86,7 +86,12 @@ def test_mlp_puts_the_activation_behind_every_hidden_layer(activation: Activatio
 @pytest.mark.parametrize("gain", [0.8, 1.0])
 def test_orthogonal_weights_stretch_nothing_but_by_the_gain(gain: float) -> None:
     architecture = MLP(
-        latent_dim=16, generator_hidden=(8, 8), norm_g=Norm.none, weights=WeightInit.orthogonal, gain_g=gain, gain_d=gain
+        latent_dim=16,
+        generator_hidden=(8, 8),
+        norm_g=Norm.none,
+        weights=WeightInit.orthogonal,
+        gain_g=gain,
+        gain_d=gain,
     )
     for network in (architecture.generator((2,), 0), architecture.discriminator((2,), 0)):
         for layer in network.modules():

@@ -167,7 +167,7 @@ def test_mlp_layers_have_the_widths_that_were_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("g", "d"), [(Norm.batch, Norm.none), (Norm.layer, Norm.batch), (Norm.none, Norm.layer)])
-def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_network_it_is_told_to(g: Norm, d: Norm) -> None:
+def test_mlp_normalises_all_but_the_first_hidden_layer_of_the_chosen_network(g: Norm, d: Norm) -> None:
     architecture = MLP(generator_hidden=(6, 5, 4), discriminator_hidden=(9, 8), norm_g=g, norm_d=d)
     kinds = {nn.BatchNorm1d: Norm.batch, nn.LayerNorm: Norm.layer}
 

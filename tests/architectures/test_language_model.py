@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.architectures.language_model import TokenSampler, token_mask, nll, weighted_nll, sample_sequences
+from gan_cli.architectures.language_model import TokenSampler, nll, sample_sequences, token_mask, weighted_nll
 from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import ConfigError, InvalidValueError
@@ -14,7 +14,7 @@ from gan_cli.runtime.rng import SeededStream
 CPU = torch.device("cpu")
 
 
-def writer(vocabulary: int = 11, embedding: int = 3, hidden: int = 4, seed: int = 0) -> LSTMLanguageModel:
+def language_model(vocabulary: int = 11, embedding: int = 3, hidden: int = 4, seed: int = 0) -> LSTMLanguageModel:
     torch.manual_seed(seed)
     network = LSTMLanguageModel(vocabulary, embedding, hidden)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def by_hand(network: LSTMLanguageModel, tokens: npt.NDArray[np.int64]) -> npt.ND
 
 
 def test_likelihoods_agree_with_the_formula_in_float64() -> None:
-    network = writer()
+    network = language_model()
     tokens = torch.randint(11, (5, 7), generator=torch.Generator().manual_seed(1))
     expected = by_hand(network, tokens.numpy())
     np.testing.assert_allclose(nll(network, tokens).numpy(), expected, rtol=1e-5, atol=1e-5)
@@ -56,7 +56,7 @@ def test_likelihoods_agree_with_the_formula_in_float64() -> None:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_weighted_likelihood_and_its_gradients_are_those_of_cross_entropy(temperature: float) -> None:
-    network = writer()
+    network = language_model()
     tokens = torch.randint(11, (40, 7), generator=torch.Generator().manual_seed(1))
     shares = torch.randn(40, 7, generator=torch.Generator().manual_seed(2))
     loss, _ = weighted_nll(network, tokens, shares, temperature)
@@ -73,48 +73,48 @@ def test_weighted_likelihood_and_its_gradients_are_those_of_cross_entropy(temper
 
 
 def test_a_token_stands_for_its_share_of_the_numbers() -> None:
-    network = writer()
+    network = language_model()
     hidden = torch.randn(1, 4, generator=torch.Generator().manual_seed(3))
     p = network.logits(hidden).softmax(1).squeeze(0).detach()
     numbers = (torch.arange(20_000) + 0.5) / 20_000
-    chosen = TokenSampler.of(network).sample(hidden.expand(20_000, -1), numbers)
+    chosen = TokenSampler.from_model(network).sample(hidden.expand(20_000, -1), numbers)
     assert (chosen.diff() >= 0).all()
     np.testing.assert_allclose(chosen.bincount(minlength=11) / 20_000, p, atol=1e-4)
 
 
 @pytest.mark.parametrize("vocabulary", [1, 2, 3, 16, 17, 101])
 def test_every_token_can_be_chosen_whatever_the_blocks(vocabulary: int) -> None:
-    network = writer(vocabulary)
+    network = language_model(vocabulary)
     with torch.no_grad():
         network.vocabulary_w.zero_()
         network.vocabulary_b.zero_()
     numbers = (torch.arange(vocabulary) + 0.5) / vocabulary
-    chosen = TokenSampler.of(network).sample(torch.zeros(vocabulary, 4), numbers)
+    chosen = TokenSampler.from_model(network).sample(torch.zeros(vocabulary, 4), numbers)
     assert chosen.tolist() == list(range(vocabulary))
 
 
 def test_sequences_come_as_often_as_they_are_likely() -> None:
-    network = writer(3, seed=5)
+    network = language_model(3, seed=5)
     count = 40_000
-    drawn = sample_sequences(network, SeededStream(0, "numbers", CPU).uniform(count, 3))
+    samples = sample_sequences(network, SeededStream(0, "numbers", CPU).uniform(count, 3))
     everything = torch.cartesian_prod(*[torch.arange(3)] * 3)
     likely = nll(network, everything).sum(1).neg().exp()
     assert float(likely.sum()) == pytest.approx(1.0, abs=1e-5)
-    names = drawn @ torch.tensor([9, 3, 1])
+    names = samples @ torch.tensor([9, 3, 1])
     frequencies = names.bincount(minlength=27) / count
     deviations = (likely * (1 - likely) / count).sqrt()
     assert ((frequencies - likely).abs() < 4.5 * deviations + 1e-6).all()
 
 
 def test_a_low_temperature_leaves_the_likeliest_token() -> None:
-    network = writer()
+    network = language_model()
     tokens = sample_sequences(network, torch.rand(20, 5), temperature=1e-3)
     assert (tokens == tokens[0]).all()
     assert int(tokens[0, 0]) == int(network.logits(network.initial_state(1).hidden).argmax())
 
 
 def test_behind_the_end_there_is_nothing_but_the_end() -> None:
-    network = writer(4)
+    network = language_model(4)
     tokens = sample_sequences(network, torch.rand(200, 9, generator=torch.Generator().manual_seed(0)), end=2)
     for row in tokens.tolist():
         if 2 in row:
@@ -127,35 +127,35 @@ def test_behind_the_end_there_is_nothing_but_the_end() -> None:
 
 def test_a_reader_takes_tokens_and_their_one_hot_weights_alike() -> None:
     torch.manual_seed(0)
-    reader = LSTM().discriminator(30, 20).eval()
+    discriminator = LSTM().discriminator(30, 20).eval()
     tokens = torch.randint(30, (6, 20))
     one_hot = torch.nn.functional.one_hot(tokens, 30).float()
-    torch.testing.assert_close(reader(tokens), reader(one_hot), rtol=1e-4, atol=1e-4)
-    assert reader(tokens).shape == (6,)
+    torch.testing.assert_close(discriminator(tokens), discriminator(one_hot), rtol=1e-4, atol=1e-4)
+    assert discriminator(tokens).shape == (6,)
 
 
 def test_windows_are_those_of_a_convolution() -> None:
     torch.manual_seed(0)
-    reader = HighwayCNN(embedding=5, sizes=(1, 3), filters=(4, 6)).build(9, 7)
+    discriminator = HighwayCNN(embedding=5, sizes=(1, 3), filters=(4, 6)).build(9, 7)
     embedded = torch.randn(2, 7, 5)
     expected = []
-    for size, layer in zip((1, 3), reader.windows, strict=True):
+    for size, layer in zip((1, 3), discriminator.windows, strict=True):
         kernel = layer.weight.view(-1, size, 5).transpose(1, 2)
         expected.append(torch.nn.functional.conv1d(embedded.transpose(1, 2), kernel, layer.bias).relu().amax(2))
-    torch.testing.assert_close(reader.features(embedded), torch.cat(expected, dim=1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(discriminator.features(embedded), torch.cat(expected, dim=1), rtol=1e-4, atol=1e-5)
 
 
 def test_windows_longer_than_sequences_are_left_out() -> None:
-    reader = HighwayCNN().build(9, 4)
-    assert reader.sizes == (1, 2, 3, 4)
+    discriminator = HighwayCNN().build(9, 4)
+    assert discriminator.sizes == (1, 2, 3, 4)
     with pytest.raises(ConfigError, match=r"architecture\.reader_model\.sizes: expected one <= 2"):
         HighwayCNN(sizes=(3,), filters=(4,)).build(9, 2)
 
 
 def test_the_output_layer_alone_pays() -> None:
-    reader = HighwayCNN(l2=0.2).build(9, 4)
-    weights = torch.cat([reader.output.weight.flatten(), reader.output.bias])
-    assert reader.penalty().item() == pytest.approx(0.1 * weights.square().sum().item())
+    discriminator = HighwayCNN(l2=0.2).build(9, 4)
+    weights = torch.cat([discriminator.output.weight.flatten(), discriminator.output.bias])
+    assert discriminator.penalty().item() == pytest.approx(0.1 * weights.square().sum().item())
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,11 @@ def test_prior_moves_latents_and_not_codes() -> None:
 @pytest.mark.parametrize("architecture", [SMALL, SMALL_CONV], ids=["mlp", "convolutional"])
 def test_class_changes_what_the_generator_draws(architecture: FullyConnected | Convolutional) -> None:
     generator, z = architecture.generator((1, 8, 8), 3).eval(), torch.randn(1, 5).expand(3, -1)
-    drawn: Tensor = generator(z, torch.arange(3))
-    assert len({tuple(each.flatten().tolist()) for each in drawn}) == 3
+    samples: Tensor = generator(z, torch.arange(3))
+    assert len({tuple(each.flatten().tolist()) for each in samples}) == 3
 
 
-def test_normalisation_goes_where_it_is_told_to() -> None:
+def test_each_network_has_the_normalisation_of_its_own_setting() -> None:
     def normalised(network: nn.Module) -> list[int]:
         return [len(m.weight) for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
 

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.runs import builder
 from tests.helpers.paths import ROOT
+from tests.helpers.preloaded import PreloadedProcess
 
 RECIPES = sorted({arm.recipe for claim in CLAIMS.values() for arm in claim.arms})
 NAMES = (
@@ -274,8 +274,9 @@ def test_chart_draws_a_line_where_its_values_are() -> None:
 
 
 def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks.claims", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    process = PreloadedProcess("benchmarks.claims", arguments, folder=ROOT)
+    out, err = process.communicate(timeout=600)
+    return subprocess.CompletedProcess(process.args, process.wait(), out, err)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from benchmarks.versus.pairs import (
     WHOLE_PIXEL_PAIR,
     add_stray_pixels,
     break_stroke,
-    changed,
+    change_digits,
     move_each_pixel,
     move_whole_pixels,
     pixel_distance,
@@ -57,7 +57,7 @@ def digits() -> FloatArray:
 
 
 def test_every_change_has_the_same_distance_and_stays_in_range() -> None:
-    made = changed(digits(), count=3, seed=0)
+    made = change_digits(digits(), count=3, seed=0)
     assert list(made.changed) == list(CHANGES)
     assert made.skipped == 0
     for name, distances in made.distances.items():
@@ -68,7 +68,7 @@ def test_every_change_has_the_same_distance_and_stays_in_range() -> None:
 
 @pytest.mark.parametrize("distance", [2.0, 3.7, 5.0])
 def test_any_distance_is_met(distance: float) -> None:
-    made = changed(digits(), count=3, seed=0, distance=distance)
+    made = change_digits(digits(), count=3, seed=0, distance=distance)
     for distances in made.distances.values():
         np.testing.assert_allclose(distances, distance, rtol=0, atol=1e-9)
 
@@ -97,13 +97,13 @@ def test_a_digit_with_less_ink_than_the_distance_is_skipped() -> None:
     faint = np.full((28, 28), -1.0)
     faint[14, 14] = 1.0
     assert wipe(faint, np.array([14, 14]), DISTANCE) is None
-    made = changed(np.stack([faint, ring()])[:, None], count=1, seed=0)
+    made = change_digits(np.stack([faint, ring()])[:, None], count=1, seed=0)
     assert made.rows.tolist() == [1]
     assert made.skipped == 1
 
 
 def test_a_digit_is_changed_alike_whatever_stands_beside_it() -> None:
-    all_of_them, first = changed(digits(), 3, seed=4), changed(digits(), 1, seed=4)
+    all_of_them, first = change_digits(digits(), 3, seed=4), change_digits(digits(), 1, seed=4)
     for name in CHANGES:
         np.testing.assert_array_equal(all_of_them.changed[name][:1], first.changed[name])
     other = shift_digit(ring(), DISTANCE, np.random.default_rng(1))
@@ -163,7 +163,7 @@ def models(image: FloatArray, sigma: float = 0.5) -> TrainedModels:
 
 
 def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
-    made = changed(ring()[None, None], 1, seed=0)
+    made = change_digits(ring()[None, None], 1, seed=0)
     scores = score_digits(models(ring()), made)
     expected = DISTANCE**2 / (2 * 0.5**2)
     for name in CHANGES:

@@ -13,7 +13,7 @@ from PIL import Image
 from gan_cli.data.splits import split_rows
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.mnist import Mnist, MnistSplit
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
 
 DIGITS_FIGURES = {
     f"{kind}/{backbone}"
@@ -34,34 +34,23 @@ FEW = ("--n", 40)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root for all tests of this file: the classifier of digits is trained in the first that needs it."""
-    return tmp_path_factory.mktemp("root")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of this file, each trained in the first test that needs it."""
-    return tmp_path_factory.mktemp("trained")
+def root(tmp_path_factory: pytest.TempPathFactory, digits_root: Path) -> Path:
+    """A data root for tests of this file, with the classifier of the digits."""
+    root = tmp_path_factory.mktemp("root")
+    shutil.copytree(digits_root, root, dirs_exist_ok=True)
+    return root
 
 
 @pytest.fixture
-def digits(gan_train: Command, trained: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def digits(finished_run: FinishedRun, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run on digits, whose samples are next to noise."""
     monkeypatch.setenv("GAN_DATA", str(root))
-    return copied(trained, "run", gan_train, *TINY, "seed=3")
+    return finished_run("run", *SHORT, *TINY, "seed=3")
 
 
 @pytest.fixture
-def ring(gan_train: Command, trained: Path) -> Path:
-    return copied(trained, "ring", gan_train, "dataset=ring8", "dataset.radius=7")
-
-
-def copied(trained: Path, name: str, gan_train: Command, *overrides: str) -> Path:
-    if not (trained / name).exists():
-        assert gan_train(*SHORT, *overrides, f"hydra.run.dir={trained / name}").status == 0
-    shutil.copytree(trained / name, name)
-    return Path(name)
+def ring(finished_run: FinishedRun) -> Path:
+    return finished_run("ring", *SHORT, "dataset=ring8", "dataset.radius=7")
 
 
 def figures(text: str) -> dict[str, float]:
@@ -72,7 +61,12 @@ def floors(text: str) -> dict[str, float]:
     return {name: figure["floor"] for name, figure in json.loads(text)["figures"].items()}
 
 
-def test_evaluation_is_printed_and_written(digits: Path, gan_eval: Command, root: Path) -> None:
+def test_evaluation_is_printed_and_written(
+    digits: Path, gan_eval: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first evaluation on these data: it trains the classifier, too."""
+    root = tmp_path / "new_root"
+    monkeypatch.setenv("GAN_DATA", str(root))
     done = gan_eval(digits, *FEW)
     assert done.status == 0, done.err
     document = json.loads((digits / "evaluation.json").read_text())
@@ -169,7 +163,7 @@ def test_kept_statistics_are_used_and_a_damaged_file_is_computed_again(
 
 def test_statistics_come_from_the_store(digits: Path, gan_eval: Command, root: Path) -> None:
     """Were they computed anew, a change of what is kept could not be seen."""
-    from gan_cli.data.cache import serialize_arrays, deserialize_arrays
+    from gan_cli.data.cache import deserialize_arrays, serialize_arrays
 
     fresh = gan_eval(digits, "--n", 42, "--json", "--backbone", "pixels")
     changed = 0
@@ -319,7 +313,7 @@ def linked(real_data: Path, root: Path) -> Path:
     return root
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mnist_scores_as_it_must(gan_train: Command, gan_eval: Command, real_data: Path, tmp_path: Path) -> None:
     """Test images as real ones, noise as noise; the floor beside both."""
     root = linked(real_data, tmp_path / "mnist_root")

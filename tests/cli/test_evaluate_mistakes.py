@@ -9,25 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.test_evaluate import copied
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.image_folder import make_folder
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of this file, each trained in the first test that needs it."""
-    return tmp_path_factory.mktemp("trained")
+@pytest.fixture
+def digits(finished_run: FinishedRun) -> Path:
+    return finished_run("run", *SHORT, *TINY)
 
 
 @pytest.fixture
-def digits(gan_train: Command, trained: Path) -> Path:
-    return copied(trained, "run", gan_train, *TINY)
-
-
-@pytest.fixture
-def ring(gan_train: Command, trained: Path) -> Path:
-    return copied(trained, "ring", gan_train, "dataset=ring8")
+def ring(finished_run: FinishedRun) -> Path:
+    return finished_run("ring", *SHORT, "dataset=ring8")
 
 
 def save(name: str, array: Any) -> str:

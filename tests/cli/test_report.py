@@ -229,9 +229,9 @@ def test_mistakes_cost_one_line(gan_report: Command, workplace: Path) -> None:
         ("outptus/run",): "there is no folder 'outptus/run'. Did you mean 'outputs'?",
         ("empty",): "no run in 'empty': a run directory has a .hydra/config.yaml",
         ("file",): "file: expected a folder",
-        ("outputs", "--metric", "divergence/jds"): "--metric divergence/jds: no run has such a figure."
+        ("outputs", "--metric", "divergence/jds"): "--metric divergence/jds: no run has such a metric."
         " Did you mean 'divergence/jsd'?",
-        ("outputs", "--sort", "divergence/js"): "--sort divergence/js: no run has such a figure.",
+        ("outputs", "--sort", "divergence/js"): "--sort divergence/js: no run has such a metric.",
         ("outputs", "--html", "file/page.html"): "cannot write file/page.html",
     }
     for arguments, message in mistakes.items():

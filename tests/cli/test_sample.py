@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
 
 
 @pytest.fixture
-def images(gan_train: Command, workplace: Path) -> Path:
-    assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
-    return workplace / "run"
+def images(finished_run: FinishedRun, workplace: Path) -> Path:
+    return finished_run(workplace / "run", *SHORT, *TINY)
 
 
 def test_grid_is_the_default(images: Path, gan_sample: Command) -> None:

@@ -46,10 +46,10 @@ def test_cutout_blanks_one_rectangle_of_at_most_half_the_side() -> None:
     cut = CUTOUT(plain, stream())
     sizes = set()
     for before, after in zip(plain, cut, strict=True):
-        gone = (after == 0).all(0)
-        rows, columns = gone.any(1).sum().item(), gone.any(0).sum().item()
-        assert gone.sum() == rows * columns
-        assert torch.equal(after[:, ~gone], before[:, ~gone])
+        blanked = (after == 0).all(0)
+        rows, columns = blanked.any(1).sum().item(), blanked.any(0).sum().item()
+        assert blanked.sum() == rows * columns
+        assert torch.equal(after[:, ~blanked], before[:, ~blanked])
         sizes.add((rows, columns))
     assert max(sizes) == (4, 4)
     assert min(row for row, _ in sizes) == 2  # half of it may lie outside

@@ -21,7 +21,7 @@ def stream(seed: int = 0) -> SeededStream:
 
 
 @pytest.mark.parametrize("sigma", [0.1, 2.0])
-def test_noise_is_gaussian_of_the_given_sigma(sigma: float) -> None:
+def test_noise_is_gaussian_with_deviation_sigma(sigma: float) -> None:
     samples = torch.linspace(-1, 1, 200_000).reshape(2, -1, 10)
     added = add_noise(samples, torch.tensor(sigma), stream()) - samples
     scaled = (added / sigma).flatten()

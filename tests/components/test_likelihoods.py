@@ -81,8 +81,8 @@ def test_learned_width_is_best_where_the_closed_form_says(learned: Likelihood, b
     assert callable(best)
     with torch.no_grad():
         parameter.copy_(torch.as_tensor(best(images() - samples_from_logits(logits()))).log())
-    (slope,) = torch.autograd.grad(learned.log_prob(images(), logits()).mean(), [parameter])
-    assert abs(float(slope)) < 1e-4
+    (gradient,) = torch.autograd.grad(learned.log_prob(images(), logits()).mean(), [parameter])
+    assert abs(float(gradient)) < 1e-4
 
 
 @pytest.mark.parametrize("likelihood", [Gaussian, Laplace])

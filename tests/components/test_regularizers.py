@@ -16,7 +16,7 @@ from gan_cli.components.noise import Scheduled
 from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
 from gan_cli.config.schema import DeviceSection
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols.adversarial import Critic, ScoredBatch, Penalty, Side
+from gan_cli.protocols.adversarial import Critic, Penalty, ScoredBatch, Side
 from gan_cli.runtime.device import Workload, choose
 from gan_cli.runtime.rng import SeededStream
 
@@ -31,7 +31,7 @@ def names(penalty: object) -> str:
     return type(penalty).__name__
 
 
-def judged(critic: Critic, samples: Tensor) -> ScoredBatch:
+def scored_batch(critic: Critic, samples: Tensor) -> ScoredBatch:
     points = samples.detach().requires_grad_()
     logits = critic(points)
     return ScoredBatch(points, logits, lambda: torch.autograd.grad(logits.sum(), points, create_graph=True)[0])
@@ -48,7 +48,7 @@ def batches(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 def values(penalty: Penalty, critic: Critic, shape: tuple[int, ...]) -> Tensor:
     real, fake = batches(shape)
     random = SeededStream(2, "test", torch.device("cpu"))
-    return penalty(critic, judged(critic, real), judged(critic, fake), random)
+    return penalty(critic, scored_batch(critic, real), scored_batch(critic, fake), random)
 
 
 def network(shape: tuple[int, ...]) -> nn.Module:
@@ -58,7 +58,7 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     return nn.Sequential(*layers).double()
 
 
-# ---- closed forms: a linear critic has one slope everywhere, a quadratic one the slope 2 a x
+# ---- closed forms: a linear critic has one gradient everywhere, a quadratic one the gradient 2 a x
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -114,8 +114,8 @@ def test_gradient_penalty_lies_between_the_pair_and_dragan_around_the_real_sampl
     for penalty in (GradientPenalty(), Dragan(spread=0.5)):
         penalty(
             critic,
-            judged(lambda x: x.sum(1), real),
-            judged(lambda x: x.sum(1), fake),
+            scored_batch(lambda x: x.sum(1), real),
+            scored_batch(lambda x: x.sum(1), fake),
             SeededStream(0, "test", torch.device("cpu")),
         )
     share = (seen[0] - real) / (fake - real)
@@ -131,12 +131,12 @@ def test_gradient_penalty_lies_between_the_pair_and_dragan_around_the_real_sampl
 
 
 def numeric_slope(critic: Critic, samples: Tensor, h: float = 1e-6) -> Tensor:
-    slope = torch.zeros_like(samples)
+    gradient = torch.zeros_like(samples)
     for index in product(*map(range, samples.shape[1:])):
         moved = torch.zeros_like(samples)
         moved[(slice(None), *index)] = h
-        slope[(slice(None), *index)] = (critic(samples + moved) - critic(samples - moved)).detach() / (2 * h)
-    return slope
+        gradient[(slice(None), *index)] = (critic(samples + moved) - critic(samples - moved)).detach() / (2 * h)
+    return gradient
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -146,7 +146,7 @@ def test_values_agree_with_central_differences(penalty: Penalty, shape: tuple[in
     found = values(penalty, critic, shape).detach()
 
     class Numeric(torch.autograd.Function):
-        """The critic with a slope that was never differentiated by torch."""
+        """The critic with an input gradient that torch did not differentiate."""
 
         @staticmethod
         def forward(context: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
@@ -155,8 +155,8 @@ def test_values_agree_with_central_differences(penalty: Penalty, shape: tuple[in
 
         @staticmethod
         def backward(context: torch.autograd.function.FunctionCtx, upstream: Tensor) -> Tensor:
-            (slope,) = context.saved_tensors
-            return slope * upstream.reshape(-1, *[1] * (slope.dim() - 1))
+            (gradient,) = context.saved_tensors
+            return gradient * upstream.reshape(-1, *[1] * (gradient.dim() - 1))
 
     np.testing.assert_allclose(values(penalty, Numeric.apply, shape).detach(), found, rtol=1e-6, atol=1e-9)
 
@@ -213,23 +213,25 @@ def test_impossible_settings_are_refused(build: Callable[..., Penalty], key: str
     assert refused.value.key == key
 
 
-# ---- what the judge hands to a penalty
+# ---- what the discriminator pipeline passes to a penalty
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("sides", [{Side.real}, {Side.fake}, {Side.real, Side.fake}])
-def test_slopes_of_the_judge_are_those_of_each_batch(sides: set[Side], batch_norm: bool) -> None:
+def test_input_gradients_of_the_pipeline_are_those_of_each_batch(sides: set[Side], batch_norm: bool) -> None:
     torch.manual_seed(0)
     layers = [nn.Linear(2, 4), nn.BatchNorm1d(4)] if batch_norm else [nn.Linear(2, 4)]
     d = nn.Sequential(*layers, nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
     device = choose(DeviceSection(), Workload(1, convolutional=False, widest=8))
     stream = SeededStream(0, "noise", device.torch_device)
     context = Context((2,), 0, device, 0, batch_size=1, pac=1, log_every=1, sample_count=1, half_life=0)
-    judge = DiscriminatorPipeline(d, context, noise=Scheduled(None), noise_stream=stream, augment=None)
+    pipeline = DiscriminatorPipeline(d, context, noise=Scheduled(None), noise_stream=stream, augment=None)
     batch = dict(zip((Side.real, Side.fake), batches((2,)), strict=True))
-    found = dict(zip((Side.real, Side.fake), judge.score_pair(*batch.values(), None, frozenset(sides)), strict=True))
+    found = dict(zip((Side.real, Side.fake), pipeline.score_pair(*batch.values(), None, frozenset(sides)), strict=True))
     for side in sides:
         points = batch[side].clone().requires_grad_()
         (expected,) = torch.autograd.grad(d(points).sum(), points)
-        torch.testing.assert_close(found[side].input_gradient(), expected.to(found[side].input_gradient()), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            found[side].input_gradient(), expected.to(found[side].input_gradient()), rtol=1e-5, atol=1e-6
+        )
         assert torch.equal(found[side].samples.detach(), batch[side])

@@ -200,7 +200,8 @@ def test_target_that_is_no_class_of_the_allowed_packages_is_refused(target: str)
 
 def test_refused_target_is_not_even_imported(tmp_path: Path) -> None:
     (tmp_path / "mischief.py").write_text("from pathlib import Path\nPath('ran').touch()\nclass Thing: ...\n")
-    code = "from gan_cli import nodes; assert nodes.problems({'_target_': 'mischief.Thing'}, 'optimizer')"
+    code = "from gan_cli.config.instantiate import find_problems;"
+    code += "assert find_problems({'_target_': 'mischief.Thing'}, 'optimizer')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert not (tmp_path / "ran").exists()
 

@@ -66,6 +66,7 @@ OF_ALGORITHM = {
     "algorithm/likelihood": ["algorithm=vae"],
     "algorithm/estimator": ["algorithm=seqgan", "dataset=oracle"],
 }
+pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
 
 def needed(option: str) -> list[str]:

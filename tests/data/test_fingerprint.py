@@ -63,7 +63,7 @@ def test_run_refuses_other_data_unless_they_are_allowed(gan_train: Command, work
     assert "images then" not in done.err
 
 
-def test_checkpoint_of_an_older_version_is_gone_on_with(gan_train: Command, workplace: Path) -> None:
+def test_checkpoint_of_an_older_version_resumes(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*TINY, *SHORT, "hydra.run.dir=run").status == 0
     last = Path("run/checkpoints/last.pt")
     state = torch.load(last, weights_only=True)

@@ -220,7 +220,9 @@ def test_root_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.
     assert len(Small("~/data", ()).load().pixels) == 3
 
 
-def test_a_wrong_file_that_is_there_is_never_replaced_but_advice_given(tmp_path: Path, mirrors: list[Mirror]) -> None:
+def test_a_wrong_file_that_is_there_is_never_replaced_but_advice_is_printed(
+    tmp_path: Path, mirrors: list[Mirror]
+) -> None:
     mirrors[0].serve_small()
     fill(tmp_path / "small")
     wrong = idx_bytes(PIXELS[::-1])
@@ -277,7 +279,7 @@ def test_the_next_mirror_helps_out(
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
 
 
-def test_a_mirror_that_says_nothing_is_given_up(
+def test_a_mirror_that_does_not_answer_times_out(
     tmp_path: Path, mirrors: list[Mirror], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download_module, "TIMEOUT", (0.2, 0.2))

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
 from gan_cli.data import samplers
-from gan_cli.data.samplers import DensitySampler, EpochOrder, ResidentSampler, StreamedSampler, normalize, choose_sampler
+from gan_cli.data.samplers import (
+    DensitySampler,
+    EpochOrder,
+    ResidentSampler,
+    StreamedSampler,
+    choose_sampler,
+    normalize,
+)
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Images

@@ -36,7 +36,7 @@ def test_fixed_points_are_split_and_fresh_ones_need_not_be() -> None:
     assert grid.split(0.2) == (grid, grid)
 
 
-def test_specimens_are_a_function_of_the_step_and_come_from_their_own_side() -> None:
+def test_probe_batches_are_a_function_of_the_step_and_come_from_their_own_side() -> None:
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 2).repeat(4, 3)
     train, out = split_rows(40, 0.25, minimum=10)
     probe_batches = ImageProbeBatches(Images(pixels, np.arange(40), train), out, CPU)
@@ -50,7 +50,7 @@ def test_specimens_are_a_function_of_the_step_and_come_from_their_own_side() -> 
     assert not torch.equal(probe_batches.train(8, 4).samples, trained.samples)
 
 
-def test_there_are_no_more_specimens_than_there_are_images_of_either_side() -> None:
+def test_there_are_no_more_probe_samples_than_there_are_images_of_either_side() -> None:
     pixels = np.zeros((40, 1, 4, 4), np.uint8)
     train, out = split_rows(40, 0.25, minimum=10)
     assert ImageProbeBatches(Images(pixels, rows=train), out, CPU).available == 10

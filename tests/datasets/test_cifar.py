@@ -154,7 +154,7 @@ def test_a_wrong_download_gets_no_name_and_the_next_mirror_helps_out(
     ("content", "found"),
     [(CONTENT[:-100], f"truncated: {len(CONTENT) - 100} bytes"), (CONTENT[:-1] + b"x", f"{len(CONTENT)} bytes")],
 )
-def test_a_wrong_archive_that_is_there_is_never_replaced_but_advice_given(
+def test_a_wrong_archive_that_is_there_is_never_replaced_but_advice_is_printed(
     tmp_path: Path,
     mirrors: list[Mirror],  # noqa: F811
     content: bytes,

@@ -233,7 +233,7 @@ def test_a_folder_that_is_not_there_is_never_looked_up_on_the_hub(library: objec
     ("release", "message"),
     [(None, r"is not installed: pip install 'gan_cli\[huggingface\]'"), ("3.6.0", "run code that a dataset brings")],
 )
-def test_a_missing_or_old_library_is_told_before_anything_is_done(
+def test_a_missing_or_old_library_is_reported_before_anything_is_done(
     folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch, release: str | None, message: str
 ) -> None:
     def version(name: str) -> str:
@@ -248,7 +248,7 @@ def test_a_missing_or_old_library_is_told_before_anything_is_done(
     assert not root.exists()
 
 
-def test_a_broken_library_is_told(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_library_is_reported(folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> object:
         raise ImportError(f"{name} has no pyarrow")
 
@@ -366,8 +366,8 @@ def test_a_dataset_of_the_hub(folder: Path, root: Path, hub: str, tmp_path: Path
     assert np.array_equal(loaded["pixels"], expected())
     assert loaded["labels"].tolist() == [0, 2, 1, 0, 2, 1, 0]
     assert len(caches(root)) == 1
-    told = from_hub("owner/nothing", root, hub, tmp_path / "out.npz")
-    assert "DataError: owner/nothing: cannot be read (Dataset 'owner/nothing' doesn't exist" in told
+    output = from_hub("owner/nothing", root, hub, tmp_path / "out.npz")
+    assert "DataError: owner/nothing: cannot be read (Dataset 'owner/nothing' doesn't exist" in output
 
 
 def test_it_trains(library: object, folder: Path, gan_train: Command) -> None:

@@ -69,7 +69,7 @@ def test_the_papers_oracle_scores_its_own_sequences_at_its_entropy() -> None:
     assert float(dataset.oracle(CPU).nll(uniform).mean()) == pytest.approx(11.416, abs=0.05)
 
 
-def test_without_a_file_the_same_other_weights_are_drawn_and_this_is_said(
+def test_without_a_file_the_same_other_weights_are_drawn_and_this_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dataset = Oracle(str(tmp_path), count=50, length=5)
@@ -100,11 +100,11 @@ def test_sequences_are_words_and_have_a_shape(tmp_path: Path) -> None:
     assert sequences.tokens.shape == (3, 4)
     assert sequences.tokens.dtype == np.int64
     assert sequences.end is None
-    assert sequences.written(np.array([[4, 0, 17, 4999]]))[0] == "4 0 17 4999"
+    assert sequences.to_sentences(np.array([[4, 0, 17, 4999]]))[0] == "4 0 17 4999"
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             {"embedding": np.zeros((5000, 16), np.float32)},
@@ -116,10 +116,10 @@ def test_sequences_are_words_and_have_a_shape(tmp_path: Path) -> None:
         ({"output_gate_w": None}, r"there is no array 'output_gate_w'; expected one of shape \(32, 32\)"),
     ],
 )
-def test_files_of_other_things_are_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
+def test_files_of_other_things_are_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     content = {key: array for key, array in (arrays() | change).items() if array is not None}
     dataset = save(tmp_path, content)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=said) as error:
+    with pytest.raises(DataError, match=message) as error:
         dataset.load()
     assert str(tmp_path / FILE) in str(error.value)
 

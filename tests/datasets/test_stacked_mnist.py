@@ -67,7 +67,7 @@ def test_32_pixels_are_28_in_a_black_frame(root: str) -> None:
     assert pixels.sum(dtype=int) == small.load().pixels.sum(dtype=int)
 
 
-def test_what_ails_mnist_is_told(root: str) -> None:
+def test_errors_of_mnist_are_reported(root: str) -> None:
     (Path(root) / "mnist" / LABELS).write_bytes(b"")
     with pytest.raises(DataError, match=LABELS):
         StackedMnist(root, ()).load()

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.data.fingerprint import fingerprint, data_identity, reject_changed_data
+from gan_cli.data.fingerprint import data_identity, fingerprint, reject_changed_data
 from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.metrics.distinct import lengths
 from gan_cli.protocols.data import Dataset, Sequences
-from tests.conftest import said
+from tests.conftest import log_messages
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_vocabulary_goes_by_frequency_then_alphabet_and_the_end_fills_up(file: P
     assert text.tokens.tolist() == [[1, 4, 2, 0], [1, 5, 2, 0], [1, 3, 0, 0]]
     assert text.tokens.dtype == np.int64
     assert (text.end, text.between, text.count) == (0, " ", 3)
-    assert text.written(text.tokens) == ["the cat sat", "the dog sat", "the Cat"]
+    assert text.to_sentences(text.tokens) == ["the cat sat", "the dog sat", "the Cat"]
 
 
 def test_nothing_is_read_before_it_is_loaded(file: Path) -> None:
@@ -47,8 +47,8 @@ def test_rare_words_become_one(file: Path, caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.INFO)
     text = loaded(file, "a b c\na b d\na e\n", min_count=2)
     assert text.words == ("", "<unk>", "a", "b")
-    assert text.written(text.tokens) == ["a b <unk>", "a b <unk>", "a <unk>"]
-    assert f"{file}: 3 rare words of 5 are <unk>, 37.5% of the text" in said(caplog)
+    assert text.to_sentences(text.tokens) == ["a b <unk>", "a b <unk>", "a <unk>"]
+    assert f"{file}: 3 rare words of 5 are <unk>, 37.5% of the text" in log_messages(caplog)
     assert loaded(file, "a b c\na b d\na e\n", most_words=1).words == ("", "<unk>", "a")
     assert loaded(file, "a b\na b\n", min_count=2).words == ("", "a", "b")
 
@@ -56,20 +56,22 @@ def test_rare_words_become_one(file: Path, caplog: pytest.LogCaptureFixture) -> 
 def test_words_that_a_text_has_replaced_itself_are_the_same(file: Path) -> None:
     text = loaded(file, "a <unk> b\na a\n", min_count=2)
     assert text.words == ("", "<unk>", "a")
-    assert text.written(text.tokens) == ["a <unk> <unk>", "a a"]
+    assert text.to_sentences(text.tokens) == ["a <unk> <unk>", "a a"]
 
 
 def test_chinese_by_characters(file: Path) -> None:
     text = loaded(file, "床前明月光\n疑是地上霜\n明月 光\n", tokens=TokenUnit.characters, max_length=6)
     assert text.words[:4] == ("", "光", "明", "月")
-    assert text.written(text.tokens) == ["床前明月光", "疑是地上霜", "明月 光"]
+    assert text.to_sentences(text.tokens) == ["床前明月光", "疑是地上霜", "明月 光"]
     assert lengths(text.tokens, text.end).tolist() == [5, 5, 4]
-    assert loaded(file, "明月\n床前\n".encode("gb18030"), encoding="gb18030", tokens=TokenUnit.characters).words[1] == "前"
+    assert (
+        loaded(file, "明月\n床前\n".encode("gb18030"), encoding="gb18030", tokens=TokenUnit.characters).words[1] == "前"
+    )
 
 
 def test_line_longer_than_the_maximum_is_cut_and_counted(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = loaded(file, "a b c d e\na b c d\na b c\n")
-    assert text.written(text.tokens) == ["a b c d", "a b c d", "a b c"]
+    assert text.to_sentences(text.tokens) == ["a b c d", "a b c d", "a b c"]
     assert lengths(text.tokens, text.end).tolist() == [4, 4, 3]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert set(warnings) == {f"{file}: 1 of 3 lines are longer than dataset.max_length=4 tokens and were cut"}
@@ -78,14 +80,14 @@ def test_line_longer_than_the_maximum_is_cut_and_counted(file: Path, caplog: pyt
 @pytest.mark.parametrize("content", ["a b\r\nc\r\n", "a b\rc\r", "\ufeffa b\nc", "\n a  b\n\n \t\nc\n\n"])
 def test_line_ends_byte_order_mark_and_blank_lines(content: str, file: Path) -> None:
     text = loaded(file, content)
-    assert text.written(text.tokens) == ["a b", "c"]
+    assert text.to_sentences(text.tokens) == ["a b", "c"]
     assert text.words == ("", "a", "b", "c")
 
 
 def test_blank_lines_are_counted(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     loaded(file, "a\n\n \nb\n")
-    assert f"{file}: 2 sentences, 2 blank lines left out" in said(caplog)
+    assert f"{file}: 2 sentences, 2 blank lines left out" in log_messages(caplog)
 
 
 @pytest.mark.parametrize(
@@ -185,5 +187,5 @@ def test_real_captions(real_data: Path, caplog: pytest.LogCaptureFixture) -> Non
     assert text.words[:5] == ("", "<unk>", "a", "with", "the")
     found = lengths(text.tokens, text.end)
     assert (int(found.min()), int(np.median(found)), int(found.max())) == (7, 10, 32)
-    assert any(": 2 of 10000 lines are longer" in line for line in said(caplog))
+    assert any(": 2 of 10000 lines are longer" in line for line in log_messages(caplog))
     assert len(Text(str(real_data / "text" / "image_coco.txt"), min_count=1).load().words) == 6095

@@ -1,4 +1,4 @@
-"""From figures to alarms: thresholds, patience, what is said, and what is remembered."""
+"""From metrics to alarms: thresholds, patience, messages, and the state that a checkpoint restores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HEALTHY = {
     "lr/d": 2e-4,
     "lr/g": 2e-4,
 }
-# Figures that show exactly one trouble.
+# Metrics that raise exactly one alarm.
 SICK = {
     "discriminator_too_strong": {"d/accuracy_real": 0.999, "d/accuracy_fake": 0.995, "divergence/jsd": 0.68},
     "discriminator_too_weak": {"d/auc": 0.51, "diagnosis/told_apart": 0.98},
@@ -49,7 +49,7 @@ def new_monitor(limits: DiagnosticsSection | None = None) -> AlarmMonitor:
 
 
 def reports(monitor: AlarmMonitor, figures: dict[str, float], count: int, start: int = 0) -> list[Alarm]:
-    """What is raised over ``count`` reports of these figures, 50 steps apart."""
+    """Return the alarms that are raised over ``count`` reports of these metrics, 50 steps apart."""
     found: list[Alarm] = []
     for index in range(start, start + count):
         found += monitor.check(50 * (index + 1), {**HEALTHY, **figures}).raised
@@ -61,7 +61,7 @@ def test_health_raises_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", SICK)
-def test_each_trouble_raises_its_own_alarm_once_after_its_patience(name: str) -> None:
+def test_each_problem_raises_its_own_alarm_once_after_its_patience(name: str) -> None:
     monitor = new_monitor()
     reports(monitor, {}, 6)
     patience = getattr(DiagnosticsSection(), name).patience
@@ -114,7 +114,7 @@ def test_missing_modes_are_a_collapse_too_but_not_at_the_beginning_of_a_slow_run
     assert [(alarm.name, alarm.step) for alarm in reports(monitor, sign, 9, start=11)] == [("mode_collapse", 600)]
 
 
-def test_a_gradient_that_fades_because_g_has_arrived_is_no_trouble() -> None:
+def test_a_gradient_that_vanishes_because_g_has_converged_raises_nothing() -> None:
     monitor = new_monitor()
     reports(monitor, {}, 6)
     assert reports(monitor, {"diagnosis/gradient": 1e-3, "d/auc": 0.7}, 9, start=6) == []
@@ -128,7 +128,8 @@ def test_classes_that_are_missing_are_a_collapse_where_a_classifier_tells() -> N
 
 def test_samples_all_over_the_place_have_not_collapsed() -> None:
     assert (
-        reports(new_monitor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 20) == []
+        reports(new_monitor(), {"diagnosis/neighbours": 0.1, "diagnosis/modes": 0.3, "diagnosis/diversity": 2.0}, 20)
+        == []
     )
 
 
@@ -162,7 +163,7 @@ def test_a_slow_rise_is_no_oscillation() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_not_finite_is_told_at_once_even_where_nothing_else_is_looked_at(value: float) -> None:
+def test_a_number_that_is_not_finite_raises_at_once_even_where_nothing_else_is_checked(value: float) -> None:
     for limits in (DiagnosticsSection(), DiagnosticsSection(every=0)):
         (alarm,) = new_monitor(limits).check(7, {**HEALTHY, "loss/d": value, "loss/g": value}).raised
         assert (alarm.name, alarm.step) == (NON_FINITE, 7)
@@ -170,14 +171,14 @@ def test_a_number_that_is_not_finite_is_told_at_once_even_where_nothing_else_is_
         assert alarm.figures == {"loss/d": None, "loss/g": None}
 
 
-def test_where_nothing_was_looked_at_nothing_changes() -> None:
+def test_reports_without_diagnostics_change_no_count() -> None:
     monitor = new_monitor()
     reports(monitor, SICK["mode_collapse"], 3)
     monitor.check(200, {"loss/d": 1.0, "d/auc": 0.8, "lr/g": 1e-4})
     assert [alarm.name for alarm in reports(monitor, SICK["mode_collapse"], 1, start=4)] == ["mode_collapse"]
 
 
-def test_a_doctor_that_is_restored_goes_on_as_if_it_had_never_stopped() -> None:
+def test_a_restored_monitor_continues_as_if_it_had_never_stopped() -> None:
     one, other = new_monitor(), new_monitor()
     reports(one, {}, 30)
     reports(one, SICK["vanishing_gradient"], 4, start=30)
@@ -188,7 +189,7 @@ def test_a_doctor_that_is_restored_goes_on_as_if_it_had_never_stopped() -> None:
 
 @pytest.mark.parametrize("name", [*SICK, "oscillation", NON_FINITE])
 @pytest.mark.parametrize("sigma", [0.0, 0.3])
-def test_every_advice_is_a_command_line_that_works(name: str, sigma: float, gan_train: Command) -> None:
+def test_every_suggestion_is_a_command_line_that_works(name: str, sigma: float, gan_train: Command) -> None:
     monitor, found = new_monitor(), []
     for step in range(40):
         figures = {**HEALTHY, "noise/sigma": sigma, **(SICK.get(name, {}) if step > 6 else {})}
@@ -208,7 +209,7 @@ def test_policies_are_named_as_the_documentation_names_them() -> None:
     assert [policy.value for policy in OnAlarm] == ["warn", "stop", "rollback"]
 
 
-def test_flags_do_not_act_unless_they_are_told_to() -> None:
+def test_flags_do_not_act_unless_configured_to() -> None:
     limits = DiagnosticsSection()
     monitor = new_monitor(limits)
     (weak,) = reports(monitor, SICK["discriminator_too_weak"], 5)

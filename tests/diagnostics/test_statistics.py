@@ -1,4 +1,4 @@
-"""Figures of what is going wrong: against closed forms and independent references, and without a trace."""
+"""Statistics for the alarm rules: against closed forms and independent references, and without side effects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.statistics import (
     MAX_SORTED_LOGITS,
     auc,
+    count_nearest,
     diversity_metrics,
     effective_mode_share,
     gradient_metrics,
     mean_distance,
-    count_nearest,
+    nearest_neighbor_accuracy,
     score_metrics,
     subsample,
-    nearest_neighbor_accuracy,
 )
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.runs import builder
@@ -53,12 +53,12 @@ def test_auc_is_half_for_one_distribution_and_one_where_nothing_overlaps() -> No
 
 def test_quantiles_are_those_of_numpy_in_the_units_of_the_score() -> None:
     real, fake = torch.randn(10, 100, generator=random()), torch.randn(1001, generator=random(1)) - 1
-    figures = score_metrics(NonSaturating(), real, fake)
+    metrics = score_metrics(NonSaturating(), real, fake)
     for name, logits in {"d_real": real, "d_fake": fake}.items():
         for percent in (5, 25, 50, 75, 95):
             expected = np.quantile(logits.sigmoid().numpy(), percent / 100, method="nearest")
-            assert float(figures[f"{name}/p{percent:02}"]) == pytest.approx(float(expected), abs=2e-3)
-    assert float(figures["d_real/mean"]) == pytest.approx(float(real.sigmoid().mean()))
+            assert float(metrics[f"{name}/p{percent:02}"]) == pytest.approx(float(expected), abs=2e-3)
+    assert float(metrics["d_real/mean"]) == pytest.approx(float(real.sigmoid().mean()))
 
 
 def test_many_values_are_thinned_evenly() -> None:
@@ -82,23 +82,23 @@ def test_neighboured_counts_every_sample_once() -> None:
     assert float(count_nearest(distances)) == 2
 
 
-def test_samples_of_one_distribution_are_as_diverse_and_cannot_be_told_apart() -> None:
+def test_samples_of_one_distribution_are_as_diverse_and_indistinguishable() -> None:
     real, held, fake = (torch.randn(256, 1, 8, 8, generator=random(seed)) for seed in range(3))
-    figures = {name: float(value) for name, value in diversity_metrics(real, held, fake).items()}
-    assert figures["diagnosis/diversity"] == pytest.approx(1, abs=0.05)
-    assert figures["diagnosis/neighbours"] == pytest.approx(1, abs=0.2)
-    assert figures["diagnosis/told_apart"] == pytest.approx(0.5, abs=0.1)
+    metrics = {name: float(value) for name, value in diversity_metrics(real, held, fake).items()}
+    assert metrics["diagnosis/diversity"] == pytest.approx(1, abs=0.05)
+    assert metrics["diagnosis/neighbours"] == pytest.approx(1, abs=0.2)
+    assert metrics["diagnosis/told_apart"] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8), (3, 32, 32)])
 def test_a_single_output_has_no_diversity(shape: tuple[int, ...]) -> None:
     real, held = (torch.randn(64, *shape, generator=random(seed)) for seed in range(2))
-    figures = diversity_metrics(real, held, torch.full((64, *shape), 0.3))
-    assert float(figures["diagnosis/diversity"]) < 0.01
-    assert float(figures["diagnosis/neighbours"]) < 0.05
+    metrics = diversity_metrics(real, held, torch.full((64, *shape), 0.3))
+    assert float(metrics["diagnosis/diversity"]) < 0.01
+    assert float(metrics["diagnosis/neighbours"]) < 0.05
 
 
-def test_told_apart_sees_two_clouds_that_do_not_touch() -> None:
+def test_nearest_neighbor_accuracy_is_1_for_disjoint_clouds() -> None:
     near = torch.randn(40, 2, generator=random())
     points = torch.cat([near, near + 100])
     assert float(nearest_neighbor_accuracy(torch.cdist(points, points))) == 1.0
@@ -132,9 +132,9 @@ def test_gradient_norms_are_those_of_each_sample_by_itself(objective: Objective)
         assert point.grad is not None
         norms.append(float(point.grad.norm()))
     network.zero_grad(set_to_none=True)
-    figures, logits = gradient_metrics(objective, network, fake, real_logits)
-    assert float(figures["diagnosis/gradient"]) == pytest.approx(np.mean(norms))
-    assert float(figures["diagnosis/gradient_deviation"]) == pytest.approx(np.std(norms))
+    metrics, logits = gradient_metrics(objective, network, fake, real_logits)
+    assert float(metrics["diagnosis/gradient"]) == pytest.approx(np.mean(norms))
+    assert float(metrics["diagnosis/gradient_deviation"]) == pytest.approx(np.std(norms))
     assert torch.equal(logits, network(fake))
     assert all(parameter.grad is None for parameter in network.parameters())
 
@@ -145,10 +145,10 @@ def test_saturating_and_non_saturating_gradients_are_in_the_ratio_of_the_theory(
     def confident(samples: Tensor) -> Tensor:
         return samples.sum(1) - 5.0
 
-    figures, _ = gradient_metrics(Minimax(), confident, torch.zeros(4, 3), torch.zeros(4))
-    ratio = figures["diagnosis/gradient_non_saturating"] / figures["diagnosis/gradient_saturating"]
+    metrics, _ = gradient_metrics(Minimax(), confident, torch.zeros(4, 3), torch.zeros(4))
+    ratio = metrics["diagnosis/gradient_non_saturating"] / metrics["diagnosis/gradient_saturating"]
     assert float(ratio) == pytest.approx(math.exp(5))
-    assert torch.equal(figures["diagnosis/gradient"], figures["diagnosis/gradient_saturating"])
+    assert torch.equal(metrics["diagnosis/gradient"], metrics["diagnosis/gradient_saturating"])
 
 
 def test_ceilings_are_what_divergences_of_separated_samples_come_to() -> None:
@@ -159,16 +159,16 @@ def test_ceilings_are_what_divergences_of_separated_samples_come_to() -> None:
     assert Wasserstein.ceiling is None
 
 
-# ---- looking leaves no trace
+# ---- reports have no side effects on training
 
 
-def trained(*overrides: str, steps: int = 3, looks: bool) -> GANTrainer:
+def trained(*overrides: str, steps: int = 3, probed: bool) -> GANTrainer:
     register()
     algorithm = builder.assemble(builder.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
     assert isinstance(algorithm, GANTrainer)
     for step in range(steps):
         algorithm.update(step)
-        if looks:
+        if probed:
             algorithm.report()
     return algorithm
 
@@ -194,46 +194,46 @@ def equal(one: object, other: object) -> bool:
         (*TINY, "dataset=ring8", "loss=lsgan"),
     ],
 )
-def test_a_run_that_is_looked_at_is_the_run_that_is_not_to_the_bit(overrides: tuple[str, ...]) -> None:
-    alone, watched = (trained(*overrides, looks=looks).state_dict() for looks in (False, True))
-    for state in (alone, watched):
+def test_a_probed_run_is_bitwise_equal_to_one_that_is_not(overrides: tuple[str, ...]) -> None:
+    unprobed, probed_run = (trained(*overrides, probed=probed).state_dict() for probed in (False, True))
+    for state in (unprobed, probed_run):
         del state["windows"], state["gradient_norms"]  # a report empties them
-    assert equal(alone, watched)
+    assert equal(unprobed, probed_run)
 
 
-def test_what_is_looked_at_is_a_function_of_the_step() -> None:
-    algorithm = trained(*TINY, looks=False)
-    assert equal(algorithm._probe.figures(5), algorithm._probe.figures(5))
-    assert not equal(algorithm._probe.figures(5), algorithm._probe.figures(6))
+def test_the_probe_is_a_function_of_the_step() -> None:
+    algorithm = trained(*TINY, probed=False)
+    assert equal(algorithm._probe.metrics(5), algorithm._probe.metrics(5))
+    assert not equal(algorithm._probe.metrics(5), algorithm._probe.metrics(6))
 
 
 @pytest.mark.parametrize("nothing", ["diagnostics.every=0", "diagnostics.every=2"])
-def test_nothing_is_looked_at_where_nothing_is_due(nothing: str) -> None:
-    scalars = trained(*TINY, nothing, steps=1, looks=False).report().scalars
+def test_nothing_is_probed_where_no_probe_is_due(nothing: str) -> None:
+    scalars = trained(*TINY, nothing, steps=1, probed=False).report().scalars
     assert not any(tag.startswith("diagnosis/") for tag in scalars)
     assert "d/auc" in scalars
 
 
-def test_held_out_gap_sees_a_d_that_knows_its_images_by_heart() -> None:
-    algorithm = trained(*TINY, "train.held_out=0.3", looks=False)
+def test_held_out_gap_detects_a_d_that_memorizes_its_images() -> None:
+    algorithm = trained(*TINY, "train.held_out=0.3", probed=False)
     probe_batches = algorithm.context.probe_batches
     assert probe_batches is not None
-    known = probe_batches.trained(8, 0).samples.flatten(1)
+    known = probe_batches.train(8, 0).samples.flatten(1)
 
-    def by_heart(packs: Tensor) -> Tensor:
+    def memorizing(packs: Tensor) -> Tensor:
         return torch.where(torch.cdist(packs.flatten(1), known).amin(1) < 1e-2, 5.0, -5.0) + 0 * packs.sum((1, 2, 3))
 
-    algorithm.discriminator.forward = by_heart
-    figures = algorithm._probe.figures(0)
-    assert float(figures["divergence/jsd_held_out"]) == 0.0  # clamped: it says "generated" of them
-    assert float(figures["diagnosis/held_out_gap"]) > 0.6
+    algorithm.discriminator.forward = memorizing
+    metrics = algorithm._probe.metrics(0)
+    assert float(metrics["divergence/jsd_held_out"]) == 0.0  # clamped: D classifies them as generated
+    assert float(metrics["diagnosis/held_out_gap"]) > 0.6
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("graph", ["true", "false"])
-def test_looking_leaves_no_trace_on_a_gpu(graph: str) -> None:
+def test_probing_has_no_side_effects_on_a_gpu(graph: str) -> None:
     overrides = ("device=cuda", f"device.graph={graph}", "device.precision=fp32", *TINY, "noise=adaptive")
-    alone, watched = (trained(*overrides, steps=12, looks=looks).state_dict() for looks in (False, True))
-    for state in (alone, watched):
+    unprobed, probed_run = (trained(*overrides, steps=12, probed=probed).state_dict() for probed in (False, True))
+    for state in (unprobed, probed_run):
         del state["windows"], state["gradient_norms"]
-    assert equal(alone, watched)
+    assert equal(unprobed, probed_run)

@@ -62,6 +62,13 @@ def test_linked_files_define_what_the_link_says(page: Path) -> None:
     assert missing == []
 
 
+@by_page
+def test_constants_exist(page: Path) -> None:
+    source = "\n".join(file.read_text() for file in (ROOT / "gan_cli").rglob("*.py"))
+    constants = set(re.findall(r"`(_?[A-Z][A-Z0-9]*_[A-Z0-9_]+)", page.read_text()))
+    assert {name for name in constants if not re.search(rf"\b{name}\b", source)} == set()
+
+
 def test_symbols_are_linked_at_all() -> None:
     """The check above would hold for a page whose links it cannot read."""
     symbols = [text for text, target in links(ARCHITECTURE) if SYMBOL.fullmatch(text) and target.endswith(".py")]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks.recipes import CONF, CONF_DIR, EXPERIMENT_DIR
 from gan_cli.cli import sample
+from gan_cli.evaluation import factory
 from tests.config.test_options import options
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -26,6 +28,7 @@ COMMANDS = [
     if line.startswith("gan-")
 ]
 EXAMPLE = "outputs/2026-01-31/12-00-00"
+pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
 
 def fits(tag: str, name: str) -> bool:
@@ -45,9 +48,9 @@ def test_there_are_ten_recipes() -> None:
 
 
 @pytest.mark.parametrize("arguments", of("gan-train"), ids=" ".join)
-def test_gan_train(arguments: list[str], gan_train: Command, workplace: Path) -> None:
+def test_gan_train(arguments: list[str], gan_train: Command, finished_run: FinishedRun) -> None:
     if f"resume={EXAMPLE}" in arguments:
-        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+        finished_run(EXAMPLE, *SHORT, *TINY)
     done = gan_train(*rehearsed(arguments), "dry_run=true")
     assert done.status == 0, done.err
     assert "parameters" in done.out
@@ -56,10 +59,15 @@ def test_gan_train(arguments: list[str], gan_train: Command, workplace: Path) ->
 
 
 def rehearsed(arguments: list[str]) -> list[str]:
-    """A command without what a dry run can do without: other processes, an earlier sweep, more than one proposal."""
+    """A command without what a dry run can do without: other processes, an earlier sweep, more than one proposal.
+
+    Nor more than one seed where the sweep is over something else as well: a dry run is the same for all of them.
+    """
     others = ("hydra/launcher=", "hydra.launcher.", "sweep.continue=")
     one = ["hydra.sweeper.n_trials=1"] if "hydra/sweeper=optuna" in arguments else []
-    return [item for item in arguments if not item.startswith(others)] + one
+    swept = "-m" in arguments and any("," in item for item in arguments if not item.startswith("seed="))
+    seeds = [re.sub(r"^seed=(range\()?(\d+),.*", r"seed=\2", item) if swept else item for item in arguments]
+    return [item for item in seeds if not item.startswith(others)] + one
 
 
 @pytest.mark.parametrize("arguments", of("gan-bench"), ids=" ".join)
@@ -70,8 +78,8 @@ def test_gan_bench(arguments: list[str], gan_bench: Command) -> None:
 
 
 @pytest.mark.parametrize("arguments", of("gan-sample"), ids=" ".join)
-def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Command) -> None:
-    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+def test_gan_sample(arguments: list[str], finished_run: FinishedRun, gan_sample: Command) -> None:
+    finished_run(EXAMPLE, *SHORT, *TINY)
     done = gan_sample(*arguments)
     assert done.status == 0, done.err
     for written in done.out.splitlines():
@@ -79,36 +87,45 @@ def test_gan_sample(arguments: list[str], gan_train: Command, gan_sample: Comman
 
 
 @pytest.mark.parametrize("arguments", of("gan-eval"), ids=" ".join)
-def test_gan_eval(arguments: list[str], gan_train: Command, gan_eval: Command) -> None:
-    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+def test_gan_eval(
+    arguments: list[str],
+    finished_run: FinishedRun,
+    gan_eval: Command,
+    digits_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finished_run(EXAMPLE, *SHORT, *TINY)
+    monkeypatch.setenv("GAN_DATA", str(shutil.copytree(digits_root, "data")))
     done = gan_eval(*arguments)
     assert done.status == 0, done.err
     assert Path(EXAMPLE, "evaluation.json").exists()
 
 
 @pytest.mark.parametrize("arguments", of("gan-report"), ids=" ".join)
-def test_gan_report(arguments: list[str], gan_train: Command, gan_report: Command) -> None:
+def test_gan_report(arguments: list[str], finished_run: FinishedRun, gan_report: Command) -> None:
     for run in (EXAMPLE, "outputs/multirun/2026-01-31/12-00-00/0"):
-        assert gan_train(*SHORT, *TINY, f"hydra.run.dir={run}").status == 0
+        finished_run(run, *SHORT, *TINY)
     done = gan_report(*arguments)
     assert done.status == 0, done.err
 
 
 @pytest.mark.parametrize("arguments", of("gan-export"), ids=" ".join)
-def test_gan_export(arguments: list[str], gan_train: Command, gan_export: Command) -> None:
+def test_gan_export(arguments: list[str], finished_run: FinishedRun, gan_export: Command) -> None:
     pytest.importorskip("onnxscript")
-    assert gan_train(*SHORT, *TINY, f"hydra.run.dir={EXAMPLE}").status == 0
+    finished_run(EXAMPLE, *SHORT, *TINY)
     done = gan_export(*arguments)
     assert done.status == 0, done.err
     assert Path(done.out.strip()).is_dir()
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "safetensors"])
-def test_lines_that_load_an_export_are_those_of_the_card(kind: str, gan_train: Command, gan_export: Command) -> None:
+def test_lines_that_load_an_export_are_those_of_the_card(
+    kind: str, finished_run: FinishedRun, gan_export: Command
+) -> None:
     """The cards' own lines are run without gan_cli in tests/inference/test_export_formats.py."""
     pytest.importorskip({"onnx": "onnxscript", "safetensors": "safetensors"}.get(kind, "torch"))
     (lines,) = re.findall(rf"```python\n# --format {kind}\n(.*?)```", README, flags=re.DOTALL)
-    assert gan_train(*SHORT, "hydra.run.dir=run").status == 0
+    finished_run("run", *SHORT)
     assert gan_export("run", "--format", kind, "--out", "here").status == 0
     assert f"```python\n{lines}```" in Path("here/README.md").read_text()
 
@@ -131,8 +148,8 @@ def test_every_recipe_of_the_benchmarks_is_in_the_page_of_its_kind_and_not_in_th
     assert f"`{name}`" not in README
 
 
-def test_every_tag_of_a_run_is_explained(gan_train: Command, workplace: Path) -> None:
-    assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
+def test_every_tag_of_a_run_is_explained(finished_run: FinishedRun) -> None:
+    finished_run("run", *SHORT, *TINY)
     line = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])
     for tag in set(line) - {"step", "time"}:
         head, _, tail = tag.partition("/")

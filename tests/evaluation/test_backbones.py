@@ -25,7 +25,7 @@ from gan_cli.evaluation.backbones.classifier_network import ClassifierSettings
 from gan_cli.evaluation.backbones.inception import FILE, load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.protocols.data import Images
-from tests.conftest import said
+from tests.conftest import log_messages
 
 CPU = torch.device("cpu")
 SHORT = ClassifierSettings(batch_size=16, fewest=12, most=12)
@@ -99,8 +99,8 @@ def test_features_do_not_depend_on_how_many_images_there_are(store: Store) -> No
     assert np.allclose(together.features[-7:], alone.features, atol=1e-5)
 
 
-def test_classifier_learns_digits(store: Store) -> None:
-    made = load_or_train_classifier("digits", Digits().load(), None, store)
+def test_classifier_learns_digits(digits_root: Path) -> None:
+    made = load_or_train_classifier("digits", Digits().load(), None, Store(digits_root))
     assert made.facts["accuracy"] > 0.97
     assert made.facts["measured_on"] == "359 images held out of its training"
 
@@ -119,7 +119,9 @@ def test_kept_classifier_is_read_back(
     data = coloured()
     with caplog.at_level("INFO", "gan_cli"):
         first = load_or_train_classifier("kept", data, None, store, SHORT)
-    assert any("accuracy" in line and first.checksum[:12] in line and str(first.path) in line for line in said(caplog))
+    assert any(
+        "accuracy" in line and first.checksum[:12] in line and str(first.path) in line for line in log_messages(caplog)
+    )
     monkeypatch.setattr(classifier_network, "train", never)
     again = load_or_train_classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
@@ -128,7 +130,9 @@ def test_kept_classifier_is_read_back(
     with pytest.raises(AssertionError, match="trained"):
         load_or_train_classifier("kept", coloured(), None, store, SHORT)  # other noise: other data
     with pytest.raises(AssertionError, match="trained"):
-        load_or_train_classifier("kept", data, None, store, ClassifierSettings(seed=1, batch_size=16, fewest=12, most=12))
+        load_or_train_classifier(
+            "kept", data, None, store, ClassifierSettings(seed=1, batch_size=16, fewest=12, most=12)
+        )
 
 
 def never(*arguments: Any) -> Any:
@@ -177,7 +181,7 @@ def test_damaged_classifier_is_trained_again(
     with caplog.at_level("WARNING", "gan_cli"):
         again = load_or_train_classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
-    assert len([line for line in said(caplog) if "trained again" in line]) == 1
+    assert len([line for line in log_messages(caplog) if "trained again" in line]) == 1
     assert not Path("harmed").exists()
     assert [file.name for file in first.path.parent.iterdir()] == [first.path.name]  # nothing half-written is left
 
@@ -204,7 +208,7 @@ def test_root_that_cannot_be_written(
     with caplog.at_level("WARNING", "gan_cli"):
         made = load_or_train_classifier("kept", coloured(), None, store, SHORT)
     assert made.path.is_relative_to(tmp_path / "home/.cache/gan_cli")
-    (line,) = said(caplog)
+    (line,) = log_messages(caplog)
     assert str(tmp_path / "root") in line
     assert "cannot be written" in line
     (tmp_path / "no_home").write_text("a file")
@@ -220,7 +224,7 @@ def test_data_that_a_classifier_cannot_learn(store: Store) -> None:
         load_or_train_classifier("few", coloured(19), None, store)
 
 
-def test_each_channel_is_judged_by_itself(store: Store) -> None:
+def test_each_channel_is_classified_by_itself(store: Store) -> None:
     single = load_or_train_classifier("single", coloured(), None, store, SHORT)
     whole = ChannelwiseBackbone(single, margin=2)
     images = RANDOM.integers(0, 256, (7, 3, 12, 12), dtype=np.uint8)

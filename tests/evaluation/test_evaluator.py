@@ -21,7 +21,7 @@ from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError, DivergedError, InvalidValueError
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator, training_evaluator
-from gan_cli.evaluation.real_data import sample_labels, real_data, find_test_split, default_count
+from gan_cli.evaluation.real_data import default_count, find_test_split, real_data, sample_labels
 from gan_cli.metrics.frechet import frechet_distance, gaussian_moments
 from gan_cli.metrics.precision_recall import manifold
 from gan_cli.metrics.wasserstein import wasserstein_distance
@@ -82,7 +82,7 @@ def test_roles_of_a_density_are_drawn_apart() -> None:
     assert np.array_equal(data.training, again.training)
 
 
-def test_points_drawn_once_are_judged_by_fresh_ones() -> None:
+def test_points_drawn_once_are_compared_with_fresh_ones() -> None:
     dataset = Ring(count=12)
     mixture = find_test_split(dataset)
     assert mixture == Ring()
@@ -257,7 +257,7 @@ def test_halves_of_mnist_are_the_noise_floor(real_data: Path, tmp_path: Path) ->
         assert floor[f"{share}/pixels"] > 0.8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_modes_of_stacked_mnist(real_data: Path, tmp_path: Path) -> None:
     root = linked(real_data, tmp_path / "root")
     dataset = StackedMnist(str(root), (), count=12_000, size=32)

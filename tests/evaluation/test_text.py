@@ -18,7 +18,7 @@ from gan_cli.datasets.text import Text
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.document import document, table
 from gan_cli.evaluation.real_data import real_sequences
-from gan_cli.evaluation.text import QUICK_SIZE, FULL_SIZE, EvaluationSize, SequenceEvaluator, sequence_evaluator
+from gan_cli.evaluation.text import FULL_SIZE, QUICK_SIZE, EvaluationSize, SequenceEvaluator, sequence_evaluator
 from gan_cli.metrics.bleu import ORDERS
 from gan_cli.metrics.catalog import BLEU_ORDERS, DISTINCT_ORDERS, METRICS, direction, metric_info
 from gan_cli.protocols.arrays import FloatArray, IntArray
@@ -116,7 +116,7 @@ def test_floor_is_what_real_sentences_score_and_fresh_ones_come_near_it() -> Non
     assert floor["verbatim"] < 0.1
 
 
-def test_copies_collapse_and_noise_are_told_from_real_sentences() -> None:
+def test_copies_collapse_and_noise_score_unlike_real_sentences() -> None:
     measure, real = evaluator(), selected_tokens(split_sequences(Walks().load(), SHARE).train)
     floor = measure.floor()
     copies = measure(lambda count: real[:count]).metrics
@@ -143,7 +143,7 @@ def test_generated_and_floor_sentences_are_as_many() -> None:
     """Distinct-n and self-BLEU of different numbers do not compare."""
     data = real_sequences(Walks().load(), 60, SHARE)
     assert (len(data.training), data.num_reference, len(data.floor_samples), len(data.held_out)) == (360, 300, 60, 40)
-    assert np.array_equal(np.concatenate([data.others, data.floor_samples]), data.training)
+    assert np.array_equal(np.concatenate([data.reference, data.floor_samples]), data.training)
     assert sequence_evaluator(Walks(), Walks().load(), SHARE).count == 180
     assert sequence_evaluator(Walks(), Walks().load(), SHARE, size=SMALL).count == 60
     assert sequence_evaluator(Walks(), Walks().load(), SHARE, count=200).count == 200
@@ -200,7 +200,11 @@ def test_names_of_other_figures_are_not_taken() -> None:
 
 @pytest.mark.parametrize(("size", "bleu", "seconds"), [(FULL_SIZE, (0.662, 0.431, 0.266), 20), (QUICK_SIZE, None, 10)])
 def test_floor_of_real_captions(
-    size: EvaluationSize, bleu: tuple[float, ...] | None, seconds: float, real_data: Path, caplog: pytest.LogCaptureFixture
+    size: EvaluationSize,
+    bleu: tuple[float, ...] | None,
+    seconds: float,
+    real_data: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR)
     dataset = Text(str(real_data / "text" / "image_coco.txt"))

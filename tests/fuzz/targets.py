@@ -214,7 +214,7 @@ def _text(drawn: tuple[bytes, str, TokenUnit]) -> None:
     content, encoding, tokens = drawn
     loaded = Text(str(_file(content)), tokens, 4, min_count=1, encoding=encoding).load()
     assert 0 <= loaded.tokens.min() <= loaded.tokens.max() < len(loaded.words)
-    assert all(loaded.written(loaded.tokens))
+    assert all(loaded.to_sentences(loaded.tokens))
     "".join(loaded.words).encode()
 
 

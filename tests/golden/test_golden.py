@@ -23,6 +23,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 # Shares of samples: one that changes sides moves them by a whole sample.
 COUNTED = ("diagnosis/neighbours", "d/auc", "d/accuracy_real", "d/accuracy_fake", "metrics/", "bleu", "distinct")
 SHARE = 0.1
+pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
 
 def far_apart(tag: str, before: float, after: float) -> bool:

@@ -127,7 +127,9 @@ TOGETHER: dict[str, Callable[[ProcessGroup], AutoencoderTrainer]] = {
     "vae, batch norm": lambda group: build_autoencoder(architecture=TINY_CONV, group=group),
     "autoencoder": lambda group: build_autoencoder(Autoencoder, architecture=TINY, group=group),
     "points": lambda group: build_autoencoder(source=ring(), group=group),
-    "norms": lambda group: build_autoencoder(architecture=FullyConnected(3, (8, 8), (8, 8), norm_g=Norm.batch), group=group),
+    "norms": lambda group: build_autoencoder(
+        architecture=FullyConnected(3, (8, 8), (8, 8), norm_g=Norm.batch), group=group
+    ),
 }
 
 

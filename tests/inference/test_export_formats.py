@@ -26,7 +26,7 @@ from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
 
 FORMATS = ("safetensors", "onnx", "torch")
 # What reading a format takes; what writing it takes, and no less.
@@ -62,9 +62,8 @@ CARDS = {"points": FORMATS, "dcgan": ("safetensors",), "resnet_by_class": ("onnx
 
 
 @pytest.fixture
-def images(gan_train: Command, workplace: Path) -> Path:
-    assert gan_train(*SHORT, *TINY, "hydra.run.dir=run").status == 0
-    return workplace / "run"
+def images(finished_run: FinishedRun, workplace: Path) -> Path:
+    return finished_run(workplace / "run", *SHORT, *TINY)
 
 
 def need(kind: str) -> None:
@@ -104,9 +103,9 @@ def inputs(trained: TrainedGenerator, count: int) -> list[Tensor]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "points"])
-def test_export_computes_what_the_run_does(run: str, kind: str, gan_train: Command, gan_export: Command) -> None:
+def test_export_computes_what_the_run_does(run: str, kind: str, finished_run: FinishedRun, gan_export: Command) -> None:
     need(kind)
-    assert gan_train(*SHORT, *RUNS[run], "hydra.run.dir=run").status == 0
+    finished_run("run", *SHORT, *RUNS[run])
     done = gan_export("run", "--format", kind)
     assert done.status == 0, done.err
     folder = Path("run/export") / kind
@@ -116,15 +115,15 @@ def test_export_computes_what_the_run_does(run: str, kind: str, gan_train: Comma
     trained = generator.load_generator(RunDirectory(Path("run")))
     network = loaded(kind, folder)
     for count in (1, 2, 37):
-        given = inputs(trained, count)
-        assert close(kind, network(*given), trained.samples(*given)), count
+        arguments = inputs(trained, count)
+        assert close(kind, network(*arguments), trained.samples(*arguments)), count
 
 
-def test_lines_of_the_card_draw_samples_without_gan_cli(gan_train: Command, gan_export: Command) -> None:
+def test_lines_of_the_card_draw_samples_without_gan_cli(finished_run: FinishedRun, gan_export: Command) -> None:
     """The lines of every card, in one process: most of the time goes into its start."""
     drawn: dict[str, TrainedGenerator] = {}
     for run, kinds in CARDS.items():
-        assert gan_train(*SHORT, *RUNS[run], f"hydra.run.dir={run}").status == 0
+        finished_run(run, *SHORT, *RUNS[run])
         for kind in kinds:
             if all(find_spec(package) for package in PACKAGES[kind]):
                 assert gan_export(run, "--format", kind).status == 0

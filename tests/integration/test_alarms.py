@@ -196,7 +196,7 @@ def test_mistakes_cost_one_line(override: str, words: list[str], gan_train: Comm
         assert word in done.err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_default_run_raises_no_alarm_in_ten_seeds(gan_train: Command) -> None:
     done = gan_train("train.replicas=10", "train.sample_every=0", "hydra.run.dir=runs")
     assert done.status == 0, done.err

@@ -95,7 +95,7 @@ def test_coder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace:
     expected = torch.distributions.Normal(coder.decoder(z), width).log_prob(x).sum(1)
     torch.testing.assert_close(coder.log_likelihood(x, z), expected)
     assert width != pytest.approx(0.1, rel=1e-6)
-    assert math.isfinite(estimate_likelihood(RunDirectory(workplace / "run"), count=10).figures["iwae_50"].mean)
+    assert math.isfinite(estimate_likelihood(RunDirectory(workplace / "run"), count=10).metrics["iwae_50"].mean)
 
 
 def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace: Path) -> None:

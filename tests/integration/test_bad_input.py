@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import SHORT, TINY, Command
+from tests.conftest import SHORT, TINY, Command, FinishedRun
+from tests.helpers.preloaded import PreloadedProcess
 
 # overrides -> what the message must say
 MISTAKES: list[tuple[list[str], list[str]]] = [
@@ -65,7 +63,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["loss.objective._target_=torch.nn.ReLU"], ["loss.objective._target_", "Objective", "torch.nn.ReLU"]),
     (
         ["loss.objective._target_=gan_cli.protocols.adversarial.Objective"],
-        ["loss.objective._target_", "gan_cli.protocols.algorithm"],
+        ["loss.objective._target_", "gan_cli.protocols.adversarial"],
     ),
     (["+optimizer.decay._target_=gan_cli.components.losses.Minimax"], ["optimizer.decay", "Minimax"]),
     (["optimizer.lr={_target_:gan_cli.components.schedules.Constant,start:1}"], ["optimizer.lr", "float"]),
@@ -118,10 +116,9 @@ def test_cuda_where_there_is_none(gan_train: Command, workplace: Path) -> None:
 
 
 @pytest.fixture
-def finished(gan_train: Command, workplace: Path) -> Path:
+def finished(finished_run: FinishedRun, workplace: Path) -> Path:
     """A small finished run with checkpoints of steps 1 and 2."""
-    assert gan_train(*SHORT, *TINY, "train.checkpoint_every=1", "hydra.run.dir=run").status == 0
-    return workplace / "run"
+    return finished_run(workplace / "run", *SHORT, *TINY, "train.checkpoint_every=1")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +189,7 @@ def test_checkpoint_with_code_is_refused_and_not_executed(
     write({"step": 2, "algorithm": _Bomb()}, finished / "checkpoints" / "last.pt")
     for done in (gan_train("resume=run", "train.steps=3"), gan_sample("run")):
         assert done.status == 2
-        assert "refused" in done.err
+        assert "rejected" in done.err
     assert not Path("executed").exists()
 
 
@@ -221,17 +218,12 @@ def test_output_directory_that_cannot_be_made(gan_train: Command, workplace: Pat
 
 
 def test_full_disk(gan_train: Command, workplace: Path) -> None:
-    """A limit on the size of files stands in for the end of the disk: writes fail in the same place."""
-    command = [sys.executable, "-m", "gan_cli", *SHORT, "architecture=mlp", "hydra.run.dir=run"]
     limit = 1_000_000  # less than a checkpoint, more than all else
-
-    def impose() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    done = subprocess.run(command, preexec_fn=impose, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "cannot write checkpoint" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = PreloadedProcess("tests.helpers.small_files", [limit, *SHORT, "architecture=mlp", "hydra.run.dir=run"])
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    assert "cannot write checkpoint" in err
+    assert "Traceback" not in err
     assert list(Path("run/checkpoints").iterdir()) == []
     assert '"failed"' in Path("run/summary.json").read_text()
 

@@ -33,10 +33,7 @@ def test_it_is_resumed_as_the_earlier_version_would_have(earlier: Path, gan_trai
     done = gan_train(f"resume={earlier}", "train.steps=12")
     assert done.status == 0, done.err
     assert json.loads((earlier / "summary.json").read_text())["step"] == 12
-    recorded = load("earlier_run_resumed")
-    renamed = {key.replace("./", "run/", 1): value for key, value in recorded.numbers.items()}
-    assert record(earlier.parent).numbers.keys() == renamed.keys()
-    assert_same_run(recorded, record(earlier))
+    assert_same_run(load("earlier_run_resumed"), record(earlier))
 
 
 def test_it_is_sampled(earlier: Path, gan_sample: Command) -> None:

@@ -13,7 +13,7 @@ import torch
 from gan_cli.inference.language_model import load_language_model
 from gan_cli.storage.run_directory import RunDirectory
 from tests.config.test_options import SMALL_WIDTHS
-from tests.conftest import Command
+from tests.conftest import Command, FinishedRun
 from tests.helpers.paths import ROOT
 from tests.soak.equality import same_run
 
@@ -58,12 +58,24 @@ REPORTED = {
     "oracle": {"metrics/nll_oracle", "metrics/nll_test", "diagnosis/oracle_entropy", "diagnosis/distinct_2"},
     "text": {"metrics/nll_test", "diagnosis/distinct_2"},
 }
+pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
 
 @pytest.fixture
-def trained(gan_train: Command, workplace: Path) -> Command:
-    """``gan-train`` of a family, by its name."""
+def lines(workplace: Path) -> None:
+    """The sentences that the family ``text`` learns."""
     Path("lines.txt").write_text(TEXT * 5)
+
+
+@pytest.fixture
+def finished(finished_run: FinishedRun, lines: None) -> FinishedRun:
+    """``finished(FAMILY, DIRECTORY, STEPS)``: a run of a family, trained once for all tests."""
+    return lambda family, directory, steps: finished_run(directory, *FAMILIES[family], *CADENCE, f"train.steps={steps}")
+
+
+@pytest.fixture
+def trained(gan_train: Command, lines: None) -> Command:
+    """``gan-train`` of a family, by its name."""
 
     def run(family: str, *more: object) -> object:
         return gan_train(*FAMILIES[family], *CADENCE, *more)
@@ -72,9 +84,11 @@ def trained(gan_train: Command, workplace: Path) -> Command:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_resumed_run_is_the_undisturbed_one(family: str, trained: Command, gan_train: Command) -> None:
-    """Three stops, one in each phase of a writer."""
-    assert trained(family, "train.steps=6", "hydra.run.dir=whole").status == 0
+def test_resumed_run_is_the_undisturbed_one(
+    family: str, trained: Command, finished: FinishedRun, gan_train: Command
+) -> None:
+    """Three stops, one in each phase of a language model."""
+    finished(family, "whole", 6)
     done = trained(family, "train.steps=1", "hydra.run.dir=parts")
     assert done.status == 0, done.err
     for steps in (3, 5, 6):
@@ -84,9 +98,8 @@ def test_resumed_run_is_the_undisturbed_one(family: str, trained: Command, gan_t
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_run_says_what_its_family_says(family: str, trained: Command) -> None:
-    done = trained(family, "train.steps=6", "hydra.run.dir=run")
-    assert done.status == 0, done.err
+def test_run_says_what_its_family_says(family: str, finished: FinishedRun) -> None:
+    finished(family, "run", 6)
     final = json.loads(Path("run/summary.json").read_text())["final"]
     assert REPORTED[family] <= final.keys()
     assert "diagnosis/non_finite" in final
@@ -118,24 +131,24 @@ def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: 
     assert ('class="quote"' in page) == (family in ("oracle", "text"))
 
 
-def test_sentences_are_written_to_files(trained: Command, gan_sample: Command) -> None:
-    assert trained("text", "train.steps=5", "hydra.run.dir=run").status == 0
+def test_sentences_are_written_to_files(finished: FinishedRun, gan_sample: Command) -> None:
+    finished("text", "run", 6)
     assert gan_sample("run", "--n", 7, "--out", "deep/lines.txt").status == 0
     assert gan_sample("run", "--n", 7, "--out", "tokens.npy").status == 0
     lines, tokens = Path("deep/lines.txt").read_text().splitlines(), np.load("tokens.npy")
     assert tokens.shape == (7, 5)
-    assert load_language_model(RunDirectory(Path("run"))).vocabulary.written(tokens) == lines
+    assert load_language_model(RunDirectory(Path("run"))).vocabulary.to_sentences(tokens) == lines
 
 
-def test_cold_writer_writes_its_likeliest_words(trained: Command, gan_sample: Command) -> None:
-    assert trained("oracle", "train.steps=2", "hydra.run.dir=run").status == 0
+def test_cold_writer_writes_its_likeliest_words(finished: FinishedRun, gan_sample: Command) -> None:
+    finished("oracle", "run", 2)
     done = gan_sample("run", "--n", 5, "--temperature", "1e-4")
     assert done.status == 0, done.err
     assert len(set(done.out.splitlines())) == 1
 
 
-def test_writer_scores_itself_as_torch_does(trained: Command) -> None:
-    assert trained("text", "train.steps=2", "hydra.run.dir=run").status == 0
+def test_writer_scores_itself_as_torch_does(finished: FinishedRun) -> None:
+    finished("text", "run", 2)
     writer = load_language_model(RunDirectory(Path("run")))
     tokens = torch.from_numpy(writer.write(20, seed=3))
     logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
@@ -195,8 +208,8 @@ def test_samples_are_measured_while_a_family_trains(family: str, figure: str, tr
 
 
 @pytest.mark.parametrize("family", ["vae", "oracle"])
-def test_finished_run_is_evaluated(family: str, trained: Command, gan_eval: Command) -> None:
-    assert trained(family, "train.steps=4", "hydra.run.dir=run").status == 0
+def test_finished_run_is_evaluated(family: str, finished: FinishedRun, gan_eval: Command) -> None:
+    finished(family, "run", 6)
     backbone = ["--backbone", "pixels", "--likelihood", 4] if family == "vae" else []
     done = gan_eval("run", "--n", 20, *backbone)
     assert done.status == 0, done.err
@@ -252,10 +265,10 @@ def test_oracle_of_other_shapes_costs_one_line(gan_train: Command, workplace: Pa
     assert not list(workplace.iterdir())
 
 
-def test_every_tag_of_a_family_is_explained(trained: Command) -> None:
+def test_every_tag_of_a_family_is_explained(finished: FinishedRun) -> None:
     pages = "".join((ROOT / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md"))
     for family in FAMILIES:
-        assert trained(family, "train.steps=6", f"hydra.run.dir={family}").status == 0
+        finished(family, family, 6)
         final = json.loads(Path(family, "summary.json").read_text())["final"]
         unknown = {
             tag for tag in final if f"`{tag}`" not in pages and not tag.startswith(("diagnosis/", "d_real/", "d_fake/"))
@@ -268,15 +281,15 @@ def test_a_game_needs_a_loss(gan_train: Command) -> None:
     assert (done.status, "loss: expected a loss for GANTrainer" in done.err) == (2, True)
 
 
-def test_vae_is_exported_like_a_gan(trained: Command, gan_export: Command) -> None:
-    assert trained("vae", "train.steps=2", "hydra.run.dir=run").status == 0
+def test_vae_is_exported_like_a_gan(finished: FinishedRun, gan_export: Command) -> None:
+    finished("vae", "run", 6)
     done = gan_export("run", "--format", "safetensors", "--out", "here")
     assert done.status == 0, done.err
     assert Path("here/README.md").exists()
 
 
-def test_text_is_not_exported(trained: Command, gan_export: Command) -> None:
-    assert trained("text", "train.steps=1", "hydra.run.dir=run").status == 0
+def test_text_is_not_exported(finished: FinishedRun, gan_export: Command) -> None:
+    finished("text", "run", 6)
     done = gan_export("run", "--format", "safetensors")
     assert (done.status, "this run learned text" in done.err) == (2, True)
 
@@ -292,8 +305,8 @@ def test_text_is_not_exported(trained: Command, gan_export: Command) -> None:
     ],
 )
 def test_wrong_way_to_sample(
-    family: str, option: list[object], words: str, trained: Command, gan_sample: Command
+    family: str, option: list[object], words: str, finished: FinishedRun, gan_sample: Command
 ) -> None:
-    assert trained(family, "train.steps=1", "hydra.run.dir=run").status == 0
+    finished(family, "run", 6)
     done = gan_sample("run", *option)
     assert (done.status, words in done.err) == (2, True), done.err

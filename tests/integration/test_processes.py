@@ -1,4 +1,4 @@
-"""Several processes train one run as one does; real ones, started with torchrun."""
+"""Several processes train one run as one does; real ones, some of them started with torchrun, as a user would."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from gan_cli.config.compose import register
 from gan_cli.runtime.distributed import SingleProcess
 from tests.conftest import Command
+from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.processes import GAMES, figures, run_together, start_together
 
 RUN = (
@@ -49,8 +50,8 @@ def wait_for_step(run: Path, step: int, limit: float = 60.0) -> None:
 
 
 def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
-    status, said = run_together(2, "tests.helpers.processes", str(tmp_path / "found.json"))
-    assert status == 0, said
+    statuses, said = PreloadedGroup(2, "tests.helpers.processes", tmp_path / "found.json").communicate(300)
+    assert statuses == [0, 0], said
     register()
     found = json.loads((tmp_path / "found.json").read_text())
     for name, overrides in GAMES.items():
@@ -59,23 +60,24 @@ def test_two_processes_play_every_game_as_one_does(tmp_path: Path) -> None:
 
 
 def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Command, workplace: Path) -> None:
-    process = start_together(2, "gan_cli", *RUN, "train.steps=100000", "hydra.run.dir=part")
+    group = PreloadedGroup(2, "gan_cli", *RUN, "train.steps=100000", "hydra.run.dir=part")
     wait_for_step(Path("part"), 10)
-    os.kill(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode != 0
+    group.send_signal(signal.SIGTERM)
+    statuses, err = group.communicate(timeout=60)
+    assert 0 not in statuses
     summary = json.loads(Path("part/summary.json").read_text())
     assert summary["status"] == "interrupted", err
     reached = summary["step"]
     # An undisturbed run of as many steps is the same to the bit.
-    assert run_together(2, "gan_cli", *RUN, f"train.steps={reached + 20}", "hydra.run.dir=whole")[0] == 0
+    whole = PreloadedGroup(2, "gan_cli", *RUN, f"train.steps={reached + 20}", "hydra.run.dir=whole")
+    assert whole.communicate(300)[0] == [0, 0]
     alone = Path("alone")
     alone.mkdir()
     for file in Path("part").rglob("*"):
         target = alone / file.relative_to("part")
         target.mkdir(parents=True) if file.is_dir() else target.write_bytes(file.read_bytes())
-    status, said = run_together(2, "gan_cli", "resume=part", f"train.steps={reached + 20}")
-    assert status == 0, said
+    statuses, said = PreloadedGroup(2, "gan_cli", "resume=part", f"train.steps={reached + 20}").communicate(300)
+    assert statuses == [0, 0], said
     for name, value in weights(Path("whole")).items():
         assert torch.equal(weights(Path("part"))[name], value), name
     # On another number of processes it goes on as well, and says what that costs.
@@ -94,8 +96,9 @@ def test_mistake_is_told_once_and_writes_nothing(workplace: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_end_all_processes_with_one_line(workplace: Path) -> None:
-    status, said = run_together(2, "gan_cli", *RUN, "train.steps=40", "optimizer.lr=1e30", "hydra.run.dir=run")
-    assert status != 0
+    group = PreloadedGroup(2, "gan_cli", *RUN, "train.steps=40", "optimizer.lr=1e30", "hydra.run.dir=run")
+    statuses, said = group.communicate(300)
+    assert 0 not in statuses
     assert said.count("gan-train: training diverged") == 1
     assert "the first tensor that was not finite" in said
     assert json.loads(Path("run/summary.json").read_text())["status"] == "diverged"

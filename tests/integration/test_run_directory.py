@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from gan_cli.config.diagnostics import ALARMS
-from tests.conftest import TINY, Command
+from tests.conftest import TINY, Command, FinishedRun
 
 STATISTICS = ("mean", "std", "min", "max", "p05", "p25", "p50", "p75", "p95")
 TAGS = {
@@ -55,10 +55,8 @@ CADENCE = (
 
 
 @pytest.fixture
-def run(gan_train: Command, workplace: Path) -> Path:
-    done = gan_train(*CADENCE, *TINY, "noise=linear", "train.keep_checkpoints=2", "hydra.run.dir=run")
-    assert done.status == 0, done.err
-    return workplace / "run"
+def run(finished_run: FinishedRun, workplace: Path) -> Path:
+    return finished_run(workplace / "run", *CADENCE, *TINY, "noise=linear", "train.keep_checkpoints=2")
 
 
 def test_layout(run: Path) -> None:

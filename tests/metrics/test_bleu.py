@@ -13,7 +13,7 @@ from nltk.translate.bleu_score import SmoothingFunction, corpus_bleu, sentence_b
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics.bleu import ORDERS, bleu, self_bleu
-from gan_cli.metrics.distinct import truncate_at_end, lengths
+from gan_cli.metrics.distinct import lengths, truncate_at_end
 from gan_cli.protocols.arrays import IntArray
 
 WEIGHTS = [(1 / n,) * n for n in ORDERS]
@@ -67,7 +67,9 @@ def test_short_sentence_is_penalised_by_the_nearest_length() -> None:
 def test_corpus_of_one_sentence_is_nltks_corpus_score() -> None:
     found = bleu(rows("abcdefa"), rows("abcdxfa", "bcdefy"), end=0)
     references = [truncate_at_end(rows("abcdxfa", "bcdefy"), 0)]
-    assert list(found.values()) == pytest.approx(corpus_bleu(references, truncate_at_end(rows("abcdefa"), 0), WEIGHTS, METHOD1))
+    assert list(found.values()) == pytest.approx(
+        corpus_bleu(references, truncate_at_end(rows("abcdefa"), 0), WEIGHTS, METHOD1)
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

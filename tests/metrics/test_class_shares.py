@@ -47,7 +47,7 @@ def test_a_class_that_the_data_lack_counts_half_a_sample() -> None:
     assert class_shares(labels(4, 0, 4), labels(5, 0, 5), 3).kl == 0.0  # nobody has it: nothing to count
 
 
-def test_samples_of_the_data_give_what_is_said_to_expect() -> None:
+def test_samples_of_the_data_give_the_documented_expectation() -> None:
     random = np.random.default_rng(0)
     data = labels(*[1000] * 10)
     found = [class_shares(random.integers(10, size=500), data, 10).kl for _ in range(2000)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_cli.errors import InvalidValueError
-from gan_cli.metrics.distinct import verbatim_share, truncate_at_end, distinct, lengths, repeated_share, pad_after_end
+from gan_cli.metrics.distinct import distinct, lengths, pad_after_end, repeated_share, truncate_at_end, verbatim_share
 
 # With 0 as the end: "1 2 1 2", "1 2", nothing, "3 3 3".
 TOKENS = np.array([[1, 2, 1, 2], [1, 2, 0, 5], [0, 4, 4, 4], [3, 3, 3, 0]])

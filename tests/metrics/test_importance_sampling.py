@@ -118,6 +118,6 @@ def test_draws_are_a_function_of_the_generator() -> None:
 
 def test_estimate_is_mean_and_standard_error() -> None:
     values = torch.tensor([1.0, 2.0, 4.0, 5.0], dtype=torch.float64)
-    found = Estimate.of(values)
+    found = Estimate.from_values(values)
     assert found.mean == 3
     assert found.error == pytest.approx(stats.sem(values.numpy()))

@@ -9,7 +9,7 @@ import pytest
 
 from gan_cli.errors import InvalidValueError
 from gan_cli.metrics import kernel
-from gan_cli.metrics.kernel import squared_mmd, kernel_distance
+from gan_cli.metrics.kernel import kernel_distance, squared_mmd
 
 
 def direct(x: np.ndarray, y: np.ndarray) -> float:

@@ -32,7 +32,9 @@ class Plain:
 
     def events(self, tokens: IntArray, end: int | None) -> list[list[tuple[object, ...]]]:
         width = tokens.shape[1]
-        sentences = [[*row, end] if len(row) < width and end is not None else row for row in truncate_at_end(tokens, end)]
+        sentences = [
+            [*row, end] if len(row) < width and end is not None else row for row in truncate_at_end(tokens, end)
+        ]
         padded = [[*[START] * (self.order - 1), *sentence] for sentence in sentences]
         return [[tuple(row[i : i + self.order]) for i in range(len(row) - self.order + 1)] for row in padded]
 
@@ -128,6 +130,8 @@ def test_what_is_no_sentence_is_refused() -> None:
 def test_real_captions_take_a_moment(real_data: Path) -> None:
     text = Text(str(real_data / "text" / "image_coco.txt")).load()
     split, before = split_sequences(text, 0.05), time.perf_counter()
-    found = NGramModel(selected_tokens(split.train), len(text.words), text.end).perplexity(selected_tokens(split.held_out))
+    found = NGramModel(selected_tokens(split.train), len(text.words), text.end).perplexity(
+        selected_tokens(split.held_out)
+    )
     assert found == pytest.approx(38.07, abs=0.01)
     assert time.perf_counter() - before < 2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gan_cli.report import charts, columns, grouping, loading, svg
 from gan_cli.report.columns import Better
-from gan_cli.report.formatting import format_number, format_mean_and_deviation, printable
+from gan_cli.report.formatting import format_mean_and_deviation, format_number, printable
 from gan_cli.report.grouping import natural_sort_key, spread
 from gan_cli.report.records import Curve
 
@@ -71,8 +71,8 @@ def test_of_two_lines_of_a_step_the_later_counts() -> None:
 
 def test_seconds_are_those_between_reports() -> None:
     curve = Curve(np.array([10.0, 30.0]), np.array([5.0, 4.0]))
-    assert loading.seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
-    assert loading.seconds(None) is None
+    assert loading.training_seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
+    assert loading.training_seconds(None) is None
 
 
 @given(st.lists(finite, min_size=2, max_size=20))
@@ -119,7 +119,7 @@ def test_whatever_the_values_a_chart_stays_inside_its_picture(values: list[list[
     curves = [Curve(np.arange(len(each), dtype=np.float64), np.array(each, np.float64)) for each in values]
     band = charts.mean_over_seeds(curves)
     wide = wide and bool((band.mean > 0).all())
-    line = charts.Line(0, "a", band, tuple(curves), (charts.Mark(0, "alarm"),))
+    line = charts.Line(0, "a", band, tuple(curves), (charts.AlarmMark(0, "alarm"),))
     drawn = svg.draw(charts.Chart("loss/d", "", "", None, wide, (line,)))
     points = [point.split(",") for text in re.findall(r'points="([^"]*)"', drawn) for point in text.split()]
     assert points
@@ -134,9 +134,9 @@ def test_ticks_and_decades_of_known_ranges() -> None:
 
 def test_axis_places_values_in_proportion() -> None:
     straight = svg.Axis(0, 10, 100, 200)
-    assert straight.place(np.array([0.0, 2.5, 10.0, 99.0])).tolist() == [100, 125, 200, 200]
+    assert straight.coordinates(np.array([0.0, 2.5, 10.0, 99.0])).tolist() == [100, 125, 200, 200]
     logarithmic = svg.Axis(1, 100, 0, 1, logarithmic=True)
-    assert logarithmic.at(10) == pytest.approx(0.5)
+    assert logarithmic.coordinate(10) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

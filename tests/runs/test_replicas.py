@@ -11,6 +11,7 @@ import pytest
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.protocols.algorithm import Report
 from tests.conftest import Command, Finished, start_gan_train
+from tests.integration.test_resume import wait_for
 
 SMALL = (
     "dataset=ring8",
@@ -33,14 +34,14 @@ def summary(run: str) -> dict[str, object]:
     return found
 
 
-def fleet(gan_train: Command, *overrides: str) -> Finished:
+def replicas(gan_train: Command, *overrides: str) -> Finished:
     done = gan_train(*SMALL, "train.replicas=3", "seed=4", "train.steps=8", "hydra.run.dir=fleet", *overrides)
     assert done.status == 0, done.err
     return done
 
 
 def test_every_run_has_a_directory_like_that_of_a_run_alone(gan_train: Command, workplace: Path) -> None:
-    done = fleet(gan_train)
+    done = replicas(gan_train)
     assert sorted(path.name for path in Path("fleet").iterdir()) == ["seed_4", "seed_5", "seed_6"]
     assert gan_train(*SMALL, "seed=5", "train.steps=8", "hydra.run.dir=alone").status == 0
     names = {path.relative_to("alone") for path in Path("alone").rglob("*") if "events" not in path.name}
@@ -57,14 +58,14 @@ def test_every_run_has_a_directory_like_that_of_a_run_alone(gan_train: Command, 
 
 
 def test_one_of_the_runs_goes_on_alone(gan_train: Command, workplace: Path) -> None:
-    fleet(gan_train)
+    replicas(gan_train)
     done = gan_train("resume=fleet/seed_6", "train.steps=12")
     assert done.status == 0, done.err
     assert [line["step"] for line in metrics("fleet/seed_6")] == [2, 4, 6, 8, 10, 12]
     assert summary("fleet/seed_5")["step"] == 8
 
 
-def test_a_sweep_of_fleets(gan_train: Command, workplace: Path) -> None:
+def test_sweep_of_replicas(gan_train: Command, workplace: Path) -> None:
     done = gan_train("-m", *SMALL, "loss=jsd,wgan", "train.replicas=2", "train.steps=2", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     runs = sorted(str(path.parent.relative_to("sweep").name) for path in Path("sweep").rglob("summary.json"))
@@ -73,11 +74,8 @@ def test_a_sweep_of_fleets(gan_train: Command, workplace: Path) -> None:
 
 def test_interruption_saves_every_run(workplace: Path) -> None:
     process = start_gan_train(*SMALL, "train.replicas=2", "train.steps=100000", "hydra.run.dir=fleet")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step 4"):
-            process.send_signal(signal.SIGTERM)
-            break
+    wait_for(lambda: "\nstep 4" in process.errors())
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
     for seed in (0, 1):

@@ -14,7 +14,7 @@ from gan_cli.runtime import cpu, cpu_contention, device
 from gan_cli.runtime.cpu_contention import ContentionDetector, CpuUsage, busy_cores
 from gan_cli.runtime.device import Workload, choose
 from gan_cli.telemetry.console import Console
-from tests.conftest import SHORT, TINY, Command, said
+from tests.conftest import SHORT, TINY, Command, log_messages
 
 LARGE = Workload(10**10, convolutional=True, widest=2**20)
 
@@ -36,11 +36,11 @@ def test_a_system_that_does_not_tell_has_no_busy_cores(text: str, monkeypatch: p
 
 
 def test_what_the_system_tells_is_seconds_of_computing() -> None:
-    began = CpuUsage.now()
-    while time.process_time() - began.process < 0.3:
+    start = CpuUsage.now()
+    while time.process_time() - start.process < 0.3:
         pass
-    spent = CpuUsage.now()
-    assert spent.cores - began.cores > 0.2
+    end = CpuUsage.now()
+    assert end.cores - start.cores > 0.2
 
 
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
@@ -77,7 +77,7 @@ def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     for step in range(4):
         console.show_metrics(step, {"x": 1.0})
     console.close()
-    assert sum("device.threads=1" in line for line in said(caplog)) == 1
+    assert sum("device.threads=1" in line for line in log_messages(caplog)) == 1
 
 
 def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

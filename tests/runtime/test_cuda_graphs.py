@@ -18,7 +18,7 @@ from gan_cli.runs import builder
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.cuda_graphs import CapturedGraph, GraphedSteps, Result
 from gan_cli.runtime.device import Device
-from tests.conftest import said
+from tests.conftest import log_messages
 from tests.helpers.recorders import FakeRecorder
 
 PLANE = (
@@ -167,7 +167,7 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
     for step in range(6):
         run("kind", lambda step=step: steps.append(step))
     assert steps == [0, 1, 2, 3, 4, 5]
-    (message,) = said(caplog)
+    (message,) = log_messages(caplog)
     assert message.startswith("device.graph: steps run as they are")
     assert message.endswith("operation not permitted when stream is capturing")
 
@@ -201,7 +201,7 @@ def test_cuda_graph_equals_eager_within_tolerance(run: str) -> None:
     for graph in ("true", "false"):
         options = ["device=cuda", f"device.graph={graph}", "device.precision=fp32", "device.tf32=false"]
         found.append(trained(assembled(*options, *RUNS[run]), range(STEPS)))
-    assert found[0]._run._recordings
+    assert found[0]._captured_step._graphs
     states = [algorithm.state_dict() for algorithm in found]
     assert_same(states[0], states[1], exact=False)
 

@@ -35,16 +35,16 @@ class Claimant:
     def __init__(self, folder: Path, gpus: tuple[str, ...]) -> None:
         command = [sys.executable, "-c", CLAIMANT, str(folder), ",".join(gpus)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def index(self) -> int:
         """What it has claimed; waits until it has."""
         assert self.process.stdout is not None
-        while not self.said or not self.said[-1].isdecimal():
+        while not self.lines or not self.lines[-1].isdecimal():
             line = self.process.stdout.readline()
             assert line, "the claimant has died"
-            self.said.append(line.strip())
-        return int(self.said[-1])
+            self.lines.append(line.strip())
+        return int(self.lines[-1])
 
     def kill(self) -> None:
         self.process.kill()
@@ -76,13 +76,13 @@ def test_no_gpu_is_taken_twice_while_another_is_free(claimants: Start) -> None:
     first[1].kill()
     (late,) = claimants(1)
     assert late.index() == freed, "what a killed process held is free again"
-    assert late.said == [str(freed)], "nothing to say of it"
+    assert late.lines == [str(freed)], "nothing to say of it"
 
 
 def test_gpus_are_shared_evenly_when_all_are_taken_and_the_log_says_so(claimants: Start) -> None:
     crowd = claimants(8)
     assert Counter(claimant.index() for claimant in crowd) == {0: 2, 1: 2, 2: 2, 3: 2}
-    assert sum(claimant.said[0].startswith("device: all 4 GPUs are taken") for claimant in crowd) == 4
+    assert sum(claimant.lines[0].startswith("device: all 4 GPUs are taken") for claimant in crowd) == 4
 
 
 def test_a_gpu_is_the_same_under_whatever_number_it_is_visible(claimants: Start) -> None:

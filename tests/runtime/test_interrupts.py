@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import checkpoints
 from gan_cli.telemetry.recorder import RunTelemetry
 from tests.conftest import TINY, Command
+from tests.helpers.preloaded import PreloadedProcess
 from tests.soak.equality import figures, same
 
 RUN = (
@@ -142,7 +141,7 @@ def test_limit_of_time_is_not_measured_by_the_clock_on_the_wall(monkeypatch: pyt
 # ---- runs
 
 
-def test_run_that_comes_to_its_limit_of_time_can_be_gone_on_with(
+def test_run_that_reaches_its_time_limit_can_be_resumed(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gan_train(*RUN, "train.steps=12", "hydra.run.dir=whole").status == 0
@@ -183,7 +182,7 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
     assert evaluated == [4, 8]
 
 
-def test_signal_in_the_last_moments_loses_nothing_and_is_told(
+def test_signal_in_the_last_moments_loses_nothing_and_is_reported(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = RunTelemetry.finish
@@ -218,35 +217,10 @@ def test_signal_while_the_data_are_read_leaves_no_directory(
     assert not Path("run").exists()
 
 
-REQUEUE = """
-import signal, sys
-from pathlib import Path
-from gan_cli.cli import train
-from gan_cli.telemetry.recorder import RunTelemetry
-
-def requeue(number, frame):
-    saved = sorted(path.name for path in Path("run/checkpoints").iterdir())
-    print("requeue", saved, Path("run/summary.json").exists(), flush=True)
-    sys.exit(75)
-
-signal.signal(signal.SIGUSR2, requeue)
-advance, steps = RunTelemetry.advance, []
-
-def advanced(self):
-    steps.append(0)
-    if len(steps) == 3:
-        signal.raise_signal(signal.SIGUSR2)
-    advance(self)
-
-RunTelemetry.advance = advanced
-train.main()
-"""
-
-
 def test_launchers_handler_requeues_the_job_once_all_is_on_disk(workplace: Path) -> None:
-    command = [sys.executable, "-c", REQUEUE, *RUN, "train.steps=1000", "hydra.run.dir=run"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 75, done.stderr
-    assert done.stdout.splitlines()[-1] == "requeue ['last.pt', 'step_00000003.pt'] True"
+    process = PreloadedProcess("tests.helpers.requeued", [*RUN, "train.steps=1000", "hydra.run.dir=run"])
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 75, err
+    assert out.splitlines()[-1] == "requeue ['last.pt', 'step_00000003.pt'] True"
     assert summary("run")["status"] == "interrupted"
     assert torch.load("run/checkpoints/last.pt", weights_only=True)["step"] == 3

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from tests.helpers.paths import ROOT
+from tests.helpers.preloaded import PreloadedProcess
 from tests.soak.sabotage import NOTHING, Sabotage
 
 KILLED = -signal.SIGKILL
@@ -46,13 +46,13 @@ class Ended:
 class Child:
     """A process that trains."""
 
-    process: subprocess.Popen[str]
-    stderr: IO[str]
+    process: subprocess.Popen[str] | PreloadedProcess
+    errors: Callable[[], str]
     began: float
 
     def said(self) -> str:
         """What it has said on stderr so far."""
-        return os.pread(self.stderr.fileno(), 2**24, 0).decode()
+        return self.errors()
 
     def ended(self, patience: float = PATIENCE) -> Ended:
         """Wait for its end, which is to come within so many seconds."""
@@ -63,12 +63,14 @@ class Child:
             self.process.wait()
             raise AssertionError(f"no end after {patience:.0f} s:\n{self.said()[-2000:]}") from None
         finally:
-            for stream in filter(None, (self.process.stdin, self.process.stdout)):
-                stream.close()
+            if isinstance(self.process, subprocess.Popen):
+                for stream in filter(None, (self.process.stdin, self.process.stdout)):
+                    stream.close()
         return Ended(status, self.said(), time.monotonic() - self.began)
 
     def release(self) -> None:
         """Let a child go that waits."""
+        assert isinstance(self.process, subprocess.Popen)
         assert self.process.stdin is not None
         self.process.stdin.close()
 
@@ -79,7 +81,7 @@ class Child:
 
 def start(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Child:
     """``gan-train`` with these arguments, the data root ``data`` and what is done to it."""
-    command = [sys.executable, "-m", "tests.soak.saboteur", sabotage.as_json(), *arguments]
+    saboteur = ["tests.soak.saboteur", sabotage.as_json(), *arguments]
     environment = {
         **os.environ,
         "GAN_DATA": str(data),
@@ -87,16 +89,21 @@ def start(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) 
         "PYTHONPATH": str(ROOT),  # whatever gan_cli is installed, this one is meant
         "NO_PROXY": "*",  # downloads come from this machine
     }
+    began = time.monotonic()
+    if not (sabotage.waits or sabotage.watch):
+        child = PreloadedProcess(saboteur[0], saboteur[1:], environment)
+        return Child(child, child.errors, began)
     stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe would make the child wait for its reader
-    began, pipe = time.monotonic(), subprocess.PIPE if sabotage.waits else None
-    silent = pipe or subprocess.DEVNULL
+    pipe = subprocess.PIPE if sabotage.waits else None
+    silent, command = pipe or subprocess.DEVNULL, [sys.executable, "-m", *saboteur]
     process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=silent, stderr=stderr, text=True)
-    return Child(process, stderr, began)
+    return Child(process, lambda: os.pread(stderr.fileno(), 2**24, 0).decode(), began)
 
 
 def ready(arguments: tuple[str, ...], data: Path, sabotage: Sabotage = NOTHING) -> Child:
     """The same, with all imports done; it begins when it is released."""
     child = start(arguments, data, replace(sabotage, waits=True))
+    assert isinstance(child.process, subprocess.Popen)
     assert child.process.stdout is not None
     assert child.process.stdout.readline() == "ready\n", child.ended().err
     return child

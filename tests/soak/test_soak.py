@@ -28,7 +28,7 @@ def test_kill_in_the_middle_of_a_checkpoint(tmp_path: Path) -> None:
     assert said.startswith("1 of 1 kills end bit-equal")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills_at_random_and_at_the_worst_moments(tmp_path: Path) -> None:
     assert kills.soak(tmp_path, kills.mixture(2 * len(kills.AIMED)), seed=int(time.time()))
 

@@ -82,8 +82,8 @@ def test_error_comes_up_without_waiting_once_it_is_there() -> None:
     written.submit(fail)
     written.check()
     failing.set()
-    assert written._writing is not None
-    written._writing.exception(SECONDS)
+    assert written._pending is not None
+    written._pending.exception(SECONDS)
     with pytest.raises(OutputError):
         written.check()
     written.close()

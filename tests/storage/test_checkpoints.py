@@ -129,7 +129,7 @@ def test_archive_of_something_else_is_passed_over(tmp_path: Path) -> None:
     assert checkpoints.load_latest(tmp_path)["step"] == 1
 
 
-def test_nothing_whole_is_told(tmp_path: Path) -> None:
+def test_only_damaged_checkpoints_are_reported(tmp_path: Path) -> None:
     save(tmp_path, 1)
     for path in list(tmp_path.iterdir()):
         truncate(path, 0.5)
@@ -137,7 +137,7 @@ def test_nothing_whole_is_told(tmp_path: Path) -> None:
         checkpoints.load_latest(tmp_path)
 
 
-def test_empty_and_absent_folders_are_told(tmp_path: Path) -> None:
+def test_empty_and_absent_folders_are_reported(tmp_path: Path) -> None:
     (tmp_path / "step_1.pt.bak").touch()
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ConfigError, match=f"no checkpoint in {folder}"):
@@ -167,12 +167,12 @@ def as_raw_pickle(content: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [as_archive, as_legacy_archive, as_raw_pickle])
-def test_checkpoint_that_asks_for_code_to_be_run_is_refused_and_not_executed(write: Any, tmp_path: Path) -> None:
+def test_checkpoint_that_refers_to_code_is_rejected_and_not_executed(write: Any, tmp_path: Path) -> None:
     folder, traces = tmp_path / "checkpoints", tmp_path / "executed"
     save(folder, 1)
     (folder / "last.pt").unlink()
     write({**state(2), "weights": Payload(traces)}, folder / "last.pt")
-    with pytest.raises(ConfigError, match=r"last\.pt refused: .* code"):
+    with pytest.raises(ConfigError, match=r"last\.pt rejected: .* code"):
         checkpoints.load_latest(folder)
     assert not traces.exists()
     if write is not as_archive:

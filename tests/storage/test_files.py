@@ -20,7 +20,7 @@ from gan_cli.errors import OutputError
 from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandler, write_atomic
 from gan_cli.telemetry import tensorboard
 from gan_cli.telemetry.recorder import RunTelemetry
-from tests.conftest import TINY, Command, said
+from tests.conftest import TINY, Command, log_messages
 
 RUN = (
     *TINY,
@@ -155,8 +155,8 @@ def test_errors_are_raised_or_warned_of_once_a_kind(tmp_path: Path, caplog: pyte
             with going_on.writing("a", tmp_path / "a"):
                 pass
         failing(going_on, "a")
-    assert [line.rpartition("/")[2].partition(":")[0] for line in said(caplog)] == ["a", "b", "a", "a"]
-    assert said(caplog)[2] == "a: can be written again"
+    assert [line.rpartition("/")[2].partition(":")[0] for line in log_messages(caplog)] == ["a", "b", "a", "a"]
+    assert log_messages(caplog)[2] == "a: can be written again"
 
 
 def test_deferred_error_is_raised_once_where_it_is_asked_for(tmp_path: Path) -> None:

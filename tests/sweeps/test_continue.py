@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.sweeps.job_registry import JobRegistry
 from tests.conftest import TINY, Command
+from tests.helpers.preloaded import PreloadedProcess
 from tests.helpers.sweeps import jobs_of, summary
 from tests.integration.test_resume import reached, wait_for
 from tests.soak.equality import figures, same
@@ -35,12 +34,9 @@ def files(directory: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(directory)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
 
 
-def start_sweep(*arguments: str) -> subprocess.Popen[str]:
-    """A sweep that leads a process group of its own."""
-    command = [sys.executable, "-m", "gan_cli", "-m", *arguments]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+def start_sweep(*arguments: str) -> PreloadedProcess:
+    """Start a sweep that leads a process group of its own."""
+    return PreloadedProcess("gan_cli", ["-m", *arguments], new_session=True)
 
 
 def assert_same_runs(directories: Sequence[Path], others: Sequence[Path]) -> None:
@@ -98,11 +94,8 @@ def test_killed_sweep_with_bad_combinations(gan_train: Command, workplace: Path)
 @pytest.mark.slow
 def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace: Path) -> None:
     process = start_sweep("seed=0,1", *SMALL, "train.steps=1000000", "hydra.sweep.dir=sweep")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step 30"):
-            process.send_signal(signal.SIGTERM)
-            break
+    wait_for(lambda: "\nstep 30" in process.errors())
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert f"sweep.continue={Path('sweep').absolute()} goes on" in err
@@ -183,7 +176,9 @@ def test_what_diverged_is_run_again_only_otherwise(gan_train: Command, workplace
 def test_another_command_is_refused(
     arguments: list[str], words: list[str], gan_train: Command, workplace: Path
 ) -> None:
-    SweepCommand(("seed=0,1", "train.steps=1"), ("hydra.launcher.n_jobs=2",)).write(JobRegistry(workplace / "sweep").folder)
+    SweepCommand(("seed=0,1", "train.steps=1"), ("hydra.launcher.n_jobs=2",)).write(
+        JobRegistry(workplace / "sweep").folder
+    )
     done = gan_train("-m", *arguments, "sweep.continue=sweep")
     assert done.status == 2
     assert done.err.startswith("gan-train: sweep.continue=sweep: the sweep began with another command")

@@ -28,8 +28,10 @@ SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5
 
 def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> None:
     code = "import sys, pathlib; from gan_cli.sweeps.job_registry import *; sweep = pathlib.Path(sys.argv[1]);"
-    code += "[print(JobRegistry(sweep).register(JobIdentity.from_overrides(int(sys.argv[2]) * 50 + n, []), sweep / 'job', '').path)"
-    code += " for n in range(50)]"
+    code += (
+        " first = int(sys.argv[2]) * 50; identities = [JobIdentity.from_overrides(first + n, []) for n in range(50)];"
+    )
+    code += "[print(JobRegistry(sweep).register(identity, sweep / 'job', '').path) for identity in identities]"
     processes = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)], stdout=subprocess.PIPE, text=True)
         for n in range(3)
@@ -38,9 +40,12 @@ def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> No
     assert len(paths) == len(set(paths)) == 150
 
 
-def test_ledger_survives_a_line_that_was_cut_short(tmp_path: Path) -> None:
+def test_registry_survives_a_line_that_was_cut_short(tmp_path: Path) -> None:
     registry = JobRegistry(tmp_path)
-    entries = [registry.register(JobIdentity.from_overrides(number, ["seed=0"]), tmp_path / "seed=0", "seed=0") for number in range(2)]
+    entries = [
+        registry.register(JobIdentity.from_overrides(number, ["seed=0"]), tmp_path / "seed=0", "seed=0")
+        for number in range(2)
+    ]
     with (registry.folder / "jobs.jsonl").open("a") as file:
         file.write('{"number": 2, "direc')
     assert registry.entries() == entries
@@ -48,7 +53,10 @@ def test_ledger_survives_a_line_that_was_cut_short(tmp_path: Path) -> None:
     assert registry.entries() == [*entries, third]
     assert [place.path.name for place in registry.entries()] == ["seed=0", "seed=0_1", "seed=0_2"]
     # Steps do not make it another job.
-    assert registry.register(JobIdentity.from_overrides(1, ["train.steps=9", "seed=0"]), tmp_path / "other", "") == entries[1]
+    assert (
+        registry.register(JobIdentity.from_overrides(1, ["train.steps=9", "seed=0"]), tmp_path / "other", "")
+        == entries[1]
+    )
 
 
 def test_job_is_found_by_its_name_in_another_process() -> None:

@@ -114,8 +114,8 @@ def test_png_holds_every_pixel(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 
 def test_picture_is_a_scatter_for_points_and_a_grid_for_images() -> None:
-    assert images.picture(Preview(np.ones((3, 2), np.float32))).size == (SCATTER, SCATTER)
-    assert images.picture(Preview(np.ones((1, 1, 8, 8), np.float32))).size == (56 + 2 * GAP, 56 + 2 * GAP)
+    assert images.preview_image(Preview(np.ones((3, 2), np.float32))).size == (SCATTER, SCATTER)
+    assert images.preview_image(Preview(np.ones((1, 1, 8, 8), np.float32))).size == (56 + 2 * GAP, 56 + 2 * GAP)
 
 
 def numbered_files(folder: Path, count: int) -> list[Path]:
@@ -136,7 +136,7 @@ def frames_of(path: Path) -> list[int]:
 
 
 def test_progress_shows_every_picture_in_order(tmp_path: Path) -> None:
-    images.progress(numbered_files(tmp_path, 5), tmp_path / "progress.webp")
+    images.write_progress_animation(numbered_files(tmp_path, 5), tmp_path / "progress.webp")
     assert frames_of(tmp_path / "progress.webp") == [0, 1, 2, 3, 4]
     with Image.open(tmp_path / "progress.webp") as image:
         assert image.info["loop"] == 0
@@ -146,10 +146,10 @@ def test_progress_of_very_many_is_an_even_choice_with_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "MAX_ANIMATION_FRAMES", 6)
-    images.progress(numbered_files(tmp_path, 21), tmp_path / "progress.webp")
+    images.write_progress_animation(numbered_files(tmp_path, 21), tmp_path / "progress.webp")
     assert frames_of(tmp_path / "progress.webp") == [0, 4, 8, 12, 16, 20]
 
 
 def test_progress_of_nothing_writes_nothing(tmp_path: Path) -> None:
-    images.progress([], tmp_path / "progress.webp")
+    images.write_progress_animation([], tmp_path / "progress.webp")
     assert list(tmp_path.iterdir()) == []

@@ -40,7 +40,7 @@ def test_records_are_whole_and_carry_checksums_of_length_and_content(tmp_path: P
     assert len(contents) == 2, "the version of the format, and the picture"
 
 
-def test_one_event_holds_all_that_is_said_of_a_step(tmp_path: Path) -> None:
+def test_one_event_holds_all_values_of_a_step(tmp_path: Path) -> None:
     write(
         tmp_path,
         tensorboard.scalar("a", 0.5),
@@ -99,7 +99,7 @@ def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
     assert list(layout.category[0].chart[0].multiline.tag) == ["a", "b/.*"]
 
 
-def test_choices_are_told_with_their_types_and_what_was_not_chosen_is_left_out(tmp_path: Path) -> None:
+def test_hparams_keep_their_types_and_none_is_left_out(tmp_path: Path) -> None:
     choices = {"loss": "jsd", "lr": 2e-4, "steps": 3, "nothing": None}
     write(tmp_path, *tensorboard.session_start(choices, ["loss/d"]), tensorboard.session_end())
     content = {
@@ -119,7 +119,7 @@ def test_choices_are_told_with_their_types_and_what_was_not_chosen_is_left_out(t
     assert content["_hparams_/session_end_info"].session_end_info.status == api_pb2.STATUS_SUCCESS
 
 
-def test_later_file_takes_back_what_is_said_of_its_first_step_and_later(tmp_path: Path) -> None:
+def test_later_file_purges_values_of_its_first_step_and_later(tmp_path: Path) -> None:
     for second, (first, last, purge) in enumerate([(1, 4, 0), (3, 5, 3)]):
         file = tensorboard.EventFile(tmp_path, purge)
         for step in range(first, last + 1):

@@ -1,4 +1,4 @@
-"""The autoencoder, without a prior: samples come from a Gaussian that is fitted to its codes."""
+"""The autoencoder, without a prior: samples are decoded from a Gaussian that is fitted to its codes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gan_cli.runtime.distributed import ProcessGroup
 
 
 class CodeMoments:
-    """Mean and covariance of the codes, followed as the moving average follows the weights.
+    """Moving averages of mean and covariance of the codes, with the half-life of that of the weights.
 
     Attributes:
         mean: ``(D,)``.
-        covariance: ``(D, D)``. Both are those of N(0, I) before there are any codes.
+        covariance: ``(D, D)``. Both are those of N(0, I) before the first update.
     """
 
     def __init__(self, dimensions: int, half_life: float, device: torch.device) -> None:
@@ -31,24 +31,24 @@ class CodeMoments:
 
     @torch.no_grad()
     def update(self, codes: Tensor, step: int, group: ProcessGroup) -> None:
-        """Take in a batch ``(N, D)``, this process's share of it, in update number ``step``.
+        """Average in this process's share of a batch, ``(N, D)``, in update number ``step``.
 
-        Differences of means, not of second moments: nothing is lost where codes lie far from the origin.
+        Differences of means, not of second moments: no precision is lost where codes lie far from the origin.
         """
         half_life = min(self._half_life, (step + 1) / 2)
-        # The first batch takes the place of N(0, I), which tells nothing of the codes.
+        # The first batch replaces N(0, I), which holds no information about the codes.
         weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 and step > 0 else 1.0
         count = len(codes) * group.size
         mean = group.all_reduce_sum(codes.sum(0)) / count
         centred = codes - mean
         covariance = group.all_reduce_sum(centred.T @ centred) / count
-        moved = mean - self.mean
-        self.mean.add_(moved, alpha=weight)
-        self.covariance.add_(torch.outer(moved, moved), alpha=weight).lerp_(covariance, weight)
+        difference = mean - self.mean
+        self.mean.add_(difference, alpha=weight)
+        self.covariance.add_(torch.outer(difference, difference), alpha=weight).lerp_(covariance, weight)
 
 
 class Autoencoder(AutoencoderTrainer):
-    """Encoder and decoder that give samples back as likely as they can, ``log p(x | z)`` with ``z`` the code of x."""
+    """Trains encoder and decoder to maximize the likelihood of reconstructions, log p(x | z) with z the code of x."""
 
     name: ClassVar[str] = "autoencoder"
     heads: ClassVar[int] = 1
@@ -79,7 +79,7 @@ class Autoencoder(AutoencoderTrainer):
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
-        """None."""
+        """Return no alarm rules: autoencoders have none."""
         return []
 
     def _set_step(self, step: int) -> None:
@@ -96,7 +96,7 @@ class Autoencoder(AutoencoderTrainer):
         return ForwardOutput(nll.mean(), {"reconstruction": nll, "moments": moments(codes.detach())})
 
     def _update_prior(self) -> None:
-        """Let both decoders draw codes from the Gaussian as it is now; it is not part of what learns."""
+        """Set the priors of both decoders to the present Gaussian; it is not trained by the optimizer."""
         scale = cholesky_factor(self.moments.covariance.cpu().double())
         for model in (self.model, self.ema_model):
             model.typed_decoder.prior.move(self.moments.mean, scale)
@@ -115,11 +115,10 @@ class Autoencoder(AutoencoderTrainer):
         return {"autoencoder/code_variance_per_dimension": self._variances(values["moments"])}
 
     def state_dict(self) -> dict[str, Any]:
-        """What every coder keeps, and the moments of the codes."""
+        """Return the state of every autoencoder, and the moments of the codes."""
         return {**super().state_dict(), "codes": {"mean": self.moments.mean, "covariance": self.moments.covariance}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         super().load_state_dict(state)
         self.moments.mean.copy_(state["codes"]["mean"])
         self.moments.covariance.copy_(state["codes"]["covariance"])

@@ -1,4 +1,4 @@
-"""What an autoencoder and a VAE have in common: an encoder and a decoder that learn together to give samples back."""
+"""Training that autoencoder and VAE share: an encoder and a decoder learn jointly to reconstruct samples."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ from gan_cli.protocols.data import Density, Images, ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.rng import BLOCK, PerRankRandomState, SeededStream, fixed_latents
 
-# Held-out samples that are looked at for a report, at most.
+# Most held-out samples that a report is computed from.
 MAX_HELD_OUT = 512
 # Held-out samples of a preview: originals of reconstructions, and ends of interpolations.
 RECONSTRUCTED, INTERPOLATED = 32, 16
-# What every coder's loss is charted by: a question -> tags.
+# Charts of the loss of every autoencoder: a question -> tags.
 LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall?": ("loss/total",)})
 
 
 @dataclass(frozen=True)
 class ForwardOutput:
-    """What an update makes of a batch.
+    """Result of a forward pass over a batch.
 
     Attributes:
-        loss: what is minimised, 0-dimensional.
-        rows: name of a window -> a row for it.
+        loss: 0-dimensional.
+        rows: name of a ring buffer -> a row for it.
     """
 
     loss: Tensor
@@ -63,22 +63,22 @@ class ForwardOutput:
 
 @dataclass(frozen=True)
 class AutoencoderProgress:
-    """How far training has come: the number of the latest update, and batches so far."""
+    """The progress of training: the number of the latest step, and real batches so far."""
 
     step: int = 0
     batches: int = 0
 
 
 class AutoencoderTrainer(ABC):
-    """An encoder and a decoder. What is minimised, and what is said of it, is a subclass's.
+    """Trains an encoder and a decoder; subclasses define the loss and its metrics.
 
     Attributes:
-        name: of the algorithm, and what its tags begin with.
-        heads: numbers that the encoder gives for each dimension of z.
+        name: of the algorithm, and the prefix of its tags.
+        heads: number of encoder outputs for each dimension of z.
         headline: short name -> tag, for the progress line.
         charts: a question -> tags that answer it.
-        notes: tag -> what it means.
-        compared_by: tags that runs are compared by.
+        notes: tag -> its meaning.
+        hparam_metrics: tags by which runs are compared.
     """
 
     name: ClassVar[str]
@@ -100,7 +100,7 @@ class AutoencoderTrainer(ABC):
         probe_batches: ProbeBatches,
         likelihood: Likelihood,
     ) -> None:
-        coding = as_autoencoder_architecture(self.name, architecture)
+        architecture = as_autoencoder_architecture(self.name, architecture)
         require_plain(self.name, context.classes, context.pac)
         require_fitting(likelihood, context.shape)
         self.context = context
@@ -108,10 +108,10 @@ class AutoencoderTrainer(ABC):
         self._timer = context.timer
         self.sampler = sampler
         self._probe_batches = probe_batches
-        self.latent_dim = coding.latent_dim
+        self.latent_dim = architecture.latent_dim
         device = self._device.torch_device
         torch.manual_seed(context.seed)
-        encoder, decoder = coding.encoder(context.shape, self.heads), coding.decoder(context.shape)
+        encoder, decoder = architecture.encoder(context.shape, self.heads), architecture.decoder(context.shape)
         self.model = EncoderDecoder(self._device.place(encoder), self._device.place(decoder), likelihood.to(device))
         self.ema = MovingAverage(self.model, context.half_life)
         ema_model = self.ema.network
@@ -121,7 +121,7 @@ class AutoencoderTrainer(ABC):
         self.ema_networks = Networks(self.ema_model, self._device)
         parameters = list(self.model.parameters())
         self.optimizer = optimizer.for_all(parameters)
-        self._network_state = NetworkState("the coder", self.model, self.optimizer)
+        self._network_state = NetworkState("the autoencoder", self.model, self.optimizer)
         self._gradients: list[Tensor | None] | None = None
         self._norms = {"grad_norm/g": 0.0}
         self._streams = {name: context.stream(name, context.batch_size) for name in ("binarise", "epsilon")}
@@ -129,26 +129,26 @@ class AutoencoderTrainer(ABC):
         self._global_random.seed_per_rank(context.seed)
         self._nonfinite_policy = context.nonfinite_policy(device)
         self.progress = AutoencoderProgress()
-        self.windows = {
+        self.ring_buffers = {
             name: RingBuffer(context.log_every, width, device, context.group) for name, width in self._widths().items()
         }
-        self._metric_buffer = MetricBuffer(self.windows)
+        self._metric_buffer = MetricBuffer(self.ring_buffers)
         self._data_wait = DataWait(sampler)
-        count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # points are small, and many
+        count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # a scatter plot takes more than a grid
         self._latents = fixed_latents(context.seed, count, self.latent_dim).to(device)
         self._init_extra_state()
 
-    def _init_extra_state(self) -> None:  # noqa: B027 - not every coder has more to keep
-        """Make what a subclass keeps beside."""
+    def _init_extra_state(self) -> None:  # noqa: B027 - not every subclass has such state
+        """Initialize the additional state of a subclass."""
 
     @classmethod
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
-        """Encoder and decoder without memory; raises ``ConfigError`` if they do not fit."""
+        """Build encoder and decoder under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
         return build_outline(cls.name, architecture, sizes, cls.heads)
 
     @classmethod
     def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
-        """Both networks learn at one rate: raises ``ConfigError`` where one of them is given its own."""
+        """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
         rates = config.optimizer
         for key in ("lr_g", "lr_d"):
             if rates.get(key) not in (None, rates.get("lr")):
@@ -156,58 +156,58 @@ class AutoencoderTrainer(ABC):
 
     @classmethod
     def reports(cls, loss: LossSection) -> frozenset[str]:
-        """What is said of held-out samples and of those that are trained on."""
+        """Return the tags of reconstruction and bound, on training and on held-out samples."""
         return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
 
     @abstractmethod
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
-        """What there is to minimise of a batch ``(N, *shape)``, with the networks that learn."""
+        """Compute the loss of a batch ``(N, *shape)`` with the networks that are trained."""
 
     @abstractmethod
     def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tag -> 0-dimensional tensor, from the rows of the windows."""
+        """Return tag -> 0-dimensional tensor, from the rows of the ring buffers."""
 
     @abstractmethod
     def _heldout_metrics(self, target: Tensor, epsilon: Stream) -> dict[str, Tensor]:
-        """Tag -> 0-dimensional tensor, from samples that are not trained on, with the averaged networks."""
+        """Return tag -> 0-dimensional tensor, from held-out samples with the moving average of the networks."""
 
     @abstractmethod
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tag -> tensor of any shape, from the rows of the windows."""
+        """Return tag -> tensor of any shape, from the rows of the ring buffers."""
 
     def _widths(self) -> dict[str, int]:
-        """The windows and how wide each is in this process."""
+        """Return name of a ring buffer -> its width in this process."""
         return {"loss": 1, "reconstruction": self.context.batch_size, "moments": 2 * self.latent_dim}
 
     def _mutable_buffers(self) -> list[Tensor]:
-        """What a look changes beside parameters."""
+        """Return the tensors other than parameters that an update changes."""
         return list(self.model.buffers())
 
     @abstractmethod
     def _update_prior(self) -> None:
-        """Bring the decoders up to date before somebody takes them for generators."""
+        """Set the priors of the decoders, before they are used as generators."""
 
     @property
     def images_seen(self) -> int:
-        """Real samples used so far."""
+        """Real samples used for training so far."""
         return self.progress.batches * self.context.global_batch_size
 
     def update(self, step: int) -> None:
-        """One step along the gradient. Launches work and waits for none of it but for data."""
+        """Make one gradient step. Waits for data only, not for the device."""
         self._set_step(step)
         with self._timer("data"):
             self.sampler.prepare(1)
             samples = self._device.layout(self.sampler.take(1).samples)
             target = self.model.likelihood.target(samples, self._streams["binarise"])
-        before = self._nonfinite_policy.snapshot(self._mutable_buffers())
+        saved = self._nonfinite_policy.snapshot(self._mutable_buffers())
         with self._timer("G"):
-            look = self._forward(target, self._streams["epsilon"])
-            loss = self._differentiate(look.loss)
+            output = self._forward(target, self._streams["epsilon"])
+            loss = self._differentiate(output.loss)
         with self._timer("optimizer"):
             applied = self._nonfinite_policy.step("G", self.optimizer, loss)
-            self._nonfinite_policy.restore(self._mutable_buffers(), before, applied)
+            self._nonfinite_policy.restore(self._mutable_buffers(), saved, applied)
             self.ema.update(applied)
-        for name, row in {"loss": loss[None], **look.rows}.items():
+        for name, row in {"loss": loss[None], **output.rows}.items():
             self._metric_buffer.record(name, row.detach())
         self._metric_buffer.commit(applied)
         self._nonfinite_policy.finish_step()
@@ -221,7 +221,7 @@ class AutoencoderTrainer(ABC):
         self._nonfinite_policy.set_step(step)
 
     def _differentiate(self, loss: Tensor) -> Tensor:
-        """Give the networks the gradient of the loss, or of its mean over all processes; returns that mean."""
+        """Compute the gradient of the loss, averaged over all processes; returns the averaged loss."""
         self.optimizer.differentiate(loss)
         loss = loss.detach()
         if self.context.group.size > 1:
@@ -230,49 +230,49 @@ class AutoencoderTrainer(ABC):
 
     @torch.no_grad()
     def report(self) -> Report:
-        """Means over the updates since the last report, and over held-out samples as the averaged networks see them."""
-        values = {name: window.values() for name, window in self.windows.items()}
+        """Compute means over the updates since the last report, and over held-out samples. Waits for the device."""
+        values = {name: ring_buffer.values() for name, ring_buffer in self.ring_buffers.items()}
         metrics = {"loss/total": values["loss"].mean(), **self._training_metrics(values)}
         if self._probe_batches.available:  # of a single image, nothing is held out
             metrics |= self._heldout_metrics(*self._probe_targets(MAX_HELD_OUT, self.progress.step))
         metrics |= self._nonfinite_policy.metrics()
-        # The one place where training waits for the device: a single transfer for all figures.
+        # The one place where training waits for the device: a single transfer for all metrics.
         scalars = dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
         nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
         scalars |= self._gradient_norms()
         scalars["lr/g"] = self.optimizer.rate
         scalars |= self._data_wait.metrics()
         histograms = {tag: each.cpu().numpy() for tag, each in self._histograms(values).items()}
-        for window in self.windows.values():
-            window.clear()
+        for ring_buffer in self.ring_buffers.values():
+            ring_buffer.clear()
         headline = {name: scalars[tag] for name, tag in self.headline.items() if tag in scalars}
         return Report(scalars, histograms, headline, nonfinite=nonfinite)
 
-    def _probe_targets(self, most: int, step: int) -> tuple[Tensor, Stream]:
-        """Held-out targets, a function of the step alone, and a stream for what else is drawn of them."""
-        count = min(most, self._probe_batches.available)
+    def _probe_targets(self, max_count: int, step: int) -> tuple[Tensor, Stream]:
+        """Held-out targets, a function of the step alone, and a random stream for their latents."""
+        count = min(max_count, self._probe_batches.available)
         stream = SeededStream(self.context.seed, f"held out {step}", self._device.torch_device)
         samples = self._device.layout(self._probe_batches.heldout(count, step).samples)
         return self.ema_model.likelihood.target(samples, stream), stream
 
     def _variances(self, moments: Tensor) -> Tensor:
-        """Variance of each dimension of the codes over all samples of a window's rows, ``(latent_dim,)``."""
-        first, second = over_processes(moments, 2 * self.latent_dim).chunk(2)
+        """Variance of each dimension of the codes over all samples of a ring buffer's rows, ``(latent_dim,)``."""
+        first, second = mean_over_processes(moments, 2 * self.latent_dim).chunk(2)
         return second - first.square()
 
     def _gradient_norms(self) -> dict[str, float]:
-        """Global norm of the last update's gradient; right after a resume, that which the checkpoint brought."""
+        """Global norm of the latest update's gradient; right after a resume, that of the checkpoint."""
         if self._gradients is not None:
             self._norms = {"grad_norm/g": global_norm(self._gradients)}
         return self._norms
 
     @torch.no_grad()
     def preview(self) -> Preview:
-        """Samples of the prior from the run's fixed latents; of images, held-out ones and what becomes of them."""
+        """Generate samples from the run's fixed latents; for images, also reconstructions and interpolations."""
         self._update_prior()
         samples: FloatArray = self.ema_networks.generate(self._latents).cpu().numpy()
-        looked_at = len(self.context.shape) == 3 and self._probe_batches.available >= 2
-        return Preview(samples, panels=self._panels() if looked_at else {})
+        has_panels = len(self.context.shape) == 3 and self._probe_batches.available >= 2
+        return Preview(samples, panels=self._panels() if has_panels else {})
 
     def _panels(self) -> dict[str, Panel]:
         originals, _ = self._probe_targets(RECONSTRUCTED, 0)
@@ -291,7 +291,7 @@ class AutoencoderTrainer(ABC):
 
     @torch.no_grad()
     def samples(self, count: int) -> FloatArray:
-        """Of the averaged decoder, from latents of the run's seed: the same at every step."""
+        """Generate samples of the decoder's moving average from latents of the run's seed, the same at every step."""
         self._update_prior()
         blocks = torch.split(fixed_latents(self.context.seed, count, self.latent_dim), BLOCK)
         device = self._device.torch_device
@@ -299,25 +299,27 @@ class AutoencoderTrainer(ABC):
         return drawn
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """What was noted of samples, then buffers, gradients, moments and weights."""
-        for name, window in self.windows.items():
-            yield f"the {name}", window.values()
+        """Yield the losses of samples and moments of codes, then buffers, gradients, moments and weights."""
+        for name, ring_buffer in self.ring_buffers.items():
+            yield f"the {name}", ring_buffer.values()
         yield from self._network_state.tensors(self._gradients or [])
 
     def nonfinite(self) -> NonFiniteReport | None:
-        """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
-        averages = ((f"average of the coder's {name}", each) for name, each in self.ema_model.state_dict().items())
+        """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
+        averages = (
+            (f"average of the autoencoder's {name}", each) for name, each in self.ema_model.state_dict().items()
+        )
         found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(
             chain(self._network_state.persistent_tensors(), averages)
         )
         return next(filter(None, self.context.group.all_gather_object(found)), None)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
-        """Change the learning rate by G's factor. There is no discriminator that noise could be put before."""
+        """Scale the learning rate by G's factor; there is no discriminator, and so no instance noise."""
         self.optimizer.scale(adjustment.lr_g)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, moving averages, optimizer, random streams, sampler, accumulators and counters."""
+        """Return weights, moving averages, optimizer, random streams, sampler, ring buffers and counters."""
         self._update_prior()
         return {
             "classes": 0,
@@ -329,7 +331,7 @@ class AutoencoderTrainer(ABC):
                 **{name: stream.get_state() for name, stream in self._streams.items()},
             },
             "sampler": self.sampler.state_dict(),
-            "windows": {name: window.state_dict() for name, window in self.windows.items()},
+            "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
             "soundness": self._nonfinite_policy.state_dict(),
@@ -344,8 +346,8 @@ class AutoencoderTrainer(ABC):
         for name, stream in self._streams.items():
             stream.set_state(state["random"][name])
         self.sampler.load_state_dict(state["sampler"])
-        for name, window in self.windows.items():
-            window.load_state_dict(state["windows"][name])
+        for name, ring_buffer in self.ring_buffers.items():
+            ring_buffer.load_state_dict(state["windows"][name])
         self.progress = AutoencoderProgress(**state["progress"])
         self._nonfinite_policy.load_state_dict(state["soundness"])
         self._set_step(self.progress.step)
@@ -353,7 +355,7 @@ class AutoencoderTrainer(ABC):
         self._gradients = None
 
     def _checkpoint_modules(self) -> dict[str, torch.nn.Module]:
-        """By their keys in a checkpoint; the decoder's are those of a GAN's generator."""
+        """Return the modules by their keys in a checkpoint; the decoder's keys are those of a GAN's generator."""
         return {
             "generator": self.model.decoder,
             "average": self.ema_model.decoder,
@@ -369,10 +371,10 @@ class AutoencoderTrainer(ABC):
 
 
 def moments(codes: Tensor) -> Tensor:
-    """Means of codes ``(N, D)`` and of their squares, one behind the other, ``(2 D,)``."""
+    """Compute the means of codes ``(N, D)`` and of their squares, concatenated, ``(2 D,)``."""
     return torch.cat([codes.mean(0), codes.square().mean(0)])
 
 
-def over_processes(rows: Tensor, width: int) -> Tensor:
-    """Rows of all processes side by side, ``(R, size width)``, to their mean, ``(width,)``."""
+def mean_over_processes(rows: Tensor, width: int) -> Tensor:
+    """Average rows with the columns of all processes side by side, ``(R, size width)``, to ``(width,)``."""
     return rows.view(-1, width).mean(0)

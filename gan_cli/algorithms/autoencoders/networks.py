@@ -1,4 +1,4 @@
-"""The networks of a coder, and how they are called."""
+"""The networks of an autoencoder, and calls of them in a device's number format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class EncoderDecoder(nn.Module):
-    """Encoder, decoder and likelihood: what is learned together, and averaged together."""
+    """Encoder, decoder and likelihood as one module, for the optimizer and the moving average."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood) -> None:
         super().__init__()
@@ -29,12 +29,12 @@ class EncoderDecoder(nn.Module):
 
     @property
     def typed_decoder(self) -> Decoder:
-        """The decoder as what it is."""
+        """The decoder with its static type."""
         return cast(Decoder, self.decoder)
 
 
 class _Logits(nn.Module):
-    """A decoder from codes to logits, as a network that can be compiled."""
+    """The decoder from codes to logits, as a module that can be compiled."""
 
     def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _Logits(nn.Module):
 
 
 class Networks:
-    """A coder's networks in a device's number format; what comes back is float32."""
+    """Calls of the networks in a device's number format; results are float32."""
 
     def __init__(self, model: EncoderDecoder, device: Device) -> None:
         self._encoder: nn.Module = model.encoder
@@ -54,61 +54,59 @@ class Networks:
         self._device = device
 
     def encode(self, target: Tensor) -> Tensor:
-        """``(N, *shape) -> (N, heads, latent_dim)``."""
+        """Encode samples, ``(N, *shape) -> (N, heads, latent_dim)``."""
         with self._device.precision():
             heads: Tensor = self._encoder(target)
         return heads.float()
 
     def logits(self, codes: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``."""
+        """Decode codes to logits, ``(N, latent_dim) -> (N, *shape)``."""
         with self._device.precision():
             logits: Tensor = self._logits(codes)
         return logits.float()
 
     def decode(self, codes: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``, samples."""
+        """Decode codes to samples, ``(N, latent_dim) -> (N, *shape)``."""
         return samples_from_logits(self.logits(codes))
 
     def generate(self, z: Tensor) -> Tensor:
-        """Latents of N(0, I), ``(N, latent_dim)``, to samples."""
+        """Generate samples from latents of N(0, I), ``(N, latent_dim) -> (N, *shape)``."""
         return self.decode(self._model.typed_decoder.prior(z))
 
 
 class TrainingNetworks(Networks):
-    """The calls of training: compiled where asked for, and with batch norm over all processes where asked for."""
+    """Calls of the networks in training: compiled and with batch norm over all processes, if so configured."""
 
     def __init__(self, model: EncoderDecoder, context: Context) -> None:
         super().__init__(model, context.device)
         self._encoder = context.device.prepare(self._encoder)
         self._logits = context.device.prepare(self._logits)
-        self._separate = per_minibatch_statistics(model, context.batch_norm_group)
+        self._per_minibatch_statistics = per_minibatch_statistics(model, context.batch_norm_group)
 
     def encode(self, target: Tensor) -> Tensor:
-        """``(N, *shape) -> (N, heads, latent_dim)``."""
-        with self._separate(1):
+        with self._per_minibatch_statistics(1):
             return super().encode(target)
 
     def logits(self, codes: Tensor) -> Tensor:
-        """``(N, latent_dim) -> (N, *shape)``."""
-        with self._separate(1):
+        with self._per_minibatch_statistics(1):
             return super().logits(codes)
 
 
 def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> Outline:
-    """Encoder and decoder for these sizes; to be called under ``torch.device("meta")``.
+    """Build encoder and decoder for these sizes; to be called under ``torch.device("meta")``.
 
     Args:
         name: of the algorithm, for messages.
-        architecture: that was chosen.
+        architecture: as configured.
         sizes: of the data.
-        heads: numbers for each dimension of z.
+        heads: number of encoder outputs for each dimension of z.
 
     Raises:
-        ConfigError: the architecture builds no encoder, or does not fit; or classes or packs are asked for.
+        ConfigError: the architecture builds no encoder, or does not fit; or classes or packs are configured.
     """
-    coding = as_autoencoder_architecture(name, architecture)
+    builder = as_autoencoder_architecture(name, architecture)
     require_plain(name, sizes.classes, sizes.pac)
-    encoder, decoder = coding.encoder(sizes.shape, heads), coding.decoder(sizes.shape)
+    encoder, decoder = builder.encoder(sizes.shape, heads), builder.decoder(sizes.shape)
 
     def run() -> Tensor:
         samples: Tensor = decoder(encoder(torch.empty(2, *sizes.shape, device="meta"))[:, 0])
@@ -118,7 +116,7 @@ def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> 
 
 
 def as_autoencoder_architecture(name: str, architecture: object) -> AutoencoderArchitecture:
-    """The architecture as one with an encoder; raises ``ConfigError`` if it has none."""
+    """Return the architecture if it builds an encoder; raises ``ConfigError`` if not."""
     if not isinstance(architecture, AutoencoderArchitecture):
         raise ConfigError(
             f"architecture: expected vae or vae_conv with algorithm={name}, got {type(architecture).__name__}, which"
@@ -128,15 +126,15 @@ def as_autoencoder_architecture(name: str, architecture: object) -> AutoencoderA
 
 
 def require_plain(name: str, classes: int, pac: int) -> None:
-    """Raise ``ConfigError`` for what only a game has."""
+    """Raise ``ConfigError`` for classes and packs, which only GANs support."""
     if classes:
-        raise ConfigError(f"conditional: expected false with algorithm={name}, whose decoder is told no classes")
+        raise ConfigError(f"conditional: expected false with algorithm={name}, whose decoder is unconditional")
     if pac != 1:
         raise ConfigError(f"pac: expected 1 with algorithm={name}, which has no discriminator, got {pac}")
 
 
 def require_fitting(likelihood: Likelihood, shape: tuple[int, ...]) -> None:
-    """Raise ``ConfigError`` if the likelihood is one of pixels and the data are none."""
+    """Raise ``ConfigError`` if the likelihood is one of pixels and the data are no images."""
     if likelihood.images_only and len(shape) != 3:
         raise ConfigError(
             f"algorithm/likelihood: expected gaussian or l1 for samples of shape {shape}, got"

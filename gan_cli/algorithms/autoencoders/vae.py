@@ -8,7 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, AutoencoderTrainer, ForwardOutput, moments, over_processes
+from gan_cli.algorithms.autoencoders.base import (
+    LOSS_CHARTS,
+    AutoencoderTrainer,
+    ForwardOutput,
+    mean_over_processes,
+    moments,
+)
 from gan_cli.algorithms.autoencoders.networks import Networks
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, kl_to_standard_normal, reparameterize
@@ -24,7 +30,7 @@ from gan_cli.protocols.rng import Stream
 
 
 class VAE(AutoencoderTrainer):
-    """Encoder and decoder that raise the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I)), together."""
+    """Trains encoder and decoder to maximize the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I))."""
 
     name: ClassVar[str] = "vae"
     heads: ClassVar[int] = 2  # mean and log-variance
@@ -61,17 +67,17 @@ class VAE(AutoencoderTrainer):
         beta: Schedule,
         free_bits: float = 0.0,
     ) -> None:
-        """Settings.
+        """Build the networks and their optimizer.
 
         Args:
-            context: the circumstances.
+            context: settings of the run.
             architecture: builds both networks.
             optimizer: of both.
-            sampler: feeds them.
-            specimens: held-out samples to look at.
+            sampler: supplies the training samples.
+            probe_batches: held-out samples for reports and previews.
             likelihood: p(x | z).
             beta: weight of the KL over the steps: 1 makes the loss a bound; more or less than 1, Higgins et al. 2017.
-            free_bits: nats that each dimension of z may hold at no cost (lambda of Kingma et al. 2016, appendix C).
+            free_bits: nats of each dimension of z without a cost (lambda of Kingma et al. 2016, appendix C).
         """
         require(0 <= free_bits < float("inf"), "free_bits", free_bits, "a number of nats >= 0")
         super().__init__(
@@ -88,7 +94,7 @@ class VAE(AutoencoderTrainer):
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
-        """The posterior's collapse; there is no loss section."""
+        """Return the rule for posterior collapse; ``loss`` is unused."""
         return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []
 
     def _set_step(self, step: int) -> None:
@@ -100,23 +106,23 @@ class VAE(AutoencoderTrainer):
 
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         mean, nll, kl = self._bound(self.networks, self.model.likelihood, target, epsilon)
-        each = kl.mean(0)
-        rows = {"reconstruction": nll, "kl": kl.sum(1), "kl_each": each, "moments": moments(mean.detach())}
+        kl_mean = kl.mean(0)
+        rows = {"reconstruction": nll, "kl": kl.sum(1), "kl_each": kl_mean, "moments": moments(mean.detach())}
         group = self.context.group
-        if self._free_bits and group.size > 1:  # the floor is one for the whole batch
-            each = group.all_reduce_sum(each) / group.size
-        return ForwardOutput(nll.mean() + self._beta * floored(each, self._free_bits), rows)
+        if self._free_bits and group.size > 1:  # the floor applies to the mean over the whole batch
+            kl_mean = group.all_reduce_sum(kl_mean) / group.size
+        return ForwardOutput(nll.mean() + self._beta * kl_with_free_bits(kl_mean, self._free_bits), rows)
 
     def _bound(
-        self, calls: Networks, likelihood: Likelihood, target: Tensor, epsilon: Stream
+        self, networks: Networks, likelihood: Likelihood, target: Tensor, epsilon: Stream
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Posterior means ``(N, D)``, -log p(x | z) ``(N,)`` with one z a sample, and KL ``(N, D)``."""
-        mean, log_variance = calls.encode(target).unbind(1)
+        """Compute posterior means ``(N, D)``, -log p(x | z) ``(N,)`` with one z a sample, and KL ``(N, D)``."""
+        mean, log_variance = networks.encode(target).unbind(1)
         codes = reparameterize(mean, log_variance, epsilon.normal(len(target), self.latent_dim))
-        return mean, -likelihood(target, calls.logits(codes)), kl_to_standard_normal(mean, log_variance)
+        return mean, -likelihood(target, networks.logits(codes)), kl_to_standard_normal(mean, log_variance)
 
     def _update_prior(self) -> None:
-        """Codes come from N(0, I), as latents do."""
+        """Do nothing: the prior stays N(0, I)."""
 
     def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         reconstruction, kl = values["reconstruction"].mean(), values["kl"].mean()
@@ -135,14 +141,17 @@ class VAE(AutoencoderTrainer):
         return {"vae/elbo_held_out": -(nll + kl.sum(1)).mean()}
 
     def _histograms(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {"vae/kl_per_dimension": over_processes(values["kl_each"], self.latent_dim)}
+        return {"vae/kl_per_dimension": mean_over_processes(values["kl_each"], self.latent_dim)}
 
 
-def floored(each: Tensor, free_bits: float) -> Tensor:
-    """The KL that is paid for, 0-dimensional: ``sum_j max(free_bits, KL_j)`` (Kingma et al. 2016, eq. 15).
+def kl_with_free_bits(kl: Tensor, free_bits: float) -> Tensor:
+    """Sum the KL over dimensions, ``sum_j max(free_bits, KL_j)`` (Kingma et al. 2016, eq. 15).
 
     Args:
-        each: mean KL of each dimension over a batch, ``(D,)``.
-        free_bits: nats.
+        kl: mean KL of each dimension over a batch, ``(D,)``.
+        free_bits: in nats, for each dimension.
+
+    Returns:
+        The sum, 0-dimensional.
     """
-    return each.clamp_min(free_bits).sum() if free_bits else each.sum()
+    return kl.clamp_min(free_bits).sum() if free_bits else kl.sum()

@@ -36,7 +36,7 @@ class DiscriminatorPipeline:
         self._device = context.device
         self._group = context.group
         self._call = context.device.prepare(network)
-        self._separate = per_minibatch_statistics(network, context.batch_norm_group)
+        self._per_minibatch_statistics = per_minibatch_statistics(network, context.batch_norm_group)
         self._pac = context.pac
         self._noise = noise
         self._noisy = not noise.is_zero
@@ -99,7 +99,7 @@ class DiscriminatorPipeline:
             packs = self.pack(self._augment(single, self._augment_stream))
         if self._noisy:
             packs = add_noise(packs, self._noise.sigma + self._extra, self._noise_stream)
-        with self._device.precision(), self._separate(batches):
+        with self._device.precision(), self._per_minibatch_statistics(batches):
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
 
@@ -120,13 +120,14 @@ class DiscriminatorPipeline:
                 self._score(real, labels, Side.real in gradient_sides),
                 self._score(fake, labels, Side.fake in gradient_sides),
             )
-        twice = None if labels is None else torch.cat([labels, labels])
-        scored = self._score(torch.cat([real, fake]), twice, bool(gradient_sides), batches=2)
+        labels_twice = None if labels is None else torch.cat([labels, labels])
+        scored = self._score(torch.cat([real, fake]), labels_twice, bool(gradient_sides), batches=2)
         halves = (slice(None, len(real)), slice(len(real), None))
-        of_real, of_fake = (
-            ScoredBatch(scored.samples[half], scored.logits[half], partial(_part, scored, half)) for half in halves
+        scored_real, scored_fake = (
+            ScoredBatch(scored.samples[half], scored.logits[half], partial(_input_gradient_of, scored, half))
+            for half in halves
         )
-        return of_real, of_fake
+        return scored_real, scored_fake
 
     def _score(self, packs: Tensor, labels: Tensor | None, differentiable: bool, batches: int = 1) -> ScoredBatch:
         if differentiable:
@@ -179,5 +180,5 @@ class DiscriminatorPipeline:
             self._augment.load_state_dict(state["augmentation"])
 
 
-def _part(scored: ScoredBatch, half: slice) -> Tensor:
+def _input_gradient_of(scored: ScoredBatch, half: slice) -> Tensor:
     return scored.input_gradient()[half]

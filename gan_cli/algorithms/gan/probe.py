@@ -48,22 +48,27 @@ class DiscriminatorProbe:
         probe_batches = self._context.probe_batches
         if probe_batches is None or self._count < MIN_SAMPLES:
             return {}
-        trained, held = (probe_batches.train(self._count, step), probe_batches.heldout(self._count, step))
-        with self._untouched(step):
-            fake = self._generated(held, step)
-            on_trained, on_held = self._score(trained, held).chunk(2)
-            metrics, on_fake = gradient_metrics(
-                self._objective, lambda packs: self._critic(packs, held.labels), self._critic.pack(fake), on_held
+        train, heldout = (probe_batches.train(self._count, step), probe_batches.heldout(self._count, step))
+        with self._without_side_effects(step):
+            fake = self._sample_generator(heldout, step)
+            train_logits, heldout_logits = self._score(train, heldout).chunk(2)
+            metrics, fake_logits = gradient_metrics(
+                self._objective,
+                lambda packs: self._critic(packs, heldout.labels),
+                self._critic.pack(fake),
+                heldout_logits,
             )
-        known, unknown = (self._objective.divergence(real, on_fake) for real in (on_trained, on_held))
-        metrics[f"divergence/{self._objective.divergence_name}_held_out"] = unknown
-        metrics["diagnosis/held_out_gap"] = known - unknown
-        metrics |= diversity_metrics(trained.samples, held.samples, fake)
+        on_train, on_heldout = (
+            self._objective.divergence(real, fake_logits) for real in (train_logits, heldout_logits)
+        )
+        metrics[f"divergence/{self._objective.divergence_name}_held_out"] = on_heldout
+        metrics["diagnosis/held_out_gap"] = on_train - on_heldout
+        metrics |= diversity_metrics(train.samples, heldout.samples, fake)
         if self._context.centres is not None:
             metrics["diagnosis/modes"] = effective_mode_share(fake.float(), self._context.centres)
         return metrics
 
-    def _generated(self, like: Batch, step: int) -> Tensor:
+    def _sample_generator(self, like: Batch, step: int) -> Tensor:
         """Samples of G itself, not of its moving average: D is trained against these."""
         device = self._context.device
         stream = seeded_generator(self._context.seed, f"checkup {step}", device.torch_device)
@@ -79,14 +84,14 @@ class DiscriminatorProbe:
         return self._critic(torch.cat(packs), torch.cat(labels) if labels else None, batches=2)
 
     @contextlib.contextmanager
-    def _untouched(self, step: int) -> Iterator[None]:
+    def _without_side_effects(self, step: int) -> Iterator[None]:
         """Restore running statistics, power iterations and random streams at the end."""
         buffers = [*self._generator.buffers(), *self._critic.network.buffers()]
-        before, random = [buffer.clone() for buffer in buffers], self._random.state_dict()
+        saved, random = [buffer.clone() for buffer in buffers], self._random.state_dict()
         try:
             with self._critic.isolated(self._context.seed, f"checkup {step}"):
                 yield
         finally:
             self._random.load_state_dict(random)
-            for buffer, value in zip(buffers, before, strict=True):
+            for buffer, value in zip(buffers, saved, strict=True):
                 buffer.copy_(value)

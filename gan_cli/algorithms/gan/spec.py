@@ -46,7 +46,8 @@ class GANSpec:
         "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
         "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant"
         " K. For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
-        "diagnosis/held_out_gap": "The divergence on D's training samples, less that on held-out ones: what D memorizes.",
+        "diagnosis/held_out_gap": "The divergence on D's training samples, less that on held-out ones: D memorizes the"
+        " former.",
         "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
     }
     hparam_metrics: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))

@@ -14,7 +14,7 @@ from gan_cli.protocols.adversarial import Objective
 HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}
 
 
-def window_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def logit_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Compute losses, divergence, accuracies and scores, 0-dimensional each, from logits and penalties of many updates.
 
     Args:

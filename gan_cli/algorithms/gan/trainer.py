@@ -18,7 +18,7 @@ from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
 from gan_cli.algorithms.gan.spec import GANSpec
-from gan_cli.algorithms.gan.statistics import HEADLINE, rows_or_nan, top_mean, window_metrics
+from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
@@ -99,7 +99,7 @@ class GANTrainer(GANSpec):
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.ema = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
-        self._separate = per_minibatch_statistics(self.generator, context.batch_norm_group)
+        self._per_minibatch_statistics = per_minibatch_statistics(self.generator, context.batch_norm_group)
         self.latent_stream = context.stream("latents", context.batch_size)
         self.noise_stream = context.stream("noise", context.packs_per_update)
         self._critic = DiscriminatorPipeline(
@@ -126,21 +126,19 @@ class GANTrainer(GANSpec):
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._data_wait = DataWait(sampler)
         rows, width, group = context.log_every, context.packs_per_update, context.group
-        self.windows = {
+        self.ring_buffers = {
             "real": RingBuffer(rows * loss.d_steps, width, device, group),
             "fake": RingBuffer(rows * loss.d_steps, width, device, group),
             "game_real": RingBuffer(rows, width, device, group),
             "game_fake": RingBuffer(rows, width, device, group),
             "penalty": RingBuffer(rows * loss.d_steps, width, device, group),
         }
-        self._metric_buffer = MetricBuffer(self.windows)
+        self._metric_buffer = MetricBuffer(self.ring_buffers)
         streams = (self._penalty_stream, self.latent_stream, sampler, self._critic)
         generators = [each for stream in streams for each in stream.generators]
         self._captured_step: GraphedSteps[Gradients] = GraphedSteps(self._device.recorder(generators))
         self._preview_sampler = PreviewSampler(context, self.latent_dim)
-        self._probe = DiscriminatorProbe(
-            context, self.generator, self._critic, self._objective, self.latent_dim
-        )
+        self._probe = DiscriminatorProbe(context, self.generator, self._critic, self._objective, self.latent_dim)
 
     @property
     def images_seen(self) -> int:
@@ -203,7 +201,7 @@ class GANTrainer(GANSpec):
             yield from map(UpdateBatch, real.chunk(batches), fake.chunk(batches), each)
 
     def _generator_batch(self) -> UpdateBatch:
-        """Generate a batch for G's update, with a real one where the objective is relativistic or D reuses the batch."""
+        """Generate a batch for G's update; with a real one if the objective is relativistic or D reuses the batch."""
         if self._objective.relativistic or self._loss.reuse:
             real, labels = self._real_batch(1)
         else:
@@ -217,9 +215,7 @@ class GANTrainer(GANSpec):
         penalties = [self._loss.penalties[name] for name in due]
         gradient_sides = frozenset[Side]().union(*(penalty.gradient_sides for penalty in penalties))
         with self._timer("D"):
-            real, fake = self._critic.score_pair(
-                batch.real, batch.fake.detach(), batch.labels, gradient_sides
-            )
+            real, fake = self._critic.score_pair(batch.real, batch.fake.detach(), batch.labels, gradient_sides)
             loss = self._mean_loss(self._objective.d_loss(real.logits, fake.logits))
             if penalties:
                 loss = loss + self._penalty_loss(penalties, real, fake, batch.labels)
@@ -258,7 +254,7 @@ class GANTrainer(GANSpec):
         return self._penalty_factor * torch.stack(lazy).sum()
 
     def _mean_loss(self, losses: Tensor) -> Tensor:
-        """Reduce losses to the loss that is minimized, 0-dimensional: the mean of each replica, summed over replicas."""
+        """Reduce losses to a scalar loss, 0-dimensional: the mean of each replica, summed over replicas."""
         return losses.mean() if self.context.num_replicas == 1 else self.context.num_replicas * losses.mean()
 
     def _update_generator(self, batch: UpdateBatch) -> Tensor | None:
@@ -297,7 +293,7 @@ class GANTrainer(GANSpec):
     def _generate_batch(self, labels: Tensor | None, batches: int = 1) -> Tensor:
         """Generate batches of samples from fresh latents."""
         z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
-        with self._timer("G"), self._device.precision(), self._separate(batches):
+        with self._timer("G"), self._device.precision(), self._per_minibatch_statistics(batches):
             fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
         return fake
 
@@ -305,10 +301,10 @@ class GANTrainer(GANSpec):
     def report(self) -> Report:
         """Compute the metrics of the updates since the last report (the latest ones of many). Waits for the device."""
         objective = self._objective
-        values = {name: window.values() for name, window in self.windows.items()}
+        values = {name: ring_buffer.values() for name, ring_buffer in self.ring_buffers.items()}
         values |= {name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}
         scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
-        metrics = window_metrics(objective, values)
+        metrics = logit_metrics(objective, values)
         metrics |= self._critic.metrics()
         if (self.progress.step + 1) % self.context.probe_every == 0:
             metrics |= self._probe.metrics(self.progress.step)
@@ -322,8 +318,8 @@ class GANTrainer(GANSpec):
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait.metrics()
         histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
-        for window in self.windows.values():
-            window.clear()
+        for ring_buffer in self.ring_buffers.values():
+            ring_buffer.clear()
         headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
@@ -341,7 +337,7 @@ class GANTrainer(GANSpec):
 
     @torch.no_grad()
     def preview(self) -> Preview:
-        """Generate samples of the moving average from the run's fixed latents; one row a class, if there are classes."""
+        """Generate samples of the moving average from the run's fixed latents, one row a class if there are classes."""
         return self._preview_sampler.preview(self.ema.network, self.discriminator, self._objective)
 
     @torch.no_grad()
@@ -351,8 +347,8 @@ class GANTrainer(GANSpec):
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield D's logits, the penalties, then buffers, gradients, moments and weights of D, then those of G."""
-        for name, window in {"D(x)": "real", "D(G(z))": "fake", "the penalty": "penalty"}.items():
-            yield name, self.windows[window].values()
+        for name, key in {"D(x)": "real", "D(G(z))": "fake", "the penalty": "penalty"}.items():
+            yield name, self.ring_buffers[key].values()
         gradients = self.gradients or Gradients([], [])
         yield from self._network_states[0].tensors(gradients.d)
         yield from self._network_states[1].tensors(gradients.g)
@@ -386,7 +382,7 @@ class GANTrainer(GANSpec):
                 "penalty": self._penalty_stream.get_state(),
             },
             "sampler": self.sampler.state_dict(),
-            "windows": {name: window.state_dict() for name, window in self.windows.items()},
+            "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
             "soundness": self._nonfinite_policy.state_dict(),
@@ -403,8 +399,8 @@ class GANTrainer(GANSpec):
         self.latent_stream.set_state(state["random"]["latents"])
         self._penalty_stream.set_state(state["random"]["penalty"])
         self.sampler.load_state_dict(state["sampler"])
-        for name, window in self.windows.items():
-            window.load_state_dict(state["windows"][name])
+        for name, ring_buffer in self.ring_buffers.items():
+            ring_buffer.load_state_dict(state["windows"][name])
         self.progress = GANProgress(**state["progress"])
         self._nonfinite_policy.load_state_dict(state.get("soundness", {}))  # older checkpoints have none
         self._nonfinite_policy.set_step(self.progress.step)

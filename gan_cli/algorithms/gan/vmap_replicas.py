@@ -1,11 +1,11 @@
-"""Several runs that differ in their seed alone, in lockstep: each operation is one for all of them.
+"""Several runs that differ in their seed alone, trained in lockstep: each operation is executed once for all of them.
 
-A small network leaves even a CPU idle: most of a step is asking for work. Here the weights of N runs lie stacked in
-common tensors, and ``torch.func.vmap`` runs the networks on all of them at once. The game itself is the ordinary one
-(``trainer.py``), played over a batch N times as large whose rows are ordered by batch, run and sample; only its
-networks, its data and its random streams know that there are several runs. Each run stays an ``GANTrainer`` of its
-own, with its own streams, whose tensors are views of its part of the common ones: so it reports, shows and saves
-itself as if it were alone.
+A small network leaves even a CPU idle: most of a step is the overhead of launching operations. Here the weights of N
+runs are stacked in common tensors, and ``torch.func.vmap`` runs the networks on all of them at once. The training step
+is the ordinary one (``trainer.py``), on a batch N times as large whose rows are ordered by batch, run and sample; only
+its networks, its data and its random streams distinguish between runs. Each run remains a ``GANTrainer`` with streams
+of its own, whose tensors are views of its part of the stacked ones: it reports, previews and saves its state as if it
+were trained alone.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from gan_cli.protocols.rng import Stream
 
 
 class Replicas:
-    """N runs of one configuration, trained as one."""
+    """N runs of one configuration, trained by a single ``GANTrainer``."""
 
     def __init__(self, runs: Sequence[GANTrainer], *, loss: LossSection, noise: NoiseLevel, optimizer: OptimizerConfig):
-        """Take over the runs, which must be new: their tensors become views of common ones.
+        """Stack the runs, which must not be trained yet: their tensors become views of stacked ones.
 
         Raises:
             ConfigError: the networks cannot run stacked.
@@ -61,27 +61,27 @@ class Replicas:
             sampler=StackedSampler([run.sampler for run in runs]),
         )
         for index, run in enumerate(runs):
-            for run_tensors, common in _networks(run, self._trainer):
-                _view_stacked_tensors(run_tensors, common, index)
-            for name, window in self._trainer.windows.items():
-                run.windows[name] = window.column_view(index, len(runs))
+            for network, stacked in _networks(run, self._trainer):
+                _view_stacked_tensors(network, stacked, index)
+            for name, ring_buffer in self._trainer.ring_buffers.items():
+                run.ring_buffers[name] = ring_buffer.column_view(index, len(runs))
 
     @property
     def images_seen(self) -> int:
-        """Real samples shown to each D so far."""
+        """Real samples that each D was trained on so far."""
         return self.runs[0].images_seen
 
     def update(self, step: int) -> None:
-        """Update number ``step`` of every run."""
+        """Make update number ``step`` of every run."""
         self._trainer.update(step)
         for run in self.runs:
             run.progress = self._trainer.progress
 
     def report(self) -> list[Report]:
-        """What each run has to say about the updates since its last report."""
+        """Compute each run's metrics of the updates since its last report."""
         self._sync_runs()
-        # A run that reports empties its windows; they count their rows together.
-        rows = [(window.added, int(window.added)) for window in self._trainer.windows.values()]
+        # The ring buffers of all runs share their count of rows, which every report resets.
+        rows = [(ring_buffer.added, int(ring_buffer.added)) for ring_buffer in self._trainer.ring_buffers.values()]
         reports = []
         for run in self.runs:
             for added, count in rows:
@@ -90,25 +90,26 @@ class Replicas:
         return reports
 
     def preview(self) -> list[Preview]:
-        """Samples of each run to look at."""
+        """Return the preview of each run."""
         return [run.preview() for run in self.runs]
 
     def states(self) -> list[dict[str, Any]]:
-        """What each run alone would save."""
+        """Return the state of each run, as if it were trained alone."""
         self._sync_runs()
         return [run.state_dict() for run in self.runs]
 
     def close(self) -> None:
-        """Let go of threads and files."""
+        """Stop threads and close files."""
         self._trainer.close()
 
     def _sync_runs(self) -> None:
-        """Give each run what it would have of an update of its own: gradients, optimizer state, clock."""
+        """Set in each run what an update of its own would have left: gradients, optimizer state, step."""
         trainer = self._trainer
         for index, run in enumerate(self.runs):
             run.set_step(trainer.progress.step)
             if trainer.gradients is not None:
-                run.gradients = Gradients(_gradients_of_run(trainer.gradients.d, index), _gradients_of_run(trainer.gradients.g, index))
+                d, g = (_gradients_of_run(each, index) for each in (trainer.gradients.d, trainer.gradients.g))
+                run.gradients = Gradients(d, g)
             _view_stacked_state(run.optimizer_d, trainer.optimizer_d, index)
             _view_stacked_state(run.optimizer_g, trainer.optimizer_g, index)
 
@@ -120,37 +121,37 @@ class StackedNetwork(nn.Module):
         super().__init__()
         self._num_replicas, self._batch_size = len(networks), batch_size
         weights, buffers = stack_module_state(list(networks))
-        # Ordered as in a single network: a ParameterDict sorts what is not.
+        # Ordered as in a single network: a ParameterDict sorts the keys of a plain dictionary.
         self._weights = nn.ParameterDict(
             OrderedDict((_parameter_key(name), nn.Parameter(value)) for name, value in weights.items())
         )
         self._names = {_parameter_key(name): name for name in (*weights, *buffers)}
         for name, value in buffers.items():
             self.register_buffer(_parameter_key(name), value)
-        # Not a part of this module: it lends its layers, and for each pass is lent the weights of a run.
+        # In a list, so that it is no submodule: its layers are called with the weights of a run in their place.
         self._template = [copy.deepcopy(networks[0]).to("meta")]
         self._parameter_slots = _parameter_slots(self._template[0], [*weights, *buffers])
 
     def train(self, mode: bool = True) -> StackedNetwork:
-        """Bring all layers into training or evaluation mode."""
+        """Set all layers to training or evaluation mode."""
         self._template[0].train(mode)
         return super().train(mode)
 
     def modules(self, *arguments: Any, **settings: Any) -> Any:
-        """The layers of one network beside this module's own, for whoever looks for a kind of layer."""
+        """Yield the layers of one network beside this module's own, for callers that look for a kind of layer."""
         yield from super().modules(*arguments, **settings)
         yield from self._template[0].modules()
 
     def values(self) -> dict[str, Tensor]:
-        """Stacked parameters and buffers by their names in a single network, ``(N, *shape)`` each."""
+        """Return the stacked parameters and buffers, ``(N, *shape)`` each, by their names in a single network."""
         stacked = {**dict(self._weights.items()), **dict(self._buffers.items())}
         return {self._names[name]: value for name, value in stacked.items() if value is not None}
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """What each network makes of its rows."""
+        """Apply each network to its rows."""
 
         def call_template(values: list[Tensor], *rows: Tensor) -> Tensor:
-            # What torch.func.functional_call does, but for its search of all modules at every call.
+            # As torch.func.functional_call, without its search of all modules at every call.
             for (slots, name), value in zip(self._parameter_slots, values, strict=True):
                 slots[name] = value
             out: Tensor = self._template[0](*rows)
@@ -162,130 +163,129 @@ class StackedNetwork(nn.Module):
         return out.reshape(self._num_replicas, batches, -1, *out.shape[2:]).transpose(0, 1).flatten(0, 2)
 
     def _group_by_run(self, rows: Tensor, batches: int) -> Tensor:
-        """``(k N B, ...) -> (N, k B, ...)``."""
+        """Reorder rows from ``(k N B, ...)`` to ``(N, k B, ...)``."""
         return rows.reshape(batches, self._num_replicas, -1, *rows.shape[1:]).transpose(0, 1).flatten(1, 2)
 
 
 def _parameter_slots(network: nn.Module, names: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
-    """Where a module keeps the parameters and buffers of these names: the dictionary, and the key in it."""
-    places: list[tuple[dict[str, Any], str]] = []
+    """Return, for each name of a parameter or buffer, the dictionary of a module that holds it and its key there."""
+    slots: list[tuple[dict[str, Any], str]] = []
     for path in names:
         owner, _, name = path.rpartition(".")
         module = network.get_submodule(owner)
-        places.append((module._parameters if name in module._parameters else module._buffers, name))
-    return places
+        slots.append((module._parameters if name in module._parameters else module._buffers, name))
+    return slots
 
 
 @dataclass(frozen=True)
 class StackedArchitecture:
-    """The networks of all runs as an architecture: they are there already."""
+    """The existing networks of all runs, stacked, in the form of an architecture."""
 
     runs: Sequence[GANTrainer]
     context: Context
 
     @property
     def latent_dim(self) -> int:
-        """Of each run."""
+        """Number of dimensions of each run's z."""
         return self.runs[0].latent_dim
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """All generators."""
+        """Stack the generators of all runs."""
         return StackedNetwork([run.generator for run in self.runs], self.context.batch_size)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """All discriminators."""
+        """Stack the discriminators of all runs."""
         size = self.context.batch_size // self.context.pac
         return StackedNetwork([run.discriminator for run in self.runs], size)
 
 
 @dataclass(frozen=True)
 class StackedStreams:
-    """The streams of all runs as one: each run's rows come from its own.
+    """The random streams of all runs as one: each run's rows are drawn from its own stream.
 
     Attributes:
-        strands: a stream a run.
+        streams: a stream for each run.
         size: rows of a batch of one run.
     """
 
-    runs: Sequence[Stream]
+    streams: Sequence[Stream]
     size: int
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
-        """Those of all runs."""
-        return [generator for run in self.runs for generator in run.generators]
+        """The generators of all runs."""
+        return [generator for stream in self.streams for generator in stream.generators]
 
     def normal(self, rows: int, width: int) -> Tensor:
-        """``(rows, width)`` from N(0, 1)."""
-        return self._interleave_runs([run.normal(rows // len(self.runs), width) for run in self.runs])
+        """Draw ``(rows, width)`` from N(0, 1)."""
+        return self._interleave_runs([stream.normal(rows // len(self.streams), width) for stream in self.streams])
 
     def normal_like(self, samples: Tensor) -> Tensor:
-        """Numbers from N(0, 1) for samples ``(N, *shape)``."""
-        share = samples[: len(samples) // len(self.runs)]
-        return self._interleave_runs([run.normal_like(share) for run in self.runs])
+        """Draw numbers from N(0, 1) for samples ``(N, *shape)``."""
+        share = samples[: len(samples) // len(self.streams)]
+        return self._interleave_runs([stream.normal_like(share) for stream in self.streams])
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers uniform in [0, 1)."""
+        """Draw numbers uniform in [0, 1)."""
         rows, *rest = shape
-        return self._interleave_runs([run.uniform(rows // len(self.runs), *rest) for run in self.runs])
+        return self._interleave_runs([stream.uniform(rows // len(self.streams), *rest) for stream in self.streams])
 
     def integers(self, high: int, rows: int) -> Tensor:
-        """``(rows,)`` uniform in [0, high)."""
-        return self._interleave_runs([run.integers(high, rows // len(self.runs)) for run in self.runs])
+        """Draw ``(rows,)`` uniform in [0, high)."""
+        return self._interleave_runs([stream.integers(high, rows // len(self.streams)) for stream in self.streams])
 
     def get_state(self) -> Tensor:
-        """The states of all runs, which also save their own."""
-        return torch.stack([run.get_state() for run in self.runs])
+        """Return the states of all runs, stacked; each run also saves its own."""
+        return torch.stack([stream.get_state() for stream in self.streams])
 
     def set_state(self, state: Tensor) -> None:
-        """Restore :meth:`get_state`."""
-        for run, run_tensors in zip(self.runs, state, strict=True):
-            run.set_state(run_tensors)
+        """Restore a state that :meth:`get_state` returned."""
+        for stream, each in zip(self.streams, state, strict=True):
+            stream.set_state(each)
 
     def _interleave_runs(self, parts: Sequence[Tensor]) -> Tensor:
         return _interleave_runs(parts, len(parts[0]) // self.size)
 
 
 class StackedSampler:
-    """The samplers of all runs as one."""
+    """The samplers of all runs as one sampler."""
 
     waited: None = None
 
-    def __init__(self, runs: Sequence[Sampler]) -> None:
-        self._runs = runs
+    def __init__(self, samplers: Sequence[Sampler]) -> None:
+        self._samplers = samplers
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
-        """Those of all runs."""
-        return [generator for run in self._runs for generator in run.generators]
+        """The generators of all runs."""
+        return [generator for sampler in self._samplers for generator in sampler.generators]
 
     def prepare(self, batches: int) -> None:
-        """Have that many batches of each run at hand."""
-        for run in self._runs:
-            run.prepare(batches)
+        """Stage that many batches of each run."""
+        for sampler in self._samplers:
+            sampler.prepare(batches)
 
     def take(self, batches: int) -> Batch:
-        """The next batches of every run, ``(batches * N * batch_size, *shape)``."""
-        parts = [run.take(batches) for run in self._runs]
+        """Return the next batches of every run, ``(batches * N * batch_size, *shape)``."""
+        parts = [sampler.take(batches) for sampler in self._samplers]
         labels = [part.labels for part in parts if part.labels is not None]
         samples = _interleave_runs([part.samples for part in parts], batches)
         return Batch(samples, _interleave_runs(labels, batches) if labels else None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: each run saves its own."""
+        """Return no state: each run saves its own."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
+        """Do nothing: each run restores its own state."""
 
     def close(self) -> None:
-        """Stop all that works in the background."""
-        for run in self._runs:
-            run.close()
+        for sampler in self._samplers:
+            sampler.close()
 
 
 def _require_runnable(runs: Sequence[GANTrainer]) -> None:
-    """Run the networks stacked, on no memory; raises ``ConfigError`` if they cannot."""
+    """Run the stacked networks on the meta device; raises ``ConfigError`` if they cannot run."""
     context = runs[0].context
     inputs = {"generator": (runs[0].latent_dim,), "discriminator": context.pack_shape}
     for name, shape in inputs.items():
@@ -301,14 +301,14 @@ def _require_runnable(runs: Sequence[GANTrainer]) -> None:
 
 
 def _interleave_runs(parts: Sequence[Tensor], batches: int) -> Tensor:
-    """The rows of each run, ``(batches B, ...)``, as ``(batches N B, ...)``."""
+    """Reorder the rows of each run, ``(batches B, ...)``, to ``(batches N B, ...)``."""
     if batches == 1:
         return torch.cat(list(parts))
     return torch.stack([part.reshape(batches, -1, *part.shape[1:]) for part in parts], dim=1).flatten(0, 2)
 
 
 def _parameter_key(name: str) -> str:
-    """A name that a module allows for a parameter."""
+    """Replace the dots of a name, which a module does not allow in that of a parameter."""
     return name.replace(".", "/")
 
 
@@ -320,20 +320,20 @@ def _networks(run: GANTrainer, trainer: GANTrainer) -> list[tuple[nn.Module, nn.
     ]
 
 
-def _view_stacked_tensors(run_tensors: nn.Module, common: nn.Module, index: int) -> None:
-    """Make a network's tensors views of its part of the stacked ones."""
-    assert isinstance(common, StackedNetwork)
-    stacked = common.values()
-    for name, value in (*run_tensors.named_parameters(), *run_tensors.named_buffers()):
-        value.data = stacked[name].data[index]
+def _view_stacked_tensors(network: nn.Module, stacked: nn.Module, index: int) -> None:
+    """Make the tensors of run ``index``'s network views of the stacked ones."""
+    assert isinstance(stacked, StackedNetwork)
+    values = stacked.values()
+    for name, value in (*network.named_parameters(), *network.named_buffers()):
+        value.data = values[name].data[index]
 
 
-def _view_stacked_state(run_tensors: ScheduledOptimizer, common: ScheduledOptimizer, index: int) -> None:
-    """Make an optimizer's state views of its part of the stacked one's."""
-    for parameter, stacked in zip(run_tensors.parameters, common.parameters, strict=True):
-        run_tensors.optimizer.state[parameter] = {
-            key: value[index] if isinstance(value, Tensor) and value.shape == stacked.shape else value
-            for key, value in common.optimizer.state[stacked].items()
+def _view_stacked_state(optimizer: ScheduledOptimizer, stacked: ScheduledOptimizer, index: int) -> None:
+    """Make the state of run ``index``'s optimizer views of the stacked one's."""
+    for parameter, stacked_parameter in zip(optimizer.parameters, stacked.parameters, strict=True):
+        optimizer.optimizer.state[parameter] = {
+            key: value[index] if isinstance(value, Tensor) and value.shape == stacked_parameter.shape else value
+            for key, value in stacked.optimizer.state[stacked_parameter].items()
         }
 
 
@@ -342,10 +342,10 @@ def _gradients_of_run(gradients: Sequence[Tensor | None], index: int) -> list[Te
 
 
 def require_stackable(loss: LossSection, augmented: bool, adaptive: bool, compiled: bool) -> None:
-    """Raise ``ConfigError`` for what looks at a whole batch, or draws from a stream that is not braided."""
+    """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
     sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
     reasons = {
-        f"with the penalty {', '.join(drawing)}, which draws points of its own": bool(sampling_penalties),
+        f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
         "with augment, which draws from a stream of its own": augmented,
         "with noise=adaptive, which follows one D": adaptive,

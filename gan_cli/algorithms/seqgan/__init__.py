@@ -1,1 +1,1 @@
-"""SeqGAN: a language model as the generator of sequences of tokens."""
+"""SeqGAN: a GAN whose generator is a language model over tokens."""

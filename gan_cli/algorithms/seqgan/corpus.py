@@ -1,4 +1,4 @@
-"""What there is to learn of a language, and what is known of it."""
+"""Training and held-out sequences of tokens, with their distribution where it is known."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Corpus:
     """Sequences to train on and to test with.
 
     Attributes:
-        train: with the rows to train on.
-        held_out: never trained on, in the same words; with rows of its own.
-        oracle: the distribution they come from, on the device, where it is known.
+        train: sequences, of which ``rows`` selects those to train on.
+        held_out: sequences with the same words, of which ``rows`` selects those never trained on.
+        oracle: the distribution of the sequences, on the device, where it is known.
         entropy: of that distribution, in nats a token.
     """
 
@@ -25,10 +25,10 @@ class Corpus:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """How each token is written."""
+        """The text of each token."""
         return self.train.words
 
     @property
     def end(self) -> int | None:
-        """The token that ends a sentence; None: all sequences are equally long."""
+        """The token that ends a sentence; None: all sequences have the same length."""
         return self.train.end

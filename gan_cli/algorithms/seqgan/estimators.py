@@ -1,4 +1,4 @@
-"""What the ways to G's gradient have in common: a scene in, a loss out."""
+"""Interface of estimators of G's gradient: from G, D and the objective to a loss of G."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from gan_cli.protocols.rng import Stream
 
 @dataclass(frozen=True)
 class GeneratorContext:
-    """What G plays before.
+    """Everything that G's loss depends on.
 
     Attributes:
-        writer: G.
-        judge: D, ``(N, T)`` int64 or ``(N, T, V)`` weights ``-> (N,)`` logits, in the run's number format; what it
-            says takes no chances: without dropout.
-        objective: what D's logits mean, and what G is to make of them.
+        generator: G.
+        discriminator: D, ``(N, T)`` int64 or ``(N, T, V)`` weights ``-> (N,)`` logits, in the run's number format,
+            without dropout.
+        objective: defines G's loss and D's scores from logits.
         real: draws ``(N, T)`` real sequences.
         batch_size: sequences of an update.
         length: tokens in a sequence.
         end: the token that ends a sentence, if there is one.
-        temperature: that G's logits are divided by.
+        temperature: divisor of G's logits.
         random: the stream to draw from.
     """
 
-    writer: LanguageModel
+    generator: LanguageModel
     discriminator: Callable[[Tensor], Tensor]
     objective: Objective
     real: Callable[[], Tensor]
@@ -44,11 +44,11 @@ class GeneratorContext:
 
 @dataclass(frozen=True)
 class GeneratorLoss:
-    """An update of G to be made.
+    """Loss and reward of an update of G.
 
     Attributes:
         loss: 0-dimensional, whose gradient is the estimate.
-        reward: what D says of the sequences, 0-dimensional, by the objective's score.
+        reward: mean of the objective's score of the sequences, 0-dimensional.
     """
 
     loss: Tensor
@@ -56,35 +56,35 @@ class GeneratorLoss:
 
 
 class GradientEstimator(Protocol):
-    """Gives estimates of the gradient before one scene."""
+    """Estimates G's gradient in one :class:`GeneratorContext`."""
 
-    def estimate(self, round_: int) -> GeneratorLoss:
-        """For one update in adversarial round number ``round_``, counted from 0."""
+    def estimate(self, round_index: int) -> GeneratorLoss:
+        """Estimate for one update in adversarial round number ``round_index``, counted from 0."""
         ...
 
     def after_round(self) -> None:
-        """G has made its updates of a round."""
+        """Update the estimator's state after G's updates of a round."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What is kept from round to round."""
+        """Return the state that is kept from round to round."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
+        """Restore a state that :meth:`state_dict` returned."""
         ...
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """A way to the gradient of what D says of G's sequences."""
+    """Settings of a method to estimate G's gradient through discrete tokens."""
 
     def bind(self, context: GeneratorContext) -> GradientEstimator:
-        """The source of estimates before a scene."""
+        """Build the gradient estimator for a context."""
         ...
 
 
 @torch.no_grad()
 def score(objective: Objective, logits: Tensor) -> Tensor:
-    """What D says, ``(N,)`` float32: a probability or a critic value."""
+    """Convert logits to scores, ``(N,)`` float32: probabilities or critic values."""
     return objective.score(logits.float())

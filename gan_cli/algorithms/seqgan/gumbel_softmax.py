@@ -1,4 +1,4 @@
-"""The relaxed gradient: D reads mixtures of tokens that are nearly one, and its slope reaches G (Jang et al. 2017)."""
+"""The Gumbel-softmax gradient: D's gradient reaches G through relaxed one-hot tokens (Jang et al. 2017)."""
 
 from __future__ import annotations
 
@@ -21,33 +21,32 @@ class Gumbel:
 
     Attributes:
         temperature: of the relaxation, over the adversarial rounds; the lower, the nearer to one-hot.
-        straight_through: D reads one-hot samples, with the gradient of the mixtures.
+        straight_through: D reads one-hot samples, with the gradient of the relaxed ones.
     """
 
     temperature: Schedule
     straight_through: bool = False
 
     def bind(self, context: GeneratorContext) -> RelaxedGradient:
-        """Estimates for the scene's writer."""
         return RelaxedGradient(self, context)
 
 
 class RelaxedGradient:
-    """What D says of mixtures of tokens, differentiated. Nothing is kept from round to round."""
+    """G's loss on relaxed tokens, differentiable with respect to G; stateless."""
 
     def __init__(self, settings: Gumbel, context: GeneratorContext) -> None:
         self._settings = settings
         self._context = context
 
-    def estimate(self, round_: int) -> GeneratorLoss:
-        """Of sequences that G writes now."""
+    def estimate(self, round_index: int) -> GeneratorLoss:
+        """Estimate from a fresh batch of relaxed sequences."""
         context = self._context
         relaxed = sample_relaxed(
-            context.writer,
+            context.generator,
             context.batch_size,
             context.length,
             context.random,
-            relaxation=self._settings.temperature(round_),
+            relaxation=self._settings.temperature(round_index),
             straight_through=self._settings.straight_through,
             end=context.end,
             temperature=context.temperature,
@@ -58,18 +57,17 @@ class RelaxedGradient:
         return GeneratorLoss(context.objective.g_loss(real, fake).mean(), score(context.objective, fake).mean())
 
     def after_round(self) -> None:
-        """Nothing follows G."""
+        """Do nothing: there is no state."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing: there is no state."""
 
 
 def sample_relaxed(
-    writer: LanguageModel,
+    model: LanguageModel,
     count: int,
     length: int,
     random: Stream,
@@ -79,27 +77,27 @@ def sample_relaxed(
     end: int | None = None,
     temperature: float = 1.0,
 ) -> Tensor:
-    """``(count, length, V)``: weights of tokens, differentiable; where each is largest is a sample of the writer's.
+    """Sample relaxed tokens, ``(count, length, V)`` weights, differentiable; their argmax is a sample of the model.
 
-    The writer itself goes on from that token, as RelGAN's does: through mixtures that it would read in its turn, slopes
-    grow by the inverse of ``relaxation`` at each place, and reached 10,000 times their size within 20.
+    The argmax is also the model's next input, as in RelGAN: through relaxed inputs, gradients would grow by the inverse
+    of ``relaxation`` at each position, and reached 10,000 times their size within 20.
 
     Args:
-        writer: the model.
+        model: the language model.
         count: sequences.
         length: tokens in each.
         random: the stream to draw from.
-        relaxation: temperature of the mixtures, > 0.
-        straight_through: one-hot on the way forward.
-        end: behind the first token where this one's weight is largest, there is nothing but it, one-hot.
-        temperature: that the writer's logits are divided by.
+        relaxation: temperature of the Gumbel-softmax, > 0.
+        straight_through: one-hot in the forward pass.
+        end: the token that ends a sequence: all later ones are this token, one-hot.
+        temperature: divisor of the model's logits.
     """
-    state = writer.initial_state(count)
-    ended = torch.zeros(count, 1, dtype=torch.bool, device=writer.vocabulary_b.device)
-    nothing = None if end is None else _one_hot(torch.full_like(ended, end, dtype=torch.int64), writer)
+    state = model.initial_state(count)
+    ended = torch.zeros(count, 1, dtype=torch.bool, device=model.vocabulary_b.device)
+    nothing = None if end is None else _one_hot(torch.full_like(ended, end, dtype=torch.int64), model)
     tokens = []
     for _ in range(length):
-        logits = torch.addmm(writer.vocabulary_b, state.hidden, writer.vocabulary_w) / temperature
+        logits = torch.addmm(model.vocabulary_b, state.hidden, model.vocabulary_w) / temperature
         token = soft_one_hot(logits, random.uniform(*logits.shape), relaxation)
         if straight_through:
             token = straight_through_one_hot(token)
@@ -107,12 +105,12 @@ def sample_relaxed(
             token = torch.where(ended, nothing, token)
             ended = ended | (token.detach().argmax(1, keepdim=True) == end)
         tokens.append(token)
-        state = writer.step(token.detach().argmax(1), state)
+        state = model.step(token.detach().argmax(1), state)
     return torch.stack(tokens, dim=1)
 
 
 def soft_one_hot(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
-    """Points ``(N, V)`` of the simplex whose largest coordinate is a sample of ``softmax(logits)`` (eq. 2).
+    """Sample points ``(N, V)`` of the simplex whose argmax is a sample of ``softmax(logits)`` (eq. 2).
 
     Args:
         logits: ``(N, V)``.
@@ -120,30 +118,30 @@ def soft_one_hot(logits: Tensor, uniform: Tensor, temperature: float) -> Tensor:
         temperature: > 0; the lower, the nearer to one-hot.
     """
     tiny = torch.finfo(uniform.dtype).tiny
-    # In place, on a tensor that nobody else has: as long as a row of logits is.
+    # In place on the clamped copy, which is as large as the logits.
     gumbel = uniform.clamp(min=tiny, max=1 - 2**-24).log_().neg_().log_().neg_()
     return ((logits + gumbel) / temperature).softmax(1)
 
 
 class _StraightThrough(torch.autograd.Function):
-    """The straight-through estimator: what is one-hot on the way forward is not there on the way back."""
+    """The straight-through estimator: one-hot in the forward pass, the identity in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, soft: Tensor) -> Tensor:
         return torch.zeros_like(soft).scatter_(1, soft.argmax(1, keepdim=True), 1.0)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        return slope
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
 
 
 def straight_through_one_hot(soft: Tensor) -> Tensor:
-    """1 where a row of ``(N, V)`` is largest, 0 elsewhere, with the gradient of ``soft`` itself."""
+    """Return 1 where a row of ``(N, V)`` is largest, 0 elsewhere, with the gradient of ``soft`` itself."""
     harden: Callable[[Tensor], Tensor] = _StraightThrough.apply
     return harden(soft)
 
 
-def _one_hot(tokens: Tensor, writer: LanguageModel) -> Tensor:
+def _one_hot(tokens: Tensor, model: LanguageModel) -> Tensor:
     """``(N, 1) -> (N, V)``."""
-    zeros = writer.vocabulary_b.new_zeros(len(tokens), len(writer.vocabulary_b))
+    zeros = model.vocabulary_b.new_zeros(len(tokens), len(model.vocabulary_b))
     return zeros.scatter_(1, tokens, 1.0)

@@ -1,4 +1,4 @@
-"""The policy gradient: what a token is worth is what D says of the sequences that go on from it (Yu et al. 2017)."""
+"""The policy gradient, with D's mean score of the roll-outs from a token as its reward (Yu et al. 2017)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from gan_cli.architectures.language_model import (
 from gan_cli.errors import require
 from gan_cli.protocols.rng import Stream
 
-# Sequences that D judges at a time.
+# Roll-outs that D scores in one forward pass.
 ROLLOUT_BATCH = 1024
 
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Every beginning of a sequence is written to its end several times, by a policy that follows G slowly.
+    """Monte Carlo roll-outs: a policy, which is a moving average of G, completes every prefix several times.
 
     Attributes:
-        count: times that each beginning is written to its end.
-        update_rate: share of its own weights that the policy keeps at each round; 0: it is G itself.
-        baseline: take off what a token is worth the mean of that over the other sequences of the batch: the same
-            expected gradient, and much less variance.
+        count: roll-outs from each prefix.
+        update_rate: decay of the policy's moving average at each round; 0: it is G itself.
+        baseline: subtract from each reward the mean over the other sequences of the batch: the same expected
+            gradient, and much less variance.
     """
 
     count: int = 16
@@ -47,7 +47,6 @@ class Rollouts:
         require(0 <= self.update_rate <= 1, "update_rate", self.update_rate, "a number from 0 to 1")
 
     def bind(self, context: GeneratorContext) -> PolicyGradient:
-        """Estimates for the scene's writer."""
         return PolicyGradient(self, context)
 
 
@@ -57,35 +56,33 @@ class PolicyGradient:
     def __init__(self, settings: Rollouts, context: GeneratorContext) -> None:
         self._settings = settings
         self._context = context
-        self._writer = cast(nn.Module, context.writer)
-        self.policy = copy.deepcopy(self._writer).requires_grad_(False)
+        self._generator = cast(nn.Module, context.generator)
+        self.policy = copy.deepcopy(self._generator).requires_grad_(False)
         self._policy_initialized = False
 
-    def estimate(self, round_: int) -> GeneratorLoss:
-        """Of sequences that G writes now."""
+    def estimate(self, round_index: int) -> GeneratorLoss:
+        """Estimate from a fresh batch of G's sequences."""
         context, settings = self._context, self._settings
-        if not self._policy_initialized:  # what G has learnt before the game
-            self._approach(0.0)
+        if not self._policy_initialized:  # with the weights of G after its pretraining
+            self._average_in_generator(0.0)
             self._policy_initialized = True
         uniform = context.random.uniform(context.batch_size, context.length)
-        tokens = sample_sequences(context.writer, uniform, context.end, context.temperature)
+        tokens = sample_sequences(context.generator, uniform, context.end, context.temperature)
         policy = cast(LanguageModel, self.policy)
-        worth = rewards(self._score, policy, tokens, settings.count, context.random, context.end, context.temperature)
-        valued = without_mean(worth, token_mask(tokens, context.end)) if settings.baseline else worth
-        return GeneratorLoss(
-            policy_loss(context.writer, tokens, valued, context.end, context.temperature), worth[:, -1].mean()
-        )
+        reward = rewards(self._score, policy, tokens, settings.count, context.random, context.end, context.temperature)
+        advantage = subtract_baseline(reward, token_mask(tokens, context.end)) if settings.baseline else reward
+        loss = policy_loss(context.generator, tokens, advantage, context.end, context.temperature)
+        return GeneratorLoss(loss, reward[:, -1].mean())
 
     def after_round(self) -> None:
-        """The policy goes part of the way to G."""
-        self._approach(self._settings.update_rate)
+        """Average G's weights into the policy's."""
+        self._average_in_generator(self._settings.update_rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """The policy's weights."""
+        """Return the policy's weights, and whether they have been initialized."""
         return {"policy": self.policy.state_dict(), "begun": self._policy_initialized}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
         self.policy.load_state_dict(state["policy"])
         self._policy_initialized = bool(state["begun"])
 
@@ -93,44 +90,44 @@ class PolicyGradient:
         return score(self._context.objective, self._context.discriminator(tokens))
 
     @torch.no_grad()
-    def _approach(self, kept: float) -> None:
-        for own, of_g in zip(self.policy.parameters(), self._writer.parameters(), strict=True):
-            own.lerp_(of_g, 1.0 - kept)
+    def _average_in_generator(self, decay: float) -> None:
+        for parameter, generator_parameter in zip(self.policy.parameters(), self._generator.parameters(), strict=True):
+            parameter.lerp_(generator_parameter, 1.0 - decay)
 
 
 @torch.no_grad()
 def complete_prefixes(
     policy: LanguageModel, tokens: Tensor, count: int, random: Stream, end: int | None, temperature: float = 1.0
 ) -> Tensor:
-    """Every beginning of sequences ``(N, T)``, written to its end ``count`` times.
+    """Complete every prefix of sequences ``(N, T)`` with tokens of the policy, ``count`` times.
 
-    At each place all beginnings that reach there go on together, as rows of one batch.
+    At each position all prefixes that are not longer are continued together, as rows of one batch.
 
     Returns:
         ``(T - 1, count, N, T)``: number ``s`` of the first dimension keeps the first ``s + 1`` tokens.
     """
-    many, length = tokens.shape
-    rows = count * many
-    sampler = TokenSampler.of(policy, temperature)
-    written = tokens.expand(length - 1, count, many, length).contiguous().flatten(0, 2)
-    prefix = policy.initial_state(many)
-    hidden = prefix.hidden.new_empty(len(written), prefix.hidden.shape[1])
+    num_sequences, length = tokens.shape
+    rows = count * num_sequences
+    sampler = TokenSampler.from_model(policy, temperature)
+    sequences = tokens.expand(length - 1, count, num_sequences, length).contiguous().flatten(0, 2)
+    prefix = policy.initial_state(num_sequences)
+    hidden = prefix.hidden.new_empty(len(sequences), prefix.hidden.shape[1])
     cell = torch.empty_like(hidden)
-    for place in range(1, length):
-        prefix = policy.step(tokens[:, place - 1], prefix)
-        new, going = slice((place - 1) * rows, place * rows), slice(0, place * rows)
+    for position in range(1, length):
+        prefix = policy.step(tokens[:, position - 1], prefix)
+        new, active = slice((position - 1) * rows, position * rows), slice(0, position * rows)
         hidden[new], cell[new] = prefix.hidden.repeat(count, 1), prefix.cell.repeat(count, 1)
-        chosen = sampler.sample(hidden[going], random.uniform(place * rows))
-        written[going, place] = chosen = repeat_end(chosen, written[going, place - 1], end)
-        if place < length - 1:
-            state = policy.step(chosen, LSTMState(hidden[going], cell[going]))
-            hidden[going], cell[going] = state.hidden, state.cell
-    return written.view(length - 1, count, many, length)
+        sampled = sampler.sample(hidden[active], random.uniform(position * rows))
+        sequences[active, position] = sampled = repeat_end(sampled, sequences[active, position - 1], end)
+        if position < length - 1:
+            state = policy.step(sampled, LSTMState(hidden[active], cell[active]))
+            hidden[active], cell[active] = state.hidden, state.cell
+    return sequences.view(length - 1, count, num_sequences, length)
 
 
 @torch.no_grad()
 def rewards(
-    judge: Callable[[Tensor], Tensor],
+    score_sequences: Callable[[Tensor], Tensor],
     policy: LanguageModel,
     tokens: Tensor,
     count: int,
@@ -138,51 +135,56 @@ def rewards(
     end: int | None,
     temperature: float = 1.0,
 ) -> Tensor:
-    """What each token of ``(N, T)`` is worth, ``(N, T)``: the mean judgement of ``count`` roll-outs (eq. 4).
+    """Compute the reward of each token, ``(N, T)``: the mean score of ``count`` roll-outs from it (eq. 4).
 
     Args:
-        judge: ``(M, T) -> (M,)``, the higher the better.
-        policy: writes the roll-outs.
-        tokens: the sequences; the last token of each is worth what D says of the whole.
+        score_sequences: ``(M, T) -> (M,)``, the higher the better.
+        policy: samples the roll-outs.
+        tokens: the sequences, ``(N, T)``; the reward of the last token of each is the score of the whole sequence.
         count: roll-outs from each token.
-        random: draws them.
+        random: the stream to draw from.
         end: the token that ends a sequence, if there is one.
-        temperature: that the policy's logits are divided by.
+        temperature: divisor of the policy's logits.
     """
-    many, length = tokens.shape
-    of_whole = judge(tokens)
+    num_sequences, length = tokens.shape
+    complete_scores = score_sequences(tokens)
     if length == 1:
-        return of_whole[:, None]
+        return complete_scores[:, None]
     sequences = complete_prefixes(policy, tokens, count, random, end, temperature).flatten(0, 2)
-    judged = torch.cat([judge(rows) for rows in torch.split(sequences, ROLLOUT_BATCH)])
-    of_parts = judged.view(length - 1, count, many).mean(1)
-    return torch.cat([of_parts, of_whole[None]]).t()
+    scores = torch.cat([score_sequences(rows) for rows in torch.split(sequences, ROLLOUT_BATCH)])
+    prefix_scores = scores.view(length - 1, count, num_sequences).mean(1)
+    return torch.cat([prefix_scores, complete_scores[None]]).t()
 
 
-def without_mean(worth: Tensor, token_mask: Tensor) -> Tensor:
-    """``(N, T)`` less the mean of the *other* sequences at each place: a baseline that leaves the mean unbiased.
+def subtract_baseline(reward: Tensor, mask: Tensor) -> Tensor:
+    """Subtract the mean of the *other* sequences at each position: a baseline that leaves the gradient unbiased.
 
     Args:
-        worth: ``(N, T)``.
-        counted: ``(N, T)``, 1 where there is a token, 0 behind the end.
+        reward: ``(N, T)``.
+        mask: ``(N, T)``, 1 where there is a token, 0 after the end.
+
+    Returns:
+        The advantage, ``(N, T)``.
     """
-    total, there = (worth * token_mask).sum(0), token_mask.sum(0)
-    others = (total - worth * token_mask) / (there - token_mask).clamp(min=1.0)
-    # Whoever is alone at a place has nothing to be compared with.
-    return worth - torch.where(there - token_mask > 0, others, 0.0)
+    total, count = (reward * mask).sum(0), mask.sum(0)
+    others = (total - reward * mask) / (count - mask).clamp(min=1.0)
+    # No baseline where there is no other sequence.
+    return reward - torch.where(count - mask > 0, others, 0.0)
 
 
 def policy_loss(
-    writer: LanguageModel, tokens: Tensor, worth: Tensor, end: int | None, temperature: float = 1.0
+    generator: LanguageModel, tokens: Tensor, advantage: Tensor, end: int | None, temperature: float = 1.0
 ) -> Tensor:
-    """What has the gradient of ``-E[D]``: ``sum_t worth_t * -log p(token_t)``, mean over sequences (eq. 8).
+    """Compute a loss whose gradient estimates that of ``-E[D]`` (eq. 8).
+
+    It is ``sum_t advantage_t * -log p(token_t)``, mean over sequences.
 
     Args:
-        writer: the model that wrote ``tokens``.
+        generator: the model that ``tokens`` were sampled from.
         tokens: ``(N, T)``.
-        worth: ``(N, T)``.
-        end: the token that ends a sequence; what is behind it counts nothing.
-        temperature: that it wrote them at.
+        advantage: ``(N, T)``: rewards, with or without a baseline subtracted.
+        end: the token that ends a sequence; tokens after it do not count.
+        temperature: at which the tokens were sampled.
     """
-    loss, _ = weighted_nll(writer, tokens, worth * token_mask(tokens, end) / len(tokens), temperature)
+    loss, _ = weighted_nll(generator, tokens, advantage * token_mask(tokens, end) / len(tokens), temperature)
     return loss

@@ -1,7 +1,7 @@
-"""SeqGAN: sequences of tokens from a generator that D's judgement teaches (Yu et al. 2017, algorithm 1).
+"""SeqGAN: a generator of sequences of tokens, trained with D's scores as rewards (Yu et al. 2017, algorithm 1).
 
-A step is a round of the present phase: an epoch of maximum likelihood, an epoch of D against G as it then is, or a
-round of the game, which is some updates of G and then some epochs of D.
+A step is a round of the present phase: an epoch of maximum likelihood, an epoch of D against G as it then is, or an
+adversarial round, which is some updates of G and then some epochs of D.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from gan_cli.runtime.rng import RandomState, seeded_generator
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}
-# Updates of G whose losses are kept for a report, at most.
+# Most updates of G whose losses are kept for a report.
 REPORT_CAPACITY = 4096
-# Sequences written at a time.
+# Sequences that are sampled at a time.
 BLOCK = 2048
 
 
 @dataclass(frozen=True)
 class SeqGANProgress:
-    """How far a run has come: the number of its latest step, and real sequences used so far."""
+    """The progress of training: the number of the latest step, and real sequences used so far."""
 
     step: int = 0
     seen: int = 0
 
 
 class Phase(Enum):
-    """What is trained; the value is what ``phase`` says of it."""
+    """Phase of training; the values are those of the tag ``phase``."""
 
     mle = 0
     discriminator = 1
@@ -64,7 +64,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Phases:
-    """First G alone, then D alone, then both.
+    """Lengths of the phases: pretraining of G, pretraining of D, then adversarial training.
 
     Attributes:
         mle: steps of G alone, an epoch of maximum likelihood each.
@@ -75,7 +75,7 @@ class Phases:
     discriminator: int
 
     def at(self, step: int) -> tuple[Phase, int]:
-        """The phase of ``step``, and how many steps of that phase went before."""
+        """Return the phase of ``step``, and the number of earlier steps in that phase."""
         if step < self.mle:
             return Phase.mle, step
         if step < self.mle + self.discriminator:
@@ -84,27 +84,27 @@ class Phases:
 
 
 class SeqGAN:
-    """A writer taught by likelihood, then by a reader.
+    """Trains a language model by maximum likelihood, then adversarially against a discriminator.
 
     Args:
-        context: the circumstances.
-        architecture: writer and reader.
-        optimizer: of both; the game starts a fresh one for G.
-        corpus: what there is to learn.
-        estimator: the way to G's gradient in the game.
-        objective: what D's logits mean, and so what G is rewarded with.
+        context: settings of the run.
+        architecture: builds the language model and D.
+        optimizer: of both; adversarial training starts a fresh one for G.
+        corpus: training and held-out sequences.
+        estimator: of G's gradient in adversarial training.
+        objective: defines D's loss, and D's scores as G's rewards.
         mle_epochs: epochs of maximum likelihood; the paper has 120.
-        d_pretraining: epochs of D before the game; the paper has 150, with new negatives for every third.
-        g_steps: updates of G in a round of the game.
-        d_steps: how often in a round D gets new negatives.
+        d_pretraining: epochs of D before adversarial training; the paper has 150, with new negatives for every third.
+        g_steps: updates of G in an adversarial round.
+        d_steps: times in a round that new negatives are sampled for D.
         d_epochs: epochs of D over the same negatives.
-        d_samples: real sequences in an epoch of D, drawn anew with each lot of negatives, of which there are as many.
-        forget_every: rounds after which G's optimizer forgets its moments; 0: never. Adam's first steps are as large
-            for tokens that are hardly ever written as for the others, which takes weight off the former.
-        lr_game: factor on G's learning rate in the game.
+        d_samples: real sequences in an epoch of D, resampled with each set of negatives, and the number of negatives.
+        forget_every: rounds after which the moments of G's optimizer are reset; 0: never. Adam's first steps are as
+            large for rare tokens as for the others, which lowers the probability of the former.
+        lr_game: factor on G's learning rate in adversarial training.
         clip_norm: largest norm of G's gradient.
-        temperature: that the logits are divided by when G writes, and where its likelihoods are measured.
-        measured: sequences written for each report, and held-out ones scored, at most.
+        temperature: divisor of G's logits in sampling, and in the likelihoods that are reported.
+        measured: most sequences that are sampled for each report, and held-out ones that are scored.
     """
 
     supported_data: ClassVar = (Sequences,)
@@ -119,13 +119,13 @@ class SeqGAN:
         "Who is ahead?": ("d_real/mean", "d_fake/mean", "reward/mean"),
     }
     notes: ClassVar[Mapping[str, str]] = {
-        "metrics/nll_oracle": "What the oracle says of G's sequences, in nats a token; lower is better, down to"
+        "metrics/nll_oracle": "The oracle's NLL of G's sequences, in nats a token; lower is better, down to"
         " diagnosis/oracle_entropy. Below that G has collapsed.",
-        "metrics/nll_test": "What G says of held-out sequences, in nats a token; it rises where G covers less.",
-        "diagnosis/oracle_entropy": "What the oracle's own sequences score, in nats a token.",
-        "diagnosis/distinct_2": "Different pairs of neighbours among all that G wrote, as a share.",
-        "reward/mean": "What D says of the sequences that G learns from.",
-        "phase": "0: G learns by likelihood; 1: D learns; 2: the game.",
+        "metrics/nll_test": "G's NLL of held-out sequences, in nats a token; it rises where G covers less.",
+        "diagnosis/oracle_entropy": "The oracle's NLL of its own sequences, in nats a token.",
+        "diagnosis/distinct_2": "Distinct pairs of neighbouring tokens in G's sequences, as a share of all pairs.",
+        "reward/mean": "D's mean score of the sequences that G is updated with.",
+        "phase": "0: G is trained by maximum likelihood; 1: D is trained; 2: both are, adversarially.",
     }
     hparam_metrics: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
 
@@ -173,12 +173,12 @@ class SeqGAN:
         self._d_samples = min(d_samples, len(self._train))
         torch.manual_seed(context.seed)
         self.generator = context.device.place(architecture.language_model(len(corpus.words)))
-        self._writer = cast(LanguageModel, self.generator)
-        reader = architecture.discriminator(len(corpus.words), self._length)
-        context.device.place(reader)
+        self._language_model = cast(LanguageModel, self.generator)
+        discriminator = architecture.discriminator(len(corpus.words), self._length)
+        context.device.place(discriminator)
         self._nonfinite_policy = context.nonfinite_policy(device)
         self._discriminator_trainer = SequenceDiscriminatorTrainer(
-            reader, optimizer, objective, context, self._nonfinite_policy
+            discriminator, optimizer, objective, context, self._nonfinite_policy
         )
         parameters = list(self.generator.parameters())
         self._optimizer_mle, self._optimizer_adversarial = (optimizer.for_generator(parameters) for _ in range(2))
@@ -194,7 +194,7 @@ class SeqGAN:
 
     def _generator_context(self, objective: Objective) -> GeneratorContext:
         return GeneratorContext(
-            writer=self._writer,
+            generator=self._language_model,
             discriminator=self._discriminator_trainer.score,
             objective=objective,
             real=self._real_batch,
@@ -206,49 +206,50 @@ class SeqGAN:
         )
 
     def update(self, step: int) -> None:
-        """One round of the phase that ``step`` belongs to."""
-        phase, round_ = self._phases.at(step)
+        """Run one round of the phase that ``step`` belongs to."""
+        phase, round_index = self._phases.at(step)
         for optimizer in (self._optimizer_mle, self._optimizer_adversarial, self._discriminator_trainer.optimizer):
             optimizer.set_step(step)
         self._nonfinite_policy.set_step(step)
-        used = self._rounds[phase](self, round_)
+        used = self._rounds[phase](self, round_index)
         self._nonfinite_policy.finish_step()
         self.progress = SeqGANProgress(step, self.progress.seen + used)
 
     def _pretrain_generator_epoch(self, epoch: int) -> int:
-        """An epoch of maximum likelihood over all training sequences; what does not fill a batch is left out."""
+        """Train G for an epoch of maximum likelihood over all training sequences, without an incomplete last batch."""
         size = min(self.context.batch_size, len(self._train))
-        places = torch.randperm(len(self._train), generator=self._order(f"imitation {epoch}"))
-        places = places[: len(places) // size * size].to(self._train.device)
-        for chosen in torch.split(places, size):
-            tokens = self._train[chosen]
-            shares = token_mask(tokens, self._corpus.end)
+        order = torch.randperm(len(self._train), generator=self._order(f"imitation {epoch}"))
+        order = order[: len(order) // size * size].to(self._train.device)
+        for rows in torch.split(order, size):
+            tokens = self._train[rows]
+            mask = token_mask(tokens, self._corpus.end)
             with self.context.timer("G"), self.context.device.precision():
-                loss, _ = weighted_nll(self._writer, tokens, shares / shares.sum())
+                loss, _ = weighted_nll(self._language_model, tokens, mask / mask.sum())
             self._update_generator(self._optimizer_mle, loss)
-        return len(places)
+        return len(order)
 
     def _pretrain_discriminator_epoch(self, epoch: int) -> int:
-        """An epoch of D; G writes new negatives for every so many-th."""
+        """Train D for an epoch, with new negatives for every ``d_epochs``-th one."""
         if epoch % self._d_epochs == 0:
             self._negatives = self._sample_sequences(self._d_samples)
-        lot = epoch // self._d_epochs
-        return self._discriminator_epoch(f"judgement {lot}", epoch % self._d_epochs)
+        negatives_index = epoch // self._d_epochs
+        return self._discriminator_epoch(f"judgement {negatives_index}", epoch % self._d_epochs)
 
-    def _adversarial_round(self, round_: int) -> int:
-        """Updates of G, then epochs of D."""
-        if self._forget_every and round_ % self._forget_every == 0:
+    def _adversarial_round(self, round_index: int) -> int:
+        """Run the updates of G, then the epochs of D."""
+        if self._forget_every and round_index % self._forget_every == 0:
             self._optimizer_adversarial.reset_state()
         for _ in range(self._g_steps):
             with self.context.timer("G"), self.context.device.precision():
-                estimate = self._gradient_estimator.estimate(round_)
+                estimate = self._gradient_estimator.estimate(round_index)
             self._update_generator(self._optimizer_adversarial, estimate.loss)
             self._rewards.add(estimate.reward.reshape(1, 1))
         self._gradient_estimator.after_round()
         used = 0
-        for lot in range(self._d_steps):
+        for index in range(self._d_steps):
             self._negatives = self._sample_sequences(self._d_samples)
-            used += sum(self._discriminator_epoch(f"game {round_} {lot}", epoch) for epoch in range(self._d_epochs))
+            name = f"game {round_index} {index}"
+            used += sum(self._discriminator_epoch(name, epoch) for epoch in range(self._d_epochs))
         return used
 
     _rounds: ClassVar[Mapping[Phase, Callable[[SeqGAN, int], int]]] = {
@@ -257,11 +258,11 @@ class SeqGAN:
         Phase.adversarial: _adversarial_round,
     }
 
-    def _discriminator_epoch(self, lot: str, epoch: int) -> int:
-        """An epoch of D over the present negatives and as many real sequences, the same ones for a lot."""
-        chosen = torch.randperm(len(self._train), generator=self._order(lot))[: self._d_samples]
-        real = self._train[chosen.to(self._train.device)]
-        self._discriminator_trainer.train_epoch(real, self._negatives, self._order(f"{lot} epoch {epoch}"))
+    def _discriminator_epoch(self, name: str, epoch: int) -> int:
+        """Train D for an epoch over the present negatives and as many real sequences, chosen by the negatives' name."""
+        rows = torch.randperm(len(self._train), generator=self._order(name))[: self._d_samples]
+        real = self._train[rows.to(self._train.device)]
+        self._discriminator_trainer.train_epoch(real, self._negatives, self._order(f"{name} epoch {epoch}"))
         return len(real)
 
     def _update_generator(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
@@ -272,41 +273,41 @@ class SeqGAN:
         self._losses.add(loss.detach().reshape(1, 1))
 
     def _order(self, name: str) -> torch.Generator:
-        """What data are shuffled by: a function of the seed and of what they are for."""
+        """Return a generator to shuffle data with: a function of the seed and of the name of their use."""
         return seeded_generator(self.context.seed, name, torch.device("cpu"))
 
     def _real_batch(self) -> Tensor:
         return self._train[self._tokens.integers(len(self._train), self.context.batch_size)]
 
     def _sample_sequences(self, count: int) -> Tensor:
-        """``(count, T)`` of G's, from the run's stream."""
+        """Sample ``(count, T)`` tokens of G with the run's random stream."""
         with self.context.timer("data"):
             return self._sample_from_uniform(self._tokens.uniform(count, self._length))
 
     def _sample_from_uniform(self, uniform: Tensor) -> Tensor:
         blocks = torch.split(uniform, BLOCK)
         return torch.cat(
-            [sample_sequences(self._writer, block, self._corpus.end, self._temperature) for block in blocks]
+            [sample_sequences(self._language_model, block, self._corpus.end, self._temperature) for block in blocks]
         )
 
     def _sample_fixed(self, name: str, count: int) -> Tensor:
-        """``(count, T)`` of G's, from numbers that stay the same throughout the run."""
+        """Sample ``(count, T)`` tokens of G with random numbers that are the same throughout the run."""
         device = self.context.device.torch_device
-        numbers = seeded_generator(self.context.seed, name, device)
-        return self._sample_from_uniform(torch.rand(count, self._length, generator=numbers, device=device))
+        generator = seeded_generator(self.context.seed, name, device)
+        return self._sample_from_uniform(torch.rand(count, self._length, generator=generator, device=device))
 
     @torch.no_grad()
     def report(self) -> Report:
-        """Figures of the updates since the last report, and of sequences that G writes now."""
+        """Compute metrics of the updates since the last report, and of fresh sequences of G. Waits for the device."""
         phase, _ = self._phases.at(self.progress.step)
         metrics = self._sample_metrics() | self._discriminator_trainer.metrics() | self._nonfinite_policy.metrics()
-        for tag, window in {"loss/g": self._losses, "reward/mean": self._rewards}.items():
-            if len(values := window.values()):
+        for tag, ring_buffer in {"loss/g": self._losses, "reward/mean": self._rewards}.items():
+            if len(values := ring_buffer.values()):
                 metrics |= {tag: values.mean()}
-            window.clear()
+            ring_buffer.clear()
         metrics["grad_norm/g"] = self._norm
-        # The one place where training waits for the device: a single transfer for all figures.
-        numbers = torch.stack([figure.float() for figure in metrics.values()]).tolist()
+        # The one place where training waits for the device: a single transfer for all metrics.
+        numbers = torch.stack([metric.float() for metric in metrics.values()]).tolist()
         scalars = dict(zip(metrics, numbers, strict=True))
         nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
         scalars["lr/g"] = (self._optimizer_adversarial if phase is Phase.adversarial else self._optimizer_mle).rate
@@ -318,31 +319,32 @@ class SeqGAN:
         return Report(scalars, {}, headline, {}, nonfinite)
 
     def _sample_metrics(self) -> dict[str, Tensor]:
-        """Of sequences that G writes now, from the same numbers at every step, so that steps compare."""
-        written, held = self._sample_fixed("measured", self._num_measured), self._held_out[: self._num_measured]
+        """Metrics of fresh sequences of G, with the same random numbers at every step, so that steps compare."""
+        generated = self._sample_fixed("measured", self._num_measured)
+        held_out = self._held_out[: self._num_measured]
         metrics: dict[str, Tensor] = {}
         if self._corpus.oracle is not None:
-            metrics["metrics/nll_oracle"] = nll_oracle(self._corpus.oracle, written)
-        if len(held):
-            metrics["metrics/nll_test"] = nll_test(self._writer, held, self._corpus.end, self._temperature)
-        real = held if len(held) else self._train[: self._num_measured]
-        return metrics | distinct_metrics(written, real, self._corpus.end)
+            metrics["metrics/nll_oracle"] = nll_oracle(self._corpus.oracle, generated)
+        if len(held_out):
+            metrics["metrics/nll_test"] = nll_test(self._language_model, held_out, self._corpus.end, self._temperature)
+        real = held_out if len(held_out) else self._train[: self._num_measured]
+        return metrics | distinct_metrics(generated, real, self._corpus.end)
 
     @torch.no_grad()
     def preview(self) -> Sentences:
-        """Sentences from numbers that stay the same throughout the run."""
+        """Sample sentences with random numbers that are the same throughout the run."""
         tokens = self._sample_fixed("sentences", self.context.sample_count).cpu().numpy()
-        return Sentences(self._corpus.train.written(tokens))
+        return Sentences(self._corpus.train.to_sentences(tokens))
 
     @torch.no_grad()
     def samples(self, count: int) -> IntArray:
-        """``(count, T)`` tokens, from numbers of the run's seed: the same at every step."""
-        drawn: IntArray = self._sample_fixed("samples", count).cpu().numpy()
-        return drawn
+        """Sample ``(count, T)`` tokens with random numbers of the run's seed, the same ones at every step."""
+        sampled: IntArray = self._sample_fixed("samples", count).cpu().numpy()
+        return sampled
 
     @property
     def images_seen(self) -> int:
-        """Real sequences used so far."""
+        """Real sequences used for training so far."""
         return self.progress.seen
 
     @property
@@ -354,23 +356,23 @@ class SeqGAN:
         return (self._discriminator_trainer.network_state, *of_g)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Buffers, gradients, moments and weights of D, then those of G."""
+        """Yield buffers, gradients, moments and weights of D, then those of G."""
         for network_state in self._network_states:
             yield from network_state.tensors([parameter.grad for parameter in network_state.network.parameters()])
 
     def nonfinite(self) -> NonFiniteReport | None:
-        """A loss that was not finite, or a tensor of the state that is not. Waits for the device."""
+        """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
         lasting = chain.from_iterable(network_state.persistent_tensors() for network_state in self._network_states)
         return self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(lasting)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
-        """Change the learning rates; there is no instance noise to sequences."""
+        """Scale the learning rates; there is no instance noise for sequences."""
         for optimizer in (self._optimizer_mle, self._optimizer_adversarial):
             optimizer.scale(adjustment.lr_g)
         self._discriminator_trainer.optimizer.scale(adjustment.lr_d)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, words, optimizers, the source of estimates, random streams, negatives, accumulators, counters."""
+        """Return weights, words, optimizers, gradient estimator, random streams, negatives, ring buffers, counters."""
         return {
             "generator": self.generator.state_dict(),
             "words": list(self._corpus.words),
@@ -407,29 +409,32 @@ class SeqGAN:
         self._nonfinite_policy.set_step(self.progress.step)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no threads or files."""
 
     @classmethod
     def outline(cls, architecture: SequenceArchitecture, sizes: Sizes) -> Outline:
-        """Writer and reader, and a pass of two sequences through both."""
+        """Build language model and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
         (length,) = sizes.shape
-        writer, reader = (
+        language_model, discriminator = (
             architecture.language_model(sizes.vocabulary),
             architecture.discriminator(sizes.vocabulary, length),
         )
         tokens = torch.zeros(2, length, dtype=torch.int64)
-        return Outline({"generator": writer, "discriminator": reader}, lambda: (writer(tokens), reader(tokens)))
+        return Outline(
+            {"generator": language_model, "discriminator": discriminator},
+            lambda: (language_model(tokens), discriminator(tokens)),
+        )
 
     @classmethod
     def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
-        """Whatever fits sequences by itself goes together."""
+        """Raise nothing: settings for sequences have no invalid combinations."""
 
     @classmethod
     def reports(cls, loss: LossSection) -> frozenset[str]:
-        """Both likelihoods."""
+        """Return the tags of both likelihoods."""
         return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: object) -> list[AlarmRule]:
-        """Alarms of sequences."""
+        """Return the alarm rules for sequences."""
         return sequence_alarm_rules(limits)

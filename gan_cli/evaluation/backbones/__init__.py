@@ -1,1 +1,1 @@
-"""Feature extractors that samples are compared by: their own pixels, a small classifier of the data, or Inception."""
+"""Feature extractors for comparing samples: their own pixels, a small classifier of the data, or Inception."""

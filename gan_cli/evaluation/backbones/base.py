@@ -16,11 +16,12 @@ Samples: TypeAlias = ByteArray | FloatArray
 
 @dataclass(frozen=True)
 class BackboneOutput:
-    """Samples as a backbone sees them.
+    """Features of samples, and predicted classes.
 
     Attributes:
         features: ``(N, D)`` float32.
-        predicted: the class of each sample, ``(N,)``, or of each of its channels, ``(N, C)``; None: it tells none.
+        predicted: the class of each sample, ``(N,)``, or of each of its channels, ``(N, C)``; None: the backbone
+            predicts none.
     """
 
     features: FloatArray
@@ -29,7 +30,7 @@ class BackboneOutput:
 
 @dataclass(frozen=True)
 class MetricTags:
-    """What distances between features of a backbone are called."""
+    """Names of the metrics that are distances between features of a backbone."""
 
     frechet: str
     kernel: str
@@ -37,17 +38,17 @@ class MetricTags:
 
     @classmethod
     def for_backbone(cls, backbone: str) -> MetricTags:
-        """Named after the distance and the backbone, for every backbone but Inception."""
+        """Return names made of the distance and the backbone, for every backbone but Inception."""
         return cls(f"frechet/{backbone}", f"kernel/{backbone}", f"kernel_deviation/{backbone}")
 
 
 class Backbone(Protocol):
-    """Turns samples into features.
+    """Interface of feature extractors for samples.
 
     Attributes:
-        name: the second half of the figures' names.
-        tags: what its distances are called.
-        costly: whether features are worth keeping on disk.
+        name: the second half of its metrics' names.
+        tags: names of the metrics that are distances.
+        cacheable: True if features are worth caching on disk.
     """
 
     name: ClassVar[str]
@@ -56,20 +57,20 @@ class Backbone(Protocol):
 
     @property
     def checksum(self) -> str:
-        """What tells its weights from others; ``none`` without weights."""
+        """Checksum of its weights; ``none`` without weights."""
         ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What has to be known to compare its figures: resizing, range of values, accuracy."""
+        """Provenance that comparing its metrics needs: resizing, range of values, accuracy."""
         ...
 
     def extract(self, samples: Samples) -> BackboneOutput:
-        """Features of ``(N, *shape)``, in bounded memory beside them."""
+        """Extract features of ``(N, *shape)``, in bounded memory beside them."""
         ...
 
 
 def to_floats(images: ByteArray) -> FloatArray:
-    """Bytes as numbers in [-1, 1]. Any shape."""
+    """Convert bytes to float32 in [-1, 1], for any shape."""
     values: FloatArray = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
     return values

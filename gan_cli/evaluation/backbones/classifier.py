@@ -1,4 +1,4 @@
-"""The backbone ``classifier``: trained once for each labelled dataset, then read back from the data root."""
+"""The backbone ``classifier``: trained once for each labelled dataset, then loaded from the data root."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 
-# Part of what a kept classifier must say of itself: raise it when the network or its training changes.
+# Version of the cached file: raise it when the network or its training changes.
 FORMAT = 1
-# Of data without a test split, the share that the accuracy is measured on.
+# Share of the data that the accuracy is measured on where there is no test split.
 TEST_SHARE = 0.2
 MIN_IMAGES = 20
 
 
 @dataclass(frozen=True)
 class ClassifierBackbone:
-    """Penultimate layer and predictions of a classifier.
+    """Features of the penultimate layer, and predictions, of a classifier.
 
     Attributes:
-        classifier: in evaluation mode.
+        classifier: the network, in evaluation mode.
         checksum: SHA-256 of its weights.
         facts: resizing, accuracy and what that was measured on.
-        path: the file it is kept in.
+        path: the file it is stored in.
     """
 
     classifier: Classifier
@@ -54,18 +54,18 @@ class ClassifierBackbone:
     cacheable: ClassVar[bool] = True
 
     def extract(self, samples: Samples) -> BackboneOutput:
-        """Images ``(N, C, H, W)`` -> features ``(N, 128)`` and classes ``(N,)``."""
+        """Map images ``(N, C, H, W)`` to features ``(N, 128)`` and classes ``(N,)``."""
         features, classes = classifier_network.features_and_classes(self.classifier, _bytes(samples))
         return BackboneOutput(features.numpy(), classes.numpy())
 
 
 @dataclass(frozen=True)
 class ChannelwiseBackbone:
-    """A classifier of grey images that looks at each channel of an image by itself, for Stacked MNIST.
+    """Backbone that applies a classifier of grey images to each channel of an image, for Stacked MNIST.
 
     Attributes:
-        inner: of the single channel.
-        margin: pixels around each channel that the classifier never saw.
+        inner: the backbone of a single channel.
+        margin: padding of each channel in pixels, cropped before the classifier.
     """
 
     inner: ClassifierBackbone
@@ -77,23 +77,22 @@ class ChannelwiseBackbone:
 
     @property
     def checksum(self) -> str:
-        """That of the classifier."""
         return self.inner.checksum
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Those of the classifier, and how it is used."""
+        """Provenance of the classifier, and how it is applied."""
         return {**self.inner.facts, "applied": "to each channel"}
 
     def extract(self, samples: Samples) -> BackboneOutput:
-        """Images ``(N, C, H, W)`` -> features ``(N, 128 C)`` and classes ``(N, C)``."""
+        """Map images ``(N, C, H, W)`` to features ``(N, 128 C)`` and classes ``(N, C)``."""
         count, channels, height, width = samples.shape
         inside = samples[:, :, self.margin : height - self.margin, self.margin : width - self.margin]
         single = inside.reshape(count * channels, 1, *inside.shape[2:])
-        seen = self.inner.extract(single)
-        assert seen.predicted is not None
-        features: FloatArray = seen.features.reshape(count, -1)
-        return BackboneOutput(features, seen.predicted.reshape(count, channels))
+        output = self.inner.extract(single)
+        assert output.predicted is not None
+        features: FloatArray = output.features.reshape(count, -1)
+        return BackboneOutput(features, output.predicted.reshape(count, channels))
 
 
 def load_or_train_classifier(
@@ -104,62 +103,67 @@ def load_or_train_classifier(
     settings: ClassifierSettings | None = None,
     device: torch.device | None = None,
 ) -> ClassifierBackbone:
-    """The classifier of a dataset, from the store, or trained now and put there.
+    """Load the classifier of a dataset from the store, or train it now and store it.
 
-    Several processes may ask for one at once: each trains, and what was there first is used by those that end later.
+    Several processes may do so at once: each trains, and those that finish later use the first one stored.
 
     Args:
-        name: of the dataset, for the name of the file.
+        name: name of the dataset, for that of the file.
         data: images with labels to train on.
         test: images with labels to measure the accuracy on; None: a fifth of ``data``, which is not trained on then.
-        store: where classifiers are kept.
-        recipe: how to train; None: as the defaults of ``network.ClassifierSettings`` say.
-        device: where to compute; None: on the CPU.
+        store: cache of classifiers.
+        settings: training settings; None: the defaults of ``ClassifierSettings``.
+        device: device to compute on; None: the CPU.
 
     Raises:
         ConfigError: the data have no labels, or too few samples.
-        OutputError: it cannot be kept anywhere.
+        OutputError: it cannot be stored anywhere.
     """
     if data.labels is None:
         raise ConfigError("backbone classifier: these data have no labels to train one with; use the backbone pixels")
     if len(data.pixels) < MIN_IMAGES:
         raise ConfigError(f"backbone classifier: expected {MIN_IMAGES} labelled images or more, got {len(data.pixels)}")
     settings, device = settings or ClassifierSettings(), device or torch.device("cpu")
-    print_of_data = fingerprint(data)
-    file = f"classifiers/{name}-{print_of_data[:12]}.pt"
-    identity = {"format": FORMAT, "data": print_of_data, "recipe": asdict(settings)}
-    kept, useless = _find_cached(store, file, identity, device)
-    for line in useless:
-        logger.warning("%s: it is trained again", line)
-    if kept is None:
+    data_fingerprint = fingerprint(data)
+    file = f"classifiers/{name}-{data_fingerprint[:12]}.pt"
+    identity = {"format": FORMAT, "data": data_fingerprint, "recipe": asdict(settings)}
+    backbone, problems = _find_cached(store, file, identity, device)
+    for problem in problems:
+        logger.warning("%s: it is trained again", problem)
+    if backbone is None:
         content = _train_and_serialize(name, data, test, settings, identity, device)
-        # Another process may have been first; then its weights are those that cached features belong to.
-        kept, _ = _find_cached(store, file, identity, device)
-        kept = kept or _read(store.write(file, content), content, identity, device)
-    facts = kept.facts
+        # Another process may have been first; then cached features belong to its weights.
+        backbone, _ = _find_cached(store, file, identity, device)
+        backbone = backbone or _read(store.write(file, content), content, identity, device)
+    facts = backbone.facts
     logger.info(
         "classifier of %s: accuracy %.4f on %s, SHA-256 %s, %s",
         name,
         facts["accuracy"],
         facts["measured_on"],
-        kept.checksum[:12],
-        kept.path,
+        backbone.checksum[:12],
+        backbone.path,
     )
-    return kept
+    return backbone
 
 
 def _train_and_serialize(
-    name: str, data: Images, test: Images | None, settings: ClassifierSettings, identity: Mapping[str, Any], device: torch.device
+    name: str,
+    data: Images,
+    test: Images | None,
+    settings: ClassifierSettings,
+    identity: Mapping[str, Any],
+    device: torch.device,
 ) -> bytes:
-    """Train, measure, and give all of it as the content of a file."""
+    """Train a classifier, measure its accuracy, and return both as the content of a file."""
     assert data.labels is not None
     classes = int(data.labels.max()) + 1
-    training, tested, what = _train_test_parts(data, test)
+    training, tested, origin = _train_test_parts(data, test)
     logger.info("classifier of %s: trained once, on %d images", name, len(training[1]))
     started = time.perf_counter()
     trained = classifier_network.train(*training, classes, settings, device)
     seconds = time.perf_counter() - started
-    measured = classifier_network.accuracy(trained, *tested)
+    accuracy = classifier_network.accuracy(trained, *tested)
     logger.info("classifier of %s: trained in %.0f s", name, seconds)
     weights = {key: value.cpu() for key, value in trained.state_dict().items()}
     file = io.BytesIO()
@@ -168,8 +172,8 @@ def _train_and_serialize(
             **identity,
             "shape": list(data.pixels.shape[1:]),
             "classes": classes,
-            "accuracy": measured,
-            "measured_on": f"{len(tested[1])} {what}",
+            "accuracy": accuracy,
+            "measured_on": f"{len(tested[1])} {origin}",
             "seconds": round(seconds, 1),
             "checksum": classifier_network.checksum(weights),
             "weights": weights,
@@ -179,8 +183,10 @@ def _train_and_serialize(
     return file.getvalue()
 
 
-def _train_test_parts(data: Images, test: Images | None) -> tuple[tuple[ByteArray, IntArray], tuple[ByteArray, IntArray], str]:
-    """What to train on, what to measure on, and the latter in words."""
+def _train_test_parts(
+    data: Images, test: Images | None
+) -> tuple[tuple[ByteArray, IntArray], tuple[ByteArray, IntArray], str]:
+    """Return the data to train on, the data to test on, and the origin of the latter in words."""
     assert data.labels is not None
     if test is not None and test.labels is not None:
         return (data.pixels, data.labels), (test.pixels, test.labels), "test images"
@@ -192,21 +198,21 @@ def _train_test_parts(data: Images, test: Images | None) -> tuple[tuple[ByteArra
 def _find_cached(
     store: Store, file: str, identity: Mapping[str, Any], device: torch.device
 ) -> tuple[ClassifierBackbone | None, list[str]]:
-    """The first whole classifier of that name and identity, if there is one, and what is wrong with those before it."""
-    useless: list[str] = []
+    """Return the first intact classifier of that name and identity, or None, and the problems of those before it."""
+    problems: list[str] = []
     for path in store.find(file):
         try:
-            return _read(path, path.read_bytes(), identity, device), useless
+            return _read(path, path.read_bytes(), identity, device), problems
         except (DamagedError, OSError) as error:
-            useless.append(f"classifier {path} is of no use ({error})")
-    return None, useless
+            problems.append(f"classifier {path} is of no use ({error})")
+    return None, problems
 
 
 def _read(path: Path, content: bytes, identity: Mapping[str, Any], device: torch.device) -> ClassifierBackbone:
-    """A classifier from the content of its file; nothing in it is executed.
+    """Load a classifier from the content of its file; no code in it is executed.
 
     Raises:
-        DamagedError: it is not what was written, or is of another format or of other data.
+        DamagedError: the content has changed, or is of another format or of other data.
     """
     try:
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

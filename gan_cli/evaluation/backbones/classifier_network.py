@@ -13,21 +13,23 @@ from gan_cli.protocols.arrays import ByteArray, IntArray
 from gan_cli.runtime.rng import seeded_generator
 
 WIDTH = 128
-# Larger images are averaged down to this side first: what a class looks like can be told by then.
+# Larger images are averaged down to this side first, which is enough to tell classes apart.
 MAX_SIDE = 32
 BLOCK = 500
 
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """How the classifier is trained: Adam, one cycle of the learning rate, cross-entropy.
+    """Training settings of the classifier: Adam, one cycle of the learning rate, cross-entropy.
+
+    The names of these fields are part of cached files.
 
     Attributes:
-        seed: of the weights and of the order of samples.
+        seed: seed of the weights and of the order of samples.
         batch_size: samples per update.
         epochs: passes over the data, within the bounds below.
-        fewest: updates, for small data.
-        most: updates, for large data.
+        fewest: minimum number of updates, for small data.
+        most: maximum number of updates, for large data.
         lr: the highest learning rate.
     """
 
@@ -39,12 +41,12 @@ class ClassifierSettings:
     lr: float = 3e-3
 
     def steps(self, count: int) -> int:
-        """Updates for that many samples."""
+        """Return the number of updates for that many samples."""
         return int(np.clip(self.epochs * count // self.batch_size, self.fewest, self.most))
 
 
 class Classifier(nn.Module):
-    """Three convolutions and two linear layers for images ``(N, channels, H, W)`` of at least 4 pixels a side."""
+    """Network of three convolutions and two linear layers, for images of at least 4 pixels a side."""
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(WIDTH, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Bytes ``(N, C, H, W) -> (N, 128)``, the penultimate layer."""
+        """Map bytes ``(N, C, H, W)`` to the penultimate layer's features ``(N, 128)``."""
         values = images.float() / 127.5 - 1
         if values.shape[2:] != self.sides:
             values = nn.functional.adaptive_avg_pool2d(values, self.sides)
@@ -72,7 +74,7 @@ class Classifier(nn.Module):
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Bytes ``(N, C, H, W)`` -> logits ``(N, classes)``."""
+        """Map bytes ``(N, C, H, W)`` to logits ``(N, classes)``."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
@@ -84,15 +86,15 @@ def _convolution(channels: int, width: int) -> list[nn.Module]:
 def train(
     pixels: ByteArray, labels: IntArray, classes: int, settings: ClassifierSettings, device: torch.device | None = None
 ) -> Classifier:
-    """A trained classifier in evaluation mode; the same to the bit for one seed, machine and number of threads.
+    """Train a classifier and return it in evaluation mode; bitwise equal for one seed, machine and number of threads.
 
-    torch's global random state is left as it was.
+    The global random state of torch is not changed.
 
     Args:
         pixels: ``(N, C, H, W)``.
         labels: ``(N,)`` in [0, classes).
-        classes: how many there are.
-        recipe: how to train.
+        classes: number of classes.
+        settings: training settings.
         device: where to train; None: on the CPU.
     """
     device = device or torch.device("cpu")
@@ -104,11 +106,11 @@ def train(
     optimizer = torch.optim.Adam(network.parameters(), settings.lr / 25)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps)
     order = seeded_generator(settings.seed, "classifier", torch.device("cpu"))
-    waiting = torch.empty(0, dtype=torch.int64)
+    pending = torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
-        while len(waiting) < settings.batch_size:
-            waiting = torch.cat([waiting, torch.randperm(len(pixels), generator=order)])
-        rows, waiting = waiting[: settings.batch_size].numpy(), waiting[settings.batch_size :]
+        while len(pending) < settings.batch_size:
+            pending = torch.cat([pending, torch.randperm(len(pixels), generator=order)])
+        rows, pending = pending[: settings.batch_size].numpy(), pending[settings.batch_size :]
         images = torch.from_numpy(pixels[rows]).to(device)
         loss = nn.functional.cross_entropy(network(images), torch.from_numpy(labels[rows]).to(device))
         optimizer.zero_grad()
@@ -120,24 +122,24 @@ def train(
 
 @torch.no_grad()
 def features_and_classes(network: Classifier, pixels: ByteArray) -> tuple[Tensor, Tensor]:
-    """Features ``(N, 128)`` float32 and the likeliest classes ``(N,)`` int64, on the CPU."""
+    """Return features ``(N, 128)`` float32 and the likeliest classes ``(N,)`` int64, on the CPU."""
     device = next(network.parameters()).device
     features, classes = [], []
     for start in range(0, len(pixels), BLOCK):
-        seen = network.features(torch.from_numpy(pixels[start : start + BLOCK]).to(device))
-        features.append(seen.cpu())
-        classes.append(network.head(seen).argmax(dim=1).cpu())
+        block = network.features(torch.from_numpy(pixels[start : start + BLOCK]).to(device))
+        features.append(block.cpu())
+        classes.append(network.head(block).argmax(dim=1).cpu())
     return torch.cat(features), torch.cat(classes)
 
 
 def accuracy(network: Classifier, pixels: ByteArray, labels: IntArray) -> float:
-    """Share of images whose likeliest class is their label."""
+    """Return the share of images whose likeliest class is their label."""
     _, predicted = features_and_classes(network, pixels)
     return float((predicted.numpy() == labels).mean())
 
 
 def checksum(weights: dict[str, Tensor]) -> str:
-    """SHA-256 over the names, shapes and values of weights, in hexadecimal."""
+    """Return the SHA-256 over the names, shapes and values of weights, in hexadecimal."""
     digest = hashlib.sha256()
     for name, value in sorted(weights.items()):
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())

@@ -1,8 +1,8 @@
 """The backbone ``inception``: the Inception v3 of the Frechet Inception distance, by the package torch-fidelity.
 
-Its weights are those of TensorFlow's ``inception-2015-12-05``, which published figures use; its first layer resizes
-bytes of any size to 299 x 299 as TensorFlow 1 did, without a filter (Heusel et al. 2017; Parmar et al. 2022 on what
-else resizing does to the figures).
+Its weights are those of TensorFlow's ``inception-2015-12-05``, which published results use; its first layer resizes
+bytes of any size to 299 x 299 as TensorFlow 1 did, without a filter (Heusel et al. 2017; Parmar et al. 2022 on the
+effect of resizing on the metric).
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ logger = logging.getLogger(__name__)
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"
 MIRRORS = ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/",)
-# Of the file as it was published: its name carries the first digits, several independent users the rest.
+# SHA-256 of the published file: its name has the first digits, and several independent users publish the rest.
 CHECKSUM = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FEATURES = "2048"
 BLOCK = 64
 
-# Bytes (N, 3, H, W) -> a tuple of one tensor (N, 2048); what torch-fidelity calls a feature extractor.
+# Bytes (N, 3, H, W) -> a tuple of one tensor (N, 2048); a feature extractor of torch-fidelity.
 Extractor = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
 class Inception:
-    """Features of the last pooling layer.
+    """Features of the last pooling layer of Inception v3.
 
     Attributes:
-        extractor: of torch-fidelity, on ``device``.
+        extractor: the network of torch-fidelity, on ``device``.
         checksum: SHA-256 of the file of weights.
         device: where to compute.
     """
@@ -58,7 +58,7 @@ class Inception:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Resizing, values, and whether the weights are those of published figures."""
+        """Resizing, values, and whether the weights are those of published results."""
         return {
             "resizing": "bilinear to 299x299 as in TensorFlow 1, without a filter (torch-fidelity)",
             "values": "bytes; grey images as three equal channels",
@@ -67,7 +67,7 @@ class Inception:
 
     @torch.no_grad()
     def extract(self, samples: Samples) -> BackboneOutput:
-        """Images ``(N, 1, H, W)`` or ``(N, 3, H, W)`` as bytes -> features ``(N, 2048)``."""
+        """Map images ``(N, 1, H, W)`` or ``(N, 3, H, W)`` as bytes to features ``(N, 2048)``."""
         assert samples.dtype == np.uint8, "Inception looks at images"
         found = []
         for start in range(0, len(samples), BLOCK):
@@ -77,11 +77,13 @@ class Inception:
         return BackboneOutput(torch.cat(found).numpy())
 
 
-def load_inception(weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS) -> Inception:
-    """The backbone with weights from a file, or with the published ones.
+def load_inception(
+    weights: Path | None, root: Path, device: torch.device, mirrors: tuple[str, ...] = MIRRORS
+) -> Inception:
+    """Load the backbone with weights from a file, or with the published ones.
 
     Args:
-        weights: a file of the user's; None: ``<root>/inception/``, downloaded into it where it is not there.
+        weights: a file of the user's; None: the published file in ``<root>/inception/``, downloaded if absent.
         root: the data root.
         device: where to compute.
         mirrors: addresses of folders with the published file.
@@ -128,9 +130,9 @@ def _check(path: Path) -> None:
 
 
 def _verify_weights(path: Path) -> str:
-    """The checksum of a file that holds tensors alone.
+    """Check that a file holds tensors alone, and return its checksum.
 
-    torch-fidelity opens the file itself, and how carefully depends on its release: nothing in it is to be executed.
+    torch-fidelity opens the file itself, and not every release does so safely: no code in it may be executed.
     """
     try:
         checksum = sha256(path)

@@ -1,4 +1,4 @@
-"""No backbone at all: samples as they are."""
+"""The backbone ``pixels``: samples themselves as features."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gan_cli.protocols.arrays import FloatArray
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images as vectors of numbers in [-1, 1]; points of the plane in their own coordinates.
+    """Backbone whose features are images as vectors in [-1, 1], or points of the plane in their own coordinates.
 
     Args:
-        coordinates: scaled points to the data's own coordinates; see ``data_protocols.Dataset``.
+        coordinates: converts scaled points to the data's own coordinates; see ``protocols.data.Dataset``.
     """
 
     coordinates: Callable[[FloatArray], FloatArray]
@@ -28,16 +28,16 @@ class Pixels:
 
     @property
     def checksum(self) -> str:
-        """``none``."""
+        """The constant ``none``: there are no weights."""
         return "none"
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Nothing is resized."""
+        """Resizing, of which there is none, and values."""
         return {"resizing": "none", "values": "images in [-1, 1]; points in their own coordinates"}
 
     def extract(self, samples: Samples) -> BackboneOutput:
-        """``(N, *shape) -> (N, D)``, D being the number of values of a sample."""
+        """Map ``(N, *shape)`` to ``(N, D)``, D being the number of values of a sample."""
         if samples.dtype == np.uint8:
             return BackboneOutput(to_floats(samples.reshape(len(samples), -1)))  # type: ignore[arg-type]
         return BackboneOutput(np.asarray(self.coordinates(samples), np.float32))  # type: ignore[arg-type]

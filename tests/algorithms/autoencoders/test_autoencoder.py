@@ -72,7 +72,7 @@ def test_prior_samples_have_the_moments_of_the_codes() -> None:
 
 def test_gaussian_is_where_the_codes_of_the_data_are() -> None:
     algorithm = after(100, autoencoder(lr=1e-3, likelihood=Bernoulli(Binarization.none)))
-    samples, _ = algorithm._specimen_targets(80, 0)
+    samples, _ = algorithm._probe_targets(80, 0)
     with torch.no_grad():
         codes = algorithm.ema_networks.encode(samples)[:, 0]
     deviation = algorithm.moments.covariance.diagonal().sqrt()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from gan_cli.algorithms.autoencoders.vae import VAE, floored
+from gan_cli.algorithms.autoencoders.vae import VAE, kl_with_free_bits
 from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.mlp import MLP
@@ -44,7 +44,7 @@ from tests.helpers.autoencoders import (
     tensors_of,
     weights,
 )
-from tests.helpers.processes import run_together
+from tests.helpers.preloaded import PreloadedGroup
 
 PLAIN = Bernoulli(Binarization.threshold)
 
@@ -80,12 +80,12 @@ def test_draws_have_mean_and_deviation() -> None:
 
 def test_free_bits_are_a_floor_under_each_dimension() -> None:
     each = torch.tensor([0.01, 0.2, 3.0], requires_grad=True)
-    paid = floored(each, 0.2)
+    paid = kl_with_free_bits(each, 0.2)
     assert paid.item() == pytest.approx(3.4)
     (slope,) = torch.autograd.grad(paid, each)
     assert slope[0] == 0
     assert slope[2] == 1
-    assert floored(each, 0.0).item() == pytest.approx(3.21)
+    assert kl_with_free_bits(each, 0.0).item() == pytest.approx(3.21)
 
 
 def test_free_bits_change_the_loss_and_not_what_is_reported() -> None:
@@ -112,9 +112,9 @@ def test_beta_is_the_weight_of_the_divergence_at_each_step() -> None:
     algorithm = build_autoencoder(beta=Linear(0.0, 2.0, 4))
     for step, beta in enumerate((0.0, 0.5, 1.0, 1.5, 2.0, 2.0)):
         algorithm.update(step)
-        said = algorithm.report().scalars
-        assert said["vae/beta"] == beta
-        assert said["loss/total"] == pytest.approx(said["vae/reconstruction"] + beta * said["vae/kl"], rel=1e-5)
+        report = algorithm.report().scalars
+        assert report["vae/beta"] == beta
+        assert report["loss/total"] == pytest.approx(report["vae/reconstruction"] + beta * report["vae/kl"], rel=1e-5)
 
 
 def test_without_the_divergence_more_goes_through_the_code() -> None:
@@ -145,7 +145,7 @@ def test_points_are_learned_with_a_width_that_shrinks() -> None:
 
 def test_report_is_of_all_samples_since_the_last_one() -> None:
     algorithm = after(3, build_autoencoder())
-    rows = {name: window.values() for name, window in algorithm.windows.items()}
+    rows = {name: ring_buffer.values() for name, ring_buffer in algorithm.ring_buffers.items()}
     report = algorithm.report()
     assert rows["reconstruction"].shape == (3, 16)
     assert report.scalars["vae/reconstruction"] == pytest.approx(float(rows["reconstruction"].mean()))
@@ -155,7 +155,7 @@ def test_report_is_of_all_samples_since_the_last_one() -> None:
     assert each.sum() == pytest.approx(report.scalars["vae/kl"], rel=1e-5)
     assert report.scalars["grad_norm/g"] > 0
     assert report.scalars["lr/g"] == 1e-2
-    assert len(algorithm.windows["kl"].values()) == 0
+    assert len(algorithm.ring_buffers["kl"].values()) == 0
     assert set(VAE.hparam_metrics) < set(report.scalars)
     assert set(VAE.notes) - {"vae/kl_per_dimension"} < set(report.scalars)
 
@@ -169,8 +169,8 @@ def test_active_units_are_those_whose_mean_varies() -> None:
         head.weight[1:4] = 0  # the means of all dimensions but the first are one number each
         head.weight[0] *= 10
     algorithm.optimizer.scale(0.0)
-    said = after(2, algorithm).report().scalars
-    assert (said["vae/active_units"], said["vae/active_share"]) == (1.0, 0.25)
+    report = after(2, algorithm).report().scalars
+    assert (report["vae/active_units"], report["vae/active_share"]) == (1.0, 0.25)
 
 
 # ---- what a person sees
@@ -262,8 +262,8 @@ def test_seed_decides_weights_and_samples() -> None:
 
 
 def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
-    status, said = run_together(2, "tests.helpers.autoencoders", str(tmp_path / "found.json"))
-    assert status == 0, said
+    statuses, output = PreloadedGroup(2, "tests.helpers.autoencoders", tmp_path / "found.json").communicate(300)
+    assert statuses == [0, 0], output
     found = json.loads((tmp_path / "found.json").read_text())
     for name in TOGETHER:
         for tag, expected in figures(name, SingleProcess()).items():
@@ -278,7 +278,7 @@ def test_update_along_what_is_not_finite_is_left_out_with_all_it_would_have_chan
     algorithm.update(2)
     assert torch.equal(weights(algorithm), before)
     assert algorithm.nonfinite() is None
-    assert len(algorithm.windows["kl"].values()) == 0
+    assert len(algorithm.ring_buffers["kl"].values()) == 0
 
 
 def test_number_that_is_not_finite_is_noticed() -> None:
@@ -292,7 +292,7 @@ def test_number_that_is_not_finite_is_noticed() -> None:
     assert any(not each.isfinite().all() for name, each in algorithm.tensors() if name.startswith("gradient"))
 
 
-def test_treatment_slows_it_down_for_good() -> None:
+def test_adjustment_lowers_the_learning_rate_permanently() -> None:
     algorithm, resumed = build_autoencoder(), build_autoencoder()
     algorithm.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.1, sigma=1.0))
     resumed.load_state_dict(after(1, algorithm).state_dict())
@@ -347,9 +347,9 @@ def test_collapsed_posterior_is_an_alarm_with_advice() -> None:
     assert not VAE.alarm_rules(DiagnosticsSection(posterior_collapse=PosteriorSection(patience=0)), None)
 
 
-def test_posterior_that_costs_too_much_shows_the_symptom() -> None:
+def test_posterior_that_costs_too_much_raises_the_alarm() -> None:
     algorithm = after(200, build_autoencoder(beta=Constant(50.0)))
-    said = after(5, algorithm, 200)
-    said.report()
+    algorithm = after(5, algorithm, 200)
+    algorithm.report()
     (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
     assert rule.severity(after(5, algorithm, 205).report().scalars)

@@ -86,7 +86,7 @@ def test_lazy_penalty_is_due_every_so_many_d_updates_and_counts_as_much_more() -
     torch.testing.assert_close(gradients[1], 4 * gradients[0], rtol=1e-4, atol=1e-6)
     lazy = assembled(*TINY_PLANE, "loss/penalty=r1", "loss.penalty.r1.every=4")
     after(9, lazy)
-    assert len(lazy.windows["penalty"].values()) == 3  # updates 0, 4 and 8
+    assert len(lazy.ring_buffers["penalty"].values()) == 3  # updates 0, 4 and 8
 
 
 def test_anneal_multiplies_all_penalties() -> None:
@@ -202,7 +202,7 @@ def test_d_sees_every_real_image_with_its_own_label() -> None:
 def test_labels_of_g_are_as_frequent_as_in_the_data() -> None:
     algorithm = assembled(*TINY_DIGITS, "conditional=true", "train.batch_size=1000")
     algorithm._labels = torch.tensor([3] * 90 + [7] * 10)
-    drawn = algorithm._drawn_labels()
+    drawn = algorithm._sample_labels()
     assert drawn is not None
     assert set(drawn.tolist()) == {3, 7}
     assert float((drawn == 3).float().mean()) == pytest.approx(0.9, abs=0.04)

@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.seqgan.policy_gradient import Rollouts, complete_prefixes, policy_loss, rewards, without_mean
+from gan_cli.algorithms.seqgan.policy_gradient import (
+    Rollouts,
+    complete_prefixes,
+    policy_loss,
+    rewards,
+    subtract_baseline,
+)
 from gan_cli.architectures.language_model import nll, sample_sequences
 from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.errors import InvalidValueError
@@ -52,7 +58,7 @@ def test_the_mean_of_estimates_is_the_gradient_over_all_sequences(baseline: bool
         tokens = sample_sequences(network, numbers.uniform(64, LENGTH))
         worth = rewards(score, network, tokens, 2, numbers, None)
         if baseline:
-            worth = without_mean(worth, torch.ones_like(worth))
+            worth = subtract_baseline(worth, torch.ones_like(worth))
         loss = policy_loss(network, tokens, worth, None)
         estimates.append([-slope for slope in torch.autograd.grad(loss, list(network.parameters()))])
     for place, slope in enumerate(exact):
@@ -69,7 +75,7 @@ def test_the_baseline_takes_off_variance() -> None:
         for _ in range(100):
             tokens = sample_sequences(network, numbers.uniform(32, LENGTH))
             worth = rewards(score, network, tokens, 2, numbers, None)
-            worth = without_mean(worth, torch.ones_like(worth)) if baseline else worth
+            worth = subtract_baseline(worth, torch.ones_like(worth)) if baseline else worth
             loss = policy_loss(network, tokens, worth, None)
             slopes.append(torch.autograd.grad(loss, network.vocabulary_b)[0])
         return float(torch.stack(slopes).var(0).sum())
@@ -93,10 +99,10 @@ def test_rollouts_come_as_often_as_the_policy_writes_them() -> None:
     tokens = torch.tensor([[2, 0, 0]])
     sequences = complete_prefixes(network, tokens, 20_000, random(), None)
     likely = nll(network, everything()).neg().exp()
-    given = everything()[:, 0] == 2
-    names = everything()[given] @ torch.tensor([0, 3, 1])
+    matches = everything()[:, 0] == 2
+    names = everything()[matches] @ torch.tensor([0, 3, 1])
     frequencies = (sequences[0, :, 0] @ torch.tensor([0, 3, 1])).bincount(minlength=9) / 20_000
-    torch.testing.assert_close(frequencies[names], likely[given, 1:].prod(1), atol=0.02, rtol=0)
+    torch.testing.assert_close(frequencies[names], likely[matches, 1:].prod(1), atol=0.02, rtol=0)
 
 
 def test_a_token_is_worth_the_mean_of_what_may_follow() -> None:
@@ -107,8 +113,8 @@ def test_a_token_is_worth_the_mean_of_what_may_follow() -> None:
     likely = nll(network, everything()).neg().exp()
     for row, sentence in enumerate(tokens):
         for place in range(1, LENGTH):
-            given = (everything()[:, :place] == sentence[:place]).all(1)
-            exact = (likely[given, place:].prod(1) * score(everything()[given])).sum()
+            matches = (everything()[:, :place] == sentence[:place]).all(1)
+            exact = (likely[matches, place:].prod(1) * score(everything()[matches])).sum()
             assert float(worth[row, place - 1]) == pytest.approx(float(exact), abs=0.02)
 
 
@@ -127,8 +133,8 @@ def test_what_is_behind_the_end_stays_and_counts_nothing() -> None:
 def test_whoever_is_alone_is_compared_with_nobody() -> None:
     worth = torch.tensor([[1.0, 5.0], [3.0, 9.0]])
     there = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
-    assert without_mean(worth, there)[:, 0].tolist() == [-2.0, 2.0]
-    assert float(without_mean(worth, there)[0, 1]) == 5.0
+    assert subtract_baseline(worth, there)[:, 0].tolist() == [-2.0, 2.0]
+    assert float(subtract_baseline(worth, there)[0, 1]) == 5.0
 
 
 def test_sequences_of_one_token_need_no_rollouts() -> None:

@@ -13,7 +13,7 @@ from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.estimators import Estimator
 from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
 from gan_cli.algorithms.seqgan.policy_gradient import Rollouts
-from gan_cli.algorithms.seqgan.statistics import diversity_metrics
+from gan_cli.algorithms.seqgan.statistics import distinct_metrics
 from gan_cli.algorithms.seqgan.trainer import Phase, Phases, SeqGAN
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
@@ -51,14 +51,14 @@ def corpus(end: int | None = None) -> Corpus:
 def seqgan(estimator: Estimator = ROLLOUTS, end: int | None = None, **settings: Any) -> SeqGAN:
     context = Context((LENGTH,), 0, CPU, 3, batch_size=8, pac=1, log_every=2, sample_count=5, half_life=0)
     reader = HighwayCNN(embedding=4, sizes=(1, 2, 3), filters=(3, 4, 5))
-    given = {"objective": NonSaturating(), "mle_epochs": 2, "d_pretraining": 3, "d_steps": 2, "d_epochs": 2}
+    defaults = {"objective": NonSaturating(), "mle_epochs": 2, "d_pretraining": 3, "d_steps": 2, "d_epochs": 2}
     return SeqGAN(
         context=context,
         architecture=LSTM(4, 5, reader),
         optimizer=Adam(lr=0.01, betas=(0.9, 0.999)),
         corpus=corpus(end),
         estimator=estimator,
-        **(given | {"d_samples": 20, "measured": 16} | settings),
+        **(defaults | {"d_samples": 20, "measured": 16} | settings),
     )
 
 
@@ -103,7 +103,7 @@ def test_a_run_that_is_taken_up_again_goes_on_to_the_bit(make: Make, tmp_path: A
             whole.report()
         if steps in (1, 4, 6):  # within each phase
             torch.save(whole.state_dict(), tmp_path / f"{steps}.pt")
-    end, said = whole.state_dict(), whole.report()
+    end, report = whole.state_dict(), whole.report()
     for steps in (1, 4, 6):
         torch.manual_seed(12345)
         part = make()
@@ -113,7 +113,7 @@ def test_a_run_that_is_taken_up_again_goes_on_to_the_bit(make: Make, tmp_path: A
             if step == 2:
                 part.report()
         assert same(part.state_dict(), end)
-        assert part.report() == said
+        assert part.report() == report
         np.testing.assert_array_equal(part.samples(9), whole.samples(9))
 
 
@@ -142,7 +142,7 @@ def test_each_phase_changes_what_it_should() -> None:
 
 
 def nets(model: SeqGAN) -> tuple[torch.nn.Module, torch.nn.Module]:
-    return model.generator, model._discriminator_trainer.reader
+    return model.generator, model._discriminator_trainer.discriminator
 
 
 def test_a_report_says_what_there_is_in_each_phase() -> None:
@@ -181,7 +181,7 @@ def test_samples_are_tokens_and_a_preview_sentences() -> None:
     np.testing.assert_array_equal(samples, model.samples(3000))
 
 
-def test_treatment_lasts() -> None:
+def test_adjustment_survives_a_resume() -> None:
     model = seqgan(lr_game=0.5)
     model.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.25))
     other = seqgan(lr_game=0.5)
@@ -201,7 +201,7 @@ def test_rows_that_are_held_out_are_left_out() -> None:
 def test_diversity_is_that_of_as_many_real_sequences() -> None:
     generated, real = torch.tensor([[1, 2, 1, 2]]), torch.tensor([[1, 2, 3, 3], [3, 3, 3, 3]])
     figures = {
-        tag.removeprefix("diagnosis/"): float(each) for tag, each in diversity_metrics(generated, real, 0).items()
+        tag.removeprefix("diagnosis/"): float(each) for tag, each in distinct_metrics(generated, real, 0).items()
     }
     shares = {"distinct_1": 2 / 4, "distinct_2": 2 / 3, "distinct_1_real": 3 / 4, "distinct_2_real": 1.0}
     assert figures == pytest.approx(shares)
@@ -239,10 +239,10 @@ FINE = {
 
 
 @pytest.mark.parametrize(
-    ("change", "alarm", "said"),
+    ("change", "alarm", "message"),
     [
         ({"metrics/nll_oracle": 5.0}, "mode_collapse", "score 5.00 .* less than the 5.75 .* held-out ones is 9.00"),
-        ({"diagnosis/distinct_2": 0.05}, "mode_collapse", "5.0% of generated pairs .* real pairs 95.0%"),
+        ({"diagnosis/distinct_2": 0.05}, "mode_collapse", "5.0% of generated bigrams .* real ones 95.0%"),
         (
             {"d/accuracy_real": 1.0, "d/accuracy_fake": 0.999, "reward/mean": 0.001},
             "discriminator_too_strong",
@@ -250,12 +250,12 @@ FINE = {
         ),
     ],
 )
-def test_alarms(change: dict[str, float], alarm: str, said: str) -> None:
+def test_alarms(change: dict[str, float], alarm: str, message: str) -> None:
     alarms = sequence_alarm_rules(DiagnosticsSection())
     assert not any(rule.severity(FINE) for rule in alarms)
     now = FINE | change
     (shown,) = (rule for rule in alarms if rule.severity(now))
     assert shown.name == alarm
     assert set(shown.needs) <= set(now)
-    assert re.search(said, shown.message(now))
+    assert re.search(message, shown.message(now))
     assert shown.suggestion(now).overrides.startswith("optimizer.lr_")
