@@ -26,9 +26,6 @@ from gan_cli.datasets.oracle import Oracle
 from gan_cli.evaluation.backbones.classifier import load_or_train_classifier
 from tests.helpers.preloaded import PreloadedProcess
 
-# Before torch is loaded: tests run in several processes, whose threads would fight for the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 # Overrides that make any run small and quick.
 TINY = ("architecture=mlp", "architecture.generator_hidden=[8]", "architecture.discriminator_hidden=[8]")
 SHORT = ("train.steps=2", "train.batch_size=4", "train.log_every=1", "train.sample_count=4")

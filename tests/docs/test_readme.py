@@ -95,6 +95,7 @@ def test_gan_eval(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     finished_run(EXAMPLE, *SHORT, *TINY)
+    monkeypatch.setattr(factory, "DEFAULT_SAMPLES", 100)
     monkeypatch.setenv("GAN_DATA", str(shutil.copytree(digits_root, "data")))
     done = gan_eval(*arguments)
     assert done.status == 0, done.err
