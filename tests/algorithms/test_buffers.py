@@ -25,7 +25,7 @@ def rows_of(ring_buffer: RingBuffer) -> list[float]:
     return sorted(values[:, 0].tolist())
 
 
-def test_window_holds_what_was_added_and_nothing_else() -> None:
+def test_ring_buffer_holds_what_was_added_and_nothing_else() -> None:
     assert filled(4).values().shape == (0, 2)
     assert rows_of(filled(4, 1, 2, 3)) == [1, 2, 3]
 
@@ -52,7 +52,7 @@ def test_rows_are_copies_without_a_graph() -> None:
 
 
 @pytest.mark.parametrize("added", [0, 2, 3, 5])
-def test_restored_window_goes_on_as_if_there_had_been_no_stop(added: int) -> None:
+def test_restored_ring_buffer_continues_as_if_there_had_been_no_stop(added: int) -> None:
     before = filled(3, *range(added))
     after = filled(3, 70, 80, 90, 100)
     after.load_state_dict(before.state_dict())

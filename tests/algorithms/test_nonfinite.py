@@ -63,7 +63,7 @@ def lasting(algorithm: GANTrainer) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_with_nothing_to_skip_a_run_is_the_same_to_the_bit(run: str) -> None:
+def test_with_nothing_to_skip_a_run_is_bitwise_equal(run: str) -> None:
     states = []
     for policy in ("stop", "skip"):
         algorithm = played(*poisoned(*RUNS[run], f"train.non_finite={policy}"), range(5), {})

@@ -125,7 +125,7 @@ def test_behind_the_end_there_is_nothing_but_the_end() -> None:
         assert marks == [1.0] * length + [0.0] * (9 - length)
 
 
-def test_a_reader_takes_tokens_and_their_one_hot_weights_alike() -> None:
+def test_sequence_discriminator_takes_tokens_and_their_one_hot_weights_alike() -> None:
     torch.manual_seed(0)
     discriminator = LSTM().discriminator(30, 20).eval()
     tokens = torch.randint(30, (6, 20))

@@ -74,7 +74,7 @@ def test_rings_are_those_of_the_claim(recipe: str) -> None:
         assert setting in text
 
 
-def test_runs_are_told_apart_by_all_that_makes_them_but_the_place_of_the_data(
+def test_runs_are_distinguished_by_their_whole_configuration_but_the_place_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm = CLAIMS["non_saturating_start"].arms[0]

@@ -50,7 +50,7 @@ def test_help_names_them_only_where_the_folder_is_given(gan_train: Command) -> N
     assert set(NAMES) < set(added.split(": ")[1].split(", "))
 
 
-def test_a_run_of_a_recipe_is_resumed_with_the_folder_and_told_in_one_line_without(
+def test_run_of_a_recipe_resumes_with_the_folder_and_is_rejected_in_one_line_without(
     gan_train: Command, workplace: Path
 ) -> None:
     recipe = ("experiment=claim_jsd_saturates_jsd", *small("experiment=claim_jsd_saturates_jsd", workplace, CONF_DIR))

@@ -181,7 +181,7 @@ def test_missing_data_cost_one_line(tmp_path: Path) -> None:
     assert "--data DIR" in line
 
 
-def test_a_run_that_fails_is_told_and_not_measured() -> None:
+def test_a_run_that_fails_is_reported_and_not_measured() -> None:
     with pytest.raises(SystemExit, match=r"exit status 1 of .*\n(.*\n)*ZeroDivisionError"):
         speed.run_python("-c", "1 / 0")
 

@@ -167,7 +167,7 @@ def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
     scores = score_digits(models(ring()), made)
     expected = DISTANCE**2 / (2 * 0.5**2)
     for name in CHANGES:
-        for score in (CODE, ELBO):  # a posterior that is the prior, and a decoder that knows one image
+        for score in (CODE, ELBO):  # a posterior that is the prior, and a decoder of one image only
             assert scores[score]["x"][0] - scores[score][name][0] == pytest.approx(expected, rel=0.01)
     assert scores[LOGIT]["thicker"][0] > scores[LOGIT]["x"][0] > scores[LOGIT]["broken"][0]
 

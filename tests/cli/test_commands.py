@@ -29,7 +29,7 @@ def test_answers_without_importing_torch(command: str, flag: str, workplace: Pat
     assert list(workplace.iterdir()) == []
 
 
-def test_mistake_is_told_without_importing_torch(workplace: Path) -> None:
+def test_mistake_is_reported_without_importing_torch(workplace: Path) -> None:
     code = WITHOUT_TORCH.format(command="train")
     done = subprocess.run([sys.executable, "-c", code, "loss=wgna"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -117,7 +117,7 @@ def test_provenance_is_complete(digits: Path, gan_eval: Command) -> None:
     assert set(document["versions"]) == {"gan_cli", "python", "torch", "numpy"}
 
 
-def test_one_seed_gives_one_evaluation_to_the_bit(digits: Path, gan_eval: Command) -> None:
+def test_equal_seeds_give_bitwise_equal_evaluations(digits: Path, gan_eval: Command) -> None:
     first = gan_eval(digits, *FEW, "--json")
     again = gan_eval(digits, *FEW, "--json")
     other = gan_eval(digits, *FEW, "--json", "--seed", 1)
@@ -275,13 +275,13 @@ def test_conditional_run_draws_labels_as_the_data_have_them(
     assert json.loads(done.out)["generator"]["classes"] == 10
 
 
-def test_copied_run_directory_can_be_judged_elsewhere(digits: Path, gan_eval: Command) -> None:
+def test_copied_run_directory_can_be_evaluated_elsewhere(digits: Path, gan_eval: Command) -> None:
     here = figures(gan_eval(digits, *FEW, "--json").out)
     shutil.copytree(digits, "elsewhere")
     assert figures(gan_eval("elsewhere", *FEW, "--json").out) == here
 
 
-def test_run_that_held_nothing_out_is_not_judged_by_what_it_knows(digits: Path, gan_eval: Command) -> None:
+def test_run_without_held_out_data_has_no_memorization_metrics(digits: Path, gan_eval: Command) -> None:
     """As runs of versions without train.held_out."""
     stored = digits / ".hydra" / "config.yaml"
     lines = stored.read_text().splitlines(keepends=True)

@@ -99,7 +99,7 @@ def test_divergence_alone_calls_nothing_the_best(gan_report: Command, workplace:
     assert "Lowest" not in out
 
 
-def test_alarms_are_told_with_their_share_step_and_remedy(gan_report: Command, workplace: Path) -> None:
+def test_alarms_are_listed_with_their_share_step_and_suggestion(gan_report: Command, workplace: Path) -> None:
     alarm = {"name": "mode_collapse", "step": 20, "message": "Samples look alike.", "try": "loss=wgan_gp"}
     write_run(workplace / "a", seed=0, alarms=[{**alarm, "step": 30}])
     write_run(workplace / "b", seed=1, alarms=[alarm])
@@ -110,7 +110,7 @@ def test_alarms_are_told_with_their_share_step_and_remedy(gan_report: Command, w
     assert "Try loss=wgan_gp." in done.out
 
 
-def test_running_run_tells_alarms_by_its_tags(gan_report: Command, workplace: Path) -> None:
+def test_alarms_of_a_running_run_are_read_from_its_tags(gan_report: Command, workplace: Path) -> None:
     tags = {"divergence/jsd": (0.1, 0.6, 0.69), "diagnosis/oscillation": (0.0, 1.0, 0.0), "diagnosis/gap": (1.0, 1, 1)}
     run = write_run(workplace / "run", figures=tags, status=None)
     with (run / ".hydra" / "lock").open("w") as lock:
@@ -155,14 +155,14 @@ def test_real_runs_are_read(gan_train: Command, gan_report: Command) -> None:
     assert float(record["divergence/wasserstein"]) == pytest.approx(expected, rel=1e-12)
 
 
-def test_what_a_group_implies_is_not_told(gan_report: Command, workplace: Path) -> None:
+def test_what_a_group_implies_is_not_listed(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "a", loss="jsd")
     write_run(workplace / "b", loss="wgan", config={"ema": {"half_life": 9.0}})
     header = gan_report(".").out.splitlines()[0]
     assert header.startswith("| loss | seeds |")
 
 
-def test_what_nobody_chose_is_told_where_nothing_else_tells_apart(gan_report: Command, workplace: Path) -> None:
+def test_unchosen_settings_are_listed_where_nothing_else_distinguishes(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "a", config={"ema": {"half_life": 9.0}})
     write_run(workplace / "b", config={"ema": {"half_life": 50.0}})
     assert [row["ema.half_life"] for row in table(gan_report("."))] == ["9", "50"]
@@ -174,7 +174,7 @@ def test_cadence_and_place_of_data_make_no_other_experiment(gan_report: Command,
     assert len(table(gan_report("."))) == 1
 
 
-def test_a_seed_that_occurs_twice_is_told(gan_report: Command, workplace: Path) -> None:
+def test_a_seed_that_occurs_twice_is_reported(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "a", seed=4)
     write_run(workplace / "b", seed=4)
     assert "1 seed (4) more than once" in gan_report(".").err
@@ -204,7 +204,7 @@ def test_garbled_files_cost_what_they_held(name: str, left: bytes, gan_report: C
     assert len(table(gan_report("run"))) == 1
 
 
-def test_foreign_folders_are_told_in_a_line_each(gan_report: Command, workplace: Path) -> None:
+def test_foreign_folders_are_reported_in_a_line_each(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "good")
     write_run(workplace / "broken")
     (workplace / "broken" / ".hydra" / "config.yaml").write_text("a: [")

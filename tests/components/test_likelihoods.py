@@ -120,7 +120,7 @@ def test_stochastic_pixels_are_white_as_often_as_they_are_bright() -> None:
     np.testing.assert_allclose(share.numpy(), [0, 0.25, 0.5, 0.75, 1], atol=0.015)
 
 
-def test_stochastic_pixels_are_drawn_anew_at_each_look_from_a_stream() -> None:
+def test_stochastic_pixels_are_redrawn_for_each_batch_from_a_stream() -> None:
     likelihood, random = Bernoulli(Binarization.stochastic), stream()
     first, second = likelihood.target(images(), random), likelihood.target(images(), random)
     assert not torch.equal(first, second)

@@ -181,7 +181,7 @@ def test_least_squares_refuses_targets_the_wrong_way_round() -> None:
     assert refused.value.key == "a"
 
 
-def test_d_that_knows_nothing_has_loss_2_log_2() -> None:
+def test_untrained_d_has_loss_2_log_2() -> None:
     assert float(NonSaturating().d_loss(torch.zeros(3), torch.zeros(3)).mean()) == pytest.approx(2 * LOG_2)
 
 

@@ -62,7 +62,7 @@ def network(shape: tuple[int, ...]) -> nn.Module:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_linear_critic_costs_what_its_slope_says(shape: tuple[int, ...]) -> None:
+def test_penalty_of_a_linear_critic_follows_from_its_gradient(shape: tuple[int, ...]) -> None:
     w = torch.full(shape, 0.7, dtype=torch.float64)
     squared = float(w.square().sum())
     norm = squared**0.5
@@ -84,7 +84,7 @@ def test_linear_critic_costs_what_its_slope_says(shape: tuple[int, ...]) -> None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_r1_looks_at_real_samples_and_r2_at_generated_ones(shape: tuple[int, ...]) -> None:
+def test_r1_penalizes_real_samples_and_r2_generated_ones(shape: tuple[int, ...]) -> None:
     def critic(x: Tensor) -> Tensor:
         return 3 * x.square().flatten(1).sum(1)
 

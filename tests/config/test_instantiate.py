@@ -99,7 +99,7 @@ def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
         ),
     ],
 )
-def test_wrong_type_is_told_with_path_value_and_what_is_expected(
+def test_wrong_type_is_reported_with_path_value_and_what_is_expected(
     node: dict[str, Any], key: str, expected: str, got: str
 ) -> None:
     (line,) = refusal(node, "some.where")
@@ -108,7 +108,7 @@ def test_wrong_type_is_told_with_path_value_and_what_is_expected(
     assert got in line.partition("got ")[2]
 
 
-def test_unknown_key_is_told_with_the_nearest_match_or_with_all_there_are() -> None:
+def test_unknown_key_is_reported_with_the_nearest_match_or_with_all_keys() -> None:
     (line,) = refusal({"_target_": ADAM, "weight_decy": 0.1})
     assert line == "optimizer.weight_decy: Adam has no such key. Did you mean 'weight_decay'?"
     (line,) = refusal({"_target_": ADAM, "zzz": 0.1})
@@ -116,19 +116,19 @@ def test_unknown_key_is_told_with_the_nearest_match_or_with_all_there_are() -> N
     assert all(key in line for key in ("lr", "lr_g", "lr_d", "betas", "eps", "weight_decay", "decay"))
 
 
-def test_missing_key_is_told() -> None:
+def test_missing_key_is_reported() -> None:
     lines = refusal({"_target_": LINEAR["_target_"], "start": 1.0}, "noise")
     assert lines == [f"noise.{key}: required by Linear, but not set" for key in ("end", "steps")]
 
 
-def test_value_out_of_range_is_told_with_its_full_path() -> None:
+def test_value_out_of_range_is_reported_with_its_full_path() -> None:
     assert refusal({"_target_": ADAM, "lr": -1}) == ["optimizer.lr: expected a number > 0, got -1.0"]
     assert refusal({"_target_": ADAM, "decay": {**LINEAR, "steps": 0}}) == [
         "optimizer.decay.steps: expected an integer >= 1, got 0"
     ]
 
 
-def test_mistakes_inside_nested_nodes_are_told_with_the_path_down_to_them() -> None:
+def test_mistakes_inside_nested_nodes_are_reported_with_their_path() -> None:
     assert refusal({"_target_": ADAM, "decay": {**LINEAR, "start": "x", "stps": 3}}) == [
         "optimizer.decay.start: expected float, got 'x'",
         "optimizer.decay.stps: Linear has no such key. Did you mean 'steps'?",
@@ -137,7 +137,7 @@ def test_mistakes_inside_nested_nodes_are_told_with_the_path_down_to_them() -> N
     assert line.startswith("optimizer.decay._target_: ")
 
 
-def test_all_mistakes_of_a_node_are_told_at_once() -> None:
+def test_all_mistakes_of_a_node_are_reported_at_once() -> None:
     lines = refusal({"_target_": LINEAR["_target_"], "start": "x", "stop": 1, "steps": 1.5}, "noise")
     assert [line.partition(":")[0] for line in lines] == ["noise.start", "noise.stop", "noise.steps", "noise.end"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from gan_cli.data import image_decoding
 from gan_cli.errors import DataError
 from tests.helpers.image_trees import SIZE, caches, dataset, picture, reference, tree
+from tests.helpers.preloaded import PreloadedProcess
 
 
 @pytest.fixture
@@ -112,39 +111,19 @@ def test_leftovers_of_killed_processes_go_after_a_day(images: Path, root: Path) 
     assert new.exists()
 
 
-LOAD = """
-import sys, time
-from pathlib import Path
-from gan_cli.datasets.image_folder import ImageFolder
-dataset = ImageFolder(sys.argv[1], sys.argv[2], size=32)
-Path(sys.argv[3]).touch()
-while not Path(sys.argv[4]).exists():
-    time.sleep(0.005)
-print(int(dataset.load().pixels.sum(dtype="int64")))
-"""
-
-
 def test_two_processes_build_the_same_cache(images: Path, root: Path, tmp_path: Path) -> None:
     tree(images, "0.png")
     for number in range(1, 400):
         shutil.copy2(images / "0.png", images / f"{number}.png")
     start = tmp_path / "start"
     ready = [tmp_path / f"ready{number}" for number in range(2)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", LOAD, str(images), str(root), str(own), str(start)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for own in ready
-    ]
-    deadline = time.monotonic() + 60
+    processes = [PreloadedProcess("tests.helpers.folder_loader", [images, root, own, start]) for own in ready]
+    deadline = time.monotonic() + 300
     while not all(own.exists() for own in ready):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     start.touch()
-    outputs = [process.communicate(timeout=60) for process in processes]
+    outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     expected = int(400 * reference(picture(0), size=32).sum(dtype="int64"))
     assert [int(output) for output, _ in outputs] == [expected, expected]

@@ -101,7 +101,7 @@ def test_rows_that_are_held_out_never_come(kind: Kind, opened: list[Any]) -> Non
 
 
 @pytest.mark.parametrize("memory_mapped", [False, True])
-def test_streamed_batches_are_those_of_resident_data_to_the_bit(
+def test_streamed_batches_are_bitwise_equal_to_resident_ones(
     memory_mapped: bool, tmp_path: Any, opened: list[Any]
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 8), dtype=np.uint8)

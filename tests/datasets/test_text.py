@@ -166,7 +166,7 @@ def test_held_out_sentences_are_the_rows_of_the_split(file: Path) -> None:
     assert fingerprint(split.train) == fingerprint(text)
 
 
-def test_fingerprint_tells_tokens_words_and_ends_apart(file: Path) -> None:
+def test_fingerprint_distinguishes_tokens_words_and_ends(file: Path) -> None:
     text = loaded(file, "a b\nb c\n")
     same = data_identity(loaded(file, "a b\r\n\r\nb c"))
     assert data_identity(text) == same == {"sequences": 2, "fingerprint": fingerprint(text)}

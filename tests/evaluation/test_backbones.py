@@ -71,7 +71,7 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone()
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_checksum_tells_any_change() -> None:
+def test_checksum_detects_any_change() -> None:
     weights = {"a": torch.zeros(2, 3), "b": torch.ones(1)}
     seen = {classifier_network.checksum(weights)}
     seen.add(classifier_network.checksum({**weights, "b": torch.full((1,), 1.0000001)}))

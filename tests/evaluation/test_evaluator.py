@@ -111,7 +111,7 @@ def test_test_split_of_datasets_that_have_one() -> None:
         assert find_test_split(other) is None
 
 
-def test_fingerprint_tells_data_apart() -> None:
+def test_fingerprint_distinguishes_data() -> None:
     data = numbered(50)
     changed = data.pixels.copy()
     changed[33, 0, 1, 1] = 1

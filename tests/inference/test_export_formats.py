@@ -89,7 +89,7 @@ def loaded(kind: str, folder: Path) -> Callable[..., Any]:
 
 
 def close(kind: str, got: Any, wanted: Any) -> bool:
-    """To the bit where torch itself computes."""
+    """Bitwise equal where torch itself computes."""
     if kind == "onnx":
         return got.dtype == wanted.dtype and got.shape == wanted.shape and bool(np.abs(got - wanted).max() < 1e-4)
     return got.dtype == wanted.dtype and np.array_equal(got, wanted)

@@ -91,7 +91,7 @@ def test_stop_ends_the_run_in_order(stuck: None, gan_train: Command) -> None:
     assert set(range(5, found["step"] + 11, 5)) <= set(steps)
 
 
-def test_a_number_that_is_none_is_traced_to_its_tensor(poisoned: None, gan_train: Command) -> None:
+def test_nan_is_traced_to_its_tensor(poisoned: None, gan_train: Command) -> None:
     done = gan_train(*QUICK)
     assert done.status == 4
     words = "the first tensor that was not finite: D's "
@@ -104,7 +104,7 @@ def test_a_number_that_is_none_is_traced_to_its_tensor(poisoned: None, gan_train
     assert (summary()["status"], summary()["step"]) == ("diverged", 8)
 
 
-def test_rollback_recovers_from_a_number_that_is_none(poisoned: None, gan_train: Command) -> None:
+def test_rollback_recovers_from_nan(poisoned: None, gan_train: Command) -> None:
     done = gan_train(*QUICK, "diagnostics.on_alarm=rollback", "diagnostics.rollback.sigma=0.1")
     assert done.status == 0, done.err
     assert "rollback 1 of 3: going on from step 4" in done.err
@@ -141,7 +141,7 @@ def test_rollbacks_are_bounded(stuck: None, gan_train: Command) -> None:
     assert [alarm["name"] for alarm in summary()["alarms"]].count("mode_collapse") == 3
 
 
-def test_rollback_goes_back_to_before_the_symptom_began(stuck: None, gan_train: Command) -> None:
+def test_rollback_returns_to_before_the_alarm_condition_began(stuck: None, gan_train: Command) -> None:
     done = gan_train(
         *SMALL,
         "train.steps=60",

@@ -1,4 +1,4 @@
-"""Autoencoder and VAE through the commands: trained, resumed to the bit, sampled from, measured."""
+"""Autoencoder and VAE through the commands: trained, resumed bitwise equal, sampled from, evaluated."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, work
     assert raw.metrics["elbo"] != elbo
 
 
-def test_coder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
+def test_autoencoder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["points"], "train.steps=3", "hydra.run.dir=run").status == 0
     coder = load_autoencoder(RunDirectory(workplace / "run"))
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]

@@ -100,7 +100,7 @@ def test_mistake_in_the_command(overrides: list[str], words: list[str], gan_trai
     assert list(workplace.iterdir()) == []
 
 
-def test_several_mistakes_are_told_together(gan_train: Command) -> None:
+def test_several_mistakes_are_reported_together(gan_train: Command) -> None:
     done = gan_train("optimizer.lr=fast", "architecture.latent_dim=wide")
     assert done.status == 2
     assert "optimizer.lr" in done.err

@@ -66,10 +66,10 @@ def test_a_run_in_two_pieces_measures_what_the_whole_one_does(gan_train: Command
     assert parts == whole
 
 
-def test_every_run_of_a_fleet_is_measured(gan_train: Command) -> None:
-    fleet = ("train.replicas=2", "train.steps=4", "train.eval_every=4", "hydra.run.dir=fleet")
-    assert gan_train(*SMALL, *fleet).status == 0
-    first, second = (measured(f"fleet/seed_{seed}") for seed in range(2))
+def test_every_replica_is_evaluated(gan_train: Command) -> None:
+    overrides = ("train.replicas=2", "train.steps=4", "train.eval_every=4", "hydra.run.dir=replicas")
+    assert gan_train(*SMALL, *overrides).status == 0
+    first, second = (measured(f"replicas/seed_{seed}") for seed in range(2))
     assert [line["step"] for line in first] == [line["step"] for line in second] == [4]
     assert first[0]["metrics/frechet/pixels"] != second[0]["metrics/frechet/pixels"]
 

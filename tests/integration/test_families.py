@@ -1,4 +1,4 @@
-"""The models beside the GANs: each trains, resumes to the bit, sweeps, samples, is measured and reported like a GAN."""
+"""The models beside the GANs: each trains, resumes bitwise equal, sweeps, samples, is measured and reported like a GAN."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_resumed_run_is_the_undisturbed_one(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_run_says_what_its_family_says(family: str, finished: FinishedRun) -> None:
+def test_run_reports_the_metrics_of_its_algorithm(family: str, finished: FinishedRun) -> None:
     finished(family, "run", 6)
     final = json.loads(Path("run/summary.json").read_text())["final"]
     assert REPORTED[family] <= final.keys()
@@ -140,14 +140,14 @@ def test_sentences_are_written_to_files(finished: FinishedRun, gan_sample: Comma
     assert load_language_model(RunDirectory(Path("run"))).vocabulary.to_sentences(tokens) == lines
 
 
-def test_cold_writer_writes_its_likeliest_words(finished: FinishedRun, gan_sample: Command) -> None:
+def test_low_temperature_samples_the_likeliest_words(finished: FinishedRun, gan_sample: Command) -> None:
     finished("oracle", "run", 2)
     done = gan_sample("run", "--n", 5, "--temperature", "1e-4")
     assert done.status == 0, done.err
     assert len(set(done.out.splitlines())) == 1
 
 
-def test_writer_scores_itself_as_torch_does(finished: FinishedRun) -> None:
+def test_language_model_nll_is_that_of_torch(finished: FinishedRun) -> None:
     finished("text", "run", 2)
     writer = load_language_model(RunDirectory(Path("run")))
     tokens = torch.from_numpy(writer.write(20, seed=3))
@@ -180,7 +180,7 @@ def test_writer_scores_itself_as_torch_does(finished: FinishedRun) -> None:
         ("vae", "sweep.metric=divergence/jsd", ["this run reports vae/elbo, not divergence/jsd"]),
     ],
 )
-def test_what_a_family_has_no_use_for_is_refused(
+def test_settings_an_algorithm_does_not_support_are_rejected(
     family: str, override: str, words: list[str], gan_train: Command, workplace: Path
 ) -> None:
     given = [item for item in FAMILIES[family] if not (item.startswith("dataset.") and "dataset=" in override)]
@@ -276,7 +276,7 @@ def test_every_tag_of_a_family_is_explained(finished: FinishedRun) -> None:
         assert not unknown, family
 
 
-def test_a_game_needs_a_loss(gan_train: Command) -> None:
+def test_gan_needs_a_loss(gan_train: Command) -> None:
     done = gan_train("loss=none")
     assert (done.status, "loss: expected a loss for GANTrainer" in done.err) == (2, True)
 

@@ -119,7 +119,7 @@ def test_a_checkpoint_with_bad_numbers_is_never_saved(
     assert max(int(path.stem.removeprefix("step_")) for path in Path("run/checkpoints").glob("step_*.pt")) == 6
 
 
-def test_trouble_that_does_not_come_again_leaves_the_present_state(
+def test_nonfinite_value_that_does_not_recur_leaves_the_present_state(
     monkeypatch: pytest.MonkeyPatch, gan_train: Command
 ) -> None:
     update, struck = GANTrainer.update, []
@@ -168,7 +168,7 @@ def test_skip_goes_on_counts_and_warns_once(bad: Bad, gan_train: Command) -> Non
     assert all(line["loss/d"] is not None and line["loss/g"] is not None for line in lines())
 
 
-def test_skip_resumes_across_updates_left_out_to_the_bit(bad: Bad, gan_train: Command) -> None:
+def test_skip_resumes_bitwise_equal_across_skipped_updates(bad: Bad, gan_train: Command) -> None:
     bad({2: "d", 5: "dg", 6: "g"})
     assert gan_train(*QUICK, SKIP).status == 0
     straight = last()

@@ -112,7 +112,7 @@ def test_noise_is_logged_as_it_was_in_force(run: Path) -> None:
     assert [line["noise/sigma"] for line in lines] == pytest.approx([0.5 * (1 - step / 6) for step in (1, 3, 5)])
 
 
-def test_hparams_without_phantom_runs(run: Path) -> None:
+def test_hparams_add_no_extra_runs(run: Path) -> None:
     events = event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(run.parent))
     assert list(events.Reload().Runs()) == ["run"]
     data = events.SummaryMetadata("run", "_hparams_/session_start_info").plugin_data.content
@@ -174,7 +174,7 @@ def test_console_says_what_it_does_and_the_log_keeps_it(gan_train: Command, work
     assert lines == ["2", "4", "6"]
 
 
-def test_divergence_to_infinity_is_told(gan_train: Command, workplace: Path) -> None:
+def test_divergence_to_infinity_is_reported(gan_train: Command, workplace: Path) -> None:
     done = gan_train(*CADENCE, *TINY, "optimizer.lr=1e30", "hydra.run.dir=run")
     assert done.status == 4, done.err
     assert "diverged" in done.err

@@ -132,9 +132,9 @@ def test_distance_of_samples_approaches_that_of_their_distributions() -> None:
 def test_distance_of_784_columns_takes_seconds() -> None:
     random = np.random.default_rng(0)
     a, b = (gaussian_moments(random.standard_normal((10_000, 784), dtype=np.float32)) for _ in range(2))
-    start = time.perf_counter()
+    start = time.process_time()
     frechet_distance(a, b)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -129,9 +129,9 @@ def test_what_is_no_sentence_is_refused() -> None:
 
 def test_real_captions_take_a_moment(real_data: Path) -> None:
     text = Text(str(real_data / "text" / "image_coco.txt")).load()
-    split, before = split_sequences(text, 0.05), time.perf_counter()
+    split, before = split_sequences(text, 0.05), time.process_time()
     found = NGramModel(selected_tokens(split.train), len(text.words), text.end).perplexity(
         selected_tokens(split.held_out)
     )
     assert found == pytest.approx(38.07, abs=0.01)
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 2

@@ -35,34 +35,36 @@ def summary(run: str) -> dict[str, object]:
 
 
 def replicas(gan_train: Command, *overrides: str) -> Finished:
-    done = gan_train(*SMALL, "train.replicas=3", "seed=4", "train.steps=8", "hydra.run.dir=fleet", *overrides)
+    done = gan_train(*SMALL, "train.replicas=3", "seed=4", "train.steps=8", "hydra.run.dir=replicas", *overrides)
     assert done.status == 0, done.err
     return done
 
 
 def test_every_run_has_a_directory_like_that_of_a_run_alone(gan_train: Command, workplace: Path) -> None:
     done = replicas(gan_train)
-    assert sorted(path.name for path in Path("fleet").iterdir()) == ["seed_4", "seed_5", "seed_6"]
+    assert sorted(path.name for path in Path("replicas").iterdir()) == ["seed_4", "seed_5", "seed_6"]
     assert gan_train(*SMALL, "seed=5", "train.steps=8", "hydra.run.dir=alone").status == 0
     names = {path.relative_to("alone") for path in Path("alone").rglob("*") if "events" not in path.name}
-    found = {path.relative_to("fleet/seed_5") for path in Path("fleet/seed_5").rglob("*") if "events" not in path.name}
+    found = {
+        path.relative_to("replicas/seed_5") for path in Path("replicas/seed_5").rglob("*") if "events" not in path.name
+    }
     assert found == names
-    for ours, theirs in zip(metrics("fleet/seed_5"), metrics("alone"), strict=True):
+    for ours, theirs in zip(metrics("replicas/seed_5"), metrics("alone"), strict=True):
         assert ours.keys() == theirs.keys()
         for tag in ours.keys() - {"time", "speed/steps_per_second", "speed/images_per_second"}:
             assert ours[tag] == pytest.approx(theirs[tag], rel=1e-2, abs=1e-3), tag
-    assert summary("fleet/seed_5")["images_seen"] == 64
+    assert summary("replicas/seed_5")["images_seen"] == 64
     assert done.err.count("data: ") == 1, "what holds for all is said once"
     assert done.err.count("step 8/8") == 1
-    assert "step 8/8" in Path("fleet/seed_6/train.log").read_text()
+    assert "step 8/8" in Path("replicas/seed_6/train.log").read_text()
 
 
 def test_one_of_the_runs_goes_on_alone(gan_train: Command, workplace: Path) -> None:
     replicas(gan_train)
-    done = gan_train("resume=fleet/seed_6", "train.steps=12")
+    done = gan_train("resume=replicas/seed_6", "train.steps=12")
     assert done.status == 0, done.err
-    assert [line["step"] for line in metrics("fleet/seed_6")] == [2, 4, 6, 8, 10, 12]
-    assert summary("fleet/seed_5")["step"] == 8
+    assert [line["step"] for line in metrics("replicas/seed_6")] == [2, 4, 6, 8, 10, 12]
+    assert summary("replicas/seed_5")["step"] == 8
 
 
 def test_sweep_of_replicas(gan_train: Command, workplace: Path) -> None:
@@ -73,15 +75,15 @@ def test_sweep_of_replicas(gan_train: Command, workplace: Path) -> None:
 
 
 def test_interruption_saves_every_run(workplace: Path) -> None:
-    process = start_gan_train(*SMALL, "train.replicas=2", "train.steps=100000", "hydra.run.dir=fleet")
+    process = start_gan_train(*SMALL, "train.replicas=2", "train.steps=100000", "hydra.run.dir=replicas")
     wait_for(lambda: "\nstep 4" in process.errors())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 143
     for seed in (0, 1):
-        found = summary(f"fleet/seed_{seed}")
+        found = summary(f"replicas/seed_{seed}")
         assert found["status"] == "interrupted"
-        assert Path(f"fleet/seed_{seed}/checkpoints/step_{found['step']:08d}.pt").exists()
+        assert Path(f"replicas/seed_{seed}/checkpoints/step_{found['step']:08d}.pt").exists()
 
 
 def test_a_run_that_diverges_does_not_take_the_others_with_it(
@@ -94,13 +96,13 @@ def test_a_run_that_diverges_does_not_take_the_others_with_it(
         return [Report({**first.scalars, "loss/d": float("nan")}, first.histograms, first.headline), *others]
 
     monkeypatch.setattr(Replicas, "report", broken)
-    done = gan_train(*SMALL, "train.replicas=3", "train.steps=8", "hydra.run.dir=fleet")
+    done = gan_train(*SMALL, "train.replicas=3", "train.steps=8", "hydra.run.dir=replicas")
     assert done.status == 4
     assert "seed_0: training diverged at step 2: loss/d is nan" in done.err
     assert "1 of 3 runs diverged" in done.err
-    assert [summary(f"fleet/seed_{seed}")["status"] for seed in range(3)] == ["diverged", "completed", "completed"]
-    assert [line["step"] for line in metrics("fleet/seed_0")] == [2]
-    assert [line["step"] for line in metrics("fleet/seed_1")] == [2, 4, 6, 8]
+    assert [summary(f"replicas/seed_{seed}")["status"] for seed in range(3)] == ["diverged", "completed", "completed"]
+    assert [line["step"] for line in metrics("replicas/seed_0")] == [2]
+    assert [line["step"] for line in metrics("replicas/seed_1")] == [2, 4, 6, 8]
 
 
 def test_a_mistake_writes_nothing(gan_train: Command, workplace: Path) -> None:

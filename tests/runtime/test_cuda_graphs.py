@@ -85,7 +85,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> FakeRecorder:
 
 
 def assert_same(found: Any, expected: Any, exact: bool, path: str = "") -> None:
-    """Two states are alike, to the bit or within tolerance."""
+    """Two states are equal, bitwise or within a tolerance."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), path
         for key, value in expected.items():
@@ -111,7 +111,7 @@ def trained(algorithm: GANTrainer, steps: range) -> GANTrainer:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_recorded_steps_equal_steps_run_as_they_are_to_the_bit(run: str, recorder: FakeRecorder) -> None:
+def test_recorded_steps_are_bitwise_equal_to_eager_steps(run: str, recorder: FakeRecorder) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Device, "recorder", lambda self, generators: None)
         plain = trained(assembled(*RUNS[run]), range(STEPS))
@@ -127,7 +127,7 @@ def waiting(algorithm: GANTrainer) -> dict[str, Any]:
     return {} if algorithm.sampler.waited is None else {"speed/data_wait": pytest.approx(0.5, abs=0.5)}
 
 
-def test_resumed_run_records_anew_and_is_equal_to_the_bit(recorder: FakeRecorder) -> None:
+def test_resumed_run_records_again_and_is_bitwise_equal(recorder: FakeRecorder) -> None:
     whole = trained(assembled(*RUNS["warm-up"]), range(STEPS)).state_dict()
     first = trained(assembled(*RUNS["warm-up"]), range(7))
     second = assembled(*RUNS["warm-up"])

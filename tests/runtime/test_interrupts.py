@@ -81,7 +81,7 @@ def test_signal_without_a_meaning_is_left_alone(handlers: None) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_signal_is_handed_on_to_whom_it_belonged(number: signal.Signals, handlers: None) -> None:
+def test_signal_is_forwarded_to_its_earlier_handler(number: signal.Signals, handlers: None) -> None:
     heard = []
     signal.signal(number, lambda number, frame: heard.append((number, signal.getsignal(number))))
     theirs = signal.getsignal(number)

@@ -1,4 +1,4 @@
-"""Whether two runs are the same to the bit: states, figures, pictures and TensorBoard's curves."""
+"""Whether two runs are bitwise equal: states, figures, pictures and TensorBoard's curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kill -9`` at random moments and at the worst ones; each run then ends equal to an undisturbed one, to the bit."""
+"""``kill -9`` at random moments and at the worst ones; each run then ends bitwise equal to an undisturbed one."""
 
 from __future__ import annotations
 

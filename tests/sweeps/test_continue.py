@@ -96,7 +96,7 @@ def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace
     process = start_sweep("seed=0,1", *SMALL, "train.steps=1000000", "hydra.sweep.dir=sweep")
     wait_for(lambda: "\nstep 30" in process.errors())
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 143
     assert f"sweep.continue={Path('sweep').absolute()} goes on" in err
     (interrupted,) = jobs_of(Path("sweep"))

@@ -119,7 +119,7 @@ architecture: {width: 4}
 
 
 @pytest.mark.slow
-def test_second_job_equals_the_same_run_alone_to_the_bit(workplace: Path) -> None:
+def test_second_job_is_bitwise_equal_to_the_same_run_alone(workplace: Path) -> None:
     for name, content in (("loud", LOUD), ("quiet", QUIET)):
         (workplace / "conf" / "pair").mkdir(parents=True, exist_ok=True)
         (workplace / "conf" / "pair" / f"{name}.yaml").write_text(content)

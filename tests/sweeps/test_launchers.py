@@ -82,7 +82,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_equal_runs(sweep: Path, other: Path) -> None:
-    """To the bit, but for the machine's clock."""
+    """Bitwise equal, but for the machine's clock."""
     for one, two in zip(jobs_of(sweep), jobs_of(other), strict=True):
         assert summary(one)["status"] == summary(two)["status"]
         assert summary(one).get("error") == summary(two).get("error")
@@ -265,7 +265,7 @@ def slurm(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["submitit_local", "submitit_slurm"])
-def test_preempted_job_is_queued_again_and_resumes_in_its_directory_to_the_bit(
+def test_preempted_job_is_requeued_and_resumes_bitwise_equal_in_its_directory(
     launcher: str, gan_train: Command, slurm: dict[str, str], tmp_path: Path, workplace: Path
 ) -> None:
     arguments = [*LONG, "seed=0,1", "train.steps=1200", "train.log_every=50"]

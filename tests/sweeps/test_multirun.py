@@ -66,7 +66,7 @@ def test_runs_of_the_same_second_do_not_share_a_directory(workplace: Path) -> No
     arguments = (*SHORT, *TINY, "dataset=ring8", "hydra.run.dir=same")
     processes = [start_gan_train(*arguments) for _ in range(3)]
     for process in processes:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
     assert sorted(path.name for path in workplace.iterdir()) == ["same", "same_1", "same_2"]
     for path in workplace.iterdir():

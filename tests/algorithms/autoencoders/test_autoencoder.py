@@ -133,7 +133,7 @@ def test_no_alarm_is_its_own() -> None:
 
 
 @pytest.mark.parametrize("architecture", [TINY, TINY_CONV], ids=["mlp", "convolutional"])
-def test_state_restored_goes_on_to_the_bit(architecture: object) -> None:
+def test_restored_state_continues_bitwise_equal(architecture: object) -> None:
     whole, first, second = (autoencoder(architecture=architecture) for _ in range(3))
     after(3, whole)
     whole.preview()  # looking changes nothing
@@ -157,7 +157,7 @@ def test_update_that_is_left_out_leaves_the_moments_too() -> None:
     assert all(map(torch.equal, [weights(algorithm), *moments], before))
 
 
-def test_codes_that_are_not_finite_can_be_looked_at() -> None:
+def test_nonfinite_codes_can_be_probed() -> None:
     algorithm = after(2, autoencoder())
     poisoned(algorithm)
     algorithm.update(2)

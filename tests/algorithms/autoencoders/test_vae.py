@@ -1,4 +1,4 @@
-"""The VAE: its divergence in closed form, what it minimises and reports, and that it goes on to the bit."""
+"""The VAE: its divergence in closed form, what it minimises and reports, and that it resumes bitwise equal."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_average_of_a_checkpoint_is_the_generator_that_samples_were_drawn_from()
 
 
 @pytest.mark.parametrize("chosen", [{}, {"free_bits": 0.3}, {"architecture": TINY_CONV}, {"source": ring()}])
-def test_state_restored_goes_on_to_the_bit(chosen: dict[str, object]) -> None:
+def test_restored_state_continues_bitwise_equal(chosen: dict[str, object]) -> None:
     whole, first, second = (build_autoencoder(beta=Linear(0.0, 1.0, 6), **chosen) for _ in range(3))  # type: ignore[arg-type]
     after(7, whole)
     after(4, first)
@@ -241,7 +241,7 @@ def test_state_restored_goes_on_to_the_bit(chosen: dict[str, object]) -> None:
         assert torch.equal(found[path], value) if isinstance(value, torch.Tensor) else found[path] == value, path
 
 
-def test_looking_changes_nothing() -> None:
+def test_probing_changes_nothing() -> None:
     looked, other = (build_autoencoder(architecture=TINY_CONV) for _ in range(2))
     for algorithm in (looked, other):
         algorithm.update(0)
@@ -307,7 +307,7 @@ def test_likelihood_of_pixels_is_refused_for_points() -> None:
         build_autoencoder(source=ring(), likelihood=Bernoulli())
 
 
-def test_outline_refuses_what_has_no_encoder_and_what_only_a_game_has() -> None:
+def test_vae_rejects_architectures_without_encoder_and_settings_of_gans() -> None:
     with pytest.raises(ConfigError, match=r"vae or vae_conv with algorithm=vae, got MLP"):
         VAE.outline(MLP(), Sizes((1, 8, 8)))
     with pytest.raises(ConfigError, match="conditional"):
@@ -335,7 +335,7 @@ def test_free_bits_are_a_number_of_nats(bits: float) -> None:
 # ---- the alarm
 
 
-def test_collapsed_posterior_is_an_alarm_with_advice() -> None:
+def test_collapsed_posterior_raises_an_alarm_with_a_suggestion() -> None:
     (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
     assert isinstance(rule, PosteriorCollapse)
     now = {"vae/active_share": 0.0, "vae/active_units": 0.0, "vae/kl": 0.01, "vae/beta": 1.0}

@@ -154,7 +154,7 @@ def test_top_k_changes_the_generators_step_alone() -> None:
 
 
 @pytest.mark.parametrize("pac", [2, 4])
-def test_d_judges_packs_of_neighbours(pac: int) -> None:
+def test_d_scores_packs_of_neighbours(pac: int) -> None:
     algorithm = assembled(*TINY_PLANE, f"pac={pac}")
     seen: list[Tensor] = []
     algorithm.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -278,7 +278,7 @@ def test_images_without_class_folders_are_refused_before_anything_is_written(
     assert list(workplace.iterdir()) == []
 
 
-# ---- resume, to the bit, with everything at once
+# ---- resume, bitwise equal, with everything at once
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_images_without_class_folders_are_refused_before_anything_is_written(
     ],
     ids=["r3gan", "conditional", "packs"],
 )
-def test_state_restored_goes_on_to_the_bit(chosen: tuple[str, ...]) -> None:
+def test_restored_state_continues_bitwise_equal(chosen: tuple[str, ...]) -> None:
     whole, first, second = (assembled(*TINY_DIGITS, "train.steps=6", *chosen) for _ in range(3))
     expected = after(6, whole)
     after(4, first)
@@ -302,7 +302,7 @@ def test_state_restored_goes_on_to_the_bit(chosen: tuple[str, ...]) -> None:
     assert second.report().scalars == whole.report().scalars
 
 
-def test_looking_at_a_run_changes_nothing() -> None:
+def test_probing_a_run_changes_nothing() -> None:
     chosen = (*TINY_PLANE, "architecture.spectral_norm=true", "architecture.norm_d=batch")
     looked, other = assembled(*chosen), assembled(*chosen)
     for algorithm in (looked, other):

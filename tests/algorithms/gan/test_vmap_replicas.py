@@ -108,7 +108,7 @@ def test_each_replica_equals_the_run_alone(run: str) -> None:
     assert together.images_seen == alone[0].images_seen
 
 
-def test_streams_of_a_replica_are_those_of_the_run_alone_to_the_bit() -> None:
+def test_streams_of_a_replica_are_bitwise_equal_to_those_of_the_run_alone() -> None:
     run = RUNS["noise"]
     together, alone = replicas(*run), single(SEEDS[1], *run)
     for step in range(3):

@@ -59,7 +59,7 @@ def test_straight_through_is_one_hot_with_the_slope_of_the_mixture() -> None:
 
 
 @pytest.mark.parametrize("straight_through", [False, True])
-def test_the_slope_reaches_all_of_the_writer(straight_through: bool) -> None:
+def test_gradient_reaches_all_of_the_language_model(straight_through: bool) -> None:
     network = writer(5)
     sequences = sample_relaxed(network, 8, 4, random(), relaxation=1.0, straight_through=straight_through)
     assert sequences.shape == (8, 4, 5)
@@ -80,7 +80,7 @@ def test_hard_sequences_come_as_often_as_they_are_likely() -> None:
     torch.testing.assert_close(frequencies, likely, atol=0.015, rtol=0)
 
 
-def test_the_slope_of_cold_mixtures_is_nearly_that_of_the_expectation() -> None:
+def test_gradient_at_low_temperature_is_nearly_that_of_the_expectation() -> None:
     logits = torch.tensor([0.5, -0.2, 0.1], requires_grad=True)
     values = torch.tensor([1.0, -1.0, 0.5])
     soft = soft_one_hot(logits.expand(200_000, -1), random().uniform(200_000, 3), 0.2)

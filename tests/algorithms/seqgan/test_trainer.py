@@ -94,7 +94,7 @@ def test_phases_are_a_function_of_the_step() -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
-def test_a_run_that_is_taken_up_again_goes_on_to_the_bit(make: Make, tmp_path: Any) -> None:
+def test_resumed_run_is_bitwise_equal(make: Make, tmp_path: Any) -> None:
     whole = make()
     assert isinstance(whole, Algorithm)
     for steps in range(1, 8):
@@ -117,7 +117,7 @@ def test_a_run_that_is_taken_up_again_goes_on_to_the_bit(make: Make, tmp_path: A
         np.testing.assert_array_equal(part.samples(9), whole.samples(9))
 
 
-def test_looking_changes_nothing() -> None:
+def test_probing_changes_nothing() -> None:
     alone = seqgan()
     for step in range(7):
         alone.update(step)
