@@ -139,6 +139,16 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
+def _copy_with_links(source: str, target: str, copied: dict[int, str]) -> None:
+    """Copy a file, or link it where another name of it was copied: the last checkpoint is a link."""
+    number = Path(source).stat().st_ino
+    if number in copied:
+        os.link(copied[number], target)
+    else:
+        shutil.copy2(source, target)
+        copied[number] = target
+
+
 FinishedRun = Callable[..., Path]
 
 
@@ -155,7 +165,8 @@ def finished_run(gan_train: Command, shared_folder: Path) -> FinishedRun:
                 done = gan_train(*overrides, f"hydra.run.dir={unfinished}")
                 assert done.status == 0, done.err
                 unfinished.rename(source)
-        shutil.copytree(source, directory)
+        copied: dict[int, str] = {}
+        shutil.copytree(source, directory, copy_function=lambda *paths: _copy_with_links(*paths, copied))
         return Path(directory)
 
     return copy

@@ -92,7 +92,7 @@ def likelihood_metrics(models: TrainedModels, test: TestDigits) -> Metrics:
     """Return likelihood bounds of the VAE on test digits, in nats, and its sigma."""
     images = torch.from_numpy(test.images[:BOUND_IMAGES])
     random = seeded_generator(SEED, "bounds", torch.device("cpu"))
-    weights = log_weights(images, models.coder.posterior, models.coder.log_likelihood, DRAWS, random)
+    weights = log_weights(images, models.vae.posterior, models.vae.log_likelihood, DRAWS, random)
     found = iwae_bounds(weights, (1, DRAWS))
     return {
         "elbo": Estimate.from_values(found[1]).mean,

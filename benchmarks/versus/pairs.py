@@ -88,8 +88,8 @@ def wipe(image: Numbers, centre: IntArray, distance: float) -> Numbers | None:
         return None
     changed: Numbers = image.copy()
     changed.flat[order[:whole]] = BLACK
-    spent = costs[whole - 1] if whole else 0.0
-    changed.flat[order[whole]] -= np.sqrt(distance**2 - spent)
+    cost = costs[whole - 1] if whole else 0.0
+    changed.flat[order[whole]] -= np.sqrt(distance**2 - cost)
     return changed
 
 

@@ -36,7 +36,7 @@ class TrainedModels:
         latent_dim: dimensions of z.
     """
 
-    coder: TrainedAutoencoder
+    vae: TrainedAutoencoder
     discriminator: nn.Module
     latent_dim: int
 
@@ -51,13 +51,13 @@ class TrainedModels:
     @cached_property
     def sigma(self) -> float:
         """Standard deviation of a pixel in the VAE's likelihood, on the scale of [-1, 1]."""
-        return float(cast(Tensor, self.coder.likelihood.log_width).exp())
+        return float(cast(Tensor, self.vae.likelihood.log_width).exp())
 
     def code_log_likelihood(self, originals: FloatArray, images: FloatArray) -> FloatArray:
         """Return ``log p(image | z)`` in nats, ``(N,)``, with z the posterior mean of the original of each image."""
 
         def score(first: Tensor, second: Tensor) -> Tensor:
-            return self.coder.log_likelihood(second, self.coder.posterior(first)[0])
+            return self.vae.log_likelihood(second, self.vae.posterior(first)[0])
 
         return _in_blocks(score, originals, images)
 
@@ -67,8 +67,8 @@ class TrainedModels:
         noise = torch.randn(draws, self.latent_dim, generator=seeded_generator(0, "versus", torch.device("cpu")))
 
         def score(block: Tensor) -> Tensor:
-            mean, log_variance = self.coder.posterior(block)
-            nats = [self.coder.log_likelihood(block, reparameterize(mean, log_variance, each)) for each in noise]
+            mean, log_variance = self.vae.posterior(block)
+            nats = [self.vae.log_likelihood(block, reparameterize(mean, log_variance, each)) for each in noise]
             return torch.stack(nats).mean(0) - kl_to_standard_normal(mean, log_variance).sum(1)
 
         return _in_blocks(score, images)

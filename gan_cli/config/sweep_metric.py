@@ -57,7 +57,7 @@ class SweepMetric:
         return cls.from_keys(config.sweep.metric, config.objective)
 
     def direction(self) -> str:
-        """Return ``minimize`` or ``maximize``.
+        """Return ``minimize`` or ``maximize``, as the metric wants it.
 
         Raises:
             ConfigError: of this metric neither less nor more is better.

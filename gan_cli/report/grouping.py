@@ -47,7 +47,7 @@ class GroupAlarm:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs of one configuration.
+    """Runs of one configuration, which differ in their seeds.
 
     Attributes:
         label: settings that distinguish the group from the others, on one line.
@@ -108,7 +108,7 @@ class RunGroup:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Content of a report.
+    """Groups of runs and the tags that a report compares them by.
 
     Attributes:
         keys: config groups and settings that differ.

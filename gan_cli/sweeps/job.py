@@ -140,7 +140,7 @@ def _run_or_skip(composition: Composition, entry: JobEntry, found: JobStatus) ->
     if found.state is JobState.completed and found.step >= composition.config.train.steps:
         return 0
     single_run = composition.replicas == 1
-    if found.state is JobState.given_up and not (single_run and _config_changed(composition, found.runs[0])):
+    if found.state is JobState.abandoned and not (single_run and _config_changed(composition, found.runs[0])):
         return DivergedError.exit_status
     if single_run and found.has_checkpoint:
         return single.resume(resume_config(found.runs[0], composition), found.runs[0])

@@ -18,7 +18,7 @@ class JobState(Enum):
     started = "started"  # without a recorded end: the process died, or is still training
     interrupted = "interrupted"  # by a signal or its time limit
     completed = "completed"
-    given_up = "given_up"  # diverged, or stopped by an alarm: the same run would end in the same way
+    abandoned = "abandoned"  # diverged, or stopped by an alarm: the same run would end in the same way
     failed = "failed"  # by an error whose cause may be gone
 
 
@@ -26,15 +26,15 @@ class JobState(Enum):
 STATE_OF_SUMMARY = {
     "completed": JobState.completed,
     "interrupted": JobState.interrupted,
-    "diverged": JobState.given_up,
-    "stopped": JobState.given_up,
+    "diverged": JobState.abandoned,
+    "stopped": JobState.abandoned,
     "failed": JobState.failed,
 }
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Status of a job.
+    """Status of a job, read from its run directories.
 
     Attributes:
         state: in which it was left.
@@ -74,7 +74,7 @@ def _run_status(directory: RunDirectory) -> JobStatus:
 def _replicas_status(members: Sequence[RunDirectory]) -> JobStatus:
     """Return the status of replicas: that of the one in the worst state."""
     statuses = [_run_status(member) for member in members]
-    for state in (JobState.started, JobState.interrupted, JobState.failed, JobState.given_up):
+    for state in (JobState.started, JobState.interrupted, JobState.failed, JobState.abandoned):
         worst = [status for status in statuses if status.state is state]
         if worst:
             return JobStatus(state, worst[0].step, worst[0].message, tuple(members))

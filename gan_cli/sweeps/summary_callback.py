@@ -70,7 +70,7 @@ class SweepSummaryCallback(Callback):
 def _has_failed(now: JobStatus, dry_run: bool) -> bool:
     """Return whether a job failed, also by the death of its process. A dry run leaves a summary only of failures."""
     died = now.state in (JobState.absent, JobState.started) and not dry_run
-    return died or now.state in (JobState.failed, JobState.given_up)
+    return died or now.state in (JobState.failed, JobState.abandoned)
 
 
 def _job_registry(config: DictConfig) -> JobRegistry:

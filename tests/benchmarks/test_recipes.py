@@ -38,7 +38,7 @@ def test_recipe_survives_a_dry_run_that_writes_nothing(name: str, gan_train: Com
     assert list(workplace.iterdir()) == []
 
 
-def test_help_names_them_only_where_the_folder_is_given(gan_train: Command) -> None:
+def test_help_names_them_only_with_their_folder(gan_train: Command) -> None:
     (plain,) = (line for line in gan_train("--help").out.splitlines() if line.startswith("experiment: "))
     (added,) = (
         line

@@ -139,7 +139,7 @@ class Still(nn.Module):
         return torch.zeros(len(images), 2, 3)
 
 
-class Given(nn.Module):
+class ConstantDecoder(nn.Module):
     """A decoder of one image."""
 
     def __init__(self, image: FloatArray) -> None:
@@ -159,7 +159,7 @@ class Ink(nn.Module):
 
 
 def models(image: FloatArray, sigma: float = 0.5) -> TrainedModels:
-    return TrainedModels(TrainedAutoencoder(Still(), Given(image), Gaussian(sigma), 0), Ink(), 3)
+    return TrainedModels(TrainedAutoencoder(Still(), ConstantDecoder(image), Gaussian(sigma), 0), Ink(), 3)
 
 
 def test_around_the_digit_itself_the_likelihood_sees_distance_alone() -> None:
@@ -275,8 +275,8 @@ def test_seeds_that_overlap_have_no_order() -> None:
         ([0.53, 0.7], "neither in all seeds"),
     ],
 )
-def test_a_preference_needs_two_standard_errors_in_every_seed(shares: list[float], said: str) -> None:
-    assert page.preferred_side(shares, [0.02, 0.02]) == said
+def test_a_preference_needs_two_standard_errors_in_every_seed(shares: list[float], text: str) -> None:
+    assert page.preferred_side(shares, [0.02, 0.02]) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(1234.4, "1,234"), (12.345, "12.3"), (0.5, "0.500"), (100.0, "100")])

@@ -213,11 +213,11 @@ def test_foreign_folders_are_reported_in_a_line_each(gan_report: Command, workpl
     (workplace / "begun" / ".hydra").mkdir(parents=True)
     done = gan_report(".")
     assert len(table(done)) == 1
-    said = done.err.splitlines()
-    assert len(said) == 3
-    assert any("foreign is no run of gan_cli: its configuration has no algorithm" in line for line in said)
-    assert any("broken/.hydra/config.yaml cannot be read" in line for line in said)
-    assert any("begun: left out" in line for line in said)
+    output = done.err.splitlines()
+    assert len(output) == 3
+    assert any("foreign is no run of gan_cli: its configuration has no algorithm" in line for line in output)
+    assert any("broken/.hydra/config.yaml cannot be read" in line for line in output)
+    assert any("begun: left out" in line for line in output)
 
 
 def test_mistakes_cost_one_line(gan_report: Command, workplace: Path) -> None:

@@ -58,7 +58,7 @@ def test_null_is_for_what_may_be_null() -> None:
     assert line.startswith("architecture.width: expected int, got None")
 
 
-def test_enum_is_given_by_name() -> None:
+def test_enum_is_set_by_name() -> None:
     node = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": "bf16"}
     assert instantiate.create(node, "device", object) == DeviceSection(precision=Precision.bf16)
     (line,) = refusal({**node, "precision": "fp16"}, "device")

@@ -35,17 +35,17 @@ TRAINED_ELSEWHERE = {
     "dataset=huggingface": "tests/datasets/test_huggingface.py",
 }
 # Recipes of other models, cut down.
-SMALL_CODER, SMALL_WRITER = (SMALL_WIDTHS[name] for name in ("vae", "lstm"))
+SMALL_AUTOENCODER, SMALL_WRITER = (SMALL_WIDTHS[name] for name in ("vae", "lstm"))
 FEW_SEQUENCES = ["dataset.count=60", "dataset.length=5"]
 SHORT_GAME = ["algorithm.mle_epochs=1", "algorithm.d_pretraining=0", "algorithm.d_samples=8", "algorithm.measured=20"]
 SMALL_RECIPES = {
-    "vae_mnist": ["dataset=digits", *SMALL_CODER, "train.held_out=0"],
+    "vae_mnist": ["dataset=digits", *SMALL_AUTOENCODER, "train.held_out=0"],
     "seqgan_coco": [*SMALL_WRITER, *SHORT_GAME, "dataset.max_length=5"],
     **{f"seqgan_oracle{kind}": [*SMALL_WRITER, *SHORT_GAME, *FEW_SEQUENCES] for kind in ("20", "20_short", "40")},
 }
 SMALL_ALGORITHMS = {
-    "vae": SMALL_CODER,
-    "autoencoder": SMALL_CODER,
+    "vae": SMALL_AUTOENCODER,
+    "autoencoder": SMALL_AUTOENCODER,
     "seqgan": ["dataset=oracle", *SMALL_WRITER, *SHORT_GAME, *FEW_SEQUENCES],
 }
 IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
@@ -114,7 +114,7 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
     if group == "algorithm" and name in SMALL_ALGORITHMS:
         return SMALL_ALGORITHMS[name]
     if group in OF_ALGORITHM or option == "loss=none":
-        return ["algorithm=vae", *SMALL_CODER]
+        return ["algorithm=vae", *SMALL_AUTOENCODER]
     if group == "architecture":
         return [*SMALL_WIDTHS.get(name, TINY[1:]), *NEEDED.get(option, [])]
     if group == "experiment":

@@ -231,11 +231,11 @@ def _oracle(content: bytes) -> None:
 def _command(main: Callable[[], Any], arguments: list[str]) -> None:
     before, sys.argv = sys.argv, ["command", *arguments]
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as message:
             main()
     except SystemExit as left:
         assert left.code in (0, 2, 3, 4), left.code
-        assert "Traceback" not in said.getvalue()
+        assert "Traceback" not in message.getvalue()
     finally:
         sys.argv = before
 

@@ -51,11 +51,11 @@ def write_run(
     config["optimizer"]["lr"], config["seed"] = lr, seed
     config.update(more.pop("config", {}))
     choices = {"dataset": "ring8", "loss": loss, "noise": "none", "hydra/launcher": "basic"}
-    said = [f"loss={loss}", f"optimizer.lr={lr}", f"seed={seed}", *overrides]
+    stated = [f"loss={loss}", f"optimizer.lr={lr}", f"seed={seed}", *overrides]
     hydra = path / ".hydra"
     hydra.mkdir(parents=True)
     (hydra / "config.yaml").write_text(yaml.safe_dump(config))
-    (hydra / "overrides.yaml").write_text(yaml.safe_dump(said))
+    (hydra / "overrides.yaml").write_text(yaml.safe_dump(stated))
     (hydra / "hydra.yaml").write_text(yaml.safe_dump({"runtime": {"choices": choices}}))
 
     figures = {f"divergence/{DIVERGENCES[loss]}": (0.5, 0.2, 0.3)} if figures is None else figures

@@ -85,15 +85,15 @@ def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, work
 
 def test_autoencoder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["points"], "train.steps=3", "hydra.run.dir=run").status == 0
-    coder = load_autoencoder(RunDirectory(workplace / "run"))
+    model = load_autoencoder(RunDirectory(workplace / "run"))
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]
-    for network, key in ((coder.encoder, "encoder_average"), (coder.decoder, "average")):
+    for network, key in ((model.encoder, "encoder_average"), (model.decoder, "average")):
         for name, value in network.state_dict().items():
             assert torch.equal(value, state[key][name])
     x, z = torch.randn(2, 5, 2)
     width = float(state["likelihood_average"]["log_width"].exp())
-    expected = torch.distributions.Normal(coder.decoder(z), width).log_prob(x).sum(1)
-    torch.testing.assert_close(coder.log_likelihood(x, z), expected)
+    expected = torch.distributions.Normal(model.decoder(z), width).log_prob(x).sum(1)
+    torch.testing.assert_close(model.log_likelihood(x, z), expected)
     assert width != pytest.approx(0.1, rel=1e-6)
     assert math.isfinite(estimate_likelihood(RunDirectory(workplace / "run"), count=10).metrics["iwae_50"].mean)
 

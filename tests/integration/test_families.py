@@ -1,4 +1,4 @@
-"""The models beside the GANs: each trains, resumes bitwise equal, sweeps, samples, is measured and reported like a GAN."""
+"""The models beside the GANs: each trains, resumes bitwise equal, sweeps, samples, is evaluated and reported."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ WRITER = (
     "algorithm.estimator.count=2",
     *SMALL_WIDTHS["lstm"],
 )
-CODER = ("architecture.encoder_hidden=[8]", "architecture.generator_hidden=[8]", "architecture.latent_dim=2")
+AUTOENCODER = ("architecture.encoder_hidden=[8]", "architecture.generator_hidden=[8]", "architecture.latent_dim=2")
 FAMILIES = {
-    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.beta.steps=6", "algorithm.free_bits=0.1", *CODER),
-    "autoencoder": ("algorithm=autoencoder", *CODER),
+    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.beta.steps=6", "algorithm.free_bits=0.1", *AUTOENCODER),
+    "autoencoder": ("algorithm=autoencoder", *AUTOENCODER),
     "oracle": (*WRITER, "dataset=oracle", "dataset.length=5", "dataset.count=60"),
     "text": (*WRITER, "dataset=text", "dataset.path=lines.txt", "dataset.max_length=5", "dataset.min_count=1"),
 }
@@ -46,7 +46,7 @@ CADENCE = (
     "train.held_out=0.3",
 )
 # A column of the report.
-TOLD = {
+REPORTED = {
     "vae": "vae/elbo",
     "autoencoder": "autoencoder/reconstruction",
     "oracle": "metrics/nll_oracle",
@@ -122,9 +122,9 @@ def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: 
         assert gan_sample(jobs[0], "--n", 3, "--seed", 1).out != done.out
     else:
         assert Path("grid.png").exists()
-    told = gan_report("sweep")
-    assert told.status == 0, told.err
-    assert TOLD[family] in told.out
+    report = gan_report("sweep")
+    assert report.status == 0, report.err
+    assert REPORTED[family] in report.out
     assert gan_report("sweep", "--html", "page.html").status == 0
     page = Path("page.html").read_text()
     assert "Last samples" in page
@@ -203,8 +203,8 @@ def test_samples_are_measured_while_a_family_trains(family: str, figure: str, tr
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     measured = [line["step"] for line in lines if f"metrics/{figure}" in line]
     assert measured == [2, 4]
-    told = [line["step"] for line in lines if "metrics/nll_oracle" in line]
-    assert told == ([1, 2, 3, 4] if family == "oracle" else []), "once a report"
+    steps = [line["step"] for line in lines if "metrics/nll_oracle" in line]
+    assert steps == ([1, 2, 3, 4] if family == "oracle" else []), "once a report"
 
 
 @pytest.mark.parametrize("family", ["vae", "oracle"])

@@ -70,17 +70,17 @@ def test_stop_leaves_the_last_good_checkpoint_and_the_bad_state_apart(bad: Bad, 
     bad({4: "d"})
     done = gan_train(*QUICK)
     assert done.status == 4
-    told = done.err.strip().splitlines()[-1]
-    assert "training diverged at step 6: a loss was not finite at step 5" in told
-    assert "the first tensor that was not finite: gradient of D's" in told
-    assert "after step 5 (its state: run/not_finite/step_00000005.pt)" in told
+    message = done.err.strip().splitlines()[-1]
+    assert "training diverged at step 6: a loss was not finite at step 5" in message
+    assert "the first tensor that was not finite: gradient of D's" in message
+    assert "after step 5 (its state: run/not_finite/step_00000005.pt)" in message
     assert "Traceback" not in done.err
     assert (last()["step"], summary()["status"], summary()["step"]) == (4, "diverged", 6)
     kept = torch.load("run/not_finite/step_00000005.pt", weights_only=True)
     assert kept["step"] == 5
     names = [name for name, tensor in kept["tensors"].items() if not tensor.isfinite().all()]
     assert names[0].startswith("gradient of D's")
-    assert f"not finite: {names[0]}," in told
+    assert f"not finite: {names[0]}," in message
 
 
 def test_a_run_that_stopped_comes_to_the_same_again_or_goes_on_with_another_policy(

@@ -50,8 +50,8 @@ def wait_for_step(run: Path, step: int, limit: float = 300.0) -> None:
 
 
 def test_two_processes_train_every_variant_as_one_does(tmp_path: Path) -> None:
-    statuses, said = PreloadedGroup(2, "tests.helpers.processes", tmp_path / "found.json").communicate(300)
-    assert statuses == [0, 0], said
+    statuses, output = PreloadedGroup(2, "tests.helpers.processes", tmp_path / "found.json").communicate(300)
+    assert statuses == [0, 0], output
     register()
     found = json.loads((tmp_path / "found.json").read_text())
     for name, overrides in GAMES.items():
@@ -76,8 +76,8 @@ def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Comma
     for file in Path("part").rglob("*"):
         target = alone / file.relative_to("part")
         target.mkdir(parents=True) if file.is_dir() else target.write_bytes(file.read_bytes())
-    statuses, said = PreloadedGroup(2, "gan_cli", "resume=part", f"train.steps={reached + 20}").communicate(300)
-    assert statuses == [0, 0], said
+    statuses, output = PreloadedGroup(2, "gan_cli", "resume=part", f"train.steps={reached + 20}").communicate(300)
+    assert statuses == [0, 0], output
     for name, value in weights(Path("whole")).items():
         assert torch.equal(weights(Path("part"))[name], value), name
     # On another number of processes it goes on as well, and says what that costs.
@@ -89,18 +89,18 @@ def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Comma
 
 
 def test_mistake_is_reported_once_and_writes_nothing(workplace: Path) -> None:
-    status, said = run_together(2, "gan_cli", *RUN, "train.batch_size=33")
+    status, output = run_together(2, "gan_cli", *RUN, "train.batch_size=33")
     assert status != 0
-    assert said.count("train.batch_size: expected a multiple of the 2 processes, got 33") == 1
+    assert output.count("train.batch_size: expected a multiple of the 2 processes, got 33") == 1
     assert list(workplace.iterdir()) == []
 
 
 def test_numbers_that_are_not_finite_end_all_processes_with_one_line(workplace: Path) -> None:
     group = PreloadedGroup(2, "gan_cli", *RUN, "train.steps=40", "optimizer.lr=1e30", "hydra.run.dir=run")
-    statuses, said = group.communicate(300)
+    statuses, output = group.communicate(300)
     assert 0 not in statuses
-    assert said.count("gan-train: training diverged") == 1
-    assert "the first tensor that was not finite" in said
+    assert output.count("gan-train: training diverged") == 1
+    assert "the first tensor that was not finite" in output
     assert json.loads(Path("run/summary.json").read_text())["status"] == "diverged"
     assert list(Path("run/not_finite").iterdir())
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.soak import changed_data, clock, disk_full, kills, memory, shared_cache
 
 FAULTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
-    "kills": lambda place, told: kills.soak(place, kills.mixture(told.times), told.seed),
-    "disk_full": lambda place, told: disk_full.soak(place),
-    "shared_cache": lambda place, told: shared_cache.soak(place, told.processes),
-    "clock": lambda place, told: clock.soak(place),
-    "changed_data": lambda place, told: changed_data.soak(place),
-    "memory": lambda place, told: memory.soak(place, told.steps),
+    "kills": lambda place, arguments: kills.soak(place, kills.mixture(arguments.times), arguments.seed),
+    "disk_full": lambda place, arguments: disk_full.soak(place),
+    "shared_cache": lambda place, arguments: shared_cache.soak(place, arguments.processes),
+    "clock": lambda place, arguments: clock.soak(place),
+    "changed_data": lambda place, arguments: changed_data.soak(place),
+    "memory": lambda place, arguments: memory.soak(place, arguments.steps),
 }
 
 
@@ -30,20 +30,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the kills' moments")
     parser.add_argument("--processes", type=int, default=10, help="runs over one cache")
     parser.add_argument("--steps", type=int, default=10_000, help="over which memory is watched")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it remarks on every resumed run
     failed = 0
-    for name in FAULTS if told.fault == "all" else (told.fault,):
+    for name in FAULTS if arguments.fault == "all" else (arguments.fault,):
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"soak_{name}_") as place:
             try:
-                said = FAULTS[name](Path(place), told)
+                outcome = FAULTS[name](Path(place), arguments)
             except AssertionError as error:
                 failed += 1
-                said = f"FAILED: {error}"
+                outcome = f"FAILED: {error}"
             except disk_full.NotPermittedError as error:
-                said = f"NOT RUN: {error}"
-        print(f"{name}: {said}\n  ({time.monotonic() - began:.0f} s)", flush=True)
+                outcome = f"NOT RUN: {error}"
+        print(f"{name}: {outcome}\n  ({time.monotonic() - began:.0f} s)", flush=True)
     return 1 if failed else 0
 
 

@@ -55,16 +55,16 @@ def soak(place: Path) -> str:
     completed((*arguments, f"train.steps={STOPPED_AT}", f"hydra.run.dir={stopped}"), data)
     shutil.copytree(pictures, kept)
 
-    for said, change in CHANGES.items():
+    for output, change in CHANGES.items():
         _restore(kept, pictures)
         change(pictures)
-        run = shutil.copytree(stopped, place / said.replace(" ", "_"))
+        run = shutil.copytree(stopped, place / output.replace(" ", "_"))
         before = _content(run)
         refused = train((f"resume={run}", f"train.steps={recipes.STEPS}"), data)
-        assert refused.status == REFUSED, f"{said}: status {refused.status}, expected {REFUSED}:\n{refused.err}"
+        assert refused.status == REFUSED, f"{output}: status {refused.status}, expected {REFUSED}:\n{refused.err}"
         assert "Traceback" not in refused.err, refused.err
-        assert "train.allow_changed_data=true" in refused.complaint, f"{said}: {refused.complaint}"
-        assert _content(run) == before, f"{said}: the run's files have changed"
+        assert "train.allow_changed_data=true" in refused.complaint, f"{output}: {refused.complaint}"
+        assert _content(run) == before, f"{output}: the run's files have changed"
         completed((f"resume={run}", f"train.steps={recipes.STEPS}", "train.allow_changed_data=true"), data)
         completed((f"resume={run}", f"train.steps={recipes.STEPS + 1}"), data)  # these data are the run's now
 

@@ -50,7 +50,7 @@ class Child:
     errors: Callable[[], str]
     began: float
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has said on stderr so far."""
         return self.errors()
 
@@ -61,12 +61,12 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"no end after {patience:.0f} s:\n{self.said()[-2000:]}") from None
+            raise AssertionError(f"no end after {patience:.0f} s:\n{self.output()[-2000:]}") from None
         finally:
             if isinstance(self.process, subprocess.Popen):
                 for stream in filter(None, (self.process.stdin, self.process.stdout)):
                     stream.close()
-        return Ended(status, self.said(), time.monotonic() - self.began)
+        return Ended(status, self.output(), time.monotonic() - self.began)
 
     def release(self) -> None:
         """Let a child go that waits."""

@@ -39,7 +39,7 @@ def soak(place: Path, jumps: dict[str, tuple[Sabotage, Sabotage]] = JUMPS) -> st
     arguments, data = recipes.folder_run(recipes.make_pictures(place / "pictures")), place / "data"
     undisturbed = place / "undisturbed"
     completed((*arguments, f"hydra.run.dir={undisturbed}"), data)
-    for number, (said, (first, second)) in enumerate(jumps.items()):
+    for number, (output, (first, second)) in enumerate(jumps.items()):
         run = place / f"run_{number}"
         try:
             child = start((*arguments, f"hydra.run.dir={run}"), data, first)
@@ -51,7 +51,7 @@ def soak(place: Path, jumps: dict[str, tuple[Sabotage, Sabotage]] = JUMPS) -> st
             same_run(run, undisturbed)
             _sane(run, lived)
         except AssertionError as error:
-            raise AssertionError(f"the clock {said}: {error}") from error
+            raise AssertionError(f"the clock {output}: {error}") from error
     return f"{len(jumps)} of {len(jumps)} clocks: the runs end bit-equal, TensorBoard in order, speeds and times sane"
 
 

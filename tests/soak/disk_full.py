@@ -36,7 +36,7 @@ class Sink:
         outside: folders of the run that are not.
     """
 
-    said: str
+    output: str
     inside: str
     outside: tuple[str, ...] = ()
 
@@ -59,19 +59,19 @@ def soak(place: Path, sinks: tuple[Sink, ...] = SINKS) -> str:
     completed((*arguments, f"hydra.run.dir={undisturbed}"), data)
     for sink in sinks:
         for policy, check in (("stop", _stops), ("go_on", _goes_on)):
-            run = place / f"{sink.said}_{policy}"
+            run = place / f"{sink.output}_{policy}"
             with _small_disk(run, sink) as disk:
-                told = (*arguments, f"train.on_write_error={policy}", f"hydra.run.dir={run}")
-                child = start(told, data)
+                overrides = (*arguments, f"train.on_write_error={policy}", f"hydra.run.dir={run}")
+                child = start(overrides, data)
                 try:
                     wait_for(reported(run, FULL_FROM), child)
                     _fill(disk)
                     check(run, disk, child, data, undisturbed)
                 except AssertionError as error:
-                    raise AssertionError(f"no space for a {sink.said}, on_write_error={policy}: {error}") from error
+                    raise AssertionError(f"no space for a {sink.output}, on_write_error={policy}: {error}") from error
                 finally:
                     child.process.kill()
-    names = ", ".join(sink.said for sink in sinks)
+    names = ", ".join(sink.output for sink in sinks)
     return f"{names}: stop and go_on as promised; with space again, the runs end bit-equal"
 
 
@@ -88,7 +88,7 @@ def _stops(run: Path, disk: Path, child: Child, data: Path, undisturbed: Path) -
 
 
 def _goes_on(run: Path, disk: Path, child: Child, data: Path, undisturbed: Path) -> None:
-    wait_for(lambda: FULL in child.said(), child)
+    wait_for(lambda: FULL in child.output(), child)
     _last_checkpoint_is_good(run)
     _free(disk)
     ended = child.ended()

@@ -45,8 +45,8 @@ class Growth:
 def growth(place: Path, steps: int, arguments: tuple[str, ...] = ()) -> Growth:
     """Train for so many steps in an empty folder."""
     watch = place / "watch.jsonl"
-    told = (*ARGUMENTS, f"train.steps={steps}", *arguments, f"hydra.run.dir={place / 'run'}")
-    completed(told, place / "data", Sabotage(watch=str(watch)), patience=1.0 * steps)
+    overrides = (*ARGUMENTS, f"train.steps={steps}", *arguments, f"hydra.run.dir={place / 'run'}")
+    completed(overrides, place / "data", Sabotage(watch=str(watch)), patience=1.0 * steps)
     held = [json.loads(line) for line in watch.read_text().splitlines()]
     held = [line for line in held if line["step"] >= steps // 5]
     at = np.array([line["step"] for line in held])
@@ -67,11 +67,11 @@ def growth(place: Path, steps: int, arguments: tuple[str, ...] = ()) -> Growth:
 def soak(place: Path, steps: int = 10_000, most: float = 5.0, arguments: tuple[str, ...] = ()) -> str:
     """Raise AssertionError where more than ``most`` MiB, a file or a thread have come to be held."""
     found = growth(place, steps, arguments)
-    said = (
+    output = (
         f"from step {steps // 5} to {steps}: {found.resident:+.2f} MiB of memory,"
         f" {found.allocated:+.2f} MiB on the GPU, {found.files:+d} open files, {found.threads:+d} threads"
     )
-    assert max(found.resident, found.allocated) < most, said
-    assert found.files <= 0, said
-    assert found.threads <= 0, said
-    return said
+    assert max(found.resident, found.allocated) < most, output
+    assert found.files <= 0, output
+    assert found.threads <= 0, output
+    return output

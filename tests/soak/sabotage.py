@@ -59,10 +59,10 @@ class Sabotage:
     @classmethod
     def of_json(cls, text: str) -> Sabotage:
         """The reverse of :meth:`as_json`."""
-        told = json.loads(text)
+        fields = json.loads(text)
         for name in ("kill_in_write", "kill_in_rename"):
-            told[name] = None if told[name] is None else Aim(**told[name])
-        return cls(**{**told, "jumps": tuple(Jump(**jump) for jump in told["jumps"])})
+            fields[name] = None if fields[name] is None else Aim(**fields[name])
+        return cls(**{**fields, "jumps": tuple(Jump(**jump) for jump in fields["jumps"])})
 
 
 NOTHING = Sabotage()

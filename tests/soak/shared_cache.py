@@ -27,7 +27,7 @@ class Cache:
         made: patterns below the data root, and how many files or folders of each there are in the end.
     """
 
-    said: str
+    output: str
     arguments: tuple[str, ...]
     sabotage: Sabotage
     victim: Sabotage
@@ -59,17 +59,17 @@ def caches(pictures: Path, mirror: str) -> tuple[Cache, ...]:
 def soak(place: Path, processes: int = 10) -> str:
     """Raise AssertionError unless all complete, equal, with one cache; then with one of them killed as it builds."""
     pictures = recipes.make_pictures(place / "pictures")
-    told = []
+    lines = []
     with recipes.mirror(recipes.small_mnist()) as mirror:
         for cache in caches(pictures, mirror):
             for victims in (0, 1):
-                here = place / f"{cache.said.replace(' ', '_')}_{victims}"
+                here = place / f"{cache.output.replace(' ', '_')}_{victims}"
                 builders = _at_once(here, cache, processes, victims)
-                told.append(
-                    f"{cache.said}: {processes - victims} of {processes} complete ({victims} killed), equal, one cache;"
+                lines.append(
+                    f"{cache.output}: {processes - victims} of {processes} complete ({victims} killed), equal, one cache;"
                     f" {builders} were making it at once"
                 )
-    return "\n  ".join(told)
+    return "\n  ".join(lines)
 
 
 def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
@@ -83,21 +83,21 @@ def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
     ]
     for child in children[:victims]:
         child.release()
-        wait_for(functools.partial(_begun, data, child), child)
+        wait_for(functools.partial(_started, data, child), child)
     for child in children[victims:]:
         child.release()
     ended = [child.ended() for child in children]
     for one in ended[:victims]:
-        assert one.status == KILLED, f"{cache.said}: not killed, status {one.status}:\n{one.err}"
+        assert one.status == KILLED, f"{cache.output}: not killed, status {one.status}:\n{one.err}"
     for one in ended[victims:]:
-        assert one.status == 0, f"{cache.said}: status {one.status}:\n{one.err}"
+        assert one.status == 0, f"{cache.output}: status {one.status}:\n{one.err}"
     for run in runs[victims + 1 :]:
         same_run(run, runs[victims])
     for pattern, count in cache.made.items():
         found = sorted((here / "data").glob(pattern))
-        assert len(found) == count, f"{cache.said}: {found}"
+        assert len(found) == count, f"{cache.output}: {found}"
     left = _partial(here / "data")
-    assert len(left) <= victims, f"{cache.said}: left behind: {left}"
+    assert len(left) <= victims, f"{cache.output}: left behind: {left}"
     return _makers(ended)
 
 
@@ -106,7 +106,7 @@ def _partial(data: Path) -> list[Path]:
     return sorted(data.glob("*/.*"))
 
 
-def _begun(data: Path, victim: Child) -> bool:
+def _started(data: Path, victim: Child) -> bool:
     """Whether the victim is at work, or already dead."""
     return bool(_partial(data)) or not victim.alive()
 

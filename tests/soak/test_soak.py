@@ -24,8 +24,8 @@ def aimed(phase: str) -> kills.Moment:
 
 
 def test_kill_in_the_middle_of_a_checkpoint(tmp_path: Path) -> None:
-    said = kills.soak(tmp_path, [aimed("checkpoint, half written")])
-    assert said.startswith("1 of 1 kills end bit-equal")
+    output = kills.soak(tmp_path, [aimed("checkpoint, half written")])
+    assert output.startswith("1 of 1 kills end bit-equal")
 
 
 @pytest.mark.long
@@ -34,7 +34,7 @@ def test_kills_at_random_and_at_the_worst_moments(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sink", disk_full.SINKS, ids=lambda sink: sink.said)
+@pytest.mark.parametrize("sink", disk_full.SINKS, ids=lambda sink: sink.output)
 def test_full_disk(sink: disk_full.Sink, tmp_path: Path) -> None:
     try:
         disk_full.soak(tmp_path, (sink,))
@@ -68,8 +68,8 @@ def test_no_growth_on_a_gpu(tmp_path: Path) -> None:
 
 
 def test_sabotage_survives_its_way_to_the_child() -> None:
-    told = Sabotage(Aim("*.pt", 3), Aim("last.pt"), (Jump(-1.0, 5),), "watch", {"name": "digest"}, waits=True)
-    assert Sabotage.of_json(told.as_json()) == told
+    sabotage = Sabotage(Aim("*.pt", 3), Aim("last.pt"), (Jump(-1.0, 5),), "watch", {"name": "digest"}, waits=True)
+    assert Sabotage.of_json(sabotage.as_json()) == sabotage
 
 
 @pytest.fixture

@@ -58,9 +58,9 @@ def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (half_done / "summary.json").exists(), "it was to be killed half-way"
-    begun = jobs_of(Path("killed"))
-    assert len(begun) == half + 1
-    completed = [job for job in begun[:half] if summary(job)["status"] == "completed"]
+    started = jobs_of(Path("killed"))
+    assert len(started) == half + 1
+    completed = [job for job in started[:half] if summary(job)["status"] == "completed"]
     before = [files(directory) for directory in completed]
 
     done = gan_train("-m", *arguments, "sweep.continue=killed")

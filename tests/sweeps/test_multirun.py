@@ -42,9 +42,9 @@ def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, gan_repo
     assert completed["status"] == "completed"
     assert (failed["status"], failed["exit_status"], failed["step"]) == ("failed", 2, 0)
     assert failed["error"].startswith("optimizer.lr: expected a number > 0, got -1")
-    told = gan_report("sweep")
-    assert (told.status, told.err) == (0, "")
-    assert "1 run failed: " in told.out
+    report = gan_report("sweep")
+    assert (report.status, report.err) == (0, "")
+    assert "1 run failed: " in report.out
 
 
 def test_misspelt_sweep_leaves_nothing(gan_train: Command, workplace: Path) -> None:
