@@ -68,6 +68,8 @@ def composed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compose, "hydra_compose", compose_once)
         patch.setattr(ConfigStore, "store", store_once)
+        # Hydra copies the store for every composition, and reads copies of its nodes all the same.
+        patch.setattr(ConfigStore, "__deepcopy__", lambda store, _: store, raising=False)
         yield
 
 

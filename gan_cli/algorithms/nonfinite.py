@@ -17,10 +17,10 @@ from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.diagnostics.rules import SKIPPED
 from gan_cli.protocols.algorithm import NonFiniteReport
 
-# A network with so many skipped updates in a row, among them all since the last report, is stuck.
+# A network is stuck after this many consecutive skipped updates, if they include all since the last report.
 MAX_SKIPPED_IN_A_ROW = 10
 # Prefix of the policies' counters among the values of a report, from which they are removed: they are no metrics.
-POLICY_PREFIX = "soundness/"
+POLICY_PREFIX = "nonfinite_policy/"
 
 
 class NonFinitePolicy(Protocol):
@@ -31,7 +31,7 @@ class NonFinitePolicy(Protocol):
         ...
 
     def snapshot(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Copy tensors that an update changes in passing, if they may have to be restored."""
+        """Copy tensors that an update changes as a side effect, if they may have to be restored."""
         ...
 
     def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor | None:
@@ -187,7 +187,7 @@ class SkipNonFinite:
         for side, steps in stuck.items():
             if steps:
                 since = step - steps + 1
-                message = f"every update of {side} since step {since} was left out: its loss or gradient was not finite"
+                message = f"every update of {side} since step {since} was skipped: its loss or gradient was not finite"
                 return NonFiniteReport(message, since)
         return None
 

@@ -20,7 +20,7 @@ from gan_cli.errors import ConfigError, require
 
 @dataclass(frozen=True, kw_only=True)
 class _ClosedFormArchitecture(ABC):
-    """Base of both: as many dimensions of z as of a sample, and a fully connected discriminator.
+    """Base class of both: latent_dim equals the sample's dimension, and the discriminator is fully connected.
 
     Attributes:
         discriminator_hidden: widths of D's hidden layers.

@@ -71,17 +71,27 @@ class ResNet:
         fit = pyramid("resnet", shape)
         if shape[1] <= MAX_UNIFORM_SIZE:
             # Table 3 halves 32 to 8 pixels, and has two more blocks there.
-            halving = [self.width_d or 128] * max(1, fit.levels - 1)
-            keeping = halving[:1] * 2
+            downsampling_widths = [self.width_d or 128] * max(1, fit.levels - 1)
+            same_size_widths = downsampling_widths[:1] * 2
         else:
             # Table 4 halves 48 to 3 pixels, and has one more block there.
-            *halving, last = [(self.width_d or 64) << min(level, MAX_DOUBLINGS) for level in range(fit.levels + 2)]
-            keeping = [last]
-        blocks: list[nn.Module] = [_FirstBlock(fit.channels, halving[0])]
-        blocks += [_DownBlock(before, after, self.norm_d, halve=True) for before, after in pairwise(halving)]
-        blocks += [_DownBlock(before, after, self.norm_d, False) for before, after in pairwise([halving[-1], *keeping])]
+            *downsampling_widths, last = [
+                (self.width_d or 64) << min(level, MAX_DOUBLINGS) for level in range(fit.levels + 2)
+            ]
+            same_size_widths = [last]
+        blocks: list[nn.Module] = [_FirstBlock(fit.channels, downsampling_widths[0])]
+        blocks += [
+            _DownBlock(in_channels, out_channels, self.norm_d, halve=True)
+            for in_channels, out_channels in pairwise(downsampling_widths)
+        ]
+        blocks += [
+            _DownBlock(in_channels, out_channels, self.norm_d, False)
+            for in_channels, out_channels in pairwise([downsampling_widths[-1], *same_size_widths])
+        ]
         features = nn.Sequential(*blocks, nn.ReLU(), _Pool(self.pooling), nn.Flatten())
-        network = ProjectionDiscriminator(features, _linear(keeping[-1], 1), embedding(classes, keeping[-1]))
+        network = ProjectionDiscriminator(
+            features, _linear(same_size_widths[-1], 1), embedding(classes, same_size_widths[-1])
+        )
         return apply_spectral_norm(network) if self.spectral_norm else network
 
 
@@ -112,7 +122,9 @@ class _Generator(nn.Module):
         super().__init__()
         self.dense = _linear(latent_dim, widths[0] * base * base)
         self.unflatten = nn.Unflatten(1, (widths[0], base, base))
-        self.blocks = nn.ModuleList(_UpBlock(before, after, norm, classes) for before, after in pairwise(widths))
+        self.blocks = nn.ModuleList(
+            _UpBlock(in_channels, out_channels, norm, classes) for in_channels, out_channels in pairwise(widths)
+        )
         self.norm = nn.Sequential(*norm_2d(norm, widths[-1]))
         self.last = _conv(widths[-1], channels, 3)
 
@@ -127,11 +139,12 @@ class _Generator(nn.Module):
 class _UpBlock(nn.Module):
     """A block that doubles the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; its shortcut upsampling and 1x1."""
 
-    def __init__(self, before: int, after: int, norm: Norm, classes: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm, classes: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = _ClassNorm(norm, before, classes), _ClassNorm(norm, after, classes)
-        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
-        self.shortcut = _conv(before, after, 1)
+        self.norm1, self.norm2 = _ClassNorm(norm, in_channels, classes), _ClassNorm(norm, out_channels, classes)
+        self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
+        self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
+        self.shortcut = _conv(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
         branch: Tensor = self.conv1(interpolate(relu(self.norm1(features, labels)), scale_factor=2))
@@ -144,13 +157,14 @@ class _UpBlock(nn.Module):
 class _FirstBlock(nn.Module):
     """The first block, which halves the size: 3x3, ReLU, 3x3, pooling; the shortcut is pooling and 1x1.
 
-    Other than later blocks it has no ReLU before the first convolution, whose inputs are pixels.
+    Unlike later blocks, it has no ReLU before the first convolution, whose inputs are pixels.
     """
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
-        self.shortcut = _conv(before, after, 1)
+        self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
+        self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
+        self.shortcut = _conv(in_channels, out_channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         pooled: Tensor = avg_pool2d(self.conv2(relu(self.conv1(images))), 2) + self.shortcut(avg_pool2d(images, 2))
@@ -163,11 +177,12 @@ class _DownBlock(nn.Module):
     The shortcut is a 1x1 convolution, pooled likewise, or the identity where neither size nor width change.
     """
 
-    def __init__(self, before: int, after: int, norm: Norm, halve: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm, halve: bool) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.Sequential(*norm_2d(norm, before)), nn.Sequential(*norm_2d(norm, after))
-        self.conv1, self.conv2 = _conv(before, after, 3, BRANCH_GAIN), _conv(after, after, 3, BRANCH_GAIN)
-        self.shortcut = _conv(before, after, 1) if halve or before != after else nn.Identity()
+        self.norm1, self.norm2 = nn.Sequential(*norm_2d(norm, in_channels)), nn.Sequential(*norm_2d(norm, out_channels))
+        self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
+        self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
+        self.shortcut = _conv(in_channels, out_channels, 1) if halve or in_channels != out_channels else nn.Identity()
         self.halve = halve
 
     def forward(self, features: Tensor) -> Tensor:
@@ -191,15 +206,15 @@ class _Pool(nn.Module):
         return features.mean(over, keepdim=True)
 
 
-def _conv(before: int, after: int, kernel: int, gain: float = 1.0) -> nn.Conv2d:
-    layer = nn.Conv2d(before, after, kernel, padding=kernel // 2)
+def _conv(in_channels: int, out_channels: int, kernel: int, gain: float = 1.0) -> nn.Conv2d:
+    layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer
 
 
-def _linear(before: int, after: int) -> nn.Linear:
-    layer = nn.Linear(before, after)
+def _linear(in_features: int, out_features: int) -> nn.Linear:
+    layer = nn.Linear(in_features, out_features)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

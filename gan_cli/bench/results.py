@@ -128,7 +128,7 @@ class ModeResult:
     """Result of one execution mode.
 
     Attributes:
-        way: name of the mode.
+        way: name of the execution mode; this field and ``ways`` are keys of the JSON.
         chosen: whether a run with this configuration trains in this mode.
         speed: the result, or None.
         reason: why there is none, or None.

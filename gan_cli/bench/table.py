@@ -38,7 +38,7 @@ def _facts(result: Result) -> list[str]:
 
 
 def _modes(result: Result) -> list[str]:
-    header = ["way", "steps/s", "min - max", "images/s", "FLOP/s", "of peak", "memory", "first steps", "data wait"]
+    header = ["mode", "steps/s", "min - max", "images/s", "FLOP/s", "of peak", "memory", "first steps", "data wait"]
     lines = _aligned([header, *map(_mode_cells, result.ways)])
     # A reason is longer than a column is wide.
     lines[1:] = [
@@ -47,9 +47,9 @@ def _modes(result: Result) -> list[str]:
     ]
     speed = next(row.speed for row in result.ways if row.speed)
     lines += [
-        "* the way of a run with this configuration",
+        "* the execution mode of a run with this configuration",
         f"memory: {result.memory}",
-        f"first steps: {speed.setup_steps}, which compile or record; not part of the speed",
+        f"first steps: {speed.setup_steps}, which compile or capture; not part of the speed",
     ]
     if result.setting.without_warmup:
         lines.append("measured without loss.warmup, whose steps are longer")

@@ -59,13 +59,13 @@ class StepBenchmark:
         self.setup_seconds = self.time_steps(self.setup_steps)
 
     def advance(self, steps: int) -> None:
-        """Launch so many more steps, without waiting for them."""
+        """Launch ``steps`` more steps, without waiting for them."""
         for _ in range(steps):
             self.algorithm.update(self.step)
             self.step += 1
 
     def time_steps(self, steps: int) -> float:
-        """Return the seconds that so many steps take; waits for the device only before the first and after the last."""
+        """Return the seconds for ``steps`` steps; waits for the device only before the first and after the last."""
         self.synchronize()
         start = time.perf_counter()
         self.advance(steps)

@@ -167,7 +167,7 @@ def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: Ev
 
 
 def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> None:
-    """Raise ``ConfigError`` for mistakes that can be told without reading anything."""
+    """Raise ``ConfigError`` for options that are wrong whatever the files hold."""
     if arguments.n is not None and arguments.n < MIN_SAMPLES:
         raise ConfigError(f"--n: expected an integer >= {MIN_SAMPLES}, got {arguments.n}")
     if arguments.seed < 0:

@@ -146,11 +146,11 @@ def _help() -> dict[str, str]:
 
 Usage:
   gan-train [group=option] [key=value] ...     one run
-  gan-train experiment=NAME                    a published protocol or a recipe of ours
-  gan-train loss=jsd loss/penalty=[r1,r2]      penalties go with every loss, alone or together
+  gan-train experiment=NAME                    a published protocol, or a recipe of this project
+  gan-train loss=jsd loss/penalty=[r1,r2]      any loss with any penalties
   gan-train -m key=a,b seed=0,1 ...            one run for each combination
-  gan-train -m ... sweep.continue=SWEEP_DIR    the same command: go on with an earlier sweep
-  gan-train resume=RUN_DIR [train.steps=N]     go on with an earlier run
+  gan-train -m ... sweep.continue=SWEEP_DIR    the same command: continue an earlier sweep
+  gan-train resume=RUN_DIR [train.steps=N]     resume a run
   gan-train dry_run=true ...                   check everything, write nothing
   gan-train --config-dir DIR ...               with options of your own (docs/extending.md)
   gan-train --cfg job ...                      show the configuration
@@ -159,7 +159,7 @@ Usage:
 Groups and their options (group=option):
 
 $APP_CONFIG_GROUPS
-Settings (key=value) [default]:
+Settings (key=value) [default; allowed names]:
 
 {settings}
 

@@ -58,7 +58,7 @@ class TooWeakSection(Thresholds):
 
     acts: bool = setting(False, ACTS_DOC)
     auc: float = setting(0.6, "D ranks at most this share of pairs correctly")
-    neighbours: float = setting(0.9, "while nearest neighbours tell at least this share of samples apart")
+    neighbours: float = setting(0.9, "while the 1-nearest-neighbour two-sample test has at least this accuracy")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +69,7 @@ class TooWeakSection(Thresholds):
 class VanishingSection(Thresholds):
     """The gradient that D gives to G has vanished."""
 
-    share: float = setting(0.01, "the gradient is at most this share of its highest median of five reports")
+    share: float = setting(0.01, "the gradient is at most this share of its peak (running median over 5 reports)")
     auc: float = setting(0.75, "although D ranks at least this share of pairs correctly: there is more to learn")
 
     def __post_init__(self) -> None:
@@ -83,10 +83,14 @@ class CollapseSection(Thresholds):
 
     patience: int = setting(4, PATIENCE_DOC)
     diversity: float = setting(0.1, "mean distance between generated samples is at most this share of real ones'")
-    neighbours: float = setting(0.15, "or they lie nearest to at most this share as many real samples as real ones do")
+    neighbours: float = setting(
+        0.15, "or their nearest training samples are at most this share as many as those of held-out ones"
+    )
     modes: float = setting(0.3, "or they fill at most this share of a mixture's modes")
     class_kl: float = setting(0.7, "or their classes are this far from the data's in nats (needs train.eval_every)")
-    slow_patience: int = setting(12, "reports in a row for the last three, which G takes longer to reach in any run")
+    slow_patience: int = setting(
+        12, "reports in a row for neighbours, modes and class_kl, whose healthy range G reaches later"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +104,11 @@ class CollapseSection(Thresholds):
 class OverfitSection(Thresholds):
     """D estimates more divergence on the samples it trains on than on held-out ones: it memorizes them."""
 
-    gap: float = setting(0.5, "difference of the two estimates, as a share of the ceiling, or of the estimate")
+    gap: float = setting(
+        0.5,
+        "the divergence on training samples exceeds that on held-out ones by more than this share of its ceiling, or of"
+        " itself where it has none",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,8 +121,8 @@ class OscillationSection(Thresholds):
 
     patience: int = setting(20, "number of latest reports that it is computed from; 0: never")
     acts: bool = setting(False, ACTS_DOC)
-    swing: float = setting(0.2, "mean change of D's lead from one report to the next, of 2 at most")
-    turns: float = setting(0.5, "share of these changes that turn the one before around")
+    swing: float = setting(0.2, "mean absolute change of 2 AUC - 1 between reports is at least this, of 2 at most")
+    turns: float = setting(0.5, "and at least this share of changes reverse the sign of the one before")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from dataclasses import field
 from enum import Enum
 from typing import Any
@@ -15,7 +16,11 @@ def setting(default: Any, doc: str) -> Any:
 
 
 def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
-    """List ``(key, default, documentation)`` of every setting of a section and of the sections inside it."""
+    """List ``(key, default, documentation)`` of every setting of a section and of the sections inside it.
+
+    The default of an enumeration is followed by its names: ``auto; auto|fp32|bf16``.
+    """
+    types = typing.get_type_hints(section)
     rows: list[tuple[str, str, str]] = []
     for item in dataclasses.fields(section):
         key = f"{prefix}{item.name}"
@@ -23,5 +28,15 @@ def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
             rows += describe(type(item.default_factory()), f"{key}.")
         elif item.metadata.get("doc") and item.type != "Any":
             default = item.default.name if isinstance(item.default, Enum) else json.dumps(item.default)
+            names = _enum_names(types[item.name])
+            default = f"{default}; {'|'.join(names)}" if names else default
             rows.append((key, default, item.metadata["doc"]))
     return rows
+
+
+def _enum_names(annotation: Any) -> list[str]:
+    """Return the names of an enumeration, also of an optional one; empty for other types."""
+    for part in (annotation, *typing.get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, Enum):
+            return [member.name for member in part]
+    return []

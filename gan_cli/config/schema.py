@@ -72,7 +72,9 @@ class TrainSection:
     sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
     checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
     keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
-    max_minutes: float = setting(0.0, "end after so many minutes as a signal would end it, to be resumed; 0: no limit")
+    max_minutes: float = setting(
+        0.0, "save and stop after this many minutes, as on SIGTERM (can be resumed); 0: no limit"
+    )
     non_finite: NonFinite | None = setting(
         None,
         "a number that is not finite: stop, rollback to the last good checkpoint, or skip the update; null: rollback"
@@ -82,8 +84,8 @@ class TrainSection:
         OnWriteError.stop, "a checkpoint, log or picture that cannot be written: stop, or go_on without it"
     )
     allow_changed_data: bool = setting(False, "resume although the data are not those the run began with")
-    replicas: int = setting(1, "runs trained as one, with the seeds from `seed` on; for small networks")
-    held_out: float = setting(0.05, "share of the data that is never trained on, to tell what D memorizes; 0: none")
+    replicas: int = setting(1, "number of seeds trained as one (vmap): seed, seed + 1, ...; for small networks")
+    held_out: float = setting(0.05, "share of the data that is never trained on, to measure D's overfitting; 0: none")
 
     def __post_init__(self) -> None:
         for key in (
@@ -106,7 +108,7 @@ class TrainSection:
 class EvaluationSection:
     """Comparison of samples with real ones every train.eval_every steps; gan-eval has options of its own."""
 
-    samples: int = setting(2000, "generated samples of an evaluation, and as many real ones if the data have so many")
+    samples: int = setting(2000, "generated samples of an evaluation; at most half as many as training samples")
     backbone: BackboneKind = setting(
         BackboneKind.auto, "features they are compared by; auto: classifier where the data have labels, else pixels"
     )
@@ -128,12 +130,12 @@ class MovingAverageSection:
 
 @dataclass
 class WarmupSection:
-    """Extra discriminator steps at the start and now and then, as in the reference code of the WGAN paper."""
+    """Extra D updates in the first steps and periodically, as in the WGAN authors' code."""
 
-    enabled: bool = setting(False, "give D extra steps early on and now and then")
-    d_steps: int = setting(100, "D updates in such a step")
-    first: int = setting(25, "the first so many generator steps are warm-up steps")
-    every: int = setting(500, "and every n-th one after that")
+    enabled: bool = setting(False, "extra D updates in the first steps and periodically, as in the WGAN authors' code")
+    d_steps: int = setting(100, "D updates in a warm-up step")
+    first: int = setting(25, "number of initial warm-up steps")
+    every: int = setting(500, "one warm-up step every n steps after that")
 
     def __post_init__(self) -> None:
         require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
@@ -153,7 +155,8 @@ class LossSection:
     d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
     reuse: bool = setting(
         False,
-        "G learns from the samples that D's last update saw, as in many scripts: a pass of G less; false: fresh ones",
+        "G learns from the samples that D's last update saw, as in many scripts: saves one forward pass of G; false:"
+        " from fresh ones",
     )
     warmup: WarmupSection = field(default_factory=WarmupSection)
 
@@ -181,16 +184,23 @@ class DeviceSection:
     """Device and number format to train with; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
-    index: int | str = setting("auto", "which GPU: its number, or auto: one that no other run of ours uses")
+    index: int | str = setting("auto", "number of a GPU, or auto: a GPU not locked by another run of gan_cli")
     sync_batch_norm: bool = setting(False, "with several processes: take batch norm's statistics over all of them")
-    precision: Precision = setting(Precision.auto, "auto: bf16 where the hardware has it and the networks gain by it")
+    precision: Precision = setting(
+        Precision.auto,
+        "auto: bf16 on GPUs that have it; on CPUs that have it, if the networks gain: convolutional or wide",
+    )
     tf32: bool = setting(True, "on GPUs, let fp32 matrix products round their factors to TF32")
-    channels_last: bool | None = setting(None, "memory layout of images; null: where there are convolutions")
+    channels_last: bool | None = setting(None, "memory layout of images; null: true for convolutional networks")
     compile: bool = setting(False, "compile both networks with torch.compile")
-    graph: bool | None = setting(None, "record whole steps and replay them as CUDA graphs; null: on CUDA")
+    graph: bool | None = setting(
+        None, "capture whole steps and replay them as CUDA graphs; null: on CUDA, in a single process"
+    )
     deterministic: bool = setting(False, "reject operations without a deterministic implementation")
     threads: int | None = setting(None, "CPU threads; null: one for small networks, else torch's choice")
-    data: DataPlacement = setting(DataPlacement.auto, "auto: resident when the data fit")
+    data: DataPlacement = setting(
+        DataPlacement.auto, "resident (on the device), streamed (from the host), or auto: resident if the data fit"
+    )
 
     def __post_init__(self) -> None:
         allowed = "auto or an integer >= 0"
@@ -225,10 +235,10 @@ class Config:
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     sweep: SweepSection = field(default_factory=SweepSection)
     objective: str | None = setting(None, "deprecated alias of sweep.metric")
-    conditional: bool = setting(False, "tell G and D the class of each sample; needs data with labels")
+    conditional: bool = setting(False, "condition G and D on the class of each sample; needs data with labels")
     pac: int = setting(1, "samples that D scores together (PacGAN): 2 to 4 against mode collapse")
     seed: int = setting(0, "seeds weights, data order, latents and noise")
-    resume: str | None = setting(None, "run directory to go on in, from its last checkpoint")
+    resume: str | None = setting(None, "run directory to resume, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 
     @property

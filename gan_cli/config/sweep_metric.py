@@ -73,7 +73,7 @@ class SweepMetric:
         return DIRECTIONS[direction(self.tag)]
 
     def require_measured(self, config: Config, reported: Collection[str]) -> None:
-        """Reject a metric that the run will never measure, as far as that can be told before data are read.
+        """Reject a metric that the run will never measure, as far as its configuration shows.
 
         Args:
             config: of the run.

@@ -54,12 +54,19 @@ def data_identity(source: Images | Sequences | Density) -> DataIdentity | None:
 
 
 def reject_changed_data(before: DataIdentity | None, now: DataIdentity | None) -> None:
-    """Raise ``DataError`` where :func:`data_identity` of a run's data has changed; None: unknown, and not compared."""
+    """Raise ``DataError`` where :func:`data_identity` of a run's data has changed; None: unknown, and not compared.
+
+    Exact resume promises the numbers of an undisturbed run, which other data cannot give: the sampler's position and
+    the held-out rows refer to these data.
+    """
     if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
         return
     (kind,) = (name for name in before if name != "fingerprint")
-    counts = f"{before[kind]} {kind} then, {now.get(kind, 0)} now"
+    then, present = before[kind], now.get(kind, 0)
+    counts = f"{then} {kind} then, {present} now"
+    if then == present:
+        counts = f"{then} {kind} then and now, but their contents differ"
     raise DataError(
-        f"the data are not those that this run began with ({counts}): train.allow_changed_data=true goes on all the"
-        " same, and no longer as the run would have gone"
+        f"the data are not those that this run began with ({counts}): train.allow_changed_data=true continues,"
+        " but the result will differ from an uninterrupted run"
     )

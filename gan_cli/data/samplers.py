@@ -45,7 +45,7 @@ def choose_sampler(
         ConfigError: the batch is larger than the dataset.
     """
     if not isinstance(source, Images):
-        logger.info("data: drawn afresh from a density on %s", device)
+        logger.info("data: sampled on the fly from a density on %s", device)
         return DensitySampler
     count, size = source.count, source.pixels.nbytes
     if batch_size > count:
@@ -119,17 +119,17 @@ class ResidentSampler:
         # A section of the order on the device, where it ends, and where in it the next batch begins.
         room = max(source.count, max_batches * self._global_batch, INDICES_AHEAD)
         self._indices = torch.empty(room, dtype=torch.int64, device=device)
-        self._laid_out_end = 0
+        self._buffered_end = 0
         self._offset = torch.zeros((), dtype=torch.int64, device=device)
         self._range = group.local_shard(torch.arange(max_batches * self._global_batch, device=device), batch_size)
 
     def prepare(self, batches: int) -> None:
         """Copy more of the order to the device where fewer than ``batches`` batches are left: about once an epoch."""
         wanted = batches * self._global_batch
-        if self._consumed + wanted > self._laid_out_end:
+        if self._consumed + wanted > self._buffered_end:
             # Queued on the stream after the work that still reads the old indices.
             self._indices.copy_(self._order.indices(self._consumed, len(self._indices)))
-            self._laid_out_end = self._consumed + len(self._indices)
+            self._buffered_end = self._consumed + len(self._indices)
             self._offset.zero_()
         self._consumed += wanted
 
@@ -141,11 +141,11 @@ class ResidentSampler:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of samples served so far."""
-        return {"given": self._consumed}
+        return {"given": self._consumed}  # key kept for checkpoints of earlier versions
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._consumed = int(state["given"])
-        self._laid_out_end = 0
+        self._buffered_end = 0
 
     def close(self) -> None:
         """Do nothing: this sampler has no background thread."""
@@ -202,7 +202,7 @@ class StreamedSampler:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of samples served so far; prefetched ones do not count."""
-        return {"given": self._consumed}
+        return {"given": self._consumed}  # key kept for checkpoints of earlier versions
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.close()

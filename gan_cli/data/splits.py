@@ -36,7 +36,7 @@ def selected_tokens(source: Sequences) -> IntArray:
 
 # The split is a property of the data, not of a run: all seeds leave out the same samples.
 SPLIT_SEED = 0
-# Fewer samples than these say nothing about what D memorizes: then none are held out.
+# With fewer samples the held-out estimate is too noisy: then none are held out.
 MIN_HELDOUT = 16
 
 
@@ -46,7 +46,7 @@ def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[In
     Args:
         count: number of rows.
         share: share of them that is held out, in [0, 1).
-        minimum: held-out rows, at least; none are held out where the share comes to less.
+        minimum: held-out rows, at least; none are held out if the share yields fewer.
 
     Returns:
         Rows to train on and rows that are held out, both in ascending order; the latter ``floor(share * count)``.

@@ -19,8 +19,8 @@ MATMUL_DIMENSIONS = 32
 def diversity_metrics(trained: Tensor, held: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """Compute three 0-dimensional metrics from batches of one size.
 
-    ``diagnosis/diversity``: mean distance between two generated samples, as a share of that between two real ones.
-    ``diagnosis/neighbours``: number of training samples that are nearest to some generated sample, as a share of the
+    ``diagnosis/diversity``: mean distance between two generated samples, divided by that between two real ones.
+    ``diagnosis/neighbours``: number of training samples that are nearest to some generated sample, divided by the
     number that are nearest to some held-out one.
     ``diagnosis/told_apart``: accuracy of the leave-one-out 1-nearest-neighbour test between held-out and generated
     samples: 1/2 for equal distributions, 1 for disjoint ones (Lopez-Paz & Oquab 2017).

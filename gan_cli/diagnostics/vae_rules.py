@@ -33,4 +33,4 @@ class PosteriorCollapse(ThresholdRule):
         if metrics["vae/beta"] >= 1:
             reason = "the KL then costs nothing at first, while the decoder learns to use the code"
             return Suggestion("algorithm/beta=linear", reason)
-        return Suggestion("algorithm.free_bits=0.1", "each dimension may then hold so many nats without a cost")
+        return Suggestion("algorithm.free_bits=0.1", "each dimension may then hold up to this many nats at no cost")

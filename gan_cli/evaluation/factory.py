@@ -37,7 +37,7 @@ from gan_cli.evaluation.measures import (
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
 from gan_cli.protocols.data import Dataset, Density, Images, Modal, Sequences
 
-# Default number of samples to generate, if the data are that many.
+# Default number of samples to generate, if there are that many (and at most half of the training images).
 DEFAULT_SAMPLES = 10_000
 CPU = torch.device("cpu")
 
@@ -152,7 +152,7 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
         kinds += _default_backbones(source) if kind is BackboneKind.auto else [kind]
     if BackboneKind.classifier in kinds and not _has_classes(source):
         raise ConfigError(
-            f"backbone classifier: {type(dataset).__name__} has no classes that one could be trained to tell;"
+            f"backbone classifier: {type(dataset).__name__} has no classes to train a classifier on;"
             " use the backbone pixels"
         )
     if BackboneKind.inception in kinds:

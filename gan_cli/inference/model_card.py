@@ -174,12 +174,12 @@ def _about(dataset: Dataset) -> str:
 def _results(summary: Mapping[str, Any] | None, step: int) -> str:
     """Return the run's last metrics as a table."""
     if summary is None:
-        return "None: the run has no summary; it goes on, or was cut off."
-    text = f"Last figures of the run, which {summary.get('status', 'ended')} at step {summary.get('step', step)}:"
+        return "None: the run has no summary; it is still running or was interrupted."
+    text = f"Last metrics of the run, which {summary.get('status', 'ended')} at step {summary.get('step', step)}:"
     final = summary.get("final")
     if not isinstance(final, dict) or not final:
-        return "The run logged no figures."
-    return f"{text}\n\n" + _table("figure", "value", {f"`{tag}`": _number(value) for tag, value in final.items()})
+        return "The run logged no metrics."
+    return f"{text}\n\n" + _table("metric", "value", {f"`{tag}`": _number(value) for tag, value in final.items()})
 
 
 def _number(value: object) -> str:

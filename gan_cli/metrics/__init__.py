@@ -1,1 +1,1 @@
-"""Metrics of sample quality and diversity that do not depend on the discriminator, and their catalogue."""
+"""Metrics of sample quality and diversity that do not depend on the discriminator, and their catalog."""

@@ -210,7 +210,7 @@ def assemble(
 
     Raises:
         DataError: the data cannot be read.
-        ConfigError: the batch is larger than the dataset, or cannot be split over so many processes.
+        ConfigError: the batch is larger than the dataset, or cannot be split over the group's processes.
     """
     group, parts = group or SingleProcess(), plan.config.train.batch_size // plan.config.pac
     if parts % group.size:

@@ -86,9 +86,9 @@ def warn_if_world_size_changed(state: dict[str, Any], group: ProcessGroup) -> No
     before = int(state.get("processes", 1))
     if before != group.size:
         logger.warning(
-            "%d processes go on where there were %d: the data and all noise are the same, but sums are rounded"
-            " otherwise, batch norm (without device.sync_batch_norm) sees other parts of a batch, and dropout draws"
-            " other numbers: the results are no longer bitwise the same",
+            "%d processes go on where there were %d: the data and all noise are the same, but floating-point sums"
+            " are rounded differently, batch norm (without device.sync_batch_norm) sees other parts of a batch, and"
+            " dropout draws other numbers: the results are no longer bitwise the same",
             group.size,
             before,
         )

@@ -42,7 +42,7 @@ class MonitoredTelemetry:
         step: of the latest report.
         stop_requested: whether an alarm asks for the run to end after the next step.
         rollbacks: number of rollbacks so far.
-        skipped: number of updates that were left out so far.
+        skipped: number of updates that were skipped so far.
     """
 
     def __init__(self, telemetry: RunTelemetry, monitor: AlarmMonitor, on_alarm: OnAlarm) -> None:
@@ -90,11 +90,11 @@ class MonitoredTelemetry:
             self.stop_requested = self.stop_requested or self._on_alarm is OnAlarm.stop
 
     def _count_skipped(self, step: int, skipped: int) -> None:
-        """Count updates that were left out, and warn at the first one and at every tenfold of their number."""
+        """Count skipped updates, and warn at the first one and at every tenfold of their number."""
         before, self.skipped = self.skipped, self.skipped + skipped
         if len(str(self.skipped)) > len(str(before)) or (skipped and not before):
             logger.warning(
-                "step %d: %s left out, whose loss or gradient was not finite (train.non_finite=skip)",
+                "step %d: %s skipped because of a loss or gradient that was not finite (train.non_finite=skip)",
                 step,
                 "1 update was" if self.skipped == 1 else f"{self.skipped} updates so far were",
             )
@@ -103,7 +103,7 @@ class MonitoredTelemetry:
         """Return the states of the telemetry and of the monitor, and the counts of rollbacks and skipped updates."""
         return {
             "sinks": self.telemetry.state_dict(),
-            "doctor": self.monitor.state_dict(),
+            "doctor": self.monitor.state_dict(),  # key kept for checkpoints of earlier versions
             "rollbacks": self.rollbacks,
             "skipped": self.skipped,
         }

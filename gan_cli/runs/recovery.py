@@ -113,7 +113,7 @@ def divergence_error(alarm: Alarm) -> DivergedError:
 def repeated_divergence_error(alarm: Alarm) -> DivergedError:
     """Return the error of a run that was resumed, and may have diverged in the same way before."""
     return DivergedError(
-        f"{divergence_error(alarm)}. Resumed as it is, the run comes to the same again:"
+        f"{divergence_error(alarm)}. Resumed with the same settings, the run diverges again:"
         " add train.non_finite=rollback or skip"
     )
 
@@ -158,7 +158,7 @@ def roll_back(
         )
 
     def is_good(state: dict[str, Any]) -> bool:
-        violated = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)
+        violated = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)  # written by MonitoredTelemetry
         return int(state["step"]) < alarm.step and not violated and is_finite(state["algorithm"])
 
     state = checkpoints.load_latest_accepted(directory.checkpoints, is_good)

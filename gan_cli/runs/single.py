@@ -88,7 +88,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         torchrun.store_run_directory(directory.path)
         if plan.config.device.threads is None:
             with loading.checkpoint_errors(directory):
-                # With another number of threads, sums are computed in another order and rounded otherwise.
+                # With another number of threads, floating-point sums are rounded differently.
                 torch.set_num_threads(int(state["threads"]))
         source = distributed.local_rank0_first(group, plan.dataset.load)
         data = _require_same_data(plan, directory, state, data_identity(source))
@@ -112,7 +112,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
 
 
 def _checked_plan(composition: Composition, group: ProcessGroup) -> builder.Plan:
-    """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by so many processes."""
+    """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by this many processes."""
     plan = builder.plan(composition.config)
     warn_if_alias(plan.config)
     if group.size > 1 and _may_roll_back(plan.config):
@@ -147,7 +147,7 @@ class TrainingRun:
         algorithm: the networks and their optimizers.
         directory: where the run writes.
         sinks: where its reports go, behind the alarm monitor.
-        errors: decides what a file that cannot be written leads to.
+        errors: policy for write errors.
         saver: writes checkpoints in the background.
         data: identity of the data, for checkpoints; None where there is none.
         evaluator: measures samples; None without ``train.eval_every``.
@@ -364,7 +364,7 @@ def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrup
         state = recovery.latest_finite_state(run.directory, alarm.step)
     logger.info("replaying the run, to find the first tensor that was not finite")
     plan = builder.plan(run.composition.config)
-    torch.set_num_threads(threads)  # the plan may have chosen another number, with which sums are rounded otherwise
+    torch.set_num_threads(threads)  # with another number, which the plan may have chosen, sums are rounded differently
     with contextlib.closing(builder.assemble(plan)) as replayed:
         first = recovery.find_first_nonfinite(replayed, state, range(since, alarm.step + 1), interrupted)
         if not run.group.broadcast_from_rank0(lambda: first is None):

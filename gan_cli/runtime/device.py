@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MIN_FLOPS_FOR_THREADS = 100e6
 # Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()
-# From so many weights of a fully connected layer on, a CPU gains more by bf16 products than it loses by rounding.
+# CPU: bf16 products pay only if the largest fully connected layer has at least this many weights.
 MIN_WEIGHTS_FOR_BF16 = 2**18
 
 

@@ -102,7 +102,7 @@ def exit_on_signal() -> Iterator[None]:
 
 
 def deadline(minutes: float) -> Callable[[], bool]:
-    """Return a function that tells whether so many minutes have passed since, by a monotonic clock; 0 for never."""
+    """Return a function that returns whether this many minutes have passed, by a monotonic clock; 0: always False."""
     if not minutes:
         return lambda: False
     end = time.monotonic() + 60 * minutes

@@ -13,7 +13,7 @@ class BackgroundWriter:
     """A thread that writes one checkpoint at a time; its errors are raised in the training loop."""
 
     def __init__(self, errors: WriteErrorHandler, folder: Path) -> None:
-        """``errors`` decides what a checkpoint below ``folder`` that cannot be written leads to."""
+        """``errors`` is the policy for write errors of checkpoints, which lie below ``folder``."""
         self._errors = errors
         self._folder = folder
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")  # starts with the first write

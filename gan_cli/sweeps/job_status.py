@@ -94,4 +94,4 @@ def _status_message(status: str, summary: Mapping[str, Any]) -> str:
     alarms = summary.get("alarms")
     last = alarms[-1] if isinstance(alarms, list) and alarms else None
     why = f": {last.get('name')}" if isinstance(last, dict) and status == "stopped" else ""
-    return f"{status or 'begun and not ended'} at step {_step(summary)}{why}"
+    return f"{status or 'started and not ended'} at step {_step(summary)}{why}"

@@ -63,7 +63,7 @@ class SweepSummaryCallback(Callback):
             more = [f"{len(failed) - MAX_NAMES} more"] if len(failed) > MAX_NAMES else []
             lines.append(f"{len(failed)} of {len(after)} jobs failed: {'; '.join([*names, *more])}")
         if registry.closed:
-            lines.append("sweep.fail_fast: no job was begun after the first that failed")
+            lines.append("sweep.fail_fast: no job was started after the first that failed")
         return lines
 
 

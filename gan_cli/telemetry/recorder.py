@@ -59,7 +59,7 @@ class RunTelemetry:
         Args:
             directory: of the run.
             progress: display of the progress.
-            errors: decides what a file that cannot be written leads to.
+            errors: policy for write errors.
             layout: of TensorBoard's pages.
         """
         self._layout = layout

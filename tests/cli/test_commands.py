@@ -46,6 +46,14 @@ def test_help_names_every_group_option_and_setting(gan_train: Command) -> None:
     for key, _, documentation in describe(Config):
         assert key in text
         assert documentation in text
+    assert "[auto; auto|fp32|bf16]\n" in text
+
+
+def test_names_of_an_enumeration_are_listed_after_the_default() -> None:
+    defaults = {key: default for key, default, _ in describe(Config)}
+    assert defaults["device.precision"] == "auto; auto|fp32|bf16"
+    assert defaults["train.non_finite"] == "null; stop|rollback|skip"
+    assert defaults["seed"] == "0"
 
 
 def test_configuration_can_be_shown(gan_train: Command, workplace: Path) -> None:

@@ -29,7 +29,7 @@ def test_any_change_of_a_pixel_a_label_or_the_order_is_another_set() -> None:
     changed[7, 0, 3, 3] ^= 1
     labels[3] = 0
     for other in (Images(changed, np.arange(20)), Images(pixels, labels), Images(pixels[::-1], np.arange(20))):
-        assert "20 images then, 20 now" in refused(data, other)
+        assert "20 images then and now, but their contents differ" in refused(data, other)
     assert "20 images then, 19 now" in refused(data, Images(pixels[:19], np.arange(19)))
 
 
@@ -50,7 +50,7 @@ def test_run_refuses_other_data_unless_they_are_allowed(gan_train: Command, work
     assert done.status == 3
     assert done.err.splitlines()[-1] == (
         "gan-train: the data are not those that this run began with (12 images then, 11 now):"
-        " train.allow_changed_data=true goes on all the same, and no longer as the run would have gone"
+        " train.allow_changed_data=true continues, but the result will differ from an uninterrupted run"
     )
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == kept
 

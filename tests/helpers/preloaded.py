@@ -6,6 +6,7 @@ start itself (imports, ``atexit``).
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import runpy
@@ -47,11 +48,11 @@ class PreloadedProcess:
         self._streams = [tempfile.NamedTemporaryFile("w+", errors="replace") for _ in range(2)]  # noqa: SIM115
         variables = dict(os.environ if environment is None else environment)
         names = [stream.name for stream in self._streams]
-        # A daemon: what a failed test leaves running ends with the tests.
         self._process = _context.Process(
-            target=_run_module, args=(self.args, str(folder or Path.cwd()), variables, names, new_session), daemon=True
+            target=_run_module, args=(self.args, str(folder or Path.cwd()), variables, names, new_session)
         )
         self._process.start()
+        atexit.register(self.kill)  # what a failed test leaves running ends with the tests
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -72,6 +73,7 @@ class PreloadedProcess:
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for the end; what was written to stdout and to stderr."""
         self.wait(timeout)
+        atexit.unregister(self.kill)
         out, err = self.output(), self.errors()
         for stream in self._streams:
             stream.close()

@@ -251,7 +251,7 @@ def test_backticks_do_not_end_a_block_of_code(images: Path) -> None:
         trained, "torch", export_formats.Exported({}), "path: |\n  ```\n  # no heading\n", {"final": {}}
     )
     assert "````yaml\npath: |\n  ```\n  # no heading\n````" in text
-    assert "logged no figures" in text
+    assert "logged no metrics" in text
 
 
 def test_later_export_takes_the_place_of_an_earlier_one(images: Path, gan_train: Command, gan_export: Command) -> None:

@@ -32,7 +32,13 @@ WRITER = (
 )
 AUTOENCODER = ("architecture.encoder_hidden=[8]", "architecture.generator_hidden=[8]", "architecture.latent_dim=2")
 FAMILIES = {
-    "vae": ("algorithm=vae", "algorithm/beta=linear", "algorithm.beta.steps=6", "algorithm.free_bits=0.1", *AUTOENCODER),
+    "vae": (
+        "algorithm=vae",
+        "algorithm/beta=linear",
+        "algorithm.beta.steps=6",
+        "algorithm.free_bits=0.1",
+        *AUTOENCODER,
+    ),
     "autoencoder": ("algorithm=autoencoder", *AUTOENCODER),
     "oracle": (*WRITER, "dataset=oracle", "dataset.length=5", "dataset.count=60"),
     "text": (*WRITER, "dataset=text", "dataset.path=lines.txt", "dataset.max_length=5", "dataset.min_count=1"),
@@ -46,7 +52,7 @@ CADENCE = (
     "train.held_out=0.3",
 )
 # A column of the report.
-REPORTED = {
+COLUMN = {
     "vae": "vae/elbo",
     "autoencoder": "autoencoder/reconstruction",
     "oracle": "metrics/nll_oracle",
@@ -124,7 +130,7 @@ def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: 
         assert Path("grid.png").exists()
     report = gan_report("sweep")
     assert report.status == 0, report.err
-    assert REPORTED[family] in report.out
+    assert COLUMN[family] in report.out
     assert gan_report("sweep", "--html", "page.html").status == 0
     page = Path("page.html").read_text()
     assert "Last samples" in page
@@ -150,7 +156,7 @@ def test_low_temperature_samples_the_likeliest_words(finished: FinishedRun, gan_
 def test_language_model_nll_is_that_of_torch(finished: FinishedRun) -> None:
     finished("text", "run", 2)
     writer = load_language_model(RunDirectory(Path("run")))
-    tokens = torch.from_numpy(writer.write(20, seed=3))
+    tokens = torch.from_numpy(writer.sample(20, seed=3))
     logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
     for row, (each, found) in enumerate(zip(tokens.tolist(), writer.nll(tokens), strict=True)):
         length = each.index(0) + 1 if 0 in each else len(each)

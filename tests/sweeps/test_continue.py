@@ -254,7 +254,7 @@ def test_runs_trained_as_one_are_never_overwritten(gan_train: Command, workplace
     before = files(first)
     done = gan_train(*arguments, "sweep.continue=sweep")
     assert done.status == 1
-    assert "job 0 (loss=jsd): begun and not ended at step 0; runs that are trained as one" in done.err
+    assert "job 0 (loss=jsd): started and not ended at step 0; runs that are trained as one" in done.err
     assert "1 of 2 jobs failed" in done.err
     assert files(first) == before
 

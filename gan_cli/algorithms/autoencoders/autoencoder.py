@@ -17,7 +17,7 @@ from gan_cli.runtime.distributed import ProcessGroup
 
 
 class CodeMoments:
-    """Moving averages of mean and covariance of the codes, with the half-life of that of the weights.
+    """Moving averages of mean and covariance of the codes, with the half-life of the weights' moving average.
 
     Attributes:
         mean: ``(D,)``.
@@ -31,7 +31,7 @@ class CodeMoments:
 
     @torch.no_grad()
     def update(self, codes: Tensor, step: int, group: ProcessGroup) -> None:
-        """Average in this process's share of a batch, ``(N, D)``, in update number ``step``.
+        """Fold this process's shard of a batch, ``(N, D)``, into the moving averages, in update number ``step``.
 
         Differences of means, not of second moments: no precision is lost where codes lie far from the origin.
         """
@@ -51,13 +51,13 @@ class Autoencoder(AutoencoderTrainer):
     """Trains encoder and decoder to maximize the likelihood of reconstructions, log p(x | z) with z the code of x."""
 
     name: ClassVar[str] = "autoencoder"
-    heads: ClassVar[int] = 1
+    heads: ClassVar[int] = 1  # the code itself
     headline: ClassVar[Mapping[str, str]] = {
         "reconstruction": "autoencoder/reconstruction",
         "held out": "autoencoder/reconstruction_held_out",
     }
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
-        "Are samples given back, also held-out ones?": (
+        "How well are training and held-out samples reconstructed?": (
             "autoencoder/reconstruction",
             "autoencoder/reconstruction_held_out",
         ),

@@ -331,10 +331,11 @@ class AutoencoderTrainer(ABC):
                 **{name: stream.get_state() for name, stream in self._streams.items()},
             },
             "sampler": self.sampler.state_dict(),
+            # key kept for checkpoints of earlier versions
             "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
-            "soundness": self._nonfinite_policy.state_dict(),
+            "soundness": self._nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -358,7 +359,7 @@ class AutoencoderTrainer(ABC):
         """Return the modules by their keys in a checkpoint; the decoder's keys are those of a GAN's generator."""
         return {
             "generator": self.model.decoder,
-            "average": self.ema_model.decoder,
+            "average": self.ema_model.decoder,  # key kept for checkpoints of earlier versions
             "encoder": self.model.encoder,
             "encoder_average": self.ema_model.encoder,
             "likelihood": self.model.likelihood,

@@ -139,13 +139,13 @@ class DiscriminatorPipeline:
         """Adapt augmentation and noise to D's logits ``(N,)`` of real and generated samples, over all processes."""
         if self._augment is None and not self._noise.is_adaptive:
             return
-        above, below = (
+        margin_real, margin_fake = (
             self._group.all_gather(margin, dim=0) for margin in margins(objective, real.detach(), fake.detach())
         )
         if self._noise.is_adaptive:
-            self._noise.observe((above, below))
+            self._noise.observe((margin_real, margin_fake))
         if self._augment is not None:
-            self._augment.observe(above)
+            self._augment.observe(margin_real)
 
     def adaptive_tensors(self) -> list[Tensor]:
         """Return the tensors that :meth:`observe` changes in place."""

@@ -23,13 +23,13 @@ def logit_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[st
             ``game_fake`` from G's, and ``penalty``.
     """
     real, fake, fake_g = values["real"], values["fake"], values["game_fake"]
-    above, below = margins(objective, real, fake)
+    margin_real, margin_fake = margins(objective, real, fake)
     metrics = {
         "loss/d": objective.d_loss(real, fake).mean(),
         "loss/g": objective.g_loss(values["game_real"] if objective.relativistic else fake_g, fake_g).mean(),
         f"divergence/{objective.divergence_name}": objective.divergence(real, fake),
-        "d/accuracy_real": (above > 0).float().mean(),
-        "d/accuracy_fake": (below > 0).float().mean(),
+        "d/accuracy_real": (margin_real > 0).float().mean(),
+        "d/accuracy_fake": (margin_fake > 0).float().mean(),
     }
     if values["penalty"].numel():
         metrics["loss/penalty"] = values["penalty"].mean()
@@ -52,9 +52,9 @@ def top_mean(losses: Tensor, logits: Tensor, share: Tensor) -> Tensor:
 
 
 def margins(objective: Objective, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distances of logits of real and of generated samples to the correct side of the objective's boundary.
+    """Return signed distances of real and generated logits to the decision boundary, positive where D is correct.
 
-    Without a boundary only differences have a meaning: then both are that of a real sample to a generated one.
+    Without a boundary only differences have a meaning: then both are ``real - fake``.
     """
     if objective.boundary is None:
         return real - fake, real - fake

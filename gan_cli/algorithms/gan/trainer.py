@@ -129,6 +129,7 @@ class GANTrainer(GANSpec):
         self.ring_buffers = {
             "real": RingBuffer(rows * loss.d_steps, width, device, group),
             "fake": RingBuffer(rows * loss.d_steps, width, device, group),
+            # logits in G's update; keys in checkpoints
             "game_real": RingBuffer(rows, width, device, group),
             "game_fake": RingBuffer(rows, width, device, group),
             "penalty": RingBuffer(rows * loss.d_steps, width, device, group),
@@ -309,7 +310,7 @@ class GANTrainer(GANSpec):
         if (self.progress.step + 1) % self.context.probe_every == 0:
             metrics |= self._probe.metrics(self.progress.step)
         metrics |= self._nonfinite_policy.metrics()
-        # The one place where training waits for the device: a single transfer for all metrics.
+        # A single transfer for all metrics. The ring buffers above, and gradient norms and histograms below, wait too.
         numbers = torch.stack(list(metrics.values())).tolist()
         scalars = dict(zip(metrics, numbers, strict=True))
         nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
@@ -356,8 +357,8 @@ class GANTrainer(GANSpec):
     def nonfinite(self) -> NonFiniteReport | None:
         """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
         averages = ((f"average of G's {name}", value) for name, value in self.ema.network.state_dict().items())
-        lasting = chain(*(player.persistent_tensors() for player in self._network_states), averages)
-        found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(lasting)
+        persistent = chain(*(state.persistent_tensors() for state in self._network_states), averages)
+        found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(persistent)
         return next(filter(None, self.context.group.all_gather_object(found)), None)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
@@ -372,8 +373,8 @@ class GANTrainer(GANSpec):
         return {
             "classes": self.context.classes,
             "generator": self.generator.state_dict(),
-            "average": self.ema.network.state_dict(),
-            "judge": self._critic.state_dict(),
+            "average": self.ema.network.state_dict(),  # key kept for checkpoints of earlier versions
+            "judge": self._critic.state_dict(),  # key kept for checkpoints of earlier versions
             "optimizer_g": self.optimizer_g.state_dict(),
             "optimizer_d": self.optimizer_d.state_dict(),
             "random": {
@@ -382,10 +383,11 @@ class GANTrainer(GANSpec):
                 "penalty": self._penalty_stream.get_state(),
             },
             "sampler": self.sampler.state_dict(),
+            # key kept for checkpoints of earlier versions
             "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
-            "soundness": self._nonfinite_policy.state_dict(),
+            "soundness": self._nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -88,8 +88,9 @@ class SequenceDiscriminatorTrainer:
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moments, and logits since the last report."""
         return {
-            "reader": self.discriminator.state_dict(),
+            "reader": self.discriminator.state_dict(),  # key kept for checkpoints of earlier versions
             "optimizer": self.optimizer.state_dict(),
+            # key kept for checkpoints of earlier versions
             "windows": {side: ring_buffer.state_dict() for side, ring_buffer in self._ring_buffers.items()},
             "norm": self.norm.clone(),
         }

@@ -80,6 +80,7 @@ class PolicyGradient:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the policy's weights, and whether they have been initialized."""
+        # key "begun" kept for checkpoints of earlier versions
         return {"policy": self.policy.state_dict(), "begun": self._policy_initialized}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

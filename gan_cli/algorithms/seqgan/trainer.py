@@ -378,6 +378,7 @@ class SeqGAN:
             "words": list(self._corpus.words),
             "end": self._corpus.end,
             "between": self._corpus.train.between,
+            # the next four keys and "soundness" are kept for checkpoints of earlier versions
             "examiner": self._discriminator_trainer.state_dict(),
             "imitating": self._optimizer_mle.state_dict(),
             "playing": self._optimizer_adversarial.state_dict(),
