@@ -267,7 +267,7 @@ def test_seeds_that_overlap_have_no_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shares", "said"),
+    ("shares", "text"),
     [
         ([0.6, 0.7], "the plausible one"),
         ([0.4, 0.3], "the implausible one"),
