@@ -27,7 +27,7 @@ class Cache:
         made: patterns below the data root, and how many files or folders of each there are in the end.
     """
 
-    output: str
+    name: str
     arguments: tuple[str, ...]
     sabotage: Sabotage
     victim: Sabotage
@@ -63,10 +63,10 @@ def soak(place: Path, processes: int = 10) -> str:
     with recipes.mirror(recipes.small_mnist()) as mirror:
         for cache in caches(pictures, mirror):
             for victims in (0, 1):
-                here = place / f"{cache.output.replace(' ', '_')}_{victims}"
+                here = place / f"{cache.name.replace(' ', '_')}_{victims}"
                 builders = _at_once(here, cache, processes, victims)
                 lines.append(
-                    f"{cache.output}: {processes - victims} of {processes} complete ({victims} killed), equal, one cache;"
+                    f"{cache.name}: {processes - victims} of {processes} complete ({victims} killed), equal, one cache;"
                     f" {builders} were making it at once"
                 )
     return "\n  ".join(lines)
@@ -88,16 +88,16 @@ def _at_once(here: Path, cache: Cache, processes: int, victims: int) -> int:
         child.release()
     ended = [child.ended() for child in children]
     for one in ended[:victims]:
-        assert one.status == KILLED, f"{cache.output}: not killed, status {one.status}:\n{one.err}"
+        assert one.status == KILLED, f"{cache.name}: not killed, status {one.status}:\n{one.err}"
     for one in ended[victims:]:
-        assert one.status == 0, f"{cache.output}: status {one.status}:\n{one.err}"
+        assert one.status == 0, f"{cache.name}: status {one.status}:\n{one.err}"
     for run in runs[victims + 1 :]:
         same_run(run, runs[victims])
     for pattern, count in cache.made.items():
         found = sorted((here / "data").glob(pattern))
-        assert len(found) == count, f"{cache.output}: {found}"
+        assert len(found) == count, f"{cache.name}: {found}"
     left = _partial(here / "data")
-    assert len(left) <= victims, f"{cache.output}: left behind: {left}"
+    assert len(left) <= victims, f"{cache.name}: left behind: {left}"
     return _makers(ended)
 
 
