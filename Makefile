@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 ARGS ?=
 REV ?= HEAD
 
+# Tests start many processes: without compiled files each would compile gan_cli again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help train test test-slow test-long golden lint format type check bench claims versus tensorboard clean
 

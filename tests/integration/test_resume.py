@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import Command, start_gan_train
+from tests.conftest import Command, locked, start_gan_train
 from tests.soak.equality import curves, figures, same_run
 
 STEPS = 240
@@ -47,18 +47,21 @@ def assert_same_run(resumed: Path, undisturbed: Path) -> None:
         assert [step for step, _ in points] == list(due), tag
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+@pytest.fixture
+def undisturbed(shared_folder: Path) -> Callable[[str], Path]:
     """A run that nothing stopped, for each recipe once."""
-    made: dict[str, Path] = {}
 
     def run(recipe: str) -> Path:
-        if recipe not in made:
-            made[recipe] = tmp_path_factory.mktemp(recipe) / "run"
-            process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", f"hydra.run.dir={made[recipe]}")
-            _, err = process.communicate(timeout=300)
-            assert process.returncode == 0, err
-        return made[recipe]
+        finished, unfinished = shared_folder / f"undisturbed_{recipe}", shared_folder / f"unfinished_{recipe}"
+        with locked(shared_folder / f"undisturbed_{recipe}.lock"):
+            if not finished.exists():
+                process = start_gan_train(
+                    *RUNS[recipe], *CADENCE, f"train.steps={STEPS}", f"hydra.run.dir={unfinished}"
+                )
+                _, err = process.communicate(timeout=300)
+                assert process.returncode == 0, err
+                unfinished.rename(finished)
+        return finished
 
     return run
 

@@ -20,7 +20,7 @@ class Cache:
     """What is made below the data root.
 
     Attributes:
-        said: in words.
+        name: in words.
         arguments: of a run that needs it.
         sabotage: of every process.
         victim: what is done to the one that is killed.
@@ -66,8 +66,8 @@ def soak(place: Path, processes: int = 10) -> str:
                 here = place / f"{cache.name.replace(' ', '_')}_{victims}"
                 builders = _at_once(here, cache, processes, victims)
                 lines.append(
-                    f"{cache.name}: {processes - victims} of {processes} complete ({victims} killed), equal, one cache;"
-                    f" {builders} were making it at once"
+                    f"{cache.name}: {processes - victims} of {processes} complete ({victims} killed), equal, one"
+                    f" cache; {builders} were making it at once"
                 )
     return "\n  ".join(lines)
 
