@@ -358,6 +358,7 @@ def from_hub(name: str, root: Path, endpoint: str, out: Path) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_dataset_of_the_hub(folder: Path, root: Path, hub: str, tmp_path: Path) -> None:
     pytest.importorskip("datasets", reason="needs gan_cli[huggingface]")
     table(folder)

@@ -119,6 +119,7 @@ def test_export_computes_what_the_run_does(run: str, kind: str, finished_run: Fi
         assert close(kind, network(*arguments), trained.samples(*arguments)), count
 
 
+@pytest.mark.slow
 def test_lines_of_the_card_draw_samples_without_gan_cli(finished_run: FinishedRun, gan_export: Command) -> None:
     """The lines of every card, in one process: most of the time goes into its start."""
     drawn: dict[str, TrainedGenerator] = {}

@@ -59,6 +59,7 @@ def test_two_processes_train_every_variant_as_one_does(tmp_path: Path) -> None:
             assert found[name][tag] == pytest.approx(expected, **TOLERANCE), (name, tag)
 
 
+@pytest.mark.slow
 def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Command, workplace: Path) -> None:
     group = PreloadedGroup(2, "gan_cli", *RUN, "train.steps=100000", "hydra.run.dir=part")
     wait_for_step(Path("part"), 10)

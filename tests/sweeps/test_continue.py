@@ -72,6 +72,7 @@ def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half
     assert_same_runs(jobs_of(Path("killed")), whole)
 
 
+@pytest.mark.slow
 def test_killed_sweep_finishes_exactly_what_was_missing(gan_train: Command, workplace: Path) -> None:
     arguments = ("seed=0,1,2", *SMALL, *STEPS)
     assert gan_train("-m", *arguments, "hydra.sweep.dir=whole").status == 0

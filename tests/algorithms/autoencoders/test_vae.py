@@ -261,6 +261,7 @@ def test_seed_decides_weights_and_samples() -> None:
     assert not np.array_equal(first.samples(4), other.samples(4))
 
 
+@pytest.mark.slow
 def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     statuses, output = PreloadedGroup(2, "tests.helpers.autoencoders", tmp_path / "found.json").communicate(300)
     assert statuses == [0, 0], output
