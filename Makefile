@@ -17,7 +17,7 @@ help:  ## show this list
 train: $(VENV)/.ready  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
 	$(BIN)/gan-train $(ARGS)
 
-test: $(VENV)/.ready  ## run the default tests (3 to 6 minutes); ARGS="-k resume" selects
+test: $(VENV)/.ready  ## run the default tests (4 to 10 minutes); ARGS="-k resume" selects
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(VENV)/.ready  ## run the slow tests (10 to 30 minutes)
