@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
 from itertools import chain
 from typing import Any, ClassVar, cast
 
@@ -21,6 +20,7 @@ from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer
 from gan_cli.algorithms.seqgan.estimators import Estimator, GeneratorContext
+from gan_cli.algorithms.seqgan.phases import Phase, Phases
 from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, nll_test
 from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
@@ -52,35 +52,6 @@ class SeqGANProgress:
 
     step: int = 0
     seen: int = 0
-
-
-class Phase(Enum):
-    """Phase of training; the values are those of the tag ``phase``."""
-
-    mle = 0
-    discriminator = 1
-    adversarial = 2
-
-
-@dataclass(frozen=True)
-class Phases:
-    """Lengths of the phases: pretraining of G, pretraining of D, then adversarial training.
-
-    Attributes:
-        mle: steps of G alone, an epoch of maximum likelihood each.
-        discriminator: steps of D alone, an epoch each.
-    """
-
-    mle: int
-    discriminator: int
-
-    def at(self, step: int) -> tuple[Phase, int]:
-        """Return the phase of ``step``, and the number of earlier steps in that phase."""
-        if step < self.mle:
-            return Phase.mle, step
-        if step < self.mle + self.discriminator:
-            return Phase.discriminator, step - self.mle
-        return Phase.adversarial, step - self.mle - self.discriminator
 
 
 class SeqGAN:

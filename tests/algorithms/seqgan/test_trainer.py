@@ -12,9 +12,10 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.estimators import Estimator
 from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
+from gan_cli.algorithms.seqgan.phases import Phase, Phases
 from gan_cli.algorithms.seqgan.policy_gradient import Rollouts
 from gan_cli.algorithms.seqgan.statistics import distinct_metrics
-from gan_cli.algorithms.seqgan.trainer import Phase, Phases, SeqGAN
+from gan_cli.algorithms.seqgan.trainer import SeqGAN
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
 from gan_cli.architectures.text_cnn import HighwayCNN
