@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Protocol
 
 from torch import nn
 
+from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.config.schema import Config, LossSection
+from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 
 # Settings outside of an algorithm's own node that not every algorithm supports.
@@ -58,7 +59,8 @@ class Family(Protocol):
     """Interface of the class of an algorithm, as opposed to its instances.
 
     The parameters of its constructor determine the parts of a run that it is given (see ``runs.builder.PROVIDED``);
-    parts that it has no parameter for cannot be configured.
+    parts that it has no parameter for cannot be configured. Its methods are given the :class:`Loss` if the constructor
+    has a parameter ``loss``, otherwise None.
 
     Attributes:
         supported_data: the kinds of data that it can learn (``protocols.data``).
@@ -80,16 +82,16 @@ class Family(Protocol):
         ...
 
     @classmethod
-    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that are valid one by one, but not in combination."""
         ...
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: LossSection) -> list[AlarmRule]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
         """Return the rules by which alarms are raised."""
         ...
 
     @classmethod
-    def reports(cls, loss: LossSection) -> frozenset[str]:
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of its reports that a sweep may optimize, because lower or higher values are better."""
         ...

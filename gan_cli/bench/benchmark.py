@@ -200,8 +200,8 @@ def _setting(plan: Plan, algorithm: Algorithm) -> Setting:
             for name, network in networks.items()
         },
         batch_size=plan.config.train.batch_size,
-        d_steps=plan.loss.d_steps,
-        without_warmup=plan.loss.warmup.enabled,
+        d_steps=plan.config.loss.d_steps,
+        without_warmup=plan.config.loss.warmup.enabled,
     )
 
 

@@ -92,8 +92,10 @@ class StepBenchmark:
 
 def period(plan: Plan) -> int:
     """Return the number of steps after which the pattern of lazy penalties (``every``) repeats."""
+    if plan.loss is None:
+        return 1
     updates = math.lcm(*(penalty.every for penalty in plan.loss.penalties.values()))
-    return updates // math.gcd(updates, plan.loss.d_steps)
+    return updates // math.gcd(updates, plan.loss.d_steps.regular)
 
 
 def synchronizer(device: torch.device) -> Callable[[], None]:

@@ -1,23 +1,90 @@
-"""Objectives: from D's logits to per-sample losses of D and of G, and to the divergence that D's loss estimates.
+"""The losses of D and of G: an objective with its penalties, constraint, schedules and number of D's updates.
 
+Objectives go from D's logits to per-sample losses of D and of G, and to the divergence that D's loss estimates.
 Everything is computed from logits ``l`` with ``D(x) = sigmoid(l)``, through ``softplus``: ``-log D = softplus(-l)``
 and ``-log(1 - D) = softplus(l)``, which stay finite, and so do their gradients, however large a logit grows.
-The caller reduces; nothing here depends on optimizers, penalties or noise.
+The caller reduces; no objective depends on optimizers, penalties or noise.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from gan_cli.errors import require
+from gan_cli.protocols.adversarial import Constraint, Objective, Penalty
+from gan_cli.protocols.algorithm import Schedule
 
 LOG_2 = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Generator updates before which D is trained for longer, as in the WGAN authors' code.
+
+    Attributes:
+        d_steps: updates of D before each of them.
+        first: number of generator updates that it covers at the start.
+        every: and after those, each generator update whose number is a multiple of this.
+    """
+
+    d_steps: int
+    first: int
+    every: int
+
+    def covers(self, step: int) -> bool:
+        """Return whether generator update ``step``, counted from 0, is one of the warm-up."""
+        return step < self.first or step % self.every == 0
+
+
+@dataclass(frozen=True)
+class DiscriminatorSteps:
+    """The number of D's updates before each update of G: k in Goodfellow et al. (2014), n_critic in WGAN's paper.
+
+    Attributes:
+        regular: the number outside of the warm-up.
+        warm_up: when the number is a larger one; None: never.
+    """
+
+    regular: int = 1
+    warm_up: WarmUp | None = None
+
+    def __call__(self, step: int) -> int:
+        """Return the number of D's updates before generator update ``step``, counted from 0."""
+        return self.warm_up.d_steps if self.warm_up is not None and self.warm_up.covers(step) else self.regular
+
+    @property
+    def largest(self) -> int:
+        """Largest number of D's updates before any one generator update."""
+        return self.regular if self.warm_up is None else max(self.regular, self.warm_up.d_steps)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The losses of D and of G, with everything that depends on the choice of a loss.
+
+    Attributes:
+        objective: per-sample losses of D and of G.
+        penalties: regularization terms of D's loss by name, each with a weight of its own.
+        anneal: a factor on all penalties, by step; None: 1.
+        top_k: share of a batch that G learns from, by step: the samples that D scores highest; None: the whole batch.
+        constraint: projection of D's weights after each of D's updates; None: none.
+        reuse: whether G learns from the samples of D's last update, instead of fresh ones.
+        d_steps: updates of D before each update of G.
+    """
+
+    objective: Objective
+    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    anneal: Schedule | None = None
+    top_k: Schedule | None = None
+    constraint: Constraint | None = None
+    reuse: bool = False
+    d_steps: DiscriminatorSteps = field(default_factory=DiscriminatorSteps)
 
 
 class _SingleGeneratorLoss:

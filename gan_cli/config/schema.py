@@ -163,21 +163,6 @@ class LossSection:
     def __post_init__(self) -> None:
         require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
 
-    @property
-    def penalties(self) -> dict[str, Any]:
-        """Penalties by name; empty where ``penalty`` is null."""
-        return self.penalty or {}
-
-    @property
-    def max_d_steps(self) -> int:
-        """Largest number of D updates before any one generator update."""
-        return max(self.d_steps, self.warmup.d_steps) if self.warmup.enabled else self.d_steps
-
-    def d_steps_at(self, step: int) -> int:
-        """Return the number of D updates before generator update ``step``, counted from 0."""
-        warm = self.warmup.enabled and (step < self.warmup.first or step % self.warmup.every == 0)
-        return self.warmup.d_steps if warm else self.d_steps
-
 
 @dataclass
 class DeviceSection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.spec import Family, Outline, Sizes
+from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config import instantiate
@@ -75,7 +76,7 @@ class Plan:
         device: where it computes, with every ``auto`` decided.
         dataset: built, not loaded.
         architecture: builds the networks.
-        loss: the section ``loss`` with its nodes built.
+        loss: losses of D and G, for an algorithm that takes one, or None.
         noise: schedule or level of instance noise, or None.
         augment: augmentation of images, or None.
         optimizer: makes the optimizers.
@@ -87,7 +88,7 @@ class Plan:
     device: Device
     dataset: Dataset
     architecture: Any
-    loss: LossSection
+    loss: Loss | None
     noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
     optimizer: OptimizerConfig
@@ -104,10 +105,10 @@ class Plan:
                 for name, network in self.outline.networks.items()
             },
         }
-        if "loss" in accepted:
+        if self.loss is not None:
             rows |= {
                 "classes": "not used" if not config.conditional else str(self.dataset.classes or "those of the data"),
-                "loss": f"{_describe(self.loss.objective)}, D steps per G step: {self.loss.d_steps},"
+                "loss": f"{_describe(self.loss.objective)}, D steps per G step: {self.loss.d_steps.regular},"
                 f" constraint: {_describe(self.loss.constraint)}",
                 "penalties": ", ".join(map(_describe, self.loss.penalties.values())) or "none",
             }
@@ -158,20 +159,13 @@ def plan(config: DictConfig) -> Plan:
     built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
     dataset, architecture = built["dataset"], built["architecture"]
     compatibility.reject_incompatible_with_data(typed, dataset)
-    loss = replace(
-        typed.loss,
-        objective=built.get("loss.objective"),
-        penalty={name: built[f"loss.penalty.{name}"] for name in typed.loss.penalty or {}},
-        anneal=built.get("loss.anneal"),
-        top_k=built.get("loss.top_k"),
-        constraint=built.get("loss.constraint"),
-    )
+    loss = _make_loss(typed.loss, built) if "loss" in accepted else None
     outline = _outline(family, architecture, _sizes(typed, dataset))
     family.check(typed, loss, outline)
     metric = SweepMetric.from_config(typed)
     if metric is not None:
         metric.require_measured(typed, family.reports(loss))
-    if typed.train.replicas > 1:
+    if typed.train.replicas > 1 and loss is not None:
         adaptive = isinstance(built.get("noise"), NoiseLevel)
         require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
     work = Workload.of(
@@ -188,6 +182,22 @@ def plan(config: DictConfig) -> Plan:
         noise=built.get("noise"),
         augment=built.get("augment"),
         optimizer=built["optimizer"],
+    )
+
+
+def _make_loss(section: LossSection, built: Mapping[str, Any]) -> Loss:
+    """Return the loss that a section describes, with the objects built from its nodes, by their paths."""
+    warmup = section.warmup
+    return Loss(
+        objective=built["loss.objective"],
+        penalties={name: built[f"loss.penalty.{name}"] for name in section.penalty or {}},
+        anneal=built.get("loss.anneal"),
+        top_k=built.get("loss.top_k"),
+        constraint=built.get("loss.constraint"),
+        reuse=section.reuse,
+        d_steps=DiscriminatorSteps(
+            section.d_steps, WarmUp(warmup.d_steps, warmup.first, warmup.every) if warmup.enabled else None
+        ),
     )
 
 
@@ -235,6 +245,7 @@ def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> Replicas:
         run = _make_algorithm(plan, data, seed)
         assert isinstance(run, GANTrainer)  # no other family supports train.replicas
         runs.append(run)
+    assert plan.loss is not None
     return Replicas(runs, loss=plan.loss, noise=_noise_level(plan), optimizer=plan.optimizer)
 
 
@@ -290,7 +301,7 @@ def _make_algorithm(
         parts["corpus"] = lambda: data
     else:
         context = _with_samples(context, plan, data)
-        max_batches = plan.loss.max_d_steps + 1
+        max_batches = 1 + (1 if plan.loss is None else plan.loss.d_steps.largest)
         parts["sampler"] = lambda: data.sampler(data.split.train, context.batch_size, seed, device, max_batches, group)
         parts["probe_batches"] = lambda: data.split.probe_batches(seed, device)
     parts["context"] = lambda: context

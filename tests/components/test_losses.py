@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_cli.algorithms.gan.statistics import margins
-from gan_cli.components.losses import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
+from gan_cli.components.losses import (
+    DiscriminatorSteps,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    WarmUp,
+    Wasserstein,
+)
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Objective
 
@@ -275,3 +284,22 @@ def test_scores_are_probabilities_for_jsd_and_critic_values_for_wasserstein() ->
     logits = torch.tensor([-2.0, 0.0, 30.0])
     np.testing.assert_allclose(NonSaturating().score(logits), sigmoid(logits.numpy()), rtol=1e-6)
     assert torch.equal(Wasserstein().score(logits), logits)
+
+
+# ---- how often D is updated
+
+
+def test_d_makes_as_many_updates_before_each_step_as_without_a_warm_up() -> None:
+    d_steps = DiscriminatorSteps(5)
+    assert [d_steps(step) for step in range(4)] == [5] * 4
+    assert d_steps.largest == 5
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "expected"),
+    [(WarmUp(9, first=2, every=4), [9, 9, 2, 2, 9, 2, 2, 2, 9]), (WarmUp(1, first=0, every=3), [1, 2, 2, 1, 2, 2, 1])],
+)
+def test_warm_up_replaces_the_first_steps_and_every_nth(warm_up: WarmUp, expected: list[int]) -> None:
+    d_steps = DiscriminatorSteps(2, warm_up)
+    assert [d_steps(step) for step in range(len(expected))] == expected
+    assert d_steps.largest == max(expected)

@@ -152,12 +152,11 @@ def test_critic_makes_five_steps_on_fresh_batches_for_each_of_g() -> None:
 
 
 def test_warm_up_gives_d_100_steps_in_the_first_25_and_every_500th() -> None:
-    loss = planned("loss.warmup.enabled=true").loss
-    warm = [step for step in range(1600) if loss.d_steps_at(step) == 100]
-    assert warm == [*range(25), 500, 1000, 1500]
-    assert {loss.d_steps_at(step) for step in range(1600)} == {5, 100}
+    d_steps = planned("loss.warmup.enabled=true").loss.d_steps
+    assert [step for step in range(1600) if d_steps(step) == 100] == [*range(25), 500, 1000, 1500]
+    assert {d_steps(step) for step in range(1600)} == {5, 100}
+    assert d_steps.largest == 100
 
 
 def test_warm_up_is_off_by_default() -> None:
-    loss = planned().loss
-    assert {loss.d_steps_at(step) for step in range(600)} == {5}
+    assert {planned().loss.d_steps(step) for step in range(600)} == {5}

@@ -29,8 +29,9 @@ from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_n
 from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
+from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config.schema import Config, LossSection
+from gan_cli.config.schema import Config
 from gan_cli.data.samplers import DataWait
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import NonFiniteReport, Panel, Preview, Report, RollbackAdjustment
@@ -147,7 +148,7 @@ class AutoencoderTrainer(ABC):
         return build_outline(cls.name, architecture, sizes, cls.heads)
 
     @classmethod
-    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
         """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
         rates = config.optimizer
         for key in ("lr_g", "lr_d"):
@@ -155,7 +156,7 @@ class AutoencoderTrainer(ABC):
                 raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
 
     @classmethod
-    def reports(cls, loss: LossSection) -> frozenset[str]:
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of reconstruction and bound, on training and on held-out samples."""
         return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Outline, Sizes
+from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
-from gan_cli.config.schema import Config, LossSection, NonFinite
+from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.gan_rules import alarm_rules
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
@@ -69,7 +70,7 @@ class GANSpec:
         return Outline({"generator": generator, "discriminator": discriminator}, run)
 
     @classmethod
-    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+    def check(cls, config: Config, loss: Loss, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that penalties or replicas do not support."""
         if loss.penalties:
             _check_penalties(config, loss, outline)
@@ -77,18 +78,18 @@ class GANSpec:
             _check_replicas(config)
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: LossSection) -> list[AlarmRule]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss) -> list[AlarmRule]:
         """Return the alarm rules for the divergence that D estimates."""
         return alarm_rules(limits, loss.objective.divergence_name, loss.objective.ceiling)
 
     @classmethod
-    def reports(cls, loss: LossSection) -> frozenset[str]:
+    def reports(cls, loss: Loss) -> frozenset[str]:
         """Return the tags of the divergence that D estimates, on training and on held-out samples."""
         tag = f"divergence/{loss.objective.divergence_name}"
         return frozenset((tag, f"{tag}_held_out"))
 
 
-def _check_penalties(config: Config, loss: LossSection, outline: Outline) -> None:
+def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
     if config.device.compile:
         raise ConfigError(
             f"device.compile: expected false with penalties ({', '.join(loss.penalties)}), got true: torch.compile"

@@ -21,8 +21,8 @@ from gan_cli.algorithms.gan.spec import GANSpec
 from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.components.ema import MovingAverage
+from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
-from gan_cli.config.schema import LossSection
 from gan_cli.data.samplers import DataWait
 from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, Objective, Penalty, ScoredBatch, Side
 from gan_cli.protocols.algorithm import NonFiniteReport, Preview, Report, RollbackAdjustment
@@ -81,7 +81,7 @@ class GANTrainer(GANSpec):
         *,
         context: Context,
         architecture: Architecture,
-        loss: LossSection,
+        loss: Loss,
         noise: NoiseLevel,
         augment: Augmentation | None,
         optimizer: OptimizerConfig,
@@ -127,12 +127,12 @@ class GANTrainer(GANSpec):
         self._data_wait = DataWait(sampler)
         rows, width, group = context.log_every, context.packs_per_update, context.group
         self.ring_buffers = {
-            "real": RingBuffer(rows * loss.d_steps, width, device, group),
-            "fake": RingBuffer(rows * loss.d_steps, width, device, group),
+            "real": RingBuffer(rows * loss.d_steps.regular, width, device, group),
+            "fake": RingBuffer(rows * loss.d_steps.regular, width, device, group),
             # logits in G's update; keys in checkpoints
             "game_real": RingBuffer(rows, width, device, group),
             "game_fake": RingBuffer(rows, width, device, group),
-            "penalty": RingBuffer(rows * loss.d_steps, width, device, group),
+            "penalty": RingBuffer(rows * loss.d_steps.regular, width, device, group),
         }
         self._metric_buffer = MetricBuffer(self.ring_buffers)
         streams = (self._penalty_stream, self.latent_stream, sampler, self._critic)
@@ -150,7 +150,7 @@ class GANTrainer(GANSpec):
         """Update D k times, then G, then the moving average. Waits for data only, not for the device."""
         self.set_step(step)
         done = self.progress
-        due = [self._due_penalties(done.updates_d + index) for index in range(self._loss.d_steps_at(step))]
+        due = [self._due_penalties(done.updates_d + index) for index in range(self._loss.d_steps(step))]
         batches = len(due) + (self._objective.relativistic and not self._loss.reuse)
         with self._timer("data"):
             self.sampler.prepare(batches)

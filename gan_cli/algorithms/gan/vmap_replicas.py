@@ -22,8 +22,8 @@ from torch.func import stack_module_state
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
+from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
-from gan_cli.config.schema import LossSection
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Preview, Report
@@ -34,7 +34,7 @@ from gan_cli.protocols.rng import Stream
 class Replicas:
     """N runs of one configuration, trained by a single ``GANTrainer``."""
 
-    def __init__(self, runs: Sequence[GANTrainer], *, loss: LossSection, noise: NoiseLevel, optimizer: OptimizerConfig):
+    def __init__(self, runs: Sequence[GANTrainer], *, loss: Loss, noise: NoiseLevel, optimizer: OptimizerConfig):
         """Stack the runs, which must not be trained yet: their tensors become views of stacked ones.
 
         Raises:
@@ -341,7 +341,7 @@ def _gradients_of_run(gradients: Sequence[Tensor | None], index: int) -> list[Te
     return [None if gradient is None else gradient[index] for gradient in gradients]
 
 
-def require_stackable(loss: LossSection, augmented: bool, adaptive: bool, compiled: bool) -> None:
+def require_stackable(loss: Loss, augmented: bool, adaptive: bool, compiled: bool) -> None:
     """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
     sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
     reasons = {

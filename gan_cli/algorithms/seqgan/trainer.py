@@ -24,9 +24,10 @@ from gan_cli.algorithms.seqgan.phases import Phase, Phases
 from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, nll_test
 from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
+from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.config.schema import Config, LossSection
+from gan_cli.config.schema import Config
 from gan_cli.data.splits import selected_tokens
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.diagnostics.text_rules import sequence_alarm_rules
@@ -398,11 +399,11 @@ class SeqGAN:
         )
 
     @classmethod
-    def check(cls, config: Config, loss: LossSection, outline: Outline) -> None:
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
         """Raise nothing: settings for sequences have no invalid combinations."""
 
     @classmethod
-    def reports(cls, loss: LossSection) -> frozenset[str]:
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of both likelihoods."""
         return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
 
