@@ -49,7 +49,7 @@ WITHOUT_TORCH = (
     "errors",
     "evaluation.document",
     "inference.export_folder",
-    "metrics.catalog",
+    "metrics",
     "report",
     "runtime.cpu_contention",
     "runtime.torchrun",

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.recipes import CONF
 from benchmarks.versus.pairs import CHANGES, DISTANCE, PAIRS, STRAY_PIXELS, WHOLE_PIXEL_PAIR
 from benchmarks.versus.scores import CODE, DRAWS, ELBO, LOGIT, SCORES
-from gan_cli.metrics.catalog import metric_info
+from gan_cli.metrics.registry import metric_info
 
 ROWS = (
     "frechet/classifier",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gan_cli.cli import exit_with_status, version
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError
-from gan_cli.metrics.catalog import MIN_SAMPLES
+from gan_cli.metrics.registry import MIN_SAMPLES
 
 if TYPE_CHECKING:
     from gan_cli.evaluation.subjects import EvaluationSubject

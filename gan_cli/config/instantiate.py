@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -19,11 +18,10 @@ from typing import Any, Union
 
 from gan_cli.errors import ConfigError, InvalidValueError, did_you_mean, truncated_repr
 from gan_cli.storage.moved_targets import present_name
+from gan_cli.storage.plugins import PLUGINS, plugin_modules
 
 MAX_FLOAT32 = 3.4e38
 ALLOWED_PREFIXES = ("gan_cli.", "torch.nn.", "torch.optim.")
-# Modules of the user's own, separated by commas.
-PLUGINS = "GAN_PLUGINS"
 
 
 def create(node: Mapping[str, Any], path: str, kind: Any, provided: Mapping[str, Any] | None = None) -> Any:
@@ -106,8 +104,7 @@ def resolve(target: Any, path: str) -> type:
 
 def allowed_prefixes() -> tuple[str, ...]:
     """Return the prefixes of allowed targets: this package, parts of torch, and the modules of ``GAN_PLUGINS``."""
-    modules = [name.strip() for name in os.environ.get(PLUGINS, "").split(",")]
-    return (*ALLOWED_PREFIXES, *(f"{name}." for name in modules if name))
+    return (*ALLOWED_PREFIXES, *(f"{name}." for name in plugin_modules()))
 
 
 def parameters(target: type) -> dict[str, inspect.Parameter]:

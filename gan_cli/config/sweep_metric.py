@@ -12,12 +12,12 @@ from typing import Any
 
 from gan_cli.config.schema import Config
 from gan_cli.errors import ConfigError, did_you_mean
-from gan_cli.metrics.catalog import METRICS, TRAINING_TAG_DIRECTIONS, direction
+from gan_cli.metrics.directions import TRAINING_TAG_DIRECTIONS, direction
+from gan_cli.metrics.registry import metric_infos
 
 KEY, ALIAS = "sweep.metric", "objective"
 HELD_OUT_SUFFIX = "_held_out"
 DIRECTIONS = {-1: "minimize", 1: "maximize"}
-EXAMPLES = ("divergence/jsd", *TRAINING_TAG_DIRECTIONS, *(f"metrics/{name}" for name in METRICS))
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,8 @@ def _matches(tag: str, names: Iterable[str]) -> list[str]:
 
 
 def _tags_with_direction() -> list[str]:
-    return [name for name in EXAMPLES if direction(name)]
+    measured = (f"metrics/{name}" for name in metric_infos())
+    return [tag for tag in ("divergence/jsd", *TRAINING_TAG_DIRECTIONS, *measured) if direction(tag)]
 
 
 def _list_known_tags() -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gan_cli.metrics.catalog import metric_info
+from gan_cli.metrics.registry import metric_info
 
 # Keys of digests, which the table shortens to their first digits.
 DIGESTS = ("checksum", "reference", "fingerprint")

@@ -15,10 +15,10 @@ from gan_cli import __version__
 from gan_cli.data.cache import Store
 from gan_cli.errors import ConfigError, DivergedError
 from gan_cli.evaluation.backbones.base import Backbone, Samples
-from gan_cli.evaluation.measures import Measure, Memorised, Transport
+from gan_cli.evaluation.measures import Measure
 from gan_cli.evaluation.real_data import RealData
 from gan_cli.evaluation.reference_features import ReferenceFeatures, cached_metrics, compute_reference
-from gan_cli.metrics.catalog import MIN_SAMPLES
+from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry import images
 
@@ -41,7 +41,7 @@ class Evaluation(Generic[SamplesT]):
     """Result of evaluating a generator's samples.
 
     Attributes:
-        metrics: name -> value; ``metrics/catalog.py`` says which are better high and which low.
+        metrics: name -> value; ``metrics/registry.py`` says which are better high and which low.
         provenance: all that the metrics depend on, as plain values.
         samples: the generated samples, as they were compared.
     """
@@ -120,7 +120,7 @@ class Evaluator:
             }
             for measure in entry.measures:
                 compute = partial(measure.floor, reference)
-                metrics.update(cached_metrics(self._store, {**key, "measure": repr(measure)}, compute))
+                metrics.update(cached_metrics(self._store, {**key, "measure": measure.cache_key}, compute))
         return metrics
 
     def quantize(self, samples: FloatArray) -> Samples:
@@ -180,10 +180,4 @@ def versions() -> dict[str, str]:
 
 def _limits(measures: Sequence[Measure], reference: ReferenceFeatures, generated: int) -> dict[str, Any]:
     """Return numbers of samples of those measures that use only a part of them."""
-    limits: dict[str, Any] = {}
-    for measure in measures:
-        if isinstance(measure, Transport):
-            limits["transport_samples"] = measure.count(reference, generated)
-        if isinstance(measure, Memorised) and not reference.fresh:
-            limits["memorisation_samples"] = measure.counts(reference, generated)
-    return limits
+    return {key: value for measure in measures for key, value in measure.inputs.counts(reference, generated).items()}

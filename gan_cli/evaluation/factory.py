@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,24 +19,15 @@ from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.base import Backbone
-from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, load_or_train_classifier
+from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, load_or_train_classifier
 from gan_cli.evaluation.backbones.inception import load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator
-from gan_cli.evaluation.measures import (
-    Classes,
-    Frechet,
-    Kernel,
-    Measure,
-    Memorised,
-    MixtureModes,
-    Neighbourhoods,
-    Sharpness,
-    StackedDigits,
-    Transport,
-)
+from gan_cli.evaluation.inputs import INPUTS
+from gan_cli.evaluation.measures import Inputs, Measure
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
-from gan_cli.protocols.data import Dataset, Density, Images, Modal, Sequences
+from gan_cli.metrics.registry import Metric, registered
+from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 
 # Default number of samples to generate, if there are that many (and at most half of the training images).
 DEFAULT_SAMPLES = 10_000
@@ -67,32 +59,31 @@ class EvaluationOptions:
 ChooseMeasures: TypeAlias = Callable[[Dataset, Images | Density, Backbone, int], list[Measure]]
 
 
-def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
-    """Return the measures that are taken while a run trains."""
-    return [Frechet(), Kernel(seed, subsets=20), Neighbourhoods(), *_specific_measures(dataset, source, backbone)]
-
-
 def all_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
     """Return the measures of ``gan-eval``, including those that take longer than all others together."""
-    specific = _specific_measures(dataset, source, backbone)
-    transport = [Transport()] if isinstance(backbone, Pixels) else []
-    return [Frechet(), Kernel(seed), Neighbourhoods(), *specific, *transport, Memorised()]
+    return [Measure(metric, inputs, _seed(metric, seed)) for metric, inputs in _applicable(dataset, source, backbone)]
 
 
-def _specific_measures(dataset: Dataset, source: Images | Density, backbone: Backbone) -> list[Measure]:
-    """Return the measures that apply only to some data or backbones."""
-    measures: list[Measure] = []
-    if isinstance(backbone, ChannelwiseBackbone):
-        measures.append(StackedDigits())
-    if isinstance(backbone, ClassifierBackbone):
-        assert isinstance(source, Images)
-        assert source.labels is not None
-        measures.append(Classes(int(source.labels.max()) + 1))
-    if isinstance(backbone, Pixels) and len(dataset.shape) == 3:
-        measures.append(Sharpness(dataset.shape))
-    if isinstance(backbone, Pixels) and isinstance(dataset, Modal):
-        measures.append(MixtureModes(tuple(map(tuple, dataset.centres().tolist())), dataset.std))
-    return measures
+def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
+    """Return the measures that are taken while a run trains."""
+    return [
+        Measure(metric, inputs, {**_seed(metric, seed), **metric.while_training})
+        for metric, inputs in _applicable(dataset, source, backbone)
+        if metric.while_training is not None
+    ]
+
+
+def _applicable(dataset: Dataset, source: Images | Density, backbone: Backbone) -> Iterator[tuple[Metric, Inputs]]:
+    """Yield the metrics that can be computed from such data by a backbone, with their inputs."""
+    inputs = {need: kind.for_data(dataset, source, backbone) for need, kind in INPUTS.items()}
+    for metric in registered():
+        found = inputs.get(metric.needs)
+        if found is not None and metric.backbone in (None, backbone.name):
+            yield metric, found
+
+
+def _seed(metric: Metric, seed: int) -> Mapping[str, object]:
+    return {"seed": seed} if "seed" in inspect.signature(metric.function).parameters else {}
 
 
 def build_evaluator(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,13 @@ from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
 from gan_cli.inference.autoencoder import load_autoencoder
 from gan_cli.inference.loading import GeneratorWeights, run_dataset
-from gan_cli.metrics.importance_sampling import Estimate, iwae_bounds, log_weights
+from gan_cli.metrics.importance_sampling import Estimate, log_weights
+from gan_cli.metrics.likelihood import BOUNDS
+from gan_cli.metrics.registry import registered
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import SeededStream, seeded_generator
 from gan_cli.storage.run_directory import RunDirectory
 
-# Name of a metric -> draws from the posterior for each sample.
-BOUNDS: Mapping[str, int] = MappingProxyType({"elbo": 1, "iwae_50": 50, "iwae_5000": 5000})
 DEFAULT_COUNT = 1000
 # Samples whose log-weights are computed at a time.
 BLOCK = 100
@@ -35,7 +34,7 @@ class LikelihoodEvaluation:
     """Bounds on the mean log-likelihood.
 
     Attributes:
-        metrics: the metrics of :data:`BOUNDS`, in nats per sample.
+        metrics: the bounds by name, in nats per sample.
         provenance: all that they depend on, as plain values.
     """
 
@@ -66,11 +65,12 @@ def estimate_likelihood(
     cpu = torch.device("cpu")
     targets = model.likelihood.target(samples, SeededStream(seed, "test targets", cpu))[:count]
     generator = seeded_generator(seed, "importance", cpu)
-    parts: dict[str, list[Tensor]] = {name: [] for name in BOUNDS}
+    parts: dict[str, list[Tensor]] = {}
     for block in torch.split(targets, BLOCK):
         drawn = log_weights(block, model.posterior, model.log_likelihood, max(BOUNDS.values()), generator)
-        for name, values in zip(BOUNDS, iwae_bounds(drawn, tuple(BOUNDS.values())).values(), strict=True):
-            parts[name].append(values)
+        for metric in registered("log_weights"):
+            for name, values in metric.compute(drawn).items():
+                parts.setdefault(name, []).append(torch.as_tensor(values))
     metrics = {name: Estimate.from_values(torch.cat(values)) for name, values in parts.items()}
     likelihood = validate_config(directory.stored_config()).algorithm["likelihood"]
     provenance = {

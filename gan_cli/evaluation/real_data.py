@@ -19,7 +19,7 @@ from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.base import Samples
-from gan_cli.metrics.catalog import MIN_SAMPLES
+from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import seeded_generator

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.data.cache import Arrays, Store
-from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput, MetricTags, Samples
+from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput, Samples
 from gan_cli.evaluation.real_data import RealData
 from gan_cli.metrics.frechet import GaussianMoments, gaussian_moments
+from gan_cli.metrics.registry import registered
 from gan_cli.protocols.arrays import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ class ReferenceFeatures:
 
     Attributes:
         backbone: name of the backbone.
-        tags: names of the metrics that are distances.
-        gaussian: moments of the samples that are compared with; None where features are too wide.
+        gaussian_moments: moments of the samples that are compared with; None where features are too wide.
         training: ``(M, D)``, features of all training samples.
         num_reference: number of them, from the first on, that are the reference to compare with.
         num_matched: number of generated samples, but at most ``num_reference``.
@@ -45,7 +45,6 @@ class ReferenceFeatures:
     """
 
     backbone: str
-    tags: MetricTags
     gaussian_moments: GaussianMoments | None
     training: FloatArray
     num_reference: int
@@ -70,7 +69,6 @@ def compute_reference(data: RealData, backbone: Backbone, count: int, store: Sto
     num_matched = min(count, data.num_reference)
     return ReferenceFeatures(
         backbone=backbone.name,
-        tags=backbone.tags,
         gaussian_moments=moments,
         training=training.features,
         num_reference=data.num_reference,
@@ -122,7 +120,7 @@ class _ReferenceStore:
         if width > MAX_FEATURE_DIM:
             logger.info(
                 "%s left out: its covariance would have %d dimensions, more than %d",
-                self.backbone.tags.frechet,
+                ", ".join(info.tag(self.backbone.name) for each in registered("moments") for info in each.numbers),
                 width,
                 MAX_FEATURE_DIM,
             )

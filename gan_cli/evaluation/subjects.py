@@ -22,7 +22,7 @@ from gan_cli.evaluation.real_data import sample_labels
 from gan_cli.inference import loading
 from gan_cli.inference.generator import TrainedGenerator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
-from gan_cli.metrics.catalog import MIN_SAMPLES
+from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime import rng

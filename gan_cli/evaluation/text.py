@@ -17,10 +17,9 @@ from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
 from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
 from gan_cli.inference.language_model import load_language_model
-from gan_cli.metrics.bleu import bleu, self_bleu
-from gan_cli.metrics.catalog import DISTINCT_ORDERS, MIN_SAMPLES
-from gan_cli.metrics.distinct import distinct, repeated_share, verbatim_share
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
+from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
+from gan_cli.metrics.sentences import SentenceSets
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, KnownDistribution, Oracle, Sequences
 from gan_cli.storage.run_directory import RunDirectory
@@ -99,7 +98,7 @@ class SequenceEvaluator:
         tokens = self._validated(draw(self.count))
         metrics = self._metrics(tokens, self.data.training)
         if likelihood is not None:
-            metrics["nll_test"] = self._nll(likelihood, self.data.held_out)
+            metrics |= _computed("model_nll", self._nll(likelihood, self.data.held_out))
         return Evaluation(metrics, self.provenance(len(tokens)), tokens)
 
     def floor(self) -> dict[str, float]:
@@ -145,25 +144,25 @@ class SequenceEvaluator:
 
     def _metrics(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
         """Return the metrics of sequences, generated or real, with respect to the training sequences."""
-        data, subset = self.data, tokens[: self.size.hypotheses]
-        oracle = {} if self._oracle is None else {"nll_oracle": self._nll(self._oracle.nll, tokens)}
-        model = NGramModel(tokens, data.vocabulary, data.end)
-        return {
-            **oracle,
-            **{f"bleu_{n}": score for n, score in bleu(subset, self._references, data.end).items()},
-            **{f"self_bleu_{n}": score for n, score in self_bleu(subset, data.end).items()},
-            **{f"distinct_{n}": distinct(tokens, n, data.end) for n in DISTINCT_ORDERS},
-            "backward_perplexity": model.perplexity(data.held_out),
-            "forward_perplexity": self._model.perplexity(tokens),
-            "verbatim": verbatim_share(tokens, training, data.end),
-            "repeated": repeated_share(tokens, data.end),
-        }
+        data = self.data
+        sets = SentenceSets(
+            generated=tokens,
+            hypotheses=tokens[: self.size.hypotheses],
+            training=training,
+            held_out=data.held_out,
+            references=self._references,
+            model=self._model,
+            vocabulary=data.vocabulary,
+            end=data.end,
+        )
+        oracle = {} if self._oracle is None else _computed("oracle_nll", self._nll(self._oracle.nll, tokens))
+        return {**oracle, **_computed("sentences", sets)}
 
-    def _nll(self, likelihood: Likelihood, tokens: IntArray) -> float:
-        """Return the mean NLL over sequences, in nats a token."""
+    def _nll(self, likelihood: Likelihood, tokens: IntArray) -> Tensor:
+        """Return the NLL of sequences in nats a token, ``(N,)``."""
         with torch.no_grad():
             parts = [likelihood(part.to(self._device)).cpu() for part in torch.split(torch.from_numpy(tokens), BATCH)]
-        return float(torch.cat(parts).double().mean())
+        return torch.cat(parts)
 
     def _validated(self, tokens: IntArray) -> IntArray:
         length, vocabulary = self.data.training.shape[1], self.data.vocabulary
@@ -172,6 +171,11 @@ class SequenceEvaluator:
         if not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
             raise ConfigError(f"expected tokens from 0 to {vocabulary - 1}, got {tokens.min()} to {tokens.max()}")
         return tokens
+
+
+def _computed(needs: Need, inputs: Tensor | SentenceSets) -> dict[str, float]:
+    """Compute all metrics with one need from its inputs, and return the numbers by name."""
+    return {name: float(value) for metric in registered(needs) for name, value in metric.compute(inputs).items()}
 
 
 def sequence_evaluator(

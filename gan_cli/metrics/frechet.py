@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_cli.errors import require
 from gan_cli.metrics.features import BLOCK_SIZE, blocks, check_features
+from gan_cli.metrics.registry import MetricInfo, metric
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 
@@ -84,6 +85,13 @@ def gaussian_moments(features: Features) -> GaussianMoments:
     return accumulator.moments()
 
 
+@metric(
+    "frechet",
+    needs="moments",
+    description="Frechet distance of Gaussians fitted to the features",
+    rank=30,
+    published={"inception": MetricInfo("fid", description="Frechet Inception distance", rank=40)},
+)
 def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
     """Compute the squared 2-Wasserstein distance of two Gaussians, >= 0.
 

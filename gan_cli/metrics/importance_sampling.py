@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor
-
-from gan_cli.components.likelihoods import log_normal, log_standard_normal, reparameterize
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 # From samples (N, *shape) to mean and log-variance of the posterior, (N, D) each.
-Encode: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+Encode: TypeAlias = "Callable[[Tensor], tuple[Tensor, Tensor]]"
 # From samples (N, *shape) and codes (N, D) to log p(x | z), (N,).
-LogLikelihood: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+LogLikelihood: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 # Largest number of elements of decoded samples at a time: 16 MB.
 MAX_DECODED_ELEMENTS = 2**22
@@ -39,7 +38,6 @@ class Estimate:
         return cls(float(values.mean()), float(values.std() / math.sqrt(len(values))))
 
 
-@torch.no_grad()
 def log_weights(
     samples: Tensor,
     encode: Encode,
@@ -63,6 +61,8 @@ def log_weights(
     Returns:
         ``(N, K)``, in the precision of the samples.
     """
+    import torch  # slow to import
+
     size = max(1, samples[0].numel())
     draws_per_chunk = min(draws, max(1, max_elements // size))
     rows = max(1, max_elements // (size * draws_per_chunk))
@@ -71,7 +71,8 @@ def log_weights(
     def chunk_weights(chunk: Tensor) -> Tensor:
         return torch.cat([_weights(chunk, encode, log_likelihood, count, generator) for count in counts], dim=1)
 
-    return torch.cat([chunk_weights(chunk) for chunk in torch.split(samples, rows)])
+    with torch.no_grad():
+        return torch.cat([chunk_weights(chunk) for chunk in torch.split(samples, rows)])
 
 
 def _chunk_sizes(total: int, size: int) -> list[int]:
@@ -83,6 +84,10 @@ def _weights(
     samples: Tensor, encode: Encode, log_likelihood: LogLikelihood, draws: int, generator: torch.Generator
 ) -> Tensor:
     """Compute log-weights ``(N, draws)`` in a single pass of the decoder."""
+    import torch  # slow to import
+
+    from gan_cli.components.likelihoods import log_normal, log_standard_normal, reparameterize
+
     mean, log_variance = (moment[:, None] for moment in encode(samples))
     count, _, dimensions = mean.shape
     noise = torch.randn(count, draws, dimensions, generator=generator, device=samples.device, dtype=samples.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_cli.errors import require
 from gan_cli.metrics.features import check_feature_pair
+from gan_cli.metrics.registry import MetricInfo, metrics
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 
@@ -51,6 +52,36 @@ def kernel_distance(
     random = np.random.default_rng(seed)
     values = [squared_mmd(_subset(real, size, random), _subset(generated, size, random)) for _ in range(subsets)]
     return KernelDistance(float(np.mean(values)), float(np.std(values, ddof=1)))
+
+
+KERNEL_INCEPTION_DISTANCE = MetricInfo(
+    "kid", description="kernel Inception distance, unbiased: may be below 0", rank=60
+)
+KID_DEVIATION = MetricInfo("kid_deviation", better="-", description="its deviation over subsets")
+
+
+@metrics(
+    MetricInfo(
+        "kernel",
+        description="kernel distance, unbiased: may be below 0",
+        rank=50,
+        published={"inception": KERNEL_INCEPTION_DISTANCE},
+    ),
+    MetricInfo(
+        "kernel_deviation",
+        better="-",
+        description="its deviation over subsets",
+        published={"inception": KID_DEVIATION},
+    ),
+    while_training={"subsets": 20},
+)
+def kernel_distance_of_halves(
+    real: Features, generated: Features, *, seed: int, subsets: int = 100, size: int = 1000
+) -> dict[str, float]:
+    """Compute :func:`kernel_distance` with subsets of at most ``size`` samples, and at most half of either set."""
+    size = min(size, len(real) // 2, len(generated) // 2)
+    found = kernel_distance(real, generated, seed=seed, subsets=subsets, size=size)
+    return {"kernel": found.mean, "kernel_deviation": found.deviation}
 
 
 def squared_mmd(x: DoubleArray, y: DoubleArray) -> float:

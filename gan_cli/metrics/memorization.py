@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.metrics.features import Neighbours, check_feature_pair, nearest
+from gan_cli.metrics.registry import MetricInfo, metrics
 from gan_cli.protocols.arrays import DoubleArray, Features
 
 # Quantile of the held-out samples' distances below which a generated sample counts as copied.
@@ -62,6 +63,28 @@ def memorization(train: Features, held_out: Features, generated: Features) -> Me
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.median(near) / np.median(reference))
     return Memorization(score, statistic, copied, ratio, neighbours)
+
+
+@metrics(
+    MetricInfo(
+        "memorisation",
+        "probability",
+        "0.5",
+        "how often a generated sample is nearer to training data than a held-out one",
+    ),
+    MetricInfo(
+        "copied",
+        "share",
+        "as floor",
+        "share of samples nearer to training data than 99% of held-out ones; 0.01 if fresh",
+    ),
+    needs="training",
+    while_training=None,
+)
+def memorized_share(training: Features, held_out: Features, generated: Features) -> dict[str, float]:
+    """Compute score and share of copies of :func:`memorization` by name."""
+    found = memorization(training, held_out, generated)
+    return {"memorisation": found.score, "copied": found.copied}
 
 
 def _rank(values: DoubleArray, reference: DoubleArray) -> tuple[float, float]:

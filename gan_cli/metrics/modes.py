@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_cli.errors import InvalidValueError, require
+from gan_cli.metrics.registry import MetricInfo, metrics
 from gan_cli.protocols.arrays import DoubleArray, FloatArray, IntArray
 
 # Count of a class that is generated but absent from the data: what Jeffreys' prior adds to a count.
@@ -50,6 +51,17 @@ def class_shares(predicted: IntArray, real: IntArray, classes: int) -> ClassShar
     data = np.where((data == 0) & (generated > 0), PSEUDOCOUNT, data)
     shares = generated / generated.sum()
     return ClassShares(shares, kl_divergence(shares, data / data.sum()), entropy(shares))
+
+
+@metrics(
+    MetricInfo("class_kl", "nats", "lower", "divergence of the classes' shares from the data's, in nats"),
+    MetricInfo("class_entropy", "nats", "as floor", "entropy of the classes' shares, in nats"),
+    needs="classes",
+)
+def class_balance(predicted: IntArray, labels: IntArray, classes: int) -> dict[str, float]:
+    """Compute divergence and entropy of :func:`class_shares` by name."""
+    found = class_shares(predicted, labels, classes)
+    return {"class_kl": found.kl, "class_entropy": found.entropy}
 
 
 def class_counts(labels: IntArray, classes: int, key: str) -> DoubleArray:
@@ -117,6 +129,20 @@ def modes(samples: FloatArray, centres: FloatArray, std: float) -> Modes:
     return Modes(int((numbers > 0).sum()), float(good.mean()), shares.astype(np.float32), spreads.astype(np.float32))
 
 
+CAPTURED_MODES = MetricInfo("modes", "", "higher", "modes with a sample", rank=20)
+
+
+@metrics(
+    CAPTURED_MODES,
+    MetricInfo("high_quality", "share", "higher", "share of samples within three deviations of a mode", rank=10),
+    needs="mixture",
+)
+def mixture_modes(points: FloatArray, centres: FloatArray, std: float) -> dict[str, float]:
+    """Compute captured modes and the share of high quality of :func:`modes` by name."""
+    found = modes(points, centres, std)
+    return {"modes": float(found.captured), "high_quality": found.high_quality}
+
+
 def _nearest(samples: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatArray]:
     """Find the nearest centre of each sample and the distance to it, ``(N,)`` each."""
     from sklearn.metrics import pairwise_distances_argmin_min  # slow to import
@@ -164,3 +190,14 @@ def stacked_modes(predicted: IntArray, data: DoubleArray | None = None) -> Stack
     if not (np.all(shares > 0) and np.isclose(shares.sum(), 1)):
         raise InvalidValueError("data", float(shares.min()), "shares above 0 that add up to 1")
     return StackedModes(int(np.count_nonzero(counts)), kl_divergence(counts / counts.sum(), shares))
+
+
+@metrics(
+    CAPTURED_MODES,
+    MetricInfo("modes_kl", "nats", "lower", "divergence of the modes' shares, in nats"),
+    needs="channel_classes",
+)
+def stacked_digit_modes(predicted: IntArray) -> dict[str, float]:
+    """Compute the two numbers of :func:`stacked_modes` by name."""
+    found = stacked_modes(predicted)
+    return {"modes": float(found.captured), "modes_kl": found.kl}

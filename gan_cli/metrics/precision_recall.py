@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from gan_cli.errors import require
 from gan_cli.metrics.features import check_feature_pair, check_features, nearest, tiles
+from gan_cli.metrics.registry import MetricInfo, metrics
 from gan_cli.protocols.arrays import BoolArray, DoubleArray, Features
 
 
@@ -64,6 +65,17 @@ def manifold(real: Features, generated: Features, *, neighbours: int = 5, reach:
         hits += int(np.count_nonzero(inside))
     density = hits / (neighbours * len(generated))
     return Manifold(float(precise.mean()), float(recalled.mean()), density, float(covered.mean()))
+
+
+@metrics(
+    MetricInfo("precision", "share", "higher", "share of generated samples among the real ones", rank=80),
+    MetricInfo("recall", "share", "higher", "share of real samples among the generated ones", rank=90),
+    MetricInfo("density", "", "as floor", "generated samples around real ones; near 1 for real samples"),
+    MetricInfo("coverage", "share", "higher", "share of real samples with a generated one around them", rank=70),
+)
+def precision_and_recall(real: Features, generated: Features) -> dict[str, float]:
+    """Compute the four numbers of :func:`manifold` by name."""
+    return asdict(manifold(real, generated))
 
 
 def radii(features: Features, k: int) -> DoubleArray:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from gan_cli.errors import ConfigError, did_you_mean
-from gan_cli.metrics.catalog import direction, metric_name
+from gan_cli.metrics.directions import direction, metric_name
+from gan_cli.metrics.registry import UNRANKED, metric_infos
 from gan_cli.report.records import RunRecord
 
 
@@ -18,8 +19,6 @@ class Better(Enum):
     higher = "higher"
 
 
-# Measured metrics, the most informative first; counts of modes, where there are any, above all others.
-PREFERRED_METRICS = ("high_quality", "modes", "frechet", "fid", "kernel", "kid", "coverage", "precision", "recall")
 # Name of a divergence -> its largest value, and the text for it.
 CEILINGS = {
     "jsd": (math.log(2), "log 2"),
@@ -138,7 +137,8 @@ def unit(tag: str, divergence: str) -> str:
         return PROBABILITY if divergence.startswith("jsd") else "critic value"
     if tag.startswith("d/accuracy"):
         return SHARE
-    return ""
+    info = metric_infos().get(metric_name(tag))
+    return "" if info is None else info.unit
 
 
 def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -176,5 +176,5 @@ def _is_estimate(tag: str) -> bool:
 
 
 def _rank(tag: str) -> int:
-    name = metric_name(tag)
-    return PREFERRED_METRICS.index(name) if name in PREFERRED_METRICS else len(PREFERRED_METRICS)
+    info = metric_infos().get(metric_name(tag))
+    return UNRANKED if info is None else info.rank

@@ -17,7 +17,7 @@ from gan_cli.algorithms.spec import Family
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.diagnostics.rules import NON_FINITE
-from gan_cli.metrics.catalog import direction
+from gan_cli.metrics.directions import direction
 from gan_cli.protocols.algorithm import Preview, Report, Sentences
 from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, write_atomic, writing
 from gan_cli.storage.run_directory import RunDirectory

@@ -19,14 +19,16 @@ COMMANDS = [
     shlex.split(line)[1:]
     for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
     for line in block.splitlines()
-    if line.startswith("gan-train")
+    if line.startswith("gan-train") and "eval_every" not in line
 ]
+(MEASURED,) = re.findall(r"^gan-train (.*eval_every.*)$", TEXT, flags=re.MULTILINE)
+(PLUGINS,) = re.findall(r"GAN_PLUGINS=(my_losses,\S+)", TEXT)
 
 
 @pytest.fixture
 def written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The document's files, and the module where Python finds it."""
-    assert set(FILES) == {"my_losses.py", "my_conf/loss/mine.yaml"}
+    assert set(FILES) == {"my_losses.py", "my_conf/loss/mine.yaml", "my_metrics.py"}
     for name, content in FILES.items():
         (workplace / name).parent.mkdir(parents=True, exist_ok=True)
         (workplace / name).write_text(content)
@@ -43,6 +45,29 @@ def test_commands(arguments: list[str], gan_train: Command, written: Path, monke
     assert len(summaries) == (4 if "-m" in arguments else 1)
     if "-m" not in arguments:
         assert "divergence/margin" in json.loads(summaries[0].read_text())["final"]
+
+
+def test_metric_of_ones_own_is_trained_for_evaluated_and_reported(
+    gan_train: Command, gan_eval: Command, gan_report: Command, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", PLUGINS)
+    done = gan_train(*shlex.split(MEASURED), "dataset=ring8", *SHORT, *TINY, "evaluation.samples=40")
+    assert done.status == 0, done.err
+    summary = json.loads(Path("my_run/summary.json").read_text())
+    assert summary["final"]["metrics/mean_shift/pixels"] > 0
+    assert summary["best"]["metrics/mean_shift/pixels"]["value"] <= summary["final"]["metrics/mean_shift/pixels"]
+    done = gan_eval("my_run", "--n", 40)
+    assert done.status == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if line.startswith("mean_shift/pixels")]
+    assert line.split(maxsplit=4)[3:] == ["lower", "Distance between the mean features of real and generated samples"]
+    done = gan_report("my_run")
+    assert done.status == 0, done.err
+    header = done.out.splitlines()[0]
+    assert header.index("metrics/frechet/pixels") < header.index("metrics/mean_shift/pixels")
+    monkeypatch.delenv("GAN_PLUGINS")
+    refused = gan_train("sweep.metric=metrics/mean_shift", "train.eval_every=500")
+    assert refused.status == 2
+    assert "sweep.metric: expected a metric of which less or more is better" in refused.err
 
 
 def test_run_with_a_module_of_ones_own_is_sampled_from_where_it_is_named(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gan_cli.metrics.catalog import direction
+from gan_cli.metrics.directions import direction
 from gan_cli.storage import checkpoints
 from tests.conftest import Command
 

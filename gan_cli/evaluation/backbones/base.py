@@ -28,31 +28,15 @@ class BackboneOutput:
     predicted: IntArray | None = None
 
 
-@dataclass(frozen=True)
-class MetricTags:
-    """Names of the metrics that are distances between features of a backbone."""
-
-    frechet: str
-    kernel: str
-    kernel_deviation: str
-
-    @classmethod
-    def for_backbone(cls, backbone: str) -> MetricTags:
-        """Return names made of the distance and the backbone, for every backbone but Inception."""
-        return cls(f"frechet/{backbone}", f"kernel/{backbone}", f"kernel_deviation/{backbone}")
-
-
 class Backbone(Protocol):
     """Interface of feature extractors for samples.
 
     Attributes:
         name: the second half of its metrics' names.
-        tags: names of the metrics that are distances.
         cacheable: True if features are worth caching on disk.
     """
 
     name: ClassVar[str]
-    tags: ClassVar[MetricTags]
     cacheable: ClassVar[bool]
 
     @property

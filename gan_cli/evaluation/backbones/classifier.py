@@ -19,7 +19,7 @@ from gan_cli.data.fingerprint import fingerprint
 from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones import classifier_network
-from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples
+from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
 from gan_cli.evaluation.backbones.classifier_network import Classifier, ClassifierSettings
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
@@ -50,7 +50,6 @@ class ClassifierBackbone:
     path: Path
 
     name: ClassVar[str] = "classifier"
-    tags: ClassVar[MetricTags] = MetricTags.for_backbone("classifier")
     cacheable: ClassVar[bool] = True
 
     def extract(self, samples: Samples) -> BackboneOutput:
@@ -72,7 +71,6 @@ class ChannelwiseBackbone:
     margin: int
 
     name: ClassVar[str] = "classifier"
-    tags: ClassVar[MetricTags] = MetricTags.for_backbone("classifier")
     cacheable: ClassVar[bool] = True
 
     @property

@@ -23,7 +23,7 @@ from gan_cli.config.extras import EXTRAS, require_extra
 from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
-from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples
+from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,6 @@ class Inception:
     device: torch.device
 
     name: ClassVar[str] = "inception"
-    tags: ClassVar[MetricTags] = MetricTags("fid", "kid", "kid_deviation")
     cacheable: ClassVar[bool] = True
 
     @property

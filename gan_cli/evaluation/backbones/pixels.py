@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_cli.evaluation.backbones.base import BackboneOutput, MetricTags, Samples, to_floats
+from gan_cli.evaluation.backbones.base import BackboneOutput, Samples, to_floats
 from gan_cli.protocols.arrays import FloatArray
 
 
@@ -23,7 +23,6 @@ class Pixels:
     coordinates: Callable[[FloatArray], FloatArray]
 
     name: ClassVar[str] = "pixels"
-    tags: ClassVar[MetricTags] = MetricTags.for_backbone("pixels")
     cacheable: ClassVar[bool] = False
 
     @property

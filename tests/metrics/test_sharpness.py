@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, laplace
 
-from gan_cli.evaluation.measures import sharpness
+from gan_cli.metrics.sharpness import sharpness
 
 
 def test_a_flat_image_has_none() -> None:

@@ -1,0 +1,30 @@
+"""Directions of tags: whether lower or higher values are better; imports no torch."""
+
+from __future__ import annotations
+
+from gan_cli.metrics.registry import metric_infos
+
+SIGNS = {"lower": -1, "higher": 1}
+# Directions of tags in an algorithm's own reports.
+TRAINING_TAG_DIRECTIONS = {
+    "vae/elbo": 1,
+    "vae/elbo_held_out": 1,
+    "autoencoder/reconstruction": -1,
+    "autoencoder/reconstruction_held_out": -1,
+}
+
+
+def direction(tag: str) -> int:
+    """Return -1 where lower is better, 1 where higher is, else 0, of a tag or of a name in ``evaluation.json``."""
+    if tag in TRAINING_TAG_DIRECTIONS:
+        return TRAINING_TAG_DIRECTIONS[tag]
+    group, _, name = tag.partition("/")
+    if group == "divergence":
+        return 0 if name == "ceiling" else -1
+    info = metric_infos().get(metric_name(tag))
+    return 0 if info is None else SIGNS.get(info.better, 0)
+
+
+def metric_name(tag: str) -> str:
+    """Return the metric's name without group and backbone: ``frechet`` of ``metrics/frechet/classifier``."""
+    return tag.removeprefix("metrics/").partition("/")[0]
