@@ -82,6 +82,10 @@ class Context:
         stream = SeededStream(self.seed, name, self.device.torch_device)
         return stream if self.group.size == 1 else SharedStream(stream, self.group, batch_size)
 
+    def mean_loss(self, losses: Tensor) -> Tensor:
+        """Reduce losses ``(N,)`` to a scalar loss, 0-dimensional: the mean of each replica, summed over replicas."""
+        return losses.mean() if self.num_replicas == 1 else self.num_replicas * losses.mean()
+
     @property
     def global_batch_size(self) -> int:
         """Samples per update in all processes together."""

@@ -178,6 +178,11 @@ class ScheduledOptimizer:
         """Gradients of those parameters that have one."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
+    @property
+    def all_gradients(self) -> list[Tensor | None]:
+        """The gradient of each parameter, None for one that the loss does not depend on."""
+        return [parameter.grad for parameter in self.parameters]
+
     def step(self, found_nonfinite: Tensor | None = None) -> None:
         """Update the parameters unless ``found_nonfinite``, 0-dimensional float32 on the device, is other than 0."""
         # As torch.amp.GradScaler does: the fused kernels then change neither weights, state nor step count.

@@ -1,21 +1,26 @@
 """Penalties on D's gradient with respect to its input, independent of the objective, and weight clipping.
 
-Values are per sample, so a gradient norm is one sample's, not the batch's. A penalty at the samples that D has scored
-already uses their input gradient; one at other points evaluates D again.
+Values are per logit, so a gradient norm is that of the one sample, or pack, which D scores, not the batch's. A penalty
+at the samples that D has scored already uses their input gradient; one at other points evaluates D again.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
 from gan_cli.errors import require
-from gan_cli.protocols.adversarial import Critic, ScoredBatch, Side
+from gan_cli.protocols.adversarial import Critic, Penalty, ScoredBatch, Side
+from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
+
+# Names of the penalties in one update of D.
+DuePenalties: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ class _WeightedPenalty(ABC):
 
     @abstractmethod
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """Compute the penalty per sample, ``(N,)``, without the weight."""
+        """Compute the penalty per logit, ``(N,)``, without the weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class R1(_WeightedPenalty):
     weight: float = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        return 0.5 * _squared_norm(real.input_gradient())
+        return 0.5 * _squared_norm(real.input_gradient(), real.logits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ class R2(_WeightedPenalty):
     weight: float = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        return 0.5 * _squared_norm(fake.input_gradient())
+        return 0.5 * _squared_norm(fake.input_gradient(), fake.logits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +78,8 @@ class Roth(_WeightedPenalty):
     weight: float = 0.1
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        on_real = (-real.logits).sigmoid().square() * _squared_norm(real.input_gradient())
-        on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.input_gradient())
+        on_real = (-real.logits).sigmoid().square() * _squared_norm(real.input_gradient(), real.logits)
+        on_fake = fake.logits.sigmoid().square() * _squared_norm(fake.input_gradient(), fake.logits)
         return 0.5 * (on_real + on_fake)
 
 
@@ -97,9 +102,9 @@ class GradientPenalty(_WeightedPenalty):
         require(self.target >= 0, "target", self.target, "a number >= 0")
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """Compute the penalty at one random point between each pair of samples, ``(N,)``."""
-        start, end = real.samples.detach(), fake.samples.detach()
-        excess = _norm(_gradient_at(critic, torch.lerp(start, end, _uniform_share(start, random)))) - self.target
+        """Compute the penalty at one random point between each real and generated sample or pack, ``(N,)``."""
+        points = torch.lerp(real.samples.detach(), fake.samples.detach(), _uniform_share(real, random))
+        excess = _norm(_gradient_at(critic, points), real.logits) - self.target
         return (excess.relu() if self.one_sided else excess).square()
 
 
@@ -123,9 +128,11 @@ class Dragan(_WeightedPenalty):
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         start = real.samples.detach()
-        noise = random.uniform(*start.shape).to(start.dtype)
-        points = start + _uniform_share(start, random) * self.spread * start.std() * noise
-        return (_norm(_gradient_at(critic, points)) - self.target).square()
+        count, first, *rest = start.shape
+        rows = len(real.logits)
+        noise = random.uniform(rows, count // rows * first, *rest).to(start.dtype).reshape(start.shape)
+        points = start + _uniform_share(real, random) * self.spread * start.std() * noise
+        return (_norm(_gradient_at(critic, points), real.logits) - self.target).square()
 
 
 def _gradient_at(critic: Critic, points: Tensor) -> Tensor:
@@ -134,22 +141,81 @@ def _gradient_at(critic: Critic, points: Tensor) -> Tensor:
     return torch.autograd.grad(critic(points).sum(), points, create_graph=True)[0]
 
 
-def _uniform_share(like: Tensor, random: Stream) -> Tensor:
-    """Draw one number from [0, 1) per sample, ``(N, 1, ...)``, of the dimensions and dtype of ``like``."""
-    return random.uniform(len(like), *[1] * (like.dim() - 1)).to(like.dtype)
+def _uniform_share(batch: ScoredBatch, random: Stream) -> Tensor:
+    """Draw a number from [0, 1) per logit, for each of its samples: ``(N, 1, ...)``, of their dimensions and dtype."""
+    samples, ones = batch.samples, [1] * (batch.samples.dim() - 1)
+    share = random.uniform(len(batch.logits), *ones).to(samples.dtype)
+    return share[:, None].expand(-1, len(samples) // len(share), *ones).reshape(-1, *ones)
 
 
-def _squared_norm(gradient: Tensor) -> Tensor:
-    """Compute the squared Euclidean norm per sample, ``(N, *shape) -> (N,)``."""
-    return gradient.flatten(1).square().sum(1)
+def _squared_norm(gradient: Tensor, logits: Tensor) -> Tensor:
+    """Compute the squared Euclidean norm of ``(N, *shape)`` per logit: over all samples that it belongs to."""
+    return gradient.reshape(len(logits), -1).square().sum(1)
 
 
-def _norm(gradient: Tensor) -> Tensor:
-    """Compute the Euclidean norm per sample, ``(N, *shape) -> (N,)``, with derivative 0 at 0."""
-    squared = _squared_norm(gradient)
+def _norm(gradient: Tensor, logits: Tensor) -> Tensor:
+    """Compute the Euclidean norm of ``(N, *shape)`` per logit, with derivative 0 at 0."""
+    squared = _squared_norm(gradient, logits)
     is_zero = squared == 0
     # The inner `where` keeps the root's infinite derivative at 0 out of the backward pass.
     return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, squared).sqrt())
+
+
+@dataclass(frozen=True)
+class RegularizationTerm:
+    """The penalties of one update of D.
+
+    Attributes:
+        loss: to add to D's loss, 0-dimensional; a lazy penalty also counts for the updates that it is omitted from.
+        values: the sum of the weighted penalties per logit, ``(N,)``, detached.
+    """
+
+    loss: Tensor
+    values: Tensor
+
+
+class Regularization:
+    """The sum of penalties in D's loss: each is due at every n-th of D's updates, with a common factor over the steps.
+
+    Args:
+        penalties: by name.
+        anneal: from step to a factor on all of them; None: 1.
+        device: of D.
+    """
+
+    def __init__(self, penalties: Mapping[str, Penalty], anneal: Schedule | None, device: torch.device) -> None:
+        self._penalties = penalties
+        self._anneal = anneal
+        self._factor = torch.ones((), device=device)
+
+    def set_step(self, step: int) -> None:
+        """Write the factor at ``step`` to the device, where a captured step reads it."""
+        if self._anneal is not None:
+            self._factor.fill_(self._anneal(step))
+
+    def due(self, update: int) -> DuePenalties:
+        """Return the penalties of D's update number ``update``, counted from 0."""
+        return tuple(name for name, penalty in self._penalties.items() if update % penalty.every == 0)
+
+    def gradient_sides(self, due: DuePenalties) -> frozenset[Side]:
+        """Return the batches whose input gradient these penalties use."""
+        return frozenset[Side]().union(*(self._penalties[name].gradient_sides for name in due))
+
+    def __call__(
+        self,
+        due: DuePenalties,
+        critic: Critic,
+        real: ScoredBatch,
+        fake: ScoredBatch,
+        random: Stream,
+        mean: Callable[[Tensor], Tensor],
+    ) -> RegularizationTerm:
+        """Compute the term of the penalties that are due, of which there is at least one; ``mean`` reduces ``(N,)``."""
+        penalties = [self._penalties[name] for name in due]
+        values = [penalty.weight * penalty(critic, real, fake, random) for penalty in penalties]
+        lazy = [penalty.every * mean(value) for penalty, value in zip(penalties, values, strict=True)]
+        total = (self._factor * torch.stack(values).sum(0)).detach()
+        return RegularizationTerm(self._factor * torch.stack(lazy).sum(), total)
 
 
 @dataclass(frozen=True)

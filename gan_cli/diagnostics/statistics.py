@@ -145,18 +145,18 @@ def gradient_metrics(
 
     Args:
         objective: the losses of G.
-        critic: ``(N, *shape) -> (N,)`` logits.
-        fake: ``(N, *shape)`` generated samples, or packs of them: whatever D scores as one.
-        real_logits: ``(N,)``, of real samples, for relativistic objectives.
+        critic: ``(N, *shape) -> (N / pac,)`` logits.
+        fake: ``(N, *shape)`` generated samples.
+        real_logits: ``(N / pac,)``, of real samples, for relativistic objectives.
 
     Returns:
-        The metrics, 0-dimensional, and the logits of the generated samples, ``(N,)``.
+        The metrics, 0-dimensional, and the logits of the generated samples, ``(N / pac,)``.
     """
     samples = fake.detach().requires_grad_()
     with torch.enable_grad():
         logits = critic(samples)
         (input_gradient,) = torch.autograd.grad(logits.sum(), samples)
-        input_norms = input_gradient.flatten(1).float().norm(dim=1)
+        input_norms = input_gradient.reshape(len(logits), -1).float().norm(dim=1)
         leaf_logits = logits.detach().requires_grad_()
         losses = {"": objective.g_loss(real_logits, leaf_logits)}
         losses |= {f"_{name}": loss for name, loss in objective.g_choices(leaf_logits).items()}

@@ -64,8 +64,8 @@ class ScoredBatch:
     """A batch with D's logits and their gradient with respect to the samples, for penalties.
 
     Attributes:
-        samples: ``(N, *shape)``, before augmentation and instance noise.
-        logits: ``(N,)``.
+        samples: ``(N, *shape)``, before augmentation, packing and instance noise.
+        logits: ``(N / pac,)``: one for each sample, or for each pack of ``pac`` of them.
         input_gradient: returns d logits / d samples, ``(N, *shape)``, differentiable; computed at the first call only.
     """
 
@@ -96,10 +96,10 @@ class Penalty(Protocol):
     every: int
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
-        """Compute the penalty for each sample, ``(N,)``, differentiable with respect to D's parameters.
+        """Compute the penalty for each logit, ``(N / pac,)``, differentiable with respect to D's parameters.
 
         Args:
-            critic: D with augmentation and instance noise, ``(N, *shape) -> (N,)``, for further points.
+            critic: D with augmentation and instance noise, ``(N, *shape) -> (N / pac,)``, for further points.
             real: real samples.
             fake: generated samples, detached from G.
             random: the stream to draw from.

@@ -1,10 +1,10 @@
-"""The pipeline from samples to D's logits: packing, augmentation, instance noise and D itself."""
+"""The pipeline from samples to D's logits: augmentation, packing, instance noise and D itself."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from gan_cli.runtime.rng import SeededStream
 
 
 class DiscriminatorPipeline:
-    """D with the transformations of its inputs; all samples pass through it while D is trained."""
+    """D behind augmentation, packing and instance noise; all samples pass through them while D is trained."""
 
     def __init__(
         self,
@@ -58,16 +58,6 @@ class DiscriminatorPipeline:
         self._extra.add_(extra)
         self._noisy = self._noisy or extra > 0
 
-    def pack(self, samples: Tensor) -> Tensor:
-        """Concatenate ``pac`` samples along channels or features (Lin et al. 2018).
-
-        ``(N, C, ...) -> (N / pac, pac C, ...)``.
-        """
-        if self._pac == 1:
-            return samples
-        count, first, *rest = samples.shape
-        return samples.reshape(count // self._pac, self._pac * first, *rest)
-
     @contextlib.contextmanager
     def isolated(self, seed: int, name: str) -> Iterator[None]:
         """Score inside the context with separate random streams, which are a function of seed and name.
@@ -88,25 +78,34 @@ class DiscriminatorPipeline:
         """The random generators of augmentation and instance noise."""
         return (*self._noise_stream.generators, *self._augment_stream.generators)
 
-    def __call__(self, packs: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
-        """Return logits ``(N,)`` float32 of packs ``(N, *shape)``, after augmentation and instance noise.
+    def __call__(self, samples: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
+        """Return logits ``(N / pac,)`` float32 of samples ``(N, *shape)``, augmented, packed and with instance noise.
 
-        The packs may be those of several ``batches``, concatenated.
+        The samples may be those of several ``batches``, concatenated.
         """
         if self._augment is not None:
-            count, first, *rest = packs.shape
-            single = packs.reshape(count * self._pac, first // self._pac, *rest)
-            packs = self.pack(self._augment(single, self._augment_stream))
+            samples = self._augment(samples, self._augment_stream)
+        packs = self._pack(samples)
         if self._noisy:
             packs = add_noise(packs, self._noise.sigma + self._extra, self._noise_stream)
         with self._device.precision(), self._per_minibatch_statistics(batches):
             logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
         return logits.float()
 
+    def _pack(self, samples: Tensor) -> Tensor:
+        """Concatenate ``pac`` samples along channels or features (Lin et al. 2018).
+
+        ``(N, C, ...) -> (N / pac, pac C, ...)``.
+        """
+        if self._pac == 1:
+            return samples
+        count, first, *rest = samples.shape
+        return samples.reshape(count // self._pac, self._pac * first, *rest)
+
     def score_pair(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, gradient_sides: frozenset[Side]
     ) -> tuple[ScoredBatch, ScoredBatch]:
-        """Score a real and a generated batch of packs, both with the same labels, if there are any.
+        """Score a real and a generated batch, both with the same labels, if there are any.
 
         Args:
             real: ``(N, *shape)``.
@@ -122,18 +121,19 @@ class DiscriminatorPipeline:
             )
         labels_twice = None if labels is None else torch.cat([labels, labels])
         scored = self._score(torch.cat([real, fake]), labels_twice, bool(gradient_sides), batches=2)
-        halves = (slice(None, len(real)), slice(len(real), None))
-        scored_real, scored_fake = (
-            ScoredBatch(scored.samples[half], scored.logits[half], partial(_input_gradient_of, scored, half))
-            for half in halves
+        samples, logits = scored.samples.chunk(2), scored.logits.chunk(2)
+        gradients = cache(lambda: scored.input_gradient().chunk(2))
+        return (
+            ScoredBatch(samples[0], logits[0], lambda: gradients()[0]),
+            ScoredBatch(samples[1], logits[1], lambda: gradients()[1]),
         )
-        return scored_real, scored_fake
 
-    def _score(self, packs: Tensor, labels: Tensor | None, differentiable: bool, batches: int = 1) -> ScoredBatch:
+    def _score(self, samples: Tensor, labels: Tensor | None, differentiable: bool, batches: int = 1) -> ScoredBatch:
         if differentiable:
-            packs = packs.detach().requires_grad_()
-        logits = self(packs, labels, batches)
-        return ScoredBatch(packs, logits, cache(lambda: torch.autograd.grad(logits.sum(), packs, create_graph=True)[0]))
+            samples = samples.detach().requires_grad_()
+        logits = self(samples, labels, batches)
+        gradient = cache(lambda: torch.autograd.grad(logits.sum(), samples, create_graph=True)[0])
+        return ScoredBatch(samples, logits, gradient)
 
     def observe(self, objective: Objective, real: Tensor, fake: Tensor) -> None:
         """Adapt augmentation and noise to D's logits ``(N,)`` of real and generated samples, over all processes."""
@@ -178,7 +178,3 @@ class DiscriminatorPipeline:
         self._augment_stream.set_state(state["augment"])
         if self._augment is not None:
             self._augment.load_state_dict(state["augmentation"])
-
-
-def _input_gradient_of(scored: ScoredBatch, half: slice) -> Tensor:
-    return scored.input_gradient()[half]

@@ -54,8 +54,8 @@ class DiscriminatorProbe:
             train_logits, heldout_logits = self._score(train, heldout).chunk(2)
             metrics, fake_logits = gradient_metrics(
                 self._objective,
-                lambda packs: self._critic(packs, heldout.labels),
-                self._critic.pack(fake),
+                lambda samples: self._critic(samples, heldout.labels),
+                fake,
                 heldout_logits,
             )
         on_train, on_heldout = (
@@ -79,9 +79,9 @@ class DiscriminatorProbe:
 
     def _score(self, first: Batch, second: Batch) -> Tensor:
         """Logits of two batches, concatenated."""
-        packs = [self._critic.pack(self._context.device.layout(batch.samples)) for batch in (first, second)]
+        samples = [self._context.device.layout(batch.samples) for batch in (first, second)]
         labels = [batch.labels for batch in (first, second) if batch.labels is not None]
-        return self._critic(torch.cat(packs), torch.cat(labels) if labels else None, batches=2)
+        return self._critic(torch.cat(samples), torch.cat(labels) if labels else None, batches=2)
 
     @contextlib.contextmanager
     def _without_side_effects(self, step: int) -> Iterator[None]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.buffers import MetricBuffer, RingBuffer
+from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.algorithms.gan.previews import PreviewSampler
@@ -20,11 +20,13 @@ from gan_cli.algorithms.gan.probe import DiscriminatorProbe
 from gan_cli.algorithms.gan.spec import GANSpec
 from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
+from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.losses import Loss
-from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
+from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.components.regularizers import DuePenalties, Regularization
 from gan_cli.data.samplers import DataWait
-from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, Objective, Penalty, ScoredBatch, Side
+from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, ScoredBatch
 from gan_cli.protocols.algorithm import NonFiniteReport, Preview, Report, RollbackAdjustment
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
@@ -37,17 +39,13 @@ from gan_cli.runtime.rng import PerRankRandomState
 MAX_BATCHES_PER_PASS = 8
 
 
-# Names of the penalties in one update of D.
-DuePenalties: TypeAlias = tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class UpdateBatch:
     """Real and generated samples of one update.
 
     Attributes:
-        real: packs ``(N, *shape)``; None for an update of G that uses generated ones only.
-        fake: packs ``(N, *shape)``.
+        real: ``(N, *shape)``; None for an update of G that uses generated ones only.
+        fake: ``(N, *shape)``.
         labels: ``(N,)`` of both, or None.
     """
 
@@ -74,7 +72,60 @@ class Gradients:
 
 
 class GANTrainer(GANSpec):
-    """Trains a generator G against a discriminator D, with any objective that defines the loss of each."""
+    """Trains a generator G against a discriminator D, with any objective that defines the loss of each.
+
+    Attributes:
+        gradients: of the latest step; None before the first one and right after a resume.
+    """
+
+    gradients: Gradients | None = None
+
+    def update(self, step: int) -> None:
+        """Make one step, on the device as a CUDA graph where that is on. Waits for data only, not for the device."""
+        self.set_step(step)
+        due = self._stage(step)
+        self.gradients = self._captured_step(tuple(due), partial(self.train_step, due))
+
+    def train_step(self, due: Sequence[DuePenalties]) -> Gradients:
+        """Run algorithm 1 once, with an update of D for each entry of ``due``, its penalties."""
+        with self.step_scope:
+            self.scope_g.keep(self._buffers_g)  # D's batches change G's running statistics
+            for penalties, batch in zip(due, self._discriminator_batches(len(due) - self._loss.reuse), strict=False):
+                self.update_discriminator(batch, penalties)
+            batch = self._generator_batch()
+            if self._loss.reuse:
+                self.update_discriminator(batch, due[-1])
+            self.update_generator(batch)
+            self.ema.update(self.scope_g.applied)
+        return Gradients(self.optimizer_d.all_gradients, self.optimizer_g.all_gradients)
+
+    def update_discriminator(self, batch: UpdateBatch, due: DuePenalties) -> None:
+        """Ascend D's gradient: minimize its loss on a real and a generated batch, and the penalties that are due."""
+        assert batch.real is not None
+        with self.scope_d as scope:
+            sides = self.regularization.gradient_sides(due)
+            real, fake = self.critic.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
+            loss = self._mean(self.objective.d_loss(real.logits, fake.logits))
+            if due:
+                loss = loss + self._penalty(scope, due, real, fake, batch.labels)
+            scope.step(loss, real=real.logits, fake=fake.logits)
+            if self._loss.constraint is not None:
+                self._loss.constraint.project(self.optimizer_d.parameters)
+            self.critic.observe(self.objective, real.logits, fake.logits)
+
+    def update_generator(self, batch: UpdateBatch) -> None:
+        """Descend G's gradient: minimize its loss on D's logits of a generated batch."""
+        with self.scope_g as scope:
+            fake = self.critic(batch.fake, batch.labels)
+            real = fake  # unused unless the objective is relativistic
+            if self.objective.relativistic:
+                assert batch.real is not None
+                with torch.no_grad():
+                    real = self.critic(batch.real, batch.labels)
+                scope.record("game_real", real)
+            losses = self.objective.g_loss(real, fake)
+            loss = self._mean(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_k_share)
+            scope.step(loss, game_fake=fake)
 
     def __init__(
         self,
@@ -90,9 +141,10 @@ class GANTrainer(GANSpec):
         self.context = context
         self._device = context.device
         self._loss = loss
-        self._objective: Objective = loss.objective
+        self.objective = loss.objective
         self.sampler = sampler
         self._timer = context.timer
+        self._mean = context.mean_loss
         device = self._device.torch_device
         torch.manual_seed(context.seed)
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
@@ -100,96 +152,79 @@ class GANTrainer(GANSpec):
         self.ema = MovingAverage(self.generator, context.half_life)
         self._generate = self._device.prepare(self.generator)
         self._per_minibatch_statistics = per_minibatch_statistics(self.generator, context.batch_norm_group)
-        self.latent_stream = context.stream("latents", context.batch_size)
-        self.noise_stream = context.stream("noise", context.packs_per_update)
-        self._critic = DiscriminatorPipeline(
-            self.discriminator, context, noise=noise, noise_stream=self.noise_stream, augment=augment
-        )
-        self._parameters_g: list[Tensor] = list(self.generator.parameters())
-        self._parameters_d: list[Tensor] = list(self.discriminator.parameters())
-        self.optimizer_g = optimizer.for_generator(self._parameters_g)
-        self.optimizer_d = optimizer.for_discriminator(self._parameters_d)
-
         self.latent_dim = architecture.latent_dim
         self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(device)
+        self.latent_stream = context.stream("latents", context.batch_size)
+        self.noise_stream = context.stream("noise", context.packs_per_update)
         self._penalty_stream = context.stream("penalty", context.packs_per_update)
+        self.critic = DiscriminatorPipeline(
+            self.discriminator, context, noise=noise, noise_stream=self.noise_stream, augment=augment
+        )
+        self.regularization = Regularization(loss.penalties, loss.anneal, device)
+        self._top_k_share = torch.ones((), device=device)
+        self.optimizer_g = optimizer.for_generator(self.generator.parameters())
+        self.optimizer_d = optimizer.for_discriminator(self.discriminator.parameters())
         self._global_random = PerRankRandomState(device, context.group)
         self._global_random.seed_per_rank(context.seed)
-        self._nonfinite_policy = context.nonfinite_policy(device)
+        self.ring_buffers = self._make_ring_buffers(context, loss.d_steps.regular)
+        self.step_scope = StepScope(context, self.ring_buffers)
+        self._buffers_g, buffers_d = list(self.generator.buffers()), list(self.discriminator.buffers())
+        adaptive = self.critic.adaptive_tensors()
+        self.scope_d = self.step_scope.update_scope("D", self.optimizer_d, mutable=[*buffers_d, *adaptive])
+        self.scope_g = self.step_scope.update_scope("G", self.optimizer_g, mutable=buffers_d)
         state_d = NetworkState("D", self.discriminator, self.optimizer_d)
         self._network_states = (state_d, NetworkState("G", self.generator, self.optimizer_g))
-        self._buffers_g, self._buffers_d = list(self.generator.buffers()), list(self.discriminator.buffers())
-        self._penalty_factor = torch.ones((), device=device)
-        self._top_k_share = torch.ones((), device=device)
         self.progress = GANProgress()
-        self.gradients: Gradients | None = None
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._data_wait = DataWait(sampler)
-        rows, width, group = context.log_every, context.packs_per_update, context.group
-        self.ring_buffers = {
-            "real": RingBuffer(rows * loss.d_steps.regular, width, device, group),
-            "fake": RingBuffer(rows * loss.d_steps.regular, width, device, group),
-            # logits in G's update; keys in checkpoints
-            "game_real": RingBuffer(rows, width, device, group),
-            "game_fake": RingBuffer(rows, width, device, group),
-            "penalty": RingBuffer(rows * loss.d_steps.regular, width, device, group),
-        }
-        self._metric_buffer = MetricBuffer(self.ring_buffers)
-        streams = (self._penalty_stream, self.latent_stream, sampler, self._critic)
+        streams = (self._penalty_stream, self.latent_stream, sampler, self.critic)
         generators = [each for stream in streams for each in stream.generators]
         self._captured_step: GraphedSteps[Gradients] = GraphedSteps(self._device.recorder(generators))
         self._preview_sampler = PreviewSampler(context, self.latent_dim)
-        self._probe = DiscriminatorProbe(context, self.generator, self._critic, self._objective, self.latent_dim)
+        self._probe = DiscriminatorProbe(context, self.generator, self.critic, self.objective, self.latent_dim)
+
+    @staticmethod
+    def _make_ring_buffers(context: Context, d_steps: int) -> dict[str, RingBuffer]:
+        """Return buffers for the logits of D's and of G's updates, and for penalties; the names are checkpoint keys."""
+        width, rows_g, rows_d = context.packs_per_update, context.log_every, context.log_every * d_steps
+        rows = {"real": rows_d, "fake": rows_d, "game_real": rows_g, "game_fake": rows_g, "penalty": rows_d}
+        device = context.device.torch_device
+        return {name: RingBuffer(count, width, device, context.group) for name, count in rows.items()}
 
     @property
     def images_seen(self) -> int:
         """Real samples that D was trained on so far."""
         return self.progress.batches * self.context.global_batch_size
 
-    def update(self, step: int) -> None:
-        """Update D k times, then G, then the moving average. Waits for data only, not for the device."""
-        self.set_step(step)
-        done = self.progress
-        due = [self._due_penalties(done.updates_d + index) for index in range(self._loss.d_steps(step))]
-        batches = len(due) + (self._objective.relativistic and not self._loss.reuse)
-        with self._timer("data"):
-            self.sampler.prepare(batches)
-        self.gradients = self._captured_step(tuple(due), partial(self._train_step, due))
-        self.progress = GANProgress(step, done.updates_d + len(due), done.batches + batches)
-
     def set_step(self, step: int) -> None:
         """Write the schedules' values at ``step`` to the device, where a captured step reads them."""
         self.optimizer_d.set_step(step)
         self.optimizer_g.set_step(step)
         self.ema.set_step(step)
-        self._critic.set_step(step)
-        self._nonfinite_policy.set_step(step)
-        if self._loss.anneal is not None:
-            self._penalty_factor.fill_(self._loss.anneal(step))
+        self.critic.set_step(step)
+        self.regularization.set_step(step)
+        self.step_scope.nonfinite_policy.set_step(step)
         if self._loss.top_k is not None:
             self._top_k_share.fill_(self._loss.top_k(step))
 
-    def _due_penalties(self, update: int) -> DuePenalties:
-        """Return the penalties that are due in D's update number ``update``, counted from 0."""
-        return tuple(name for name, penalty in self._loss.penalties.items() if update % penalty.every == 0)
+    def _stage(self, step: int) -> list[DuePenalties]:
+        """Stage the data of a step, and return the penalties that are due in each of D's updates."""
+        done = self.progress
+        due = [self.regularization.due(done.updates_d + index) for index in range(self._loss.d_steps(step))]
+        batches = len(due) + (self.objective.relativistic and not self._loss.reuse)
+        with self._timer("data"):
+            self.sampler.prepare(batches)
+        self.progress = GANProgress(step, done.updates_d + len(due), done.batches + batches)
+        return due
 
-    def _train_step(self, due: list[DuePenalties]) -> Gradients:
-        """Run the step on the device, with an update of D for each entry of ``due``: the part that a graph captures."""
-        self._metric_buffer.clear()  # of a step whose capture failed
-        saved = self._nonfinite_policy.snapshot(self._buffers_g)
-        for penalties, batch in zip(due, self._discriminator_batches(len(due) - self._loss.reuse), strict=False):
-            self._update_discriminator(penalties, batch)
-        generator_batch = self._generator_batch()
-        if self._loss.reuse:
-            self._update_discriminator(due[-1], generator_batch)
-        gradients_d = [parameter.grad for parameter in self._parameters_d]
-        applied = self._update_generator(generator_batch)
-        with self._timer("optimizer"):
-            self._nonfinite_policy.restore(self._buffers_g, saved, applied)
-            self.ema.update(applied)
-        self._nonfinite_policy.finish_step()
-        self._metric_buffer.flush()
-        return Gradients(gradients_d, [parameter.grad for parameter in self._parameters_g])
+    def _penalty(
+        self, scope: UpdateScope, due: DuePenalties, real: ScoredBatch, fake: ScoredBatch, labels: Tensor | None
+    ) -> Tensor:
+        """Compute the penalties that are due, 0-dimensional, and record their values."""
+        critic = partial(self.critic, labels=labels)
+        term = self.regularization(due, critic, real, fake, self._penalty_stream, self._mean)
+        scope.record("penalty", term.values)
+        return term.loss
 
     def _discriminator_batches(self, count: int) -> Iterator[UpdateBatch]:
         """Yield fresh batches for D's next ``count`` updates, generated samples detached from G."""
@@ -197,93 +232,23 @@ class GANTrainer(GANSpec):
             batches = min(MAX_BATCHES_PER_PASS, count - start)
             real, labels = self._real_batch(batches)
             with torch.no_grad():
-                fake = self._critic.pack(self._generate_batch(labels, batches))
+                fake = self._generate_batch(labels, batches)
             each = [None] * batches if labels is None else labels.chunk(batches)
             yield from map(UpdateBatch, real.chunk(batches), fake.chunk(batches), each)
 
     def _generator_batch(self) -> UpdateBatch:
         """Generate a batch for G's update; with a real one if the objective is relativistic or D reuses the batch."""
-        if self._objective.relativistic or self._loss.reuse:
+        if self.objective.relativistic or self._loss.reuse:
             real, labels = self._real_batch(1)
         else:
             real, labels = None, self._sample_labels()
-        return UpdateBatch(real, self._critic.pack(self._generate_batch(labels)), labels)
-
-    def _update_discriminator(self, due: DuePenalties, batch: UpdateBatch) -> None:
-        assert batch.real is not None
-        mutable = [*self._buffers_d, *self._critic.adaptive_tensors()]
-        saved = self._nonfinite_policy.snapshot(mutable)
-        penalties = [self._loss.penalties[name] for name in due]
-        gradient_sides = frozenset[Side]().union(*(penalty.gradient_sides for penalty in penalties))
-        with self._timer("D"):
-            real, fake = self._critic.score_pair(batch.real, batch.fake.detach(), batch.labels, gradient_sides)
-            loss = self._mean_loss(self._objective.d_loss(real.logits, fake.logits))
-            if penalties:
-                loss = loss + self._penalty_loss(penalties, real, fake, batch.labels)
-            loss = self._differentiate(self.optimizer_d, loss)
-        with self._timer("optimizer"):
-            applied = self._nonfinite_policy.step("D", self.optimizer_d, loss)
-            if self._loss.constraint is not None:
-                self._loss.constraint.project(self._parameters_d)
-        self._critic.observe(self._objective, real.logits, fake.logits)
-        self._metric_buffer.record("real", real.logits.detach())
-        self._metric_buffer.record("fake", fake.logits.detach())
-        self._nonfinite_policy.restore(mutable, saved, applied)
-        self._metric_buffer.commit(applied)
-
-    def _differentiate(self, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
-        """Compute the gradient of the loss, averaged over all processes, which are waited for.
-
-        Returns:
-            The averaged loss, 0-dimensional, so that all processes apply or skip the update alike.
-        """
-        optimizer.differentiate(loss)
-        loss = loss.detach()
-        if self.context.group.size > 1:
-            self.context.group.all_reduce_mean([*optimizer.gradients, loss])
-        return loss
-
-    def _penalty_loss(self, due: list[Penalty], real: ScoredBatch, fake: ScoredBatch, labels: Tensor | None) -> Tensor:
-        """Sum the penalties that are due, 0-dimensional; each also counts for the updates that it is omitted from."""
-
-        def critic(points: Tensor) -> Tensor:
-            return self._critic(points, labels)
-
-        values = [penalty.weight * penalty(critic, real, fake, self._penalty_stream) for penalty in due]
-        self._metric_buffer.record("penalty", (self._penalty_factor * torch.stack(values).sum(0)).detach())
-        lazy = [penalty.every * self._mean_loss(value) for penalty, value in zip(due, values, strict=True)]
-        return self._penalty_factor * torch.stack(lazy).sum()
-
-    def _mean_loss(self, losses: Tensor) -> Tensor:
-        """Reduce losses to a scalar loss, 0-dimensional: the mean of each replica, summed over replicas."""
-        return losses.mean() if self.context.num_replicas == 1 else self.context.num_replicas * losses.mean()
-
-    def _update_generator(self, batch: UpdateBatch) -> Tensor | None:
-        """Update G; returns the result of :meth:`NonFinitePolicy.step`."""
-        saved = self._nonfinite_policy.snapshot(self._buffers_d)
-        with self._timer("G"):
-            fake = self._critic(batch.fake, batch.labels)
-            real = fake  # unused unless the objective is relativistic
-            if self._objective.relativistic:
-                assert batch.real is not None
-                with torch.no_grad():
-                    real = self._critic(batch.real, batch.labels)
-                self._metric_buffer.record("game_real", real)
-            losses = self._objective.g_loss(real, fake)
-            loss = self._mean_loss(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_k_share)
-            loss = self._differentiate(self.optimizer_g, loss)
-        with self._timer("optimizer"):
-            applied = self._nonfinite_policy.step("G", self.optimizer_g, loss)
-        self._metric_buffer.record("game_fake", fake.detach())
-        self._nonfinite_policy.restore(self._buffers_d, saved, applied)
-        self._metric_buffer.commit(applied)
-        return applied
+        return UpdateBatch(real, self._generate_batch(labels), labels)
 
     def _real_batch(self, batches: int) -> tuple[Tensor, Tensor | None]:
-        """Return packs of the next real batches, and their labels if D is conditional."""
+        """Return the next real batches, and their labels if D is conditional."""
         with self._timer("data"):
             batch = self.sampler.take(batches)
-            return self._critic.pack(self._device.layout(batch.samples)), batch.labels
+            return self._device.layout(batch.samples), batch.labels
 
     def _sample_labels(self) -> Tensor | None:
         """Sample labels for a batch of generated samples, as frequent as in the data."""
@@ -301,19 +266,16 @@ class GANTrainer(GANSpec):
     @torch.no_grad()
     def report(self) -> Report:
         """Compute the metrics of the updates since the last report (the latest ones of many). Waits for the device."""
-        objective = self._objective
+        objective = self.objective
         values = {name: ring_buffer.values() for name, ring_buffer in self.ring_buffers.items()}
         values |= {name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}
         scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
         metrics = logit_metrics(objective, values)
-        metrics |= self._critic.metrics()
+        metrics |= self.critic.metrics()
         if (self.progress.step + 1) % self.context.probe_every == 0:
             metrics |= self._probe.metrics(self.progress.step)
-        metrics |= self._nonfinite_policy.metrics()
         # A single transfer for all metrics. The ring buffers above, and gradient norms and histograms below, wait too.
-        numbers = torch.stack(list(metrics.values())).tolist()
-        scalars = dict(zip(metrics, numbers, strict=True))
-        nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
+        scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
         scalars |= self._gradient_norms()
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
@@ -339,7 +301,7 @@ class GANTrainer(GANSpec):
     @torch.no_grad()
     def preview(self) -> Preview:
         """Generate samples of the moving average from the run's fixed latents, one row a class if there are classes."""
-        return self._preview_sampler.preview(self.ema.network, self.discriminator, self._objective)
+        return self._preview_sampler.preview(self.ema.network, self.discriminator, self.objective)
 
     @torch.no_grad()
     def samples(self, count: int) -> FloatArray:
@@ -358,14 +320,14 @@ class GANTrainer(GANSpec):
         """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
         averages = ((f"average of G's {name}", value) for name, value in self.ema.network.state_dict().items())
         persistent = chain(*(state.persistent_tensors() for state in self._network_states), averages)
-        found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(persistent)
+        found = self.step_scope.nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(persistent)
         return next(filter(None, self.context.group.all_gather_object(found)), None)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
         """Scale both learning rates and raise the instance noise."""
         self.optimizer_g.scale(adjustment.lr_g)
         self.optimizer_d.scale(adjustment.lr_d)
-        self._critic.add_sigma(adjustment.sigma)
+        self.critic.add_sigma(adjustment.sigma)
         self._captured_step.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -374,7 +336,7 @@ class GANTrainer(GANSpec):
             "classes": self.context.classes,
             "generator": self.generator.state_dict(),
             "average": self.ema.network.state_dict(),  # key kept for checkpoints of earlier versions
-            "judge": self._critic.state_dict(),  # key kept for checkpoints of earlier versions
+            "judge": self.critic.state_dict(),  # key kept for checkpoints of earlier versions
             "optimizer_g": self.optimizer_g.state_dict(),
             "optimizer_d": self.optimizer_d.state_dict(),
             "random": {
@@ -387,14 +349,14 @@ class GANTrainer(GANSpec):
             "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
-            "soundness": self._nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
+            "soundness": self.step_scope.nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
         self.generator.load_state_dict(state["generator"])
         self.ema.network.load_state_dict(state["average"])
-        self._critic.load_state_dict(state["judge"])
+        self.critic.load_state_dict(state["judge"])
         self.optimizer_g.load_state_dict(state["optimizer_g"])
         self.optimizer_d.load_state_dict(state["optimizer_d"])
         self._global_random.load_state_dict(state["random"]["global"])
@@ -404,8 +366,8 @@ class GANTrainer(GANSpec):
         for name, ring_buffer in self.ring_buffers.items():
             ring_buffer.load_state_dict(state["windows"][name])
         self.progress = GANProgress(**state["progress"])
-        self._nonfinite_policy.load_state_dict(state.get("soundness", {}))  # older checkpoints have none
-        self._nonfinite_policy.set_step(self.progress.step)
+        self.step_scope.nonfinite_policy.load_state_dict(state.get("soundness", {}))  # older checkpoints have none
+        self.step_scope.nonfinite_policy.set_step(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self.gradients = None
         self._captured_step.clear()

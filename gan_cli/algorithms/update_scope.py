@@ -1,0 +1,143 @@
+"""The policies around an update that all families share: of one training step, and of one network within it.
+
+A family computes a loss inside an :class:`UpdateScope` and hands it to :meth:`UpdateScope.step`; timing, the gradient,
+its average over processes, the finite check, the optimizer, the restoring of a skipped update and the metrics are here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.algorithms.buffers import MetricBuffer, RingBuffer
+from gan_cli.algorithms.context import Context
+from gan_cli.components.optimizers import ScheduledOptimizer
+from gan_cli.protocols.algorithm import NonFiniteReport
+
+
+class StepScope:
+    """One training step, ``with step_scope: ...``: all its updates share a non-finite policy and a metric buffer."""
+
+    def __init__(self, context: Context, ring_buffers: Mapping[str, RingBuffer]) -> None:
+        self.context = context
+        self.nonfinite_policy = context.nonfinite_policy(context.device.torch_device)
+        self.metric_buffer = MetricBuffer(ring_buffers)
+
+    def update_scope(
+        self,
+        side: str,
+        optimizer: ScheduledOptimizer,
+        mutable: Sequence[Tensor] = (),
+        max_norm: float | None = None,
+    ) -> UpdateScope:
+        """Return the scope for the updates of one network; see :class:`UpdateScope` for the arguments."""
+        return UpdateScope(self, side, optimizer, mutable, max_norm)
+
+    def __enter__(self) -> None:
+        self.metric_buffer.clear()  # rows of a step whose capture failed
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self.nonfinite_policy.finish_step()
+            self.metric_buffer.flush()
+
+    def read(self, metrics: Mapping[str, Tensor], step: int) -> tuple[dict[str, float], NonFiniteReport | None]:
+        """Transfer metrics, 0-dimensional each, and those of the non-finite policy after step number ``step``.
+
+        All in one transfer: the place where training waits for the device.
+        """
+        metrics = {**metrics, **self.nonfinite_policy.metrics()}
+        numbers = torch.stack([metric.float() for metric in metrics.values()]).tolist()
+        scalars = dict(zip(metrics, numbers, strict=True))
+        return scalars, self.nonfinite_policy.flush(step + 1, scalars)
+
+
+class UpdateScope:
+    """One update of one network: ``with scope: scope.step(loss, name=row, ...)``.
+
+    Attributes:
+        applied: whether the latest update was applied, 0-dimensional, boolean, on the device; None where the non-finite
+            policy skips no update.
+        norm: of the latest gradient before it was clipped, 0-dimensional; 0 where there is no ``max_norm``.
+    """
+
+    def __init__(
+        self,
+        step_scope: StepScope,
+        side: str,
+        optimizer: ScheduledOptimizer,
+        mutable: Sequence[Tensor],
+        max_norm: float | None,
+    ) -> None:
+        """Prepare the updates of one network.
+
+        Args:
+            step_scope: of the steps that the updates are part of.
+            side: ``D`` or ``G``, for timers, counts and messages.
+            optimizer: of the network.
+            mutable: tensors other than parameters that an update changes; restored if it is skipped.
+            max_norm: norm that the gradient is clipped to; None: it is not clipped.
+        """
+        context = step_scope.context
+        self._side = side
+        self._optimizer = optimizer
+        self._mutable = mutable
+        self._max_norm = max_norm
+        self._timer = context.timer
+        self._group = context.group
+        self._policy = step_scope.nonfinite_policy
+        self._buffer = step_scope.metric_buffer
+        self._kept: list[Tensor] = []
+        self._saved: list[Tensor] = []
+        self._part: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        self.applied: Tensor | None = None
+        self.norm = torch.zeros((), device=context.device.torch_device)
+
+    def keep(self, tensors: Sequence[Tensor]) -> None:
+        """Copy tensors as they are now, to be restored if the next update is skipped; no copy if none ever is."""
+        self._kept += tensors
+        self._saved += self._policy.snapshot(tensors)
+
+    def record(self, name: str, row: Tensor) -> None:
+        """Add a row ``(width,)`` to the ring buffer of that name, unless the update is skipped."""
+        self._buffer.record(name, row.detach())
+
+    def step(self, loss: Tensor, **rows: Tensor) -> Tensor:
+        """Make the optimizer's step along the gradient of ``loss`` with respect to this network alone.
+
+        Args:
+            loss: 0-dimensional.
+            rows: rows to :meth:`record` by the names of their ring buffers.
+
+        Returns:
+            The loss, detached. With several processes it and the gradient are averaged over all, which are waited for,
+            so that all apply or skip the update alike.
+        """
+        self._optimizer.differentiate(loss)
+        loss = loss.detach()
+        if self._group.size > 1:
+            self._group.all_reduce_mean([*self._optimizer.gradients, loss])
+        if self._max_norm is not None:
+            self.norm = nn.utils.clip_grad_norm_(self._optimizer.parameters, self._max_norm).detach()
+        with self._timer("optimizer"):
+            self.applied = self._policy.step(self._side, self._optimizer, loss)
+        for name, row in rows.items():
+            self.record(name, row)
+        return loss
+
+    def __enter__(self) -> UpdateScope:
+        self.keep(self._mutable)
+        self._part = self._timer(self._side)
+        self._part.__enter__()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *details: Any) -> None:
+        self._part.__exit__(error, *details)
+        if error is None:
+            self._policy.restore(self._kept, self._saved, self.applied)
+            self._buffer.commit(self.applied)
+        self._kept, self._saved = [], []
