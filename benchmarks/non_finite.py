@@ -68,7 +68,7 @@ def build_run(overrides: list[str], policy_class: type[NonFinitePolicy]) -> Time
     algorithm = builder.assemble(builder.plan(composition.config))
     assert isinstance(algorithm, GANTrainer)
     if policy_class is Unchecked:
-        algorithm._nonfinite_policy = Unchecked(algorithm.context.device.torch_device)
+        algorithm.step_scope.nonfinite_policy = Unchecked(algorithm.context.device.torch_device)
     return TimedRun(algorithm)
 
 

@@ -83,14 +83,13 @@ class UpdateScope:
             max_norm: norm that the gradient is clipped to; None: it is not clipped.
         """
         context = step_scope.context
+        self._step_scope = step_scope
         self._side = side
         self._optimizer = optimizer
         self._mutable = mutable
         self._max_norm = max_norm
         self._timer = context.timer
         self._group = context.group
-        self._policy = step_scope.nonfinite_policy
-        self._buffer = step_scope.metric_buffer
         self._kept: list[Tensor] = []
         self._saved: list[Tensor] = []
         self._part: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -100,13 +99,13 @@ class UpdateScope:
     def keep(self, tensors: Sequence[Tensor]) -> None:
         """Copy tensors as they are now, to be restored if the next update is skipped; no copy if none ever is."""
         self._kept += tensors
-        self._saved += self._policy.snapshot(tensors)
+        self._saved += self._step_scope.nonfinite_policy.snapshot(tensors)
 
     def record(self, name: str, row: Tensor) -> None:
         """Add a row ``(width,)`` to the ring buffer of that name, unless the update is skipped."""
-        self._buffer.record(name, row.detach())
+        self._step_scope.metric_buffer.record(name, row.detach())
 
-    def step(self, loss: Tensor, **rows: Tensor) -> Tensor:
+    def step(self, loss: Tensor, /, **rows: Tensor) -> Tensor:
         """Make the optimizer's step along the gradient of ``loss`` with respect to this network alone.
 
         Args:
@@ -124,12 +123,13 @@ class UpdateScope:
         if self._max_norm is not None:
             self.norm = nn.utils.clip_grad_norm_(self._optimizer.parameters, self._max_norm).detach()
         with self._timer("optimizer"):
-            self.applied = self._policy.step(self._side, self._optimizer, loss)
+            self.applied = self._step_scope.nonfinite_policy.step(self._side, self._optimizer, loss)
         for name, row in rows.items():
             self.record(name, row)
         return loss
 
     def __enter__(self) -> UpdateScope:
+        self.applied = None
         self.keep(self._mutable)
         self._part = self._timer(self._side)
         self._part.__enter__()
@@ -138,6 +138,6 @@ class UpdateScope:
     def __exit__(self, error: type[BaseException] | None, *details: Any) -> None:
         self._part.__exit__(error, *details)
         if error is None:
-            self._policy.restore(self._kept, self._saved, self.applied)
-            self._buffer.commit(self.applied)
+            self._step_scope.nonfinite_policy.restore(self._kept, self._saved, self.applied)
+            self._step_scope.metric_buffer.commit(self.applied)
         self._kept, self._saved = [], []

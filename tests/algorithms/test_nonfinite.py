@@ -36,8 +36,8 @@ ONWARDS = {"random", "sampler", "progress", "gradient_norms", "soundness"}
 
 def poisoned(*overrides: str) -> tuple[GANTrainer, Poisoned]:
     algorithm = assembled(*overrides)
-    objective = Poisoned(algorithm._objective)
-    algorithm._objective = objective
+    objective = Poisoned(algorithm.objective)
+    algorithm.objective = objective
     return algorithm, objective
 
 
@@ -81,7 +81,7 @@ def test_a_step_left_out_changes_nothing_but_what_is_drawn(run: str, at: int) ->
     algorithm, objective = poisoned(*RUNS[run], SKIP)
     played(algorithm, objective, range(at), {})
     if at == 0 and algorithm._loss.constraint is not None:
-        algorithm._loss.constraint.project(algorithm._parameters_d)  # it does, also after an update left out
+        algorithm._loss.constraint.project(algorithm.optimizer_d.parameters)  # it does, also after an update left out
     before = lasting(algorithm)
     played(algorithm, objective, range(at, at + 1), {at: "dg"})
     after = lasting(algorithm)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.components.noise import Scheduled
-from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Roth
+from gan_cli.components.regularizers import R1, R2, Dragan, GradientPenalty, Regularization, Roth
 from gan_cli.config.schema import DeviceSection
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Critic, Penalty, ScoredBatch, Side
@@ -47,8 +47,11 @@ def batches(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
 def values(penalty: Penalty, critic: Critic, shape: tuple[int, ...]) -> Tensor:
     real, fake = batches(shape)
-    random = SeededStream(2, "test", torch.device("cpu"))
-    return penalty(critic, scored_batch(critic, real), scored_batch(critic, fake), random)
+    return penalty(critic, scored_batch(critic, real), scored_batch(critic, fake), stream())
+
+
+def stream() -> SeededStream:
+    return SeededStream(2, "test", torch.device("cpu"))
 
 
 def network(shape: tuple[int, ...]) -> nn.Module:
@@ -56,6 +59,49 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     inputs = int(np.prod(shape))
     layers = [nn.Flatten(), nn.Linear(inputs, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)]
     return nn.Sequential(*layers).double()
+
+
+# ---- packs: what D scores as one has one gradient norm, and one random point
+
+
+@pytest.mark.parametrize("penalty", ALL, ids=names)
+@pytest.mark.parametrize("pac", [1, 2])
+def test_penalty_of_packs_is_that_of_samples_as_large_as_a_pack(penalty: Penalty, pac: int) -> None:
+    generator = torch.Generator().manual_seed(4)
+    batches = [torch.randn(2 * N, 3, 2, 2, generator=generator, dtype=torch.float64) for _ in range(2)]
+    d = network((3 * pac, 2, 2))
+
+    def packed(samples: Tensor) -> Tensor:
+        return samples.reshape(-1, 3 * pac, 2, 2)
+
+    def of_samples(samples: Tensor) -> Tensor:
+        logits: Tensor = d(packed(samples))
+        return logits
+
+    found = penalty(of_samples, *(scored_batch(of_samples, each) for each in batches), stream())
+    expected = penalty(d, *(scored_batch(d, packed(each)) for each in batches), stream())
+    assert found.shape == (2 * N // pac,)
+    assert torch.equal(found, expected)
+
+
+# ---- the sum of penalties: which are due, what a lazy one counts for, the common factor
+
+
+def test_regularization_sums_the_penalties_that_are_due() -> None:
+    d = network((2,))
+    real, fake = (scored_batch(d, each.clone()) for each in batches((2,)))
+    penalties: dict[str, Penalty] = {"r1": R1(weight=3.0, every=4), "r2": R2(weight=0.5)}
+    regularization = Regularization(penalties, lambda step: 2.0 / (step + 1), torch.device("cpu"))
+    assert [regularization.due(update) for update in range(5)] == [("r1", "r2"), *[("r2",)] * 3, ("r1", "r2")]
+    assert regularization.gradient_sides(("r1", "r2")) == {Side.real, Side.fake}
+    assert regularization.gradient_sides(()) == set()
+    r1, r2 = R1()(d, real, fake, stream()), R2()(d, real, fake, stream())
+    for step in (0, 3):
+        regularization.set_step(step)
+        term = regularization(("r1", "r2"), d, real, fake, stream(), torch.mean)
+        torch.testing.assert_close(term.loss, 2 / (step + 1) * (4 * 3 * r1.mean() + 0.5 * r2.mean()))
+        torch.testing.assert_close(term.values, (2 / (step + 1) * (3 * r1 + 0.5 * r2)).detach())
+        assert not term.values.requires_grad
 
 
 # ---- closed forms: a linear critic has one gradient everywhere, a quadratic one the gradient 2 a x

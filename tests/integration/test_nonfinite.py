@@ -33,16 +33,16 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
         @functools.wraps(make)  # the constructor's parameters say which parts of a run it takes
         def made(self: GANTrainer, **parts: Any) -> None:
             make(self, **parts)
-            self._objective = Poisoned(self._objective)
+            self.objective = Poisoned(self.objective)
 
         def updated(self: GANTrainer, step: int) -> None:
             sides = steps.get(step, "") if self.optimizer_d.rate == 2e-4 else ""
-            assert isinstance(self._objective, Poisoned)
-            self._objective.d.fill_(torch.nan if "d" in sides else 1.0)
-            self._objective.g.fill_(torch.nan if "g" in sides else 1.0)
+            assert isinstance(self.objective, Poisoned)
+            self.objective.d.fill_(torch.nan if "d" in sides else 1.0)
+            self.objective.g.fill_(torch.nan if "g" in sides else 1.0)
             update(self, step)
-            self._objective.d.fill_(1.0)
-            self._objective.g.fill_(1.0)
+            self.objective.d.fill_(1.0)
+            self.objective.g.fill_(1.0)
 
         monkeypatch.setattr(GANTrainer, "__init__", made)
         monkeypatch.setattr(GANTrainer, "update", updated)

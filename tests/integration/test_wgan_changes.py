@@ -85,13 +85,13 @@ def test_losses_are_linear_in_the_logits() -> None:
 
 def test_all_weights_of_d_lie_within_c_after_every_update_of_d(monkeypatch: pytest.MonkeyPatch) -> None:
     algorithm = assembled()
-    original, seen = GANTrainer._update_discriminator, []
+    original, seen = GANTrainer.update_discriminator, []
 
     def spied(self: GANTrainer, *arguments: Any) -> None:
         original(self, *arguments)
         seen.append(largest_weight(self.discriminator))
 
-    monkeypatch.setattr(GANTrainer, "_update_discriminator", spied)
+    monkeypatch.setattr(GANTrainer, "update_discriminator", spied)
     assert largest_weight(algorithm.discriminator) > C
     for step in range(4):
         algorithm.update(step)

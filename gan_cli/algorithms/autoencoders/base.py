@@ -23,10 +23,11 @@ from gan_cli.algorithms.autoencoders.networks import (
     require_plain,
 )
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
-from gan_cli.algorithms.buffers import MetricBuffer, RingBuffer
+from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.algorithms.spec import Outline, Sizes
+from gan_cli.algorithms.update_scope import StepScope
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.losses import Loss
@@ -128,16 +129,16 @@ class AutoencoderTrainer(ABC):
         self._streams = {name: context.stream(name, context.batch_size) for name in ("binarise", "epsilon")}
         self._global_random = PerRankRandomState(device, context.group)
         self._global_random.seed_per_rank(context.seed)
-        self._nonfinite_policy = context.nonfinite_policy(device)
         self.progress = AutoencoderProgress()
         self.ring_buffers = {
             name: RingBuffer(context.log_every, width, device, context.group) for name, width in self._widths().items()
         }
-        self._metric_buffer = MetricBuffer(self.ring_buffers)
+        self.step_scope = StepScope(context, self.ring_buffers)
         self._data_wait = DataWait(sampler)
         count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # a scatter plot takes more than a grid
         self._latents = fixed_latents(context.seed, count, self.latent_dim).to(device)
         self._init_extra_state()
+        self.scope = self.step_scope.update_scope("G", self.optimizer, mutable=self._mutable_buffers())
 
     def _init_extra_state(self) -> None:  # noqa: B027 - not every subclass has such state
         """Initialize the additional state of a subclass."""
@@ -196,38 +197,27 @@ class AutoencoderTrainer(ABC):
     def update(self, step: int) -> None:
         """Make one gradient step. Waits for data only, not for the device."""
         self._set_step(step)
-        with self._timer("data"):
-            self.sampler.prepare(1)
-            samples = self._device.layout(self.sampler.take(1).samples)
-            target = self.model.likelihood.target(samples, self._streams["binarise"])
-        saved = self._nonfinite_policy.snapshot(self._mutable_buffers())
-        with self._timer("G"):
-            output = self._forward(target, self._streams["epsilon"])
-            loss = self._differentiate(output.loss)
-        with self._timer("optimizer"):
-            applied = self._nonfinite_policy.step("G", self.optimizer, loss)
-            self._nonfinite_policy.restore(self._mutable_buffers(), saved, applied)
-            self.ema.update(applied)
-        for name, row in {"loss": loss[None], **output.rows}.items():
-            self._metric_buffer.record(name, row.detach())
-        self._metric_buffer.commit(applied)
-        self._nonfinite_policy.finish_step()
-        self._metric_buffer.flush()
-        self._gradients = [parameter.grad for parameter in self.optimizer.parameters]
+        with self.step_scope:
+            target = self._next_target()
+            with self.scope as scope:
+                output = self._forward(target, self._streams["epsilon"])
+                loss = scope.step(output.loss, **output.rows)
+                scope.record("loss", loss[None])
+            self.ema.update(scope.applied)
+        self._gradients = self.optimizer.all_gradients
         self.progress = AutoencoderProgress(step, self.progress.batches + 1)
 
     def _set_step(self, step: int) -> None:
         self.optimizer.set_step(step)
         self.ema.set_step(step)
-        self._nonfinite_policy.set_step(step)
+        self.step_scope.nonfinite_policy.set_step(step)
 
-    def _differentiate(self, loss: Tensor) -> Tensor:
-        """Compute the gradient of the loss, averaged over all processes; returns the averaged loss."""
-        self.optimizer.differentiate(loss)
-        loss = loss.detach()
-        if self.context.group.size > 1:
-            self.context.group.all_reduce_mean([*self.optimizer.gradients, loss])
-        return loss
+    def _next_target(self) -> Tensor:
+        """Return the next batch of samples, binarized if the likelihood is one of binary pixels."""
+        with self._timer("data"):
+            self.sampler.prepare(1)
+            samples = self._device.layout(self.sampler.take(1).samples)
+            return self.model.likelihood.target(samples, self._streams["binarise"])
 
     @torch.no_grad()
     def report(self) -> Report:
@@ -236,10 +226,7 @@ class AutoencoderTrainer(ABC):
         metrics = {"loss/total": values["loss"].mean(), **self._training_metrics(values)}
         if self._probe_batches.available:  # of a single image, nothing is held out
             metrics |= self._heldout_metrics(*self._probe_targets(MAX_HELD_OUT, self.progress.step))
-        metrics |= self._nonfinite_policy.metrics()
-        # The one place where training waits for the device: a single transfer for all metrics.
-        scalars = dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
-        nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
+        scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
         scalars |= self._gradient_norms()
         scalars["lr/g"] = self.optimizer.rate
         scalars |= self._data_wait.metrics()
@@ -310,7 +297,7 @@ class AutoencoderTrainer(ABC):
         averages = (
             (f"average of the autoencoder's {name}", each) for name, each in self.ema_model.state_dict().items()
         )
-        found = self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(
+        found = self.step_scope.nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(
             chain(self._network_state.persistent_tensors(), averages)
         )
         return next(filter(None, self.context.group.all_gather_object(found)), None)
@@ -336,7 +323,7 @@ class AutoencoderTrainer(ABC):
             "windows": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
             "progress": dataclasses.asdict(self.progress),
             "gradient_norms": self._gradient_norms(),
-            "soundness": self._nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
+            "soundness": self.step_scope.nonfinite_policy.state_dict(),  # key kept for checkpoints of earlier versions
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -351,7 +338,7 @@ class AutoencoderTrainer(ABC):
         for name, ring_buffer in self.ring_buffers.items():
             ring_buffer.load_state_dict(state["windows"][name])
         self.progress = AutoencoderProgress(**state["progress"])
-        self._nonfinite_policy.load_state_dict(state["soundness"])
+        self.step_scope.nonfinite_policy.load_state_dict(state["soundness"])
         self._set_step(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self._gradients = None

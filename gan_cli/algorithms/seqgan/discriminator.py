@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,13 +12,23 @@ from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.statistics import logit_metrics
 from gan_cli.algorithms.inspection import NetworkState
-from gan_cli.algorithms.nonfinite import NonFinitePolicy
+from gan_cli.algorithms.update_scope import StepScope
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import SequenceDiscriminator
 
 # Most updates whose logits are kept for a report.
 REPORT_CAPACITY = 4096
+
+
+def logit_buffers(context: Context) -> dict[str, RingBuffer]:
+    """Return ring buffers for D's logits of the real and of the generated half of its batches."""
+    width, device = _half_batch(context), context.device.torch_device
+    return {side: RingBuffer(REPORT_CAPACITY, width, device) for side in ("real", "fake")}
+
+
+def _half_batch(context: Context) -> int:
+    return max(1, context.batch_size // 2)
 
 
 class SequenceDiscriminatorTrainer:
@@ -28,20 +39,28 @@ class SequenceDiscriminatorTrainer:
         discriminator: SequenceDiscriminator,
         optimizer: OptimizerConfig,
         objective: Objective,
-        context: Context,
-        nonfinite_policy: NonFinitePolicy,
+        step_scope: StepScope,
+        ring_buffers: Mapping[str, RingBuffer],
     ) -> None:
+        """Build the optimizer of the discriminator.
+
+        Args:
+            discriminator: D, on its device.
+            optimizer: its settings.
+            objective: defines D's loss.
+            step_scope: of the training steps.
+            ring_buffers: those of :func:`logit_buffers`, among those of ``step_scope``.
+        """
+        context = step_scope.context
         self.discriminator = discriminator
         self.optimizer = optimizer.for_discriminator(discriminator.parameters())
         self.network_state = NetworkState("D", discriminator, self.optimizer)
         self.norm = torch.zeros((), device=context.device.torch_device)
         self._objective = objective
         self._context = context
-        self._nonfinite_policy = nonfinite_policy
-        self._half = max(1, context.batch_size // 2)
-        self._ring_buffers = {
-            side: RingBuffer(REPORT_CAPACITY, self._half, context.device.torch_device) for side in ("real", "fake")
-        }
+        self._scope = step_scope.update_scope("D", self.optimizer)
+        self._ring_buffers = ring_buffers
+        self._half = _half_batch(context)
 
     def score(self, sequences: Tensor) -> Tensor:
         """Return D's logits, ``(N,)`` float32, in evaluation mode: without dropout."""
@@ -60,17 +79,13 @@ class SequenceDiscriminatorTrainer:
         used = len(real) // half * half
         orders = [torch.randperm(len(real), generator=order)[:used].to(real.device) for _ in range(2)]
         for real_rows, fake_rows in zip(*(torch.split(each, half) for each in orders), strict=True):
-            with self._context.timer("D"):
+            with self._scope as scope:
                 with self._context.device.precision():
                     logits = self.discriminator(torch.cat([real[real_rows], fake[fake_rows]]))
                 real_logits, fake_logits = logits.float().chunk(2)
                 loss = 0.5 * self._objective.d_loss(real_logits, fake_logits).mean() + self.discriminator.penalty()
-                self.optimizer.differentiate(loss)
-            with self._context.timer("optimizer"):
-                self._nonfinite_policy.step("D", self.optimizer, loss.detach())
-            if half == self._half:
-                self._ring_buffers["real"].add(real_logits[None])
-                self._ring_buffers["fake"].add(fake_logits[None])
+                rows = {"real": real_logits, "fake": fake_logits} if half == self._half else {}
+                scope.step(loss, **rows)
         self.norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self.optimizer.gradients)))
 
     def metrics(self) -> dict[str, Tensor]:

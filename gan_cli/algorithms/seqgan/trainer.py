@@ -12,20 +12,21 @@ from itertools import chain
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
-from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer
+from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer, logit_buffers
 from gan_cli.algorithms.seqgan.estimators import Estimator, GeneratorContext
 from gan_cli.algorithms.seqgan.phases import Phase, Phases
 from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, nll_test
 from gan_cli.algorithms.spec import Outline, Sizes
+from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
 from gan_cli.components.losses import Loss
-from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
+from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.data.splits import selected_tokens
@@ -137,7 +138,7 @@ class SeqGAN:
         self._phases = Phases(mle_epochs, d_pretraining)
         self._g_steps, self._d_steps, self._d_epochs = g_steps, d_steps, d_epochs
         self._forget_every = forget_every
-        self._clip_norm, self._temperature, self._num_measured = clip_norm, temperature, measured
+        self._temperature, self._num_measured = temperature, measured
         self._length = context.shape[0]
         device = context.device.torch_device
         self._train = torch.from_numpy(selected_tokens(corpus.train)).to(device)
@@ -148,19 +149,23 @@ class SeqGAN:
         self._language_model = cast(LanguageModel, self.generator)
         discriminator = architecture.discriminator(len(corpus.words), self._length)
         context.device.place(discriminator)
-        self._nonfinite_policy = context.nonfinite_policy(device)
+        self._losses, self._rewards = (RingBuffer(REPORT_CAPACITY, 1, device) for _ in range(2))
+        scores = logit_buffers(context)
+        self.step_scope = StepScope(context, {"loss": self._losses, "reward": self._rewards, **scores})
         self._discriminator_trainer = SequenceDiscriminatorTrainer(
-            discriminator, optimizer, objective, context, self._nonfinite_policy
+            discriminator, optimizer, objective, self.step_scope, scores
         )
         parameters = list(self.generator.parameters())
         self._optimizer_mle, self._optimizer_adversarial = (optimizer.for_generator(parameters) for _ in range(2))
         self._optimizer_adversarial.scale(lr_game)
+        self._scope_mle, self._scope_adversarial = (
+            self.step_scope.update_scope("G", each, max_norm=clip_norm)
+            for each in (self._optimizer_mle, self._optimizer_adversarial)
+        )
         self._tokens = context.stream("tokens", context.batch_size)
         self._global_random = RandomState(device)
         self._gradient_estimator = estimator.bind(self._generator_context(objective))
         self._negatives = self._train[:0]
-        self._losses = RingBuffer(REPORT_CAPACITY, 1, device)
-        self._rewards = RingBuffer(REPORT_CAPACITY, 1, device)
         self._norm = torch.zeros((), device=device)
         self.progress = SeqGANProgress()
 
@@ -182,9 +187,9 @@ class SeqGAN:
         phase, round_index = self._phases.at(step)
         for optimizer in (self._optimizer_mle, self._optimizer_adversarial, self._discriminator_trainer.optimizer):
             optimizer.set_step(step)
-        self._nonfinite_policy.set_step(step)
-        used = self._rounds[phase](self, round_index)
-        self._nonfinite_policy.finish_step()
+        self.step_scope.nonfinite_policy.set_step(step)
+        with self.step_scope:
+            used = self._rounds[phase](self, round_index)
         self.progress = SeqGANProgress(step, self.progress.seen + used)
 
     def _pretrain_generator_epoch(self, epoch: int) -> int:
@@ -195,9 +200,10 @@ class SeqGAN:
         for rows in torch.split(order, size):
             tokens = self._train[rows]
             mask = token_mask(tokens, self._corpus.end)
-            with self.context.timer("G"), self.context.device.precision():
-                loss, _ = weighted_nll(self._language_model, tokens, mask / mask.sum())
-            self._update_generator(self._optimizer_mle, loss)
+            with self._scope_mle as scope:
+                with self.context.device.precision():
+                    loss, _ = weighted_nll(self._language_model, tokens, mask / mask.sum())
+                self._step(scope, loss)
         return len(order)
 
     def _pretrain_discriminator_epoch(self, epoch: int) -> int:
@@ -212,10 +218,10 @@ class SeqGAN:
         if self._forget_every and round_index % self._forget_every == 0:
             self._optimizer_adversarial.reset_state()
         for _ in range(self._g_steps):
-            with self.context.timer("G"), self.context.device.precision():
-                estimate = self._gradient_estimator.estimate(round_index)
-            self._update_generator(self._optimizer_adversarial, estimate.loss)
-            self._rewards.add(estimate.reward.reshape(1, 1))
+            with self._scope_adversarial as scope:
+                with self.context.device.precision():
+                    estimate = self._gradient_estimator.estimate(round_index)
+                self._step(scope, estimate.loss, reward=estimate.reward[None])
         self._gradient_estimator.after_round()
         used = 0
         for index in range(self._d_steps):
@@ -237,12 +243,9 @@ class SeqGAN:
         self._discriminator_trainer.train_epoch(real, self._negatives, self._order(f"{name} epoch {epoch}"))
         return len(real)
 
-    def _update_generator(self, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
-        optimizer.differentiate(loss)
-        self._norm = nn.utils.clip_grad_norm_(optimizer.parameters, self._clip_norm).detach()
-        with self.context.timer("optimizer"):
-            self._nonfinite_policy.step("G", optimizer, loss.detach())
-        self._losses.add(loss.detach().reshape(1, 1))
+    def _step(self, scope: UpdateScope, loss: Tensor, **rows: Tensor) -> None:
+        scope.step(loss, loss=loss[None], **rows)
+        self._norm = scope.norm
 
     def _order(self, name: str) -> torch.Generator:
         """Return a generator to shuffle data with: a function of the seed and of the name of their use."""
@@ -272,16 +275,13 @@ class SeqGAN:
     def report(self) -> Report:
         """Compute metrics of the updates since the last report, and of fresh sequences of G. Waits for the device."""
         phase, _ = self._phases.at(self.progress.step)
-        metrics = self._sample_metrics() | self._discriminator_trainer.metrics() | self._nonfinite_policy.metrics()
+        metrics = self._sample_metrics() | self._discriminator_trainer.metrics()
         for tag, ring_buffer in {"loss/g": self._losses, "reward/mean": self._rewards}.items():
             if len(values := ring_buffer.values()):
                 metrics |= {tag: values.mean()}
             ring_buffer.clear()
         metrics["grad_norm/g"] = self._norm
-        # The one place where training waits for the device: a single transfer for all metrics.
-        numbers = torch.stack([metric.float() for metric in metrics.values()]).tolist()
-        scalars = dict(zip(metrics, numbers, strict=True))
-        nonfinite = self._nonfinite_policy.flush(self.progress.step + 1, scalars)
+        scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
         scalars["lr/g"] = (self._optimizer_adversarial if phase is Phase.adversarial else self._optimizer_mle).rate
         scalars["lr/d"] = self._discriminator_trainer.optimizer.rate
         scalars["phase"] = float(phase.value)
@@ -335,7 +335,7 @@ class SeqGAN:
     def nonfinite(self) -> NonFiniteReport | None:
         """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
         lasting = chain.from_iterable(network_state.persistent_tensors() for network_state in self._network_states)
-        return self._nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(lasting)
+        return self.step_scope.nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(lasting)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
         """Scale the learning rates; there is no instance noise for sequences."""
@@ -361,7 +361,7 @@ class SeqGAN:
             "rewards": self._rewards.state_dict(),
             "gradient_norm": self._norm.clone(),
             "progress": asdict(self.progress),
-            "soundness": self._nonfinite_policy.state_dict(),
+            "soundness": self.step_scope.nonfinite_policy.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -378,8 +378,8 @@ class SeqGAN:
         self._rewards.load_state_dict(state["rewards"])
         self._norm = state["gradient_norm"].to(self._norm.device)
         self.progress = SeqGANProgress(**state["progress"])
-        self._nonfinite_policy.load_state_dict(state["soundness"])
-        self._nonfinite_policy.set_step(self.progress.step)
+        self.step_scope.nonfinite_policy.load_state_dict(state["soundness"])
+        self.step_scope.nonfinite_policy.set_step(self.progress.step)
 
     def close(self) -> None:
         """Do nothing: there are no threads or files."""
