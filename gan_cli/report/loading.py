@@ -28,6 +28,7 @@ from gan_cli.storage.run_directory import RunDirectory
 SECTIONS = ("algorithm", "dataset", "seed", "train")
 SAMPLE_NAME = re.compile(r"step_(\d{8,})\.(?:png|txt)")
 DIAGNOSIS = "diagnosis/"
+FIGURES = "figures"  # key of ``evaluation.json`` with the metrics; the others are their provenance
 
 
 def read_run(path: Path, name: str) -> RunRecord:
@@ -65,13 +66,13 @@ def read_run(path: Path, name: str) -> RunRecord:
         final={
             **{tag: float(curve.values[-1]) for tag, curve in curves.items()},
             **_parse_metrics(summary.get("final") if ended else None),
-            **_parse_metrics(evaluation.get("figures")),
+            **_evaluated_metrics(evaluation),
         },
         best={**_best(curves), **_best_of_summary(summary.get("best") if ended else None)},
         curves=curves,
         alarms=_alarms_of_summary(summary.get("alarms")) if ended else _alarms(curves),
         samples=_samples(directory),
-        provenance=_mapping(evaluation.get("provenance")),
+        provenance={key: value for key, value in evaluation.items() if key != FIGURES},
     )
 
 
@@ -167,6 +168,12 @@ def _mapping(node: object) -> Mapping[str, Any]:
 def _parse_metrics(node: object) -> dict[str, float]:
     pairs = ((printable(tag), parse_number(value)) for tag, value in _mapping(node).items())
     return {tag: value for tag, value in pairs if value is not None}
+
+
+def _evaluated_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of ``evaluation.json``, each of which has its floor and direction beside the value."""
+    figures = _mapping(evaluation.get(FIGURES))
+    return _parse_metrics({name: _mapping(figure).get("value") for name, figure in figures.items()})
 
 
 def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:

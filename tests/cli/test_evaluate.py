@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -197,6 +198,16 @@ def test_samples_of_the_run_in_a_file_score_as_the_run(digits: Path, gan_eval: C
     assert figures(file.out) == figures(run.out)
     assert json.loads(file.out)["generator"]["file"] == "drawn.npy"
     assert (digits / "evaluation.json").read_text() == written
+
+
+def test_evaluation_is_in_the_report(ring: Path, gan_eval: Command, gan_report: Command) -> None:
+    assert gan_eval(ring, "--n", 40).status == 0
+    values = figures((ring / "evaluation.json").read_text())
+    done = gan_report(ring, "--csv", "--metric", "high_quality", "--metric", "frechet/pixels")
+    assert done.status == 0, done.err
+    (row,) = csv.DictReader(done.out.splitlines())
+    assert float(row["high_quality"]) == values["high_quality"]
+    assert float(row["frechet/pixels"]) == values["frechet/pixels"]
 
 
 def test_points_in_a_file_are_in_the_coordinates_of_the_data(

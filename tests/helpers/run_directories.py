@@ -81,7 +81,6 @@ def write_sweep(path: Path) -> Path:
     ):
         run = write_run(path / str(number), loss=loss, lr=lr, seed=seed)
         figure = {"jsd": 1.0, "wgan": 3.0}[loss] + 1000 * lr + 0.1 * seed**2
-        (run / "evaluation.json").write_text(
-            json.dumps({"figures": {"frechet/pixels": figure}, "provenance": {"n": 9}})
-        )
+        figures = {"frechet/pixels": {"value": figure, "floor": 0.1, "better": "lower", "what": "a distance"}}
+        (run / "evaluation.json").write_text(json.dumps({"figures": figures, "samples": {"generated": 9}}))
     return path
