@@ -29,7 +29,7 @@ from gan_cli.inference.generator import load_generator
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.report import loading
+from gan_cli.report.curves import read_curves
 from gan_cli.report.records import Curve
 from gan_cli.runs import builder, single
 from gan_cli.runtime import rng
@@ -143,7 +143,7 @@ class Run:
 
     @cached_property
     def _curves(self) -> Mapping[str, Curve]:
-        return loading.read_curves(self.directory.metrics)
+        return read_curves(self.directory.metrics)
 
     def curve(self, tag: str) -> Curve:
         """Return a logged scalar over the steps."""

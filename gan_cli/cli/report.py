@@ -73,13 +73,14 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _load_runs(paths: Sequence[Path]) -> list[RunRecord]:
     """Read all runs at and below the paths; folders that only look like runs are listed on stderr."""
-    from gan_cli.report import loading
+    from gan_cli.report.loading import read_run
+    from gan_cli.report.run_search import find_runs, run_names
 
-    found = loading.find_runs(paths)
+    found = find_runs(paths)
     notes, runs = list(found.notes), []
-    for path, name in zip(found.runs, loading.run_names(found.runs), strict=True):
+    for path, name in zip(found.runs, run_names(found.runs), strict=True):
         try:
-            runs.append(loading.read_run(path, name))
+            runs.append(read_run(path, name))
         except ConfigError as error:
             notes.append(f"left out: {error}")
     for note in notes:

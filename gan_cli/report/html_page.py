@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gan_cli import __version__
-from gan_cli.report import charts, columns, grouping, samples, summary_text, svg
+from gan_cli.report import charts, columns, samples, settings, summary_text, svg
 from gan_cli.report.formatting import MISSING, format_count, format_mean_and_deviation, format_number
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
 from gan_cli.report.records import RunRecord, RunState
@@ -97,7 +97,7 @@ def page(comparison: Comparison) -> str:
         title=summary_text.title(comparison),
         extent=summary_text.extent(comparison),
         varied=summary_text.varied(comparison),
-        shared=grouping.shared_settings(comparison.runs),
+        shared=settings.shared_settings(comparison.runs),
         summary=summary_text.summary(comparison),
         legend=summary_text.legend(comparison),
         rows=[_row(comparison, index, group) for index, group in enumerate(comparison.groups)],
@@ -178,7 +178,7 @@ def _cards(comparison: Comparison) -> Iterator[Card]:
 
 def _settings(run: RunRecord) -> str:
     """Return the configuration of a run, one setting on each line."""
-    return "\n".join(f"{key}: {grouping.format_setting(value)}" for key, value in run.leaves.items())
+    return "\n".join(f"{key}: {settings.format_setting(value)}" for key, value in run.leaves.items())
 
 
 def _run(run: RunRecord) -> dict[str, str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
-from gan_cli.errors import ConfigError, did_you_mean
+from gan_cli.errors import ConfigError
 from gan_cli.report.columns import Better, better
+from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.formatting import printable
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
 from gan_cli.storage.run_directory import RunDirectory
@@ -224,141 +222,3 @@ def _samples(directory: RunDirectory) -> tuple[Path, ...]:
         return ()
     steps = [(int(match[1]), name) for name in names if (match := SAMPLE_NAME.fullmatch(name))]
     return tuple(directory.samples / name for _, name in sorted(steps, reverse=True))
-
-
-# Folders of a run that contain many files and no runs.
-SKIPPED_FOLDERS = {"checkpoints", "samples", "export"}
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """Run directories that a search found.
-
-    Attributes:
-        runs: directories with a ``.hydra/config.yaml``, each once, in the order of the paths and names.
-        notes: a line for each folder that looked like a run and is none.
-    """
-
-    runs: tuple[Path, ...]
-    notes: tuple[str, ...]
-
-
-def find_runs(paths: Sequence[Path]) -> SearchResult:
-    """Find all run directories at and below the paths.
-
-    Raises:
-        ConfigError: a path is no folder.
-    """
-    runs: dict[Path, Path] = {}
-    notes: list[str] = []
-    for path in paths:
-        _require_folder(path)
-        for folder in _folders(path, notes):
-            if (folder / ".hydra" / "config.yaml").is_file():
-                runs.setdefault(folder.resolve(), folder)
-            else:
-                notes.append(f"{printable(folder)}: left out: it has a .hydra and no .hydra/config.yaml in it")
-    return SearchResult(tuple(runs.values()), tuple(notes))
-
-
-def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
-    """Yield every folder at or below ``top`` with a ``.hydra`` in it; add unreadable folders to ``notes``."""
-
-    def note(error: OSError) -> None:
-        notes.append(f"{printable(error.filename)}: left out: {error.strerror}")
-
-    for name, folders, _ in os.walk(top, onerror=note):
-        if ".hydra" in folders:
-            yield Path(name)
-        folders[:] = sorted(
-            folder for folder in folders if folder not in SKIPPED_FOLDERS and not folder.startswith(".")
-        )
-
-
-def _require_folder(path: Path) -> None:
-    if path.is_dir():
-        return
-    if path.exists():
-        raise ConfigError(f"{printable(path)}: expected a folder: a run directory, or one above run directories")
-    # The first missing part of the path is the one that is misspelled.
-    missing = path
-    while not missing.parent.is_dir():
-        missing = missing.parent
-    names = [entry.name for entry in missing.parent.iterdir()] if os.access(missing.parent, os.R_OK) else []
-    raise ConfigError(f"there is no folder '{printable(path)}'.{did_you_mean(missing.name, names)}")
-
-
-def run_names(runs: Sequence[Path]) -> list[str]:
-    """Return names of run directories: their paths below the folder that they have in common."""
-    folders = [run.resolve() for run in runs]
-    if not folders:
-        return []
-    above = Path(os.path.commonpath([folder.parent for folder in folders]))
-    return [printable(folder.relative_to(above)) for folder in folders]
-
-
-# Larger than any float32, and small enough for sums of squares in float64.
-MAX_NUMBER = 1e100
-SPEED = "speed/steps_per_second"
-
-
-def read_curves(file: Path) -> dict[str, Curve]:
-    """Read tag -> curve of a ``metrics.jsonl``, without incomplete lines; empty where there is no such file.
-
-    Raises:
-        OSError: the file exists and cannot be read.
-    """
-    if file.exists() and not file.is_file():
-        return {}  # reading a pipe would block
-    try:
-        with file.open(errors="replace") as lines:
-            return collect_curves(lines)
-    except FileNotFoundError:
-        return {}
-
-
-def collect_curves(lines: Iterable[str]) -> dict[str, Curve]:
-    """Parse the lines of a ``metrics.jsonl`` as tag -> curve; of two lines of one step the later one counts."""
-    points: dict[str, dict[int, float]] = {}
-    for line in lines:
-        record = parse_object(line)
-        step = parse_number(record.get("step"))
-        if step is None or step < 0:
-            continue
-        for tag, value in record.items():
-            parsed = parse_number(value)
-            if tag not in ("step", "time") and parsed is not None:
-                points.setdefault(printable(tag), {})[int(step)] = parsed
-    return {tag: _curve(values) for tag, values in points.items()}
-
-
-def training_seconds(curve: Curve | None) -> float | None:
-    """Return the seconds of training, from the speeds between reports; None where there are none."""
-    if curve is None or not (curve.values > 0).all():
-        return None
-    return float((np.diff(curve.steps, prepend=0.0) / curve.values).sum())
-
-
-def parse_object(text: str) -> Mapping[str, Any]:
-    """Parse a JSON object; empty where the text is none."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def parse_number(value: object) -> float | None:
-    """Return a number of magnitude at most :data:`MAX_NUMBER` as float, None for anything else, booleans included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        converted = float(value)
-    except OverflowError:
-        return None
-    return converted if abs(converted) <= MAX_NUMBER else None
-
-
-def _curve(values: Mapping[int, float]) -> Curve:
-    steps = sorted(values)
-    return Curve(np.array(steps, np.float64), np.array([values[step] for step in steps], np.float64))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from gan_cli.report import grouping
+from gan_cli.report import settings
 from gan_cli.report.columns import Better, better, is_measured
 from gan_cli.report.formatting import format_count, format_mean_and_deviation, join_words
 from gan_cli.report.grouping import Comparison, GroupAlarm, RunGroup, Spread, rank_groups
@@ -19,8 +19,8 @@ MAX_LIST_ITEMS = 5
 def title(comparison: Comparison) -> str:
     """Return the title of a comparison: ``loss and lr on ring8``."""
     keys = [key for key, _ in varied(comparison)]
-    names = grouping.short_names(keys)
-    shared = grouping.shared_settings(comparison.runs)
+    names = settings.short_names(keys)
+    shared = settings.shared_settings(comparison.runs)
     subject = join_words([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
     return f"{subject} on {shared['dataset']}" if "dataset" in shared else subject
 

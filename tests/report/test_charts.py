@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_cli.report import charts, columns, grouping, loading, svg
+from gan_cli.report import charts, columns, settings, svg
 from gan_cli.report.columns import Better
+from gan_cli.report.curves import collect_curves, training_seconds
 from gan_cli.report.formatting import format_mean_and_deviation, format_number, printable
 from gan_cli.report.grouping import natural_sort_key, spread
 from gan_cli.report.records import Curve
@@ -32,7 +33,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
     cut = text[: data.draw(st.integers(0, len(text)))]
     # The brace that ends a line makes it whole, the newline behind it or not.
     whole = sum(len("\n".join(lines[: count + 1])) <= len(cut) for count in range(len(lines)))
-    curves = loading.collect_curves(cut.split("\n"))
+    curves = collect_curves(cut.split("\n"))
     assert set(curves) == ({"a", "b"} if whole else set())
     for tag, place in (("a", 0), ("b", 1)):
         if whole:
@@ -42,7 +43,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
 
 @given(st.lists(anything.map(json.dumps) | st.text(), max_size=6))
 def test_no_line_is_too_broken(lines: list[str]) -> None:
-    for curve in loading.collect_curves(lines).values():
+    for curve in collect_curves(lines).values():
         assert len(curve.steps) == len(curve.values) > 0
         assert np.isfinite(curve.values).all()
 
@@ -60,19 +61,19 @@ def test_no_line_is_too_broken(lines: list[str]) -> None:
     ],
 )
 def test_lines_that_tell_nothing(line: str) -> None:
-    assert loading.collect_curves([line]) == {}
+    assert collect_curves([line]) == {}
 
 
 def test_of_two_lines_of_a_step_the_later_counts() -> None:
     lines = ['{"step": 2, "a": 1}', '{"step": 1, "a": 5}', '{"step": 2, "a": 3}']
-    curve = loading.collect_curves(lines)["a"]
+    curve = collect_curves(lines)["a"]
     assert (curve.steps.tolist(), curve.values.tolist()) == ([1, 2], [5, 3])
 
 
 def test_seconds_are_those_between_reports() -> None:
     curve = Curve(np.array([10.0, 30.0]), np.array([5.0, 4.0]))
-    assert loading.training_seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
-    assert loading.training_seconds(None) is None
+    assert training_seconds(curve) == pytest.approx(10 / 5 + 20 / 4)
+    assert training_seconds(None) is None
 
 
 @given(st.lists(finite, min_size=2, max_size=20))
@@ -213,9 +214,9 @@ def test_natural_order() -> None:
 
 
 def test_short_names_stay_different() -> None:
-    names = grouping.short_names(["loss", "optimizer.lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"])
+    names = settings.short_names(["loss", "optimizer.lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"])
     assert list(names.values()) == ["loss", "lr", "loss.penalty.r1.weight", "loss.penalty.r2.weight"]
-    assert grouping.format_setting(1e-3) == "0.001"
-    assert grouping.format_setting(0.1234567891) == "0.1234567891"
-    assert grouping.format_setting(None) == "null"
-    assert grouping.format_setting([1, 2]) == "[1, 2]"
+    assert settings.format_setting(1e-3) == "0.001"
+    assert settings.format_setting(0.1234567891) == "0.1234567891"
+    assert settings.format_setting(None) == "null"
+    assert settings.format_setting([1, 2]) == "[1, 2]"
