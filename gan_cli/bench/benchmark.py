@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,9 +23,12 @@ from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.protocols.data import LoadedData
 from gan_cli.runs import builder
+from gan_cli.runs.assembly import AssembledRun, assemble_run
 from gan_cli.runs.builder import Plan
 from gan_cli.runtime import cuda_graphs
+from gan_cli.runtime.distributed import SingleProcess
 
 logger = logging.getLogger(__name__)
 
@@ -121,15 +124,15 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
 
 def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerMeasurements:
     timer = SwitchableTimer()
-    with _step_benchmark(EAGER, composition, timer) as (plan, bench):
+    with _step_benchmark(EAGER, composition, timer) as (assembled, bench):
         setting, work = _setting(own, bench.algorithm), hardware.count_work(bench)
-        speed = _speed(plan, bench, seconds, work, peak)
+        speed = _speed(assembled.plan, bench, seconds, work, peak)
         steps = bench.steps_within(PARTS_SHARE * seconds)
         part_timer = PartTimer(bench.synchronize)
         with timer.using(part_timer):
             bench.advance(steps)
         part_seconds = part_timer.read()
-        sink_seconds = overhead.seconds(bench, composition, plan)
+        sink_seconds = overhead.seconds(bench, assembled)
         if profile is not None:
             profiling.write_trace(bench, timer, profile)
     return _EagerMeasurements(setting, work, speed, part_seconds, steps, sink_seconds)
@@ -140,8 +143,8 @@ def _row(
 ) -> ModeResult:
     """Measure a mode other than eager, which may not be available here."""
     try:
-        with _raise_on_graph_fallback(), _step_benchmark(mode, composition) as (plan, bench):
-            return ModeResult(mode.name, chosen, _speed(plan, bench, seconds, work, peak))
+        with _raise_on_graph_fallback(), _step_benchmark(mode, composition) as (assembled, bench):
+            return ModeResult(mode.name, chosen, _speed(assembled.plan, bench, seconds, work, peak))
     # A compiler can raise anything, and the same steps have just run eagerly.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -151,14 +154,20 @@ def _row(
 @contextlib.contextmanager
 def _step_benchmark(
     mode: ExecutionMode, composition: Composition, timer: StepTimer = untimed
-) -> Iterator[tuple[Plan, StepBenchmark]]:
+) -> Iterator[tuple[AssembledRun[Algorithm], StepBenchmark]]:
     """Yield a run in an execution mode, after its first steps."""
-    plan = builder.plan(_configured(composition.config, mode))
+    composition = replace(composition, config=_configured(composition.config, mode))
+    plan = builder.plan(composition.config)
     hardware.reset_peak_memory(plan.device.torch_device)
-    with contextlib.closing(builder.assemble(plan, timer)) as algorithm:
-        bench = StepBenchmark(plan, algorithm)
+
+    def build(plan: Plan, source: LoadedData) -> Algorithm:
+        return builder.assemble(plan, timer, source)
+
+    assembled = assemble_run(plan, composition, build, SingleProcess(), evaluated=False)
+    with contextlib.closing(assembled.algorithm):
+        bench = StepBenchmark(plan, assembled.algorithm)
         logger.info("%s: %.2f s for the first %d steps; measuring", mode.name, bench.setup_seconds, bench.setup_steps)
-        yield plan, bench
+        yield assembled, bench
 
 
 def _configured(config: DictConfig, mode: ExecutionMode) -> DictConfig:

@@ -9,22 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from gan_cli.bench.trial import StepBenchmark
-from gan_cli.config.compose import Composition
 from gan_cli.config.schema import TrainSection
-from gan_cli.runs.builder import Plan
-from gan_cli.runs.monitoring import AlarmError, MonitoredTelemetry
-from gan_cli.runs.single import checkpoint_state, monitored_telemetry
-from gan_cli.runs.summary import hparams
-from gan_cli.storage import checkpoints, run_directory
-from gan_cli.storage.async_writer import BackgroundWriter
-from gan_cli.storage.files import WriteErrorHandler
-from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.storage.snapshot import snapshot
-from gan_cli.telemetry.console import SilentProgress
-from gan_cli.telemetry.recorder import RunTelemetry, TensorBoardLayout
+from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.protocols.callbacks import Callback
+from gan_cli.runs.assembly import AssembledRun, TrainingRun, make_training_run
+from gan_cli.runs.monitoring import AlarmError
+from gan_cli.storage import run_directory
 
 TIMES = 3
 # Maximum seconds for the steps before each report.
@@ -36,30 +27,20 @@ def cadences(train: TrainSection) -> dict[str, int]:
     return {"report": train.log_every, "picture": train.sample_every, "checkpoint": train.checkpoint_every}
 
 
-def seconds(bench: StepBenchmark, composition: Composition, plan: Plan) -> dict[str, float]:
+def seconds(bench: StepBenchmark, assembled: AssembledRun[Algorithm]) -> dict[str, float]:
     """Measure how long each keeps training waiting, from the device's last step to the next, as the median of a few."""
-    train = plan.config.train
-    between = min(train.log_every, bench.steps_within(BETWEEN))
-    with _sinks(composition, plan) as (directory, sinks, writer):
+    between = min(assembled.plan.config.train.log_every, bench.steps_within(BETWEEN))
+    with _started_run(assembled) as run:
 
         def report() -> None:
             with contextlib.suppress(AlarmError):  # raised when everything is written; the time is the same
-                sinks.log(bench.step, bench.algorithm.report(), bench.algorithm.images_seen)
+                run.callbacks.on_report(bench.step, bench.algorithm)
 
-        def picture() -> None:
-            sinks.show(bench.step, bench.algorithm.preview())
-
-        def save() -> None:
-            writer.wait()
-            copied, step = snapshot(checkpoint_state(bench.step, bench.algorithm.state_dict(), sinks, None)), bench.step
-
-            def write() -> None:
-                sinks.telemetry.fsync()
-                checkpoints.save(directory.checkpoints, step, copied.state(), train.keep_checkpoints)
-
-            writer.submit(write)
-
-        actions = {"report": report, "picture": picture, "checkpoint": save}
+        actions = {
+            "report": report,
+            "picture": lambda: run.callbacks.on_preview(bench.step, bench.algorithm),
+            "checkpoint": lambda: run.callbacks.on_checkpoint(bench.step, bench.algorithm),
+        }
         return {name: _median(bench, between, action) for name, action in actions.items()}
 
 
@@ -75,14 +56,13 @@ def _median(bench: StepBenchmark, between: int, action: Callable[[], None]) -> f
 
 
 @contextlib.contextmanager
-def _sinks(composition: Composition, plan: Plan) -> Iterator[tuple[RunDirectory, MonitoredTelemetry, BackgroundWriter]]:
-    """Yield the sinks of a run, without a console."""
+def _started_run(assembled: AssembledRun[Algorithm]) -> Iterator[TrainingRun]:
+    """Yield the run with its callbacks in a temporary directory, without a display of its progress."""
+    composition = assembled.composition
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = run_directory.claim(Path(scratch) / "run")
         directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
-        errors = WriteErrorHandler(plan.config.train.on_write_error)
-        telemetry = RunTelemetry(directory, SilentProgress(), errors, TensorBoardLayout.for_family(plan.family))
-        telemetry.open(0, hparams(composition), OmegaConf.to_yaml(composition.config))
-        writer = BackgroundWriter(errors, directory.checkpoints)
-        with contextlib.closing(telemetry), contextlib.closing(writer):
-            yield directory, monitored_telemetry(plan, telemetry), writer
+        run = make_training_run(assembled, directory, progress=Callback())
+        run.callbacks.on_start(0)
+        with contextlib.closing(run.callbacks), contextlib.closing(run.saver):
+            yield run

@@ -15,39 +15,12 @@ from typing import Any
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
 from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Suggestion
+from gan_cli.protocols.callbacks import Alarm
 
 # For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
 MAX_RATE, DEFAULT_RATE = 1.0, 2e-4
 # The peak of the gradient is taken over running medians of this many reports, so that a single spike does not set it.
 SMOOTHING_WINDOW = 5
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A problem that was detected, from the step at which it was raised to the last one at which it was seen.
-
-    Attributes:
-        name: of its rule, for example ``mode_collapse``.
-        step: at which it was raised.
-        last_step: at which it was last seen.
-        figures: tag -> metric behind it, at ``step``; None where it is not a finite number. The name is that of the key
-            in checkpoints and ``summary.json``.
-        message: one sentence.
-        try_next: the overrides to try, and why, in one sentence.
-    """
-
-    name: str
-    step: int
-    last_step: int
-    figures: Mapping[str, float | None]
-    message: str
-    try_next: str
-
-    def summary(self) -> dict[str, Any]:
-        """Return the entry of ``summary.json``."""
-        entry = asdict(self)
-        entry["try"] = entry.pop("try_next")
-        return entry
 
 
 @dataclass(frozen=True)

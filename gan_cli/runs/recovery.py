@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.monitor import Alarm
 from gan_cli.errors import DivergedError, OutputError
-from gan_cli.protocols.algorithm import Algorithm, Preview, Report, RollbackAdjustment, Sentences
-from gan_cli.runs.loop import Sinks
-from gan_cli.runs.monitoring import MonitoredTelemetry
+from gan_cli.protocols.algorithm import Algorithm, RollbackAdjustment
+from gan_cli.protocols.callbacks import Alarm
+from gan_cli.runs.callbacks import StatefulCallbacks
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -63,23 +62,6 @@ def find_first_nonfinite(
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
                 return NonFiniteTensor(name, step)
     return None
-
-
-def guard_save(
-    algorithm: Algorithm, sinks: Sinks[Report, Preview | Sentences], save: Callable[[int], None]
-) -> Callable[[int], None]:
-    """Return ``save`` behind a check: a state that is not finite is reported first, which raises the alarm.
-
-    The check waits for the device, as saving does.
-    """
-
-    def save_if_finite(step: int) -> None:
-        nonfinite = algorithm.nonfinite()
-        if nonfinite is not None:
-            sinks.log(step, replace(algorithm.report(), nonfinite=nonfinite), algorithm.images_seen)
-        save(step)
-
-    return save_if_finite
 
 
 def nonfinite_state(algorithm: Algorithm, step: int) -> dict[str, Any]:
@@ -129,7 +111,7 @@ def roll_back(
     alarm: Alarm,
     limits: DiagnosticsSection,
     algorithm: Algorithm,
-    sinks: MonitoredTelemetry,
+    callbacks: StatefulCallbacks,
     directory: RunDirectory,
 ) -> int:
     """Restore the last good checkpoint, and adjust learning rates and noise as ``diagnostics.rollback`` says.
@@ -140,7 +122,7 @@ def roll_back(
         alarm: the alarm that leads to the rollback.
         limits: the section ``diagnostics``.
         algorithm: restored and adjusted in place.
-        sinks: restored in place, but for the alarms and the counts of what has happened.
+        callbacks: restored in place, but for the alarms and the counts of what has happened.
         directory: of the run; checkpoints of later steps are deleted.
 
     Returns:
@@ -149,8 +131,9 @@ def roll_back(
     Raises:
         DivergedError: the bound on rollbacks is reached, or there is no good checkpoint.
     """
-    settings, alarms, rollbacks = limits.rollback, sinks.monitor.alarms, sinks.rollbacks + 1
-    seconds = sinks.telemetry.seconds
+    settings, monitor = limits.rollback, callbacks.check_alarms.monitor
+    alarms, rollbacks = monitor.alarms, callbacks.act_on_alarms.rollbacks + 1
+    seconds = callbacks.throughput.seconds
     if rollbacks > settings.times:
         raise DivergedError(
             f"{alarm.name} at step {alarm.step}, after {settings.times} rollbacks (diagnostics.rollback.times):"
@@ -158,7 +141,7 @@ def roll_back(
         )
 
     def is_good(state: dict[str, Any]) -> bool:
-        violated = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)  # written by MonitoredTelemetry
+        violated = state["sinks"]["doctor"]["streaks"].get(alarm.name, 0)  # of the alarm monitor
         return int(state["step"]) < alarm.step and not violated and is_finite(state["algorithm"])
 
     state = checkpoints.load_latest_accepted(directory.checkpoints, is_good)
@@ -170,10 +153,10 @@ def roll_back(
     step = int(state["step"])
     checkpoints.delete_after(directory.checkpoints, step)
     algorithm.load_state_dict(state["algorithm"])
-    sinks.load_state_dict(state["sinks"])
+    callbacks.load_state_dict(state["sinks"])
     # Alarms, rollbacks and time are counted over the whole run, not from the checkpoint on.
-    sinks.monitor.alarms, sinks.rollbacks = alarms, rollbacks
-    sinks.telemetry.set_elapsed(seconds)
+    monitor.alarms, callbacks.act_on_alarms.rollbacks = alarms, rollbacks
+    callbacks.throughput.set_elapsed(seconds)
     algorithm.apply_adjustment(RollbackAdjustment(settings.lr_g, settings.lr_d, settings.sigma))
     logger.warning(
         "rollback %d of %d: going on from step %d with learning rates times %g (G) and %g (D), noise + %g",

@@ -1,4 +1,4 @@
-"""Runs that are trained as one (``train.replicas``): a directory, sinks, checkpoints and a summary for each."""
+"""Runs that are trained as one (``train.replicas``): a directory, callbacks, checkpoints and a summary for each."""
 
 from __future__ import annotations
 
@@ -16,22 +16,19 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
-from gan_cli.data.fingerprint import DataIdentity, data_identity
 from gan_cli.errors import DivergedError, UserError
-from gan_cli.evaluation.evaluator import SampleEvaluator
-from gan_cli.protocols.algorithm import Preview, Report
+from gan_cli.protocols.callbacks import CheckpointEvent, EndEvent, PreviewEvent, ReportEvent, StartEvent, StepEvent
 from gan_cli.runs import builder, loop, recovery
-from gan_cli.runs.monitoring import AlarmError, MonitoredTelemetry
-from gan_cli.runs.single import TrainingRun, finish, make_evaluator, monitored_telemetry
+from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
+from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
+from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrorHandler
-from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry import run_log
-from gan_cli.telemetry.console import Console, SilentProgress
-from gan_cli.telemetry.recorder import RunTelemetry, TensorBoardLayout
+from gan_cli.telemetry.console import HeadlineRecorder, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -42,25 +39,18 @@ class ReplicaRun:
 
     Attributes:
         run: everything that belongs to it, as if it were trained alone.
-        algorithm: its networks and optimizers.
         progress: keeps the headline of its latest report.
         outcome: how it ended, or that it has not yet.
     """
 
     run: TrainingRun
-    algorithm: GANTrainer
-    progress: SilentProgress
+    progress: HeadlineRecorder
     outcome: Outcome = field(default_factory=Outcome)
 
     @property
-    def directory(self) -> RunDirectory:
-        """Run directory of its own."""
-        return self.run.directory
-
-    @property
-    def sinks(self) -> MonitoredTelemetry:
-        """Telemetry of its own, behind an alarm monitor of its own."""
-        return self.run.sinks
+    def name(self) -> str:
+        """Name of its directory, for messages."""
+        return self.run.directory.path.name
 
     @property
     def is_active(self) -> bool:
@@ -73,65 +63,37 @@ def start(composition: Composition, wanted: Path) -> int:
     with run_log.console() as buffered, exit_on_signal():
         plan = builder.plan(composition.config)
         warn_if_alias(plan.config)
-        source = plan.dataset.load()
-        data = data_identity(source)
-        evaluator = make_evaluator(plan, source)
-        replicas = builder.assemble_replicas(plan, source)
+        assembled = assemble_run(plan, composition, builder.assemble_replicas, SingleProcess())
         # Checkpoints of all runs are written by one thread, and fail as one.
         saver = BackgroundWriter(WriteErrorHandler(plan.config.train.on_write_error), wanted)
+        replicas = assembled.algorithm
         with contextlib.closing(replicas), Interrupts() as interrupted, contextlib.ExitStack() as open_files:
-            replica_runs = [
-                _make_replica_run(plan, composition, algorithm, wanted, saver, data) for algorithm in replicas.runs
-            ]
+            replica_runs = [_make_replica_run(assembled, each, wanted, saver) for each in replicas.runs]
             for replica in replica_runs:
-                open_files.enter_context(replica.directory.locked())
-            open_files.enter_context(
-                run_log.copied_to({each.directory: each.run.errors for each in replica_runs}, buffered)
-            )
-            return _train(replicas, replica_runs, saver, evaluator, interrupted)
+                open_files.enter_context(replica.run.directory.locked())
+            logs = {replica.run.directory: replica.run.errors for replica in replica_runs}
+            open_files.enter_context(run_log.copied_to(logs, buffered))
+            return _train(replicas, replica_runs, saver, interrupted)
 
 
 def _make_replica_run(
-    plan: builder.Plan,
-    composition: Composition,
-    algorithm: GANTrainer,
-    wanted: Path,
-    saver: BackgroundWriter,
-    data: DataIdentity | None,
+    assembled: AssembledRun[Replicas], algorithm: GANTrainer, wanted: Path, saver: BackgroundWriter
 ) -> ReplicaRun:
-    single = composition.replica(algorithm.context.seed)
-    directory = run_directory.claim(wanted / f"seed_{algorithm.context.seed}")
-    directory.write_hydra_config(single.config, single.hydra.hydra, single.overrides)
-    progress, errors = SilentProgress(), WriteErrorHandler(plan.config.train.on_write_error)
-    telemetry = RunTelemetry(directory, progress, errors, TensorBoardLayout.for_family(plan.family))
-    sinks = monitored_telemetry(plan, telemetry)
-    return ReplicaRun(TrainingRun(plan, single, algorithm, directory, sinks, errors, saver, data), algorithm, progress)
+    seed = algorithm.context.seed
+    alone = assembled.composition.replica(seed)
+    directory = run_directory.claim(wanted / f"seed_{seed}")
+    directory.write_hydra_config(alone.config, alone.hydra.hydra, alone.overrides)
+    progress = HeadlineRecorder()
+    own = AssembledRun(assembled.plan, alone, algorithm, assembled.data, assembled.evaluator, assembled.group)
+    return ReplicaRun(make_training_run(own, directory, progress, saver), progress)
 
 
 def _train(
-    replicas: Replicas,
-    replica_runs: Sequence[ReplicaRun],
-    saver: BackgroundWriter,
-    evaluator: SampleEvaluator | None,
-    interrupted: Interrupts,
+    replicas: Replicas, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, interrupted: Interrupts
 ) -> int:
     cadence = replica_runs[0].run.plan.config.train
-    sinks = _ReplicaSinks(replica_runs, evaluator, Console(cadence.steps, torch.get_num_threads()))
+    callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps, torch.get_num_threads()))
     time_is_up = deadline(cadence.max_minutes)
-
-    def save(step: int) -> None:
-        saver.wait()  # one at a time
-        writes = [
-            replica.run.checkpoint_writer(step, state)
-            for replica, state in zip(replica_runs, replicas.states(), strict=True)
-            if replica.is_active and _is_savable(replica, step, state)
-        ]
-
-        def write() -> None:
-            for each in writes:
-                each()
-
-        saver.submit(write)
 
     def stop_requested() -> bool:
         saver.check()
@@ -139,17 +101,17 @@ def _train(
             replica.run.errors.check()
         return interrupted() or time_is_up()
 
-    with _write_summary_at_end(replica_runs, saver), contextlib.closing(sinks):
-        sinks.open()
-        logger.info("training %d runs as one in %s", len(replica_runs), replica_runs[0].directory.path.parent)
-        step = loop.train(replicas, sinks, save, cadence, 0, stop_requested, sinks.evaluate)
+    with _write_summary_at_end(replica_runs, saver), contextlib.closing(callbacks):
+        callbacks.on_start()
+        logger.info("training %d runs as one in %s", len(replica_runs), replica_runs[0].run.directory.path.parent)
+        step = loop.train(replicas, callbacks, cadence, 0, stop_requested)
         saver.finish()
         completed = step >= cadence.steps
         for replica in replica_runs:
             replica.outcome.step = step
             if replica.is_active:
                 replica.outcome.status = "completed" if completed else "interrupted"
-                replica.sinks.telemetry.finish()
+                replica.run.callbacks.on_end(EndEvent(step, replica.outcome.status))
         diverged = sum(not replica.is_active for replica in replica_runs)
         logger.info("%s at step %d", "completed" if completed else "interrupted", step)
         if diverged:
@@ -159,80 +121,105 @@ def _train(
         return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
 
 
-def _is_savable(replica: ReplicaRun, step: int, state: dict[str, Any]) -> bool:
-    """Return whether a state is finite, and warn if not; the next report raises the alarm."""
-    is_finite = recovery.is_finite(state)
-    if not is_finite:
-        logger.warning("%s: no checkpoint of step %d: not all of it is finite", replica.directory.path.name, step)
-    return is_finite
+class _ReplicaCallbacks:
+    """Hands each run's part of what happens to its own callbacks; the progress shows the means of their headlines."""
 
+    stop_requested = False  # one run cannot end before the others: diagnostics.on_alarm=stop is rejected
 
-class _ReplicaSinks:
-    """Sinks of all runs; the console shows the means of their headlines."""
-
-    def __init__(self, replica_runs: Sequence[ReplicaRun], evaluator: SampleEvaluator | None, console: Console) -> None:
+    def __init__(self, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, progress: Progress) -> None:
         self._replica_runs = replica_runs
-        self._evaluator = evaluator
-        self._console = console
+        self._saver = saver
+        self._progress = progress
 
-    def open(self) -> None:
-        """Open the sinks of all runs, at step 0."""
+    def on_start(self) -> None:
+        """Start the callbacks of all runs, at step 0."""
         for replica in self._replica_runs:
-            replica.run.open(0)
-        self._console.open(0)
+            replica.run.callbacks.on_start(0)
+        self._progress.on_start(StartEvent(0))
 
-    def advance(self) -> None:
-        """Move the progress on by a step."""
-        self._console.advance()
+    def on_step(self, step: int) -> None:
+        self._progress.on_step(StepEvent(step))
 
-    def log(self, step: int, report: Sequence[Report], images_seen: int) -> None:
-        """Write the report of each run that has not diverged.
+    def on_checkpoint(self, step: int, algorithm: Replicas) -> None:
+        """Write the states of all runs that are finite, one file after the other."""
+        self._saver.wait()  # one at a time
+        writes = [
+            replica.run.checkpointer.prepare(CheckpointEvent(step, state))
+            for replica, state in zip(self._replica_runs, algorithm.states(), strict=True)
+            if replica.is_active and _is_savable(replica, step, state)
+        ]
+
+        def write() -> None:
+            for each in writes:
+                each()
+
+        self._saver.submit(write)
+
+    def on_report(self, step: int, algorithm: Replicas) -> None:
+        """Report each run that has not diverged.
 
         Raises:
             DivergedError: every run has diverged.
         """
-        for replica, each in zip(self._replica_runs, report, strict=True):
+        for replica, report in zip(self._replica_runs, algorithm.report(), strict=True):
             if replica.is_active:
                 replica.outcome.step = step
                 try:
-                    replica.sinks.log(step, each, images_seen)
+                    replica.run.callbacks.pass_report(ReportEvent(step, report, algorithm.images_seen))
                 except AlarmError as error:
-                    replica.outcome.status = "diverged"
-                    logger.warning("%s: %s", replica.directory.path.name, recovery.divergence_error(error.alarm))
+                    _end_diverged(replica, error)
         headlines = [replica.progress.headline for replica in self._replica_runs if replica.is_active]
         if not headlines:
             raise DivergedError(f"training diverged: all {len(self._replica_runs)} runs, by step {step}")
-        self._console.show_metrics(step, {name: fmean(each[name] for each in headlines) for name in headlines[0]})
+        self._progress.show_metrics(step, {name: fmean(each[name] for each in headlines) for name in headlines[0]})
 
-    def show(self, step: int, preview: Sequence[Preview]) -> None:
-        """Write the preview samples of each run that has not diverged."""
-        for replica, each in zip(self._replica_runs, preview, strict=True):
+    def on_preview(self, step: int, algorithm: Replicas) -> None:
+        """Show samples of each run that has not diverged."""
+        for replica, preview in zip(self._replica_runs, algorithm.preview(), strict=True):
             if replica.is_active:
-                replica.sinks.show(step, each)
+                replica.run.callbacks.pass_preview(PreviewEvent(step, preview))
 
-    def evaluate(self, step: int) -> None:
-        """Measure samples of each run that has not diverged, if there is an evaluator."""
+    def on_evaluation(self, step: int) -> None:
+        """Measure samples of each run that has not diverged."""
         for replica in self._replica_runs:
-            if replica.is_active and self._evaluator is not None:
-                replica.sinks.log_evaluation(step, self._evaluator(replica.algorithm.samples).metrics)
+            if replica.is_active:
+                replica.run.callbacks.on_evaluation(step)
 
     def close(self) -> None:
-        """Close the console; the sinks of the runs are closed with their summaries."""
-        self._console.close()
+        """End the progress; the callbacks of the runs are closed with their summaries."""
+        self._progress.close()
+
+
+def _end_diverged(replica: ReplicaRun, error: AlarmError) -> None:
+    """Mark a run as diverged, which ends it; the others go on."""
+    replica.outcome.status = "diverged"
+    logger.warning("%s: %s", replica.name, recovery.divergence_error(error.alarm))
+    replica.run.end_by_error(replica.outcome)
+
+
+def _is_savable(replica: ReplicaRun, step: int, state: dict[str, Any]) -> bool:
+    """Return whether a state is finite, and warn if not; the next report raises the alarm."""
+    is_finite = recovery.is_finite(state)
+    if not is_finite:
+        logger.warning("%s: no checkpoint of step %d: not all of it is finite", replica.name, step)
+    return is_finite
 
 
 @contextlib.contextmanager
 def _write_summary_at_end(replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter) -> Iterator[None]:
-    """Close all sinks and write every ``summary.json`` at the end of the block, also after an error."""
+    """Close all callbacks and write every ``summary.json`` at the end of the block, also after an error."""
     try:
         yield
     except BaseException:
         saver.close()
         # The first error is the one to report.
         for replica in replica_runs:
+            if replica.is_active:  # of the others, the callbacks know
+                with contextlib.suppress(UserError):
+                    replica.run.end_by_error(replica.outcome)
             with contextlib.suppress(UserError):
-                finish(replica.run, replica.outcome)
+                replica.run.finish(replica.outcome)
         raise
     saver.close()
     for replica in replica_runs:
-        finish(replica.run, replica.outcome)
+        replica.run.finish(replica.outcome)

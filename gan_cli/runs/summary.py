@@ -12,7 +12,7 @@ import torch
 from gan_cli import __version__
 from gan_cli.config.compose import Composition
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs.monitoring import MonitoredTelemetry
+from gan_cli.runs.callbacks import StatefulCallbacks
 from gan_cli.runtime.device import Device
 
 
@@ -29,17 +29,16 @@ class Outcome:
     step: int = 0
 
 
-def summary(outcome: Outcome, algorithm: Algorithm, sinks: MonitoredTelemetry, device: Device) -> dict[str, Any]:
+def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks, device: Device) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
-    telemetry = sinks.telemetry
     return {
         "status": outcome.status,
         "step": outcome.step,
-        "seconds": round(telemetry.seconds, 3),
+        "seconds": round(callbacks.throughput.seconds, 3),
         "images_seen": algorithm.images_seen,
-        "final": telemetry.final,
-        "best": telemetry.best,
-        "alarms": [alarm.summary() for alarm in sinks.monitor.alarms],
+        "final": callbacks.tracker.final,
+        "best": callbacks.tracker.best,
+        "alarms": [alarm.summary() for alarm in callbacks.check_alarms.monitor.alarms],
         "versions": {
             "gan_cli": __version__,
             "python": platform.python_version(),

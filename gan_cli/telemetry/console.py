@@ -5,62 +5,49 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NoReturn
 
 from tqdm import tqdm
 
+from gan_cli.protocols.callbacks import Callback, ReportEvent, StartEvent, StepEvent
 from gan_cli.runtime import cpu_contention
 from gan_cli.runtime.cpu_contention import ContentionDetector
+from gan_cli.telemetry.run_log import progress_logger
 
-# A progress bar replaces the lines of this logger (telemetry/run_log.py), so a warning goes to another one.
-progress_logger = logging.getLogger(__name__)
+# A progress bar replaces the lines of the other logger, so a warning goes to this one.
 contention_logger = logging.getLogger(cpu_contention.__name__)
 
 
-class ProgressSink(Protocol):
-    """Interface of the display of a run's progress."""
-
-    def open(self, step: int) -> None:
-        """Start the display, with training at ``step``."""
-        ...
-
-    def advance(self) -> None:
-        """Move the progress on by a step."""
-        ...
-
-    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Show the metrics of a step, by short names."""
-        ...
-
-    def close(self) -> None:
-        """End the display, as training is over."""
-        ...
-
-
-class Console:
-    """Progress bar where stderr is a terminal, log lines, and one warning of CPU contention."""
+class Progress(Callback):
+    """Shows a progress bar where stderr is a terminal, log lines elsewhere, and one warning of CPU contention."""
 
     def __init__(self, steps: int, threads: int) -> None:
         """``steps`` is their number in the whole run, ``threads`` the number that it computes with."""
         self._steps = steps
         self._threads = threads
+        self._bar: tqdm[NoReturn] | None = None
 
-    def open(self, step: int) -> None:
+    def on_start(self, event: StartEvent) -> None:
         self._contention = ContentionDetector(self._threads)
         self._bar = tqdm(
             total=self._steps,
-            initial=step,
+            initial=event.step,
             unit="step",
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
         )
 
-    def advance(self) -> None:
+    def on_step(self, event: StepEvent) -> None:
+        assert self._bar is not None
         self._bar.update()
+
+    def on_report(self, event: ReportEvent) -> None:
+        self.show_metrics(event.step, event.report.headline)
 
     def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
         """Show metrics behind the bar, and log them as a line."""
+        assert self._bar is not None
         texts = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
         self._bar.set_postfix(texts)
         line = "  ".join(f"{name} {value}" for name, value in texts.items())
@@ -73,23 +60,19 @@ class Console:
 
     def close(self) -> None:
         """End the bar, which stays visible as it is."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
-class SilentProgress:
-    """Progress without a display, which keeps the latest headline metrics."""
+class HeadlineRecorder(Callback):
+    """Keeps the headline of the latest report, for a display that several runs share.
+
+    Attributes:
+        headline: short name -> value; empty before the first report.
+    """
 
     def __init__(self) -> None:
-        self.headline: dict[str, float] = {}
+        self.headline: Mapping[str, float] = {}
 
-    def open(self, step: int) -> None:
-        pass
-
-    def advance(self) -> None:
-        pass
-
-    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        self.headline = dict(headline)
-
-    def close(self) -> None:
-        pass
+    def on_report(self, event: ReportEvent) -> None:
+        self.headline = event.report.headline

@@ -15,9 +15,10 @@ import gan_cli
 from gan_cli.runtime import torchrun
 from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.telemetry.console import progress_logger
 
 PACKAGE_LOGGER = logging.getLogger(gan_cli.__name__)
+# For the lines of reports, which a progress bar replaces on a terminal.
+progress_logger = logging.getLogger(f"{gan_cli.__name__}.progress")
 
 
 class _Console(logging.Handler):

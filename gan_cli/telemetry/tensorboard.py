@@ -38,16 +38,13 @@ class EventFile:
         self.path = directory / name
         self._file = AppendOnlyFile(self.path)
         self._records = RecordWriter(self._file)
-        self._write(file_version="brain.Event:2")
+        self._records.write(_serialized(file_version="brain.Event:2"))
         if purge_step:
-            self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
+            self._records.write(_serialized(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, values: Sequence[Value], step: int = 0) -> None:
         """Write the values of a step as one record; raises ``OSError``."""
-        self._write(step=step, summary=Summary(value=values))
-
-    def _write(self, **content: Any) -> None:
-        self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+        self._records.write(_serialized(step=step, summary=Summary(value=values)))
 
     def fsync(self) -> None:
         """Make all records durable across a power cut; waits for the disk, and raises ``OSError``."""
@@ -55,6 +52,12 @@ class EventFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _serialized(**content: Any) -> bytes:
+    """Return an event of the present time with the given content as a record."""
+    event: bytes = Event(wall_time=time.time(), **content).SerializeToString()
+    return event
 
 
 def _next_file_time(directory: Path) -> int:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from gan_cli.cli import train
-from gan_cli.telemetry.recorder import RunTelemetry
+from gan_cli.protocols.callbacks import StepEvent
+from gan_cli.telemetry.console import Progress
 
 
 def requeue(number: int, frame: object) -> None:
@@ -18,13 +19,13 @@ def requeue(number: int, frame: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGUSR2, requeue)
-    advance, steps = RunTelemetry.advance, []
+    on_step, steps = Progress.on_step, []
 
-    def advanced(self: RunTelemetry) -> None:
+    def stepped(self: Progress, event: StepEvent) -> None:
         steps.append(0)
         if len(steps) == 3:
             signal.raise_signal(signal.SIGUSR2)
-        advance(self)
+        on_step(self, event)
 
-    RunTelemetry.advance = advanced  # type: ignore[method-assign]
+    Progress.on_step = stepped  # type: ignore[method-assign]
     train.main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from gan_cli.config.schema import TrainSection
@@ -13,44 +11,38 @@ Event = tuple[str, int]
 
 
 class Recorder:
-    """Algorithm, sinks and checkpoints in one; writes down what is asked of it."""
+    """Algorithm and callbacks in one; writes down what is asked of it."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.images_seen = 0
+        self.stop_requested = False
 
     def update(self, step: int) -> None:
         self.events.append(("update", step))
-        self.images_seen += 10
 
-    def report(self) -> str:
-        return f"after {self.images_seen} images"
+    def on_step(self, step: int) -> None:
+        self.events.append(("step", step))
 
-    def preview(self) -> str:
-        return f"after {self.images_seen} images"
+    def on_report(self, step: int, algorithm: Recorder) -> None:
+        assert algorithm is self
+        self.events.append(("report", step))
 
-    def advance(self) -> None:
-        self.events.append(("advance", 0))
+    def on_preview(self, step: int, algorithm: Recorder) -> None:
+        assert algorithm is self
+        self.events.append(("preview", step))
 
-    def log(self, step: int, report: Any, images_seen: int) -> None:
-        assert report == f"after {images_seen} images"
-        self.events.append(("log", step))
+    def on_checkpoint(self, step: int, algorithm: Recorder) -> None:
+        assert algorithm is self
+        self.events.append(("checkpoint", step))
 
-    def show(self, step: int, preview: Any) -> None:
-        self.events.append(("show", step))
-
-    def save(self, step: int) -> None:
-        self.events.append(("save", step))
-
-    def evaluate(self, step: int) -> None:
-        self.events.append(("evaluate", step))
+    def on_evaluation(self, step: int) -> None:
+        self.events.append(("evaluation", step))
 
     def train(self, cadence: TrainSection, step: int = 0, stop_after: int | None = None) -> int:
         """Run the loop from ``step``; the interruption comes during update number ``stop_after``, counted from 1."""
         stop = (lambda: ("update", stop_after - 1) in self.events) if stop_after else (lambda: False)
-        reached = loop.train(self, self, self.save, cadence, step, stop, self.evaluate)  # type: ignore[arg-type]
-        advances = self.events.count(("advance", 0))
-        assert advances == sum(name == "update" for name, _ in self.events)
+        reached = loop.train(self, self, cadence, step, stop)
+        assert [made + 1 for _, made in self.order("update")] == [made for _, made in self.order("step")]
         return reached
 
     def order(self, *names: str) -> list[Event]:
@@ -67,69 +59,76 @@ def test_everything_happens_on_its_own_beat() -> None:
     run = Recorder()
     assert run.train(cadence(12, log=4, sample=6, checkpoint=3)) == 12
     assert run.order("update") == [("update", step) for step in range(12)]
-    assert run.order("log") == [("log", step) for step in (4, 8, 12)]
-    assert run.order("show") == [("show", step) for step in (0, 6, 12)]
-    assert run.order("save") == [("save", step) for step in (3, 6, 9, 12)]
+    assert run.order("report") == [("report", step) for step in (4, 8, 12)]
+    assert run.order("preview") == [("preview", step) for step in (0, 6, 12)]
+    assert run.order("checkpoint") == [("checkpoint", step) for step in (3, 6, 9, 12)]
 
 
 def test_checkpoint_of_a_step_comes_before_its_report() -> None:
     """A report empties the accumulators: a checkpoint written after it could not repeat the report."""
     run = Recorder()
     run.train(cadence(4, log=2, sample=2, checkpoint=2))
-    assert [event for event in run.events if event[1] == 2 and event[0] != "update"] == [
-        ("save", 2),
-        ("log", 2),
-        ("show", 2),
+    assert [event for event in run.events if event[1] == 2 and event[0] not in ("update", "step")] == [
+        ("checkpoint", 2),
+        ("report", 2),
+        ("preview", 2),
     ]
-    assert run.events.index(("update", 1)) < run.events.index(("save", 2))
+    assert run.events.index(("update", 1)) < run.events.index(("checkpoint", 2))
 
 
 def test_last_step_is_saved_reported_and_shown_though_nothing_is_due() -> None:
     run = Recorder()
     run.train(cadence(7, log=5, sample=5, checkpoint=5))
-    assert run.events[-3:] == [("save", 7), ("log", 7), ("show", 7)]
+    assert run.events[-3:] == [("checkpoint", 7), ("report", 7), ("preview", 7)]
 
 
 def test_evaluations_have_a_beat_of_their_own_and_one_at_the_end() -> None:
     run = Recorder()
     run.train(cadence(7, evaluation=3))
-    assert run.order("evaluate") == [("evaluate", step) for step in (3, 6, 7)]
+    assert run.order("evaluation") == [("evaluation", step) for step in (3, 6, 7)]
     quiet = Recorder()
     quiet.train(cadence(7))
-    assert quiet.order("evaluate") == []
+    assert quiet.order("evaluation") == []
 
 
 def test_no_samples_are_shown_when_switched_off() -> None:
     run = Recorder()
     run.train(cadence(3, sample=0))
-    assert run.order("show") == []
-    assert run.order("log") == [("log", 3)]
+    assert run.order("preview") == []
+    assert run.order("report") == [("report", 3)]
 
 
-@pytest.mark.parametrize(("step", "first"), [(6, ("log", 6)), (7, ("update", 7))])
+@pytest.mark.parametrize(("step", "first"), [(6, ("report", 6)), (7, ("update", 7))])
 def test_resumed_run_reports_the_step_it_starts_from_first_if_it_is_due(step: int, first: Event) -> None:
     run = Recorder()
     assert run.train(cadence(9, log=3, checkpoint=100), step=step) == 9
     assert run.events[0] == first
-    assert run.order("log") == ([("log", 6)] if step == 6 else []) + [("log", 9)]
+    assert run.order("report") == ([("report", 6)] if step == 6 else []) + [("report", 9)]
     assert run.order("update")[0] == ("update", step)
 
 
 def test_run_without_anything_left_to_do_reports_its_last_step_and_trains_no_further() -> None:
     run = Recorder()
     assert run.train(cadence(5, log=100, sample=100), step=5) == 5
-    assert run.events == [("log", 5), ("show", 5)]
+    assert run.events == [("report", 5), ("preview", 5)]
+
+
+def test_stop_request_of_a_callback_ends_the_run_after_the_next_step() -> None:
+    run = Recorder()
+    run.stop_requested = True
+    assert run.train(cadence(100)) == 1
+    assert run.order("checkpoint", "report") == [("checkpoint", 1), ("report", 1)]
 
 
 def test_interruption_ends_the_run_after_the_step_with_a_checkpoint_and_a_report() -> None:
     run = Recorder()
     assert run.train(cadence(100), stop_after=3) == 3
-    assert run.order("update", "save", "log") == [
+    assert run.order("update", "checkpoint", "report") == [
         ("update", 0),
         ("update", 1),
         ("update", 2),
-        ("save", 3),
-        ("log", 3),
+        ("checkpoint", 3),
+        ("report", 3),
     ]
 
 
@@ -139,10 +138,9 @@ def test_run_in_two_pieces_repeats_no_update_and_loses_no_report(stop: int) -> N
     whole, first, second = Recorder(), Recorder(), Recorder()
     whole.train(beat)
     assert first.train(beat, stop_after=stop) == stop
-    second.images_seen = first.images_seen
     second.train(beat, step=stop)
     assert first.order("update") + second.order("update") == whole.order("update")
-    # Opening the sinks at a step drops what was reported of it; the second piece says it again if it is due.
-    for name in ("log", "show", "evaluate"):
+    # Starting the callbacks at a step drops what was reported of it; the second piece says it again if it is due.
+    for name in ("report", "preview", "evaluation"):
         kept = [event for event in first.order(name) if event[1] < stop]
         assert kept + second.order(name) == whole.order(name)

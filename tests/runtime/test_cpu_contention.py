@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from gan_cli.config.schema import DeviceKind, DeviceSection
+from gan_cli.protocols.callbacks import StartEvent
 from gan_cli.runtime import cpu, cpu_contention, device
 from gan_cli.runtime.cpu_contention import ContentionDetector, CpuUsage, busy_cores
 from gan_cli.runtime.device import Workload, choose
-from gan_cli.telemetry.console import Console
+from gan_cli.telemetry.console import Progress
 from tests.conftest import SHORT, TINY, Command, log_messages
 
 LARGE = Workload(10**10, convolutional=True, widest=2**20)
@@ -72,11 +73,11 @@ def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     losses = iter([0, 0, 10**6, 10**7, 10**8, 10**9])
     monkeypatch.setattr(cpu_contention, "_preemptions", lambda: next(losses))
-    console = Console(10, threads=2)
-    console.open(0)
+    progress = Progress(10, threads=2)
+    progress.on_start(StartEvent(0))
     for step in range(4):
-        console.show_metrics(step, {"x": 1.0})
-    console.close()
+        progress.show_metrics(step, {"x": 1.0})
+    progress.close()
     assert sum("device.threads=1" in line for line in log_messages(caplog)) == 1
 
 

@@ -16,9 +16,10 @@ import torch
 
 from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.protocols.callbacks import EndEvent
 from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import checkpoints
-from gan_cli.telemetry.recorder import RunTelemetry
+from gan_cli.telemetry.sample_writer import SampleWriter
 from tests.conftest import TINY, Command
 from tests.helpers.preloaded import PreloadedProcess
 from tests.soak.equality import figures, same
@@ -185,13 +186,13 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
 def test_signal_in_the_last_moments_loses_nothing_and_is_reported(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = RunTelemetry.finish
+    on_end = SampleWriter.on_end
 
-    def interrupted_finish(self: RunTelemetry) -> None:
+    def interrupted_end(self: SampleWriter, event: EndEvent) -> None:
         signal.raise_signal(signal.SIGTERM)
-        finish(self)
+        on_end(self, event)
 
-    monkeypatch.setattr(RunTelemetry, "finish", interrupted_finish)
+    monkeypatch.setattr(SampleWriter, "on_end", interrupted_end)
     assert gan_train(*RUN, "train.steps=4", "hydra.run.dir=run").status == 143, "a sweep must not begin its next job"
     assert summary("run")["status"] == "completed"
     assert Path("run/samples/progress.webp").exists()

@@ -122,20 +122,22 @@ def _set_step(jump: Jump) -> None:
 
 
 def _watch_reports(jumps: list[Jump], watch: Path | None) -> None:
-    from gan_cli.telemetry.recorder import RunTelemetry
+    from gan_cli.protocols.callbacks import ReportEvent
+    from gan_cli.runs.monitoring import ActOnAlarms
 
-    plain = RunTelemetry.log
+    plain = ActOnAlarms.on_report
 
-    def log(self: RunTelemetry, step: int, *rest: Any, **more: Any) -> None:
-        plain(self, step, *rest, **more)
-        for jump in [jump for jump in jumps if jump.step <= step]:
+    def on_report(self: ActOnAlarms, event: ReportEvent) -> ReportEvent:
+        returned = plain(self, event)
+        for jump in [jump for jump in jumps if jump.step <= event.step]:
             jumps.remove(jump)
             _set_step(jump)
         if watch is not None:
             with watch.open("a") as file:
-                file.write(json.dumps({"step": step, **_held()}) + "\n")
+                file.write(json.dumps({"step": event.step, **_held()}) + "\n")
+        return returned
 
-    RunTelemetry.log = log  # type: ignore[method-assign]
+    ActOnAlarms.on_report = on_report  # type: ignore[method-assign]
 
 
 def _held() -> dict[str, int]:

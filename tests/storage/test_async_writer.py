@@ -16,11 +16,12 @@ from torch import nn
 
 from gan_cli.components.ema import MovingAverage
 from gan_cli.errors import OutputError
+from gan_cli.protocols.callbacks import ReportEvent
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrorHandler
 from gan_cli.storage.snapshot import snapshot
-from gan_cli.telemetry.recorder import RunTelemetry
+from gan_cli.telemetry.metrics_file import MetricsFileWriter
 from tests.conftest import TINY, Command
 
 SECONDS = 30  # no test waits that long, unless it fails
@@ -181,19 +182,19 @@ def test_run_makes_steps_while_a_checkpoint_is_being_written(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write of step 2 ends once step 3 is reported; that of step 4 comes after it."""
-    reported, writes, logs = threading.Event(), checkpoints.save, RunTelemetry.log
+    reported, writes, on_report = threading.Event(), checkpoints.save, MetricsFileWriter.on_report
 
     def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         assert step > 2 or reported.wait(SECONDS), "training stood still"
         assert state["step"] == step
         return writes(folder, step, state, keep)
 
-    def log(self: RunTelemetry, step: int, *arguments: Any) -> None:
-        logs(self, step, *arguments)
-        if step == 3:
+    def report(self: MetricsFileWriter, event: ReportEvent) -> None:
+        on_report(self, event)
+        if event.step == 3:
             reported.set()
 
-    monkeypatch.setattr(RunTelemetry, "log", log)
+    monkeypatch.setattr(MetricsFileWriter, "on_report", report)
     monkeypatch.setattr(checkpoints, "save", save)
     cadence = ("train.steps=6", "train.log_every=1", "train.sample_every=0", "train.checkpoint_every=2")
     done = gan_train(*TINY, *cadence, "train.batch_size=8", "hydra.run.dir=run")

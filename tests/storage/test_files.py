@@ -17,9 +17,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.errors import OutputError
+from gan_cli.protocols.callbacks import StepEvent
 from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandler, write_atomic
 from gan_cli.telemetry import tensorboard
-from gan_cli.telemetry.recorder import RunTelemetry
+from gan_cli.telemetry.console import Progress
 from tests.conftest import TINY, Command, log_messages
 
 RUN = (
@@ -67,14 +68,14 @@ def fill(disk: Path) -> None:
 def at_steps(monkeypatch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]]) -> None:
     """Do something right after the updates of these numbers, counted from 1."""
     done = [0]
-    advance = RunTelemetry.advance
+    on_step = Progress.on_step
 
-    def advanced(self: RunTelemetry) -> None:
+    def stepped(self: Progress, event: StepEvent) -> None:
         done[0] += 1
         acts.get(done[0], lambda: None)()
-        advance(self)
+        on_step(self, event)
 
-    monkeypatch.setattr(RunTelemetry, "advance", advanced)
+    monkeypatch.setattr(Progress, "on_step", stepped)
 
 
 def steps_of(run: Path) -> list[int]:

@@ -1,0 +1,228 @@
+"""Assembly of a run: its data and algorithm, then its callbacks in a directory. Used by every command that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from omegaconf import OmegaConf
+
+from gan_cli.config.compose import Composition
+from gan_cli.config.sweep_metric import SweepMetric
+from gan_cli.data.fingerprint import DataIdentity, data_identity
+from gan_cli.diagnostics.monitor import AlarmMonitor
+from gan_cli.evaluation import factory
+from gan_cli.evaluation.callback import EvaluateSamples
+from gan_cli.evaluation.evaluator import SampleEvaluator
+from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
+from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
+from gan_cli.protocols.data import LoadedData, Sequences
+from gan_cli.runs.builder import Plan
+from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
+from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
+from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
+from gan_cli.runs.summary import Outcome, hparams, summary
+from gan_cli.runtime import distributed
+from gan_cli.runtime.distributed import ProcessGroup
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.files import WriteErrorHandler
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry.metric_tracker import MetricTracker
+from gan_cli.telemetry.metrics_file import MetricsFileWriter
+from gan_cli.telemetry.sample_writer import SampleWriter
+from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout, TensorBoardWriter
+from gan_cli.telemetry.throughput import Throughput
+
+AlgorithmT_co = TypeVar("AlgorithmT_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class AssembledRun(Generic[AlgorithmT_co]):
+    """All that a run consists of before it has a directory.
+
+    Attributes:
+        plan: what is trained.
+        composition: the configuration as Hydra composed it.
+        algorithm: the networks and their optimizers, or those of several runs that are trained as one.
+        data: identity of the data, for checkpoints; None where there is none.
+        evaluator: measures samples; None without ``train.eval_every``.
+        group: the processes of the run.
+    """
+
+    plan: Plan
+    composition: Composition
+    algorithm: AlgorithmT_co
+    data: DataIdentity | None
+    evaluator: SampleEvaluator | None
+    group: ProcessGroup
+
+
+def assemble_run(
+    plan: Plan,
+    composition: Composition,
+    build: Callable[[Plan, LoadedData], AlgorithmT_co],
+    group: ProcessGroup,
+    *,
+    check_data: Callable[[DataIdentity | None], None] = lambda identity: None,
+    evaluated: bool = True,
+) -> AssembledRun[AlgorithmT_co]:
+    """Read the data and make the evaluator and the algorithm of a run; write nothing.
+
+    Args:
+        plan: what to train.
+        composition: the configuration as Hydra composed it.
+        build: makes the algorithm from plan and data.
+        group: the processes of the run.
+        check_data: raises an error where these are not the data that the run is to have.
+        evaluated: false: no evaluator, whatever ``train.eval_every`` says.
+
+    Raises:
+        DataError: the data cannot be read, or ``check_data`` rejects them.
+        ConfigError: data and configuration do not fit.
+    """
+    source = distributed.local_rank0_first(group, plan.dataset.load)
+    identity = data_identity(source)
+    check_data(identity)
+    # Before the algorithm seeds its weights, as a classifier that is trained here draws random numbers.
+    evaluator = _make_evaluator(plan, source) if evaluated and plan.config.train.eval_every else None
+    return AssembledRun(plan, composition, build(plan, source), identity, evaluator, group)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Everything that belongs to one run while it trains, on rank 0.
+
+    Attributes:
+        plan: what is trained.
+        composition: the configuration as Hydra composed it.
+        algorithm: the networks and their optimizers.
+        group: the processes of the run.
+        directory: where the run writes.
+        errors: policy for write errors.
+        saver: writes checkpoints in the background.
+        checkpointer: hands them to the saver.
+        stateful: those of the callbacks that have a state.
+        callbacks: all callbacks, in their order.
+    """
+
+    plan: Plan
+    composition: Composition
+    algorithm: Algorithm
+    group: ProcessGroup
+    directory: RunDirectory
+    errors: WriteErrorHandler
+    saver: BackgroundWriter
+    checkpointer: Checkpointer
+    stateful: StatefulCallbacks
+    callbacks: CallbackList
+
+    def end_by_error(self, outcome: Outcome) -> None:
+        """Tell the callbacks that an error has ended training, unless it came after the end."""
+        event = EndEvent(outcome.step, outcome.status)
+        if event.by_error:
+            self.callbacks.on_end(event)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the summary and close the callbacks."""
+        content = summary(outcome, self.algorithm, self.stateful, self.plan.device)
+        with self.errors.writing("summary.json", self.directory.summary):
+            self.directory.write_summary(content)
+        self.callbacks.close()
+
+
+def make_training_run(
+    assembled: AssembledRun[Algorithm],
+    directory: RunDirectory,
+    progress: Callback,
+    saver: BackgroundWriter | None = None,
+) -> TrainingRun:
+    """Make the callbacks of a run that writes to a directory.
+
+    Args:
+        assembled: the run.
+        directory: where it writes.
+        progress: shows its progress.
+        saver: writes checkpoints, where runs share a thread; None: a thread of its own.
+    """
+    plan, composition, algorithm = assembled.plan, assembled.composition, assembled.algorithm
+    train, limits = plan.config.train, plan.config.diagnostics
+    errors = WriteErrorHandler(train.on_write_error)
+    saver = saver or BackgroundWriter(errors, directory.checkpoints)
+    monitor = AlarmMonitor(limits, plan.family.alarm_rules(limits, plan.loss), plan.config.non_finite)
+    tracker = MetricTracker()
+    stateful = StatefulCallbacks(
+        check_alarms=CheckAlarms(monitor, tracker),
+        throughput=Throughput(),
+        tracker=tracker,
+        act_on_alarms=ActOnAlarms(monitor, limits.on_alarm),
+    )
+    metrics_file = MetricsFileWriter(directory, errors)
+    tensorboard = TensorBoardWriter(
+        directory,
+        errors,
+        TensorBoardLayout.for_family(plan.family),
+        hparams(composition),
+        OmegaConf.to_yaml(composition.config),
+    )
+
+    def content(event: CheckpointEvent) -> dict[str, Any]:
+        return checkpoint_content(event, stateful.state_dict(), assembled.data, assembled.group.size)
+
+    def fsync() -> None:
+        metrics_file.fsync()
+        tensorboard.fsync()
+
+    checkpointer = Checkpointer(directory, train.keep_checkpoints, saver, content, fsync)
+    # Each receives an event with what those in front have added: who adds stands in front of who writes.
+    in_order: list[Callback] = [
+        *_evaluation(assembled),
+        stateful.check_alarms,
+        stateful.throughput,
+        metrics_file,
+        SampleWriter(directory, errors),
+        tensorboard,
+        tracker,
+        progress,
+        stateful.act_on_alarms,  # may raise an error, once all others know of the report
+        checkpointer,
+    ]
+    callbacks = CallbackList(in_order, assembled.group)
+    return TrainingRun(
+        plan,
+        composition,
+        algorithm,
+        assembled.group,
+        directory,
+        errors,
+        saver,
+        checkpointer,
+        stateful,
+        callbacks,
+    )
+
+
+def _evaluation(assembled: AssembledRun[Algorithm]) -> list[EvaluateSamples]:
+    """Return the callback that measures samples, if there is an evaluator."""
+    if assembled.evaluator is None:
+        return []
+    reported = assembled.plan.family.reports(assembled.plan.loss)
+    return [EvaluateSamples(assembled.evaluator, assembled.algorithm.samples, reported)]
+
+
+def _make_evaluator(plan: Plan, source: LoadedData) -> SampleEvaluator:
+    config = plan.config
+    evaluator: SampleEvaluator
+    if isinstance(source, Sequences):
+        extent, device = replace(QUICK_SIZE, count=config.evaluation.samples), plan.device.torch_device
+        evaluator = sequence_evaluator(plan.dataset, source, config.train.held_out, config.seed, extent, device=device)
+    else:
+        evaluator = factory.training_evaluator(
+            config, plan.dataset, source, config.train.held_out, plan.device.torch_device
+        )
+    metric = SweepMetric.from_config(config)
+    if metric is not None and metric.tag.startswith("metrics/"):
+        # The metrics of real samples have the names of all metrics, and are cached, so that they cost time only once.
+        metric.require_available([f"metrics/{name}" for name in evaluator.floor()])
+    return evaluator

@@ -1,0 +1,74 @@
+"""Checkpoints of a run: what they hold, and how they are written while training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gan_cli.data.fingerprint import DataIdentity
+from gan_cli.protocols.callbacks import Callback, CheckpointEvent
+from gan_cli.storage import checkpoints
+from gan_cli.storage.async_writer import BackgroundWriter
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.snapshot import snapshot
+
+
+class Checkpointer(Callback):
+    """Writes checkpoints in the background, one at a time."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        keep: int,
+        saver: BackgroundWriter,
+        content: Callable[[CheckpointEvent], dict[str, Any]],
+        fsync: Callable[[], None],
+    ) -> None:
+        """Prepare to write checkpoints of a run.
+
+        Args:
+            directory: of the run.
+            keep: how many of the latest checkpoints stay on disk.
+            saver: the thread that writes them.
+            content: returns all that a checkpoint holds.
+            fsync: makes what was reported so far durable; a resume reports nothing from before its checkpoint again.
+        """
+        self._directory = directory
+        self._keep = keep
+        self._saver = saver
+        self._content = content
+        self._fsync = fsync
+
+    def on_checkpoint(self, event: CheckpointEvent) -> None:
+        """Start to write a checkpoint; waits for the one before.
+
+        A disk too slow for ``train.checkpoint_every`` blocks training here instead of filling memory.
+        """
+        self._saver.wait()
+        self._saver.submit(self.prepare(event))
+
+    def prepare(self, event: CheckpointEvent) -> Callable[[], None]:
+        """Copy the state to the host, and return a function that writes it to disk, from any thread."""
+        copied = snapshot(self._content(event))
+
+        def write() -> None:
+            self._fsync()
+            checkpoints.save(self._directory.checkpoints, event.step, copied.state(), self._keep)
+
+        return write
+
+
+def checkpoint_content(
+    event: CheckpointEvent, callbacks: dict[str, Any], data: DataIdentity | None, processes: int
+) -> dict[str, Any]:
+    """Return the content of a checkpoint: plain values, tensors, and the states of algorithm and callbacks."""
+    return {
+        "step": event.step,
+        "threads": torch.get_num_threads(),
+        "processes": processes,
+        "algorithm": event.state,
+        "sinks": callbacks,  # key kept for checkpoints of earlier versions
+        "data": data,
+    }
