@@ -37,9 +37,17 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
         group, _, option = override.partition("=")
         if group in before.choices:
             _reject_change(directory, group, before.choices[group], option)
-    combined = [*drop_replaced(earlier, overrides), *overrides]
+    combined = [*_drop_replaced_callbacks(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
     return Composition(_apply_changes(directory, stored, before, after), after.hydra, combined)
+
+
+def _drop_replaced_callbacks(earlier: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return earlier overrides without those of callbacks, where new ones choose callbacks, whose keys are others."""
+    if not any(override.partition("=")[0] == "callback" for override in overrides):
+        return list(earlier)
+    keys = [override.lstrip("+~").partition("=")[0] for override in earlier]
+    return [override for override, key in zip(earlier, keys, strict=True) if key.partition(".")[0] != "callback"]
 
 
 def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
@@ -74,12 +82,25 @@ def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composit
     old, new = flatten_config(before.config), flatten_config(after.config)
     for key in sorted(old.keys() | new.keys()):
         _reject_change(directory, key, old.get(key), new.get(key))
-        if old.get(key) != new.get(key):
+    for key in old.keys() - new.keys():
+        _delete(config, key)
+    for key in sorted(new):
+        if key not in old or old[key] != new[key]:
             try:
                 OmegaConf.update(config, key, new.get(key), force_add=True)
             except OmegaConfBaseException as error:
                 raise explain_hydra_error(error) from error
     return config
+
+
+def _delete(config: DictConfig, key: str) -> None:
+    """Delete a dotted key that a change of options has left without a value, and parents that are empty then."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    if isinstance(node, DictConfig):
+        node.pop(name, None)
+        if parent and not node:
+            _delete(config, parent)
 
 
 def _reject_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> None:

@@ -213,6 +213,7 @@ class Config:
     noise: Any = setting(None, "instance noise: sigma over the steps")
     augment: Any = setting(None, "random changes to D's images; null: none")
     optimizer: Any = setting(None, "optimizer of both networks")
+    callback: Any = setting(None, "callbacks of your own, by name; null: none")
     ema: MovingAverageSection = field(default_factory=MovingAverageSection)
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)
@@ -259,6 +260,7 @@ RESUMABLE_KEYS = (
     "evaluation",
     "device",
     "dataset.root",
+    "callback",
     "dry_run",
     "resume",
 )

@@ -94,7 +94,9 @@ class AlarmMonitor:
                 self._streaks[rule.name] = before + severity if severity else 0.0
             # Severities below 1 add up to whole reports only up to rounding.
             threshold = rule.patience - 1e-6
-            active, was_active = self._streaks.get(rule.name, 0.0) >= threshold, before >= threshold
+            # A resumed run may have less patience than the one that counted: nothing was raised at that count.
+            was_active = before >= threshold and any(alarm.name == rule.name for alarm in self.alarms)
+            active = self._streaks.get(rule.name, 0.0) >= threshold
             if active and not was_active:
                 raised.append(_alarm(rule, step, metrics))
                 self.alarms.append(raised[-1])

@@ -17,6 +17,7 @@ IGNORED_KEYS = (
     "sweep.metric",
     "objective",
     "dataset.root",
+    "callback",
     "train.replicas",
     "train.log_every",
     "train.sample_every",

@@ -157,6 +157,7 @@ def make_training_run(
         throughput=Throughput(),
         tracker=tracker,
         act_on_alarms=ActOnAlarms(monitor, limits.on_alarm),
+        user={name: make() for name, make in plan.callbacks.items()},
     )
     metrics_file = MetricsFileWriter(directory, errors)
     tensorboard = TensorBoardWriter(
@@ -185,6 +186,7 @@ def make_training_run(
         tensorboard,
         tracker,
         progress,
+        *stateful.user.values(),
         stateful.act_on_alarms,  # may raise an error, once all others know of the report
         checkpointer,
     ]

@@ -10,6 +10,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule
 from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import (
     Dataset,
     Density,
@@ -80,6 +82,7 @@ class Plan:
         noise: schedule or level of instance noise, or None.
         augment: augmentation of images, or None.
         optimizer: makes the optimizers.
+        callbacks: makes each of the user's, by name; every run has its own.
     """
 
     config: Config
@@ -92,6 +95,7 @@ class Plan:
     noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
     optimizer: OptimizerConfig
+    callbacks: Mapping[str, Callable[[], Callback]]
 
     def summary(self) -> str:
         """Return a table of what would run, for a person."""
@@ -130,6 +134,8 @@ def plan(config: DictConfig) -> Plan:
     typed = validate_config(config)
     if not isinstance(typed.loss.penalty, dict | None):
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
+    if not isinstance(typed.callback, dict | None):
+        raise ConfigError(f"callback: expected callbacks by name or null, got {typed.callback!r}")
     problems = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -149,6 +155,7 @@ def plan(config: DictConfig) -> Plan:
         "noise": (typed.noise, Schedule | NoiseLevel),
         "augment": (typed.augment, Augmentation),
         "optimizer": (typed.optimizer, OptimizerConfig),
+        **{f"callback.{name}": (node, Callback) for name, node in (typed.callback or {}).items()},
     }
     present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
     for path, (node, _) in present.items():
@@ -182,6 +189,10 @@ def plan(config: DictConfig) -> Plan:
         noise=built.get("noise"),
         augment=built.get("augment"),
         optimizer=built["optimizer"],
+        callbacks={
+            name: partial(instantiate.create, node, f"callback.{name}", Callback)
+            for name, node in (typed.callback or {}).items()
+        },
     )
 
 

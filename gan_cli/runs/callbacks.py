@@ -6,8 +6,8 @@ ends the run - is broadcast to the others, which wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -124,12 +124,14 @@ class StatefulCallbacks:
         throughput: has the training time so far.
         tracker: has the latest and best metrics.
         act_on_alarms: has the counts of rollbacks and of skipped updates.
+        user: those of the user, by name.
     """
 
     check_alarms: CheckAlarms
     throughput: Throughput
     tracker: MetricTracker
     act_on_alarms: ActOnAlarms
+    user: Mapping[str, Callback] = field(default_factory=dict)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states below the keys of earlier versions, in which two of them share one."""
@@ -137,11 +139,19 @@ class StatefulCallbacks:
             "sinks": {**self.throughput.state_dict(), **self.tracker.state_dict()},
             "doctor": self.check_alarms.state_dict(),
             **self.act_on_alarms.state_dict(),
+            "callbacks": {name: callback.state_dict() for name, callback in self.user.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the states; to be called before the callbacks are started."""
+        """Restore the states; to be called before the callbacks are started.
+
+        A callback of the user that the checkpoint does not know, because it was added since, keeps its first state.
+        """
         self.throughput.load_state_dict(state["sinks"])
         self.tracker.load_state_dict(state["sinks"])
         self.check_alarms.load_state_dict(state["doctor"])
         self.act_on_alarms.load_state_dict(state)
+        stored = state.get("callbacks", {})  # checkpoints of older versions lack it
+        for name, callback in self.user.items():
+            if name in stored:
+                callback.load_state_dict(stored[name])

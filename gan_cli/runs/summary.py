@@ -52,8 +52,9 @@ def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks
 def hparams(composition: Composition) -> dict[str, Any]:
     """Return hyper-parameters for TensorBoard's HParams page: the options of the groups and the usual numbers."""
     config = composition.config
+    chosen = {group: option for group, option in composition.choices.items() if group != "callback"}
     return {
-        **{group: str(option) for group, option in composition.choices.items() if option is not None},
+        **{group: str(option) for group, option in chosen.items() if option is not None},
         "batch_size": config.train.batch_size,
         "lr_g": config.optimizer.lr_g,
         "lr_d": config.optimizer.lr_d,

@@ -205,6 +205,15 @@ def test_every_suggestion_is_a_command_line_that_works(name: str, sigma: float, 
     assert done.status == 0, done.err
 
 
+def test_less_patience_on_resume_raises_an_alarm_at_the_next_report() -> None:
+    first, impatient = new_monitor(), DiagnosticsSection()
+    assert reports(first, SICK["mode_collapse"], 3) == []
+    impatient.mode_collapse.patience = 2
+    second = new_monitor(impatient)
+    second.load_state_dict(first.state_dict())
+    assert [alarm.name for alarm in reports(second, SICK["mode_collapse"], 3, start=3)] == ["mode_collapse"]
+
+
 def test_policies_are_named_as_the_documentation_names_them() -> None:
     assert [policy.value for policy in OnAlarm] == ["warn", "stop", "rollback"]
 

@@ -182,7 +182,7 @@ def test_states_keep_the_keys_of_earlier_versions() -> None:
     first.tracker.on_report(ReportEvent(2, Report({"metrics/frechet/pixels": 0.5, "loss/d": 1.0}, {}, {}), 10))
     first.act_on_alarms.skipped = 7
     state = first.state_dict()
-    assert state.keys() == {"sinks", "doctor", "rollbacks", "skipped"}
+    assert state.keys() == {"sinks", "doctor", "rollbacks", "skipped", "callbacks"}
     assert state["sinks"].keys() == {"seconds", "last", "final", "best"}
     assert state["doctor"].keys() == {"streaks", "leads", "gradients", "peak", "alarms"}
     second.load_state_dict(state)
