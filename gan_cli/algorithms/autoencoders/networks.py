@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.likelihoods import Likelihood, samples_from_logits
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
-from gan_cli.runtime.batch_norm import per_minibatch_statistics
 from gan_cli.runtime.device import Device
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -48,22 +49,20 @@ class Networks:
     """Calls of the networks in a device's number format; results are float32."""
 
     def __init__(self, model: EncoderDecoder, device: Device) -> None:
-        self._encoder: nn.Module = model.encoder
-        self._logits: nn.Module = _Logits(model)
+        self._encoder: Callable[[Tensor], Tensor] = model.encoder
+        self._logits: Callable[[Tensor], Tensor] = _Logits(model)
         self._model = model
         self._device = device
 
     def encode(self, target: Tensor) -> Tensor:
         """Encode samples, ``(N, *shape) -> (N, heads, latent_dim)``."""
         with self._device.precision():
-            heads: Tensor = self._encoder(target)
-        return heads.float()
+            return self._encoder(target).float()
 
     def logits(self, codes: Tensor) -> Tensor:
         """Decode codes to logits, ``(N, latent_dim) -> (N, *shape)``."""
         with self._device.precision():
-            logits: Tensor = self._logits(codes)
-        return logits.float()
+            return self._logits(codes).float()
 
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes to samples, ``(N, latent_dim) -> (N, *shape)``."""
@@ -79,17 +78,8 @@ class TrainingNetworks(Networks):
 
     def __init__(self, model: EncoderDecoder, context: Context) -> None:
         super().__init__(model, context.device)
-        self._encoder = context.device.prepare(self._encoder)
-        self._logits = context.device.prepare(self._logits)
-        self._per_minibatch_statistics = per_minibatch_statistics(model, context.batch_norm_group)
-
-    def encode(self, target: Tensor) -> Tensor:
-        with self._per_minibatch_statistics(1):
-            return super().encode(target)
-
-    def logits(self, codes: Tensor) -> Tensor:
-        with self._per_minibatch_statistics(1):
-            return super().logits(codes)
+        self._encoder = TrainingForward(model.encoder, context.device, context.batch_norm_group)
+        self._logits = TrainingForward(_Logits(model), context.device, context.batch_norm_group)
 
 
 def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> Outline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.gan.statistics import margins
 from gan_cli.components.noise import add_noise
 from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, Objective, ScoredBatch, Side
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.batch_norm import per_minibatch_statistics
 from gan_cli.runtime.rng import SeededStream
 
 
@@ -35,8 +35,8 @@ class DiscriminatorPipeline:
         self.network = network
         self._device = context.device
         self._group = context.group
-        self._call = context.device.prepare(network)
-        self._per_minibatch_statistics = per_minibatch_statistics(network, context.batch_norm_group)
+        self._training_forward = TrainingForward(network, context.device, context.batch_norm_group)
+        self._forward: Callable[..., Tensor] = self._training_forward
         self._pac = context.pac
         self._noise = noise
         self._noisy = not noise.is_zero
@@ -64,14 +64,14 @@ class DiscriminatorPipeline:
 
         The network is called directly: the compiled or captured one is specialized to the batch size of training.
         """
-        training = (self._call, self._noise_stream, self._augment_stream)
+        training = (self._forward, self._noise_stream, self._augment_stream)
         device = self._device.torch_device
-        self._call = self.network
+        self._forward = self._training_forward.uncompiled
         self._noise_stream, self._augment_stream = SeededStream(seed, name, device), SeededStream(seed, name, device)
         try:
             yield
         finally:
-            self._call, self._noise_stream, self._augment_stream = training
+            self._forward, self._noise_stream, self._augment_stream = training
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
@@ -88,9 +88,7 @@ class DiscriminatorPipeline:
         packs = self._pack(samples)
         if self._noisy:
             packs = add_noise(packs, self._noise.sigma + self._extra, self._noise_stream)
-        with self._device.precision(), self._per_minibatch_statistics(batches):
-            logits: Tensor = self._call(packs) if labels is None else self._call(packs, labels)
-        return logits.float()
+        return self._forward(packs, labels, batches=batches).float()
 
     def _pack(self, samples: Tensor) -> Tensor:
         """Concatenate ``pac`` samples along channels or features (Lin et al. 2018).

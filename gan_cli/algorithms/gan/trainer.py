@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
@@ -31,7 +32,6 @@ from gan_cli.protocols.algorithm import NonFiniteReport, Preview, Report, Rollba
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sampler
-from gan_cli.runtime.batch_norm import per_minibatch_statistics
 from gan_cli.runtime.cuda_graphs import GraphedSteps
 from gan_cli.runtime.rng import PerRankRandomState
 
@@ -150,8 +150,7 @@ class GANTrainer(GANSpec):
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.ema = MovingAverage(self.generator, context.half_life)
-        self._generate = self._device.prepare(self.generator)
-        self._per_minibatch_statistics = per_minibatch_statistics(self.generator, context.batch_norm_group)
+        self._generate = TrainingForward(self.generator, context.device, context.batch_norm_group)
         self.latent_dim = architecture.latent_dim
         self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(device)
         self.latent_stream = context.stream("latents", context.batch_size)
@@ -259,9 +258,8 @@ class GANTrainer(GANSpec):
     def _generate_batch(self, labels: Tensor | None, batches: int = 1) -> Tensor:
         """Generate batches of samples from fresh latents."""
         z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
-        with self._timer("G"), self._device.precision(), self._per_minibatch_statistics(batches):
-            fake: Tensor = self._generate(z) if labels is None else self._generate(z, labels)
-        return fake
+        with self._timer("G"):
+            return self._generate(z, labels, batches=batches)
 
     @torch.no_grad()
     def report(self) -> Report:
