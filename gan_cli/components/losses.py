@@ -100,6 +100,7 @@ class JensenShannon:
     """The discriminator's side of the original GAN, common to both losses of G (Goodfellow et al. 2014, eq. 1)."""
 
     divergence_name: ClassVar[str] = "jsd"
+    divergence_unit: ClassVar[str] = "nats"
     ceiling: ClassVar[float] = LOG_2
     score_name: ClassVar[str] = "probability"
     relativistic: ClassVar[bool] = False
@@ -167,9 +168,10 @@ class Wasserstein(_SingleGeneratorLoss):
         return -fake
 
     def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Estimate the earth mover's distance times the critic's Lipschitz constant, 0-dimensional.
+        """Estimate the earth mover's distance times the critic's Lipschitz constant K, 0-dimensional.
 
-        It is ``E f(x) - E f(G(z))``.
+        It is ``E f(x) - E f(G(z))``. For clipped weights K is not known, and differs from run to run; under a gradient
+        penalty it is about 1.
         """
         return -self.d_loss(real, fake).mean()
 
@@ -257,6 +259,7 @@ class Relativistic(_SingleGeneratorLoss):
     """D compares each real sample with a generated one (Jolicoeur-Martineau 2019, RSGAN; Huang et al. 2024, eq. 2)."""
 
     divergence_name: ClassVar[str] = "relativistic"
+    divergence_unit: ClassVar[str] = "nats"
     ceiling: ClassVar[float] = LOG_2
     score_name: ClassVar[str] = "critic value"
     relativistic: ClassVar[bool] = True
@@ -281,3 +284,9 @@ class Relativistic(_SingleGeneratorLoss):
     def score(self, logits: Tensor) -> Tensor:
         """Return the critic value, of which only differences are meaningful; same shape as ``logits``."""
         return logits
+
+
+def divergence_names() -> tuple[str, ...]:
+    """Return the names of the divergences that the losses of this module estimate, for pages that compare runs."""
+    names = (getattr(value, "divergence_name", None) for value in globals().values() if isinstance(value, type))
+    return tuple(dict.fromkeys(name for name in names if name is not None))

@@ -62,6 +62,11 @@ class SampleEvaluator(Protocol):
         """Return the same metrics for real samples."""
         ...
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the metrics, those among them that may turn out not to apply to the data."""
+        ...
+
 
 class Evaluator:
     """Evaluator of images and points against real ones, whose features and statistics are computed once."""
@@ -122,6 +127,16 @@ class Evaluator:
                 compute = partial(measure.floor, reference)
                 metrics.update(cached_metrics(self._store, {**key, "measure": measure.cache_key}, compute))
         return metrics
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the metrics, those among them that may turn out not to apply to the data."""
+        return tuple(
+            name
+            for entry in self.backbone_measures
+            for measure in entry.measures
+            for name in measure.tags(entry.backbone.name).values()
+        )
 
     def quantize(self, samples: FloatArray) -> Samples:
         """Quantize generated images to 256 levels, as real ones are; return points unchanged.

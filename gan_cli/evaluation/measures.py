@@ -11,7 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput
 from gan_cli.evaluation.reference_features import ReferenceFeatures
-from gan_cli.metrics.registry import Metric, MetricInfo
+from gan_cli.metrics.registry import Metric
 from gan_cli.protocols.data import Dataset, Density, Images
 
 Arguments: TypeAlias = tuple[object, ...]
@@ -62,6 +62,10 @@ class Measure:
         """Return the numbers by name; empty where the metric does not apply to such data."""
         return self._numbers(reference, self.inputs(reference, generated))
 
+    def tags(self, backbone: str) -> dict[str, str]:
+        """Map the name of each number to that by features of a backbone."""
+        return {info.name: info.tag(backbone) if self.inputs.by_backbone else info.name for info in self.metric.numbers}
+
     def floor(self, reference: ReferenceFeatures) -> dict[str, float]:
         """Return the same numbers for real samples in place of generated ones: their value from noise alone."""
         return self._numbers(reference, self.inputs.floor(reference))
@@ -77,9 +81,6 @@ class Measure:
     def _numbers(self, reference: ReferenceFeatures, arguments: Arguments | None) -> dict[str, float]:
         if arguments is None:
             return {}
-        tags = {info.name: self._tag(info, reference.backbone) for info in self.metric.numbers}
+        tags = self.tags(reference.backbone)
         found = self.metric.compute(*arguments, **self.options)
         return {tags[name]: float(value) for name, value in found.items()}
-
-    def _tag(self, info: MetricInfo, backbone: str) -> str:
-        return info.tag(backbone) if self.inputs.by_backbone else info.name

@@ -106,6 +106,12 @@ class SequenceEvaluator:
         entropy = {} if self._entropy is None else {"nll_test": self._entropy}
         return {**self._metrics(self.data.floor_samples, self.data.reference), **entropy}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the metrics; the likelihood under the model is not among them, which is not known yet."""
+        needs: list[Need] = ["sentences"] if self._oracle is None else ["oracle_nll", "sentences"]
+        return tuple(info.name for need in needs for metric in registered(need) for info in metric.numbers)
+
     def provenance(self, generated: int) -> dict[str, Any]:
         """Return all that the metrics of that many generated sequences depend on, apart from the generator."""
         data, hypotheses = self.data, min(generated, self.size.hypotheses)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gan_cli.metrics.registry import metric_infos
+from collections.abc import Mapping
+
+from gan_cli.metrics.registry import MetricInfo, metric_infos
 
 SIGNS = {"lower": -1, "higher": 1}
 # Directions of tags in an algorithm's own reports.
@@ -12,6 +14,11 @@ TRAINING_TAG_DIRECTIONS = {
     "autoencoder/reconstruction": -1,
     "autoencoder/reconstruction_held_out": -1,
 }
+
+
+def directed(infos: Mapping[str, MetricInfo]) -> frozenset[str]:
+    """Return those of the described tags of which lower or higher values are better."""
+    return frozenset(tag for tag, info in infos.items() if info.better in SIGNS)
 
 
 def direction(tag: str) -> int:

@@ -59,11 +59,13 @@ class MetricInfo:
     """Name, unit and direction of one number.
 
     Attributes:
-        name: in ``evaluation.json``, before the slash that the backbone follows.
+        name: in ``evaluation.json``, before the slash that the backbone follows; of a number in an algorithm's own
+            reports its tag, or the part of several tags before the slash.
         unit: ``share`` of samples, ``nats`` and the like; empty for a plain number.
         better: ``lower``, ``higher`` or, where neither is, the value to aim for.
         description: a few words, as they are printed.
         rank: place among the columns of reports, the smallest first.
+        ceiling: the largest value that it can have; None: it has none, or reports need not show it.
         published: backbone -> the number by the name that it is published under with that backbone.
     """
 
@@ -72,6 +74,7 @@ class MetricInfo:
     better: str = "lower"
     description: str = ""
     rank: int = UNRANKED
+    ceiling: float | None = None
     published: Mapping[str, MetricInfo] = field(default_factory=dict)
 
     def tag(self, backbone: str) -> str:
@@ -170,7 +173,7 @@ def metric(
 
     def declare(function: OneNumber) -> OneNumber:
         text = description or (function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-        info = MetricInfo(name, unit, better, text, rank, published)
+        info = MetricInfo(name, unit, better, text, rank, published=published)
         _declare(function, (info,), needs, backbone, while_training)
         return function
 

@@ -23,6 +23,8 @@ class Objective(Protocol):
         ceiling: divergence of distributions with disjoint supports, its upper bound; None where it is unbounded.
         score_name: kind of value that :meth:`score` returns, in a word or two.
         relativistic: whether G's loss also depends on real samples; if not, D's pass over them is omitted.
+
+    A class may also have ``divergence_unit``, the unit of the divergence; without it the divergence is a plain number.
     """
 
     divergence_name: ClassVar[str]

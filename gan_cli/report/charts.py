@@ -119,9 +119,9 @@ def _charts(comparison: Comparison, tag: str) -> Iterator[Chart]:
     }
     drawn = {kind: lines for kind, lines in drawn.items() if lines}
     for kind, lines in drawn.items():
-        divergence = kind or tag.removeprefix("divergence/")
         about = f"{kind} losses" if kind and len(drawn) > 1 else ""
-        unit, ceiling = columns.unit(tag, divergence), columns.ceiling(tag)
+        runs = [run for line in lines for run in comparison.groups[line.index].runs]
+        unit, ceiling = columns.unit(tag, runs), columns.ceiling(tag, runs)
         logarithmic = ceiling is None and unit not in columns.SHARES and _is_wide(lines)
         yield Chart(tag, unit, about, ceiling, logarithmic, tuple(lines))
 

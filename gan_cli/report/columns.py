@@ -9,7 +9,7 @@ from enum import Enum
 from gan_cli.errors import ConfigError, did_you_mean
 from gan_cli.metrics.directions import direction, metric_name
 from gan_cli.metrics.registry import UNRANKED, metric_infos
-from gan_cli.report.records import RunRecord
+from gan_cli.report.records import CEILING, DIVERGENCE, RunRecord
 
 
 class Better(Enum):
@@ -19,17 +19,9 @@ class Better(Enum):
     higher = "higher"
 
 
-# Name of a divergence -> its largest value, and the text for it.
-CEILINGS = {
-    "jsd": (math.log(2), "log 2"),
-    "relativistic": (math.log(2), "log 2"),
-    "le_cam": (1.0, "1"),
-    "total_variation": (1.0, "1"),
-}
 SHARE, PROBABILITY = "share", "probability"
 # Units of metrics between 0 and 1.
 SHARES = (SHARE, PROBABILITY)
-DIVERGENCES_IN_NATS = ("jsd", "relativistic")
 # Tags whose values can be compared only between losses that estimate the same divergence.
 LOSS_SPECIFIC_PREFIXES = ("loss/", "d_real/", "d_fake/")
 # Curves to draw beside those of the table's columns, and curves to fold away.
@@ -61,7 +53,7 @@ MAX_MEASURED_COLUMNS = 4
 PERIODIC_PREFIX = "metrics/"
 TRAINING_PREFIXES = (
     *LOSS_SPECIFIC_PREFIXES,
-    "divergence/",
+    DIVERGENCE,
     "d/",
     "grad_norm/",
     "noise/",
@@ -124,17 +116,24 @@ def validate_tags(option: str, wanted: Sequence[str], known: Iterable[str]) -> l
     return list(dict.fromkeys(wanted))
 
 
-def ceiling(tag: str) -> tuple[float, str] | None:
-    """Return the largest value that a divergence can have, and the text for it; None for anything else."""
-    return next((bound for name, bound in CEILINGS.items() if tag.startswith(f"divergence/{name}")), None)
+def ceiling(tag: str, runs: Iterable[RunRecord]) -> tuple[float, str] | None:
+    """Return the largest value that a divergence of these runs can have, and the text for it; else None."""
+    if not tag.startswith(DIVERGENCE):
+        return None
+    # Runs of earlier versions say it only in a tag of its own.
+    values = ((run.infos.get(tag), run.final.get(CEILING)) for run in runs)
+    known = (reported if info is None else info.ceiling for info, reported in values)
+    value = next((value for value in known if value is not None), None)
+    if value is None:
+        return None
+    return value, "log 2" if math.isclose(value, math.log(2)) else f"{value:g}"
 
 
-def unit(tag: str, divergence: str) -> str:
-    """Return the unit of a metric in a run that estimates this divergence; empty for a plain number."""
-    if tag.startswith("divergence/") and divergence in DIVERGENCES_IN_NATS:
-        return "nats"
-    if tag.startswith(("d_real/", "d_fake/")) and divergence:
-        return PROBABILITY if divergence.startswith("jsd") else "critic value"
+def unit(tag: str, runs: Iterable[RunRecord]) -> str:
+    """Return the unit of a metric in these runs; empty for a plain number."""
+    described = next((info for run in runs if (info := run.info(tag)) is not None), None)
+    if described is not None:
+        return described.unit
     if tag.startswith("d/accuracy"):
         return SHARE
     info = metric_infos().get(metric_name(tag))
@@ -172,7 +171,7 @@ def comparable_groups(tag: str, divergences: Sequence[str]) -> dict[str, list[in
 
 def _is_estimate(tag: str) -> bool:
     """Return whether a tag is the divergence that D estimates on training data."""
-    return tag.startswith("divergence/") and better(tag) is not None and not tag.endswith("_held_out")
+    return tag.startswith(DIVERGENCE) and better(tag) is not None and not tag.endswith("_held_out")
 
 
 def _rank(tag: str) -> int:

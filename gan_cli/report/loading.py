@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import ConfigError
+from gan_cli.metrics.registry import MetricInfo
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.formatting import printable
@@ -71,6 +72,7 @@ def read_run(path: Path, name: str) -> RunRecord:
         alarms=_alarms_of_summary(summary.get("alarms")) if ended else _alarms(curves),
         samples=_samples(directory),
         provenance={key: value for key, value in evaluation.items() if key != FIGURES},
+        infos=_infos(_json(directory.tags)),
     )
 
 
@@ -172,6 +174,16 @@ def _evaluated_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics of ``evaluation.json``, each of which has its floor and direction beside the value."""
     figures = _mapping(evaluation.get(FIGURES))
     return _parse_metrics({name: _mapping(figure).get("value") for name, figure in figures.items()})
+
+
+def _infos(tags: Mapping[str, Any]) -> dict[str, MetricInfo]:
+    """Return what ``tags.json`` says of the tags that depend on the loss."""
+    found = {}
+    for tag, entry in tags.items():
+        unit, better_values, words = (printable(_mapping(entry).get(key) or "") for key in ("unit", "better", "what"))
+        ceiling = parse_number(_mapping(entry).get("ceiling"))
+        found[printable(tag)] = MetricInfo(printable(tag), unit, better_values, words, ceiling=ceiling)
+    return found
 
 
 def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from gan_cli.metrics.registry import MetricInfo
+
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+# Prefix of the divergences that D estimates, and the tag of their largest value.
+DIVERGENCE, CEILING = "divergence/", "divergence/ceiling"
 
 
 class RunState(Enum):
@@ -82,6 +87,8 @@ class RunRecord:
         alarms: in the order of their first steps.
         samples: sample grids, or files of sentences, the last one first.
         provenance: of the metrics in ``evaluation.json``.
+        infos: of ``tags.json``: tag, or the part of several before the slash -> unit, direction and ceiling; empty for
+            runs of earlier versions and without a loss.
     """
 
     path: Path
@@ -98,6 +105,11 @@ class RunRecord:
     alarms: tuple[AlarmRecord, ...]
     samples: tuple[Path, ...]
     provenance: Mapping[str, Any]
+    infos: Mapping[str, MetricInfo] = field(default_factory=dict)
+
+    def info(self, tag: str) -> MetricInfo | None:
+        """Return what the run itself says of a tag, or None."""
+        return self.infos.get(tag) or self.infos.get(tag.partition("/")[0])
 
     @property
     def seed(self) -> str:
@@ -107,5 +119,5 @@ class RunRecord:
     @property
     def divergence(self) -> str:
         """Name of the divergence that D estimates, as in ``divergence/<name>``; empty before the first report."""
-        names = [tag.removeprefix("divergence/") for tag in self.final if tag.startswith("divergence/")]
+        names = [tag.removeprefix(DIVERGENCE) for tag in self.final if tag.startswith(DIVERGENCE) and tag != CEILING]
         return min(names, key=len, default="")

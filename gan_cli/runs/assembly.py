@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from omegaconf import OmegaConf
 
+from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.data.fingerprint import DataIdentity, data_identity
@@ -32,6 +33,7 @@ from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry.metric_tracker import MetricTracker
 from gan_cli.telemetry.metrics_file import MetricsFileWriter
 from gan_cli.telemetry.sample_writer import SampleWriter
+from gan_cli.telemetry.tags_file import TagsFileWriter
 from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout, TensorBoardWriter
 from gan_cli.telemetry.throughput import Throughput
 
@@ -160,10 +162,13 @@ def make_training_run(
         user={name: make() for name, make in plan.callbacks.items()},
     )
     metrics_file = MetricsFileWriter(directory, errors)
+    infos = {} if plan.loss is None else objective_infos(plan.loss.objective)
+    evaluated = () if assembled.evaluator is None else assembled.evaluator.names
+    layout = TensorBoardLayout.for_family(plan.family)
     tensorboard = TensorBoardWriter(
         directory,
         errors,
-        TensorBoardLayout.for_family(plan.family),
+        layout.with_metrics(infos, (f"metrics/{name}" for name in evaluated)),
         hparams(composition),
         OmegaConf.to_yaml(composition.config),
     )
@@ -182,6 +187,7 @@ def make_training_run(
         stateful.check_alarms,
         stateful.throughput,
         metrics_file,
+        TagsFileWriter(directory, errors, infos),
         SampleWriter(directory, errors),
         tensorboard,
         tracker,

@@ -57,6 +57,11 @@ class RunDirectory:
         return self.path / "summary.json"
 
     @property
+    def tags(self) -> Path:
+        """``tags.json``: units, directions and ceilings of the tags that depend on the loss."""
+        return self.path / "tags.json"
+
+    @property
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
@@ -119,7 +124,8 @@ class RunDirectory:
             OutputError: something cannot be removed.
         """
         with writing(self.path):
-            for file in (self.metrics, self.log, self.summary, self.evaluation, *self.path.glob("events.out.*")):
+            files = (self.metrics, self.log, self.tags, self.summary, self.evaluation)
+            for file in (*files, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)
             # .hydra comes last: it is the claim of the run on the directory.
             for folder in (self.checkpoints, self.samples, self.hydra):
@@ -129,6 +135,10 @@ class RunDirectory:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json`` atomically; raises ``OutputError``."""
         _write_json(self.summary, summary)
+
+    def write_tags(self, tags: Mapping[str, Any]) -> None:
+        """Write ``tags.json`` atomically; raises ``OutputError``."""
+        _write_json(self.tags, tags)
 
     def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
         """Write ``evaluation.json`` atomically; raises ``OutputError``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from gan_cli.algorithms.spec import Family
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
+from gan_cli.metrics.directions import directed, direction
+from gan_cli.metrics.registry import MetricInfo
 from gan_cli.protocols.algorithm import Sentences
 from gan_cli.protocols.callbacks import (
     Alarm,
@@ -39,6 +41,17 @@ class TensorBoardLayout:
         """Return the layout of a family, with a chart of all alarms."""
         alarms = {"Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)]}
         return cls({**family.charts, **alarms}, family.notes, family.hparam_metrics)
+
+    def with_metrics(self, infos: Mapping[str, MetricInfo], evaluated: Iterable[str]) -> TensorBoardLayout:
+        """Return the layout of a run of the family.
+
+        Args:
+            infos: descriptions of tags that depend on the loss.
+            evaluated: tags of the metrics that evaluations of samples measure.
+        """
+        notes = {tag: info.description for tag, info in infos.items()}
+        compared = (*self.hparam_metrics, *sorted(directed(infos)), *filter(direction, evaluated))
+        return replace(self, notes={**notes, **self.notes}, hparam_metrics=tuple(dict.fromkeys(compared)))
 
 
 class TensorBoardWriter(Callback):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gan_cli.algorithms.gan.statistics import margins
+from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.components.losses import (
     DiscriminatorSteps,
     Hinge,
@@ -21,6 +22,7 @@ from gan_cli.components.losses import (
     Relativistic,
     WarmUp,
     Wasserstein,
+    divergence_names,
 )
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.adversarial import Objective
@@ -303,3 +305,21 @@ def test_warm_up_replaces_the_first_steps_and_every_nth(warm_up: WarmUp, expecte
     d_steps = DiscriminatorSteps(2, warm_up)
     assert [d_steps(step) for step in range(len(expected))] == expected
     assert d_steps.largest == max(expected)
+
+
+def test_divergences_of_all_losses_are_found() -> None:
+    assert divergence_names() == ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
+
+
+@pytest.mark.parametrize(
+    "objective", [NonSaturating(), Minimax(), Wasserstein(), LeastSquares(), Hinge(), Relativistic()]
+)
+def test_divergence_is_described_by_the_loss_alone(objective: Objective) -> None:
+    name = f"divergence/{objective.divergence_name}"
+    infos = objective_infos(objective)
+    assert set(infos) == {name, f"{name}_held_out", "d_real", "d_fake"}
+    assert infos[name].ceiling == objective.ceiling
+    assert infos[name].unit == ("nats" if objective.ceiling == math.log(2) else "")
+    assert infos[name].description.startswith(("Compute a lower bound", "Estimate"))
+    assert "Returns" not in infos[name].description
+    assert infos["d_real"].unit == objective.score_name

@@ -62,7 +62,9 @@ def written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_commands(arguments: list[str], gan_train: Command, written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands(
+    arguments: list[str], gan_train: Command, gan_report: Command, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GAN_PLUGINS", PLUGINS)
     done = gan_train(*arguments, *SHORT, *TINY)
     assert done.status == 0, done.err
@@ -70,6 +72,18 @@ def test_commands(arguments: list[str], gan_train: Command, written: Path, monke
     assert len(summaries) == (4 if "-m" in arguments else 1)
     if "loss=mine" in arguments:
         assert "divergence/margin" in json.loads(summaries[0].read_text())["final"]
+        tags = json.loads((summaries[0].parent / "tags.json").read_text())
+        assert tags["divergence/margin"] == {
+            "unit": "nats",
+            "better": "lower",
+            "ceiling": None,
+            "what": "Return the divergence that D's loss estimates; one number.",
+        }
+        done = gan_report(summaries[0].parent, "--html", "report.html")
+        assert done.status == 0, done.err
+        page = re.sub(r"<.*?>", " ", Path("report.html").read_text())
+        assert re.search(r"divergence/margin\s+nats", page)
+        assert re.search(r"d_real/mean\s+probability", page)
 
 
 def test_metric_of_ones_own_is_trained_for_evaluated_and_reported(

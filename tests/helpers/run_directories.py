@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,12 @@ CONFIG = {
 }
 OBJECTIVES = {"jsd": "NonSaturating", "wgan": "Wasserstein"}
 DIVERGENCES = {"jsd": "jsd", "wgan": "wasserstein"}
+TAGS: dict[str, dict[str, object]] = {
+    "jsd": {"divergence/jsd": {"unit": "nats", "better": "lower", "ceiling": math.log(2)}}
+    | {name: {"unit": "probability"} for name in ("d_real", "d_fake")},
+    "wgan": {"divergence/wasserstein": {"unit": "", "better": "lower", "ceiling": None}}
+    | {name: {"unit": "critic value"} for name in ("d_real", "d_fake")},
+}
 
 
 def write_run(
@@ -65,6 +72,7 @@ def write_run(
         reported = {tag: values[place] for tag, values in figures.items() if place < len(values)}
         lines.append(json.dumps({"step": 10 * place + 10, "time": 0.0, "speed/steps_per_second": 5.0, **reported}))
     (path / "metrics.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    (path / "tags.json").write_text(json.dumps(TAGS[loss]))
     (path / "samples").mkdir()
     Image.new("RGB", (32, 16), (200, 30, 30)).save(path / "samples" / f"step_{10 * count:08d}.png")
     if status is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from gan_cli.metrics.directions import direction
 from gan_cli.storage import checkpoints
@@ -47,6 +48,11 @@ def test_figures_come_at_their_steps_and_go_everywhere(gan_train: Command) -> No
     assert summary["best"]["metrics/coverage/pixels"]["value"] == max(line["metrics/coverage/pixels"] for line in found)
     board = EventAccumulator("run").Reload()
     assert [event.step for event in board.Scalars("metrics/frechet/pixels")] == [3, 6, 9, 10]
+    stored = board.PluginTagToContent("hparams")["_hparams_/experiment"]
+    experiment = plugin_data_pb2.HParamsPluginData.FromString(stored).experiment
+    compared = {info.name.tag for info in experiment.metric_infos}
+    assert {"loss/d", "divergence/jsd", "metrics/frechet/pixels", "metrics/high_quality"} <= compared
+    assert "metrics/kernel_deviation/pixels" not in compared
 
 
 def test_measuring_changes_nothing_of_training(gan_train: Command) -> None:

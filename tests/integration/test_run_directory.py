@@ -69,6 +69,7 @@ def test_layout(run: Path) -> None:
         ".hydra/overrides.yaml",
         "train.log",
         "metrics.jsonl",
+        "tags.json",
         "summary.json",
         "samples/step_00000000.png",
         "samples/step_00000003.png",
@@ -85,6 +86,12 @@ def test_tags(loss: str, divergence: str, gan_train: Command, workplace: Path) -
     assert gan_train(*CADENCE, *TINY, f"loss={loss}", "hydra.run.dir=run").status == 0
     tags = TAGS | {f"divergence/{divergence}", f"divergence/{divergence}_held_out"}
     tags |= WITH_A_CEILING | WITH_A_CHOICE if divergence == "jsd" else set()
+    described = json.loads(Path("run/tags.json").read_text())
+    assert set(described) == {f"divergence/{divergence}", f"divergence/{divergence}_held_out", "d_real", "d_fake"}
+    ceiling, unit, score = (math.log(2), "nats", "probability") if divergence == "jsd" else (None, "", "critic value")
+    assert described[f"divergence/{divergence}"]["ceiling"] == ceiling
+    assert described[f"divergence/{divergence}"]["unit"] == unit
+    assert described["d_real"]["unit"] == score
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6]
     for line in lines:

@@ -149,6 +149,21 @@ def test_values_that_depend_on_the_loss_share_no_axis(gan_report: Command, workp
     assert labels.count("d/accuracy_real over the steps: loss=jsd, loss=wgan") == 1
     assert "probability" in page.text
     assert "critic value" in page.text
+    assert page.text.count("ceiling: log 2") == 1
+
+
+def test_run_of_an_earlier_version_says_its_ceiling_in_a_tag(gan_report: Command, workplace: Path) -> None:
+    run = write_run(workplace / "a", figures={"divergence/total_variation": (0.1, 0.2), "divergence/ceiling": (1, 1)})
+    (run / "tags.json").unlink()
+    page = page_of(gan_report, ".", "--metric", "divergence/total_variation")
+    assert page.text.count("ceiling: 1") == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"divergence/jsd": 3, "d_real": {"unit": [1], "ceiling": "high"}}'])
+def test_damaged_descriptions_of_tags_cost_no_page(content: str, gan_report: Command, workplace: Path) -> None:
+    run = write_run(workplace / "a", figures={"divergence/jsd": (0.1, 0.2), "d_real/mean": (0.4, 0.5)})
+    (run / "tags.json").write_text(content)
+    assert len(page_of(gan_report, ".").all("svg", "chart")) == 2
 
 
 def test_running_and_died_runs_have_a_page(gan_report: Command, workplace: Path) -> None:

@@ -227,7 +227,7 @@ def test_run_goes_on_over_a_full_disk_and_writes_again_once_there_is_room(
     for kind in ("metrics.jsonl", "events.out", "samples/step", "checkpoint"):
         warned = [line for line in done.err.splitlines() if "go_on" in line and kind in line]
         # A record of events that still fits into its file's last block is written, and the next failure told anew.
-        assert 1 <= len(warned) <= (2 if kind == "events.out" else 1), (kind, done.err)
+        assert 1 <= len(warned) <= (3 if kind == "events.out" else 1), (kind, done.err)
     steps = steps_of(run)
     assert steps[:4] == [1, 2, 3, 4]
     assert steps[-5:] == [12, 13, 14, 15, 16]

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Outline, Sizes
-from gan_cli.components.losses import Loss
+from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.gan_rules import alarm_rules
@@ -19,8 +19,6 @@ from gan_cli.protocols.data import Density, Images
 from gan_cli.runtime.batch_norm import couples_samples
 
 logger = logging.getLogger(__name__)
-
-DIVERGENCES = ("jsd", "wasserstein", "le_cam", "total_variation", "relativistic")
 
 
 class GANSpec:
@@ -44,14 +42,11 @@ class GANSpec:
         "Norms of the gradients of D's and G's weights": ["grad_norm/d", "grad_norm/g"],
     }
     notes: ClassVar = {
-        "divergence/jsd": "Lower bound on the Jensen-Shannon divergence in nats; its ceiling is log 2 = 0.693.",
-        "divergence/wasserstein": "E f(x) - E f(G(z)): the earth-mover distance times the critic's Lipschitz constant"
-        " K. For clipped weights K is not known, and differs from run to run; under a gradient penalty it is about 1.",
         "diagnosis/held_out_gap": "The divergence on D's training samples, less that on held-out ones: D memorizes the"
         " former.",
         "diagnosis/gradient": "Norm of dL_G/dG(z) per generated sample, mean over samples.",
     }
-    hparam_metrics: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in DIVERGENCES))
+    hparam_metrics: ClassVar = ("loss/d", "loss/g", *(f"divergence/{name}" for name in divergence_names()))
 
     @classmethod
     def outline(cls, architecture: Architecture, sizes: Sizes) -> Outline:
