@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from benchmarks.claims.harness import Run
 from benchmarks.versus.pairs import ChangedDigits
+from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.components.likelihoods import kl_to_standard_normal, reparameterize
-from gan_cli.inference.autoencoder import TrainedAutoencoder, load_autoencoder
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints

@@ -1,17 +1,27 @@
-"""Class-level declarations of an algorithm: data and settings that it supports, its tags, its networks, its alarms."""
+"""Class-level declarations of an algorithm: supported data and settings, networks, tags, alarms, trained models."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+from omegaconf import OmegaConf
 from torch import nn
 
 from gan_cli.components.losses import Loss
+from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.config.schema import Config
+from gan_cli.config.schema import Config, conf_dir
+from gan_cli.config.validate import validate_config
 from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.errors import ConfigError, truncated_repr
+from gan_cli.inference.exportable import ExportableNetwork
+from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
+from gan_cli.storage.run_directory import RunDirectory
 
 # Settings outside of an algorithm's own node that not every algorithm supports.
 ALGORITHM_SPECIFIC_KEYS = (
@@ -55,12 +65,13 @@ class Outline:
     run: Callable[[], object]
 
 
-class Family(Protocol):
-    """Interface of the class of an algorithm, as opposed to its instances.
+class AlgorithmSpec(ABC):
+    """Base of the classes of algorithms: what a family of models declares beside how it trains.
 
-    The parameters of its constructor determine the parts of a run that it is given (see ``runs.builder.PROVIDED``);
-    parts that it has no parameter for cannot be configured. Its methods are given the :class:`Loss` if the constructor
-    has a parameter ``loss``, otherwise None.
+    All that the commands ask of a family is asked here, of the class; its instances fit ``protocols.algorithm``. The
+    parameters of its constructor determine the parts of a run that it is given (see ``runs.builder.PROVIDED``); parts
+    that it has no parameter for cannot be configured. Methods are given the loss if the constructor has a parameter
+    ``loss``, otherwise None.
 
     Attributes:
         supported_data: the kinds of data that it can learn (``protocols.data``).
@@ -68,30 +79,87 @@ class Family(Protocol):
         charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags, or patterns of tags.
         notes: tag -> text that TensorBoard shows behind the "i" of its chart.
         hparam_metrics: tags by which TensorBoard's HParams page compares runs.
+        own_alarms: names of alarms whose thresholds are not in the section ``diagnostics``.
+        has_posterior: whether :meth:`load_likelihood_model` loads a model.
     """
 
     supported_data: ClassVar[tuple[type, ...]]
-    supported_settings: ClassVar[frozenset[str]]
-    charts: ClassVar[Mapping[str, Sequence[str]]]
-    notes: ClassVar[Mapping[str, str]]
-    hparam_metrics: ClassVar[tuple[str, ...]]
+    supported_settings: ClassVar[frozenset[str]] = frozenset()
+    charts: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
+    notes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    hparam_metrics: ClassVar[tuple[str, ...]] = ()
+    own_alarms: ClassVar[tuple[str, ...]] = ()
+    has_posterior: ClassVar[bool] = False
 
     @classmethod
+    @abstractmethod
     def outline(cls, architecture: Any, sizes: Sizes) -> Outline:
         """Build the networks under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
-        ...
 
-    @classmethod
+    @classmethod  # noqa: B027 - most families have nothing to check
     def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that are valid one by one, but not in combination."""
-        ...
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
-        """Return the rules by which alarms are raised."""
-        ...
+        """Return the rules by which alarms are raised; here none."""
+        return []
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of its reports that a sweep may optimize, because lower or higher values are better."""
-        ...
+        return frozenset()
+
+    @classmethod
+    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedSampler:
+        """Load what generates images or points from a run's latest intact checkpoint.
+
+        Args:
+            directory: directory of the run.
+            weights: the moving average, or the networks as training left them.
+
+        Raises:
+            ConfigError: no run directory, no checkpoint, or one of other networks; or a family without such samples.
+        """
+        raise ConfigError(f"{directory.path}: {cls.__name__} generates no images or points")
+
+    @classmethod
+    def load_text_sampler(cls, directory: RunDirectory) -> TrainedTextSampler:
+        """Load what generates sequences from a run's latest intact checkpoint; errors as of :meth:`load_sampler`."""
+        raise ConfigError(f"{directory.path}: {cls.__name__} generates no sequences")
+
+    @classmethod
+    def load_likelihood_model(cls, directory: RunDirectory, weights: GeneratorWeights) -> LikelihoodModel:
+        """Load what bounds the likelihood of data under a run's model; errors as of :meth:`load_sampler`."""
+        raise ConfigError(f"{directory.path}: {cls.__name__} has no posterior over latents")
+
+    @classmethod
+    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+        """Load the network that ``gan-export`` writes, averaged, and describe it; errors as of :meth:`load_sampler`."""
+        raise ConfigError(f"{directory.path}: networks of {cls.__name__} cannot be exported")
+
+
+def resolve_spec(node: Any) -> type[AlgorithmSpec]:
+    """Return the class that a node ``algorithm`` names; raises ``ConfigError`` if it is no class of algorithms."""
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise ConfigError(f"algorithm: expected a node with a _target_, got {truncated_repr(node)}")
+    target = instantiate.resolve(node["_target_"], "algorithm")
+    if not issubclass(target, AlgorithmSpec):
+        raise ConfigError(f"algorithm._target_: expected a class of algorithms, got {truncated_repr(node['_target_'])}")
+    return target
+
+
+def spec_of(directory: RunDirectory) -> type[AlgorithmSpec]:
+    """Return the class of the algorithm of a run; raises ``ConfigError`` if this is no run directory."""
+    return resolve_spec(validate_config(directory.stored_config()).algorithm)
+
+
+def algorithm_options() -> dict[str, type[AlgorithmSpec]]:
+    """Return the class of each option of the group ``algorithm`` in this package, by ``algorithm=NAME``."""
+    options = {}
+    for file in sorted((conf_dir() / "algorithm").glob("*.yaml")):
+        content = OmegaConf.load(file)
+        # The file of an option that also sets other groups has its node below `algorithm`.
+        target = OmegaConf.select(content, "_target_") or OmegaConf.select(content, "algorithm._target_")
+        options[f"algorithm={file.stem}"] = resolve_spec({"_target_": target})
+    return options

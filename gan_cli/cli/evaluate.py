@@ -86,7 +86,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.evaluation.document import table
-    from gan_cli.inference.language_model import learned_sequences
+    from gan_cli.inference.loading import learned_sequences
     from gan_cli.telemetry import run_log
 
     with run_log.console():
@@ -108,11 +108,11 @@ def _evaluate_samples(
     arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
 ) -> tuple[dict[str, Any], list[Path]]:
     """Return the content of ``evaluation.json`` for images or points, and the pictures that were written."""
+    from gan_cli.algorithms.spec import algorithm_options, spec_of
     from gan_cli.evaluation import subjects
     from gan_cli.evaluation.document import document
     from gan_cli.evaluation.likelihood import estimate_likelihood
     from gan_cli.evaluation.nearest_neighbours import nearest_picture
-    from gan_cli.inference.autoencoder import has_posterior
     from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.storage.files import writing
 
@@ -127,14 +127,15 @@ def _evaluate_samples(
     evaluation = evaluator(lambda count: subject.draw(count, arguments.seed))
     metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
     likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
-    if arguments.samples is None and has_posterior(directory):
+    if arguments.samples is None and spec_of(directory).has_posterior:
         if likelihood_samples:
             bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed)
             metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
             errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
             provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
     elif arguments.likelihood is not None:
-        raise ConfigError("--likelihood: expected with a run of algorithm=vae alone: other models have no posterior")
+        options = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
+        raise ConfigError(f"--likelihood: expected with a run of {options} alone: other models have no posterior")
     written = []
     if picture is not None:
         with writing(picture):
@@ -152,9 +153,9 @@ def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
     if arguments.no_ema:
         raise ConfigError("--no-ema: the writer of a run on text has no moving average")
     from gan_cli.evaluation.document import document
-    from gan_cli.evaluation.text import evaluate_language_model
+    from gan_cli.evaluation.text import evaluate_text
 
-    return document(*evaluate_language_model(directory, arguments.n, arguments.seed)), []
+    return document(*evaluate_text(directory, arguments.n, arguments.seed)), []
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:

@@ -52,21 +52,22 @@ def _export(arguments: argparse.Namespace) -> int:
     summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli.inference import export_formats, generator, model_card
-    from gan_cli.inference.language_model import learned_sequences
+    from gan_cli.algorithms.spec import spec_of
+    from gan_cli.inference import export_formats, model_card
     from gan_cli.telemetry import run_log
 
-    if learned_sequences(directory):
-        raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
     with run_log.console():
-        trained = generator.load_generator(directory)
+        exportable = spec_of(directory).load_exportable(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
-    exported = export_formats.FORMATS[kind](trained, architecture)
-    text = model_card.model_card(trained, kind, exported, OmegaConf.to_yaml(config), summary)
+    exported = export_formats.FORMATS[kind](exportable, architecture)
+    text = model_card.model_card(exportable, kind, exported, OmegaConf.to_yaml(config), summary)
     # The card first: it marks the folder as one that the next export may write over.
     export_folder.write_folder(folder, {export_folder.CARD: text.encode(), **exported.files})
     print(folder)
-    print(f"generator of step {trained.step}: {', '.join(exported.files)}, {export_folder.CARD}", file=sys.stderr)
+    print(
+        f"{exportable.kind} of step {exportable.step}: {', '.join(exported.files)}, {export_folder.CARD}",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -14,6 +14,8 @@ from gan_cli.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gan_cli.storage.run_directory import RunDirectory
+
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 # Default number of samples: of images or points, and of sentences.
 SAMPLES, SENTENCES = 64, 16
@@ -72,11 +74,13 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     # Before anything is loaded, so that a mistake in the command is reported at once.
     _check_names(arguments)
-    RunDirectory(arguments.run).stored_config()
+    directory = RunDirectory(arguments.run)
+    directory.stored_config()
 
-    from gan_cli.inference.language_model import learned_sequences
+    from gan_cli.inference.loading import learned_sequences
 
-    return _sample_text(arguments) if learned_sequences(RunDirectory(arguments.run)) else _sample_images(arguments)
+    sample = _sample_text if learned_sequences(directory) else _sample_images
+    return sample(arguments, directory)
 
 
 def _check_names(arguments: argparse.Namespace) -> None:
@@ -89,7 +93,7 @@ def _check_names(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
 
 
-def _sample_text(arguments: argparse.Namespace) -> int:
+def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
     """Sample sentences, and print them or write them to a file; returns the exit status."""
     for option in ("label", "separate", "walk"):
         if getattr(arguments, option) is not None:
@@ -100,13 +104,12 @@ def _sample_text(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from gan_cli.inference.language_model import load_language_model
+    from gan_cli.algorithms.spec import spec_of
     from gan_cli.storage.files import writing
-    from gan_cli.storage.run_directory import RunDirectory
     from gan_cli.telemetry import run_log
 
     with run_log.console():
-        trained = load_language_model(RunDirectory(arguments.run))
+        trained = spec_of(directory).load_text_sampler(directory)
     tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
     sentences = trained.vocabulary.to_sentences(tokens)
     if out is None:
@@ -123,7 +126,7 @@ def _sample_text(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sample_images(arguments: argparse.Namespace) -> int:
+def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> int:
     """Sample images or points, and write them as a grid, an array, single files or a latent walk."""
     if arguments.temperature is not None:
         raise ConfigError("--temperature: this run learned images or points, not text")
@@ -135,19 +138,19 @@ def _sample_images(arguments: argparse.Namespace) -> int:
 
     import numpy as np  # torch and what needs it are imported once the command is known to be right
 
-    from gan_cli.inference import generator
+    from gan_cli.algorithms.spec import spec_of
+    from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.protocols.algorithm import Preview
-    from gan_cli.runtime import rng
+    from gan_cli.protocols.inference import LatentPath
     from gan_cli.storage.files import writing
-    from gan_cli.storage.run_directory import RunDirectory
     from gan_cli.telemetry import images, run_log
 
     with run_log.console():
-        trained = generator.load_generator(RunDirectory(arguments.run))
+        trained = spec_of(directory).load_sampler(directory, GeneratorWeights.average)
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, count)
-    samples = trained.samples(rng.fixed_latents(arguments.seed, count, trained.latent_dim), labels)
+    samples = trained.draw(count, arguments.seed, labels)
     columns = None if labels is None or arguments.label is not None else math.ceil(count / trained.classes)
     written = []
     if out is not None:
@@ -165,10 +168,11 @@ def _sample_images(arguments: argparse.Namespace) -> int:
                 images.to_image(sample).save(arguments.separate / f"{index:05d}.png")
         written.append(arguments.separate)
     if arguments.walk is not None:
-        corners = rng.fixed_latents(arguments.seed, WALK_CORNERS * WALKERS, trained.latent_dim)
-        path = rng.latent_walk(corners.reshape(WALK_CORNERS, WALKERS, -1), WALK_FRAMES)
-        walking = _labels(arguments.label, trained.classes, WALKERS)
-        frames = [images.grid(trained.samples(latent, walking)) for latent in path]
+        path, walking = (
+            LatentPath(WALKERS, WALK_CORNERS, WALK_FRAMES),
+            _labels(arguments.label, trained.classes, WALKERS),
+        )
+        frames = [images.grid(frame) for frame in trained.walk(path, arguments.seed, walking)]
         with writing(arguments.walk):
             arguments.walk.parent.mkdir(parents=True, exist_ok=True)
             images.write_animation(frames, arguments.walk)

@@ -69,7 +69,7 @@ class AlarmMonitor:
 
     def actionable(self, alarm: Alarm) -> bool:
         """Return whether ``on_alarm`` (stop, rollback) applies to the alarm; always for a number that is not finite."""
-        return alarm.name == NON_FINITE or bool(getattr(self._limits, alarm.name).acts)
+        return alarm.name == NON_FINITE or any(rule.acts for rule in self._rules if rule.name == alarm.name)
 
     def check(self, step: int, scalars: Mapping[str, float], nonfinite: str | None = None) -> CheckResult:
         """Check the report of a step against all rules, and advance their counts.

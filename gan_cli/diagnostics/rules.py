@@ -51,6 +51,11 @@ class AlarmRule(Protocol):
         ...
 
     @property
+    def acts(self) -> bool:
+        """True if ``diagnostics.on_alarm`` (stop, rollback) applies to the alarm."""
+        ...
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Tags without which the rule cannot be evaluated."""
         ...
@@ -72,10 +77,18 @@ class AlarmRule(Protocol):
 
 
 class ThresholdRule:
-    """Base of rules whose patience is part of a configuration section with their thresholds."""
+    """Base of rules whose patience is one of their thresholds.
+
+    Attributes:
+        limits: a section of ``diagnostics``, or thresholds of a rule's own.
+    """
 
     limits: Thresholds
 
     @property
     def patience(self) -> int:
         return self.limits.patience
+
+    @property
+    def acts(self) -> bool:
+        return self.limits.acts

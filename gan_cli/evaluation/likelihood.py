@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.spec import spec_of
 from gan_cli.config.validate import validate_config
 from gan_cli.data.samplers import normalize
 from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
-from gan_cli.inference.autoencoder import load_autoencoder
 from gan_cli.inference.loading import GeneratorWeights, run_dataset
 from gan_cli.metrics.importance_sampling import Estimate, log_weights
 from gan_cli.metrics.likelihood import BOUNDS
@@ -60,10 +60,10 @@ def estimate_likelihood(
         ConfigError: no run directory, no checkpoint, a model without a posterior, or no test data.
         DataError: the data cannot be read.
     """
-    model = load_autoencoder(directory, weights)
+    model = spec_of(directory).load_likelihood_model(directory, weights)
     samples, origin = _test_samples(directory, count)
     cpu = torch.device("cpu")
-    targets = model.likelihood.target(samples, SeededStream(seed, "test targets", cpu))[:count]
+    targets = model.targets(samples, SeededStream(seed, "test targets", cpu))[:count]
     generator = seeded_generator(seed, "importance", cpu)
     parts: dict[str, list[Tensor]] = {}
     for block in torch.split(targets, BLOCK):
@@ -72,12 +72,11 @@ def estimate_likelihood(
             for name, values in metric.compute(drawn).items():
                 parts.setdefault(name, []).append(torch.as_tensor(values))
     metrics = {name: Estimate.from_values(torch.cat(values)) for name, values in parts.items()}
-    likelihood = validate_config(directory.stored_config()).algorithm["likelihood"]
     provenance = {
         "samples": len(targets),
         "origin": origin,
         "seed": seed,
-        "likelihood": dict(likelihood),
+        **model.facts,
         "step": model.step,
         "ema": weights is GeneratorWeights.average,
     }

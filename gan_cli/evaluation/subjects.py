@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
+from gan_cli.algorithms.spec import spec_of
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
@@ -20,12 +21,11 @@ from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
 from gan_cli.evaluation.real_data import sample_labels
 from gan_cli.inference import loading
-from gan_cli.inference.generator import TrainedGenerator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
-from gan_cli.runtime import rng
+from gan_cli.protocols.inference import TrainedSampler
 from gan_cli.storage.run_directory import RunDirectory
 
 # Tolerance by which images may exceed [-1, 1], for rounding as in half precision.
@@ -84,7 +84,7 @@ class GeneratorSubject(EvaluationSubject):
         run: the run directory.
     """
 
-    trained: TrainedGenerator
+    trained: TrainedSampler
     weights: GeneratorWeights
     run: Path
 
@@ -98,16 +98,16 @@ class GeneratorSubject(EvaluationSubject):
             "ema": self.weights is GeneratorWeights.average,
             "checksum": checksum(self.trained.network.state_dict()),
             "classes": self.trained.classes or None,
+            **self.trained.facts,
         }
 
     def draw(self, count: int, seed: int) -> FloatArray:
         """Draw the samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
-        z = rng.fixed_latents(seed, count, self.trained.latent_dim)
         if not self.trained.classes:
-            return self.trained.samples(z)
+            return self.trained.draw(count, seed)
         if self.labels is None:
             raise ConfigError(f"{self.run}: was trained with classes, but its data have no labels any more")
-        return self.trained.samples(z, torch.from_numpy(sample_labels(self.labels, count, seed)))
+        return self.trained.draw(count, seed, torch.from_numpy(sample_labels(self.labels, count, seed)))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def from_run(directory: RunDirectory, weights: GeneratorWeights) -> GeneratorSub
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
-    trained = load_generator(directory, weights)
+    trained = spec_of(directory).load_sampler(directory, weights)
     return GeneratorSubject(
         trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path
     )

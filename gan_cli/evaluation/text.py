@@ -11,12 +11,12 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from gan_cli.algorithms.spec import spec_of
 from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
 from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
-from gan_cli.inference.language_model import load_language_model
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
 from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
 from gan_cli.metrics.sentences import SentenceSets
@@ -214,7 +214,7 @@ def sequence_evaluator(
     return SequenceEvaluator(data, replace(size, count=wanted), seed, known, device)
 
 
-def evaluate_language_model(
+def evaluate_text(
     directory: RunDirectory, count: int | None, seed: int
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
     """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
@@ -228,7 +228,7 @@ def evaluate_language_model(
         ConfigError: no run directory, no checkpoint; or the data have other words now.
         DataError: the data cannot be read.
     """
-    trained = load_language_model(directory)
+    trained = spec_of(directory).load_text_sampler(directory)
     source = trained.dataset.load()
     assert isinstance(source, Sequences)
     if source.words != trained.vocabulary.words:

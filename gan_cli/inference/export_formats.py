@@ -1,4 +1,4 @@
-"""Serialize a trained generator to the bytes of a file, in each of the formats of ``gan-export``.
+"""Serialize a trained network to the bytes of a file, in each of the formats of ``gan-export``.
 
 None of these files holds code of this package, local paths, or a pickle:
 
@@ -25,21 +25,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gan_cli import __version__
-from gan_cli.inference.generator import TrainedGenerator
+from gan_cli.inference.exportable import ExportableNetwork
 
 OPSET = 18
-# Samples in a traced batch: two, as torch takes a dimension of size 1 for a constant.
-TRACE_BATCH = 2
 
 Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The exported files of a generator in one format.
+    """The exported files of a network in one format.
 
     Attributes:
         files: name -> content.
@@ -51,95 +49,83 @@ class Exported:
     body: str | None = None
 
 
-def metadata(trained: TrainedGenerator) -> dict[str, Any]:
-    """Return the metadata of a generator that every format stores beside its weights."""
-    return {
-        "gan_cli": __version__,
-        "step": trained.step,
-        "latent_dim": trained.latent_dim,
-        "shape": list(trained.dataset.shape),
-        "classes": trained.classes,
-    }
+def metadata(exportable: ExportableNetwork) -> dict[str, Any]:
+    """Return the metadata of a network that every format stores beside its weights."""
+    return {"gan_cli": __version__, "step": exportable.step, **exportable.metadata}
 
 
-def as_safetensors(trained: TrainedGenerator, architecture: Arguments) -> Exported:
-    """Return ``model.safetensors`` and ``config.json`` of a generator.
+def as_safetensors(exportable: ExportableNetwork, architecture: Arguments) -> Exported:
+    """Return ``model.safetensors`` and ``config.json`` of a network.
 
     Args:
-        trained: the generator.
+        exportable: the network.
         architecture: node of the run's configuration that it was built from.
     """
     from safetensors.torch import save
 
-    weights = {name: tensor.contiguous() for name, tensor in trained.network.state_dict().items()}
-    body, layers = _describe_body(trained)
+    weights = {name: tensor.contiguous() for name, tensor in exportable.network.state_dict().items()}
+    body, layers = _describe_body(exportable)
     config = {
-        **metadata(trained),
+        **metadata(exportable),
         "architecture": dict(architecture),
         "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
         "body": body,
         "layers": layers,
     }
     files = {
-        "model.safetensors": save(weights, {"format": "pt", **_text_metadata(trained)}),
+        "model.safetensors": save(weights, {"format": "pt", **_text_metadata(exportable)}),
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),
     }
     return Exported(files, body)
 
 
-def as_onnx(trained: TrainedGenerator, architecture: Arguments) -> Exported:
-    """Return ``model.onnx``, which maps ``z`` (and ``labels``) to ``samples``, for any batch size."""
+def as_onnx(exportable: ExportableNetwork, architecture: Arguments) -> Exported:
+    """Return ``model.onnx``, which maps the named inputs to the named output, for any batch size."""
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    names = ["z", "labels"] if trained.classes else ["z"]
     with _silence_exporters():
         program = torch.onnx.export(
-            _export_program(trained),
-            input_names=names,
-            output_names=["samples"],
+            _export_program(exportable),
+            input_names=[each.name for each in exportable.inputs],
+            output_names=[exportable.output],
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
     assert program is not None
     ClearMetadataAndDocStringPass()(program.model)  # the source line of each node, with full paths
-    program.model.metadata_props.update(_text_metadata(trained))
+    program.model.metadata_props.update(_text_metadata(exportable))
     return Exported({"model.onnx": program.model_proto.SerializeToString()})
 
 
-def as_torch(trained: TrainedGenerator, architecture: Arguments) -> Exported:
+def as_torch(exportable: ExportableNetwork, architecture: Arguments) -> Exported:
     """Return ``model.pt2`` for ``torch.export.load``, for any batch size."""
     with _silence_exporters():
-        program = _export_program(trained)
+        program = _export_program(exportable)
         program.example_inputs = None  # the file's only pickle
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={"gan_cli.json": json.dumps(metadata(trained))})
+        torch.export.save(program, file, extra_files={"gan_cli.json": json.dumps(metadata(exportable))})
     return Exported({"model.pt2": file.getvalue()})
 
 
-FORMATS: Mapping[str, Callable[[TrainedGenerator, Arguments], Exported]] = {
+FORMATS: Mapping[str, Callable[[ExportableNetwork, Arguments], Exported]] = {
     "safetensors": as_safetensors,
     "onnx": as_onnx,
     "torch": as_torch,
 }
 
 
-def _text_metadata(trained: TrainedGenerator) -> dict[str, str]:
+def _text_metadata(exportable: ExportableNetwork) -> dict[str, str]:
     """Return the metadata for a header whose values are strings."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata(trained).items()}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata(exportable).items()}
 
 
-def _example_latents(trained: TrainedGenerator) -> Tensor:
-    """Return example latents ``(TRACE_BATCH, latent_dim)``, to trace and to compare with; uses no random state."""
-    return torch.linspace(-2, 2, TRACE_BATCH * trained.latent_dim).reshape(TRACE_BATCH, -1)
-
-
-def _export_program(trained: TrainedGenerator) -> torch.export.ExportedProgram:
+def _export_program(exportable: ExportableNetwork) -> torch.export.ExportedProgram:
     """Export the network as a graph of torch's own operations, for any batch size."""
-    inputs = (_example_latents(trained), torch.zeros(TRACE_BATCH, dtype=torch.int64))[: 2 if trained.classes else 1]
+    inputs = tuple(each.example for each in exportable.inputs)
     batch = torch.export.Dim("batch", min=1)
     # Exported networks are not trained: their samples must not require a gradient.
-    network = copy.deepcopy(trained.network).requires_grad_(False)
+    network = copy.deepcopy(exportable.network).requires_grad_(False)
     program = torch.export.export(network, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs), strict=False)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # full paths of the sources
@@ -162,25 +148,25 @@ def _silence_exporters() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _describe_body(trained: TrainedGenerator) -> tuple[str | None, list[dict[str, Any]] | None]:
+def _describe_body(exportable: ExportableNetwork) -> tuple[str | None, list[dict[str, Any]] | None]:
     """Return the network's only part and its layers as ``{"type", "arguments"}``; see :func:`_build_sequential`.
 
     None where the network is more than one chain of ``torch.nn`` layers, or the copy does not compute the same.
     """
-    parts = list(trained.network.named_children())
-    if trained.classes or len(parts) != 1:
+    parts = list(exportable.network.named_children())
+    if len(exportable.inputs) != 1 or len(parts) != 1:
         return None, None
     name, body = parts[0]
     if not isinstance(body, nn.Sequential):
         return None, None
-    z = _example_latents(trained)
+    example = exportable.inputs[0].example
     try:
         described = [{"type": type(layer).__name__, "arguments": _arguments(layer)} for layer in body]
         layers: list[dict[str, Any]] = json.loads(json.dumps(described))
         rebuilt = _build_sequential(layers).eval()
         rebuilt.load_state_dict(body.state_dict())
         with torch.no_grad():
-            same = torch.equal(rebuilt(z), trained.network(z))
+            same = torch.equal(rebuilt(example), exportable.network(example))
     except (AttributeError, TypeError, RuntimeError):
         return None, None
     return (name, layers) if same else (None, None)

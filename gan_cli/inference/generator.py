@@ -1,18 +1,30 @@
-"""Load the trained generator of a run from its directory."""
+"""Generators that map a latent to a sample in one pass: loaded from a run, sampled, and described for export."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.config import instantiate
 from gan_cli.config.validate import validate_config
+from gan_cli.inference.exportable import (
+    NUM_SAMPLES,
+    TRACE_BATCH,
+    ExportableNetwork,
+    NetworkInput,
+    samples_comment,
+    value_range,
+)
 from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
+from gan_cli.protocols.inference import LatentPath
+from gan_cli.runtime.rng import fixed_latents, latent_walk
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -30,6 +42,7 @@ class TrainedGenerator:
         classes: number of classes it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
+        facts: none: there is one way to draw samples.
     """
 
     network: nn.Module
@@ -37,6 +50,7 @@ class TrainedGenerator:
     classes: int
     dataset: Dataset
     step: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
     def samples(self, latents: Tensor, labels: Tensor | None = None) -> FloatArray:
@@ -49,6 +63,16 @@ class TrainedGenerator:
         inputs = [latents] if labels is None else [latents, labels]
         blocks = zip(*(torch.split(each, SAMPLE_BLOCK) for each in inputs), strict=True)
         return torch.cat([self.network(*block) for block in blocks]).numpy()
+
+    def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
+        """Generate ``(count, *shape)`` from the first latents of a seed; see ``TrainedSampler.draw``."""
+        return self.samples(fixed_latents(seed, count, self.latent_dim), labels)
+
+    def walk(self, path: LatentPath, seed: int, labels: Tensor | None = None) -> Iterator[FloatArray]:
+        """Yield frames of spherical interpolations between latents; see ``TrainedSampler.walk``."""
+        corners = fixed_latents(seed, path.corners * path.walkers, self.latent_dim)
+        for latents in latent_walk(corners.reshape(path.corners, path.walkers, -1), path.frames):
+            yield self.samples(latents, labels)
 
 
 def load_generator(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedGenerator:
@@ -74,3 +98,61 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
         network.load_state_dict(state["algorithm"][weights.value])
         step = int(state["step"])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)
+
+
+def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> ExportableNetwork:
+    """Describe a generator for export.
+
+    Args:
+        trained: the generator.
+        title: heading of the model card, up to the name of the dataset.
+        about: what it is, in a clause that begins the card.
+    """
+    conditional = f"class-conditional: {trained.classes} classes" if trained.classes else "unconditional"
+    inputs = [
+        NetworkInput(
+            "z",
+            torch.linspace(-2, 2, TRACE_BATCH * trained.latent_dim).reshape(TRACE_BATCH, -1),
+            f"`(N, {trained.latent_dim})`, float32, from N(0, I); any N >= 1",
+        )
+    ]
+    if trained.classes:
+        about_labels = f"`(N,)`, int64, classes 0 to {trained.classes - 1}"
+        inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about_labels))
+    shape = ", ".join(map(str, trained.dataset.shape))
+    return ExportableNetwork(
+        network=trained.network,
+        inputs=inputs,
+        output="samples",
+        output_about=f"`(N, {shape})`, float32, {value_range(trained.dataset)}",
+        dataset=trained.dataset,
+        step=trained.step,
+        kind="generator",
+        builder="generator",
+        title=title,
+        about=f"{about}, {conditional}",
+        torch_code=_torch_code(trained),
+        onnx_code=_onnx_code(trained),
+        metadata={
+            "latent_dim": trained.latent_dim,
+            "shape": list(trained.dataset.shape),
+            "classes": trained.classes,
+        },
+    )
+
+
+def _torch_code(trained: TrainedGenerator) -> list[str]:
+    z, comment = f"z = torch.randn({NUM_SAMPLES}, {trained.latent_dim})", samples_comment(trained.dataset)
+    if not trained.classes:
+        return [z, f"samples = network(z)  {comment}"]
+    labels = f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}"
+    return [z, labels, f"samples = network(z, labels)  {comment}"]
+
+
+def _onnx_code(trained: TrainedGenerator) -> list[str]:
+    lines = [f"z = np.random.default_rng().standard_normal(({NUM_SAMPLES}, {trained.latent_dim}), dtype=np.float32)"]
+    feed = '{"z": z}'
+    if trained.classes:
+        lines.append(f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}")
+        feed = '{"z": z, "labels": labels}'
+    return [*lines, f'(samples,) = session.run(["samples"], {feed})  {samples_comment(trained.dataset)}']

@@ -9,7 +9,7 @@ from enum import Enum
 from gan_cli.config import instantiate
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Dataset
+from gan_cli.protocols.data import Dataset, Sequences, data_kinds
 from gan_cli.storage.run_directory import RunDirectory
 
 # A checkpoint with more classes or words is damaged; memory for them would be allocated before any other check.
@@ -27,6 +27,11 @@ def run_dataset(directory: RunDirectory) -> Dataset:
     """Return the dataset of a run, not loaded; raise ``ConfigError`` if this is no run directory."""
     dataset: Dataset = instantiate.create(validate_config(directory.stored_config()).dataset, "dataset", Dataset)
     return dataset
+
+
+def learned_sequences(directory: RunDirectory) -> bool:
+    """Return True if a run learned sequences; raise ``ConfigError`` if this is no run directory."""
+    return Sequences in data_kinds(type(run_dataset(directory)))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The model card of a generator: its interface, data, results, and code that samples from it without gan_cli."""
+"""The model card of an exported network: its interface, data, results, and code that samples without gan_cli."""
 
 from __future__ import annotations
 
@@ -13,43 +13,40 @@ import torch
 from gan_cli import __version__
 from gan_cli.inference.export_folder import MARK
 from gan_cli.inference.export_formats import Exported
-from gan_cli.inference.generator import TrainedGenerator
+from gan_cli.inference.exportable import ExportableNetwork, is_image
 from gan_cli.protocols.data import Dataset
-
-NUM_SAMPLES = 16
 
 PIP_PACKAGES = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy", "torch": "torch"}
 
 
 def model_card(
-    trained: TrainedGenerator, kind: str, exported: Exported, config: str, summary: Mapping[str, Any] | None
+    exportable: ExportableNetwork, kind: str, exported: Exported, config: str, summary: Mapping[str, Any] | None
 ) -> str:
-    """Return the model card of an exported generator as Markdown.
+    """Return the model card of an exported network as Markdown.
 
     Args:
-        trained: the generator.
+        exportable: the network.
         kind: name of the export format.
         exported: the exported files, which lie beside the card.
         config: the run's configuration, YAML.
         summary: ``summary.json`` of the run, or None where it has none (it still runs, or was killed).
     """
-    network, dataset = trained.network, trained.dataset
-    count = sum(parameter.numel() for parameter in network.parameters())
-    conditional = f"class-conditional: {trained.classes} classes" if trained.classes else "unconditional"
+    dataset, step = exportable.dataset, exportable.step
+    count = sum(parameter.numel() for parameter in exportable.network.parameters())
+    more = {**exportable.rows, "step": str(step), "parameters": f"{count:,}"}
     parts = [
         MARK.decode(),
-        f"# Generator of a GAN: {type(dataset).__name__}",
-        f"The generator of a generative adversarial network, {conditional}. Its weights are the moving average of those"
-        f" of the training run, after step {trained.step}. Written by `gan-export --format {kind}` of"
-        f" gan_cli {__version__} with torch {torch.__version__}.",
-        _table("what", "value", _interface(trained) | {"step": str(trained.step), "parameters": f"{count:,}"}),
+        f"# {exportable.title}: {type(dataset).__name__}",
+        f"{exportable.about}. Its weights are the moving average of those of the training run, after step {step}."
+        f" Written by `gan-export --format {kind}` of gan_cli {__version__} with torch {torch.__version__}.",
+        _table("what", "value", _interface(exportable) | more),
         "## Sample",
-        _usage(trained, kind, exported),
+        _usage(exportable, kind, exported),
         "## Data",
         f"{type(dataset).__name__}: {_about(dataset)}",
         f"Licence: {dataset.licence}",
         "## Results",
-        _results(summary, trained.step),
+        _results(summary, step),
         "## Training",
         "The configuration of the run; `gan-train --help` explains its keys.",
         _fenced(config, "yaml"),
@@ -57,13 +54,11 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def usage_snippet(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
+def usage_snippet(exportable: ExportableNetwork, kind: str, exported: Exported) -> str:
     """Return Python code that draws ``samples`` in the folder of the export; mere weights are only loaded."""
     if kind == "safetensors" and exported.body is None:
         return 'from safetensors.torch import load_file\n\nweights = load_file("model.safetensors")'
-    shape = ", ".join(map(str, (NUM_SAMPLES, *trained.dataset.shape)))
-    remark = f"# ({shape}), {_range(trained.dataset)}"
-    return "\n".join([*SNIPPETS[kind](trained, exported, remark), *_own_coordinates(trained.dataset)])
+    return "\n".join([*SNIPPETS[kind](exportable, exported), *_own_coordinates(exportable.dataset)])
 
 
 def scale(dataset: Dataset) -> float | None:
@@ -76,20 +71,8 @@ def scale(dataset: Dataset) -> float | None:
     return float(str(factor))  # the shortest number that is the same in float32
 
 
-def _with_torch(load: list[str], trained: TrainedGenerator, remark: str) -> list[str]:
-    z = f"z = torch.randn({NUM_SAMPLES}, {trained.latent_dim})"
-    if trained.classes:
-        return [
-            *load,
-            z,
-            f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}",
-            f"samples = network(z, labels)  {remark}",
-        ]
-    return [*load, z, f"samples = network(z)  {remark}"]
-
-
-def _safetensors_snippet(trained: TrainedGenerator, exported: Exported, remark: str) -> list[str]:
-    load = [
+def _safetensors_snippet(exportable: ExportableNetwork, exported: Exported) -> list[str]:
+    return [
         "import json",
         "",
         "import torch",
@@ -99,27 +82,22 @@ def _safetensors_snippet(trained: TrainedGenerator, exported: Exported, remark: 
         'network = torch.nn.Sequential(*(getattr(torch.nn, layer["type"])(**layer["arguments"]) for layer in layers))',
         f'weights = {{name.removeprefix("{exported.body}."): w for name, w in load_file("model.safetensors").items()}}',
         "network.eval().requires_grad_(False).load_state_dict(weights)",
+        *exportable.torch_code,
     ]
-    return _with_torch(load, trained, remark)
 
 
-def _torch_snippet(trained: TrainedGenerator, exported: Exported, remark: str) -> list[str]:
-    return _with_torch(["import torch", "", 'network = torch.export.load("model.pt2").module()'], trained, remark)
+def _torch_snippet(exportable: ExportableNetwork, exported: Exported) -> list[str]:
+    return ["import torch", "", 'network = torch.export.load("model.pt2").module()', *exportable.torch_code]
 
 
-def _onnx_snippet(trained: TrainedGenerator, exported: Exported, remark: str) -> list[str]:
-    lines = [
+def _onnx_snippet(exportable: ExportableNetwork, exported: Exported) -> list[str]:
+    return [
         "import numpy as np",
         "import onnxruntime",
         "",
         'session = onnxruntime.InferenceSession("model.onnx")',
-        f"z = np.random.default_rng().standard_normal(({NUM_SAMPLES}, {trained.latent_dim}), dtype=np.float32)",
+        *exportable.onnx_code,
     ]
-    feed = '{"z": z}'
-    if trained.classes:
-        lines.append(f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}")
-        feed = '{"z": z, "labels": labels}'
-    return [*lines, f'(samples,) = session.run(["samples"], {feed})  {remark}']
 
 
 SNIPPETS = {"safetensors": _safetensors_snippet, "onnx": _onnx_snippet, "torch": _torch_snippet}
@@ -128,40 +106,29 @@ SNIPPETS = {"safetensors": _safetensors_snippet, "onnx": _onnx_snippet, "torch":
 def _own_coordinates(dataset: Dataset) -> list[str]:
     """Return the line of code that converts points to the data's own coordinates; none for images."""
     factor = scale(dataset)
-    if factor is None or _is_image(dataset):
+    if factor is None or is_image(dataset):
         return []
     return [f"points = samples * {factor}  # in the data's own coordinates"]
 
 
-def _is_image(dataset: Dataset) -> bool:
-    return len(dataset.shape) == 3
-
-
-def _range(dataset: Dataset) -> str:
-    return f"{'pixels' if _is_image(dataset) else 'points'} scaled to [-1, 1]"
-
-
-def _interface(trained: TrainedGenerator) -> dict[str, str]:
+def _interface(exportable: ExportableNetwork) -> dict[str, str]:
     """Return inputs and outputs of the network by name."""
-    shape = ", ".join(map(str, trained.dataset.shape))
-    rows = {"input `z`": f"`(N, {trained.latent_dim})`, float32, from N(0, I); any N >= 1"}
-    if trained.classes:
-        rows["input `labels`"] = f"`(N,)`, int64, classes 0 to {trained.classes - 1}"
-    rows["output `samples`"] = f"`(N, {shape})`, float32, {_range(trained.dataset)}"
-    factor = scale(trained.dataset)
-    if factor is not None and not _is_image(trained.dataset):
+    rows = {f"input `{each.name}`": each.about for each in exportable.inputs}
+    rows[f"output `{exportable.output}`"] = exportable.output_about
+    factor = scale(exportable.dataset)
+    if factor is not None and not is_image(exportable.dataset):
         rows["scale"] = f"times {factor}: the data's own coordinates"
     return rows
 
 
-def _usage(trained: TrainedGenerator, kind: str, exported: Exported) -> str:
-    code = _fenced(usage_snippet(trained, kind, exported), "python")
+def _usage(exportable: ExportableNetwork, kind: str, exported: Exported) -> str:
+    code = _fenced(usage_snippet(exportable, kind, exported), "python")
     if kind == "safetensors" and exported.body is None:
         return (
             f"In this folder, after `pip install {PIP_PACKAGES[kind]}`, the weights are loaded by\n\n{code}\n\n"
             "The network they belong to is more than a chain of layers of `torch.nn`: `architecture` in `config.json`"
-            " names the class of gan_cli whose method `generator` builds it. `gan-export --format torch` and"
-            " `--format onnx` write the network too."
+            f" names the class of gan_cli whose method `{exportable.builder}` builds it. `gan-export --format torch`"
+            " and `--format onnx` write the network too."
         )
     return f"In this folder, after `pip install {PIP_PACKAGES[kind]}`:\n\n{code}"
 

@@ -22,7 +22,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.seqgan.corpus import Corpus
-from gan_cli.algorithms.spec import Family, Outline, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes, resolve_spec
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import OptimizerConfig
@@ -86,7 +86,7 @@ class Plan:
     """
 
     config: Config
-    family: type[Family]
+    family: type[AlgorithmSpec]
     outline: Outline
     device: Device
     dataset: Dataset
@@ -139,7 +139,7 @@ def plan(config: DictConfig) -> Plan:
     problems = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
     if problems:
         raise ConfigError("\n".join(problems))
-    family: Any = instantiate.resolve(typed.algorithm["_target_"], "algorithm")
+    family = resolve_spec(typed.algorithm)
     accepted = _accepted_parts(family)
     if not instantiate.find_problems(typed.dataset, "dataset"):
         compatibility.reject_unsupported_data(typed, family)
@@ -376,7 +376,7 @@ def _sizes(config: Config, dataset: Dataset) -> Sizes:
     )
 
 
-def _outline(family: type[Family], architecture: Any, sizes: Sizes) -> Outline:
+def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Outline:
     """Build the networks on the meta device; raises ``ConfigError`` if they do not fit the data."""
     with torch.device("meta"):
         return family.outline(architecture, sizes)

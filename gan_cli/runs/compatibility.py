@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Family
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, algorithm_options
 from gan_cli.config import instantiate
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
 from gan_cli.errors import ConfigError
@@ -23,7 +23,7 @@ def class_name(part: object) -> str:
     return name.rpartition(".")[2]
 
 
-def reject_unused(config: Config, family: type[Family], accepted: Collection[str]) -> None:
+def reject_unused(config: Config, family: type[AlgorithmSpec], accepted: Collection[str]) -> None:
     """Raise ``ConfigError`` for parts and settings that this family does not use.
 
     Args:
@@ -51,7 +51,7 @@ def reject_unused(config: Config, family: type[Family], accepted: Collection[str
             )
 
 
-def _unused_loss(loss: LossSection, family: type[Family]) -> str:
+def _unused_loss(loss: LossSection, family: type[AlgorithmSpec]) -> str:
     reason = f"for {class_name(family)}, which has no D that a loss could be chosen for"
     if loss.objective is not None:
         return f"loss: expected none {reason}, got {class_name(loss.objective)}"
@@ -60,7 +60,7 @@ def _unused_loss(loss: LossSection, family: type[Family]) -> str:
     return f"loss.{key}: expected {_yaml(getattr(defaults, key))} {reason}"
 
 
-def reject_unsupported_architecture(config: Config, family: type[Family], kind: Any) -> None:
+def reject_unsupported_architecture(config: Config, family: type[AlgorithmSpec], kind: Any) -> None:
     """Raise ``ConfigError`` for an architecture that does not build what this family trains."""
     target = instantiate.resolve(config.architecture["_target_"], "architecture")
     if instantiate.may_be_instance(target, kind):
@@ -77,13 +77,14 @@ def reject_unsupported_architecture(config: Config, family: type[Family], kind: 
     )
 
 
-def reject_unsupported_data(config: Config, family: type[Family]) -> None:
+def reject_unsupported_data(config: Config, family: type[AlgorithmSpec]) -> None:
     """Raise ``ConfigError`` for data of a kind that this family cannot learn."""
     dataset = instantiate.resolve(config.dataset["_target_"], "dataset")
     kinds = data_kinds(dataset)
     if not set(kinds) & set(family.supported_data):
         wanted = " or ".join(kind.__name__.lower() for kind in family.supported_data)
-        hint = "algorithm=seqgan" if Sequences in kinds else "dataset=oracle or dataset=text"
+        learners = [name for name, spec in algorithm_options().items() if Sequences in spec.supported_data]
+        hint = " or ".join(learners) if Sequences in kinds else "dataset=oracle or dataset=text"
         raise ConfigError(
             f"dataset: expected {wanted} for {class_name(family)}, got {class_name(dataset)}, which gives"
             f" {' or '.join(kind.__name__.lower() for kind in kinds)}: {hint}"

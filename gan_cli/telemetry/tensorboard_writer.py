@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.algorithms.spec import Family
+from gan_cli.algorithms.spec import AlgorithmSpec
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.metrics.directions import directed, direction
@@ -30,16 +30,16 @@ from gan_cli.telemetry import tensorboard
 
 @dataclass(frozen=True)
 class TensorBoardLayout:
-    """Layout of TensorBoard's pages for a family of models; see ``algorithms.spec.Family`` for the attributes."""
+    """Layout of TensorBoard's pages for a family of models; attributes as of ``algorithms.spec.AlgorithmSpec``."""
 
     charts: Mapping[str, Sequence[str]]
     notes: Mapping[str, str]
     hparam_metrics: tuple[str, ...]
 
     @classmethod
-    def for_family(cls, family: type[Family]) -> TensorBoardLayout:
+    def for_family(cls, family: type[AlgorithmSpec]) -> TensorBoardLayout:
         """Return the layout of a family, with a chart of all alarms."""
-        alarms = {"Alarms": [f"diagnosis/{name}" for name in (*ALARMS, NON_FINITE)]}
+        alarms = {"Alarms": [f"diagnosis/{name}" for name in (*ALARMS, *family.own_alarms, NON_FINITE)]}
         return cls({**family.charts, **alarms}, family.notes, family.hparam_metrics)
 
     def with_metrics(self, infos: Mapping[str, MetricInfo], evaluated: Iterable[str]) -> TensorBoardLayout:

@@ -32,9 +32,9 @@ from benchmarks.versus.pairs import (
 )
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, SCORES, Preference, TrainedModels, preferences, score_digits
 from benchmarks.versus.text import TEXT
+from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder
 from gan_cli.architectures.vae import Convolutional
 from gan_cli.components.likelihoods import Gaussian
-from gan_cli.inference.autoencoder import TrainedAutoencoder
 from gan_cli.protocols.arrays import FloatArray
 
 

@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from gan_cli import __version__
+from gan_cli.algorithms.spec import spec_of
 from gan_cli.config import instantiate
 from gan_cli.inference import export_formats, generator, model_card
 from gan_cli.inference.generator import TrainedGenerator
@@ -247,9 +248,9 @@ def test_run_without_summary_has_no_figures(images: Path, gan_export: Command) -
 
 
 def test_backticks_do_not_end_a_block_of_code(images: Path) -> None:
-    trained = generator.load_generator(RunDirectory(images))
+    exportable = spec_of(RunDirectory(images)).load_exportable(RunDirectory(images))
     text = model_card.model_card(
-        trained, "torch", export_formats.Exported({}), "path: |\n  ```\n  # no heading\n", {"final": {}}
+        exportable, "torch", export_formats.Exported({}), "path: |\n  ```\n  # no heading\n", {"final": {}}
     )
     assert "````yaml\npath: |\n  ```\n  # no heading\n````" in text
     assert "logged no metrics" in text

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from gan_cli.algorithms.autoencoders.inference import load_autoencoder
+from gan_cli.algorithms.spec import spec_of
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.likelihood import estimate_likelihood
-from gan_cli.inference.autoencoder import has_posterior, load_autoencoder
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
@@ -71,7 +72,7 @@ def test_defaults_suit_it(algorithm: str) -> None:
 def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["vae"], "train.steps=40", "hydra.run.dir=run").status == 0
     directory = RunDirectory(workplace / "run")
-    assert has_posterior(directory)
+    assert spec_of(directory).has_posterior
     first, again = (estimate_likelihood(directory, count=30, seed=3) for _ in range(2))
     assert first == again
     elbo, middle, best = (first.metrics[name] for name in ("elbo", "iwae_50", "iwae_5000"))
@@ -101,7 +102,7 @@ def test_autoencoder_of_a_run_is_the_one_that_was_saved(gan_train: Command, work
 def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["autoencoder"], "train.steps=2", "hydra.run.dir=run").status == 0
     directory = RunDirectory(workplace / "run")
-    assert not has_posterior(directory)
+    assert not spec_of(directory).has_posterior
     with pytest.raises(ConfigError, match="algorithm=vae"):
         estimate_likelihood(directory)
 

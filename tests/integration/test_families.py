@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.inference.language_model import load_language_model
+from gan_cli.algorithms.seqgan.inference import load_language_model
 from gan_cli.storage.run_directory import RunDirectory
 from tests.config.test_options import SMALL_WIDTHS
 from tests.conftest import Command, FinishedRun

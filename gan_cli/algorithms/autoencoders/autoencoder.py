@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoders.base import LOSS_CHARTS, AutoencoderTrainer, ForwardOutput, moments
+from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer, ForwardOutput, moments
+from gan_cli.algorithms.autoencoders.spec import PlainAutoencoderSpec
 from gan_cli.components.likelihoods import cholesky_factor
-from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.distributed import ProcessGroup
 
@@ -47,40 +46,12 @@ class CodeMoments:
         self.covariance.add_(torch.outer(difference, difference), alpha=weight).lerp_(covariance, weight)
 
 
-class Autoencoder(AutoencoderTrainer):
+class Autoencoder(PlainAutoencoderSpec, AutoencoderTrainer):
     """Trains encoder and decoder to maximize the likelihood of reconstructions, log p(x | z) with z the code of x."""
-
-    name: ClassVar[str] = "autoencoder"
-    heads: ClassVar[int] = 1  # the code itself
-    headline: ClassVar[Mapping[str, str]] = {
-        "reconstruction": "autoencoder/reconstruction",
-        "held out": "autoencoder/reconstruction_held_out",
-    }
-    charts: ClassVar[Mapping[str, Sequence[str]]] = {
-        "How well are training and held-out samples reconstructed?": (
-            "autoencoder/reconstruction",
-            "autoencoder/reconstruction_held_out",
-        ),
-        "How far apart are the codes?": ("autoencoder/code_variance",),
-        **LOSS_CHARTS,
-    }
-    notes: ClassVar[Mapping[str, str]] = {
-        "loss/total": "what is minimised: the reconstruction",
-        "autoencoder/reconstruction": "-log p(x | z) with z the code of x, in nats per sample",
-        "autoencoder/reconstruction_held_out": "the same by the moving average of the networks, of held-out samples (of"
-        " other training samples where train.held_out is 0)",
-        "autoencoder/code_variance": "mean variance of the dimensions of the codes",
-    }
-    hparam_metrics: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
 
     def _init_extra_state(self) -> None:
         self.moments = CodeMoments(self.latent_dim, self.context.half_life, self._device.torch_device)
         self._step = 0
-
-    @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
-        """Return no alarm rules: autoencoders have none."""
-        return []
 
     def _set_step(self, step: int) -> None:
         super()._set_step(step)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,27 +17,23 @@ from gan_cli.algorithms.autoencoders.networks import (
     Networks,
     TrainingNetworks,
     as_autoencoder_architecture,
-    build_outline,
     require_fitting,
     require_plain,
 )
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
+from gan_cli.algorithms.autoencoders.spec import AutoencoderSpec
 from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
-from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.algorithms.update_scope import StepScope
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.likelihoods import Likelihood
-from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config.schema import Config
 from gan_cli.data.samplers import DataWait
-from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import NonFiniteReport, Panel, Preview, Report, RollbackAdjustment
 from gan_cli.protocols.architecture import AutoencoderArchitecture
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.protocols.data import Density, Images, ProbeBatches, Sampler
+from gan_cli.protocols.data import ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.rng import BLOCK, PerRankRandomState, SeededStream, fixed_latents
 
@@ -46,8 +41,6 @@ from gan_cli.runtime.rng import BLOCK, PerRankRandomState, SeededStream, fixed_l
 MAX_HELD_OUT = 512
 # Held-out samples of a preview: originals of reconstructions, and ends of interpolations.
 RECONSTRUCTED, INTERPOLATED = 32, 16
-# Charts of the loss of every autoencoder: a question -> tags.
-LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall?": ("loss/total",)})
 
 
 @dataclass(frozen=True)
@@ -71,26 +64,8 @@ class AutoencoderProgress:
     batches: int = 0
 
 
-class AutoencoderTrainer(ABC):
-    """Trains an encoder and a decoder; subclasses define the loss and its metrics.
-
-    Attributes:
-        name: of the algorithm, and the prefix of its tags.
-        heads: number of encoder outputs for each dimension of z.
-        headline: short name -> tag, for the progress line.
-        charts: a question -> tags that answer it.
-        notes: tag -> its meaning.
-        hparam_metrics: tags by which runs are compared.
-    """
-
-    name: ClassVar[str]
-    heads: ClassVar[int]
-    headline: ClassVar[Mapping[str, str]]
-    charts: ClassVar[Mapping[str, Sequence[str]]]
-    notes: ClassVar[Mapping[str, str]]
-    hparam_metrics: ClassVar[tuple[str, ...]]
-    supported_data: ClassVar = (Images, Density)
-    supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
+class AutoencoderTrainer(AutoencoderSpec):
+    """Trains an encoder and a decoder; subclasses define the loss and its metrics."""
 
     def __init__(
         self,
@@ -140,26 +115,8 @@ class AutoencoderTrainer(ABC):
         self._init_extra_state()
         self.scope = self.step_scope.update_scope("G", self.optimizer, mutable=self._mutable_buffers())
 
-    def _init_extra_state(self) -> None:  # noqa: B027 - not every subclass has such state
+    def _init_extra_state(self) -> None:
         """Initialize the additional state of a subclass."""
-
-    @classmethod
-    def outline(cls, architecture: object, sizes: Sizes) -> Outline:
-        """Build encoder and decoder under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
-        return build_outline(cls.name, architecture, sizes, cls.heads)
-
-    @classmethod
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
-        """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
-        rates = config.optimizer
-        for key in ("lr_g", "lr_d"):
-            if rates.get(key) not in (None, rates.get("lr")):
-                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
-
-    @classmethod
-    def reports(cls, loss: Loss | None) -> frozenset[str]:
-        """Return the tags of reconstruction and bound, on training and on held-out samples."""
-        return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
 
     @abstractmethod
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:

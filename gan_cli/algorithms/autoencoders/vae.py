@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.base import (
-    LOSS_CHARTS,
     AutoencoderTrainer,
     ForwardOutput,
     mean_over_processes,
     moments,
 )
 from gan_cli.algorithms.autoencoders.networks import Networks
+from gan_cli.algorithms.autoencoders.spec import VAESpec
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, kl_to_standard_normal, reparameterize
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE, PosteriorCollapse
+from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import AutoencoderArchitecture
@@ -29,31 +26,8 @@ from gan_cli.protocols.data import ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
 
 
-class VAE(AutoencoderTrainer):
+class VAE(VAESpec, AutoencoderTrainer):
     """Trains encoder and decoder to maximize the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I))."""
-
-    name: ClassVar[str] = "vae"
-    heads: ClassVar[int] = 2  # mean and log-variance
-    headline: ClassVar[Mapping[str, str]] = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
-    charts: ClassVar[Mapping[str, Sequence[str]]] = {
-        "Does the bound rise, also on held-out samples?": ("vae/elbo", "vae/elbo_held_out"),
-        "What is it made of?": ("vae/reconstruction", "vae/kl"),
-        "How much of z is in use?": ("vae/active_units",),
-        **LOSS_CHARTS,
-    }
-    notes: ClassVar[Mapping[str, str]] = {
-        "loss/total": "what is minimised: reconstruction + beta KL, no dimension's KL counting less than the free bits",
-        "vae/reconstruction": "-log p(x | z) with one z from the posterior, in nats per sample",
-        "vae/kl": "divergence of the posterior from the prior, in nats per sample: what the code holds",
-        "vae/elbo": "lower bound on log p(x) in nats per sample: -(reconstruction + KL), whatever beta",
-        "vae/elbo_held_out": "the same by the moving average of the networks, of held-out samples (of"
-        " other training samples where train.held_out is 0)",
-        "vae/active_units": f"dimensions of z whose posterior mean has a variance above {ACTIVE_VARIANCE}",
-        "vae/active_share": "the same as a share of all dimensions",
-        "vae/beta": "weight of the KL in the loss",
-        "vae/kl_per_dimension": "KL of each dimension of z, in nats",
-    }
-    hparam_metrics: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
 
     def __init__(
         self,
@@ -91,11 +65,6 @@ class VAE(AutoencoderTrainer):
         self._schedule = beta
         self._free_bits = free_bits
         self._beta = torch.ones((), device=self._device.torch_device)
-
-    @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Any) -> list[AlarmRule]:
-        """Return the rule for posterior collapse; ``loss`` is unused."""
-        return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []
 
     def _set_step(self, step: int) -> None:
         super()._set_step(step)

@@ -1,4 +1,4 @@
-"""Class-level declarations of GANs: networks, checks of the configuration, alarm rules and charts."""
+"""Class-level declarations of GANs: networks, checks of the configuration, alarm rules, charts, trained models."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import ClassVar
 
 import torch
 
-from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, Outline, Sizes
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.gan_rules import alarm_rules
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
+from gan_cli.inference.exportable import ExportableNetwork
+from gan_cli.inference.generator import TrainedGenerator, exportable_generator, load_generator
+from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images
 from gan_cli.runtime.batch_norm import couples_samples
+from gan_cli.storage.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
 
 
-class GANSpec:
+class GANSpec(AlgorithmSpec):
     """Declarations of a GAN of any generator and discriminator, on images or points."""
 
     supported_data: ClassVar = (Images, Density)
@@ -65,23 +69,37 @@ class GANSpec:
         return Outline({"generator": generator, "discriminator": discriminator}, run)
 
     @classmethod
-    def check(cls, config: Config, loss: Loss, outline: Outline) -> None:
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that penalties or replicas do not support."""
+        assert loss is not None  # the constructor takes one
         if loss.penalties:
             _check_penalties(config, loss, outline)
         if config.train.replicas > 1:
             _check_replicas(config)
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss) -> list[AlarmRule]:
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
         """Return the alarm rules for the divergence that D estimates."""
+        assert loss is not None  # the constructor takes one
         return alarm_rules(limits, loss.objective.divergence_name, loss.objective.ceiling)
 
     @classmethod
-    def reports(cls, loss: Loss) -> frozenset[str]:
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of the divergence that D estimates, on training and on held-out samples."""
+        assert loss is not None  # the constructor takes one
         tag = f"divergence/{loss.objective.divergence_name}"
         return frozenset((tag, f"{tag}_held_out"))
+
+    @classmethod
+    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedGenerator:
+        """Load G of a run's latest intact checkpoint."""
+        return load_generator(directory, weights)
+
+    @classmethod
+    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+        """Load G, averaged, and describe it for export."""
+        trained = load_generator(directory)
+        return exportable_generator(trained, "Generator of a GAN", "The generator of a generative adversarial network")
 
 
 def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:

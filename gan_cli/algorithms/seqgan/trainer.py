@@ -6,7 +6,7 @@ adversarial round, which is some updates of G and then some epochs of D.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, ClassVar, cast
@@ -21,23 +21,17 @@ from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer, logit_buffers
 from gan_cli.algorithms.seqgan.estimators import Estimator, GeneratorContext
 from gan_cli.algorithms.seqgan.phases import Phase, Phases
+from gan_cli.algorithms.seqgan.spec import SeqGANSpec
 from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, nll_test
-from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
-from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config.diagnostics import DiagnosticsSection
-from gan_cli.config.schema import Config
 from gan_cli.data.splits import selected_tokens
-from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.diagnostics.text_rules import sequence_alarm_rules
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import NonFiniteReport, Report, RollbackAdjustment, Sentences
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.rng import RandomState, seeded_generator
 
 # Short name -> tag, for the progress line.
@@ -56,7 +50,7 @@ class SeqGANProgress:
     seen: int = 0
 
 
-class SeqGAN:
+class SeqGAN(SeqGANSpec):
     """Trains a language model by maximum likelihood, then adversarially against a discriminator.
 
     Args:
@@ -79,28 +73,6 @@ class SeqGAN:
         temperature: divisor of G's logits in sampling, and in the likelihoods that are reported.
         measured: most sequences that are sampled for each report, and held-out ones that are scored.
     """
-
-    supported_data: ClassVar = (Sequences,)
-    supported_settings: ClassVar = frozenset[str]()
-    charts: ClassVar[Mapping[str, Sequence[str]]] = {
-        "Do G's sequences look real to the oracle, and real ones likely to G?": (
-            "metrics/nll_oracle",
-            "metrics/nll_test",
-            "diagnosis/oracle_entropy",
-        ),
-        "Does G repeat itself?": ("diagnosis/distinct_1", "diagnosis/distinct_2", "diagnosis/distinct_2_real"),
-        "Who is ahead?": ("d_real/mean", "d_fake/mean", "reward/mean"),
-    }
-    notes: ClassVar[Mapping[str, str]] = {
-        "metrics/nll_oracle": "The oracle's NLL of G's sequences, in nats a token; lower is better, down to"
-        " diagnosis/oracle_entropy. Below that G has collapsed.",
-        "metrics/nll_test": "G's NLL of held-out sequences, in nats a token; it rises where G covers less.",
-        "diagnosis/oracle_entropy": "The oracle's NLL of its own sequences, in nats a token.",
-        "diagnosis/distinct_2": "Distinct pairs of neighbouring tokens in G's sequences, as a share of all pairs.",
-        "reward/mean": "D's mean score of the sequences that G is updated with.",
-        "phase": "0: G is trained by maximum likelihood; 1: D is trained; 2: both are, adversarially.",
-    }
-    hparam_metrics: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
 
     def __init__(
         self,
@@ -383,31 +355,3 @@ class SeqGAN:
 
     def close(self) -> None:
         """Do nothing: there are no threads or files."""
-
-    @classmethod
-    def outline(cls, architecture: SequenceArchitecture, sizes: Sizes) -> Outline:
-        """Build language model and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
-        (length,) = sizes.shape
-        language_model, discriminator = (
-            architecture.language_model(sizes.vocabulary),
-            architecture.discriminator(sizes.vocabulary, length),
-        )
-        tokens = torch.zeros(2, length, dtype=torch.int64)
-        return Outline(
-            {"generator": language_model, "discriminator": discriminator},
-            lambda: (language_model(tokens), discriminator(tokens)),
-        )
-
-    @classmethod
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
-        """Raise nothing: settings for sequences have no invalid combinations."""
-
-    @classmethod
-    def reports(cls, loss: Loss | None) -> frozenset[str]:
-        """Return the tags of both likelihoods."""
-        return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
-
-    @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: object) -> list[AlarmRule]:
-        """Return the alarm rules for sequences."""
-        return sequence_alarm_rules(limits)

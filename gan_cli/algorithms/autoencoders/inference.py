@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
 from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
+from gan_cli.protocols.rng import Stream
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -36,12 +37,18 @@ class TrainedAutoencoder:
         decoder: ``(N, latent_dim) -> (N, *shape)``; a ``Decoder``.
         likelihood: the distribution p(x | z).
         step: number of updates it was trained for.
+        facts: the node of the configuration that ``likelihood`` was built from.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     likelihood: Likelihood
     step: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def targets(self, samples: Tensor, stream: Stream) -> Tensor:
+        """Convert samples ``(N, *shape)`` in [-1, 1] to what the likelihood is a distribution of."""
+        return self.likelihood.target(samples, stream)
 
     def posterior(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the posterior's mean and log-variance, ``(N, latent_dim)`` each."""
@@ -51,11 +58,6 @@ class TrainedAutoencoder:
     def log_likelihood(self, targets: Tensor, codes: Tensor) -> Tensor:
         """Return ``log p(x | z)``, ``(N,)``, of targets x given codes z."""
         return self.likelihood.log_prob(targets, cast(Decoder, self.decoder).logits(codes))
-
-
-def has_posterior(directory: RunDirectory) -> bool:
-    """Return True if the run's latest checkpoint has a model with a posterior, whose likelihood can be bounded."""
-    return bool(checkpoints.load_latest(directory.checkpoints)["algorithm"].get("heads") == 2)
 
 
 def load_autoencoder(
@@ -77,4 +79,4 @@ def load_autoencoder(
             network.load_state_dict(state["algorithm"][key])
             network.eval().requires_grad_(False)
         step = int(state["step"])
-    return TrainedAutoencoder(*networks, step)
+    return TrainedAutoencoder(*networks, step, {"likelihood": dict(typed.algorithm["likelihood"])})

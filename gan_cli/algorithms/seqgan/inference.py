@@ -15,7 +15,7 @@ from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Dataset, Sequences, data_kinds
+from gan_cli.protocols.data import Dataset, Sequences
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -55,11 +55,6 @@ class TrainedLanguageModel:
         """Return the negative log-likelihood of sequences ``(N, T)``, up to their ends, in nats a token, ``(N,)``."""
         mask = language_model.token_mask(tokens, self.vocabulary.end)
         return (language_model.nll(self.network, tokens) * mask).sum(1) / mask.sum(1)
-
-
-def learned_sequences(directory: RunDirectory) -> bool:
-    """Return True if a run learned sequences; raise ``ConfigError`` if this is no run directory."""
-    return Sequences in data_kinds(type(run_dataset(directory)))
 
 
 def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:

@@ -1,0 +1,135 @@
+"""Class-level declarations of autoencoders: networks, checks, alarm rules, charts, trained models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
+
+from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
+from gan_cli.algorithms.autoencoders.networks import build_outline
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.components.losses import Loss
+from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.schema import Config
+from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE, PosteriorCollapse
+from gan_cli.errors import ConfigError
+from gan_cli.inference.exportable import ExportableNetwork
+from gan_cli.inference.generator import TrainedGenerator, exportable_generator, load_generator
+from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.protocols.data import Density, Images
+from gan_cli.storage.run_directory import RunDirectory
+
+# Charts of the loss of every autoencoder: a question -> tags.
+LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall?": ("loss/total",)})
+
+
+class AutoencoderSpec(AlgorithmSpec):
+    """Declarations that autoencoder and VAE share; their decoder is a generator of samples.
+
+    Attributes:
+        name: of the algorithm, and the prefix of its tags.
+        heads: number of encoder outputs for each dimension of z.
+        headline: short name -> tag, for the progress line.
+    """
+
+    name: ClassVar[str]
+    heads: ClassVar[int]
+    headline: ClassVar[Mapping[str, str]]
+    supported_data: ClassVar = (Images, Density)
+    supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
+
+    @classmethod
+    def outline(cls, architecture: object, sizes: Sizes) -> Outline:
+        """Build encoder and decoder under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
+        return build_outline(cls.name, architecture, sizes, cls.heads)
+
+    @classmethod
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+        """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
+        rates = config.optimizer
+        for key in ("lr_g", "lr_d"):
+            if rates.get(key) not in (None, rates.get("lr")):
+                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
+
+    @classmethod
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
+        """Return the tags of reconstruction and bound, on training and on held-out samples."""
+        return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
+
+    @classmethod
+    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedGenerator:
+        """Load the decoder of a run's latest intact checkpoint."""
+        return load_generator(directory, weights)
+
+    @classmethod
+    def load_likelihood_model(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedAutoencoder:
+        """Load encoder, decoder and likelihood; raises ``ConfigError`` for a run without a posterior."""
+        return load_autoencoder(directory, weights)
+
+    @classmethod
+    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+        """Load the decoder, averaged, and describe it for export."""
+        trained = load_generator(directory)
+        return exportable_generator(trained, "Generator of a GAN", "The generator of a generative adversarial network")
+
+
+class PlainAutoencoderSpec(AutoencoderSpec):
+    """Declarations of the autoencoder without a prior."""
+
+    name: ClassVar[str] = "autoencoder"
+    heads: ClassVar[int] = 1  # the code itself
+    headline: ClassVar[Mapping[str, str]] = {
+        "reconstruction": "autoencoder/reconstruction",
+        "held out": "autoencoder/reconstruction_held_out",
+    }
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "How well are training and held-out samples reconstructed?": (
+            "autoencoder/reconstruction",
+            "autoencoder/reconstruction_held_out",
+        ),
+        "How far apart are the codes?": ("autoencoder/code_variance",),
+        **LOSS_CHARTS,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "loss/total": "what is minimised: the reconstruction",
+        "autoencoder/reconstruction": "-log p(x | z) with z the code of x, in nats per sample",
+        "autoencoder/reconstruction_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
+        "autoencoder/code_variance": "mean variance of the dimensions of the codes",
+    }
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("autoencoder/reconstruction", "autoencoder/reconstruction_held_out")
+
+
+class VAESpec(AutoencoderSpec):
+    """Declarations of the variational autoencoder."""
+
+    name: ClassVar[str] = "vae"
+    heads: ClassVar[int] = 2  # mean and log-variance
+    has_posterior: ClassVar[bool] = True
+    headline: ClassVar[Mapping[str, str]] = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Does the bound rise, also on held-out samples?": ("vae/elbo", "vae/elbo_held_out"),
+        "What is it made of?": ("vae/reconstruction", "vae/kl"),
+        "How much of z is in use?": ("vae/active_units",),
+        **LOSS_CHARTS,
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "loss/total": "what is minimised: reconstruction + beta KL, no dimension's KL counting less than the free bits",
+        "vae/reconstruction": "-log p(x | z) with one z from the posterior, in nats per sample",
+        "vae/kl": "divergence of the posterior from the prior, in nats per sample: what the code holds",
+        "vae/elbo": "lower bound on log p(x) in nats per sample: -(reconstruction + KL), whatever beta",
+        "vae/elbo_held_out": "the same by the moving average of the networks, of held-out samples (of"
+        " other training samples where train.held_out is 0)",
+        "vae/active_units": f"dimensions of z whose posterior mean has a variance above {ACTIVE_VARIANCE}",
+        "vae/active_share": "the same as a share of all dimensions",
+        "vae/beta": "weight of the KL in the loss",
+        "vae/kl_per_dimension": "KL of each dimension of z, in nats",
+    }
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
+
+    @classmethod
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
+        """Return the rule for posterior collapse; ``loss`` is unused."""
+        return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []

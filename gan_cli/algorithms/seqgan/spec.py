@@ -1,0 +1,79 @@
+"""Class-level declarations of SeqGAN: networks, alarm rules, charts, trained models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+
+from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.components.losses import Loss
+from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.diagnostics.text_rules import sequence_alarm_rules
+from gan_cli.errors import ConfigError
+from gan_cli.inference.exportable import ExportableNetwork
+from gan_cli.protocols.architecture import SequenceArchitecture
+from gan_cli.protocols.data import Sequences
+from gan_cli.storage.run_directory import RunDirectory
+
+
+class SeqGANSpec(AlgorithmSpec):
+    """Declarations of a language model that is trained against a discriminator, on sequences of tokens."""
+
+    supported_data: ClassVar = (Sequences,)
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Do G's sequences look real to the oracle, and real ones likely to G?": (
+            "metrics/nll_oracle",
+            "metrics/nll_test",
+            "diagnosis/oracle_entropy",
+        ),
+        "Does G repeat itself?": ("diagnosis/distinct_1", "diagnosis/distinct_2", "diagnosis/distinct_2_real"),
+        "Who is ahead?": ("d_real/mean", "d_fake/mean", "reward/mean"),
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "metrics/nll_oracle": "The oracle's NLL of G's sequences, in nats a token; lower is better, down to"
+        " diagnosis/oracle_entropy. Below that G has collapsed.",
+        "metrics/nll_test": "G's NLL of held-out sequences, in nats a token; it rises where G covers less.",
+        "diagnosis/oracle_entropy": "The oracle's NLL of its own sequences, in nats a token.",
+        "diagnosis/distinct_2": "Distinct pairs of neighbouring tokens in G's sequences, as a share of all pairs.",
+        "reward/mean": "D's mean score of the sequences that G is updated with.",
+        "phase": "0: G is trained by maximum likelihood; 1: D is trained; 2: both are, adversarially.",
+    }
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("metrics/nll_oracle", "metrics/nll_test", "diagnosis/distinct_2")
+
+    @classmethod
+    def outline(cls, architecture: SequenceArchitecture, sizes: Sizes) -> Outline:
+        """Build language model and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
+        (length,) = sizes.shape
+        language_model, discriminator = (
+            architecture.language_model(sizes.vocabulary),
+            architecture.discriminator(sizes.vocabulary, length),
+        )
+        tokens = torch.zeros(2, length, dtype=torch.int64)
+        return Outline(
+            {"generator": language_model, "discriminator": discriminator},
+            lambda: (language_model(tokens), discriminator(tokens)),
+        )
+
+    @classmethod
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
+        """Return the alarm rules for sequences; ``loss`` is unused."""
+        return sequence_alarm_rules(limits)
+
+    @classmethod
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
+        """Return the tags of both likelihoods."""
+        return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
+
+    @classmethod
+    def load_text_sampler(cls, directory: RunDirectory) -> TrainedLanguageModel:
+        """Load the language model of a run's latest intact checkpoint."""
+        return load_language_model(directory)
+
+    @classmethod
+    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+        """Raise ``ConfigError``: a recurrent network is sampled token by token, not in one pass."""
+        raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")

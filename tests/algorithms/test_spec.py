@@ -1,0 +1,139 @@
+"""A family is a folder: what the commands ask of it is asked of its class, and no other file names it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import gan_cli
+from gan_cli.algorithms import spec
+from gan_cli.algorithms.spec import AlgorithmSpec, algorithm_options, resolve_spec
+from gan_cli.config.diagnostics import DiagnosticsSection, Thresholds
+from gan_cli.diagnostics.monitor import AlarmMonitor
+from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
+from gan_cli.errors import ConfigError
+from gan_cli.protocols.algorithm import Algorithm
+from gan_cli.protocols.data import Images, Sequences
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout
+
+PACKAGE = Path(gan_cli.__file__).parent
+FAMILIES = tuple(path.name for path in sorted((PACKAGE / "algorithms").iterdir()) if (path / "__init__.py").is_file())
+# Whatever works on a run of any family.
+COMMON = ("cli", "evaluation", "inference", "report", "sweeps", "telemetry", "bench", "data", "diagnostics", "storage")
+
+
+@cache
+def _family_classes() -> frozenset[str]:
+    """Names of the classes that are defined in the folder of a family."""
+    files = [file for family in FAMILIES for file in (PACKAGE / "algorithms" / family).glob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    return frozenset(node.name for node in nodes if isinstance(node, ast.ClassDef))
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def _names(node: ast.AST) -> set[str]:
+    parts = list(ast.walk(node))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names | {part.attr for part in parts if isinstance(part, ast.Attribute)}
+
+
+def test_there_are_families() -> None:
+    assert {"gan", "autoencoders", "seqgan"} <= set(FAMILIES)
+    assert {"GANTrainer", "VAE", "SeqGAN"} <= _family_classes()
+
+
+@pytest.mark.parametrize("package", COMMON)
+def test_no_other_module_imports_a_family_or_asks_for_its_classes(package: str) -> None:
+    folders = tuple(f"gan_cli.algorithms.{family}." for family in FAMILIES)
+    for file in sorted((PACKAGE / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            assert not [name for name in _imported(node) if f"{name}.".startswith(folders)], file
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+                assert not _names(node.args[1]) & _family_classes(), (file, ast.unparse(node))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search("algorithm=[a-z]", node.value), (file, node.value)
+
+
+@pytest.mark.parametrize("option", algorithm_options())
+def test_every_option_is_a_family_with_both_sides(option: str) -> None:
+    family = algorithm_options()[option]
+    methods = [name for name, part in vars(Algorithm).items() if inspect.isfunction(part) and not name.startswith("_")]
+    assert "update" in methods
+    assert all(hasattr(family, name) for name in methods)
+    loader = "load_text_sampler" if Sequences in family.supported_data else "load_sampler"
+    assert getattr(family, loader).__func__ is not getattr(AlgorithmSpec, loader).__func__, "no way to sample it"
+
+
+class Minimal(AlgorithmSpec):
+    """A family that declares as little as it can."""
+
+    supported_data = (Images,)
+    own_alarms = ("too_large",)
+
+    @classmethod
+    def outline(cls, architecture: object, sizes: spec.Sizes) -> spec.Outline:
+        raise NotImplementedError
+
+
+class TooLarge(ThresholdRule):
+    """A rule with thresholds of its own."""
+
+    name = "too_large"
+    needs = ("loss",)
+    limits = Thresholds(patience=2, acts=True)
+
+    def severity(self, metrics: Metrics) -> float:
+        return float(metrics["loss"] > 1)
+
+    def message(self, metrics: Metrics) -> str:
+        return f"the loss is {metrics['loss']}"
+
+    def suggestion(self, metrics: Metrics) -> Suggestion:
+        return Suggestion("optimizer.lr=1e-4", "smaller steps")
+
+
+def test_what_a_family_does_not_declare_costs_one_line() -> None:
+    run = RunDirectory(Path("run"))
+    calls = [
+        lambda: Minimal.load_sampler(run, spec.GeneratorWeights.average),
+        lambda: Minimal.load_text_sampler(run),
+        lambda: Minimal.load_likelihood_model(run, spec.GeneratorWeights.average),
+        lambda: Minimal.load_exportable(run),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigError, match=r"^run: .*Minimal[^\n]*$"):
+            call()
+    assert not Minimal.has_posterior
+    assert (Minimal.alarm_rules(DiagnosticsSection(), None), Minimal.reports(None)) == ([], frozenset())
+
+
+def test_an_alarm_needs_no_section_of_the_configuration() -> None:
+    assert "diagnosis/too_large" in TensorBoardLayout.for_family(Minimal).charts["Alarms"]
+    monitor = AlarmMonitor(DiagnosticsSection(), [TooLarge()])
+    raised = [alarm for step in (1, 2) for alarm in monitor.check(step, {"loss": 2.0}).raised]
+    assert [(alarm.name, alarm.step) for alarm in raised] == [("too_large", 2)]
+    assert monitor.actionable(raised[0])
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (None, "algorithm: expected a node with a _target_"),
+        ({"_target_": "torch.nn.Linear"}, "algorithm._target_: expected a class of algorithms"),
+        ({"_target_": "os.system"}, "algorithm._target_: only gan_cli."),
+    ],
+)
+def test_other_nodes_are_rejected(node: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        resolve_spec(node)
