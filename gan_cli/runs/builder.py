@@ -21,7 +21,6 @@ from gan_cli.algorithms.context import Context, StepTimer, untimed
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
-from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes, resolve_spec
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.noise import Scheduled
@@ -30,6 +29,7 @@ from gan_cli.config import instantiate
 from gan_cli.config.schema import Config, LossSection, NonFinite
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.config.validate import validate_config
+from gan_cli.data.corpus import Corpus
 from gan_cli.data.probe_batches import DataSplit, split_data
 from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
-from gan_cli.diagnostics.gan_rules import alarm_rules
 from gan_cli.diagnostics.monitor import Alarm, AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE
 from tests.conftest import Command

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
+from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.algorithms.autoencoders.networks import build_outline
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
@@ -13,7 +14,6 @@ from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.generator import TrainedGenerator, exportable_generator, load_generator

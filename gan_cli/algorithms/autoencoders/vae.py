@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE
 from gan_cli.algorithms.autoencoders.base import (
     AutoencoderTrainer,
     ForwardOutput,
@@ -18,7 +19,6 @@ from gan_cli.algorithms.autoencoders.spec import VAESpec
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, kl_to_standard_normal, reparameterize
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.diagnostics.vae_rules import ACTIVE_VARIANCE
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import AutoencoderArchitecture

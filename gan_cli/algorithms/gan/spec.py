@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 
+from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
-from gan_cli.diagnostics.gan_rules import alarm_rules
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork

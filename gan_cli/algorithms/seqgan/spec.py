@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import torch
 
+from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
 from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.diagnostics.text_rules import sequence_alarm_rules
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.protocols.architecture import SequenceArchitecture

@@ -17,7 +17,6 @@ from torch import Tensor
 from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
-from gan_cli.algorithms.seqgan.corpus import Corpus
 from gan_cli.algorithms.seqgan.discriminator import SequenceDiscriminatorTrainer, logit_buffers
 from gan_cli.algorithms.seqgan.estimators import Estimator, GeneratorContext
 from gan_cli.algorithms.seqgan.phases import Phase, Phases
@@ -26,6 +25,7 @@ from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, n
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
 from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.data.corpus import Corpus
 from gan_cli.data.splits import selected_tokens
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.adversarial import Objective

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
+from gan_cli.algorithms.autoencoders.alarm_rules import PosteriorCollapse
 from gan_cli.algorithms.autoencoders.vae import VAE, kl_with_free_bits
 from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.algorithms.spec import Sizes
@@ -25,7 +26,6 @@ from gan_cli.components.likelihoods import (
 )
 from gan_cli.components.schedules import Constant, Linear
 from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
-from gan_cli.diagnostics.vae_rules import PosteriorCollapse
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.algorithm import RollbackAdjustment
 from gan_cli.protocols.data import Images

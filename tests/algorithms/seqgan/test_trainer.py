@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.seqgan.corpus import Corpus
+from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
 from gan_cli.algorithms.seqgan.estimators import Estimator
 from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
 from gan_cli.algorithms.seqgan.phases import Phase, Phases
@@ -23,9 +23,9 @@ from gan_cli.components.losses import NonSaturating, Relativistic
 from gan_cli.components.optimizers import Adam
 from gan_cli.components.schedules import Exponential
 from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.data.corpus import Corpus
 from gan_cli.data.splits import selected_tokens
 from gan_cli.datasets.oracle import LSTMOracle
-from gan_cli.diagnostics.text_rules import sequence_alarm_rules
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.algorithm import Algorithm, RollbackAdjustment
 from gan_cli.protocols.data import Sequences

@@ -1,4 +1,4 @@
-"""Alarm rules of GANs, one class per alarm, over plain numbers; imports no torch.
+"""Alarm rules of GANs, one class per alarm.
 
 A rule is a pure function of the metrics of one report. Counting reports and raising alarms is left to the monitor.
 """

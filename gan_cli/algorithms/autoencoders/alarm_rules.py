@@ -1,4 +1,4 @@
-"""The alarm rule of VAEs, over plain numbers; imports no torch."""
+"""The alarm rule of VAEs."""
 
 from __future__ import annotations
 

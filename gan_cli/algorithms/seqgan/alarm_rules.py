@@ -1,4 +1,4 @@
-"""Alarm rules of sequence models, one class per alarm, over plain numbers; imports no torch."""
+"""Alarm rules of sequence models, one class per alarm."""
 
 from __future__ import annotations
 
