@@ -12,7 +12,7 @@ from typing import Any
 
 from gan_cli.config.schema import Config
 from gan_cli.errors import ConfigError, did_you_mean
-from gan_cli.metrics.directions import TRAINING_TAG_DIRECTIONS, direction
+from gan_cli.metrics.directions import direction, training_tag_directions
 from gan_cli.metrics.registry import metric_infos
 
 KEY, ALIAS = "sweep.metric", "objective"
@@ -63,7 +63,7 @@ class SweepMetric:
             ConfigError: of this metric neither less nor more is better.
         """
         group = self.tag.partition("/")[0]
-        known = self.tag in TRAINING_TAG_DIRECTIONS or group in ("metrics", "divergence")
+        known = self.tag in training_tag_directions() or group in ("metrics", "divergence")
         if not known or direction(self.tag) not in DIRECTIONS:
             hint = did_you_mean(self.tag, _tags_with_direction())
             raise ConfigError(
@@ -84,13 +84,13 @@ class SweepMetric:
         """
         self.direction()
         group, _, name = self.tag.partition("/")
-        first = min(reported, key=lambda known: (len(known), known))
+        first = min(reported, key=lambda known: (len(known), known), default=None)
         if group != "metrics" and self.tag not in reported:
-            raise ConfigError(f"{self.key}: this run reports {first}, not {self.tag}")
+            raise ConfigError(f"{self.key}: this run reports {first or 'metrics/...'}, not {self.tag}")
         if group == "metrics" and self.tag not in reported and not config.train.eval_every:
             raise ConfigError(
                 f"{self.key}: {self.tag} is measured every train.eval_every steps and at the end, but that is 0:"
-                f" train.eval_every=500, or {KEY}={first}"
+                f" train.eval_every=500{'' if first is None else f', or {KEY}={first}'}"
             )
         if name.endswith(HELD_OUT_SUFFIX) and not (config.train.held_out and config.diagnostics.every):
             raise ConfigError(f"{self.key}: {self.tag} needs train.held_out and diagnostics.every above 0")
@@ -162,7 +162,7 @@ def _matches(tag: str, names: Iterable[str]) -> list[str]:
 
 def _tags_with_direction() -> list[str]:
     measured = (f"metrics/{name}" for name in metric_infos())
-    return [tag for tag in ("divergence/jsd", *TRAINING_TAG_DIRECTIONS, *measured) if direction(tag)]
+    return [tag for tag in ("divergence/jsd", *training_tag_directions(), *measured) if direction(tag)]
 
 
 def _list_known_tags() -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 from gan_cli.metrics.registry import MetricInfo, metric_infos
+from gan_cli.metrics.training_tags import training_tags
 
 SIGNS = {"lower": -1, "higher": 1}
-# Directions of tags in an algorithm's own reports.
-TRAINING_TAG_DIRECTIONS = {
-    "vae/elbo": 1,
-    "vae/elbo_held_out": 1,
-    "autoencoder/reconstruction": -1,
-    "autoencoder/reconstruction_held_out": -1,
-}
+
+
+@cache
+def training_tag_directions() -> Mapping[str, int]:
+    """Return -1 where lower is better and 1 where higher is, of the tags of families' own reports that have either."""
+    return MappingProxyType({tag.name: SIGNS[tag.better] for tag in training_tags() if tag.better in SIGNS})
 
 
 def directed(infos: Mapping[str, MetricInfo]) -> frozenset[str]:
@@ -23,8 +25,9 @@ def directed(infos: Mapping[str, MetricInfo]) -> frozenset[str]:
 
 def direction(tag: str) -> int:
     """Return -1 where lower is better, 1 where higher is, else 0, of a tag or of a name in ``evaluation.json``."""
-    if tag in TRAINING_TAG_DIRECTIONS:
-        return TRAINING_TAG_DIRECTIONS[tag]
+    declared = training_tag_directions()
+    if tag in declared:
+        return declared[tag]
     group, _, name = tag.partition("/")
     if group == "divergence":
         return 0 if name == "ceiling" else -1

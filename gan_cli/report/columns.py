@@ -9,6 +9,7 @@ from enum import Enum
 from gan_cli.errors import ConfigError, did_you_mean
 from gan_cli.metrics.directions import direction, metric_name
 from gan_cli.metrics.registry import UNRANKED, metric_infos
+from gan_cli.metrics.training_tags import training_tags
 from gan_cli.report.records import CEILING, DIVERGENCE, RunRecord
 
 
@@ -24,7 +25,7 @@ SHARE, PROBABILITY = "share", "probability"
 SHARES = (SHARE, PROBABILITY)
 # Tags whose values can be compared only between losses that estimate the same divergence.
 LOSS_SPECIFIC_PREFIXES = ("loss/", "d_real/", "d_fake/")
-# Curves to draw beside those of the table's columns, and curves to fold away.
+# Curves to draw beside those of the table's columns and of families' own tags, and curves to fold away.
 DRAWN_TAGS = (
     "d/accuracy_real",
     "d/accuracy_fake",
@@ -32,10 +33,6 @@ DRAWN_TAGS = (
     "d_fake/mean",
     "diagnosis/diversity",
     "diagnosis/gradient",
-    "vae/kl",
-    "vae/active_units",
-    "reward/mean",
-    "diagnosis/distinct_2",
 )
 FOLDED_TAGS = (
     "diagnosis/modes",
@@ -148,7 +145,8 @@ def curve_tags(tags: Sequence[str], chosen: Sequence[str]) -> tuple[list[str], l
         chosen: columns of the table.
     """
     divergences = [tag for tag in tags if _is_estimate(tag)]
-    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN_TAGS])
+    own = [tag.name for tag in training_tags() if tag.drawn]
+    drawn = dict.fromkeys([*chosen, *divergences, *DRAWN_TAGS, *own])
     folded = dict.fromkeys(FOLDED_TAGS)
     return [tag for tag in drawn if tag in tags], [tag for tag in folded if tag in tags and tag not in drawn]
 

@@ -13,10 +13,16 @@ import pytest
 import gan_cli
 from gan_cli.algorithms import spec
 from gan_cli.algorithms.spec import AlgorithmSpec, algorithm_options, resolve_spec
+from gan_cli.components.losses import Loss, NonSaturating
 from gan_cli.config.diagnostics import DiagnosticsSection, Thresholds
+from gan_cli.config.instantiate import parameters
+from gan_cli.config.schema import Config
+from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
 from gan_cli.errors import ConfigError
+from gan_cli.metrics.directions import direction
+from gan_cli.metrics.training_tags import training_tags
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Images, Sequences
 from gan_cli.storage.run_directory import RunDirectory
@@ -73,6 +79,27 @@ def test_every_option_is_a_family_with_both_sides(option: str) -> None:
     assert all(hasattr(family, name) for name in methods)
     loader = "load_text_sampler" if Sequences in family.supported_data else "load_sampler"
     assert getattr(family, loader).__func__ is not getattr(AlgorithmSpec, loader).__func__, "no way to sample it"
+
+
+@pytest.mark.parametrize("option", algorithm_options())
+def test_tags_that_a_sweep_may_optimize_have_a_direction(option: str) -> None:
+    family = algorithm_options()[option]
+    loss = Loss(NonSaturating()) if "loss" in parameters(family) else None
+    assert family.reports(loss)
+    assert all(direction(tag) for tag in family.reports(loss))
+
+
+def test_tags_of_families_are_declared_once() -> None:
+    names = [tag.name for tag in training_tags()]
+    assert len(names) == len(set(names))
+    assert {"vae/elbo", "reward/mean"} <= set(names)
+
+
+def test_sweep_of_a_family_without_such_tags_costs_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"this run reports metrics/\.\.\., not vae/elbo"):
+        SweepMetric("vae/elbo").require_measured(Config(), frozenset())
+    with pytest.raises(ConfigError, match=r"but that is 0: train\.eval_every=500$"):
+        SweepMetric("metrics/frechet").require_measured(Config(), frozenset())
 
 
 class Minimal(AlgorithmSpec):

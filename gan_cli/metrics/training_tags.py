@@ -1,0 +1,37 @@
+"""Tags of a family's own reports, which its folder declares for sweeps and for ``gan-report``; imports no torch.
+
+A family that has any lists them in ``gan_cli/algorithms/<family>/tags.py`` as ``TAGS``, a module without torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+PACKAGE, MODULE = "gan_cli.algorithms", "tags"
+
+
+@dataclass(frozen=True)
+class TrainingTag:
+    """Direction of a tag of training, and whether its curve is drawn.
+
+    Attributes:
+        name: the tag.
+        better: ``lower`` or ``higher``, by which a sweep may optimize it; ``-`` where neither is.
+        drawn: whether reports draw its curve beside those of the columns of their table.
+    """
+
+    name: str
+    better: Literal["lower", "higher", "-"] = "-"
+    drawn: bool = False
+
+
+@cache
+def training_tags() -> tuple[TrainingTag, ...]:
+    """Return the tags of all families, in the alphabetical order of their folders."""
+    files = sorted((Path(__file__).parents[1] / "algorithms").glob(f"*/{MODULE}.py"))
+    modules = [importlib.import_module(f"{PACKAGE}.{file.parent.name}.{MODULE}") for file in files]
+    return tuple(tag for module in modules for tag in module.TAGS)
