@@ -287,11 +287,14 @@ def test_gan_needs_a_loss(gan_train: Command) -> None:
     assert (done.status, "loss: expected a loss for GANTrainer" in done.err) == (2, True)
 
 
-def test_vae_is_exported_like_a_gan(finished: FinishedRun, gan_export: Command) -> None:
-    finished("vae", "run", 6)
+@pytest.mark.parametrize(
+    ("family", "title"), [("vae", "Decoder of a VAE"), ("autoencoder", "Decoder of an autoencoder")]
+)
+def test_decoder_is_exported(family: str, title: str, finished: FinishedRun, gan_export: Command) -> None:
+    finished(family, "run", 6)
     done = gan_export("run", "--format", "safetensors", "--out", "here")
     assert done.status == 0, done.err
-    assert Path("here/README.md").exists()
+    assert f"# {title}: Digits\n" in Path("here/README.md").read_text()
 
 
 def test_text_is_not_exported(finished: FinishedRun, gan_export: Command) -> None:

@@ -32,9 +32,13 @@ class AutoencoderSpec(AlgorithmSpec):
         name: of the algorithm, and the prefix of its tags.
         heads: number of encoder outputs for each dimension of z.
         headline: short name -> tag, for the progress line.
+        noun: of the algorithm, with its article, for the heading of a model card.
+        description: of the algorithm, for the first sentence of a model card.
     """
 
     name: ClassVar[str]
+    noun: ClassVar[str]
+    description: ClassVar[str]
     heads: ClassVar[int]
     headline: ClassVar[Mapping[str, str]]
     supported_data: ClassVar = (Images, Density)
@@ -72,13 +76,15 @@ class AutoencoderSpec(AlgorithmSpec):
     def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
         """Load the decoder, averaged, and describe it for export."""
         trained = load_generator(directory)
-        return exportable_generator(trained, "Generator of a GAN", "The generator of a generative adversarial network")
+        return exportable_generator(trained, f"Decoder of {cls.noun}", f"The decoder of {cls.description}")
 
 
 class PlainAutoencoderSpec(AutoencoderSpec):
     """Declarations of the autoencoder without a prior."""
 
     name: ClassVar[str] = "autoencoder"
+    noun: ClassVar[str] = "an autoencoder"
+    description: ClassVar[str] = "an autoencoder, of codes from a Gaussian that was fitted to those of the data"
     heads: ClassVar[int] = 1  # the code itself
     headline: ClassVar[Mapping[str, str]] = {
         "reconstruction": "autoencoder/reconstruction",
@@ -106,6 +112,8 @@ class VAESpec(AutoencoderSpec):
     """Declarations of the variational autoencoder."""
 
     name: ClassVar[str] = "vae"
+    noun: ClassVar[str] = "a VAE"
+    description: ClassVar[str] = "a variational autoencoder"
     heads: ClassVar[int] = 2  # mean and log-variance
     has_posterior: ClassVar[bool] = True
     headline: ClassVar[Mapping[str, str]] = {"ELBO": "vae/elbo", "held out": "vae/elbo_held_out", "KL": "vae/kl"}
