@@ -17,6 +17,7 @@ from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import ConfigError
 from gan_cli.metrics.registry import MetricInfo
+from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.formatting import printable
@@ -219,7 +220,7 @@ def _alarms_of_summary(node: object) -> tuple[AlarmRecord, ...]:
 def _alarms(curves: Mapping[str, Curve]) -> tuple[AlarmRecord, ...]:
     """Return the alarms in the curves, for a run without a summary."""
     found = []
-    for name in (*ALARMS, NON_FINITE):
+    for name in (*ALARMS, *own_alarms(), NON_FINITE):
         curve = curves.get(f"{DIAGNOSIS}{name}")
         if curve is not None and (curve.values == 1).any():
             found.append(AlarmRecord(name, int(curve.steps[curve.values == 1][0])))

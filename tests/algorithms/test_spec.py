@@ -14,15 +14,15 @@ import gan_cli
 from gan_cli.algorithms import spec
 from gan_cli.algorithms.spec import AlgorithmSpec, algorithm_options, resolve_spec
 from gan_cli.components.losses import Loss, NonSaturating
-from gan_cli.config.diagnostics import DiagnosticsSection, Thresholds
+from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, Thresholds
 from gan_cli.config.instantiate import parameters
 from gan_cli.config.schema import Config
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.diagnostics.monitor import AlarmMonitor
-from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
+from gan_cli.diagnostics.rules import NON_FINITE, Metrics, Suggestion, ThresholdRule
 from gan_cli.errors import ConfigError
 from gan_cli.metrics.directions import direction
-from gan_cli.metrics.training_tags import training_tags
+from gan_cli.metrics.training_tags import own_alarms, training_tags
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Images, Sequences
 from gan_cli.storage.run_directory import RunDirectory
@@ -93,6 +93,11 @@ def test_tags_of_families_are_declared_once() -> None:
     names = [tag.name for tag in training_tags()]
     assert len(names) == len(set(names))
     assert {"vae/elbo", "reward/mean"} <= set(names)
+
+
+def test_alarms_of_families_are_the_same_to_tensorboard_and_to_reports() -> None:
+    assert {name for family in algorithm_options().values() for name in family.own_alarms} == set(own_alarms())
+    assert not set(own_alarms()) & {*ALARMS, NON_FINITE}
 
 
 def test_sweep_of_a_family_without_such_tags_costs_one_line() -> None:
