@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from gan_cli.components.losses import Loss
+from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, conf_dir
@@ -20,6 +21,8 @@ from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.protocols.adversarial import NoiseLevel
+from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -109,6 +112,13 @@ class AlgorithmSpec(ABC):
     def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of its reports that a sweep may optimize, because lower or higher values are better."""
         return frozenset()
+
+    @classmethod
+    def stack(
+        cls, runs: Sequence[Algorithm], loss: Loss | None, noise: NoiseLevel, optimizer: OptimizerConfig
+    ) -> StackedRuns:
+        """Train runs that differ in their seed alone as one, for families that support ``train.replicas``."""
+        raise ConfigError(f"train.replicas: expected 1 for {cls.__name__}, which does not use it")
 
     @classmethod
     def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedSampler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -161,6 +161,42 @@ class Algorithm(Stateful, Protocol):
     @property
     def images_seen(self) -> int:
         """Real samples used for training so far."""
+        ...
+
+    def close(self) -> None:
+        """Stop threads and close files."""
+        ...
+
+
+class StackedRuns(Protocol):
+    """Runs that differ in their seed alone, trained as one: reports, previews and states are lists, one entry a run.
+
+    Attributes:
+        runs: the algorithm of each run.
+    """
+
+    @property
+    def runs(self) -> Sequence[Algorithm]: ...
+
+    @property
+    def images_seen(self) -> int:
+        """Real samples that each run was trained on so far."""
+        ...
+
+    def update(self, step: int) -> None:
+        """Make update number ``step`` of every run, counted from 0."""
+        ...
+
+    def report(self) -> list[Report]:
+        """Compute each run's metrics of the updates since its last report. Waits for the device."""
+        ...
+
+    def preview(self) -> list[Preview]:
+        """Generate samples of each run for visual inspection. Waits for the device."""
+        ...
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the state of each run, as if it were trained alone."""
         ...
 
     def close(self) -> None:

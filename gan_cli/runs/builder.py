@@ -18,8 +18,6 @@ from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.algorithms.context import Context, StepTimer, untimed
-from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.algorithms.gan.vmap_replicas import Replicas, require_stackable
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes, resolve_spec
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
@@ -35,7 +33,7 @@ from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
-from gan_cli.protocols.algorithm import Algorithm, Schedule
+from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import (
@@ -172,9 +170,6 @@ def plan(config: DictConfig) -> Plan:
     metric = SweepMetric.from_config(typed)
     if metric is not None:
         metric.require_measured(typed, family.reports(loss))
-    if typed.train.replicas > 1 and loss is not None:
-        adaptive = isinstance(built.get("noise"), NoiseLevel)
-        require_stackable(loss, augmented="augment" in built, adaptive=adaptive, compiled=typed.device.compile)
     work = Workload.of(
         outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
     )
@@ -240,7 +235,7 @@ def assemble(
     return _make_algorithm(plan, _load(plan, source), plan.config.seed, timer, group)
 
 
-def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> Replicas:
+def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> StackedRuns:
     """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
 
     Args:
@@ -251,13 +246,9 @@ def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> Replicas:
         DataError: the data cannot be read.
         ConfigError: the batch is larger than the dataset, or these runs cannot be trained as one.
     """
-    data, first, runs = _load(plan, source), plan.config.seed, []
-    for seed in range(first, first + plan.config.train.replicas):
-        run = _make_algorithm(plan, data, seed)
-        assert isinstance(run, GANTrainer)  # no other family supports train.replicas
-        runs.append(run)
-    assert plan.loss is not None
-    return Replicas(runs, loss=plan.loss, noise=_noise_level(plan), optimizer=plan.optimizer)
+    data, first = _load(plan, source), plan.config.seed
+    runs = [_make_algorithm(plan, data, seed) for seed in range(first, first + plan.config.train.replicas)]
+    return plan.family.stack(runs, plan.loss, _noise_level(plan), plan.optimizer)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 
-from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
+from gan_cli.protocols.algorithm import StackedRuns
 from gan_cli.protocols.callbacks import CheckpointEvent, EndEvent, PreviewEvent, ReportEvent, StartEvent, StepEvent
 from gan_cli.runs import builder, loop, recovery
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
@@ -68,7 +67,7 @@ def start(composition: Composition, wanted: Path) -> int:
         saver = BackgroundWriter(WriteErrorHandler(plan.config.train.on_write_error), wanted)
         replicas = assembled.algorithm
         with contextlib.closing(replicas), Interrupts() as interrupted, contextlib.ExitStack() as open_files:
-            replica_runs = [_make_replica_run(assembled, each, wanted, saver) for each in replicas.runs]
+            replica_runs = [_make_replica_run(assembled, index, wanted, saver) for index in range(len(replicas.runs))]
             for replica in replica_runs:
                 open_files.enter_context(replica.run.directory.locked())
             logs = {replica.run.directory: replica.run.errors for replica in replica_runs}
@@ -77,9 +76,9 @@ def start(composition: Composition, wanted: Path) -> int:
 
 
 def _make_replica_run(
-    assembled: AssembledRun[Replicas], algorithm: GANTrainer, wanted: Path, saver: BackgroundWriter
+    assembled: AssembledRun[StackedRuns], index: int, wanted: Path, saver: BackgroundWriter
 ) -> ReplicaRun:
-    seed = algorithm.context.seed
+    seed, algorithm = assembled.plan.config.seed + index, assembled.algorithm.runs[index]
     alone = assembled.composition.replica(seed)
     directory = run_directory.claim(wanted / f"seed_{seed}")
     directory.write_hydra_config(alone.config, alone.hydra.hydra, alone.overrides)
@@ -89,7 +88,7 @@ def _make_replica_run(
 
 
 def _train(
-    replicas: Replicas, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, interrupted: Interrupts
+    replicas: StackedRuns, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, interrupted: Interrupts
 ) -> int:
     cadence = replica_runs[0].run.plan.config.train
     callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps, torch.get_num_threads()))
@@ -140,7 +139,7 @@ class _ReplicaCallbacks:
     def on_step(self, step: int) -> None:
         self._progress.on_step(StepEvent(step))
 
-    def on_checkpoint(self, step: int, algorithm: Replicas) -> None:
+    def on_checkpoint(self, step: int, algorithm: StackedRuns) -> None:
         """Write the states of all runs that are finite, one file after the other."""
         self._saver.wait()  # one at a time
         writes = [
@@ -155,7 +154,7 @@ class _ReplicaCallbacks:
 
         self._saver.submit(write)
 
-    def on_report(self, step: int, algorithm: Replicas) -> None:
+    def on_report(self, step: int, algorithm: StackedRuns) -> None:
         """Report each run that has not diverged.
 
         Raises:
@@ -173,7 +172,7 @@ class _ReplicaCallbacks:
             raise DivergedError(f"training diverged: all {len(self._replica_runs)} runs, by step {step}")
         self._progress.show_metrics(step, {name: fmean(each[name] for each in headlines) for name in headlines[0]})
 
-    def on_preview(self, step: int, algorithm: Replicas) -> None:
+    def on_preview(self, step: int, algorithm: StackedRuns) -> None:
         """Show samples of each run that has not diverged."""
         for replica, preview in zip(self._replica_runs, algorithm.preview(), strict=True):
             if replica.is_active:

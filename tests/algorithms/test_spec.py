@@ -31,7 +31,7 @@ from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout
 PACKAGE = Path(gan_cli.__file__).parent
 FAMILIES = tuple(path.name for path in sorted((PACKAGE / "algorithms").iterdir()) if (path / "__init__.py").is_file())
 # Whatever works on a run of any family.
-COMMON = ("cli", "evaluation", "inference", "report", "sweeps", "telemetry", "bench", "data", "diagnostics", "storage")
+COMMON = tuple(file.parent.name for file in sorted(PACKAGE.glob("*/__init__.py")) if file.parent.name != "algorithms")
 
 
 @cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss, divergence_names
+from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.rules import AlarmRule
@@ -17,6 +20,8 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.generator import TrainedGenerator, exportable_generator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.protocols.adversarial import NoiseLevel
+from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images
 from gan_cli.runtime.batch_norm import couples_samples
@@ -75,7 +80,7 @@ class GANSpec(AlgorithmSpec):
         if loss.penalties:
             _check_penalties(config, loss, outline)
         if config.train.replicas > 1:
-            _check_replicas(config)
+            _check_replicas(config, loss)
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
@@ -89,6 +94,16 @@ class GANSpec(AlgorithmSpec):
         assert loss is not None  # the constructor takes one
         tag = f"divergence/{loss.objective.divergence_name}"
         return frozenset((tag, f"{tag}_held_out"))
+
+    @classmethod
+    def stack(
+        cls, runs: Sequence[Algorithm], loss: Loss | None, noise: NoiseLevel, optimizer: OptimizerConfig
+    ) -> StackedRuns:
+        """Stack the runs, so that each operation is executed once for all of them."""
+        # By its name: its module imports the trainer, which imports this one.
+        replicas: Any = instantiate.resolve("gan_cli.algorithms.gan.vmap_replicas.Replicas", "train.replicas")
+        stacked: StackedRuns = replicas(runs, loss, noise, optimizer)
+        return stacked
 
     @classmethod
     def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedGenerator:
@@ -115,7 +130,21 @@ def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
         )
 
 
-def _check_replicas(config: Config) -> None:
+def _check_replicas(config: Config, loss: Loss) -> None:
+    """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
+    sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
+    noise = None if config.noise is None else instantiate.resolve(config.noise["_target_"], "noise")
+    reasons = {
+        f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
+        "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
+        "with augment, which draws from a stream of its own": config.augment is not None,
+        "with noise=adaptive, which follows one D": noise is not None
+        and instantiate.may_be_instance(noise, NoiseLevel),
+        "with device.compile=true": config.device.compile,
+    }
+    for reason, unsupported in reasons.items():
+        if unsupported:
+            raise ConfigError(f"train.replicas: expected 1 {reason}")
     if config.diagnostics.on_alarm is not OnAlarm.warn:
         raise ConfigError(
             "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"

@@ -34,7 +34,7 @@ from gan_cli.protocols.rng import Stream
 class Replicas:
     """N runs of one configuration, trained by a single ``GANTrainer``."""
 
-    def __init__(self, runs: Sequence[GANTrainer], *, loss: Loss, noise: NoiseLevel, optimizer: OptimizerConfig):
+    def __init__(self, runs: Sequence[GANTrainer], loss: Loss, noise: NoiseLevel, optimizer: OptimizerConfig):
         """Stack the runs, which must not be trained yet: their tensors become views of stacked ones.
 
         Raises:
@@ -339,18 +339,3 @@ def _view_stacked_state(optimizer: ScheduledOptimizer, stacked: ScheduledOptimiz
 
 def _gradients_of_run(gradients: Sequence[Tensor | None], index: int) -> list[Tensor | None]:
     return [None if gradient is None else gradient[index] for gradient in gradients]
-
-
-def require_stackable(loss: Loss, augmented: bool, adaptive: bool, compiled: bool) -> None:
-    """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
-    sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
-    reasons = {
-        f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
-        "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
-        "with augment, which draws from a stream of its own": augmented,
-        "with noise=adaptive, which follows one D": adaptive,
-        "with device.compile=true": compiled,
-    }
-    for reason, unsupported in reasons.items():
-        if unsupported:
-            raise ConfigError(f"train.replicas: expected 1 {reason}")
