@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         "--likelihood",
         type=int,
         metavar="N",
-        help="of a VAE: samples of the test data whose likelihood is bounded (ELBO, IWAE)"
-        f" [{LIKELIHOOD_SAMPLES}; 0: none]",
+        help="of a model with a posterior over latents: samples of the test data whose likelihood is bounded (ELBO,"
+        f" IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
