@@ -1,4 +1,4 @@
-"""Diagnostics of a training run: statistics computed with torch, and alarm rules over plain numbers.
+"""Diagnostics of a training run: statistics computed with torch, and the interface of alarm rules over plain numbers.
 
 Nothing here depends on where metrics are written.
 """

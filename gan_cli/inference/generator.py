@@ -1,4 +1,4 @@
-"""Generators that map a latent to a sample in one pass: loaded from a run, sampled, and described for export."""
+"""Generators that map a latent to a sample in one pass: loaded from a run, and sampled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from torch import Tensor, nn
 
 from gan_cli.config import instantiate
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.exportable import (
-    NUM_SAMPLES,
-    TRACE_BATCH,
-    ExportableNetwork,
-    NetworkInput,
-    samples_comment,
-    value_range,
-)
 from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
@@ -98,61 +90,3 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
         network.load_state_dict(state["algorithm"][weights.value])
         step = int(state["step"])
     return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)
-
-
-def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> ExportableNetwork:
-    """Describe a generator for export.
-
-    Args:
-        trained: the generator.
-        title: heading of the model card, up to the name of the dataset.
-        about: what it is, in a clause that begins the card.
-    """
-    conditional = f"class-conditional: {trained.classes} classes" if trained.classes else "unconditional"
-    inputs = [
-        NetworkInput(
-            "z",
-            torch.linspace(-2, 2, TRACE_BATCH * trained.latent_dim).reshape(TRACE_BATCH, -1),
-            f"`(N, {trained.latent_dim})`, float32, from N(0, I); any N >= 1",
-        )
-    ]
-    if trained.classes:
-        about_labels = f"`(N,)`, int64, classes 0 to {trained.classes - 1}"
-        inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about_labels))
-    shape = ", ".join(map(str, trained.dataset.shape))
-    return ExportableNetwork(
-        network=trained.network,
-        inputs=inputs,
-        output="samples",
-        output_about=f"`(N, {shape})`, float32, {value_range(trained.dataset)}",
-        dataset=trained.dataset,
-        step=trained.step,
-        kind="generator",
-        builder="generator",
-        title=title,
-        about=f"{about}, {conditional}",
-        torch_code=_torch_code(trained),
-        onnx_code=_onnx_code(trained),
-        metadata={
-            "latent_dim": trained.latent_dim,
-            "shape": list(trained.dataset.shape),
-            "classes": trained.classes,
-        },
-    )
-
-
-def _torch_code(trained: TrainedGenerator) -> list[str]:
-    z, comment = f"z = torch.randn({NUM_SAMPLES}, {trained.latent_dim})", samples_comment(trained.dataset)
-    if not trained.classes:
-        return [z, f"samples = network(z)  {comment}"]
-    labels = f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}"
-    return [z, labels, f"samples = network(z, labels)  {comment}"]
-
-
-def _onnx_code(trained: TrainedGenerator) -> list[str]:
-    lines = [f"z = np.random.default_rng().standard_normal(({NUM_SAMPLES}, {trained.latent_dim}), dtype=np.float32)"]
-    feed = '{"z": z}'
-    if trained.classes:
-        lines.append(f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}")
-        feed = '{"z": z, "labels": labels}'
-    return [*lines, f'(samples,) = session.run(["samples"], {feed})  {samples_comment(trained.dataset)}']

@@ -18,7 +18,8 @@ from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
-from gan_cli.inference.generator import TrainedGenerator, exportable_generator, load_generator
+from gan_cli.inference.exportable_generator import exportable_generator
+from gan_cli.inference.generator import TrainedGenerator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
