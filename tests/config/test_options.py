@@ -23,6 +23,8 @@ SMALL_WIDTHS = {
     "segment": ["architecture.discriminator_hidden=[8]"],
     "vae": [f"architecture.{part}_hidden=[8]" for part in ("encoder", "generator", "discriminator")],
     "vae_conv": ["architecture.width=4"],
+    "denoiser_mlp": ["architecture.width=8", "architecture.blocks=1", "architecture.embedding=8"],
+    "unet": ["architecture.width=8", "architecture.multipliers=[1,1]", "architecture.groups=2"],
     "lstm": ["architecture.embedding=4", "architecture.hidden=4", *SMALL_READER],
 }
 # Where a recipe has settings for its data, other data would not know them: a part of its own is trained on.
@@ -46,6 +48,7 @@ SMALL_RECIPES = {
 SMALL_ALGORITHMS = {
     "vae": SMALL_AUTOENCODER,
     "autoencoder": SMALL_AUTOENCODER,
+    "diffusion": SMALL_WIDTHS["denoiser_mlp"],
     "seqgan": ["dataset=oracle", *SMALL_WRITER, *SHORT_GAME, *FEW_SEQUENCES],
 }
 IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
@@ -55,6 +58,8 @@ NEEDED = {
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
     "architecture=lstm": ["algorithm=seqgan", "dataset=oracle"],
+    "architecture=denoiser_mlp": ["algorithm=diffusion"],
+    "architecture=unet": ["algorithm=diffusion", "architecture.multipliers=[1,1]"],
     "dataset=oracle": ["algorithm=seqgan"],
     "dataset=text": ["algorithm=seqgan", "dataset.path=somewhere"],
     "algorithm=seqgan": ["dataset=oracle"],
@@ -65,6 +70,8 @@ OF_ALGORITHM = {
     "algorithm/beta": ["algorithm=vae"],
     "algorithm/likelihood": ["algorithm=vae"],
     "algorithm/estimator": ["algorithm=seqgan", "dataset=oracle"],
+    "algorithm/schedule": ["algorithm=diffusion"],
+    "algorithm/reverse": ["algorithm=diffusion"],
 }
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
@@ -113,6 +120,8 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
         return ["algorithm=seqgan", *data, *SMALL_WRITER, *SHORT_GAME]
     if group == "algorithm" and name in SMALL_ALGORITHMS:
         return SMALL_ALGORITHMS[name]
+    if group in ("algorithm/schedule", "algorithm/reverse"):
+        return ["algorithm=diffusion", *SMALL_ALGORITHMS["diffusion"]]
     if group in OF_ALGORITHM or option == "loss=none":
         return ["algorithm=vae", *SMALL_AUTOENCODER]
     if group == "architecture":
@@ -166,7 +175,14 @@ def test_option_spells_out_every_parameter(file: str, path: str, node: dict[str,
     """What a YAML file does not list could not be overridden without a `+`, nor be found with --help."""
     expected = set(parameters(resolve(node["_target_"], path)))
     if file.startswith("algorithm/"):
-        expected -= {*PROVIDED, "likelihood", "beta", "estimator"}  # groups of their own, as decay is
+        expected -= {
+            *PROVIDED,
+            "likelihood",
+            "beta",
+            "estimator",
+            "schedule",
+            "reverse",
+        }  # groups of their own, as decay is
     if file.startswith("optimizer/") and "decay" not in file:
         expected.discard("decay")  # a group of its own: optimizer/decay
     assert set(node) - {"_target_", "defaults"} == expected, file

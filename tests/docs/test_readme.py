@@ -18,7 +18,7 @@ from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "text", "gan-vs-vae")
+PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "diffusion", "text", "gan-vs-vae")
 DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
 COMMANDS = [

@@ -40,6 +40,12 @@ FAMILIES = {
         *AUTOENCODER,
     ),
     "autoencoder": ("algorithm=autoencoder", *AUTOENCODER),
+    "diffusion": (
+        "algorithm=diffusion",
+        "algorithm.sampling_steps=3",
+        "optimizer.decay.steps=6",
+        *SMALL_WIDTHS["denoiser_mlp"],
+    ),
     "oracle": (*WRITER, "dataset=oracle", "dataset.length=5", "dataset.count=60"),
     "text": (*WRITER, "dataset=text", "dataset.path=lines.txt", "dataset.max_length=5", "dataset.min_count=1"),
 }
@@ -55,14 +61,22 @@ CADENCE = (
 COLUMN = {
     "vae": "vae/elbo",
     "autoencoder": "autoencoder/reconstruction",
+    "diffusion": "diffusion/loss_held_out",
     "oracle": "metrics/nll_oracle",
     "text": "metrics/nll_test",
 }
 REPORTED = {
     "vae": {"vae/elbo", "vae/elbo_held_out", "vae/reconstruction", "vae/kl", "vae/active_units", "vae/beta"},
     "autoencoder": {"autoencoder/reconstruction", "autoencoder/reconstruction_held_out"},
+    "diffusion": {"loss/total", "diffusion/loss_held_out", "diffusion/explained", "grad_norm/g"},
     "oracle": {"metrics/nll_oracle", "metrics/nll_test", "diagnosis/oracle_entropy", "diagnosis/distinct_2"},
     "text": {"metrics/nll_test", "diagnosis/distinct_2"},
+}
+# Panels beside the samples; families without an entry write text.
+PANELS = {
+    "vae": {"reconstructions", "interpolations", "manifold"},
+    "autoencoder": {"reconstructions", "interpolations", "manifold"},
+    "diffusion": {"reverse"},
 }
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
@@ -109,10 +123,10 @@ def test_run_reports_the_metrics_of_its_algorithm(family: str, finished: Finishe
     final = json.loads(Path("run/summary.json").read_text())["final"]
     assert REPORTED[family] <= final.keys()
     assert "diagnosis/non_finite" in final
-    kind = "png" if family in ("vae", "autoencoder") else "txt"
+    kind = "png" if family in PANELS else "txt"
     assert Path(f"run/samples/step_00000006.{kind}").exists()
     panels = {file.name.partition("_step")[0] for file in Path("run/samples").glob("*_step_00000006.png")}
-    assert panels == ({"reconstructions", "interpolations", "manifold"} if kind == "png" else set())
+    assert panels == PANELS.get(family, set())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -180,6 +194,21 @@ def test_language_model_nll_is_that_of_torch(finished: FinishedRun) -> None:
         ("vae", "optimizer.lr_d=1", ["optimizer.lr_d: expected optimizer.lr for vae"]),
         ("vae", "architecture=dcgan", ["architecture: expected one for VAE (vae, vae_conv), got DCGAN"]),
         ("oracle", "architecture=mlp", ["architecture: expected one for SeqGAN (lstm), got MLP"]),
+        ("diffusion", "loss=wgan", ["loss: expected none for Diffusion", "Wasserstein"]),
+        ("diffusion", "noise=linear", ["noise: expected none for Diffusion", "Linear"]),
+        ("diffusion", "pac=2", ["pac: expected 1 for Diffusion"]),
+        ("diffusion", "optimizer.lr_g=1", ["optimizer.lr_g: expected optimizer.lr for diffusion"]),
+        ("diffusion", "architecture=dcgan", ["expected one for Diffusion (denoiser_mlp, unet), got DCGAN"]),
+        ("diffusion", "dataset=text", ["dataset: expected images or density for Diffusion, got", "algorithm=seqgan"]),
+        ("diffusion", "algorithm.sampling_steps=2000", ["algorithm.sampling_steps: expected an integer from 1 to"]),
+        ("diffusion", "algorithm.guidance=2", ["algorithm.guidance: expected 1 without conditional=true, got 2"]),
+        ("diffusion", "algorithm.prediction=x", ["algorithm.prediction: expected epsilon or v, got 'x'"]),
+        (
+            "diffusion",
+            "algorithm.reverse.variance=large",
+            ["algorithm.reverse.variance: expected posterior or"],
+        ),
+        ("diffusion", "sweep.metric=loss/g", ["sweep.metric"]),
         ("vae", "dataset=oracle", ["dataset: expected images or density for VAE, got Oracle", "algorithm=seqgan"]),
         ("oracle", "dataset=digits", ["dataset: expected sequences for SeqGAN, got Digits"]),
         ("oracle", "evaluation.backbone=pixels", ["evaluation.backbone: expected auto for sequences"]),
@@ -199,11 +228,12 @@ def test_settings_an_algorithm_does_not_support_are_rejected(
 
 
 @pytest.mark.parametrize(
-    ("family", "figure"), [("oracle", "bleu_2"), ("text", "backward_perplexity"), ("vae", "sharpness")]
+    ("family", "figure"),
+    [("oracle", "bleu_2"), ("text", "backward_perplexity"), ("vae", "sharpness"), ("diffusion", "sharpness")],
 )
 def test_samples_are_measured_while_a_family_trains(family: str, figure: str, trained: Command) -> None:
     more = ("train.steps=4", "train.eval_every=2", "evaluation.samples=20", "train.held_out=0.3")
-    backbone = ["evaluation.backbone=pixels"] if family == "vae" else []
+    backbone = ["evaluation.backbone=pixels"] if family in PANELS else []
     done = trained(family, *more, *backbone, "hydra.run.dir=run")
     assert done.status == 0, done.err
     lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
@@ -272,7 +302,9 @@ def test_oracle_of_other_shapes_costs_one_line(gan_train: Command, workplace: Pa
 
 
 def test_every_tag_of_a_family_is_explained(finished: FinishedRun) -> None:
-    pages = "".join((ROOT / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md"))
+    pages = "".join(
+        (ROOT / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md", "docs/diffusion.md")
+    )
     for family in FAMILIES:
         finished(family, family, 6)
         final = json.loads(Path(family, "summary.json").read_text())["final"]

@@ -1,0 +1,36 @@
+"""The alarm rule of diffusion, over plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gan_cli.algorithms.diffusion.tags import ALARM, EXPLAINED
+from gan_cli.config.diagnostics import Thresholds
+from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
+
+# Share of the noise that a network finds at most, if its loss does not fall.
+MAX_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class LossDoesNotFall(ThresholdRule):
+    """The network finds hardly more of the noise than one that predicts 0 everywhere."""
+
+    limits: Thresholds = field(default_factory=Thresholds)
+    name = ALARM
+    needs = (EXPLAINED, "loss/total", "lr/g")
+
+    def severity(self, metrics: Metrics) -> float:
+        return metrics[EXPLAINED] <= MAX_SHARE
+
+    def message(self, metrics: Metrics) -> str:
+        return (
+            f"the loss is {metrics['loss/total']:.3g}, and the network finds {metrics[EXPLAINED]:.1%} of"
+            " the noise: one that predicts 0 finds none"
+        )
+
+    def suggestion(self, metrics: Metrics) -> Suggestion:
+        """Suggest a smaller learning rate where the loss is worse than that of no prediction, else a larger one."""
+        if metrics[EXPLAINED] < 0:
+            return Suggestion(f"optimizer.lr={metrics['lr/g'] / 4:.2g}", "smaller steps are less likely to diverge")
+        return Suggestion(f"optimizer.lr={metrics['lr/g'] * 4:.2g}", "the network then learns more quickly")

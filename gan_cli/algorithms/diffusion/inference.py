@@ -1,0 +1,101 @@
+"""Load the trained denoiser of a run: to sample with it, and to export one of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
+from gan_cli.algorithms.diffusion.reverse import ReverseProcess
+from gan_cli.algorithms.diffusion.sampling import draw_samples, latents_of
+from gan_cli.algorithms.diffusion.settings import DiffusionSettings
+from gan_cli.config import instantiate
+from gan_cli.config.validate import validate_config
+from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Dataset
+from gan_cli.protocols.inference import LatentPath
+from gan_cli.runtime.rng import latent_walk
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class TrainedDenoiser:
+    """The trained denoiser of a run, in evaluation mode, on the CPU.
+
+    Attributes:
+        network: ``(N, *shape), (N,) time -> (N, *shape)``, with labels ``(N,)`` where ``classes`` > 0.
+        settings: of the processes.
+        classes: number of classes it is conditional on; 0: unconditional.
+        dataset: the dataset it learned.
+        step: number of updates it was trained for.
+        facts: how samples are drawn: schedule, sampler, steps and guidance, as plain values.
+    """
+
+    network: nn.Module
+    settings: DiffusionSettings
+    classes: int
+    dataset: Dataset
+    step: int
+    facts: Mapping[str, Any]
+
+    @torch.no_grad()
+    def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
+        """Generate ``(count, *shape)`` on the scale of [-1, 1]; see ``TrainedSampler.draw``."""
+        shape = self.dataset.shape
+        samples: FloatArray = draw_samples(self._process(), shape, seed, latents_of(seed, count, shape), labels).numpy()
+        return samples
+
+    @torch.no_grad()
+    def walk(self, path: LatentPath, seed: int, labels: Tensor | None = None) -> Iterator[FloatArray]:
+        """Yield frames of spherical interpolations of x_T, with the same noise of the steps, if any, in each."""
+        process, shape = self._process(), self.dataset.shape
+        corners = latents_of(seed, path.corners * path.walkers, shape).reshape(path.corners, path.walkers, -1)
+        for latents in latent_walk(corners, path.frames):
+            yield draw_samples(process, shape, seed, latents, labels).numpy()
+
+    def _process(self) -> ReverseProcess:
+        return self.settings.reverse_steps(ReverseProcess, self.network, self.dataset.shape, self.classes)
+
+
+def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedDenoiser:
+    """Load the denoiser of a run's latest intact checkpoint.
+
+    Args:
+        directory: directory of the run.
+        weights: the moving average, or the network as training left it.
+
+    Raises:
+        ConfigError: no run directory, no checkpoint, or one of other networks.
+    """
+    typed = validate_config(directory.stored_config())
+    dataset = run_dataset(directory)
+    settings = DiffusionSettings.from_node(typed.algorithm)
+    architecture: DenoiserArchitecture = instantiate.create(typed.architecture, "architecture", DenoiserArchitecture)
+    state = checkpoints.load_latest(directory.checkpoints)
+    with checkpoint_errors(directory):
+        classes = int(state["algorithm"]["classes"])
+        if not 0 <= classes <= MAX_CLASSES:
+            raise ValueError(f"it has {classes} classes")
+    network = architecture.denoiser(dataset.shape, classes)
+    with checkpoint_errors(directory):
+        network.load_state_dict(state["algorithm"][weights.value])
+        step = int(state["step"])
+    facts = {
+        "schedule": _describe_node(typed.algorithm["schedule"]),
+        "sampler": _describe_node(typed.algorithm["reverse"]),
+        "sampling_steps": settings.sampling_steps,
+        **({"guidance": settings.guidance} if classes else {}),
+    }
+    return TrainedDenoiser(network.eval().requires_grad_(False), settings, classes, dataset, step, facts)
+
+
+def _describe_node(node: Mapping[str, Any]) -> str:
+    """Return the class that a node names with its settings, as text."""
+    settings = ", ".join(f"{key}={value}" for key, value in node.items() if key != "_target_")
+    return f"{str(node['_target_']).rpartition('.')[2]}({settings})"

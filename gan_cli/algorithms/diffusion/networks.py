@@ -1,0 +1,93 @@
+"""Parts that denoisers share: their interface, the embedding of time and class, and calls in a number format."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.runtime.device import Device
+
+# Of the sinusoidal embedding: 1 / its lowest frequency, and the range of its argument (Ho et al. 2020, section 4).
+MAX_PERIOD = 10_000
+TIME_RANGE = 1000
+
+
+@runtime_checkable
+class DenoiserArchitecture(Protocol):
+    """Builds the network that predicts the noise, or v, of a noisy sample."""
+
+    def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Build ``(N, *shape), (N,) time in (0, 1] -> (N, *shape)``; raises ``ConfigError`` if it cannot fit.
+
+        With ``classes`` > 0 labels ``(N,)`` int64 are a third argument, of which ``classes`` itself means no class.
+        """
+        ...
+
+
+class Conditioning(nn.Module):
+    """Embedding of the time and, where there are classes, of the label: ``(N,), (N,) -> (N, features)``.
+
+    Sines and cosines of the time as in a Transformer (Vaswani et al. 2017, section 3.5), and two layers; the class is
+    added in between.
+
+    Args:
+        features: dimensions of the embedding.
+        classes: number of classes; 0: there are none. One more embedding stands for an unknown class.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        half = max(2, features // 2)
+        exponents = torch.arange(half, dtype=torch.float32) / (half - 1)
+        self.register_buffer("frequencies", TIME_RANGE * (-math.log(MAX_PERIOD) * exponents).exp(), persistent=False)
+        self.first = nn.Linear(2 * half, features)
+        self.second = nn.Linear(features, features)
+        self.classes = nn.Embedding(classes + 1, features) if classes else None
+
+    def forward(self, time: Tensor, labels: Tensor | None = None) -> Tensor:
+        angles = time[:, None] * self.frequencies
+        hidden: Tensor = self.first(torch.cat([angles.sin(), angles.cos()], dim=1))
+        if self.classes is not None:
+            hidden = hidden + self.classes(labels)
+        embedded: Tensor = self.second(nn.functional.silu(hidden))
+        return nn.functional.silu(embedded)
+
+
+def in_float32(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Call a layer outside of autocast.
+
+    For coordinates of points: bf16 rounds those near 1 to multiples of 1/256, as coarse as a mode of a mixture is wide.
+    """
+    kind = inputs.device.type
+    active = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    # Without autocast no context at all, which torch.export would record.
+    with torch.autocast(kind, enabled=False) if active else nullcontext():
+        outputs: Tensor = layer(inputs.float())
+    return outputs
+
+
+def zero_initialized(layer: nn.Module) -> nn.Module:
+    """Set the weights of a layer to zero, so that it contributes nothing at first; returns the layer."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+class InPrecision(nn.Module):
+    """A denoiser in a device's number format; predictions are float32."""
+
+    def __init__(self, denoiser: nn.Module, device: Device) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self._device = device
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        with self._device.precision():
+            predicted: Tensor = self.denoiser(*inputs)
+        return predicted.float()

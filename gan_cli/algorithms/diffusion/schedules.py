@@ -1,0 +1,68 @@
+"""Noise schedules of the forward process: the variance beta_t that each of T timesteps adds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from gan_cli.errors import require
+
+# Largest beta of the cosine schedule, whose last one would be 1 (Nichol & Dhariwal 2021, section 3.2).
+MAX_BETA = 0.999
+
+
+@runtime_checkable
+class NoiseSchedule(Protocol):
+    """Variances of the forward process q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I)."""
+
+    def betas(self, timesteps: int) -> Tensor:
+        """Return beta_1 to beta_T, ``(timesteps,)`` float64, in (0, 1), on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class LinearBetas:
+    """Betas on a straight line (Ho et al. 2020, section 4).
+
+    ``start`` and ``end`` are those of 1,000 timesteps; of T timesteps they are 1000 / T as large, so that the data end
+    in the same noise (Nichol & Dhariwal's code).
+
+    Attributes:
+        start: beta_1 of 1,000 timesteps.
+        end: beta_T of 1,000 timesteps.
+    """
+
+    start: float = 1e-4
+    end: float = 0.02
+
+    def __post_init__(self) -> None:
+        require(0 < self.start < 1, "start", self.start, "a number between 0 and 1")
+        require(self.start <= self.end < 1, "end", self.end, f"a number from {self.start} to 1, exclusive")
+
+    def betas(self, timesteps: int) -> Tensor:
+        scale = 1000 / timesteps
+        betas = torch.linspace(scale * self.start, scale * self.end, timesteps, dtype=torch.float64, device="cpu")
+        return betas.clamp_max(MAX_BETA)
+
+
+@dataclass(frozen=True)
+class CosineAlphaBars:
+    """alpha-bar_t as a squared cosine (Nichol & Dhariwal 2021, eq. 17), with betas of at most 0.999.
+
+    Attributes:
+        offset: s of the paper, which keeps the first betas from being too small.
+    """
+
+    offset: float = 0.008
+
+    def __post_init__(self) -> None:
+        require(0 <= self.offset < math.inf, "offset", self.offset, "a number >= 0")
+
+    def betas(self, timesteps: int) -> Tensor:
+        share = torch.arange(timesteps + 1, dtype=torch.float64, device="cpu") / timesteps
+        f = ((share + self.offset) / (1 + self.offset) * (math.pi / 2)).cos().square()
+        return (1 - f[1:] / f[:-1]).clamp_max(MAX_BETA)

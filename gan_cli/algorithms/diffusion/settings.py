@@ -1,0 +1,81 @@
+"""Settings of a diffusion model, which training and inference read from the same node of the configuration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from gan_cli.algorithms.diffusion.process import Prediction, alpha_bars
+from gan_cli.algorithms.diffusion.reverse import Guidance, ReverseSteps
+from gan_cli.algorithms.diffusion.samplers import DiffusionSampler
+from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
+from gan_cli.config import instantiate
+from gan_cli.errors import ConfigError, require
+
+StepsT = TypeVar("StepsT", bound=ReverseSteps)
+
+# Smallest alpha_T at which x_0 may be computed from epsilon without a bound; Ho's schedule has 0.006.
+MIN_ALPHA = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionSettings:
+    """Settings of the forward and of the reverse process.
+
+    Attributes:
+        schedule: variances of the forward process.
+        reverse: steps of the reverse process.
+        timesteps: T, of the forward process.
+        prediction: what the network predicts.
+        sampling_steps: number of steps of the reverse process, at most T.
+        label_dropout: share of labels that are left out in training, where there are classes, for guidance.
+        guidance: 0: samples without class, 1: with it, above: classifier-free guidance.
+    """
+
+    schedule: NoiseSchedule
+    reverse: DiffusionSampler
+    timesteps: int
+    prediction: Prediction
+    sampling_steps: int
+    label_dropout: float
+    guidance: float
+
+    def __post_init__(self) -> None:
+        timesteps, steps = self.timesteps, self.sampling_steps
+        require(timesteps >= 2, "timesteps", timesteps, "an integer >= 2")
+        require(1 <= steps <= timesteps, "sampling_steps", steps, f"an integer from 1 to timesteps, {timesteps}")
+        dropout, guidance = self.label_dropout, self.guidance
+        require(0 <= dropout < 1, "label_dropout", dropout, "a number from 0 to 1, exclusive")
+        require(0 <= guidance < math.inf, "guidance", guidance, "a number >= 0")
+
+    @classmethod
+    def from_node(cls, node: Mapping[str, Any]) -> DiffusionSettings:
+        """Return the settings of a node ``algorithm``; raises ``ConfigError`` if they are out of range."""
+        node = {**node, "_target_": f"{cls.__module__}.{cls.__name__}"}
+        settings: DiffusionSettings = instantiate.create(node, "algorithm", cls)
+        return settings
+
+    def betas(self) -> Tensor:
+        """Return beta_1 to beta_T, ``(timesteps,)`` float64."""
+        return self.schedule.betas(self.timesteps)
+
+    def require_stable_for_points(self) -> None:
+        """Raise ``ConfigError`` where errors of the prediction would be magnified, as points have no bound."""
+        alpha = float(alpha_bars(self.betas())[-1].sqrt())
+        if self.prediction is Prediction.epsilon and alpha < MIN_ALPHA:
+            raise ConfigError(
+                f"algorithm.prediction: expected v for points with this schedule, which leaves only {alpha:.1g} of x_0"
+                " in x_T, got epsilon: x_0 = (x_t - sigma_t epsilon) / alpha_t then magnifies every error. Or"
+                " algorithm/schedule=linear"
+            )
+
+    def reverse_steps(self, kind: type[StepsT], denoiser: nn.Module, shape: tuple[int, ...], classes: int) -> StepsT:
+        """Build the reverse process of a denoiser as a module of that kind; predicted pixels are bounded."""
+        guidance = Guidance(classes, self.guidance) if classes else None
+        bound = 1.0 if len(shape) == 3 else None
+        betas = self.betas()
+        return kind(denoiser, betas, self.prediction, self.reverse, self.sampling_steps, bound, guidance)

@@ -1,0 +1,100 @@
+"""Class-level declarations of diffusion: its network, checks of the configuration, alarm rules and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+
+from gan_cli.algorithms.diffusion.alarm_rules import LossDoesNotFall
+from gan_cli.algorithms.diffusion.export import exportable_step
+from gan_cli.algorithms.diffusion.inference import TrainedDenoiser, load_denoiser
+from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
+from gan_cli.algorithms.diffusion.settings import DiffusionSettings
+from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.components.losses import Loss
+from gan_cli.config import instantiate
+from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.schema import Config
+from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.errors import ConfigError
+from gan_cli.inference.exportable import ExportableNetwork
+from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.protocols.data import Density, Images, data_kinds
+from gan_cli.storage.run_directory import RunDirectory
+
+# Timesteps are reported in this many parts of equal length, as in Nichol & Dhariwal's code.
+QUARTILES = tuple(f"loss/t_quartile_{number}" for number in (1, 2, 3, 4))
+
+
+class DiffusionSpec(AlgorithmSpec):
+    """Declarations of a denoising diffusion model of images or points."""
+
+    name: ClassVar[str] = "diffusion"
+    supported_data: ClassVar = (Images, Density)
+    supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "device.compile"))
+    headline: ClassVar[Mapping[str, str]] = {"loss": "loss/total", "held out": HELD_OUT}
+    charts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Does the loss fall, also on held-out samples?": ("loss/total", HELD_OUT),
+        "At which noise is the loss? Quartiles of t, the first with the least noise": QUARTILES,
+        "How much of the noise does the network find? 0 before training": (EXPLAINED,),
+        "Norm of the gradient": ("grad_norm/g",),
+    }
+    notes: ClassVar[Mapping[str, str]] = {
+        "loss/total": "mean squared error of the predicted noise, or v, over all timesteps (Ho et al. 2020, eq. 14)",
+        HELD_OUT: "the same by the moving average of the network, of held-out samples (of other training samples"
+        " where train.held_out is 0) at evenly spaced timesteps",
+        **{
+            tag: f"the loss at timesteps {number - 1}/4 T to {number}/4 T; more timesteps, more noise"
+            for number, tag in enumerate(QUARTILES, start=1)
+        },
+        EXPLAINED: "1 - loss / mean square of what is predicted: the share that the network finds",
+    }
+    own_alarms: ClassVar[tuple[str, ...]] = ALARMS
+    hparam_metrics: ClassVar[tuple[str, ...]] = ("loss/total", HELD_OUT, EXPLAINED)
+
+    @classmethod
+    def outline(cls, architecture: DenoiserArchitecture, sizes: Sizes) -> Outline:
+        """Build the denoiser under ``torch.device("meta")``; raises ``ConfigError`` if it does not fit the data."""
+        denoiser = architecture.denoiser(sizes.shape, sizes.classes)
+
+        def run() -> None:
+            labels = [torch.zeros(2, dtype=torch.int64)] if sizes.classes else []
+            denoiser(torch.empty(2, *sizes.shape), torch.ones(2), *labels)
+
+        return Outline({"denoiser": denoiser}, run)
+
+    @classmethod
+    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+        """Raise ``ConfigError`` for two learning rates, and for settings of sampling that are out of range."""
+        rates = config.optimizer
+        for key in ("lr_g", "lr_d"):
+            if rates.get(key) not in (None, rates.get("lr")):
+                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
+        settings = DiffusionSettings.from_node(config.algorithm)
+        if settings.guidance != 1 and not config.conditional:
+            raise ConfigError(f"algorithm.guidance: expected 1 without conditional=true, got {settings.guidance:g}")
+        if Images not in data_kinds(instantiate.resolve(config.dataset["_target_"], "dataset")):
+            settings.require_stable_for_points()
+
+    @classmethod
+    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
+        """Return the rule for a loss that does not fall; its thresholds are its own."""
+        return [LossDoesNotFall()]
+
+    @classmethod
+    def reports(cls, loss: Loss | None) -> frozenset[str]:
+        """Return the tag of the loss on held-out samples."""
+        return frozenset((HELD_OUT,))
+
+    @classmethod
+    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedDenoiser:
+        """Load the denoiser of a run's latest intact checkpoint, with the sampler of its configuration."""
+        return load_denoiser(directory, weights)
+
+    @classmethod
+    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+        """Load the denoiser, averaged, and describe one step of the reverse process for export."""
+        return exportable_step(load_denoiser(directory))

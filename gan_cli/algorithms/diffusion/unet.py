@@ -1,0 +1,159 @@
+"""A small U-Net for square images (Ho et al. 2020, appendix B), with group norm and self-attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
+
+from gan_cli.algorithms.diffusion.networks import Conditioning, zero_initialized
+from gan_cli.errors import ConfigError, require
+
+# Smallest and largest side of an image, and the smallest side of the lowest feature map.
+MIN_SIZE, MAX_SIZE, MIN_BASE = 8, 128, 4
+
+
+@dataclass(frozen=True)
+class UNet:
+    """Residual blocks at resolutions that halve, with self-attention at the lowest, and back up with skip connections.
+
+    Attributes:
+        width: channels at the side of the image.
+        multipliers: factors on ``width`` at each resolution, the image's first; one fewer are the halvings.
+        blocks: residual blocks at each resolution on the way down, and one more on the way up.
+        groups: of group norm, a divisor of all numbers of channels.
+        heads: of self-attention, a divisor of the channels at the lowest resolution.
+        dropout: share of features dropped inside the residual blocks in training.
+    """
+
+    width: int = 32
+    multipliers: tuple[int, ...] = (1, 2, 2)
+    blocks: int = 1
+    groups: int = 8
+    heads: int = 1
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key in ("width", "blocks", "groups", "heads"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        factors = self.multipliers
+        require(len(factors) >= 1 and min(factors) >= 1, "multipliers", list(factors), "a list of integers >= 1")
+        require(self.width % self.groups == 0, "groups", self.groups, f"a divisor of width, {self.width}")
+        lowest = self.width * factors[-1]
+        require(lowest % self.heads == 0, "heads", self.heads, f"a divisor of {lowest}, width times the last")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number from 0 to 1, exclusive")
+
+    def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Build a network ``(N, C, S, S), (N,), (N,) labels -> (N, C, S, S)``, 0 before it is trained.
+
+        Raises:
+            ConfigError: the samples are no square images, or their side does not halve that many times.
+        """
+        if len(shape) != 3:
+            raise ConfigError(
+                f"architecture: unet takes images, but a sample of this dataset has shape {shape}. Use"
+                " architecture=denoiser_mlp"
+            )
+        _, height, width = shape
+        divisor = 2 ** (len(self.multipliers) - 1)
+        fits = height == width and MIN_SIZE <= height <= MAX_SIZE and height % divisor == 0
+        if not fits or height // divisor < MIN_BASE:
+            raise ConfigError(
+                f"architecture: unet with {len(self.multipliers)} multipliers takes square images of"
+                f" {max(MIN_SIZE, MIN_BASE * divisor)} to {MAX_SIZE} pixels, a multiple of {divisor}; got"
+                f" {height}x{width}"
+            )
+        return _UNet(shape[0], classes, self)
+
+
+class _UNet(nn.Module):
+    def __init__(self, channels: int, classes: int, sizes: UNet) -> None:
+        super().__init__()
+        embedding = 4 * sizes.width
+        widths = [sizes.width * factor for factor in sizes.multipliers]
+        self.conditioning = Conditioning(embedding, classes)
+        self.first = nn.Conv2d(channels, sizes.width, 3, padding=1)
+
+        def block(before: int, after: int) -> _ResidualBlock:
+            return _ResidualBlock(before, after, embedding, sizes.groups, sizes.dropout)
+
+        self.down, self.downsample = nn.ModuleList(), nn.ModuleList()
+        current, skipped = sizes.width, [sizes.width]
+        for level, after in enumerate(widths):
+            for _ in range(sizes.blocks):
+                self.down.append(block(current, after))
+                current = after
+                skipped.append(current)
+            if level < len(widths) - 1:
+                self.downsample.append(nn.Conv2d(current, current, 3, stride=2, padding=1))
+                skipped.append(current)
+        self.middle = nn.ModuleList([block(current, current), block(current, current)])
+        self.attention = _SelfAttention(current, sizes.groups, sizes.heads)
+        self.up, self.upsample = nn.ModuleList(), nn.ModuleList()
+        for level, after in reversed(list(enumerate(widths))):
+            for _ in range(sizes.blocks + 1):
+                self.up.append(block(current + skipped.pop(), after))
+                current = after
+            if level:
+                self.upsample.append(nn.Conv2d(current, current, 3, padding=1))
+        self.norm = nn.GroupNorm(sizes.groups, current)
+        self.last = zero_initialized(nn.Conv2d(current, channels, 3, padding=1))
+        self.blocks = sizes.blocks
+
+    def forward(self, samples: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:
+        embedded, hidden = self.conditioning(time, labels), self.first(samples)
+        skipped = [hidden]
+        halvings, doublings = iter(self.downsample), iter(self.upsample)
+        for index, block in enumerate(self.down, start=1):
+            hidden = block(hidden, embedded)
+            skipped.append(hidden)
+            if index % self.blocks == 0 and index < len(self.down):
+                hidden = next(halvings)(hidden)
+                skipped.append(hidden)
+        hidden = self.middle[1](self.attention(self.middle[0](hidden, embedded)), embedded)
+        for index, block in enumerate(self.up, start=1):
+            hidden = block(torch.cat([hidden, skipped.pop()], dim=1), embedded)
+            if index % (self.blocks + 1) == 0 and index < len(self.up):
+                hidden = next(doublings)(interpolate(hidden, scale_factor=2.0, mode="nearest"))
+        predicted: Tensor = self.last(silu(self.norm(hidden)))
+        return predicted
+
+
+class _ResidualBlock(nn.Module):
+    """Two convolutions, shifted and scaled in between by the embedding (Nichol & Dhariwal 2021, appendix A)."""
+
+    def __init__(self, before: int, after: int, embedding: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_in, self.norm_out = nn.GroupNorm(groups, before), nn.GroupNorm(groups, after)
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * after)
+        self.dropout = nn.Dropout(dropout)
+        self.second = zero_initialized(nn.Conv2d(after, after, 3, padding=1))
+        self.skip = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
+
+    def forward(self, hidden: Tensor, embedded: Tensor) -> Tensor:
+        scale, shift = self.modulation(embedded)[:, :, None, None].chunk(2, dim=1)
+        inner = self.norm_out(self.first(silu(self.norm_in(hidden)))) * (1 + scale) + shift
+        added: Tensor = self.skip(hidden) + self.second(self.dropout(silu(inner)))
+        return added
+
+
+class _SelfAttention(nn.Module):
+    """Self-attention between the pixels of a feature map; adds nothing at first."""
+
+    def __init__(self, channels: int, groups: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(groups, channels)
+        self.inputs = nn.Conv2d(channels, 3 * channels, 1)
+        self.output = zero_initialized(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        count, channels, height, width = hidden.shape
+        joint = self.inputs(self.norm(hidden)).reshape(count, 3, self.heads, channels // self.heads, height * width)
+        query, key, value = joint.transpose(3, 4).unbind(1)
+        mixed = scaled_dot_product_attention(query, key, value)
+        output: Tensor = self.output(mixed.transpose(2, 3).reshape(count, channels, height, width))
+        return hidden + output
