@@ -179,7 +179,12 @@ def _picklable(error: Exception) -> Exception:
 
 
 class _AllReduceSum(torch.autograd.Function):
-    """Sum over processes. Each rank's values enter the losses of all, so the gradients are summed as well."""
+    """Sum over processes. Each rank's values enter the losses of all, so the gradients are summed as well.
+
+    torch has two of its own, with the same first, second and third derivatives in torch 2.13, but
+    ``torch.distributed.nn.functional.all_reduce`` is deprecated there and warns, and its successor, in the private
+    ``torch.distributed._functional_collectives``, cannot be differentiated in the earlier releases that are supported.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
