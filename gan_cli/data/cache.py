@@ -8,8 +8,8 @@ import io
 import json
 import logging
 import os
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ class Store:
         failure: OSError | None = None
         for place in self._places:
             try:
-                _write_atomic(place / name, content)
+                with replacing_durably(place / name) as part:
+                    part.write_bytes(content)
             except OSError as error:
                 failure = failure or error
                 continue
@@ -118,16 +119,22 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
                 file.unlink()
 
 
-def _write_atomic(path: Path, content: bytes) -> None:
+@contextlib.contextmanager
+def replacing_durably(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, this process's own, whose file replaces ``path`` at the end of the block, safely on disk.
+
+    Unlike :func:`gan_cli.storage.files.replacing`, for folders in which several processes may write the same file at
+    once. The folder is made if there is none. Raises ``OSError``; on any error the temporary file is deleted.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, ".*.part")
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            # Renamed before the content is on disk, the file could be empty after a power failure.
+        yield part
+        # Renamed before the content is on disk, the file could be empty after a power failure.
+        with part.open("rb") as file:
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        part.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import textwrap
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from gan_cli.data.cache import remove_leftovers
+from gan_cli.data.cache import replacing_durably
 from gan_cli.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +25,10 @@ def download(name: str, mirrors: Sequence[str], folder: Path, check: Callable[[P
     The file gets its name only after it was checked and is safely on disk, so that several processes may fetch it
     at once, and an interrupted download leaves nothing behind under that name.
 
+    pooch transfers the file; its ``retrieve`` would compare the checksum of what was transferred, while mirrors pack
+    the same content differently, repeat what fails for good (status 404) after a pause, and leave temporary files
+    under names that cannot be told from a user's, and whole ones that others may not read.
+
     Args:
         name: name of the file, below each mirror's address and in the folder.
         mirrors: addresses of folders, tried in this order.
@@ -40,45 +41,30 @@ def download(name: str, mirrors: Sequence[str], folder: Path, check: Callable[[P
     Raises:
         DataError: the folder cannot be written, or no mirror gave the file; names the reason for each mirror.
     """
-    part = folder / f".{name}.{uuid.uuid4().hex}.part"
     attempts = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder, ".*.part")
-        for mirror in mirrors:
-            url = f"{mirror.rstrip('/')}/{name}"
-            problem = _attempt(url, part, check)
-            if problem is None:
-                return part.replace(folder / name)
-            attempts.append(f"\n  {url}: {problem}")
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    for mirror in mirrors:
+        url = f"{mirror.rstrip('/')}/{name}"
+        try:
+            with replacing_durably(folder / name) as part:
+                _fetch(url, part)
+                _check(part, check)
+        except _MirrorError as error:
+            attempts.append(f"\n  {url}: {error}")
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        else:
+            return folder / name
     raise DataError(f"{name}: no mirror gave it." + ("".join(attempts) or " None is configured."))
 
 
-def _attempt(url: str, part: Path, check: Callable[[Path], object]) -> str | None:
-    """Download and check; return the mirror's failure in a few words, or None. An ``OSError`` is a local failure."""
-    logger.info("downloading %s", url)
-    with part.open("wb") as file:
-        problem = _fetch(url, _Sink(file.write))
-        if problem is not None:
-            return problem
-        file.flush()
-        # Renamed before the content is on disk, the file could be empty after a power failure.
-        os.fsync(file.fileno())
-    try:
-        check(part)
-    except DataError as error:
-        return f"sent a wrong file: {str(error).removeprefix(f'{part}: ')}"
-    return None
+class _MirrorError(Exception):
+    """The failure of a mirror, in a few words."""
 
 
-def _fetch(url: str, sink: _Sink) -> str | None:
+def _fetch(url: str, part: Path) -> None:
     from pooch import HTTPDownloader  # slow to import, and rarely needed
 
+    logger.info("downloading %s", url)
     # Shown on terminals alone (disable=None). pooch ignores a bar without a total; it sets the real one.
     with tqdm(desc=url.rpartition("/")[2], total=1, unit="B", unit_scale=True, disable=None) as progress:
         fetch = HTTPDownloader(
@@ -89,31 +75,19 @@ def _fetch(url: str, sink: _Sink) -> str | None:
             headers={"Accept-Encoding": "identity"},
         )
         try:
-            fetch(url, sink, None)
-        except (OSError, ValueError) as error:  # what requests raises is an OSError; ValueError: a malformed answer
-            if sink.failure is not None:
-                raise sink.failure from None
-            return _reason(error)
-    return None
+            fetch(url, part, None)
+        except (OSError, ValueError) as error:  # ValueError: a malformed answer
+            # Errors of the network come as OSErrors of requests, without a number; those of the file have one.
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise _MirrorError(_reason(error)) from error
 
 
-class _Sink:
-    """File object that a downloader writes to; tells local write errors from network errors, which are OSError too."""
-
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self._write = write
-        self.failure: OSError | None = None
-
-    def write(self, data: bytes) -> None:
-        """Write a chunk, and remember a failure."""
-        try:
-            self._write(data)
-        except OSError as error:
-            self.failure = error
-            raise
-
-    def flush(self) -> None:
-        """Ignore the downloader's flush after every chunk; the file is flushed once, at its end."""
+def _check(part: Path, check: Callable[[Path], object]) -> None:
+    try:
+        check(part)
+    except DataError as error:
+        raise _MirrorError(f"sent a wrong file: {str(error).removeprefix(f'{part}: ')}") from error
 
 
 def _reason(error: BaseException) -> str:

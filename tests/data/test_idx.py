@@ -23,6 +23,7 @@ from gan_cli.data import idx as idx_module
 from gan_cli.data.idx import read_idx
 from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, MnistSplit, _resize
 from gan_cli.errors import DataError, InvalidValueError
+from tests.storage.test_files import longest_file
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -309,6 +310,23 @@ def test_all_mirrors_failing_says_why_and_what_to_put_where(tmp_path: Path, mirr
     assert "GAN_DATA" in message
     assert caught.value.exit_status == 3
     assert list((tmp_path / "small").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_is_no_failure_of_the_mirror(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)  # gzip cannot make it smaller
+    mirrors[0].answers = {f"/data/{IMAGES}.gz": (200, gzip.compress(idx_bytes(noise)))}
+    with longest_file(1000), pytest.raises(DataError, match=r"small: cannot be written \(File too large\)"):
+        Small(str(tmp_path), tuple(mirror.url for mirror in mirrors)).load()
+    assert mirrors[1].asked == []
+    assert list((tmp_path / "small").iterdir()) == []
+
+
+def test_downloaded_files_may_be_read_by_all_who_may_read_the_folder(tmp_path: Path, mirrors: list[Mirror]) -> None:
+    mirrors[0].serve_small()
+    Small(str(tmp_path), (mirrors[0].url,)).load()
+    (tmp_path / "ordinary").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "ordinary", *(tmp_path / "small").iterdir())}
+    assert len(modes) == 1
 
 
 def test_without_mirrors_nothing_is_downloaded(tmp_path: Path) -> None:
