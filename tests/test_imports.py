@@ -155,6 +155,10 @@ def test_levels_are_few() -> None:
     assert max(levels.values()) <= MAX_LEVELS, max(levels, key=lambda module: levels[module])
 
 
+def test_matplotlib_is_for_benchmarks_alone() -> None:
+    assert [name for name, file in _files().items() if "matplotlib" in file.read_text()] == []
+
+
 def test_importing_these_loads_no_torch() -> None:
     names = [name for name in modules() if name in WITHOUT_TORCH or package_of(name) in WITHOUT_TORCH]
     names += [name for name in modules() if name.startswith("algorithms.") and name.endswith(".tags")]

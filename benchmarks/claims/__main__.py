@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 
-from benchmarks.claims import page
+from benchmarks.claims import charts, page
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Claim, Result
 from benchmarks.claims.harness import Job, RunPool
@@ -91,9 +90,7 @@ def measure_claim(claim: Claim, pool: RunPool, seeds: Sequence[int], arguments: 
     seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
     pictures = arguments.page.parent / "images" / "claims"
     pictures.mkdir(parents=True, exist_ok=True)
-    # A palette is a third of the bytes, and these pictures have few colours.
-    drawn = claim.picture(runs).quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    drawn.save(pictures / f"{claim.name}.png", optimize=True)
+    charts.save(claim.picture(runs), pictures / f"{claim.name}.png")
     return Result(metrics, seconds, f"{cpu_model()}, torch {torch.__version__}")
 
 

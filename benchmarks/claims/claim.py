@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, TypeAlias
 
-from PIL import Image
+from matplotlib.figure import Figure
 
 # Name -> value, of one seed.
 Metrics: TypeAlias = Mapping[str, float]
@@ -88,7 +88,7 @@ class Claim:
     arms: tuple[Arm, ...]
     measure: Callable[[Runs], Metrics]
     bounds: tuple[Bound, ...]
-    picture: Callable[[Sequence[Runs]], Image.Image]
+    picture: Callable[[Sequence[Runs]], Figure]
     caption: str
     remarks: str = ""
 

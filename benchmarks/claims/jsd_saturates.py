@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart
+from benchmarks.claims import charts
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 THETAS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0)
@@ -43,18 +43,21 @@ def summary(jsd: Sequence[float], wasserstein: Sequence[float]) -> dict[str, flo
     }
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot both estimates over theta."""
-    # Dots: a line would draw a slope between the values, where there is none.
-    jsd = [Line("every seed", THETAS, estimates(runs, "jsd"), 0, dots=True) for runs in seeds]
-    wasserstein = [Line("every seed", THETAS, estimates(runs, "wgan"), 0) for runs in seeds]
-    truth = Line("abs(theta)", THETAS, np.abs(THETAS), 1, dots=True)
-    return chart(
-        [
-            Panel("JSD estimate in nats", "theta", jsd, [ReferenceLine(math.log(2), "log 2")], low=0.0),
-            Panel("Wasserstein estimate", "theta", [*wasserstein, truth], low=0.0),
-        ]
-    )
+    figure, (jsd, wasserstein) = charts.figure(curves=2)
+    jsd.set(title="JSD estimate in nats", xlabel="theta")
+    wasserstein.set(title="Wasserstein estimate", xlabel="theta")
+    for runs in seeds:
+        # Dots: a line would draw a slope between the values, where there is none.
+        jsd.plot(THETAS, estimates(runs, "jsd"), "C0o", label="every seed")
+        wasserstein.plot(THETAS, estimates(runs, "wgan"), "C0", label="every seed")
+    wasserstein.plot(THETAS, np.abs(THETAS), "C1o", label="abs(theta)")
+    charts.reference_line(jsd, math.log(2), "log 2")
+    for panel in (jsd, wasserstein):
+        panel.set_ylim(bottom=0)
+        charts.legend(panel)
+    return figure
 
 
 CLAIM = Claim(

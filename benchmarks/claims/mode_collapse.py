@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
+from matplotlib.figure import Figure
 
 from benchmarks.claims.charts import last_samples
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
@@ -28,7 +28,7 @@ def measure(runs: Runs) -> Metrics:
     return metrics
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Show the last samples of each arm."""
     return last_samples(seeds, ARMS)
 

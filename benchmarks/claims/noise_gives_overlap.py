@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart, side_by_side, with_title
+from benchmarks.claims import charts
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.harness import Run
 
 # Share of the run whose reports are averaged as early accuracy.
 EARLY_FRACTION = 0.1
+ARMS = {"without": "without noise", "annealed": "annealed noise"}
 
 
 def accuracy(run: Run) -> np.ndarray:
@@ -38,18 +39,18 @@ def measure(runs: Runs) -> Metrics:
     }
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot the accuracies, and show samples of seed 0."""
-    lines = [
-        Line(label, runs[arm].curve("d/accuracy_real").steps, accuracy(runs[arm]), color)
-        for runs in seeds
-        for color, (label, arm) in enumerate((("without noise", "without"), ("annealed noise", "annealed")))
-    ]
-    panels = [
-        with_title(seeds[0][arm].last_sample_grid(), title, 278)
-        for arm, title in (("without", "without noise, step 600"), ("annealed", "annealed noise, step 600"))
-    ]
-    return side_by_side([chart([Panel("D's accuracy", "step", lines, [ReferenceLine(0.99, "0.99")])]), *panels], gap=8)
+    figure, (panel, *images) = charts.figure(curves=1, images=len(ARMS))
+    panel.set(title="D's accuracy", xlabel="step")
+    for runs in seeds:
+        for color, (arm, label) in enumerate(ARMS.items()):
+            panel.plot(runs[arm].curve("d/accuracy_real").steps, accuracy(runs[arm]), f"C{color}", label=label)
+    charts.reference_line(panel, 0.99, "0.99")
+    charts.legend(panel)
+    for image, (arm, label) in zip(images, ARMS.items(), strict=True):
+        charts.show_image(image, seeds[0][arm].last_sample_grid(), f"{label}, step 600")
+    return figure
 
 
 CLAIM = Claim(
@@ -61,7 +62,7 @@ CLAIM = Claim(
     " with `noise=linear` from 1 to 0. Accuracy is the mean of both sides over all D steps; modes are those with one"
     " of 2,500 samples within three deviations. G stalls when its gradient (`grad_norm/g`) has fallen to a"
     " thousandth.",
-    arms=(Arm("without", "claim_noise_gives_overlap_without"), Arm("annealed", "claim_noise_gives_overlap_annealed")),
+    arms=tuple(Arm(name, f"claim_noise_gives_overlap_{name}") for name in ARMS),
     measure=measure,
     bounds=(
         Bound("without noise: D's accuracy, last half", minimum=0.99),

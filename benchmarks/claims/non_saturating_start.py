@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Line, Panel, ReferenceLine, chart
+from benchmarks.claims import charts
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.vanishing_gradient import NON_SATURATING, SATURATING
 
@@ -23,20 +23,17 @@ def measure(runs: Runs) -> Metrics:
     return metrics
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot the ratio over the steps."""
-    lines = [
-        Line(f"D {words}", runs[name].curve(SATURATING).steps, _ratio(runs, name), color)
-        for runs in seeds
-        for color, (name, words) in enumerate(ARMS.items())
-    ]
-    return chart([Panel("gradient of -log D / gradient of log(1 - D)", "step", lines, [ReferenceLine(10, "10")], True)])
-
-
-def _ratio(runs: Runs, name: str) -> Sequence[float]:
-    weak, strong = (runs[name].curve(tag).values for tag in (SATURATING, NON_SATURATING))
-    ratio: Sequence[float] = (strong / weak).tolist()
-    return ratio
+    figure, (panel,) = charts.figure(curves=1)
+    panel.set(title="gradient of -log D / gradient of log(1 - D)", xlabel="step", yscale="log")
+    for runs in seeds:
+        for color, (name, words) in enumerate(ARMS.items()):
+            weak, strong = (runs[name].curve(tag) for tag in (SATURATING, NON_SATURATING))
+            panel.plot(weak.steps, strong.values / weak.values, f"C{color}", label=f"D {words}")
+    charts.reference_line(panel, 10, "10")
+    charts.legend(panel)
+    return figure
 
 
 CLAIM = Claim(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Floats, Line, Panel, chart, side_by_side, with_title
+from benchmarks.claims import charts
+from benchmarks.claims.charts import Floats
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 # Points of a side of the mesh, and half its width: seven deviations of the wider distribution.
@@ -101,25 +102,31 @@ def measure(runs: Runs) -> Metrics:
     }
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Show D and its optimum over the plane, and plot both along a line."""
     run = seeds[0]["gan"]
     field = mesh(run.plan.dataset, run.plan.architecture)
     inner = np.abs(field.points).max(1) < 2.2
     side = round(math.sqrt(inner.sum()))
-    panels = []
-    for values, title in ((field.optimal_d, "p / (p + q)"), (run.probability(field.points), "trained D")):
-        pixels = np.rint(255 * values[inner].reshape(side, side)[::-1]).astype(np.uint8)
-        panels.append(with_title(Image.fromarray(pixels).convert("RGB"), title, 278))
+    figure, (panel, *images) = charts.figure(curves=1, images=2)
+    for image, values, title in zip(
+        images,
+        (field.optimal_d, run.probability(field.points)),
+        ("p / (p + q)", "trained D"),
+        strict=True,
+    ):
+        charts.show_image(image, values[inner].reshape(side, side)[::-1], title)
     x = np.linspace(-2.5, 2.5, 300)
     line = np.stack([x, np.zeros_like(x)], axis=1)
     p = np.mean([gaussian(line, c, (run.plan.dataset.std,) * 2) for c in run.plan.dataset.centres().numpy()], axis=0)
     q = gaussian(line, run.plan.architecture.mean, run.plan.architecture.std)
-    curves = [
-        *(Line("trained D", x, runs["gan"].probability(line), 0) for runs in seeds),
-        Line("p / (p + q)", x, p / (p + q), 1),
-    ]
-    return side_by_side([*panels, chart([Panel("along y = 0", "x", curves, low=0.0)])], gap=8)
+    panel.set(title="along y = 0", xlabel="x")
+    for runs in seeds:
+        panel.plot(x, runs["gan"].probability(line), "C0", label="trained D")
+    panel.plot(x, p / (p + q), "C1", label="p / (p + q)")
+    panel.set_ylim(bottom=0)
+    charts.legend(panel)
+    return figure
 
 
 CLAIM = Claim(

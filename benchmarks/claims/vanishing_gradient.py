@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Line, Panel, chart
+from benchmarks.claims import charts
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 SATURATING = "diagnosis/gradient_saturating"
@@ -38,26 +38,23 @@ def measure(runs: Runs) -> Metrics:
     }
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot gradients, and their deviation over samples, over D's steps."""
-    gradients = [
-        Line(label, runs[arm].curve(tag).steps, runs[arm].curve(tag).values, color)
-        for runs in seeds
-        for label, arm, tag, color in (
-            ("log(1 - D)", "jsd", SATURATING, 0),
-            ("-log D", "jsd", NON_SATURATING, 1),
-            ("critic", "wgan", GRADIENT, 2),
-        )
-    ]
-    spread = [
-        Line("-log D", runs["jsd"].curve(DEVIATION).steps, runs["jsd"].curve(DEVIATION).values, 1) for runs in seeds
-    ]
-    return chart(
-        [
-            Panel("gradient at a generated sample", "steps of G that it does not make", gradients, logarithmic=True),
-            Panel("its deviation over samples", "steps of G that it does not make", spread, low=0.0),
-        ]
-    )
+    figure, (gradients, spread) = charts.figure(curves=2)
+    gradients.set(title="gradient at a generated sample", xlabel="steps of G that it does not make", yscale="log")
+    spread.set(title="its deviation over samples", xlabel="steps of G that it does not make")
+    for runs in seeds:
+        for panel, label, curve, color in (
+            (gradients, "log(1 - D)", runs["jsd"].curve(SATURATING), "C0"),
+            (gradients, "-log D", runs["jsd"].curve(NON_SATURATING), "C1"),
+            (gradients, "critic", runs["wgan"].curve(GRADIENT), "C2"),
+            (spread, "-log D", runs["jsd"].curve(DEVIATION), "C1"),
+        ):
+            panel.plot(curve.steps, curve.values, color, label=label)
+    spread.set_ylim(bottom=0)
+    for panel in (gradients, spread):
+        charts.legend(panel)
+    return figure
 
 
 CLAIM = Claim(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Floats, Line, Panel, chart
+from benchmarks.claims import charts
+from benchmarks.claims.charts import Floats
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.harness import Run
 
@@ -54,18 +55,18 @@ def measure(runs: Runs) -> Metrics:
     return metrics
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot estimate and distance over the steps, as shares of their largest values."""
-    panels = []
-    for name, tag in ARMS.items():
-        lines = []
+    figure, panels = charts.figure(curves=len(ARMS))
+    for panel, (name, tag) in zip(panels, ARMS.items(), strict=True):
+        panel.set(title=f"{name}: share of the largest value", xlabel="step")
         for runs in seeds:
             steps = runs[name].curve(FRECHET).steps
-            for color, values in enumerate(paired(runs[name], tag)):
-                label = ("D's estimate", "frechet/classifier")[color]
-                lines.append(Line(label, steps, values / np.abs(values).max(), color))
-        panels.append(Panel(f"{name}: share of the largest value", "step", lines))
-    return chart(panels)
+            for label, values in zip(("D's estimate", "frechet/classifier"), paired(runs[name], tag), strict=True):
+                color = "C0" if label == "D's estimate" else "C1"
+                panel.plot(steps, values / np.abs(values).max(), color, label=label)
+        charts.legend(panel)
+    return figure
 
 
 CLAIM = Claim(

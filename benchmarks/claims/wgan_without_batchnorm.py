@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
+from matplotlib.figure import Figure
 
-from benchmarks.claims.charts import Line, Panel, chart, side_by_side, with_title
+from benchmarks.claims import charts
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 from benchmarks.claims.wgan_loss_means_something import FRECHET
 
@@ -25,15 +25,19 @@ def measure(runs: Runs) -> Metrics:
     }
 
 
-def picture(seeds: Sequence[Runs]) -> Image.Image:
+def picture(seeds: Sequence[Runs]) -> Figure:
     """Plot the distances, and show samples of seed 0."""
-    lines = [
-        Line(name, runs[name].curve(FRECHET).steps, runs[name].curve(FRECHET).values, color)
-        for runs in seeds
-        for color, name in enumerate(ARMS)
-    ]
-    grids = [with_title(seeds[0][name].last_sample_grid(), f"{name}, seed 0", 278) for name in ARMS]
-    return side_by_side([chart([Panel("frechet/classifier", "step", lines, low=0.0)]), *grids], gap=8)
+    figure, (panel, *images) = charts.figure(curves=1, images=len(ARMS))
+    panel.set(title="frechet/classifier", xlabel="step")
+    for runs in seeds:
+        for color, name in enumerate(ARMS):
+            curve = runs[name].curve(FRECHET)
+            panel.plot(curve.steps, curve.values, f"C{color}", label=name)
+    panel.set_ylim(bottom=0)
+    charts.legend(panel)
+    for image, name in zip(images, ARMS, strict=True):
+        charts.show_image(image, seeds[0][name].last_sample_grid(), f"{name}, seed 0")
+    return figure
 
 
 CLAIM = Claim(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from benchmarks.claims.harness import Job
-from benchmarks.versus import drawing, page
+from benchmarks.versus import album, measure, page
 from benchmarks.versus.__main__ import ARMS
 from benchmarks.versus.measure import variation
 from benchmarks.versus.pairs import (
@@ -288,12 +290,32 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 
 def test_heat_is_white_at_nought_blue_below_and_red_above() -> None:
-    image = np.asarray(drawing.heatmap(np.array([[0.0, -1.0, 1.0]]), 1))
-    assert image[0, 0].tolist() == [255, 255, 255]
-    assert image[0, 1].tolist() == [49, 104, 173]
-    assert image[0, 2].tolist() == [220, 50, 32]
+    _, ((panel,),) = album.table([""], rows=1, width=1, height=1)
+    values = np.zeros((20, 20))
+    values[0, 0], values[0, 1:9], values[0, 9:19] = -9.0, -1.0, 1.0  # 9: an outlier, which must not set the scale
+    album.show_heatmap(panel, values, [])
+    (image,) = panel.images
+    colors = image.to_rgba(image.get_array(), bytes=True)[0, [19, 1, 9, 0], :3].astype(int)
+    white, blue, red, outlier = colors
+    assert white.min() >= 254
+    assert blue.tolist() == outlier.tolist() == [0, 0, 255]
+    assert red.tolist() == [255, 0, 0]
 
 
-def test_tables_have_a_column_for_every_name() -> None:
-    tile = drawing.tile(drawing.enlarge(ring()[None], 2), ["one", "two"])
-    assert drawing.table(["a", "b"], [[tile, tile]] * 3).size == (2 * tile.width + 8, 3 * tile.height + 16 + 24)
+def test_tables_have_a_title_for_every_column_and_their_size() -> None:
+    figure, panels = album.table(["a", "b"], rows=3, width=1.5, height=2.0)
+    assert [[panel.get_title() for panel in row] for row in panels] == [["a", "b"], ["", ""], ["", ""]]
+    assert figure.get_size_inches().tolist() == [3.0, 6.0]
+
+
+def test_pictures_of_pairs_and_places_show_every_digit_with_its_scores(tmp_path: Path) -> None:
+    images = np.concatenate([digits()[:2]] * 8)
+    labels = np.arange(16) % 10
+    test = measure.TestDigits(images, labels, change_digits(images, 16, seed=0), move_whole_pixels(images, 1, seed=0))
+    drawn = {"pairs": album.pairs(models(ring()), test), "places": album.places(models(ring()), test)}
+    panels = {name: [panel for panel in figure.axes if panel.images] for name, figure in drawn.items()}
+    assert {name: len(each) for name, each in panels.items()} == {"pairs": 5 * (1 + len(CHANGES)), "places": 4 * 4}
+    assert all("distance" in panel.get_xlabel() and "ELBO" in panel.get_xlabel() for panel in panels["pairs"])
+    album.save(drawn["pairs"], tmp_path / "images" / "pairs.webp")
+    with Image.open(tmp_path / "images" / "pairs.webp") as image:
+        assert image.size == (700, 1050)
