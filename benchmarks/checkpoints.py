@@ -21,6 +21,7 @@ from statistics import median, quantiles
 
 import torch
 
+from benchmarks.formatting import heading, row
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
@@ -46,10 +47,9 @@ class WriteTimes:
         """Format the row of one mode in Markdown."""
         low, _, high = quantiles(self.blocked, n=4)
         slower = median(after / idle - 1 for after, idle in zip(self.steps_after, self.steps_idle, strict=True))
-        return (
-            f"| {name} | {1000 * median(self.blocked):.1f} | {1000 * low:.1f} to {1000 * high:.1f}"
-            f" | {1000 * median(self.steps_after):.0f} | {1000 * median(self.steps_idle):.0f} | {slower:+.1%} |"
-        )
+        blocked = (f"{1000 * median(self.blocked):.1f}", f"{1000 * low:.1f} to {1000 * high:.1f}")
+        steps = (f"{1000 * median(self.steps_after):.0f}", f"{1000 * median(self.steps_idle):.0f}")
+        return row([name, *blocked, *steps, f"{slower:+.1%}"])
 
 
 def measure(trial: StepBenchmark, folder: Path, rounds: int, steps: int) -> tuple[dict[str, WriteTimes], int]:
@@ -107,8 +107,7 @@ def main() -> None:
         times, size = measure(trial, Path(scratch), arguments.rounds, steps)
     facts = ", ".join(f"{key}={value}" for key, value in plan.device.facts().items())
     print(f"torch {torch.__version__}; {facts}; {size / 1e6:.0f} MB a checkpoint; {steps} steps after each\n")
-    print("| written in the | ms blocked | quartiles | ms, steps after | ms, steps idle | slower |")
-    print("|---|---|---|---|---|---|")
+    print(heading(["written in the", "ms blocked", "quartiles", "ms, steps after", "ms, steps idle", "slower"]))
     for name, each in times.items():
         print(each.row(name))
 

@@ -13,23 +13,16 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import torch
 
-from benchmarks.recipes import CONF_DIR
+from benchmarks.formatting import heading, overhead, row
+from benchmarks.recipes import CONF_DIR, WORKLOADS
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs import builder
-
-ROWS = {
-    "digits": [],
-    "ring8": ["dataset=ring8"],
-    "mlp_wgan": ["experiment=bench_mlp_wgan"],
-    "mlp_gan": ["experiment=bench_mlp_gan"],
-    "dcgan64": ["experiment=bench_dcgan64"],
-}
 
 
 @dataclass
@@ -76,21 +69,17 @@ def measure(overrides: list[str], seconds: float) -> tuple[list[float], float]:
 def main() -> None:
     """Run the command: measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--rows", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--seconds", type=float, default=30.0, help="of each row, about")
     parser.add_argument("--override", action="append", default=[], help="for every run: --override dataset.root=DIR")
     arguments = parser.parse_args()
     logging.disable()
     register()
-    print(
-        f"torch {torch.__version__}\n\n| work | ms a block | overhead | quartiles | pairs |\n|---|---|---|---|---|",
-        flush=True,
-    )
-    for row in arguments.rows:
-        shares, plain = measure([*ROWS[row], *arguments.override], arguments.seconds)
-        low, _, high = quantiles(shares, n=4)
-        cells = f"{median(shares):.1%} | {low:.1%} to {high:.1%} | {len(shares)}"
-        print(f"| {row} | {1000 * plain:.0f} | {cells} |", flush=True)
+    columns = ("work", "ms a block", "overhead", "quartiles", "pairs")
+    print(f"torch {torch.__version__}\n\n{heading(columns)}", flush=True)
+    for name in arguments.rows:
+        shares, plain = measure([*WORKLOADS[name], *arguments.override], arguments.seconds)
+        print(row([name, f"{1000 * plain:.0f}", *overhead(shares), len(shares)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import formatting
 from benchmarks.recipes import CONFIG_DIR_FLAGS
 from gan_cli.inference import generator
 from gan_cli.metrics.modes import Modes, modes
@@ -26,6 +27,7 @@ from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
 
 PROTOCOL_SAMPLES, SPREAD_SAMPLES = 2_500, 50_000
+COLUMNS = ("seed", "modes", "HQ, 2,500", "HQ, 50,000", "shares x M", "spread", "spread of modes", "seconds")
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,17 @@ def measure(run: Path) -> Measurement:
 def row(seed: object, found: Measurement) -> str:
     """Format the line of one run in Markdown."""
     few, many = found.protocol_modes, found.spread_modes
-    return (
-        f"| {seed} | {few.captured}/{found.total} | {few.high_quality:.2%} | {many.high_quality:.2%}"
-        f" | {many.shares.min():.2f} to {many.shares.max():.2f} | {many.spread:.3f}"
-        f" | {np.nanmin(many.spreads):.2f} to {np.nanmax(many.spreads):.2f} | {found.seconds:.0f} |"
-    )
+    cells = [
+        seed,
+        f"{few.captured}/{found.total}",
+        f"{few.high_quality:.2%}",
+        f"{many.high_quality:.2%}",
+        f"{many.shares.min():.2f} to {many.shares.max():.2f}",
+        f"{many.spread:.3f}",
+        f"{np.nanmin(many.spreads):.2f} to {np.nanmax(many.spreads):.2f}",
+        f"{found.seconds:.0f}",
+    ]
+    return formatting.row(cells)
 
 
 def main() -> None:
@@ -90,8 +98,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for recipe in arguments.recipes:
         print(f"\n{recipe} (torch {torch.__version__}, one CPU thread a run, {arguments.jobs} at a time)\n")
-        print("| seed | modes | HQ, 2,500 | HQ, 50,000 | shares x M | spread | spread of modes | seconds |")
-        print("|---|---|---|---|---|---|---|---|", flush=True)
+        print(formatting.heading(COLUMNS), flush=True)
         with ThreadPoolExecutor(arguments.jobs) as pool:
             runs = pool.map(
                 lambda seed, recipe=recipe: train(recipe, seed, arguments.folder, arguments.override),

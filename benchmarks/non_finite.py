@@ -14,24 +14,18 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 
 import torch
 from torch import Tensor
 
-from benchmarks.recipes import CONF_DIR
+from benchmarks.formatting import heading, overhead, row
+from benchmarks.recipes import CONF_DIR, WORKLOADS
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, SkipNonFinite, TrackNonFinite
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder
-
-ROWS = {
-    "digits": [],
-    "ring8": ["dataset=ring8"],
-    "mlp_wgan": ["experiment=bench_mlp_wgan"],
-    "mlp_gan": ["experiment=bench_mlp_gan"],
-}
 
 
 class Unchecked(TrackNonFinite):
@@ -75,7 +69,9 @@ def build_run(overrides: list[str], policy_class: type[NonFinitePolicy]) -> Time
 def main() -> None:
     """Run the command: measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument(
+        "--rows", nargs="+", choices=WORKLOADS, default=[name for name in WORKLOADS if name != "dcgan64"]
+    )
     parser.add_argument("--blocks", type=int, default=7)
     parser.add_argument("--steps", type=int, default=300, help="of a block")
     parser.add_argument("--override", action="append", default=[], help="for every run: --override dataset.root=DIR")
@@ -83,12 +79,10 @@ def main() -> None:
     logging.disable()
     register()
     policy_classes: list[type[NonFinitePolicy]] = [Unchecked, TrackNonFinite, SkipNonFinite]
-    print(
-        f"torch {torch.__version__}\n\n| work | ms a step | stop, rollback | quartiles | skip | quartiles |", flush=True
-    )
-    print("|---|---|---|---|---|---|", flush=True)
-    for row in arguments.rows:
-        options = [*ROWS[row], "device.threads=1", *arguments.override]
+    columns = ("work", "ms a step", "stop, rollback", "quartiles", "skip", "quartiles")
+    print(f"torch {torch.__version__}\n\n{heading(columns)}", flush=True)
+    for name in arguments.rows:
+        options = [*WORKLOADS[name], "device.threads=1", *arguments.override]
         with contextlib.ExitStack() as stack:
             runs = [build_run(options, policy_class) for policy_class in policy_classes]
             for each in runs:
@@ -100,12 +94,8 @@ def main() -> None:
                 elapsed = {id(each): each.block(arguments.steps) for each in order}
                 blocks.append([elapsed[id(each)] for each in runs])
         plain = median(block[0] for block in blocks) / arguments.steps
-        cells = [f"{row} | {1000 * plain:.3f}"]
-        for column in (1, 2):
-            shares = [block[column] / block[0] - 1 for block in blocks]
-            low, _, high = quantiles(shares, n=4)
-            cells.append(f"{median(shares):.1%} | {low:.1%} to {high:.1%}")
-        print(f"| {' | '.join(cells)} |", flush=True)
+        checked = [overhead([block[column] / block[0] - 1 for block in blocks]) for column in (1, 2)]
+        print(row([name, f"{1000 * plain:.3f}", *checked[0], *checked[1]]), flush=True)
 
 
 if __name__ == "__main__":

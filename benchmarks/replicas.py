@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.formatting import Spread, heading, row
 from benchmarks.recipes import ROOT
 
 RUN = (
@@ -89,22 +90,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000, help="of each single run")
     arguments = parser.parse_args()
     training_only = ("train.sample_every=0", "train.log_every=1000", "train.checkpoint_every=1000000")
-    print(
-        f"| cadence | singles, {PARALLEL_RUNS} at a time, steps/s"
-        f" | {arguments.replicas} replicas, steps/s | ratio | goal |"
-    )
-    print("|---|---|---|---|---|")
+    columns = (f"singles, {PARALLEL_RUNS} at a time, steps/s", f"{arguments.replicas} replicas, steps/s")
+    print(heading(["cadence", *columns, "ratio", "goal"]))
     for name, cadence in (("training alone", training_only), ("everything at its default", ())):
         pairs = [
             measure(arguments.replicas, arguments.steps, cadence, bool(number % 2)) for number in range(arguments.pairs)
         ]
-        ratios = sorted(pair.ratio for pair in pairs)
         single, stacked = (statistics.median(getattr(pair, field) for pair in pairs) for field in ("single", "stacked"))
-        print(
-            f"| {name} | {single:,.0f} | {stacked:,.0f} |"
-            f" {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | {GOAL:g} |",
-            flush=True,
-        )
+        ratio = Spread.of(pair.ratio for pair in pairs)
+        print(row([name, f"{single:,.0f}", f"{stacked:,.0f}", ratio.text(2), f"{GOAL:g}"]), flush=True)
 
 
 if __name__ == "__main__":

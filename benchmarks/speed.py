@@ -16,19 +16,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.formatting import Spread, heading, row
+from benchmarks.machine import cpu_facts, cpu_model
 from benchmarks.recipes import CONFIG_DIR_FLAGS, ROOT
 
 REFERENCE = "reference"
@@ -112,26 +112,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Median, smallest and largest of several measurements."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
-        """Summarize one measurement or more."""
-        ordered = sorted(values)
-        return cls(statistics.median(ordered), ordered[0], ordered[-1])
-
-    def text(self, digits: int) -> str:
-        """Format as ``median (low to high)``."""
-        median, low, high = (f"{value:,.{digits}f}" for value in (self.median, self.low, self.high))
-        return f"{median} ({low} to {high})"
-
-
-@dataclass(frozen=True)
 class Comparison:
     """One line of the table of speeds, in images a second; ``ratio`` summarizes the ratios of the pairs."""
 
@@ -158,7 +138,7 @@ class Comparison:
         """Format the line in Markdown."""
         goal, met = ("", "") if self.goal is None else (f"{self.goal:g}", _met(self.ratio.median >= self.goal))
         cells = (self.row, self.variant, self.reference.text(0), self.ours.text(0), self.ratio.text(2), goal, met)
-        return _line(cells)
+        return row(cells)
 
 
 SPEEDS = ("row", "variant", "reference, images/s", "gan_cli, images/s", "ratio", "goal", "met")
@@ -167,16 +147,7 @@ SECONDS = ("start-up", "seconds", "goal", "met")
 
 def start_up_line(command: StartUp, seconds: Spread) -> str:
     """Format one line of the table of start-up times in Markdown."""
-    return _line((command.what, seconds.text(2), f"{command.goal:g}", _met(seconds.median <= command.goal)))
-
-
-def heading(cells: Sequence[str]) -> str:
-    """Return the first two lines of a table in Markdown."""
-    return f"\n{_line(cells)}\n|{'---|' * len(cells)}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return row((command.what, seconds.text(2), f"{command.goal:g}", _met(seconds.median <= command.goal)))
 
 
 def _met(met: bool) -> str:
@@ -290,10 +261,9 @@ class Machine:
     @classmethod
     def current(cls) -> Machine:
         """Describe this machine now; imports no torch, whose threads and memory could disturb the runs."""
-        facts = _cpu_facts()
-        known = facts.get("flags", "").split()
+        known = cpu_facts().get("flags", "").split()
         return cls(
-            cpu=facts.get("model name") or platform.processor() or platform.machine(),
+            cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             flags={flag: flag in known for flag in CPU_FLAGS},
             load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
@@ -309,14 +279,6 @@ class Machine:
         machine = f"{self.cpu}, {cores} ({flags}), load {self.load:.1f} at the start"
         warning = "" if self.load < BUSY else "\n\n**Other processes were at work: not to be quoted.**"
         return f"{machine}; torch {self.torch}; {self.day}.  \n`{self.command}`{warning}"
-
-
-def _cpu_facts() -> dict[str, str]:
-    """Return what Linux reports of the first processor; an empty mapping elsewhere."""
-    listing = Path("/proc/cpuinfo")
-    first = listing.read_text().split("\n\n")[0] if listing.exists() else ""
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 # ---- The command
@@ -353,13 +315,13 @@ def main() -> None:
     print(machine.text())
     speeds, starts = {}, {}
     if compared:
-        print(heading(SPEEDS), flush=True)
+        print(f"\n{heading(SPEEDS)}", flush=True)
     for name in compared:
         speeds[name] = list(bench.row(name))
         for variant in VARIANTS:
             print(Comparison.of(name, variant, speeds[name]).line(), flush=True)
     if START_UP in arguments.rows:
-        print(heading(SECONDS), flush=True)
+        print(f"\n{heading(SECONDS)}", flush=True)
         for command in START_UPS:
             starts[command.what] = bench.start_up(command)
             print(start_up_line(command, starts[command.what]), flush=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +12,8 @@ import torch
 from benchmarks.claims import charts, page
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Claim, Result
-from benchmarks.claims.harness import Job, RunPool
-from gan_cli.errors import UserError
+from benchmarks.claims.harness import Job, RunPool, add_run_options, parse_run_options, run_command
+from benchmarks.machine import cpu_model
 
 SEEDS = 5
 PAGE = Path("docs/claims.md")
@@ -23,35 +21,14 @@ PAGE = Path("docs/claims.md")
 
 def main() -> None:
     """Run the command; exit status 0 whatever the verdicts are, 2 or 3 where a run cannot be made."""
-    arguments = _arguments()
-    torch.set_num_threads(1)
-    try:
-        run_claims(arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_status)
+    run_command(run_claims, _arguments())
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=tuple(CLAIMS), default=tuple(CLAIMS), help="claims; default: all")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of each run, from 0 on; default: {SEEDS}")
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each; default: 2")
-    parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
-    parser.add_argument("--folder", type=Path, default=Path("outputs/claims"), help="where runs are kept")
-    parser.add_argument(
-        "--page",
-        type=Path,
-        help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else claims.md in the folder",
-    )
-    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
-    arguments = parser.parse_args()
-    if min(arguments.seeds, arguments.jobs) < 1:
-        parser.error("--seeds and --jobs: expected an integer >= 1")
-    if arguments.page is None:
-        full_protocol = arguments.seeds >= SEEDS and not arguments.override
-        arguments.page = PAGE if full_protocol else arguments.folder / "claims.md"
-    return arguments
+    add_run_options(parser, "claims", SEEDS, PAGE)
+    return parse_run_options(parser, SEEDS, PAGE)
 
 
 def run_claims(arguments: argparse.Namespace) -> None:
@@ -92,14 +69,6 @@ def measure_claim(claim: Claim, pool: RunPool, seeds: Sequence[int], arguments: 
     pictures.mkdir(parents=True, exist_ok=True)
     charts.save(claim.picture(runs), pictures / f"{claim.name}.png")
     return Result(metrics, seconds, f"{cpu_model()}, torch {torch.__version__}")
-
-
-def cpu_model() -> str:
-    """Return the processor's model, or on other systems than Linux what ``platform`` knows."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

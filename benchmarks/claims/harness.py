@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -9,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -199,3 +200,42 @@ class Run:
         """Return the last of the run's sample grids."""
         with Image.open(max(self.directory.samples.glob("step_*.png"))) as image:
             return Image.Image.convert(image, "RGB")
+
+
+def add_run_options(parser: argparse.ArgumentParser, name: str, seeds: int, page: Path) -> None:
+    """Add the options of a command that trains runs with several seeds and writes a page.
+
+    Args:
+        parser: of the command.
+        name: of the folder below ``outputs`` where runs are kept.
+        seeds: of the full protocol, and the default.
+        page: what the full protocol writes.
+    """
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"seeds of each run, from 0 on; default: {seeds}")
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each; default: 2")
+    parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
+    parser.add_argument("--folder", type=Path, default=Path("outputs", name), help="where runs are kept")
+    default = f"{page} with {seeds} seeds or more, else {page.name} in the folder"
+    parser.add_argument("--page", type=Path, help=f"what to write; default: {default}")
+    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
+
+
+def parse_run_options(parser: argparse.ArgumentParser, seeds: int, page: Path) -> argparse.Namespace:
+    """Parse and check the command line; the page lies in the folder of the runs if the protocol is not the full one."""
+    arguments = parser.parse_args()
+    if min(arguments.seeds, arguments.jobs) < 1:
+        parser.error("--seeds and --jobs: expected an integer >= 1")
+    if arguments.page is None:
+        full_protocol = arguments.seeds >= seeds and not arguments.override
+        arguments.page = page if full_protocol else arguments.folder / page.name
+    return arguments
+
+
+def run_command(command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
+    """Call a command on one thread; a user's mistake costs one line, and exit status 2 or 3."""
+    torch.set_num_threads(1)
+    try:
+        command(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)

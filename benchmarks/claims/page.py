@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.claims.claim import Bound, Claim, MeanRange, Result
+from benchmarks.formatting import heading, row
 from benchmarks.recipes import CONF
 
 HEAD = """# Claims, and what came of them
@@ -33,12 +34,12 @@ def page(claims: Mapping[str, Claim], results: Mapping[str, Result], pictures: s
     seeds = max((len(result.seeds) for result in results.values()), default=0)
     head = [
         HEAD.format(seeds="one seed" if seeds == 1 else f"{seeds} seeds"),
-        "| claim | seeds | verdict | seconds of training |",
-        "|---|---|---|---|",
+        heading(["claim", "seeds", "verdict", "seconds of training"]),
     ]
     for name, claim in shown.items():
         result = results[name]
-        head.append(f"| [`{name}`](#{name}) | {len(result.seeds)} | {verdict(claim, result)} | {result.seconds:,.0f} |")
+        cells = [f"[`{name}`](#{name})", len(result.seeds), verdict(claim, result), f"{result.seconds:,.0f}"]
+        head.append(row(cells))
     machines = sorted({results[name].machine for name in shown})
     head.append(f"\nMeasured on: {'; '.join(machines)}. Each run has one CPU thread, two run side by side.")
     return "\n".join(head) + "\n" + "".join(section(claim, results[name], pictures) for name, claim in shown.items())
@@ -53,8 +54,7 @@ def section(claim: Claim, result: Result, pictures: str) -> str:
         f"**{claim.statement}**\n",
         f"{claim.protocol}\n",
         f"Verdict: **{verdict(claim, result)}**.\n",
-        f"| figure | expected | {' | '.join(f'seed {seed}' for seed in seeds)} | mean | min | max | |",
-        "|---|---|" + "---|" * (len(seeds) + 4),
+        heading(["figure", "expected", *(f"seed {seed}" for seed in seeds), "mean", "min", "max", ""]),
     ]
     # Metrics with a bound come first.
     for metric in [*bounds, *(name for name in result.metric_names if name not in bounds)]:
@@ -96,7 +96,7 @@ def _row(metric: str, bound: Bound | None, values: list[float]) -> str:
     verdict_cell = "" if bound is None else "holds" if bound.holds(values) else "does not hold"
     cells = [metric.replace("|", "\\|"), str(bound or ""), *map(number, values)]
     cells += [number(each) for each in (spread.mean, spread.low, spread.high)]
-    return f"| {' | '.join(cells)} | {verdict_cell} |"
+    return row([*cells, verdict_cell])
 
 
 def number(value: float) -> str:

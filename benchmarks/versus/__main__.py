@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import platform
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.claims.__main__ import cpu_model
 from benchmarks.claims.claim import Arm
-from benchmarks.claims.harness import Job, Run, RunPool
+from benchmarks.claims.harness import Job, Run, RunPool, add_run_options, parse_run_options, run_command
+from benchmarks.machine import cpu_model
 from benchmarks.versus import album, measure, page
 from benchmarks.versus.pairs import WHOLE_PIXEL_PAIR
 from benchmarks.versus.scores import TrainedModels
 from benchmarks.versus.text import TEXT
-from gan_cli.errors import UserError
 from gan_cli.evaluation.evaluator import Evaluator
 
 SEEDS = 3
@@ -32,36 +30,18 @@ ARMS = {name: Arm(name, f"versus_{name}_mnist") for name in page.MODELS}
 
 def main() -> None:
     """Run the command; exit status 0 whatever the results are, 2 or 3 where a run cannot be made."""
-    arguments = _arguments()
-    torch.set_num_threads(1)
-    try:
-        run_comparison(arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_status)
+    run_command(run_comparison, _arguments())
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.versus", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of each run, from 0 on; default: {SEEDS}")
-    parser.add_argument("--workers", type=int, default=2, help="runs side by side, one thread each; default: 2")
-    parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
-    parser.add_argument("--folder", type=Path, default=Path("outputs/versus"), help="where runs are kept")
+    add_run_options(parser, "versus", SEEDS, PAGE)
     parser.add_argument("--samples", type=int, default=5000, help="of an evaluation; default: 5,000")
     parser.add_argument("--pairs", type=int, default=500, help="test digits that are changed; default: 500")
-    parser.add_argument(
-        "--page",
-        type=Path,
-        help=f"what to write; default: {PAGE} with {SEEDS} seeds or more, else gan-vs-vae.md in the folder",
-    )
     parser.add_argument("--rewrite", action="store_true", help="only write the page, of what was measured before")
-    parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
-    arguments = parser.parse_args()
-    if min(arguments.seeds, arguments.workers) < 1 or min(arguments.samples, arguments.pairs) < 10:
-        parser.error("expected --seeds and --workers of 1 or more, --samples and --pairs of 10 or more")
-    if arguments.page is None:
-        full_protocol = arguments.seeds >= SEEDS and not arguments.override
-        arguments.page = PAGE if full_protocol else arguments.folder / PAGE.name
+    arguments = parse_run_options(parser, SEEDS, PAGE)
+    if min(arguments.samples, arguments.pairs) < 10:
+        parser.error("--samples and --pairs: expected an integer >= 10")
     return arguments
 
 
@@ -81,7 +61,7 @@ def measure_all(arguments: argparse.Namespace) -> None:
         seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
         for seed in range(arguments.seeds)
     }
-    with RunPool(arguments.folder / "runs", arguments.workers).open() as pool:
+    with RunPool(arguments.folder / "runs", arguments.jobs).open() as pool:
         pool.submit([job for of_seed in jobs.values() for job in of_seed.values()], arguments.fresh)
         runs = {seed: {name: pool.run(job) for name, job in of_seed.items()} for seed, of_seed in jobs.items()}
     print(f"{time.monotonic() - start_time:5.0f} s  trained", flush=True)
