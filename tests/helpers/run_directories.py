@@ -1,4 +1,4 @@
-"""Run directories as a run would have left them, or a crash, without training anything."""
+"""Run directories: read, or written as a run would have left them, or a crash, without training anything."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ TAGS: dict[str, dict[str, object]] = {
     "wgan": {"divergence/wasserstein": {"unit": "", "better": "lower", "ceiling": None}}
     | {name: {"unit": "critic value"} for name in ("d_real", "d_fake")},
 }
+
+
+def read_summary(run: Path | str = "run") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(run, "summary.json").read_text())
+    return content
+
+
+def read_metrics(run: Path | str = "run") -> list[dict[str, Any]]:
+    """What was reported, a step each."""
+    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
 
 
 def write_run(

@@ -13,9 +13,3 @@ def jobs_of(sweep: Path) -> list[Path]:
     folders = {path for path in sweep.iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert folders <= set(jobs)
     return jobs
-
-
-def summary(directory: Path) -> dict[str, object]:
-    content = json.loads((directory / "summary.json").read_text())
-    assert isinstance(content, dict)
-    return content

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.architectures.mlp import MLP
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
+from tests.helpers.run_directories import read_metrics, read_summary
 
 SMALL = (*TINY, "train.batch_size=8", "train.sample_count=4", "train.sample_every=0", "hydra.run.dir=run")
 QUICK = (*SMALL, "train.steps=12", "train.log_every=2", "train.checkpoint_every=4")
@@ -50,26 +50,17 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GANTrainer, "update", update)
 
 
-def summary() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("run/summary.json").read_text())
-    return found
-
-
-def lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
-
-
 def test_a_generator_with_one_output_has_collapsed_within_200_steps(stuck: None, gan_train: Command) -> None:
     done = gan_train(*SMALL, "train.steps=200")
     assert done.status == 0, done.err
-    (alarm,) = (found for found in summary()["alarms"] if found["name"] == "mode_collapse")
+    (alarm,) = (found for found in read_summary()["alarms"] if found["name"] == "mode_collapse")
     assert alarm["step"] <= 200
     assert alarm["figures"]["diagnosis/diversity"] < 0.01
     assert done.err.count("mode_collapse: ") == 1
     assert alarm["message"] in done.err
     assert alarm["try"] in done.err
-    assert lines()[-1]["diagnosis/mode_collapse"] == 1.0
-    assert lines()[0]["diagnosis/mode_collapse"] == 0.0
+    assert read_metrics()[-1]["diagnosis/mode_collapse"] == 1.0
+    assert read_metrics()[0]["diagnosis/mode_collapse"] == 0.0
     board = EventAccumulator("run").Reload()
     (text,) = board.Tensors("diagnosis/mode_collapse/text_summary")
     assert text.step == alarm["step"]
@@ -79,14 +70,14 @@ def test_a_generator_with_one_output_has_collapsed_within_200_steps(stuck: None,
 def test_stop_ends_the_run_in_order(stuck: None, gan_train: Command) -> None:
     done = gan_train(*SMALL, "train.steps=2000", "train.log_every=5", "diagnostics.on_alarm=stop")
     assert done.status == 4, done.err
-    found = summary()
+    found = read_summary()
     assert found["status"] == "stopped"
     assert 20 <= found["step"] <= 40
     assert checkpoints.load_latest(Path("run/checkpoints"))["step"] == found["step"]
     resumed = gan_train("resume=run", "diagnostics.on_alarm=warn", f"train.steps={found['step'] + 10}")
     assert resumed.status == 0, resumed.err
-    assert summary()["status"] == "completed"
-    steps = [line["step"] for line in lines()]
+    assert read_summary()["status"] == "completed"
+    steps = [line["step"] for line in read_metrics()]
     assert steps == sorted(set(steps))
     assert set(range(5, found["step"] + 11, 5)) <= set(steps)
 
@@ -98,23 +89,23 @@ def test_nan_is_traced_to_its_tensor(poisoned: None, gan_train: Command) -> None
     assert words in done.err
     assert "after step 7" in done.err
     assert "Traceback" not in done.err
-    (alarm,) = summary()["alarms"]
+    (alarm,) = read_summary()["alarms"]
     assert alarm["name"] == "non_finite"
     assert words in alarm["message"]
-    assert (summary()["status"], summary()["step"]) == ("diverged", 8)
+    assert (read_summary()["status"], read_summary()["step"]) == ("diverged", 8)
 
 
 def test_rollback_recovers_from_nan(poisoned: None, gan_train: Command) -> None:
     done = gan_train(*QUICK, "diagnostics.on_alarm=rollback", "diagnostics.rollback.sigma=0.1")
     assert done.status == 0, done.err
     assert "rollback 1 of 3: going on from step 4" in done.err
-    found = summary()
+    found = read_summary()
     assert (found["status"], found["step"]) == ("completed", 12)
     assert "D's " in found["alarms"][0]["message"]
-    assert [line["step"] for line in lines()] == [2, 4, 6, 8, 10, 12]
-    assert all(value is not None for line in lines() for value in line.values())
-    assert [line["lr/d"] for line in lines()] == pytest.approx([2e-4] + [1e-4] * 5)
-    assert [line["noise/sigma"] for line in lines()] == pytest.approx([0.0] + [0.1] * 5)
+    assert [line["step"] for line in read_metrics()] == [2, 4, 6, 8, 10, 12]
+    assert all(value is not None for line in read_metrics() for value in line.values())
+    assert [line["lr/d"] for line in read_metrics()] == pytest.approx([2e-4] + [1e-4] * 5)
+    assert [line["noise/sigma"] for line in read_metrics()] == pytest.approx([0.0] + [0.1] * 5)
     board = EventAccumulator("run").Reload()
     assert [event.step for event in board.Scalars("loss/d")] == [2, 4, 6, 8, 10, 12]
 
@@ -137,8 +128,8 @@ def test_rollbacks_are_bounded(stuck: None, gan_train: Command) -> None:
     assert done.status == 4
     assert done.err.count("going on from step") == 2
     assert "after 2 rollbacks (diagnostics.rollback.times)" in done.err
-    assert summary()["status"] == "diverged"
-    assert [alarm["name"] for alarm in summary()["alarms"]].count("mode_collapse") == 3
+    assert read_summary()["status"] == "diverged"
+    assert [alarm["name"] for alarm in read_summary()["alarms"]].count("mode_collapse") == 3
 
 
 def test_rollback_returns_to_before_the_alarm_condition_began(stuck: None, gan_train: Command) -> None:
@@ -219,4 +210,4 @@ def test_a_discriminator_with_many_quick_steps_is_too_strong(gan_train: Command,
         "hydra.run.dir=run",
     )
     assert done.status == 0, done.err
-    assert "discriminator_too_strong" in [alarm["name"] for alarm in summary()["alarms"]]
+    assert "discriminator_too_strong" in [alarm["name"] for alarm in read_summary()["alarms"]]

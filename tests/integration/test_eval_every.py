@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from gan_cli.metrics.directions import direction
 from gan_cli.storage import checkpoints
 from tests.conftest import Command
+from tests.helpers.run_directories import read_metrics
 
 SMALL = (
     "dataset=ring8",
@@ -27,12 +28,8 @@ SMALL = (
 )
 
 
-def lines(run: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
-
-
 def measured(run: str) -> list[dict[str, Any]]:
-    return [line for line in lines(run) if any(tag.startswith("metrics/") for tag in line)]
+    return [line for line in read_metrics(run) if any(tag.startswith("metrics/") for tag in line)]
 
 
 def test_figures_come_at_their_steps_and_go_everywhere(gan_train: Command) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
 from tests.helpers.nonfinite_losses import Poisoned
+from tests.helpers.run_directories import read_metrics, read_summary
 from tests.runtime.test_cuda_graphs import assert_same
 
 SKIP = "train.non_finite=skip"
@@ -50,15 +50,6 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
     return at
 
 
-def summary() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("run/summary.json").read_text())
-    return found
-
-
-def lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
-
-
 def last() -> dict[str, Any]:
     return checkpoints.load(Path("run/checkpoints/last.pt"))
 
@@ -75,7 +66,7 @@ def test_stop_leaves_the_last_good_checkpoint_and_the_bad_state_apart(bad: Bad, 
     assert "the first tensor that was not finite: gradient of D's" in message
     assert "after step 5 (its state: run/not_finite/step_00000005.pt)" in message
     assert "Traceback" not in done.err
-    assert (last()["step"], summary()["status"], summary()["step"]) == (4, "diverged", 6)
+    assert (last()["step"], read_summary()["status"], read_summary()["step"]) == (4, "diverged", 6)
     kept = torch.load("run/not_finite/step_00000005.pt", weights_only=True)
     assert kept["step"] == 5
     names = [name for name, tensor in kept["tensors"].items() if not tensor.isfinite().all()]
@@ -94,8 +85,8 @@ def test_a_run_that_stopped_comes_to_the_same_again_or_goes_on_with_another_poli
     assert "train.non_finite=rollback or skip" in again.err
     assert last()["step"] == 4
     assert gan_train("resume=run", SKIP).status == 0
-    assert summary()["status"] == "completed"
-    assert [line["step"] for line in lines()] == [4, 8, 12]
+    assert read_summary()["status"] == "completed"
+    assert [line["step"] for line in read_metrics()] == [4, 8, 12]
 
 
 @pytest.mark.parametrize("log_every", [1, 3, 100])
@@ -145,8 +136,8 @@ def test_rollback_of_such_numbers_alone(bad: Bad, gan_train: Command) -> None:
     done = gan_train(*QUICK, "train.non_finite=rollback")
     assert done.status == 0, done.err
     assert "rollback 1 of 3: going on from step 4" in done.err
-    assert summary()["status"] == "completed"
-    assert "gradient of G's" in summary()["alarms"][0]["message"]
+    assert read_summary()["status"] == "completed"
+    assert "gradient of G's" in read_summary()["alarms"][0]["message"]
     assert Path("run/not_finite/step_00000005.pt").exists()
 
 
@@ -161,11 +152,11 @@ def test_skip_goes_on_counts_and_warns_once(bad: Bad, gan_train: Command) -> Non
     bad({2: "d", 5: "dg", 9: "d"})
     done = gan_train(*QUICK, SKIP)
     assert done.status == 0, done.err
-    assert [line["diagnosis/skipped"] for line in lines()] == [1.0, 2.0, 1.0]
+    assert [line["diagnosis/skipped"] for line in read_metrics()] == [1.0, 2.0, 1.0]
     assert done.err.count("skipped because of") == 1
     assert "step 4: 1 update was skipped" in done.err
-    assert summary()["alarms"] == []
-    assert all(line["loss/d"] is not None and line["loss/g"] is not None for line in lines())
+    assert read_summary()["alarms"] == []
+    assert all(line["loss/d"] is not None and line["loss/g"] is not None for line in read_metrics())
 
 
 def test_skip_resumes_bitwise_equal_across_skipped_updates(bad: Bad, gan_train: Command) -> None:
@@ -186,7 +177,7 @@ def test_skip_stops_where_all_is_left_out(bad: Bad, gan_train: Command) -> None:
     assert "every update of D since step 5 was skipped" in done.err
     assert "the first tensor that was not finite: gradient of D's" in done.err
     assert "after step 5" in done.err
-    assert summary()["status"] == "diverged"
+    assert read_summary()["status"] == "diverged"
 
 
 @pytest.mark.parametrize("policy", ["stop", "skip"])

@@ -16,6 +16,7 @@ from gan_cli.runtime.distributed import SingleProcess
 from tests.conftest import Command
 from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.processes import GAMES, figures, run_together, start_together
+from tests.helpers.run_directories import read_metrics
 
 RUN = (
     "dataset=ring8",
@@ -30,10 +31,6 @@ RUN = (
 TOLERANCE = {"rel": 2e-4, "abs": 2e-5}
 
 
-def lines(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
     generator: dict[str, torch.Tensor] = state["algorithm"]["generator"]
@@ -43,7 +40,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 def wait_for_step(run: Path, step: int, limit: float = 300.0) -> None:
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in lines(run)):
+        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in read_metrics(run)):
             return
         time.sleep(0.05)
     raise AssertionError(f"{run} has not come to step {step}")
@@ -85,7 +82,7 @@ def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Comma
     done = gan_train("resume=alone", f"train.steps={reached + 20}")
     assert done.status == 0, done.err
     assert "1 processes go on where there were 2" in (alone / "train.log").read_text()
-    assert lines(alone)[-1]["loss/d"] == pytest.approx(lines(Path("part"))[-1]["loss/d"], rel=1e-2)
+    assert read_metrics(alone)[-1]["loss/d"] == pytest.approx(read_metrics(Path("part"))[-1]["loss/d"], rel=1e-2)
     assert sorted(path.name for path in workplace.iterdir()) == ["alone", "part", "whole"]
 
 
@@ -118,5 +115,5 @@ def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(wor
     assert process.returncode == 0, err
     assert [path.name for path in workplace.iterdir()] == ["run"], "no second directory"
     assert "going on from step" in (run / "train.log").read_text()
-    assert [line["step"] for line in lines(run)] == list(range(5, 3001, 5))
+    assert [line["step"] for line in read_metrics(run)] == list(range(5, 3001, 5))
     assert json.loads((run / "summary.json").read_text())["status"] == "completed"

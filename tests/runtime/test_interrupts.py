@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import threading
 import time
@@ -22,6 +21,7 @@ from gan_cli.storage import checkpoints
 from gan_cli.telemetry.sample_writer import SampleWriter
 from tests.conftest import TINY, Command
 from tests.helpers.preloaded import PreloadedProcess
+from tests.helpers.run_directories import read_summary
 from tests.soak.equality import figures, same
 
 RUN = (
@@ -33,11 +33,6 @@ RUN = (
     "train.checkpoint_every=4",
 )
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-
-
-def summary(run: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(Path(run, "summary.json").read_text())
-    return found
 
 
 def last_step(run: str) -> int:
@@ -151,11 +146,11 @@ def test_run_that_reaches_its_time_limit_can_be_resumed(
         slowly.setattr("gan_cli.runtime.interrupts.time.monotonic", lambda: next(ticks))
         done = gan_train(*RUN, "train.steps=12", "train.max_minutes=1", "hydra.run.dir=run")
         assert done.status == 0, done.err
-        assert summary("run")["status"] == "interrupted"
-        assert last_step("run") == summary("run")["step"] == 6
+        assert read_summary("run")["status"] == "interrupted"
+        assert last_step("run") == read_summary("run")["step"] == 6
         assert "train.max_minutes=1 is over: resume=run goes on" in done.err
         assert gan_train("resume=run").status == 0, "with a limit of its own"
-    assert summary("run")["status"] == "completed"
+    assert read_summary("run")["status"] == "completed"
     same(*(checkpoints.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
     assert figures(Path("run")) == figures(Path("whole"))
 
@@ -177,7 +172,7 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
     done = gan_train(*wanted, "hydra.run.dir=run")
     assert done.status == 143, done.err
     assert len(measured) == 1
-    assert last_step("run") == summary("run")["step"] == 5
+    assert last_step("run") == read_summary("run")["step"] == 5
     assert gan_train("resume=run").status == 0
     evaluated = [line["step"] for line in figures(Path("run")) if any(tag.startswith("metrics/") for tag in line)]
     assert evaluated == [4, 8]
@@ -194,7 +189,7 @@ def test_signal_in_the_last_moments_loses_nothing_and_is_reported(
 
     monkeypatch.setattr(SampleWriter, "on_end", interrupted_end)
     assert gan_train(*RUN, "train.steps=4", "hydra.run.dir=run").status == 143, "a sweep must not begin its next job"
-    assert summary("run")["status"] == "completed"
+    assert read_summary("run")["status"] == "completed"
     assert Path("run/samples/progress.webp").exists()
 
 
@@ -223,5 +218,5 @@ def test_launchers_handler_requeues_the_job_once_all_is_on_disk(workplace: Path)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 75, err
     assert out.splitlines()[-1] == "requeue ['last.pt', 'step_00000003.pt'] True"
-    assert summary("run")["status"] == "interrupted"
+    assert read_summary("run")["status"] == "interrupted"
     assert torch.load("run/checkpoints/last.pt", weights_only=True)["step"] == 3

@@ -22,6 +22,7 @@ from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandle
 from gan_cli.telemetry import tensorboard
 from gan_cli.telemetry.console import Progress
 from tests.conftest import TINY, Command, log_messages
+from tests.helpers.run_directories import read_metrics
 
 RUN = (
     *TINY,
@@ -79,7 +80,7 @@ def at_steps(monkeypatch: pytest.MonkeyPatch, acts: dict[int, Callable[[], None]
 
 
 def steps_of(run: Path) -> list[int]:
-    return [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["step"] for line in read_metrics(run)]
 
 
 def leftovers(run: Path) -> list[str]:

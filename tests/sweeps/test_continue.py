@@ -16,7 +16,8 @@ from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.sweeps.job_registry import JobRegistry
 from tests.conftest import TINY, Command
 from tests.helpers.preloaded import PreloadedProcess
-from tests.helpers.sweeps import jobs_of, summary
+from tests.helpers.run_directories import read_summary
+from tests.helpers.sweeps import jobs_of
 from tests.integration.test_resume import reached, wait_for
 from tests.soak.equality import figures, same
 
@@ -25,7 +26,7 @@ STEPS = ("train.steps=150", "train.checkpoint_every=25")
 
 
 def statuses(sweep: Path) -> list[object]:
-    return [summary(directory)["status"] for directory in jobs_of(sweep)]
+    return [read_summary(directory)["status"] for directory in jobs_of(sweep)]
 
 
 def files(directory: Path) -> dict[str, tuple[int, bytes]]:
@@ -42,8 +43,8 @@ def start_sweep(*arguments: str) -> PreloadedProcess:
 def assert_same_runs(directories: Sequence[Path], others: Sequence[Path]) -> None:
     for one, other in zip(directories, others, strict=True):
         assert one.name == other.name
-        assert summary(one)["status"] == summary(other)["status"]
-        if summary(one)["status"] == "completed":
+        assert read_summary(one)["status"] == read_summary(other)["status"]
+        if read_summary(one)["status"] == "completed":
             assert figures(one) == figures(other)
             states = [torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in (one, other)]
             same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
@@ -60,7 +61,7 @@ def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half
     assert not (half_done / "summary.json").exists(), "it was to be killed half-way"
     started = jobs_of(Path("killed"))
     assert len(started) == half + 1
-    completed = [job for job in started[:half] if summary(job)["status"] == "completed"]
+    completed = [job for job in started[:half] if read_summary(job)["status"] == "completed"]
     before = [files(directory) for directory in completed]
 
     done = gan_train("-m", *arguments, "sweep.continue=killed")
@@ -101,13 +102,13 @@ def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace
     assert process.returncode == 143
     assert f"sweep.continue={Path('sweep').absolute()} goes on" in err
     (interrupted,) = jobs_of(Path("sweep"))
-    step = summary(interrupted)["step"]
+    step = read_summary(interrupted)["step"]
     assert isinstance(step, int)
     # A name that Hydra would make of this command is another one.
     done = gan_train("-m", "seed=0,1", *SMALL, f"train.steps={step + 5}", "sweep.continue=sweep")
     assert done.status == 0, done.err
     assert "0 skipped (completed before), 1 resumed" in done.err
-    assert [summary(directory)["step"] for directory in jobs_of(Path("sweep"))] == [step + 5] * 2
+    assert [read_summary(directory)["step"] for directory in jobs_of(Path("sweep"))] == [step + 5] * 2
     assert jobs_of(Path("sweep"))[0] == interrupted
     # The command is kept: what may change is all that has to be typed.
     done = gan_train("-m", "sweep.continue=sweep", f"train.steps={step + 4}", "device.threads=1")
@@ -152,7 +153,7 @@ def test_what_diverged_is_run_again_only_otherwise(gan_train: Command, workplace
     arguments = ("-m", "optimizer.lr=1e-3,1e30", *SMALL, "train.steps=10", "train.checkpoint_every=2")
     assert gan_train(*arguments, "hydra.sweep.dir=sweep").status == 1
     diverged = jobs_of(Path("sweep"))[1]
-    found = summary(diverged)
+    found = read_summary(diverged)
     assert (found["status"], found["exit_status"]) == ("diverged", 4)
     before = files(diverged)
     done = gan_train(*arguments, "sweep.continue=sweep")
@@ -240,7 +241,7 @@ def test_bug_shows_its_traceback_and_takes_no_other_job_with_it(
     assert "Traceback" in done.err
     assert "job 0 (seed=0): a bug: ZeroDivisionError: a mistake of ours" in done.err
     assert statuses(Path("sweep")) == ["failed", "completed"]
-    found = summary(jobs_of(Path("sweep"))[0])
+    found = read_summary(jobs_of(Path("sweep"))[0])
     assert (found["exit_status"], found["error"]) == (1, "a bug: ZeroDivisionError: a mistake of ours")
 
 

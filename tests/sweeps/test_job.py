@@ -20,7 +20,8 @@ from gan_cli.sweeps.isolation import isolated_job
 from gan_cli.sweeps.job import job
 from gan_cli.sweeps.job_registry import JobIdentity, JobRegistry
 from tests.conftest import TINY, Command
-from tests.helpers.sweeps import jobs_of, summary
+from tests.helpers.run_directories import read_summary
+from tests.helpers.sweeps import jobs_of
 from tests.soak.equality import figures, same
 
 SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5", "train.sample_every=0")
@@ -130,8 +131,8 @@ def test_second_job_is_bitwise_equal_to_the_same_run_alone(workplace: Path) -> N
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     loud, quiet = jobs_of(Path("sweep"))
-    assert summary(loud)["device"] != summary(quiet)["device"]
-    assert summary(quiet)["device"] == summary(Path("alone"))["device"]
+    assert read_summary(loud)["device"] != read_summary(quiet)["device"]
+    assert read_summary(quiet)["device"] == read_summary(Path("alone"))["device"]
     states = [torch.load(run / "checkpoints" / "last.pt", weights_only=True) for run in (quiet, Path("alone"))]
     same(states[0]["algorithm"], states[1]["algorithm"], "algorithm")
     assert figures(quiet) == figures(Path("alone"))
