@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -59,6 +60,36 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
             mirror,
             "addresses that begin with https:// or http://",
         )
+
+
+def check_decoding(size: int, channels: int, workers: int | None) -> None:
+    """Check how images of any size are to be decoded: side, channels, and threads that decode them.
+
+    Raises:
+        InvalidValueError: one of them is out of range.
+    """
+    require(4 <= size <= 1024, "size", size, "an integer from 4 to 1024")
+    require(channels in (1, 3), "channels", channels, "1 (grey) or 3 (RGB)")
+    require(workers is None or workers >= 1, "workers", workers, "an integer >= 1 or null")
+
+
+@contextlib.contextmanager
+def checking_present_file() -> Iterator[None]:
+    """Add how the file can be replaced to a ``DataError`` of the block, which reads a file that is present."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
+        ) from error
+
+
+def missing_files_error(error: DataError, files: str, place: Path) -> DataError:
+    """Return the error of a download with what a user can do instead: put files (in words) into a place."""
+    return DataError(
+        f"{error}\nPut {files} into {place}, or choose another data root with dataset.root=DIR or the environment"
+        " variable GAN_DATA."
+    )
 
 
 def require_folder(folder: Path) -> Path:

@@ -15,8 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
-from gan_cli.datasets.base import ImageDataset, check_mirrors, expand_path
+from gan_cli.datasets.base import ImageDataset, check_mirrors, checking_present_file, expand_path, missing_files_error
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -25,7 +26,6 @@ CLASSES = 10
 SHAPE = (3, 32, 32)
 # A record is one byte of label, then the red, the green and the blue plane of one image.
 RECORD_BYTES = 1 + 3 * 32 * 32
-CHUNK_BYTES = 2**20
 
 
 class CifarSplit(Enum):
@@ -124,7 +124,8 @@ class Cifar10(ImageDataset):
         except OSError as error:
             raise DataError(f"{self.place}: cannot be read ({error.strerror or error})") from error
         if packed:
-            self._check_present(archive)
+            with checking_present_file():
+                self._check(archive)
             return self._from_archive(archive)
         if not missing:
             return (self._from_file(folder / name) for name in self.split.value)
@@ -132,28 +133,16 @@ class Cifar10(ImageDataset):
             raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(self.split.value)}")
         return self._from_archive(self._download())
 
-    def _check_present(self, archive: Path) -> None:
-        try:
-            self._check(archive)
-        except DataError as error:
-            raise DataError(
-                f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
-            ) from error
-
     def _check(self, archive: Path) -> None:
         """Raise ``DataError`` unless this is exactly the published archive."""
-        digest, size = hashlib.sha256(), 0
         try:
-            with archive.open("rb") as stream:
-                while chunk := stream.read(CHUNK_BYTES):
-                    digest.update(chunk)
-                    size += len(chunk)
+            digest, size = sha256(archive), archive.stat().st_size
         except OSError as error:
             raise DataError(f"{archive}: cannot be read ({error.strerror or error})") from error
-        if digest.hexdigest() != self.archive_checksum:
+        if digest != self.archive_checksum:
             truncated = "truncated: " if size < self.archive_bytes else ""
             raise DataError(
-                f"{archive}: {truncated}{size} bytes with SHA-256 {digest.hexdigest()},"
+                f"{archive}: {truncated}{size} bytes with SHA-256 {digest},"
                 f" expected {self.archive_bytes} with {self.archive_checksum}"
             )
 
@@ -161,10 +150,8 @@ class Cifar10(ImageDataset):
         try:
             return download(self.archive, self.mirrors, self.place, self._check)
         except DataError as error:
-            raise DataError(
-                f"{error}\nPut {self.archive} (or the folder {self.unpacked} unpacked from it) into {self.place}, or"
-                " choose another data root with dataset.root=DIR or the environment variable GAN_DATA."
-            ) from error
+            files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
+            raise missing_files_error(error, files, self.place) from error
 
     def _from_archive(self, archive: Path) -> Iterator[tuple[Path, ByteArray]]:
         """Yield the split's files straight from the archive; its other members are skipped."""

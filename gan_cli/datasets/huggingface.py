@@ -25,7 +25,7 @@ from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, expand_path, require_folder
+from gan_cli.datasets.base import ImageDataset, check_decoding, expand_path, require_folder
 from gan_cli.errors import ConfigError, DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
 
@@ -79,9 +79,7 @@ class HuggingFace(ImageDataset):
         require(self.label_column != "", "label_column", self.label_column, "the name of a column or null")
         require(self.label_column != self.column, "label_column", self.label_column, "another column than the images'")
         require(self.split != "", "split", self.split, "the name of a split")
-        require(4 <= self.size <= 1024, "size", self.size, "an integer from 4 to 1024")
-        require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
-        require(self.workers is None or self.workers >= 1, "workers", self.workers, "an integer >= 1 or null")
+        check_decoding(self.size, self.channels, self.workers)
 
     @property
     def shape(self) -> tuple[int, ...]:

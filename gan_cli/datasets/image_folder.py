@@ -13,7 +13,7 @@ from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_files import SUFFIXES, ImageFile, class_names, list_images
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, expand_path, require_folder
+from gan_cli.datasets.base import ImageDataset, check_decoding, expand_path, require_folder
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 
@@ -47,9 +47,7 @@ class ImageFolder(ImageDataset):
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
         expand_path("path", self.path or "")
         expand_path("root", self.root)
-        require(4 <= self.size <= 1024, "size", self.size, "an integer from 4 to 1024")
-        require(self.channels in (1, 3), "channels", self.channels, "1 (grey) or 3 (RGB)")
-        require(self.workers is None or self.workers >= 1, "workers", self.workers, "an integer >= 1 or null")
+        check_decoding(self.size, self.channels, self.workers)
 
     @property
     def shape(self) -> tuple[int, ...]:

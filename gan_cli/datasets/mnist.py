@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_cli.data.download import download
 from gan_cli.data.idx import read_idx
-from gan_cli.datasets.base import ImageDataset, check_mirrors, expand_path
+from gan_cli.datasets.base import ImageDataset, check_mirrors, checking_present_file, expand_path, missing_files_error
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -94,12 +94,8 @@ class IdxDataset(ImageDataset):
         path = self._find_file(name)
         if path is None:
             return read_idx(self._download(name))
-        try:
+        with checking_present_file():
             return read_idx(path, self.checksums[name])
-        except DataError as error:
-            raise DataError(
-                f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
-            ) from error
 
     def _find_file(self, name: str) -> Path | None:
         """Return the file, uncompressed or gzipped, or None where there is neither."""
@@ -114,10 +110,8 @@ class IdxDataset(ImageDataset):
             return download(f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name]))
         except DataError as error:
             missing = " and ".join(f"{name}.gz" for name in self.names if self._find_file(name) is None)
-            raise DataError(
-                f"{error}\nPut {missing} (or the same unpacked, without .gz) into {self.place}, or choose another"
-                " data root with dataset.root=DIR or the environment variable GAN_DATA."
-            ) from error
+            files = f"{missing} (or the same unpacked, without .gz)"
+            raise missing_files_error(error, files, self.place) from error
 
 
 def _resize(images: ByteArray, side: int) -> ByteArray:
