@@ -70,6 +70,7 @@ def test_page_needs_nothing_else(sweep_page: Page) -> None:
             assert attributes.get(attribute, "data:").startswith("data:"), (name, attributes)
     source = Path("out/page.html").read_text(encoding="utf-8")
     assert not re.search(r"https?://|@import|url\(", source)
+    assert len(source) < 1_000_000
 
 
 def test_page_forbids_what_it_does_not_need(sweep_page: Page) -> None:
