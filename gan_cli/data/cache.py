@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.errors import OutputError
+from gan_cli.storage.files import fsync
 
 logger = logging.getLogger(__name__)
 
@@ -131,9 +131,8 @@ def replacing_durably(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield part
-        # Renamed before the content is on disk, the file could be empty after a power failure.
         with part.open("rb") as file:
-            os.fsync(file.fileno())
+            fsync(file)
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 import uuid
@@ -26,6 +25,7 @@ from gan_cli.data.image_decoding import Decoded, Target
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Images
+from gan_cli.storage.files import fsync
 
 logger = logging.getLogger(__name__)
 
@@ -165,12 +165,12 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
         _write_header(stream, (len(kept), *target.shape))
         if stream.tell() != data_start:
             raise RuntimeError("a .npy header changed its length with the number of images")
-        _fsync(stream)
+        fsync(stream)
     labels = make_labels(kept)
     if labels is not None:
         with (staging / "labels.npy").open("wb") as stream:
             np.save(stream, labels.numbers)
-            _fsync(stream)
+            fsync(stream)
     meta = {
         "format": FORMAT,
         "key": key,
@@ -181,17 +181,11 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
     }
     with (staging / "meta.json").open("wb") as stream:
         stream.write(json.dumps(meta, indent=2).encode())
-        _fsync(stream)
+        fsync(stream)
 
 
 def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-def _fsync(stream: IO[bytes]) -> None:
-    """Flush to disk: renamed before that, the file could be empty after a power failure."""
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 def _read(place: Path, key: str) -> CachedImages:

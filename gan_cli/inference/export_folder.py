@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gan_cli.errors import ConfigError
-from gan_cli.storage.files import writing
+from gan_cli.storage.files import fsync, writing
 
 CARD = "README.md"
 # First line of every model card: a folder whose card has it may be overwritten.
@@ -48,8 +48,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
             for name, content in contents.items():
                 with (staging / name).open("wb") as file:
                     file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    fsync(file)
             folder.mkdir(parents=True, exist_ok=True)
             for name in contents:
                 (staging / name).replace(folder / name)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gan_cli.errors import ConfigError, OutputError
-from gan_cli.storage.files import replacing
+from gan_cli.storage.files import fsync, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +60,7 @@ def write(path: Path, state: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+            fsync(file)
     # torch wraps a failed write of its zip archive in a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise OutputError(f"cannot write checkpoint {path}: {_reason(error)}") from error

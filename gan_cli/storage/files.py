@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
+from typing import IO, Any
 
 from gan_cli.errors import OutputError
 
@@ -51,6 +52,12 @@ class AppendOnlyFile:
     def _cut(self) -> None:
         self._file.truncate(self._size)
         self._torn = False
+
+
+def fsync(file: IO[Any]) -> None:
+    """Flush an open file to the disk: renamed before that, it could be empty after a power failure."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from typing import IO
 
 from gan_cli.config.schema import may_change
 from gan_cli.errors import ConfigError
-from gan_cli.storage.files import writing
+from gan_cli.storage.files import fsync, writing
 from gan_cli.storage.run_directory import candidate_paths
 
 
@@ -114,8 +114,7 @@ class JobRegistry:
                 )
                 name = os.path.relpath(path, self.sweep)
                 file.write(_format_line(identity, name, label))
-                file.flush()
-                os.fsync(file.fileno())
+                fsync(file)
         return JobEntry(len(known), identity, self.sweep / name, label)
 
     @contextlib.contextmanager
