@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def read_summary(run: Path | str = "run") -> dict[str, Any]:
 def read_metrics(run: Path | str = "run") -> list[dict[str, Any]]:
     """What was reported, a step each."""
     return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+
+
+def has_reported(run: Path, step: int) -> Callable[[], bool]:
+    """Whether ``metrics.jsonl`` has come to a step."""
+    file = run / "metrics.jsonl"
+    return lambda: file.exists() and f'{{"step": {step},' in file.read_text()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
 
 
 def write_run(

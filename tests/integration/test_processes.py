@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from gan_cli.runtime.distributed import SingleProcess
 from tests.conftest import Command
 from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.processes import GAMES, figures, run_together, start_together
-from tests.helpers.run_directories import read_metrics
+from tests.helpers.run_directories import read_metrics, wait_for
 
 RUN = (
     "dataset=ring8",
@@ -37,13 +36,9 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return generator
 
 
-def wait_for_step(run: Path, step: int, limit: float = 300.0) -> None:
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in read_metrics(run)):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{run} has not come to step {step}")
+def wait_for_step(run: Path, step: int) -> None:
+    file = run / "metrics.jsonl"
+    wait_for(lambda: file.exists() and any(line["step"] >= step for line in read_metrics(run)))
 
 
 def test_two_processes_train_every_variant_as_one_does(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.conftest import Command, locked, start_gan_train
+from tests.helpers.run_directories import has_reported, wait_for
 from tests.soak.equality import curves, figures, same_run
 
 STEPS = 240
@@ -69,19 +70,6 @@ def undisturbed(shared_folder: Path) -> Callable[[str], Path]:
     return run
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
-
-
-def reached(directory: Path, step: int) -> Callable[[], bool]:
-    """Whether metrics.jsonl has come to a step."""
-    file = directory / "metrics.jsonl"
-    return lambda: file.exists() and f'{{"step": {step},' in file.read_text()
-
-
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_after_a_normal_end(
     recipe: str, gan_train: Command, workplace: Path, undisturbed: Callable[[str], Path]
@@ -111,7 +99,7 @@ def test_after_a_signal(
     undisturbed: Callable[[str], Path],
 ) -> None:
     process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", "hydra.run.dir=run")
-    wait_for(reached(workplace / "run", 60))
+    wait_for(has_reported(workplace / "run", 60))
     process.send_signal(number)
     _, err = process.communicate(timeout=300)
     assert process.returncode == status, err
@@ -130,7 +118,7 @@ def test_after_a_kill_between_checkpoints(
     recipe: str, gan_train: Command, workplace: Path, undisturbed: Callable[[str], Path]
 ) -> None:
     process = start_gan_train(*RUNS[recipe], *CADENCE, f"train.steps={STEPS}", "hydra.run.dir=run")
-    wait_for(reached(workplace / "run", 120))  # the last checkpoint then is that of step 100
+    wait_for(has_reported(workplace / "run", 120))  # the last checkpoint then is that of step 100
     process.kill()
     process.communicate(timeout=300)
     assert not Path("run/summary.json").exists()
@@ -173,7 +161,7 @@ def test_finished_run_keeps_its_last_report(gan_train: Command, workplace: Path)
 
 def test_two_processes_do_not_train_in_one_directory(gan_train: Command, workplace: Path) -> None:
     process = start_gan_train(*RUNS["wgan_mlp"], *CADENCE, "train.steps=100000", "hydra.run.dir=run")
-    wait_for(reached(workplace / "run", 60))
+    wait_for(has_reported(workplace / "run", 60))
     refused = gan_train("resume=run")
     process.terminate()
     process.communicate(timeout=300)

@@ -12,13 +12,12 @@ import pytest
 import torch
 
 from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
-from gan_cli.runs import builder
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.cuda_graphs import CapturedGraph, GraphedSteps, Result
 from gan_cli.runtime.device import Device
 from tests.conftest import log_messages
+from tests.helpers.gans import assembled
 from tests.helpers.recorders import FakeRecorder
 
 PLANE = (
@@ -67,13 +66,6 @@ RUNS = {
     ),
 }
 STEPS = 12
-
-
-def assembled(*overrides: str) -> GANTrainer:
-    register()
-    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
-    assert isinstance(algorithm, GANTrainer)
-    return algorithm
 
 
 @pytest.fixture

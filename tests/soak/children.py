@@ -130,9 +130,3 @@ def wait_for(condition: Callable[[], bool], child: Child) -> None:
         assert child.alive(), f"ended before its time:\n{child.ended().err}"
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
-
-
-def reported(run: Path, step: int) -> Callable[[], bool]:
-    """Whether ``metrics.jsonl`` has come to a step."""
-    file = run / "metrics.jsonl"
-    return lambda: file.exists() and f'{{"step": {step},' in file.read_text()

@@ -6,8 +6,9 @@ import json
 import signal
 from pathlib import Path
 
+from tests.helpers.run_directories import has_reported
 from tests.soak import recipes
-from tests.soak.children import completed, reported, start, wait_for
+from tests.soak.children import completed, start, wait_for
 from tests.soak.equality import same_run
 from tests.soak.sabotage import NOTHING, Jump, Sabotage
 
@@ -43,7 +44,7 @@ def soak(place: Path, jumps: dict[str, tuple[Sabotage, Sabotage]] = JUMPS) -> st
         run = place / f"run_{number}"
         try:
             child = start((*arguments, f"hydra.run.dir={run}"), data, first)
-            wait_for(reported(run, STOPPED_AT), child)
+            wait_for(has_reported(run, STOPPED_AT), child)
             child.process.send_signal(signal.SIGTERM)
             stopped = child.ended()
             assert stopped.status == 128 + signal.SIGTERM, stopped.err

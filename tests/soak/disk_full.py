@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 
+from tests.helpers.run_directories import has_reported
 from tests.soak import recipes
-from tests.soak.children import Child, completed, reported, start, wait_for
+from tests.soak.children import Child, completed, start, wait_for
 from tests.soak.equality import curves, figures, same, same_run
 
 FULL = "No space left on device"
@@ -64,7 +65,7 @@ def soak(place: Path, sinks: tuple[Sink, ...] = SINKS) -> str:
                 overrides = (*arguments, f"train.on_write_error={policy}", f"hydra.run.dir={run}")
                 child = start(overrides, data)
                 try:
-                    wait_for(reported(run, FULL_FROM), child)
+                    wait_for(has_reported(run, FULL_FROM), child)
                     _fill(disk)
                     check(run, disk, child, data, undisturbed)
                 except AssertionError as error:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.helpers.run_directories import has_reported
 from tests.soak import recipes
-from tests.soak.children import KILLED, completed, reported, start, train, wait_for
+from tests.soak.children import KILLED, completed, start, train, wait_for
 from tests.soak.equality import same_run
 from tests.soak.sabotage import NOTHING, Aim, Sabotage
 
@@ -138,7 +139,7 @@ class _Attempt:
             child = start(self._arguments(), self._data, self._bench.sabotage(self._dataset, NOTHING))
             step = chance.choice((*[0] * 4, *range(10, recipes.STEPS, 10)))
             if step:
-                wait_for(reported(self.run, step), child)
+                wait_for(has_reported(self.run, step), child)
             time.sleep(chance.uniform(0.0, seconds / 4 if step == 0 else seconds / 20))  # any moment, and no event
             child.process.kill()
             if child.ended().status == KILLED:

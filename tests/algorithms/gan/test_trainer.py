@@ -16,6 +16,7 @@ from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
 from gan_cli.runs import builder
 from tests.conftest import SHORT, Command
+from tests.helpers.gans import assembled
 
 TINY_PLANE = (
     "dataset=ring8",
@@ -30,13 +31,6 @@ TINY_DIGITS = (
     "architecture.generator_hidden=[8]",
     "architecture.discriminator_hidden=[8]",
 )
-
-
-def assembled(*overrides: str) -> GANTrainer:
-    register()
-    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
-    assert isinstance(algorithm, GANTrainer)
-    return algorithm
 
 
 def weights(network: nn.Module) -> Tensor:

@@ -1,0 +1,14 @@
+"""GANs that are assembled from overrides, without a run around them."""
+
+from __future__ import annotations
+
+from gan_cli.algorithms.gan.trainer import GANTrainer
+from gan_cli.config.compose import compose, register
+from gan_cli.runs import builder
+
+
+def assembled(*overrides: str) -> GANTrainer:
+    register()
+    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
+    assert isinstance(algorithm, GANTrainer)
+    return algorithm
