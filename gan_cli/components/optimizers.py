@@ -97,7 +97,11 @@ class RMSprop(OptimizerConfig):
         """Build a fused Adam that computes RMSProp, of which torch has no fused implementation.
 
         RMSProp is Adam with ``beta_1 = 0`` and without the bias correction ``1 - alpha^t``, which is 1 from a step
-        count of ``NO_BIAS_CORRECTION_STEP`` on.
+        count of ``NO_BIAS_CORRECTION_STEP`` on; then ``eps`` is added to the same root as in ``torch.optim.RMSprop``.
+        The latter would be plainer, but ignores ``found_inf``, by which ``train.non_finite=skip`` leaves out an
+        update, and with ``foreach=True`` takes 630 us a step of the MLP WGAN's D, where this takes 309 us; all of a
+        step of ``experiment=bench_mlp_wgan`` then takes 10% longer, in float32 6%. (Medians of processor time, nine
+        alternating pairs on one thread of an AMD EPYC with bf16 products that other processes kept busy.)
         """
         adam = _fused_adam(parameters, lr, (0.0, self.alpha), self.eps, self.weight_decay)
         for parameter in parameters:
