@@ -7,8 +7,6 @@ import hashlib
 import io
 import json
 import logging
-import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.errors import OutputError
-from gan_cli.storage.files import fsync
+from gan_cli.storage.files import replacing_durably
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_ROOT = "~/.cache/gan_cli"
 DIGEST_BYTES = 64
-# A temporary file that has not grown for this long was left behind by a process that was killed.
-LEFTOVER_SECONDS = 24 * 60 * 60
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -109,31 +105,3 @@ def sha256(path: Path) -> str:
         while chunk := file.read(2**20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove temporary files that killed processes left, once nothing has been written to them for a day."""
-    for file in folder.glob(pattern):
-        with contextlib.suppress(OSError):  # its owner is alive after all, and removes or renames it at this moment
-            if time.time() - file.stat().st_mtime > LEFTOVER_SECONDS:
-                file.unlink()
-
-
-@contextlib.contextmanager
-def replacing_durably(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, this process's own, whose file replaces ``path`` at the end of the block, safely on disk.
-
-    Unlike :func:`gan_cli.storage.files.replacing`, for folders in which several processes may write the same file at
-    once. The folder is made if there is none. Raises ``OSError``; on any error the temporary file is deleted.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path.parent, ".*.part")
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        yield part
-        with part.open("rb") as file:
-            fsync(file)
-        part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gan_cli.data.cache import replacing_durably
 from gan_cli.errors import DataError
+from gan_cli.storage.files import replacing_durably
 
 logger = logging.getLogger(__name__)
 

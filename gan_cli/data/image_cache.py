@@ -25,14 +25,13 @@ from gan_cli.data.image_decoding import Decoded, Target
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Images
-from gan_cli.storage.files import fsync
+from gan_cli.storage.files import LEFTOVER_SECONDS, fsync
 
 logger = logging.getLogger(__name__)
 
 # Part of every key: raise it when decoding or the files below change.
 FORMAT = 1
 UNFINISHED = ".unfinished-"
-UNFINISHED_SECONDS = 24 * 60 * 60
 MAX_FAILURES = 3
 
 
@@ -145,7 +144,7 @@ def _remove_leftovers(store: Path) -> None:
     for folder in store.glob(f"{UNFINISHED}*"):
         with contextlib.suppress(OSError):  # its owner removes it at this moment
             changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-            if time.time() - changed > UNFINISHED_SECONDS:
+            if time.time() - changed > LEFTOVER_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

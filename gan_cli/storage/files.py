@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import IO, Any
 from gan_cli.errors import OutputError
 
 logger = logging.getLogger(__name__)
+
+# A temporary file that has not grown for this long was left behind by a process that was killed.
+LEFTOVER_SECONDS = 24 * 60 * 60
 
 
 class AppendOnlyFile:
@@ -73,6 +78,34 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def replacing_durably(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, this process's own, whose file replaces ``path`` at the end of the block, safely on disk.
+
+    Unlike :func:`replacing`, for folders in which several processes may write the same file at once. The folder is
+    made if there is none. Raises ``OSError``; on any error the temporary file is deleted.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            fsync(file)
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that killed processes left, once nothing has been written to them for a day."""
+    for file in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # its owner is alive after all, and removes or renames it at this moment
+            if time.time() - file.stat().st_mtime > LEFTOVER_SECONDS:
+                file.unlink()
 
 
 def write_atomic(path: Path, content: bytes) -> None:
