@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from types import TracebackType
 
 # Length in characters to which a message shortens a wrong value.
 MAX_VALUE_LENGTH = 300
@@ -17,6 +19,28 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """A command or a configuration that is wrong."""
+
+
+class Mistakes:
+    """Collects the mistakes of independent checks; its ``with`` block ends in a ``ConfigError`` that lists them all."""
+
+    def __init__(self) -> None:
+        self._errors: list[ConfigError] = []
+
+    def __enter__(self) -> Mistakes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None and self._errors:
+            raise ConfigError("\n".join(map(str, self._errors))) from self._errors[0]
+
+    @contextlib.contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep a ``ConfigError`` of the block for later."""
+        try:
+            yield
+        except ConfigError as error:
+            self._errors.append(error)
 
 
 class OutputError(UserError):

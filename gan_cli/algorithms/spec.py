@@ -13,9 +13,9 @@ from torch import nn
 
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config, conf_dir
+from gan_cli.config.targets import resolve
 from gan_cli.config.validate import validate_config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError, truncated_repr
@@ -153,7 +153,7 @@ def resolve_spec(node: Any) -> type[AlgorithmSpec]:
     """Return the class that a node ``algorithm`` names; raises ``ConfigError`` if it is no class of algorithms."""
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise ConfigError(f"algorithm: expected a node with a _target_, got {truncated_repr(node)}")
-    target = instantiate.resolve(node["_target_"], "algorithm")
+    target = resolve(node["_target_"], "algorithm")
     if not issubclass(target, AlgorithmSpec):
         raise ConfigError(f"algorithm._target_: expected a class of algorithms, got {truncated_repr(node['_target_'])}")
     return target

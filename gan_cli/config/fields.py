@@ -24,14 +24,25 @@ def describe(section: type, prefix: str = "") -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for item in dataclasses.fields(section):
         key = f"{prefix}{item.name}"
-        if item.default_factory is not dataclasses.MISSING:
-            rows += describe(type(item.default_factory()), f"{key}.")
-        elif item.metadata.get("doc") and item.type != "Any":
+        inner = section_class(item)
+        if inner is not None:
+            rows += describe(inner, f"{key}.")
+        elif item.metadata.get("doc") and not _is_node(types[item.name]):
             default = item.default.name if isinstance(item.default, Enum) else json.dumps(item.default)
             names = _enum_names(types[item.name])
             default = f"{default}; {'|'.join(names)}" if names else default
             rows.append((key, default, item.metadata["doc"]))
     return rows
+
+
+def _is_node(annotation: Any) -> bool:
+    """Return whether a field holds nodes, which are chosen by group=option; see ``config.schema.NodeConfig``."""
+    return Any in (annotation, *typing.get_args(annotation))
+
+
+def section_class(item: dataclasses.Field[Any]) -> type | None:
+    """Return the class of a field that is a section of its own, or None for a single setting."""
+    return item.default_factory if isinstance(item.default_factory, type) else None
 
 
 def _enum_names(annotation: Any) -> list[str]:

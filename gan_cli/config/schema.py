@@ -1,7 +1,7 @@
 """The fixed sections of a configuration, documented and range-checked where they are declared.
 
 Swappable parts (dataset, architecture, loss, ...) are nodes with a ``_target_`` whose constructor is their
-schema; see ``config/instantiate.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
+schema; see ``config/nodes.py``. This module imports no torch, so that ``gan-train --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -10,12 +10,20 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.fields import setting
 from gan_cli.errors import require
 from gan_cli.storage.files import OnWriteError
+
+if TYPE_CHECKING:
+    # A node as it stands in YAML, before `config.nodes.Node` checks it; and nodes by name.
+    NodeConfig = dict[str, Any]
+    NodeConfigs = dict[str, NodeConfig]
+else:
+    # OmegaConf merges no mapping into a null of type dict, and its message for another type does not name the value.
+    NodeConfig = NodeConfigs = Any
 
 
 class DeviceKind(Enum):
@@ -147,11 +155,13 @@ class WarmupSection:
 class LossSection:
     """Losses of D and G, and penalties and constraints on D."""
 
-    objective: Any = setting(None, "losses of D and G from D's logits")
-    penalty: Any = setting(None, "penalties on D's gradient, by name; null: none")
-    anneal: Any = setting(None, "a factor on all penalties over the steps; null: 1")
-    top_k: Any = setting(None, "share of a batch that G learns from, D's favourites, over the steps; null: all")
-    constraint: Any = setting(None, "projection of D's weights after each D update")
+    objective: NodeConfig | None = setting(None, "losses of D and G from D's logits")
+    penalty: NodeConfigs | None = setting(None, "penalties on D's gradient, by name; null: none")
+    anneal: NodeConfig | None = setting(None, "a factor on all penalties over the steps; null: 1")
+    top_k: NodeConfig | None = setting(
+        None, "share of a batch that G learns from, D's favourites, over the steps; null: all"
+    )
+    constraint: NodeConfig | None = setting(None, "projection of D's weights after each D update")
     d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
     reuse: bool = setting(
         False,
@@ -206,14 +216,14 @@ class SweepSection:
 class Config:
     """Whole configuration of one run, as ``gan-train --cfg job`` prints it."""
 
-    dataset: Any = setting(None, "what to learn")
-    architecture: Any = setting(None, "the two networks")
-    algorithm: Any = setting(None, "training algorithm: how one update is made")
+    dataset: NodeConfig = setting(None, "what to learn")
+    architecture: NodeConfig = setting(None, "the two networks")
+    algorithm: NodeConfig = setting(None, "training algorithm: how one update is made")
     loss: LossSection = field(default_factory=LossSection)
-    noise: Any = setting(None, "instance noise: sigma over the steps")
-    augment: Any = setting(None, "random changes to D's images; null: none")
-    optimizer: Any = setting(None, "optimizer of both networks")
-    callback: Any = setting(None, "callbacks of your own, by name; null: none")
+    noise: NodeConfig | None = setting(None, "instance noise: sigma over the steps")
+    augment: NodeConfig | None = setting(None, "random changes to D's images; null: none")
+    optimizer: NodeConfig = setting(None, "optimizer of both networks")
+    callback: NodeConfigs | None = setting(None, "callbacks of your own, by name; null: none")
     ema: MovingAverageSection = field(default_factory=MovingAverageSection)
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import Architecture
@@ -79,7 +79,7 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
     """
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
-    architecture: Architecture = instantiate.create(typed.architecture, "architecture", Architecture)
+    architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
     state = checkpoints.load_latest(directory.checkpoints)
     with checkpoint_errors(directory):
         classes = int(state["algorithm"]["classes"])

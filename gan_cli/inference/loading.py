@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from enum import Enum
 
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset, Sequences, data_kinds
@@ -25,7 +25,7 @@ class GeneratorWeights(Enum):
 
 def run_dataset(directory: RunDirectory) -> Dataset:
     """Return the dataset of a run, not loaded; raise ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = instantiate.create(validate_config(directory.stored_config()).dataset, "dataset", Dataset)
+    dataset: Dataset = Node.parse(validate_config(directory.stored_config()).dataset, "dataset", Dataset).build()
     return dataset
 
 

@@ -159,7 +159,7 @@ def make_training_run(
         throughput=Throughput(),
         tracker=tracker,
         act_on_alarms=ActOnAlarms(monitor, limits.on_alarm),
-        user={name: make() for name, make in plan.callbacks.items()},
+        user={name: node.build() for name, node in plan.callbacks.items()},
     )
     metrics_file = MetricsFileWriter(directory, errors)
     infos = {} if plan.loss is None else objective_infos(plan.loss.objective)

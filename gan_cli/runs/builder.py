@@ -10,8 +10,8 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from enum import Enum
+from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig
@@ -19,19 +19,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.algorithms.context import Context, StepTimer, untimed
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes, resolve_spec
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config, LossSection, NonFinite
 from gan_cli.config.sweep_metric import SweepMetric
+from gan_cli.config.targets import parameters
 from gan_cli.config.validate import validate_config
 from gan_cli.data.corpus import Corpus
 from gan_cli.data.probe_batches import DataSplit, split_data
 from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
 from gan_cli.protocols.arrays import FloatArray, IntArray
@@ -71,7 +72,7 @@ class Plan:
 
     Attributes:
         config: the typed configuration.
-        family: the class of its algorithm.
+        algorithm: its algorithm, to be built when the data are read.
         outline: its networks on the meta device, without memory behind their weights.
         device: where it computes, with every ``auto`` decided.
         dataset: built, not loaded.
@@ -80,11 +81,11 @@ class Plan:
         noise: schedule or level of instance noise, or None.
         augment: augmentation of images, or None.
         optimizer: makes the optimizers.
-        callbacks: makes each of the user's, by name; every run has its own.
+        callbacks: those of the user, by name; every run builds its own.
     """
 
     config: Config
-    family: type[AlgorithmSpec]
+    algorithm: Node
     outline: Outline
     device: Device
     dataset: Dataset
@@ -93,13 +94,18 @@ class Plan:
     noise: Schedule | NoiseLevel | None
     augment: Augmentation | None
     optimizer: OptimizerConfig
-    callbacks: Mapping[str, Callable[[], Callback]]
+    callbacks: Mapping[str, Node]
+
+    @property
+    def family(self) -> type[AlgorithmSpec]:
+        """The class of its algorithm, for questions that need no instance."""
+        return cast(type[AlgorithmSpec], self.algorithm.target)
 
     def summary(self) -> str:
         """Return a table of what would run, for a person."""
         config, train, accepted = self.config, self.config.train, _accepted_parts(self.family)
         rows = {
-            "algorithm": _describe_node(config.algorithm),
+            "algorithm": _describe_node(self.algorithm),
             "dataset": f"{_describe(self.dataset)}, samples of shape {self.dataset.shape}",
             "architecture": _describe(self.architecture),
             **{
@@ -134,34 +140,11 @@ def plan(config: DictConfig) -> Plan:
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
     if not isinstance(typed.callback, dict | None):
         raise ConfigError(f"callback: expected callbacks by name or null, got {typed.callback!r}")
-    problems = instantiate.find_problems(typed.algorithm, "algorithm", PROVIDED)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    family = resolve_spec(typed.algorithm)
+    algorithm = Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED)
+    family = cast(type[AlgorithmSpec], algorithm.target)
     accepted = _accepted_parts(family)
-    if not instantiate.find_problems(typed.dataset, "dataset"):
-        compatibility.reject_unsupported_data(typed, family)
-    compatibility.reject_unused(typed, family, accepted)
-    parts = {
-        "dataset": (typed.dataset, Dataset),
-        "architecture": (typed.architecture, accepted["architecture"]),
-        "loss.objective": (typed.loss.objective, Objective),
-        **{f"loss.penalty.{name}": (node, Penalty) for name, node in (typed.loss.penalty or {}).items()},
-        "loss.anneal": (typed.loss.anneal, Schedule),
-        "loss.top_k": (typed.loss.top_k, Schedule),
-        "loss.constraint": (typed.loss.constraint, Constraint),
-        "noise": (typed.noise, Schedule | NoiseLevel),
-        "augment": (typed.augment, Augmentation),
-        "optimizer": (typed.optimizer, OptimizerConfig),
-        **{f"callback.{name}": (node, Callback) for name, node in (typed.callback or {}).items()},
-    }
-    present = {path: part for path, part in parts.items() if part[0] is not None or path not in OPTIONAL}
-    for path, (node, _) in present.items():
-        problems += instantiate.find_problems(node, path)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    compatibility.reject_unsupported_architecture(typed, family, accepted["architecture"])
-    built = {path: instantiate.create(node, path, kind) for path, (node, kind) in present.items()}
+    nodes = _parse_parts(typed, family, accepted)
+    built = _build_all(nodes)
     dataset, architecture = built["dataset"], built["architecture"]
     compatibility.reject_incompatible_with_data(typed, dataset)
     loss = _make_loss(typed.loss, built) if "loss" in accepted else None
@@ -175,7 +158,7 @@ def plan(config: DictConfig) -> Plan:
     )
     return Plan(
         config=typed,
-        family=family,
+        algorithm=algorithm,
         outline=outline,
         device=choose(typed.device, work),
         dataset=dataset,
@@ -184,11 +167,51 @@ def plan(config: DictConfig) -> Plan:
         noise=built.get("noise"),
         augment=built.get("augment"),
         optimizer=built["optimizer"],
-        callbacks={
-            name: partial(instantiate.create, node, f"callback.{name}", Callback)
-            for name, node in (typed.callback or {}).items()
-        },
+        callbacks={name: nodes[f"callback.{name}"] for name in typed.callback or {}},
     )
+
+
+def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[str, Any]) -> dict[str, Node]:
+    """Parse the nodes of all parts but the algorithm, by their paths.
+
+    Raises:
+        ConfigError: one line for each mistake in a node; or parts that do not go together.
+    """
+    loss, nodes = config.loss, dict[str, Node]()
+    parts: dict[str, tuple[object, Any]] = {
+        "architecture": (config.architecture, object),
+        "loss.objective": (loss.objective, Objective),
+        **{f"loss.penalty.{name}": (node, Penalty) for name, node in (loss.penalty or {}).items()},
+        "loss.anneal": (loss.anneal, Schedule),
+        "loss.top_k": (loss.top_k, Schedule),
+        "loss.constraint": (loss.constraint, Constraint),
+        "noise": (config.noise, Schedule | NoiseLevel),
+        "augment": (config.augment, Augmentation),
+        "optimizer": (config.optimizer, OptimizerConfig),
+        **{f"callback.{name}": (node, Callback) for name, node in (config.callback or {}).items()},
+    }
+    with Mistakes() as mistakes:
+        with mistakes.collect():
+            nodes["dataset"] = Node.parse(config.dataset, "dataset", Dataset)
+        if "dataset" in nodes:
+            compatibility.reject_unsupported_data(nodes["dataset"], config, family)
+        compatibility.reject_unused(config, family, accepted)
+        for path, (value, kind) in parts.items():
+            with mistakes.collect():
+                if value is not None or path not in OPTIONAL:
+                    nodes[path] = Node.parse(value, path, kind)
+    kind = accepted["architecture"]
+    return {**nodes, "architecture": compatibility.require_architecture(nodes["architecture"], family, kind)}
+
+
+def _build_all(nodes: Mapping[str, Node]) -> dict[str, Any]:
+    """Build the objects of nodes; raises ``ConfigError`` with one line for each that rejects a value."""
+    built = {}
+    with Mistakes() as mistakes:
+        for path, node in nodes.items():
+            with mistakes.collect():
+                built[path] = node.build()
+    return built
 
 
 def _make_loss(section: LossSection, built: Mapping[str, Any]) -> Loss:
@@ -209,8 +232,8 @@ def _make_loss(section: LossSection, built: Mapping[str, Any]) -> Loss:
 
 def _accepted_parts(family: type) -> dict[str, Any]:
     """Return the parts that the constructor of an algorithm takes: name -> annotated type."""
-    parameters = instantiate.parameters(family)
-    return {name: parameters[name].annotation for name in PROVIDED if name in parameters}
+    signature = parameters(family)
+    return {name: signature[name].annotation for name in PROVIDED if name in signature}
 
 
 def assemble(
@@ -308,7 +331,7 @@ def _make_algorithm(
         parts["probe_batches"] = lambda: data.split.probe_batches(seed, device)
     parts["context"] = lambda: context
     provided = {name: parts[name]() for name in _accepted_parts(plan.family)}
-    algorithm: Algorithm = instantiate.create(plan.config.algorithm, "algorithm", Algorithm, provided)
+    algorithm: Algorithm = plan.algorithm.build(**provided)
     return algorithm
 
 
@@ -395,9 +418,13 @@ def _describe(part: object) -> str:
     return repr(part) if dataclasses.is_dataclass(part) else name
 
 
-def _describe_node(node: Any) -> str:
-    """Return the class that a node names with its settings, as text; nested nodes likewise."""
-    if not isinstance(node, dict) or "_target_" not in node:
-        return repr(node)
-    settings = ", ".join(f"{key}={_describe_node(value)}" for key, value in node.items() if key != "_target_")
-    return f"{compatibility.class_name(node)}({settings})"
+def _describe_node(node: Node) -> str:
+    """Return the class of a node with its arguments, as text; nodes inside it likewise."""
+    settings = ", ".join(f"{key}={_describe_argument(value)}" for key, value in node.arguments.items())
+    return f"{node.target.__name__}({settings})"
+
+
+def _describe_argument(value: object) -> str:
+    if isinstance(value, Node):
+        return _describe_node(value)
+    return repr(value.name if isinstance(value, Enum) else value)

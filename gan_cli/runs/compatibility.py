@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import fields
+from collections.abc import Collection, Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, algorithm_options
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
+from gan_cli.config.targets import may_be_instance, resolve
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset, Images, Sequences, data_kinds
 
 
 def class_name(part: object) -> str:
-    """Return the bare name of a class, of the class that a node names, or of the class of an object."""
+    """Return the bare name of a class, of the class that an unparsed node names, or of the class of an object."""
     target = part.get("_target_") if isinstance(part, dict) else part
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     return name.rpartition(".")[2]
@@ -55,38 +56,42 @@ def _unused_loss(loss: LossSection, family: type[AlgorithmSpec]) -> str:
     reason = f"for {class_name(family)}, which has no D that a loss could be chosen for"
     if loss.objective is not None:
         return f"loss: expected none {reason}, got {class_name(loss.objective)}"
-    defaults = LossSection()
-    key = next(item.name for item in fields(loss) if getattr(loss, item.name) != getattr(defaults, item.name))
-    return f"loss.{key}: expected {_yaml(getattr(defaults, key))} {reason}"
+    key, default = next(_changes(loss, LossSection()))
+    return f"loss.{key}: expected {_yaml(default)} {reason}"
 
 
-def reject_unsupported_architecture(config: Config, family: type[AlgorithmSpec], kind: Any) -> None:
-    """Raise ``ConfigError`` for an architecture that does not build what this family trains."""
-    target = instantiate.resolve(config.architecture["_target_"], "architecture")
-    if instantiate.may_be_instance(target, kind):
-        return
+def _changes(section: Any, defaults: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the default of every setting that has another value; of sections inside it, too."""
+    for name in (item.name for item in fields(section)):
+        value, default = getattr(section, name), getattr(defaults, name)
+        if is_dataclass(default):
+            yield from ((f"{name}.{key}", each) for key, each in _changes(value, default))
+        elif value != default:
+            yield name, default
+
+
+def require_architecture(architecture: Node, family: type[AlgorithmSpec], kind: Any) -> Node:
+    """Return an architecture that builds what this family trains; raises ``ConfigError`` for any other."""
+    if architecture.may_be(kind):
+        return replace(architecture, kind=kind)
     files = sorted((conf_dir() / "architecture").glob("*.yaml"))
-    targets = {file.stem: str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
-    candidates = [
-        name
-        for name, each in targets.items()
-        if instantiate.may_be_instance(instantiate.resolve(each, "architecture"), kind)
-    ]
+    targets = {file.stem: OmegaConf.select(OmegaConf.load(file), "_target_") for file in files}
+    candidates = [name for name, each in targets.items() if may_be_instance(resolve(each, "architecture"), kind)]
     raise ConfigError(
-        f"architecture: expected one for {class_name(family)} ({', '.join(candidates)}), got {class_name(target)}"
+        f"architecture: expected one for {class_name(family)} ({', '.join(candidates)}), got"
+        f" {class_name(architecture.target)}"
     )
 
 
-def reject_unsupported_data(config: Config, family: type[AlgorithmSpec]) -> None:
+def reject_unsupported_data(dataset: Node, config: Config, family: type[AlgorithmSpec]) -> None:
     """Raise ``ConfigError`` for data of a kind that this family cannot learn."""
-    dataset = instantiate.resolve(config.dataset["_target_"], "dataset")
-    kinds = data_kinds(dataset)
+    kinds = data_kinds(dataset.target)
     if not set(kinds) & set(family.supported_data):
         wanted = " or ".join(kind.__name__.lower() for kind in family.supported_data)
         learners = [name for name, spec in algorithm_options().items() if Sequences in spec.supported_data]
         hint = " or ".join(learners) if Sequences in kinds else "dataset=oracle or dataset=text"
         raise ConfigError(
-            f"dataset: expected {wanted} for {class_name(family)}, got {class_name(dataset)}, which gives"
+            f"dataset: expected {wanted} for {class_name(family)}, got {class_name(dataset.target)}, which gives"
             f" {' or '.join(kind.__name__.lower() for kind in kinds)}: {hint}"
         )
     if config.evaluation.backbone is not BackboneKind.auto and kinds == (Sequences,):

@@ -15,9 +15,9 @@ from gan_cli.algorithms import spec
 from gan_cli.algorithms.spec import AlgorithmSpec, algorithm_options, resolve_spec
 from gan_cli.components.losses import Loss, NonSaturating
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, Thresholds
-from gan_cli.config.instantiate import parameters
 from gan_cli.config.schema import Config
 from gan_cli.config.sweep_metric import SweepMetric
+from gan_cli.config.targets import parameters
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, Metrics, Suggestion, ThresholdRule
 from gan_cli.errors import ConfigError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli.config import instantiate
 from gan_cli.config.compose import compose
+from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
@@ -23,14 +23,17 @@ def test_broken_input_costs_one_message(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[], {}, ["a"]])
 def test_unhashable_value_of_a_word_is_refused(value: object) -> None:
     node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "norm_d": value}
-    assert instantiate.find_problems(node, "architecture")[0].startswith("architecture.norm_d: expected ")
+    with pytest.raises(ConfigError, match=r"^architecture\.norm_d: expected "):
+        Node.parse(node, "architecture", object)
     device = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": value}
-    assert instantiate.find_problems(device, "device")[0].startswith("device.precision: expected ")
+    with pytest.raises(ConfigError, match=r"^device\.precision: expected "):
+        Node.parse(device, "device", object)
 
 
 def test_message_does_not_repeat_a_long_value() -> None:
-    (line,) = instantiate.find_problems("x" * 5000, "algorithm")
-    assert len(line) < 500
+    with pytest.raises(ConfigError) as refused:
+        Node.parse("x" * 5000, "algorithm", object)
+    assert len(str(refused.value)) < 500
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gan_cli import __version__
 from gan_cli.algorithms.spec import spec_of
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.inference import export_formats, generator, model_card
 from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
@@ -83,7 +83,7 @@ def loaded(kind: str, folder: Path) -> Callable[..., Any]:
         return lambda *inputs: module(*inputs).numpy()
     weights = pytest.importorskip("safetensors.torch").load_file(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text())
-    architecture = instantiate.create(config["architecture"], "architecture", Architecture)
+    architecture = Node.parse(config["architecture"], "architecture", Architecture).build()
     network = architecture.generator(tuple(config["shape"]), config["classes"]).eval().requires_grad_(False)
     network.load_state_dict(weights)
     return lambda *inputs: network(*inputs).numpy()

@@ -87,6 +87,8 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["architecture=dcgan", "architecture.norm_d=bach"], ["architecture.norm_d", "batch or layer or instance or none"]),
     (["dataset=ring8", "architecture=resnet"], ["resnet", "(2,)", "mlp"]),
     (["loss.top_k=0.5"], ["loss.top_k", "_target_"]),
+    (["dataset._target_=gan_cli.architectures.mlp.MLP"], ["dataset._target_: expected Dataset", "MLP"]),
+    (["algorithm._target_=gan_cli.components.losses.Hinge"], ["algorithm._target_: expected Algorithm", "Hinge"]),
 ]
 
 
@@ -105,6 +107,20 @@ def test_several_mistakes_are_reported_together(gan_train: Command) -> None:
     assert done.status == 2
     assert "optimizer.lr" in done.err
     assert "architecture.latent_dim" in done.err
+
+
+def test_values_out_of_range_are_reported_together(gan_train: Command) -> None:
+    done = gan_train("train.steps=0", "loss.d_steps=0", "loss.warmup.every=0", "ema.half_life=-1", "pac=3")
+    assert [line.removeprefix("gan-train: ").partition(":")[0] for line in done.err.splitlines()] == [
+        "loss.warmup.every",
+        "ema.half_life",
+        "train.steps",
+    ]
+    done = gan_train("optimizer.lr=-1", "loss=wgan", "loss.constraint.c=0")
+    assert [line.removeprefix("gan-train: ").partition(":")[0] for line in done.err.splitlines()] == [
+        "loss.constraint.c",
+        "optimizer.lr",
+    ]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

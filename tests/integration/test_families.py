@@ -182,6 +182,7 @@ def test_language_model_nll_is_that_of_torch(finished: FinishedRun) -> None:
     [
         ("vae", "loss=wgan", ["loss: expected none for VAE", "Wasserstein"]),
         ("autoencoder", "loss.d_steps=5", ["loss.d_steps: expected 1"]),
+        ("vae", "loss.warmup.first=3", ["loss.warmup.first: expected 25 for VAE"]),
         ("vae", "loss/penalty=r1", ["loss.penalty: expected null"]),
         ("vae", "noise=linear", ["noise: expected none for VAE", "Linear"]),
         ("oracle", "noise=constant", ["noise: expected none for SeqGAN", "Constant"]),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from gan_cli.config.instantiate import ALLOWED_PREFIXES, find_problems, resolve
+from gan_cli.config.nodes import Node
+from gan_cli.config.targets import ALLOWED_PREFIXES, resolve
 from gan_cli.errors import ConfigError
 from gan_cli.storage.moved_targets import MOVED, present_name, with_present_names
 from gan_cli.storage.run_directory import RunDirectory
@@ -39,7 +40,9 @@ def test_what_never_existed_is_refused_as_before() -> None:
 
 def test_former_name_is_checked_against_the_signature_of_the_class() -> None:
     node = {"_target_": "gan_cli.losses.LeastSquares", "a": "x", "nothing": 1}
-    assert [line.partition(":")[0] for line in find_problems(node, "loss.objective")] == [
+    with pytest.raises(ConfigError) as refused:
+        Node.parse(node, "loss.objective", object)
+    assert [line.partition(":")[0] for line in str(refused.value).splitlines()] == [
         "loss.objective.a",
         "loss.objective.nothing",
     ]

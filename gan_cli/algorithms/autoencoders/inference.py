@@ -10,7 +10,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from gan_cli.components.likelihoods import Likelihood
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
 from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, run_dataset
@@ -69,10 +69,10 @@ def load_autoencoder(
     state = checkpoints.load_latest(directory.checkpoints)
     if state["algorithm"].get("heads") != 2:
         raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
-    architecture: AutoencoderArchitecture = instantiate.create(
+    architecture: AutoencoderArchitecture = Node.parse(
         typed.architecture, "architecture", AutoencoderArchitecture
-    )
-    likelihood: Likelihood = instantiate.create(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood)
+    ).build()
+    likelihood: Likelihood = Node.parse(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood).build()
     networks = (architecture.encoder(dataset.shape, 2), architecture.decoder(dataset.shape), likelihood)
     with checkpoint_errors(directory):
         for key, network in zip(KEYS[weights], networks, strict=True):

@@ -13,7 +13,7 @@ from gan_cli.algorithms.diffusion.process import Prediction, alpha_bars
 from gan_cli.algorithms.diffusion.reverse import Guidance, ReverseSteps
 from gan_cli.algorithms.diffusion.samplers import DiffusionSampler
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError, require
 
 StepsT = TypeVar("StepsT", bound=ReverseSteps)
@@ -56,7 +56,7 @@ class DiffusionSettings:
     def from_node(cls, node: Mapping[str, Any]) -> DiffusionSettings:
         """Return the settings of a node ``algorithm``; raises ``ConfigError`` if they are out of range."""
         node = {**node, "_target_": f"{cls.__module__}.{cls.__name__}"}
-        settings: DiffusionSettings = instantiate.create(node, "algorithm", cls)
+        settings: DiffusionSettings = Node.parse(node, "algorithm", cls).build()
         return settings
 
     def betas(self) -> Tensor:

@@ -15,9 +15,9 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss
-from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
+from gan_cli.config.targets import resolve
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
@@ -76,7 +76,7 @@ class DiffusionSpec(AlgorithmSpec):
         settings = DiffusionSettings.from_node(config.algorithm)
         if settings.guidance != 1 and not config.conditional:
             raise ConfigError(f"algorithm.guidance: expected 1 without conditional=true, got {settings.guidance:g}")
-        if Images not in data_kinds(instantiate.resolve(config.dataset["_target_"], "dataset")):
+        if Images not in data_kinds(resolve(config.dataset["_target_"], "dataset")):
             settings.require_stable_for_points()
 
     @classmethod

@@ -12,9 +12,9 @@ from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Sizes
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config import instantiate
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
+from gan_cli.config.targets import may_be_instance, resolve
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
@@ -102,7 +102,7 @@ class GANSpec(AlgorithmSpec):
     ) -> StackedRuns:
         """Stack the runs, so that each operation is executed once for all of them."""
         # By its name: its module imports the trainer, which imports this one.
-        replicas: Any = instantiate.resolve("gan_cli.algorithms.gan.vmap_replicas.Replicas", "train.replicas")
+        replicas: Any = resolve("gan_cli.algorithms.gan.vmap_replicas.Replicas", "train.replicas")
         stacked: StackedRuns = replicas(runs, loss, noise, optimizer)
         return stacked
 
@@ -134,13 +134,12 @@ def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
 def _check_replicas(config: Config, loss: Loss) -> None:
     """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
     sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
-    noise = None if config.noise is None else instantiate.resolve(config.noise["_target_"], "noise")
+    noise = None if config.noise is None else resolve(config.noise["_target_"], "noise")
     reasons = {
         f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
         "with augment, which draws from a stream of its own": config.augment is not None,
-        "with noise=adaptive, which follows one D": noise is not None
-        and instantiate.may_be_instance(noise, NoiseLevel),
+        "with noise=adaptive, which follows one D": noise is not None and may_be_instance(noise, NoiseLevel),
         "with device.compile=true": config.device.compile,
     }
     for reason, unsupported in reasons.items():

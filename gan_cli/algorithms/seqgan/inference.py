@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import LSTMLanguageModel
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, run_dataset
 from gan_cli.protocols.architecture import SequenceArchitecture
@@ -65,7 +65,7 @@ def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
     """
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
-    architecture: SequenceArchitecture = instantiate.create(typed.architecture, "architecture", SequenceArchitecture)
+    architecture: SequenceArchitecture = Node.parse(typed.architecture, "architecture", SequenceArchitecture).build()
     state = checkpoints.load_latest(directory.checkpoints)
     with checkpoint_errors(directory):
         algorithm = state["algorithm"]

@@ -11,11 +11,12 @@ import pytest
 
 from gan_cli.architectures.dcgan import DCGAN
 from gan_cli.architectures.mlp import MLP
-from gan_cli.components.optimizers import Adam, RMSprop
+from gan_cli.components.optimizers import Adam, OptimizerConfig, RMSprop
 from gan_cli.components.schedules import Linear
-from gan_cli.config import instantiate
+from gan_cli.config.nodes import Node
 from gan_cli.config.schema import DeviceSection, Precision
 from gan_cli.errors import ConfigError
+from gan_cli.protocols.adversarial import Augmentation
 
 ADAM = "gan_cli.components.optimizers.Adam"
 LINEAR = {"_target_": "gan_cli.components.schedules.Linear", "start": 1.0, "end": 0.0, "steps": 10}
@@ -24,49 +25,50 @@ LINEAR = {"_target_": "gan_cli.components.schedules.Linear", "start": 1.0, "end"
 def refusal(node: Any, path: str = "optimizer", given: dict[str, Any] | None = None) -> list[str]:
     """The lines of the message that a node is refused with."""
     with pytest.raises(ConfigError) as refused:
-        instantiate.create(node, path, object, given)
+        Node.parse(node, path, object, given or {}).build(**given or {})
     return str(refused.value).splitlines()
+
+
+def built(node: dict[str, Any]) -> Any:
+    """The object that a node describes."""
+    return Node.parse(node, "part", object).build()
 
 
 # ---- what is built
 
 
 def test_node_is_built_with_the_nodes_inside_it() -> None:
-    built = instantiate.create({"_target_": ADAM, "lr": 0.1, "betas": [0.0, 0.9], "decay": LINEAR}, "optimizer", object)
-    assert built == Adam(lr=0.1, betas=(0.0, 0.9), decay=Linear(1.0, 0.0, 10))
+    node = {"_target_": ADAM, "lr": 0.1, "betas": [0.0, 0.9], "decay": LINEAR}
+    assert built(node) == Adam(lr=0.1, betas=(0.0, 0.9), decay=Linear(1.0, 0.0, 10))
 
 
 def test_whole_number_is_a_float_where_one_is_expected() -> None:
-    built = instantiate.create(
-        {"_target_": "gan_cli.components.optimizers.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2}, "optimizer", object
-    )
-    assert built == RMSprop(lr=1.0, alpha=0.0, lr_g=2.0)
-    assert [type(value) for value in (built.lr, built.alpha, built.lr_g)] == [float, float, float]
+    optimizer = built({"_target_": "gan_cli.components.optimizers.RMSprop", "lr": 1, "alpha": 0, "lr_g": 2})
+    assert optimizer == RMSprop(lr=1.0, alpha=0.0, lr_g=2.0)
+    assert [type(value) for value in (optimizer.lr, optimizer.alpha, optimizer.lr_g)] == [float, float, float]
 
 
 def test_lists_become_tuples_so_that_a_built_part_is_immutable() -> None:
-    built = instantiate.create(
-        {"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, 9]}, "architecture", object
-    )
-    assert built == MLP(generator_hidden=(8, 9))
+    node = {"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": [8, 9]}
+    assert built(node) == MLP(generator_hidden=(8, 9))
 
 
 def test_null_is_for_what_may_be_null() -> None:
     node = {"_target_": "gan_cli.architectures.dcgan.DCGAN", "width_g": None, "width_d": 3}
-    assert instantiate.create(node, "architecture", object) == DCGAN(width_g=None, width_d=3)
+    assert built(node) == DCGAN(width_g=None, width_d=3)
     (line,) = refusal({**node, "width": None}, "architecture")
     assert line.startswith("architecture.width: expected int, got None")
 
 
 def test_enum_is_set_by_name() -> None:
     node = {"_target_": "gan_cli.config.schema.DeviceSection", "precision": "bf16"}
-    assert instantiate.create(node, "device", object) == DeviceSection(precision=Precision.bf16)
+    assert built(node) == DeviceSection(precision=Precision.bf16)
     (line,) = refusal({**node, "precision": "fp16"}, "device")
     assert line == "device.precision: expected auto or fp32 or bf16, got 'fp16'"
 
 
 def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
-    assert instantiate.create({"_target_": ADAM}, "optimizer", object, {"lr": 0.2}) == Adam(lr=0.2)
+    assert Node.parse({"_target_": ADAM}, "optimizer", object, {"lr"}).build(lr=0.2) == Adam(lr=0.2)
     (line,) = refusal({"_target_": ADAM, "lr": 0.1}, given={"lr": 0.2})
     assert line.startswith("optimizer.lr: Adam has no such key.")
 
@@ -148,6 +150,31 @@ def test_what_is_no_node_is_refused(node: Any) -> None:
     assert line == f"optimizer: expected a node with a _target_, got {node!r}"
 
 
+def test_class_of_another_kind_is_refused_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Node.parse({"_target_": ADAM}, "augment", Augmentation)
+    assert str(refused.value) == f"augment._target_: expected Augmentation, got {ADAM!r}"
+    (line,) = refusal({"_target_": ADAM, "decay": {"_target_": ADAM}})
+    assert line.startswith("optimizer.decay._target_: expected ")
+    assert "Schedule" in line
+    assert line.endswith(f", got {ADAM!r}")
+
+
+def test_node_knows_its_class_and_arguments() -> None:
+    node = Node.parse({"_target_": "gan_cli.optim.Adam", "betas": [0, 0.9], "decay": LINEAR}, "optimizer", Adam)
+    assert (node.target, node.name, node.path) == (Adam, "gan_cli.optim.Adam", "optimizer")
+    assert node.arguments["betas"] == (0.0, 0.9)
+    decay = node.arguments["decay"]
+    assert isinstance(decay, Node)
+    assert (decay.path, decay.target, decay.arguments) == (
+        "optimizer.decay",
+        Linear,
+        {"start": 1.0, "end": 0.0, "steps": 10},
+    )
+    assert node.may_be(OptimizerConfig)
+    assert not node.may_be(Augmentation)
+
+
 # ---- targets: a configuration is data and must not name code of its choice
 
 
@@ -200,16 +227,18 @@ def test_target_that_is_no_class_of_the_allowed_packages_is_refused(target: str)
 
 def test_refused_target_is_not_even_imported(tmp_path: Path) -> None:
     (tmp_path / "mischief.py").write_text("from pathlib import Path\nPath('ran').touch()\nclass Thing: ...\n")
-    code = "from gan_cli.config.instantiate import find_problems;"
-    code += "assert find_problems({'_target_': 'mischief.Thing'}, 'optimizer')"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    code = "from gan_cli.config.nodes import Node; Node.parse({'_target_': 'mischief.Thing'}, 'optimizer', object)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert "ConfigError: optimizer._target_: only gan_cli.*" in ended.stderr
     assert not (tmp_path / "ran").exists()
 
 
 def test_nothing_is_built_while_anything_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[str] = []
-    monkeypatch.setattr(Linear, "__post_init__", lambda self: built.append("Linear"))
+    made: list[str] = []
+    monkeypatch.setattr(Linear, "__post_init__", lambda self: made.append("Linear"))
     refusal({"_target_": ADAM, "decay": LINEAR, "lr": "x"})
-    assert built == []
-    instantiate.create({"_target_": ADAM, "decay": LINEAR}, "optimizer", object)
-    assert built == ["Linear"]
+    assert made == []
+    node = Node.parse({"_target_": ADAM, "decay": LINEAR}, "optimizer", object)
+    assert made == []
+    node.build()
+    assert made == ["Linear"]
