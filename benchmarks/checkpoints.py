@@ -25,7 +25,7 @@ from benchmarks.formatting import heading, row
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrorHandler
@@ -99,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable()
     register()
-    plan = builder.plan(compose([*DCGAN, *arguments.override], CONF_DIR).config)
+    plan = planning.plan(compose([*DCGAN, *arguments.override], CONF_DIR).config)
     algorithm = builder.assemble(plan)
     with contextlib.closing(algorithm), tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         trial = StepBenchmark(plan, algorithm)

@@ -22,7 +22,7 @@ from benchmarks.recipes import CONF_DIR, WORKLOADS
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Variant:
 
 def build_variant(overrides: list[str], every: int) -> Variant:
     """Build a run that is diagnosed at every ``every``-th report; 0: never."""
-    plan = builder.plan(compose([*overrides, f"diagnostics.every={every}"], CONF_DIR).config)
+    plan = planning.plan(compose([*overrides, f"diagnostics.every={every}"], CONF_DIR).config)
     monitor = AlarmMonitor(plan.config.diagnostics, plan.family.alarm_rules(plan.config.diagnostics, plan.loss))
     return Variant(builder.assemble(plan), monitor, plan.config.train.log_every)
 

@@ -25,7 +25,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, SkipNonFinite, TrackNonFinite
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 
 
 class Unchecked(TrackNonFinite):
@@ -59,7 +59,7 @@ def build_run(overrides: list[str], policy_class: type[NonFinitePolicy]) -> Time
     """Build a run whose updates are checked by a policy."""
     policy = "skip" if policy_class is SkipNonFinite else "stop"
     composition = compose([*overrides, f"train.non_finite={policy}"], CONF_DIR)
-    algorithm = builder.assemble(builder.plan(composition.config))
+    algorithm = builder.assemble(planning.plan(composition.config))
     assert isinstance(algorithm, GANTrainer)
     if policy_class is Unchecked:
         algorithm.step_scope.nonfinite_policy = Unchecked(algorithm.context.device.torch_device)

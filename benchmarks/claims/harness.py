@@ -32,7 +32,7 @@ from gan_cli.metrics.modes import Modes, modes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.report.curves import read_curves
 from gan_cli.report.records import Curve
-from gan_cli.runs import builder, single
+from gan_cli.runs import planning, single
 from gan_cli.runtime import rng
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -182,9 +182,9 @@ class Run:
         return modes(self.samples(count), mixture.centres().numpy(), mixture.std)
 
     @cached_property
-    def plan(self) -> builder.Plan:
+    def plan(self) -> planning.Plan:
         """Plan that the run's stored configuration describes."""
-        return builder.plan(self.directory.stored_config())
+        return planning.plan(self.directory.stored_config())
 
     @torch.no_grad()
     def probability(self, points: FloatArray) -> FloatArray:

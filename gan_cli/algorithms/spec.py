@@ -72,7 +72,7 @@ class AlgorithmSpec(ABC):
     """Base of the classes of algorithms: what a family of models declares beside how it trains.
 
     All that the commands ask of a family is asked here, of the class; its instances fit ``protocols.algorithm``. The
-    parameters of its constructor determine the parts of a run that it is given (see ``runs.builder.PROVIDED``); parts
+    parameters of its constructor determine the parts of a run that it is given (see ``runs.planning.PROVIDED``); parts
     that it has no parameter for cannot be configured. Methods are given the loss if the constructor has a parameter
     ``loss``, otherwise None.
 

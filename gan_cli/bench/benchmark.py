@@ -24,9 +24,9 @@ from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import LoadedData
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runs.assembly import AssembledRun, assemble_run
-from gan_cli.runs.builder import Plan
+from gan_cli.runs.planning import Plan
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.distributed import SingleProcess
 
@@ -92,7 +92,7 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
         DataError: the data cannot be read.
         OutputError: the trace cannot be written.
     """
-    own = builder.plan(composition.config)
+    own = planning.plan(composition.config)
     if own.config.train.replicas > 1:
         raise ConfigError(f"train.replicas: expected 1, got {own.config.train.replicas}: gan-bench measures one run")
     device, chosen = own.device.torch_device, ExecutionMode(own.device.compile, own.device.graph)
@@ -157,7 +157,7 @@ def _step_benchmark(
 ) -> Iterator[tuple[AssembledRun[Algorithm], StepBenchmark]]:
     """Yield a run in an execution mode, after its first steps."""
     composition = replace(composition, config=_configured(composition.config, mode))
-    plan = builder.plan(composition.config)
+    plan = planning.plan(composition.config)
     hardware.reset_peak_memory(plan.device.torch_device)
 
     def build(plan: Plan, source: LoadedData) -> Algorithm:

@@ -12,7 +12,7 @@ import torch
 
 from gan_cli.bench.results import Spread
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs.builder import Plan
+from gan_cli.runs.planning import Plan
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
 
 BLOCKS = 5

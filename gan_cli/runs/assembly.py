@@ -20,10 +20,10 @@ from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
 from gan_cli.protocols.data import LoadedData, Sequences
-from gan_cli.runs.builder import Plan
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
+from gan_cli.runs.planning import Plan
 from gan_cli.runs.summary import Outcome, hparams, summary
 from gan_cli.runtime import distributed
 from gan_cli.runtime.distributed import ProcessGroup

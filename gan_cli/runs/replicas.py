@@ -17,7 +17,7 @@ from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.protocols.algorithm import StackedRuns
 from gan_cli.protocols.callbacks import CheckpointEvent, EndEvent, PreviewEvent, ReportEvent, StartEvent, StepEvent
-from gan_cli.runs import builder, loop, recovery
+from gan_cli.runs import builder, loop, planning, recovery
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
@@ -60,7 +60,7 @@ class ReplicaRun:
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on, and return the exit status."""
     with run_log.console() as buffered, exit_on_signal():
-        plan = builder.plan(composition.config)
+        plan = planning.plan(composition.config)
         warn_if_alias(plan.config)
         assembled = assemble_run(plan, composition, builder.assemble_replicas, SingleProcess())
         # Checkpoints of all runs are written by one thread, and fail as one.

@@ -18,9 +18,10 @@ from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import LoadedData
-from gan_cli.runs import builder, follower
+from gan_cli.runs import builder, follower, planning
 from gan_cli.runs.assembly import assemble_run, make_training_run
-from gan_cli.runs.builder import Plan
+from gan_cli.runs.plan_summary import summarize
+from gan_cli.runs.planning import Plan
 from gan_cli.runs.training import may_roll_back, train_to_end
 from gan_cli.runtime import distributed, torchrun
 from gan_cli.runtime.distributed import ProcessGroup
@@ -35,10 +36,10 @@ logger = logging.getLogger(__name__)
 
 def dry_run(composition: Composition) -> str:
     """Check and build everything but the data, and return a description of the run for a person."""
-    plan = builder.plan(composition.config)
+    plan = planning.plan(composition.config)
     with run_log.console():
         warn_if_alias(plan.config)
-    return plan.summary()
+    return summarize(plan)
 
 
 def start(composition: Composition, wanted: Path) -> int:
@@ -95,7 +96,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
 
 def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
     """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by this many processes."""
-    plan = builder.plan(composition.config)
+    plan = planning.plan(composition.config)
     warn_if_alias(plan.config)
     if group.size > 1 and may_roll_back(plan.config):
         raise ConfigError(

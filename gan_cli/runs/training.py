@@ -13,7 +13,7 @@ from gan_cli.config.schema import Config, NonFinite
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.protocols.callbacks import Alarm, EndEvent
-from gan_cli.runs import builder, loop, recovery
+from gan_cli.runs import builder, loop, planning, recovery
 from gan_cli.runs.assembly import TrainingRun
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
@@ -102,7 +102,7 @@ def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrup
     if state is None and since:
         state = recovery.latest_finite_state(run.directory, alarm.step)
     logger.info("replaying the run, to find the first tensor that was not finite")
-    plan = builder.plan(run.composition.config)
+    plan = planning.plan(run.composition.config)
     torch.set_num_threads(threads)  # with another number, which the plan may have chosen, sums are rounded differently
     with contextlib.closing(builder.assemble(plan)) as replayed:
         first = recovery.find_first_nonfinite(replayed, state, range(since, alarm.step + 1), interrupted)

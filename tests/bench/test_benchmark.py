@@ -17,7 +17,7 @@ import torch
 from gan_cli.bench import benchmark, hardware, overhead, profiling, results, trial
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runtime import cuda_graphs
 from tests.conftest import SHORT, TINY, Command, Finished
 
@@ -47,7 +47,7 @@ def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def on_trial(*overrides: str) -> StepBenchmark:
     register()
-    plan = builder.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
+    plan = planning.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
     return StepBenchmark(plan, builder.assemble(plan))
 
 

@@ -24,7 +24,7 @@ from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
-from gan_cli.runs import builder
+from gan_cli.runs import planning
 from tests.helpers.paths import ROOT
 from tests.helpers.preloaded import PreloadedProcess
 
@@ -53,7 +53,7 @@ def test_every_claim_is_there_and_every_recipe_of_a_claim_belongs_to_one() -> No
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_plan(recipe: str) -> None:
     (arm, *_) = (arm for claim in CLAIMS.values() for arm in claim.arms if arm.recipe == recipe)
-    plan = builder.plan(Job(arm, 0).composition().config)
+    plan = planning.plan(Job(arm, 0).composition().config)
     assert plan.config.device.threads == 1
     # Figures that are looked at are those of the network, or of the last checkpoint.
     assert plan.config.train.steps % plan.config.train.checkpoint_every == 0

@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import planning
 from tests.helpers.paths import ROOT
 
 
@@ -34,9 +34,9 @@ def script(name: str) -> ModuleType:
 reference, speed = script("reference"), script("speed")
 
 
-def plan_of(recipe: str) -> builder.Plan:
+def plan_of(recipe: str) -> planning.Plan:
     register()
-    return builder.plan(compose([f"experiment={recipe}", "device=cpu"], CONF_DIR).config)
+    return planning.plan(compose([f"experiment={recipe}", "device=cpu"], CONF_DIR).config)
 
 
 # ---- What is compared

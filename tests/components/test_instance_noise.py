@@ -10,7 +10,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.noise import add_noise
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
@@ -58,7 +58,7 @@ def test_training_puts_the_noise_of_the_step_on_real_and_on_generated_samples() 
     register()
     overrides = ["dataset=ring8", "device=cpu", "train.batch_size=4096", "architecture.generator_hidden=[4]"]
     noise = ["noise=linear", "noise.start=0.5", "noise.end=0.1", "noise.steps=2"]
-    algorithm = builder.assemble(builder.plan(compose([*overrides, *noise]).config))
+    algorithm = builder.assemble(planning.plan(compose([*overrides, *noise]).config))
     assert isinstance(algorithm, GANTrainer)
     clean: list[Tensor] = []
     noisy: list[Tensor] = []

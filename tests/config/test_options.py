@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.schema import conf_dir
 from gan_cli.config.targets import parameters, resolve
-from gan_cli.runs.builder import PROVIDED
+from gan_cli.runs.planning import PROVIDED
 from tests.conftest import SHORT, TINY, Command, real_data_root
 from tests.helpers.image_folder import make_folder
 

@@ -27,7 +27,7 @@ from gan_cli.diagnostics.statistics import (
     subsample,
 )
 from gan_cli.protocols.adversarial import Objective
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from tests.conftest import SHORT, TINY
 
 
@@ -164,7 +164,7 @@ def test_ceilings_are_what_divergences_of_separated_samples_come_to() -> None:
 
 def trained(*overrides: str, steps: int = 3, probed: bool) -> GANTrainer:
     register()
-    algorithm = builder.assemble(builder.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
+    algorithm = builder.assemble(planning.plan(compose([*SHORT, "diagnostics.samples=8", *overrides]).config))
     assert isinstance(algorithm, GANTrainer)
     for step in range(steps):
         algorithm.update(step)

@@ -36,7 +36,7 @@ from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.evaluation import subjects
 from gan_cli.inference import generator
-from gan_cli.runs import builder
+from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import strategies
@@ -148,7 +148,7 @@ def _stored_config(drawn: tuple[int, Any]) -> None:
         node = node[key]
     node[last] = value
     stored = RunDirectory(_run_with(yaml.dump(config, Dumper=yaml.SafeDumper))).stored_config()
-    builder.plan(stored)
+    planning.plan(stored)
 
 
 def _stored_text(text: str) -> None:
@@ -243,7 +243,7 @@ def _command(main: Callable[[], Any], arguments: list[str]) -> None:
 def _overrides(overrides: list[str]) -> None:
     register()
     with contextlib.suppress(MemoryError):
-        builder.plan(compose(overrides).config)
+        planning.plan(compose(overrides).config)
 
 
 def _arguments(drawn: tuple[int, list[str]]) -> None:

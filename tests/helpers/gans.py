@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 
 
 def assembled(*overrides: str) -> GANTrainer:
     register()
-    algorithm = builder.assemble(builder.plan(compose(["device=cpu", *overrides]).config))
+    algorithm = builder.assemble(planning.plan(compose(["device=cpu", *overrides]).config))
     assert isinstance(algorithm, GANTrainer)
     return algorithm

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runtime import distributed
 from gan_cli.runtime.distributed import ProcessGroup
 from tests.helpers.paths import ROOT
@@ -55,7 +55,7 @@ STEPS = 2
 def figures(overrides: list[str], group: ProcessGroup) -> dict[str, float]:
     """What a few steps of a game come to."""
     config = compose([*overrides, "train.batch_size=32", "device.precision=fp32", "diagnostics.every=0"]).config
-    algorithm = builder.assemble(builder.plan(config), group=group)
+    algorithm = builder.assemble(planning.plan(config), group=group)
     for step in range(STEPS):
         algorithm.update(step)
     scalars = algorithm.report().scalars

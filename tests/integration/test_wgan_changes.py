@@ -11,7 +11,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.optimizers import RMSprop
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 
 C = 0.01
 SMALL = (
@@ -23,9 +23,9 @@ SMALL = (
 )
 
 
-def planned(*overrides: str) -> builder.Plan:
+def planned(*overrides: str) -> planning.Plan:
     register()
-    return builder.plan(compose([*SMALL, "loss=wgan", *overrides]).config)
+    return planning.plan(compose([*SMALL, "loss=wgan", *overrides]).config)
 
 
 def assembled(*overrides: str) -> GANTrainer:

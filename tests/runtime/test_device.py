@@ -10,7 +10,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runtime import device
 from gan_cli.runtime.device import Workload, choose
 
@@ -95,7 +95,7 @@ def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch
 def losses(*overrides: str) -> list[float]:
     """Of D and G, at a few steps."""
     register()
-    algorithm = builder.assemble(builder.plan(compose([*overrides, "device=cpu"]).config))
+    algorithm = builder.assemble(planning.plan(compose([*overrides, "device=cpu"]).config))
     assert isinstance(algorithm, GANTrainer)
     found = []
     for step in range(12):
@@ -128,7 +128,7 @@ def test_compiled_networks_follow_those_that_are_not(overrides: tuple[str, ...])
 
 def test_weights_stay_float32_under_bf16() -> None:
     register()
-    plan = builder.plan(compose(["architecture=dcgan", "architecture.width=4", "device.precision=bf16"]).config)
+    plan = planning.plan(compose(["architecture=dcgan", "architecture.width=4", "device.precision=bf16"]).config)
     algorithm = builder.assemble(plan)
     assert isinstance(algorithm, GANTrainer)
     algorithm.update(0)

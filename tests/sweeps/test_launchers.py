@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import conf_dir
-from gan_cli.runs import builder
+from gan_cli.runs import planning
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.helpers import fake_slurm
 from tests.helpers.sweeps import jobs_of
@@ -185,7 +185,7 @@ def test_every_value_of_a_search_space_makes_a_run(file: Path) -> None:
         ends = [value.start, value.end] if isinstance(value, IntervalSweep) else override.sweep_string_iterator()
         values.append([f"{key}={end}" for end in ends])
     for together in zip_longest(*values):
-        builder.plan(compose([*RING[:1], *loss, *filter(None, together)]).config)
+        planning.plan(compose([*RING[:1], *loss, *filter(None, together)]).config)
 
 
 @pytest.mark.slow

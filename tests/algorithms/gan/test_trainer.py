@@ -14,7 +14,7 @@ from gan_cli.algorithms.gan.statistics import top_mean
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
-from gan_cli.runs import builder
+from gan_cli.runs import planning
 from tests.conftest import SHORT, Command
 from tests.helpers.gans import assembled
 
@@ -96,7 +96,7 @@ def test_anneal_multiplies_all_penalties() -> None:
 
 def test_wgan_gp_makes_five_d_steps_without_clipping_and_with_the_papers_optimizer() -> None:
     register()
-    plan = builder.plan(compose(["loss=wgan_gp"]).config)
+    plan = planning.plan(compose(["loss=wgan_gp"]).config)
     (penalty,) = plan.loss.penalties.values()
     assert (penalty.weight, penalty.target, penalty.one_sided) == (10.0, 1.0, False)
     assert plan.loss.constraint is None
@@ -110,9 +110,9 @@ def test_batch_norm_under_a_penalty_is_warned_about(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     register()
-    builder.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=layer"]).config)
+    planning.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=layer"]).config)
     assert "batch norm" not in caplog.text
-    builder.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan"]).config)
+    planning.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan"]).config)
     assert "architecture.norm_d" in caplog.text
 
 
@@ -181,7 +181,7 @@ def labelled(algorithm: GANTrainer) -> list[tuple[Tensor, Tensor]]:
 def test_d_sees_every_real_image_with_its_own_label() -> None:
     algorithm = assembled(*TINY_DIGITS, "conditional=true")
     register()
-    source = builder.plan(compose(list(TINY_DIGITS)).config).dataset.load()
+    source = planning.plan(compose(list(TINY_DIGITS)).config).dataset.load()
     assert isinstance(source, Images)
     assert source.labels is not None
     known = {row.tobytes(): label for row, label in zip(source.pixels, source.labels, strict=True)}

@@ -12,7 +12,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
-from gan_cli.runs import builder
+from gan_cli.runs import builder, planning
 from gan_cli.runtime.device import Device
 from tests.helpers.recorders import FakeRecorder
 
@@ -54,9 +54,9 @@ RUNS = {
 SEEDS, STEPS = (3, 4, 5), 10
 
 
-def planned(*overrides: str) -> builder.Plan:
+def planned(*overrides: str) -> planning.Plan:
     register()
-    return builder.plan(compose(["device=cpu", *overrides]).config)
+    return planning.plan(compose(["device=cpu", *overrides]).config)
 
 
 def replicas(*overrides: str, count: int = len(SEEDS)) -> Replicas:

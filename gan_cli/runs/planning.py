@@ -1,0 +1,201 @@
+"""Plan a run: check every section and node of its configuration together, and build the parts that need no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig
+from torch.utils.flop_counter import FlopCounterMode
+
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
+from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.config.nodes import Node
+from gan_cli.config.schema import Config, LossSection
+from gan_cli.config.sweep_metric import SweepMetric
+from gan_cli.config.targets import parameters
+from gan_cli.config.validate import validate_config
+from gan_cli.errors import ConfigError, Mistakes
+from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
+from gan_cli.protocols.algorithm import Schedule
+from gan_cli.protocols.callbacks import Callback
+from gan_cli.protocols.data import Dataset, Sequences, data_kinds
+from gan_cli.runs import compatibility
+from gan_cli.runtime.device import Device, Workload, choose
+
+# Parts of a run that may be null.
+OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
+
+# Parameters of an algorithm's constructor that the program provides; the configuration sets all others.
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
+# Vocabulary for the outline of networks for sequences, before the data are read.
+ASSUMED_VOCABULARY = 5000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that is checked and ready to start, before any data are read.
+
+    Attributes:
+        config: the typed configuration.
+        algorithm: its algorithm, to be built when the data are read.
+        outline: its networks on the meta device, without memory behind their weights.
+        device: where it computes, with every ``auto`` decided.
+        dataset: built, not loaded.
+        architecture: builds the networks.
+        loss: losses of D and G, for an algorithm that takes one, or None.
+        noise: schedule or level of instance noise, or None.
+        augment: augmentation of images, or None.
+        optimizer: makes the optimizers.
+        callbacks: those of the user, by name; every run builds its own.
+    """
+
+    config: Config
+    algorithm: Node
+    outline: Outline
+    device: Device
+    dataset: Dataset
+    architecture: Any
+    loss: Loss | None
+    noise: Schedule | NoiseLevel | None
+    augment: Augmentation | None
+    optimizer: OptimizerConfig
+    callbacks: Mapping[str, Node]
+
+    @property
+    def family(self) -> type[AlgorithmSpec]:
+        """The class of its algorithm, for questions that need no instance."""
+        return cast(type[AlgorithmSpec], self.algorithm.target)
+
+
+def plan(config: DictConfig) -> Plan:
+    """Check the whole configuration, and build what needs no data.
+
+    Raises:
+        ConfigError: with one line for each mistake that can be found independently of the others.
+    """
+    typed = validate_config(config)
+    if not isinstance(typed.loss.penalty, dict | None):
+        raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
+    if not isinstance(typed.callback, dict | None):
+        raise ConfigError(f"callback: expected callbacks by name or null, got {typed.callback!r}")
+    algorithm = Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED)
+    family = cast(type[AlgorithmSpec], algorithm.target)
+    accepted = accepted_parts(family)
+    nodes = _parse_parts(typed, family, accepted)
+    built = _build_all(nodes)
+    dataset, architecture = built["dataset"], built["architecture"]
+    compatibility.reject_incompatible_with_data(typed, dataset)
+    loss = _make_loss(typed.loss, built) if "loss" in accepted else None
+    outline = _outline(family, architecture, _sizes(typed, dataset))
+    family.check(typed, loss, outline)
+    metric = SweepMetric.from_config(typed)
+    if metric is not None:
+        metric.require_measured(typed, family.reports(loss))
+    work = Workload.of(
+        outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
+    )
+    return Plan(
+        config=typed,
+        algorithm=algorithm,
+        outline=outline,
+        device=choose(typed.device, work),
+        dataset=dataset,
+        architecture=architecture,
+        loss=loss,
+        noise=built.get("noise"),
+        augment=built.get("augment"),
+        optimizer=built["optimizer"],
+        callbacks={name: nodes[f"callback.{name}"] for name in typed.callback or {}},
+    )
+
+
+def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[str, Any]) -> dict[str, Node]:
+    """Parse the nodes of all parts but the algorithm, by their paths.
+
+    Raises:
+        ConfigError: one line for each mistake in a node; or parts that do not go together.
+    """
+    loss, nodes = config.loss, dict[str, Node]()
+    parts: dict[str, tuple[object, Any]] = {
+        "architecture": (config.architecture, object),
+        "loss.objective": (loss.objective, Objective),
+        **{f"loss.penalty.{name}": (node, Penalty) for name, node in (loss.penalty or {}).items()},
+        "loss.anneal": (loss.anneal, Schedule),
+        "loss.top_k": (loss.top_k, Schedule),
+        "loss.constraint": (loss.constraint, Constraint),
+        "noise": (config.noise, Schedule | NoiseLevel),
+        "augment": (config.augment, Augmentation),
+        "optimizer": (config.optimizer, OptimizerConfig),
+        **{f"callback.{name}": (node, Callback) for name, node in (config.callback or {}).items()},
+    }
+    with Mistakes() as mistakes:
+        with mistakes.collect():
+            nodes["dataset"] = Node.parse(config.dataset, "dataset", Dataset)
+        if "dataset" in nodes:
+            compatibility.reject_unsupported_data(nodes["dataset"], config, family)
+        compatibility.reject_unused(config, family, accepted)
+        for path, (value, kind) in parts.items():
+            with mistakes.collect():
+                if value is not None or path not in OPTIONAL:
+                    nodes[path] = Node.parse(value, path, kind)
+    kind = accepted["architecture"]
+    return {**nodes, "architecture": compatibility.require_architecture(nodes["architecture"], family, kind)}
+
+
+def _build_all(nodes: Mapping[str, Node]) -> dict[str, Any]:
+    """Build the objects of nodes; raises ``ConfigError`` with one line for each that rejects a value."""
+    built = {}
+    with Mistakes() as mistakes:
+        for path, node in nodes.items():
+            with mistakes.collect():
+                built[path] = node.build()
+    return built
+
+
+def _make_loss(section: LossSection, built: Mapping[str, Any]) -> Loss:
+    """Return the loss that a section describes, with the objects built from its nodes, by their paths."""
+    warmup = section.warmup
+    return Loss(
+        objective=built["loss.objective"],
+        penalties={name: built[f"loss.penalty.{name}"] for name in section.penalty or {}},
+        anneal=built.get("loss.anneal"),
+        top_k=built.get("loss.top_k"),
+        constraint=built.get("loss.constraint"),
+        reuse=section.reuse,
+        d_steps=DiscriminatorSteps(
+            section.d_steps, WarmUp(warmup.d_steps, warmup.first, warmup.every) if warmup.enabled else None
+        ),
+    )
+
+
+def accepted_parts(family: type) -> dict[str, Any]:
+    """Return the parts that the constructor of an algorithm takes: name -> annotated type."""
+    signature = parameters(family)
+    return {name: signature[name].annotation for name in PROVIDED if name in signature}
+
+
+def _sizes(config: Config, dataset: Dataset) -> Sizes:
+    """Return the sizes that networks are built for, as far as they are known before data are loaded."""
+    return Sizes(
+        dataset.shape,
+        (dataset.classes or 1) if config.conditional else 0,
+        config.pac,
+        ASSUMED_VOCABULARY if Sequences in data_kinds(type(dataset)) else 0,
+    )
+
+
+def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Outline:
+    """Build the networks on the meta device; raises ``ConfigError`` if they do not fit the data."""
+    with torch.device("meta"):
+        return family.outline(architecture, sizes)
+
+
+def _forward_flops(outline: Outline, batch_size: int) -> int:
+    """Count the floating-point operations of one forward pass of a batch through all networks, with torch's counter."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        outline.run()
+    return int(counter.get_total_flops()) * batch_size // 2  # the outline runs two samples
