@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from gan_cli.algorithms.training_data import TrainingData, TrainingSamples
 from gan_cli.components.losses import Loss
+from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.config.targets import resolve
 from gan_cli.config.validate import validate_config
@@ -21,10 +25,16 @@ from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.loading import GeneratorWeights
-from gan_cli.protocols.adversarial import NoiseLevel
-from gan_cli.protocols.algorithm import Algorithm, StackedRuns
+from gan_cli.protocols.adversarial import Augmentation, NoiseLevel
+from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
+from gan_cli.protocols.data import Dataset, LoadedData, Sequences, data_kinds
 from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
 from gan_cli.storage.run_directory import RunDirectory
+
+# Parameters of constructors that the program provides; the configuration sets all others.
+PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
+# Vocabulary for the outline of networks for sequences, before the data are read.
+PLACEHOLDER_VOCABULARY = 5000
 
 # Settings outside of an algorithm's own node that not every algorithm supports.
 ALGORITHM_SPECIFIC_KEYS = (
@@ -54,6 +64,16 @@ class Sizes:
     pac: int = 1
     vocabulary: int = 0
 
+    @classmethod
+    def before_loading(cls, config: Config, dataset: Dataset) -> Sizes:
+        """Return the sizes as far as they are known before data are loaded."""
+        return cls(
+            dataset.shape,
+            (dataset.classes or 1) if config.conditional else 0,
+            config.pac,
+            PLACEHOLDER_VOCABULARY if Sequences in data_kinds(type(dataset)) else 0,
+        )
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -68,11 +88,38 @@ class Outline:
     run: Callable[[], object]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a run that need no data; which of them an algorithm takes, the parameters of its constructor say.
+
+    Attributes:
+        algorithm: its algorithm, to be built when the data are read.
+        dataset: built, not loaded.
+        architecture: builds the networks.
+        loss: losses of D and G, for an algorithm that takes one, or None.
+        noise: schedule or level of instance noise, or None.
+        augment: augmentation of images, or None.
+        optimizer: makes the optimizers.
+    """
+
+    algorithm: Node
+    dataset: Dataset
+    architecture: Any
+    loss: Loss | None
+    noise: Schedule | NoiseLevel | None
+    augment: Augmentation | None
+    optimizer: OptimizerConfig
+
+    def noise_level(self) -> NoiseLevel:
+        """Return the level of instance noise for an algorithm, zero where there is none."""
+        return self.noise if isinstance(self.noise, NoiseLevel) else Scheduled(self.noise)
+
+
 class AlgorithmSpec(ABC):
     """Base of the classes of algorithms: what a family of models declares beside how it trains.
 
     All that the commands ask of a family is asked here, of the class; its instances fit ``protocols.algorithm``. The
-    parameters of its constructor determine the parts of a run that it is given (see ``runs.planning.PROVIDED``); parts
+    parameters of its constructor determine the parts of a run that it is given (see :data:`PROVIDED`); parts
     that it has no parameter for cannot be configured. Methods are given the loss if the constructor has a parameter
     ``loss``, otherwise None.
 
@@ -100,7 +147,7 @@ class AlgorithmSpec(ABC):
         """Build the networks under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
 
     @classmethod  # noqa: B027 - most families have nothing to check
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+    def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that are valid one by one, but not in combination."""
 
     @classmethod
@@ -114,9 +161,16 @@ class AlgorithmSpec(ABC):
         return frozenset()
 
     @classmethod
-    def stack(
-        cls, runs: Sequence[Algorithm], loss: Loss | None, noise: NoiseLevel, optimizer: OptimizerConfig
-    ) -> StackedRuns:
+    def split_data(cls, source: LoadedData, dataset: Dataset, config: Config, device: torch.device) -> TrainingData:
+        """Split loaded data, of one of ``supported_data``, into training and held-out samples; here images or points.
+
+        Raises:
+            ConfigError: the data do not fit the configuration.
+        """
+        return TrainingSamples.split_off(source, dataset, config, device)
+
+    @classmethod
+    def stack(cls, runs: Sequence[Algorithm], parts: Parts) -> StackedRuns:
         """Train runs that differ in their seed alone as one, for families that support ``train.replicas``."""
         raise ConfigError(f"train.replicas: expected 1 for {cls.__name__}, which does not use it")
 

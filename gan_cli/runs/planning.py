@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.nodes import Node
@@ -22,47 +22,28 @@ from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import Dataset, Sequences, data_kinds
+from gan_cli.protocols.data import Dataset
 from gan_cli.runs import compatibility
 from gan_cli.runtime.device import Device, Workload, choose
 
 # Parts of a run that may be null.
 OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
-# Parameters of an algorithm's constructor that the program provides; the configuration sets all others.
-PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
-# Vocabulary for the outline of networks for sequences, before the data are read.
-ASSUMED_VOCABULARY = 5000
 
-
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Parts):
     """A run that is checked and ready to start, before any data are read.
 
     Attributes:
         config: the typed configuration.
-        algorithm: its algorithm, to be built when the data are read.
         outline: its networks on the meta device, without memory behind their weights.
         device: where it computes, with every ``auto`` decided.
-        dataset: built, not loaded.
-        architecture: builds the networks.
-        loss: losses of D and G, for an algorithm that takes one, or None.
-        noise: schedule or level of instance noise, or None.
-        augment: augmentation of images, or None.
-        optimizer: makes the optimizers.
         callbacks: those of the user, by name; every run builds its own.
     """
 
     config: Config
-    algorithm: Node
     outline: Outline
     device: Device
-    dataset: Dataset
-    architecture: Any
-    loss: Loss | None
-    noise: Schedule | NoiseLevel | None
-    augment: Augmentation | None
-    optimizer: OptimizerConfig
     callbacks: Mapping[str, Node]
 
     @property
@@ -87,30 +68,25 @@ def plan(config: DictConfig) -> Plan:
     accepted = accepted_parts(family)
     nodes = _parse_parts(typed, family, accepted)
     built = _build_all(nodes)
-    dataset, architecture = built["dataset"], built["architecture"]
-    compatibility.reject_incompatible_with_data(typed, dataset)
-    loss = _make_loss(typed.loss, built) if "loss" in accepted else None
-    outline = _outline(family, architecture, _sizes(typed, dataset))
-    family.check(typed, loss, outline)
-    metric = SweepMetric.from_config(typed)
-    if metric is not None:
-        metric.require_measured(typed, family.reports(loss))
-    work = Workload.of(
-        outline.networks.values(), _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
-    )
-    return Plan(
-        config=typed,
+    compatibility.reject_incompatible_with_data(typed, built["dataset"])
+    parts = Parts(
         algorithm=algorithm,
-        outline=outline,
-        device=choose(typed.device, work),
-        dataset=dataset,
-        architecture=architecture,
-        loss=loss,
+        dataset=built["dataset"],
+        architecture=built["architecture"],
+        loss=_make_loss(typed.loss, built) if "loss" in accepted else None,
         noise=built.get("noise"),
         augment=built.get("augment"),
         optimizer=built["optimizer"],
-        callbacks={name: nodes[f"callback.{name}"] for name in typed.callback or {}},
     )
+    outline = _outline(family, parts.architecture, Sizes.before_loading(typed, parts.dataset))
+    family.check(typed, parts, outline)
+    metric = SweepMetric.from_config(typed)
+    if metric is not None:
+        metric.require_measured(typed, family.reports(parts.loss))
+    flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
+    device = choose(typed.device, Workload.of(outline.networks.values(), flops))
+    callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
+    return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
 
 
 def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[str, Any]) -> dict[str, Node]:
@@ -176,16 +152,6 @@ def accepted_parts(family: type) -> dict[str, Any]:
     """Return the parts that the constructor of an algorithm takes: name -> annotated type."""
     signature = parameters(family)
     return {name: signature[name].annotation for name in PROVIDED if name in signature}
-
-
-def _sizes(config: Config, dataset: Dataset) -> Sizes:
-    """Return the sizes that networks are built for, as far as they are known before data are loaded."""
-    return Sizes(
-        dataset.shape,
-        (dataset.classes or 1) if config.conditional else 0,
-        config.pac,
-        ASSUMED_VOCABULARY if Sequences in data_kinds(type(dataset)) else 0,
-    )
 
 
 def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Outline:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.algorithms.spec import PROVIDED
 from gan_cli.config.schema import conf_dir
 from gan_cli.config.targets import parameters, resolve
-from gan_cli.runs.planning import PROVIDED
 from tests.conftest import SHORT, TINY, Command, real_data_root
 from tests.helpers.image_folder import make_folder
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.algorithms.autoencoders.networks import build_outline
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
@@ -51,12 +51,12 @@ class AutoencoderSpec(AlgorithmSpec):
         return build_outline(cls.name, architecture, sizes, cls.heads)
 
     @classmethod
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+    def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
-        rates = config.optimizer
-        for key in ("lr_g", "lr_d"):
-            if rates.get(key) not in (None, rates.get("lr")):
-                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
+        optimizer = parts.optimizer
+        for key, rate in (("lr_g", optimizer.lr_g), ("lr_d", optimizer.lr_d)):
+            if rate not in (None, optimizer.lr):
+                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rate}")
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

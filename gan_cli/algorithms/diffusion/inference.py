@@ -13,6 +13,7 @@ from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
 from gan_cli.algorithms.diffusion.sampling import draw_samples, latents_of
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
+from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
@@ -75,7 +76,7 @@ def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = Generator
     """
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
-    settings = DiffusionSettings.from_node(typed.algorithm)
+    settings = DiffusionSettings.from_node(Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED))
     architecture: DenoiserArchitecture = Node.parse(typed.architecture, "architecture", DenoiserArchitecture).build()
     state = checkpoints.load_latest(directory.checkpoints)
     with checkpoint_errors(directory):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -53,10 +52,9 @@ class DiffusionSettings:
         require(0 <= guidance < math.inf, "guidance", guidance, "a number >= 0")
 
     @classmethod
-    def from_node(cls, node: Mapping[str, Any]) -> DiffusionSettings:
+    def from_node(cls, node: Node) -> DiffusionSettings:
         """Return the settings of a node ``algorithm``; raises ``ConfigError`` if they are out of range."""
-        node = {**node, "_target_": f"{cls.__module__}.{cls.__name__}"}
-        settings: DiffusionSettings = Node.parse(node, "algorithm", cls).build()
+        settings: DiffusionSettings = replace(node, target=cls, kind=cls).build()
         return settings
 
     def betas(self) -> Tensor:

@@ -13,11 +13,10 @@ from gan_cli.algorithms.diffusion.inference import TrainedDenoiser, load_denoise
 from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
-from gan_cli.config.targets import resolve
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
@@ -67,16 +66,16 @@ class DiffusionSpec(AlgorithmSpec):
         return Outline({"denoiser": denoiser}, run)
 
     @classmethod
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+    def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` for two learning rates, and for settings of sampling that are out of range."""
-        rates = config.optimizer
-        for key in ("lr_g", "lr_d"):
-            if rates.get(key) not in (None, rates.get("lr")):
-                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rates[key]}")
-        settings = DiffusionSettings.from_node(config.algorithm)
+        optimizer = parts.optimizer
+        for key, rate in (("lr_g", optimizer.lr_g), ("lr_d", optimizer.lr_d)):
+            if rate not in (None, optimizer.lr):
+                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rate}")
+        settings = DiffusionSettings.from_node(parts.algorithm)
         if settings.guidance != 1 and not config.conditional:
             raise ConfigError(f"algorithm.guidance: expected 1 without conditional=true, got {settings.guidance:g}")
-        if Images not in data_kinds(resolve(config.dataset["_target_"], "dataset")):
+        if Images not in data_kinds(type(parts.dataset)):
             settings.require_stable_for_points()
 
     @classmethod

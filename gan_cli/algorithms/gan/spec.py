@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import torch
 
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
-from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import Loss, divergence_names
-from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
-from gan_cli.config.targets import may_be_instance, resolve
+from gan_cli.config.targets import resolve
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
@@ -75,13 +74,13 @@ class GANSpec(AlgorithmSpec):
         return Outline({"generator": generator, "discriminator": discriminator}, run)
 
     @classmethod
-    def check(cls, config: Config, loss: Loss | None, outline: Outline) -> None:
+    def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` for settings that penalties or replicas do not support."""
-        assert loss is not None  # the constructor takes one
-        if loss.penalties:
-            _check_penalties(config, loss, outline)
+        assert parts.loss is not None  # the constructor takes one
+        if parts.loss.penalties:
+            _check_penalties(config, parts.loss, outline)
         if config.train.replicas > 1:
-            _check_replicas(config, loss)
+            _check_replicas(config, parts, parts.loss)
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
@@ -97,13 +96,11 @@ class GANSpec(AlgorithmSpec):
         return frozenset((tag, f"{tag}_held_out"))
 
     @classmethod
-    def stack(
-        cls, runs: Sequence[Algorithm], loss: Loss | None, noise: NoiseLevel, optimizer: OptimizerConfig
-    ) -> StackedRuns:
+    def stack(cls, runs: Sequence[Algorithm], parts: Parts) -> StackedRuns:
         """Stack the runs, so that each operation is executed once for all of them."""
         # By its name: its module imports the trainer, which imports this one.
         replicas: Any = resolve("gan_cli.algorithms.gan.vmap_replicas.Replicas", "train.replicas")
-        stacked: StackedRuns = replicas(runs, loss, noise, optimizer)
+        stacked: StackedRuns = replicas(runs, parts.loss, parts.noise_level(), parts.optimizer)
         return stacked
 
     @classmethod
@@ -131,15 +128,14 @@ def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
         )
 
 
-def _check_replicas(config: Config, loss: Loss) -> None:
+def _check_replicas(config: Config, parts: Parts, loss: Loss) -> None:
     """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
     sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
-    noise = None if config.noise is None else resolve(config.noise["_target_"], "noise")
     reasons = {
         f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
-        "with augment, which draws from a stream of its own": config.augment is not None,
-        "with noise=adaptive, which follows one D": noise is not None and may_be_instance(noise, NoiseLevel),
+        "with augment, which draws from a stream of its own": parts.augment is not None,
+        "with noise=adaptive, which follows one D": isinstance(parts.noise, NoiseLevel),
         "with device.compile=true": config.device.compile,
     }
     for reason, unsupported in reasons.items():

@@ -10,13 +10,15 @@ import torch
 from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
 from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.training_data import TrainingSequences
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.protocols.architecture import SequenceArchitecture
-from gan_cli.protocols.data import Sequences
+from gan_cli.protocols.data import Dataset, LoadedData, Sequences
 from gan_cli.storage.run_directory import RunDirectory
 
 
@@ -57,6 +59,13 @@ class SeqGANSpec(AlgorithmSpec):
             {"generator": language_model, "discriminator": discriminator},
             lambda: (language_model(tokens), discriminator(tokens)),
         )
+
+    @classmethod
+    def split_data(
+        cls, source: LoadedData, dataset: Dataset, config: Config, device: torch.device
+    ) -> TrainingSequences:
+        """Split sequences into training and held-out ones, with their distribution where it is known."""
+        return TrainingSequences.split_off(source, dataset, config, device)
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:

@@ -1,0 +1,132 @@
+"""The loaded data of a run: split, and in the forms in which algorithms ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Protocol
+
+import torch
+
+from gan_cli.algorithms.context import Context
+from gan_cli.config.schema import Config
+from gan_cli.data.corpus import Corpus
+from gan_cli.data.probe_batches import DataSplit, split_data
+from gan_cli.data.samplers import choose_sampler
+from gan_cli.data.splits import split_sequences
+from gan_cli.errors import ConfigError
+from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.data import Dataset, Density, Images, KnownDistribution, LoadedData, Modal, Sampler, Sequences
+from gan_cli.runtime.rng import seeded_generator
+
+PREVIEW_POINTS = 1000
+
+
+class TrainingData(Protocol):
+    """Data of a run, shared by the algorithms of all its replicas."""
+
+    def context(self, context: Context) -> Context:
+        """Return a context with what depends on the data."""
+        ...
+
+    def arguments(self, context: Context, max_batches: int) -> Mapping[str, Callable[[], object]]:
+        """Return functions that make arguments of an algorithm's constructor, by parameter.
+
+        Args:
+            context: of the algorithm.
+            max_batches: most batches that a step takes.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingSamples:
+    """Images or points, for algorithms that take a ``sampler`` or ``probe_batches``.
+
+    Attributes:
+        dataset: that they come from.
+        split: training and held-out samples.
+        labels: ``(N,)`` of all images, where networks are conditional.
+        sampler: makes a sampler of the training samples.
+        probed: whether the context is given probe batches for diagnostics.
+    """
+
+    dataset: Dataset
+    split: DataSplit
+    labels: IntArray | None
+    sampler: Callable[..., Sampler]
+    probed: bool
+
+    @classmethod
+    def split_off(cls, source: LoadedData, dataset: Dataset, config: Config, device: torch.device) -> TrainingSamples:
+        """Hold out ``train.held_out`` of the samples.
+
+        Raises:
+            ConfigError: the data have no labels where ``conditional`` needs them, or a batch is larger than the data.
+        """
+        assert not isinstance(source, Sequences)
+        labels = _require_labels(source, dataset) if config.conditional else None
+        if isinstance(source, Images):
+            source = replace(source, labels=labels)  # used by nothing else
+        split = split_data(source, config.train.held_out)
+        sampler = choose_sampler(split.train, config.train.batch_size, device, config.device.data)
+        return cls(dataset, split, labels, sampler, probed=bool(config.diagnostics.every))
+
+    def context(self, context: Context) -> Context:
+        """Return a context with labels, probe batches and modes."""
+        device, dataset, source = context.device.torch_device, self.dataset, self.split.train
+        return replace(
+            context,
+            classes=0 if self.labels is None else dataset.classes or int(self.labels.max()) + 1,
+            labels=self.labels,
+            probe_batches=self.split.probe_batches(context.seed, device) if self.probed else None,
+            centres=dataset.centres().to(device) / dataset.scale if isinstance(dataset, Modal) else None,
+            points=None if isinstance(source, Images) else _preview_points(source, context.seed),
+        )
+
+    def arguments(self, context: Context, max_batches: int) -> Mapping[str, Callable[[], object]]:
+        """Return functions that make ``sampler`` and ``probe_batches``."""
+        seed, device, group = context.seed, context.device.torch_device, context.group
+        return {
+            "sampler": lambda: self.sampler(self.split.train, context.batch_size, seed, device, max_batches, group),
+            "probe_batches": lambda: self.split.probe_batches(seed, device),
+        }
+
+
+@dataclass(frozen=True)
+class TrainingSequences:
+    """Sequences of tokens, for algorithms that take a ``corpus``; all seeds share it."""
+
+    corpus: Corpus
+
+    @classmethod
+    def split_off(cls, source: LoadedData, dataset: Dataset, config: Config, device: torch.device) -> TrainingSequences:
+        """Hold out ``train.held_out`` of the sequences; their distribution, where it is known, is on the device."""
+        assert isinstance(source, Sequences)
+        parts = split_sequences(source, config.train.held_out)
+        if not isinstance(dataset, KnownDistribution):
+            return cls(Corpus(parts.train, parts.held_out))
+        return cls(Corpus(parts.train, parts.held_out, dataset.oracle(device), dataset.entropy))
+
+    def context(self, context: Context) -> Context:
+        """Return the context as it is: nothing in it depends on sequences."""
+        return context
+
+    def arguments(self, context: Context, max_batches: int) -> Mapping[str, Callable[[], object]]:
+        """Return a function that returns the ``corpus``."""
+        return {"corpus": lambda: self.corpus}
+
+
+def _require_labels(source: Images | Density, dataset: Dataset) -> IntArray:
+    """Return the label of every sample; raises ``ConfigError`` if the loaded data have none."""
+    if not isinstance(source, Images) or source.labels is None:
+        name = dataset if is_dataclass(dataset) else type(dataset).__name__
+        raise ConfigError(f"conditional: expected false, because these data have no labels: {name}")
+    return source.labels
+
+
+def _preview_points(density: Density, seed: int) -> FloatArray:
+    """Draw real points to show beside generated ones, ``(PREVIEW_POINTS, D)``."""
+    stream = seeded_generator(seed, "points shown", torch.device("cpu"))
+    points: FloatArray = density.draw(PREVIEW_POINTS, stream).numpy()
+    return points
