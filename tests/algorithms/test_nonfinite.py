@@ -13,9 +13,10 @@ from torch import Tensor
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.inspection import find_nonfinite
 from gan_cli.runtime.device import Device
+from tests.helpers.gans import assembled
 from tests.helpers.nonfinite_losses import Poisoned
 from tests.helpers.recorders import FakeRecorder
-from tests.runtime.test_cuda_graphs import DIGITS, PLANE, assembled, assert_same
+from tests.runtime.test_cuda_graphs import DIGITS, PLANE, assert_same
 
 DCGAN = ("architecture=dcgan", "architecture.width=4", "train.batch_size=8")
 ADA = ("augment=ada", "augment.target=-0.9", "augment.every=3", "augment.images=100")

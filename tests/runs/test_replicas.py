@@ -11,7 +11,7 @@ import pytest
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.protocols.algorithm import Report
 from tests.conftest import Command, Finished, start_gan_train
-from tests.integration.test_resume import wait_for
+from tests.helpers.run_directories import wait_for
 
 SMALL = (
     "dataset=ring8",

@@ -16,9 +16,8 @@ from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.sweeps.job_registry import JobRegistry
 from tests.conftest import TINY, Command
 from tests.helpers.preloaded import PreloadedProcess
-from tests.helpers.run_directories import read_summary
+from tests.helpers.run_directories import has_reported, read_summary, wait_for
 from tests.helpers.sweeps import jobs_of
-from tests.integration.test_resume import reached, wait_for
 from tests.soak.equality import figures, same
 
 SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5", "train.sample_every=0")
@@ -55,7 +54,7 @@ def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half
     process = start_sweep(*arguments, "hydra.sweep.dir=killed")
     whole = jobs_of(Path("whole"))
     half_done = Path("killed") / whole[half].name
-    wait_for(reached(half_done, 30))
+    wait_for(has_reported(half_done, 30))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (half_done / "summary.json").exists(), "it was to be killed half-way"

@@ -23,8 +23,8 @@ from gan_cli.config.schema import conf_dir
 from gan_cli.runs import planning
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.helpers import fake_slurm
+from tests.helpers.run_directories import has_reported, wait_for
 from tests.helpers.sweeps import jobs_of
-from tests.integration.test_resume import reached, wait_for
 from tests.soak.equality import figures, same
 
 RING = ("dataset=ring8", *SHORT, *TINY)
@@ -247,7 +247,7 @@ def test_signal_for_the_sweep_reaches_jobs_in_other_processes(number: signal.Sig
     arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *LONG, "seed=0,1", "train.log_every=50"]
     process = start([*arguments, "train.steps=1000000", "hydra.sweep.dir=sweep"])
     wait_for(lambda: len(list(Path("sweep").glob("*/metrics.jsonl"))) == 2)
-    wait_for(lambda: all(reached(job, 50)() for job in jobs_of(Path("sweep"))))
+    wait_for(lambda: all(has_reported(job, 50)() for job in jobs_of(Path("sweep"))))
     process.send_signal(number)
     done = ended(process)
     assert done.status == 128 + number, done.err
@@ -272,7 +272,7 @@ def test_preempted_job_is_requeued_and_resumes_bitwise_equal_in_its_directory(
     assert gan_train("-m", *arguments, "hydra.sweep.dir=whole").status == 0
     process = start([f"hydra/launcher={launcher}", *arguments, "hydra.sweep.dir=sweep"], slurm)
     first = Path("sweep") / jobs_of(Path("whole"))[0].name
-    wait_for(reached(first, 100))
+    wait_for(has_reported(first, 100))
     (job,) = trained_by(first)
     os.kill(job, signal.SIGUSR2)
     done = ended(process)
