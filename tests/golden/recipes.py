@@ -103,6 +103,9 @@ RECIPES = {
         (*DIGITS, "train.eval_every=6", "evaluation.backbone=pixels", "evaluation.samples=64", "optimizer/decay=cosine")
     ),
     "vae": Recipe(("algorithm=vae", "dataset=digits", "architecture.latent_dim=4")),
+    "diffusion": Recipe(
+        ("algorithm=diffusion", "dataset=digits", "architecture.width=32", "conditional=true", "algorithm.guidance=2")
+    ),
     "autoencoder": Recipe(("algorithm=autoencoder", "dataset=digits", "architecture.latent_dim=4")),
     "seqgan_rollouts": Recipe((*TEXT, "algorithm.estimator.count=2")),
     "seqgan_gumbel": Recipe((*TEXT, "algorithm/estimator=gumbel")),

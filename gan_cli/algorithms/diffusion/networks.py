@@ -80,14 +80,14 @@ def zero_initialized(layer: nn.Module) -> nn.Module:
 
 
 class InPrecision(nn.Module):
-    """A denoiser in a device's number format; predictions are float32."""
+    """A denoiser in a device's number format, for sampling; predictions are float32."""
 
     def __init__(self, denoiser: nn.Module, device: Device) -> None:
         super().__init__()
         self.denoiser = denoiser
         self._device = device
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, samples: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:
         with self._device.precision():
-            predicted: Tensor = self.denoiser(*inputs)
+            predicted: Tensor = self.denoiser(samples, time, *([] if labels is None else [labels]))
         return predicted.float()

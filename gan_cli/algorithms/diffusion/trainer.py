@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -22,6 +22,7 @@ from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.spec import QUARTILES, DiffusionSpec
 from gan_cli.algorithms.diffusion.tags import EXPLAINED, HELD_OUT
+from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.algorithms.update_scope import StepScope
 from gan_cli.components.ema import MovingAverage
@@ -114,7 +115,7 @@ class Diffusion(DiffusionSpec):
         device = self._device.torch_device
         torch.manual_seed(context.seed)
         self.network = self._device.place(architecture.denoiser(context.shape, context.classes))
-        self._denoiser = InPrecision(self._device.prepare(self.network), self._device)
+        self._denoise = TrainingForward(self.network, self._device, context.batch_norm_group)
         self.ema = MovingAverage(self.network, context.half_life)
         self._ema_denoiser = InPrecision(self.ema.network, self._device)
         self.forward_process = ForwardProcess(settings.betas(), prediction).to(device)
@@ -149,7 +150,7 @@ class Diffusion(DiffusionSpec):
             with self.context.timer("data"):
                 batch = self._noisy_batch()
             with self._scope as scope:
-                losses = self._losses(self._denoiser, batch)
+                losses = self._losses(self._denoise, batch)
                 squares = batch.target.square().flatten(1).mean(1)
                 scope.step(losses.mean(), losses=losses, squares=squares, timesteps=batch.timesteps.float())
             self.ema.update(scope.applied)
@@ -179,10 +180,10 @@ class Diffusion(DiffusionSpec):
         target = self.forward_process.target(samples, timesteps, noise)
         return NoisyBatch(noisy, timesteps, target, batch.labels)
 
-    def _losses(self, denoiser: torch.nn.Module, batch: NoisyBatch) -> Tensor:
+    def _losses(self, denoise: Callable[..., Tensor], batch: NoisyBatch) -> Tensor:
         """Return the mean squared error of each sample, ``(N,)``."""
         time = batch.timesteps / self.forward_process.timesteps
-        predicted: Tensor = denoiser(batch.samples, time, *([] if batch.labels is None else [batch.labels]))
+        predicted = denoise(batch.samples, time, batch.labels).float()
         return (predicted - batch.target).square().flatten(1).mean(1)
 
     @torch.no_grad()
