@@ -203,6 +203,13 @@ class AlgorithmSpec(ABC):
         raise ConfigError(f"{directory.path}: networks of {cls.__name__} cannot be exported")
 
 
+def require_single_rate(optimizer: OptimizerConfig, name: str) -> None:
+    """Raise ``ConfigError`` for a learning rate of G or D of its own, where an algorithm trains all networks at one."""
+    for key, rate in (("lr_g", optimizer.lr_g), ("lr_d", optimizer.lr_d)):
+        if rate not in (None, optimizer.lr):
+            raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {name}, got {rate}")
+
+
 def resolve_spec(node: Any) -> type[AlgorithmSpec]:
     """Return the class that a node ``algorithm`` names; raises ``ConfigError`` if it is no class of algorithms."""
     if not isinstance(node, Mapping) or "_target_" not in node:

@@ -9,12 +9,11 @@ from typing import ClassVar
 from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.algorithms.autoencoders.networks import build_outline
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.exportable_generator import exportable_generator
 from gan_cli.inference.generator import TrainedGenerator, load_generator
@@ -53,10 +52,7 @@ class AutoencoderSpec(AlgorithmSpec):
     @classmethod
     def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` if encoder and decoder have different learning rates."""
-        optimizer = parts.optimizer
-        for key, rate in (("lr_g", optimizer.lr_g), ("lr_d", optimizer.lr_d)):
-            if rate not in (None, optimizer.lr):
-                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rate}")
+        require_single_rate(parts.optimizer, cls.name)
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

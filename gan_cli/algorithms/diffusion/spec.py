@@ -13,7 +13,7 @@ from gan_cli.algorithms.diffusion.inference import TrainedDenoiser, load_denoise
 from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
@@ -68,10 +68,7 @@ class DiffusionSpec(AlgorithmSpec):
     @classmethod
     def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
         """Raise ``ConfigError`` for two learning rates, and for settings of sampling that are out of range."""
-        optimizer = parts.optimizer
-        for key, rate in (("lr_g", optimizer.lr_g), ("lr_d", optimizer.lr_d)):
-            if rate not in (None, optimizer.lr):
-                raise ConfigError(f"optimizer.{key}: expected optimizer.lr for {cls.name}, got {rate}")
+        require_single_rate(parts.optimizer, cls.name)
         settings = DiffusionSettings.from_node(parts.algorithm)
         if settings.guidance != 1 and not config.conditional:
             raise ConfigError(f"algorithm.guidance: expected 1 without conditional=true, got {settings.guidance:g}")
