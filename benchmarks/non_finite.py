@@ -31,7 +31,7 @@ from gan_cli.runs import builder, planning
 class Unchecked(TrackNonFinite):
     """Policy that makes every update and checks nothing."""
 
-    def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         optimizer.step()
 
     def finish_step(self) -> None:

@@ -34,7 +34,7 @@ class NonFinitePolicy(Protocol):
         """Copy tensors that an update changes as a side effect, if they may have to be restored."""
         ...
 
-    def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor | None:
+    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor | None:
         """Apply the optimizer's update along the gradient of ``loss``, unless the policy skips it.
 
         Args:
@@ -94,7 +94,7 @@ class TrackNonFinite:
         """Return no copies: every update is applied."""
         return []
 
-    def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         """Accumulate the loss, in one kernel launch, and apply the update."""
         self._losses.add_(loss, alpha=0)
         optimizer.step()
@@ -151,7 +151,7 @@ class SkipNonFinite:
         return [tensor.clone() for tensor in tensors]
 
     @torch.no_grad()
-    def step(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
+    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
         """Test the loss and all gradients; the optimizer's own kernels skip the update."""
         found_inf = loss.isfinite().logical_not_().float()
         # The test of torch.amp.GradScaler: one launch for all gradients on a GPU. They are multiplied by 1.
@@ -173,7 +173,7 @@ class SkipNonFinite:
             tensor.copy_(torch.where(applied, tensor, before))
 
     def finish_step(self) -> None:
-        """Do nothing: :meth:`step` counts every update."""
+        """Do nothing: :meth:`apply_update` counts every update."""
 
     def metrics(self) -> dict[str, Tensor]:
         """Return the updates skipped since the last report and the number of steps that either network is stuck."""

@@ -116,14 +116,15 @@ class UpdateScope:
             The loss, detached. With several processes it and the gradient are averaged over all, which are waited for,
             so that all apply or skip the update alike.
         """
-        self._optimizer.differentiate(loss)
+        self._optimizer.differentiate(loss)  # gradients of this network's parameters alone: D gets none in G's update
         loss = loss.detach()
         if self._group.size > 1:
             self._group.all_reduce_mean([*self._optimizer.gradients, loss])
         if self._max_norm is not None:
             self.norm = nn.utils.clip_grad_norm_(self._optimizer.parameters, self._max_norm).detach()
         with self._timer("optimizer"):
-            self.applied = self._step_scope.nonfinite_policy.step(self._side, self._optimizer, loss)
+            # Checks that loss and gradient are finite, as the policy does, and calls optimizer.step().
+            self.applied = self._step_scope.nonfinite_policy.apply_update(self._side, self._optimizer, loss)
         for name, row in rows.items():
             self.record(name, row)
         return loss

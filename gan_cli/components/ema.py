@@ -14,7 +14,7 @@ class MovingAverage:
 
     After ``half_life`` updates the influence of a weight has halved. Early in training the half-life is at most half
     the number of updates made so far, so that the random initial weights are forgotten. With ``half_life`` 0 the
-    average is a copy of the network.
+    average is a copy of the network. The network's own tensors are moved into one storage: an update is one launch.
 
     Attributes:
         network: the averaged network, in evaluation mode and without gradients.
@@ -39,14 +39,14 @@ class MovingAverage:
             self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 else 1.0)
 
     @torch.no_grad()
-    def update(self, made: Tensor | None = None) -> None:
+    def update(self, applied: Tensor | None = None) -> None:
         """Update the average with the network's weights in one kernel launch.
 
         Args:
-            made: whether the network was updated, a 0-dimensional boolean on the device; where false, the average stays
-                as it is. None: it was.
+            applied: whether the network was updated, a 0-dimensional boolean on the device; where false, the average
+                stays as it is. None: it was.
         """
-        self._averaged.lerp_(self._live, self._weight if made is None else self._weight * made)
+        self._averaged.lerp_(self._live, self._weight if applied is None else self._weight * applied)
         if self._copied:
             torch._foreach_copy_(self._copied, self._counters)
 

@@ -11,16 +11,13 @@ from torch import Tensor, nn
 
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
+from gan_cli.inference.loading import GeneratorWeights, load_network, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
-from gan_cli.runtime.rng import fixed_latents, latent_walk
-from gan_cli.storage import checkpoints
+from gan_cli.runtime.rng import BLOCK, fixed_latents, latent_walk
 from gan_cli.storage.run_directory import RunDirectory
-
-SAMPLE_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class TrainedGenerator:
             labels: ``(N,)`` in [0, classes), where ``classes`` > 0.
         """
         inputs = [latents] if labels is None else [latents, labels]
-        blocks = zip(*(torch.split(each, SAMPLE_BLOCK) for each in inputs), strict=True)
+        blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
         return torch.cat([self.network(*block) for block in blocks]).numpy()
 
     def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
@@ -80,13 +77,5 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
     architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
-        classes = int(state["algorithm"]["classes"])
-        if not 0 <= classes <= MAX_CLASSES:
-            raise ValueError(f"it has {classes} classes")
-    network = architecture.generator(dataset.shape, classes)
-    with checkpoint_errors(directory):
-        network.load_state_dict(state["algorithm"][weights.value])
-        step = int(state["step"])
-    return TrainedGenerator(network.eval(), architecture.latent_dim, classes, dataset, step)
+    loaded = load_network(directory, weights, lambda classes: architecture.generator(dataset.shape, classes))
+    return TrainedGenerator(loaded.network, architecture.latent_dim, loaded.classes, dataset, loaded.step)

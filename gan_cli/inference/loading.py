@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
+
+from torch import nn
 
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset, Sequences, data_kinds
+from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
 # A checkpoint with more classes or words is damaged; memory for them would be allocated before any other check.
@@ -32,6 +36,45 @@ def run_dataset(directory: RunDirectory) -> Dataset:
 def learned_sequences(directory: RunDirectory) -> bool:
     """Return True if a run learned sequences; raise ``ConfigError`` if this is no run directory."""
     return Sequences in data_kinds(type(run_dataset(directory)))
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network of a run's checkpoint, in evaluation mode, on the CPU.
+
+    Attributes:
+        network: with the weights of the checkpoint.
+        classes: number of classes it is conditional on; 0: unconditional.
+        step: number of updates it was trained for.
+    """
+
+    network: nn.Module
+    classes: int
+    step: int
+
+
+def load_network(
+    directory: RunDirectory, weights: GeneratorWeights, build: Callable[[int], nn.Module]
+) -> TrainedNetwork:
+    """Load the network that samples are drawn from, of a run's latest intact checkpoint.
+
+    Args:
+        directory: directory of the run.
+        weights: the moving average, or the network as training left it.
+        build: makes the network for a number of classes.
+
+    Raises:
+        ConfigError: no checkpoint, or one of other networks.
+    """
+    state = checkpoints.load_latest(directory.checkpoints)
+    with checkpoint_errors(directory):
+        classes = int(state["algorithm"]["classes"])
+        if not 0 <= classes <= MAX_CLASSES:
+            raise ValueError(f"it has {classes} classes")
+    network = build(classes)
+    with checkpoint_errors(directory):
+        network.load_state_dict(state["algorithm"][weights.value])
+        return TrainedNetwork(network.eval(), classes, int(state["step"]))
 
 
 @contextlib.contextmanager

@@ -21,9 +21,11 @@ def summarize(plan: Plan) -> str:
             for name, network in plan.outline.networks.items()
         },
     }
+    if "conditional" in plan.family.supported_settings:
+        classes = str(plan.dataset.classes or "those of the data")
+        rows["classes"] = classes if config.conditional else "not used"
     if plan.loss is not None:
         rows |= {
-            "classes": "not used" if not config.conditional else str(plan.dataset.classes or "those of the data"),
             "loss": f"{describe(plan.loss.objective)}, D steps per G step: {plan.loss.d_steps.regular},"
             f" constraint: {describe(plan.loss.constraint)}",
             "penalties": ", ".join(map(describe, plan.loss.penalties.values())) or "none",

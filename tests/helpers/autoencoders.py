@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder
 from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer
@@ -31,6 +30,7 @@ from gan_cli.protocols.data import Batch, Density, Images
 from gan_cli.runtime import distributed
 from gan_cli.runtime.device import Device
 from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
+from tests.helpers.single_optimizer import after
 
 CPU = torch.device("cpu")
 TINY = FullyConnected(latent_dim=4, encoder_hidden=(16,), generator_hidden=(16,), discriminator_hidden=(8,))
@@ -99,26 +99,6 @@ def poisoned(algorithm: AutoencoderTrainer) -> None:
     samples = torch.full((16, 1, 8, 8), torch.nan)
     algorithm.sampler.take = lambda batches: Batch(samples)  # type: ignore[method-assign]
     algorithm.model.likelihood.target = lambda samples, random: samples  # type: ignore[method-assign]
-
-
-def after(steps: int, algorithm: AutoencoderTrainer, start: int = 0) -> AutoencoderTrainer:
-    for step in range(start, start + steps):
-        algorithm.update(step)
-    return algorithm
-
-
-def weights(algorithm: AutoencoderTrainer) -> Tensor:
-    networks = (algorithm.model, algorithm.ema_model)
-    return torch.cat([each.flatten() for network in networks for each in network.state_dict().values()]).clone()
-
-
-def tensors_of(state: Any, path: str = "") -> dict[str, Any]:
-    """Leaves of a state by path."""
-    if isinstance(state, dict):
-        return {name: leaf for key, each in state.items() for name, leaf in tensors_of(each, f"{path}/{key}").items()}
-    if isinstance(state, list | tuple):
-        return {n: leaf for i, each in enumerate(state) for n, leaf in tensors_of(each, f"{path}/{i}").items()}
-    return {path: state}
 
 
 # What several processes have to make of a batch as one does.

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.diffusion.denoiser_mlp import DenoiserMLP
@@ -31,6 +30,7 @@ from gan_cli.protocols.data import Batch, Density, Images
 from gan_cli.runtime import distributed
 from gan_cli.runtime.device import Device
 from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
+from tests.helpers.single_optimizer import after, weights
 
 CPU = torch.device("cpu")
 TINY = DenoiserMLP(width=16, blocks=1, embedding=8)
@@ -106,17 +106,6 @@ def poisoned(algorithm: Diffusion) -> None:
     """Let its next samples be no numbers."""
     samples = torch.full((16, *algorithm.context.shape), torch.nan)
     algorithm.sampler.take = lambda batches: Batch(samples)  # type: ignore[method-assign]
-
-
-def after(steps: int, algorithm: Diffusion, start: int = 0) -> Diffusion:
-    for step in range(start, start + steps):
-        algorithm.update(step)
-    return algorithm
-
-
-def weights(algorithm: Diffusion) -> Tensor:
-    networks = (algorithm.network, algorithm.ema.network)
-    return torch.cat([each.flatten() for network in networks for each in network.state_dict().values()]).clone()
 
 
 # What several processes have to make of a batch as one does.

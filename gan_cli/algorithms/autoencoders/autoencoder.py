@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer, ForwardOutput, moments
 from gan_cli.algorithms.autoencoders.spec import PlainAutoencoderSpec
+from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import cholesky_factor
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.distributed import ProcessGroup
@@ -49,16 +50,14 @@ class CodeMoments:
 class Autoencoder(PlainAutoencoderSpec, AutoencoderTrainer):
     """Trains encoder and decoder to maximize the likelihood of reconstructions, log p(x | z) with z the code of x."""
 
-    def _init_extra_state(self) -> None:
-        self.moments = CodeMoments(self.latent_dim, self.context.half_life, self._device.torch_device)
+    def _init_extra_state(self, context: Context) -> list[Tensor]:
+        self.moments = CodeMoments(self.latent_dim, context.half_life, context.device.torch_device)
         self._step = 0
+        return [self.moments.mean, self.moments.covariance]
 
     def _set_step(self, step: int) -> None:
         super()._set_step(step)
         self._step = step
-
-    def _mutable_buffers(self) -> list[Tensor]:
-        return [*super()._mutable_buffers(), self.moments.mean, self.moments.covariance]
 
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         codes = self.networks.encode(target)[:, 0]

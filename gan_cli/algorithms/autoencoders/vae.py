@@ -70,8 +70,8 @@ class VAE(VAESpec, AutoencoderTrainer):
         super()._set_step(step)
         self._beta.fill_(self._schedule(step))
 
-    def _widths(self) -> dict[str, int]:
-        return super()._widths() | {"kl": self.context.batch_size, "kl_each": self.latent_dim}
+    def _widths(self, batch_size: int) -> dict[str, int]:
+        return super()._widths(batch_size) | {"kl": batch_size, "kl_each": self.latent_dim}
 
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         mean, nll, kl = self._bound(self.networks, self.model.likelihood, target, epsilon)

@@ -16,12 +16,11 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.loading import MAX_CLASSES, GeneratorWeights, checkpoint_errors, run_dataset
+from gan_cli.inference.loading import GeneratorWeights, load_network, run_dataset
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.runtime.rng import latent_walk
-from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
 
@@ -78,22 +77,16 @@ def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = Generator
     dataset = run_dataset(directory)
     settings = DiffusionSettings.from_node(Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED))
     architecture: DenoiserArchitecture = Node.parse(typed.architecture, "architecture", DenoiserArchitecture).build()
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
-        classes = int(state["algorithm"]["classes"])
-        if not 0 <= classes <= MAX_CLASSES:
-            raise ValueError(f"it has {classes} classes")
-    network = architecture.denoiser(dataset.shape, classes)
-    with checkpoint_errors(directory):
-        network.load_state_dict(state["algorithm"][weights.value])
-        step = int(state["step"])
+    loaded = load_network(directory, weights, lambda classes: architecture.denoiser(dataset.shape, classes))
+    classes = loaded.classes
     facts = {
         "schedule": _describe_node(typed.algorithm["schedule"]),
         "sampler": _describe_node(typed.algorithm["reverse"]),
         "sampling_steps": settings.sampling_steps,
         **({"guidance": settings.guidance} if classes else {}),
     }
-    return TrainedDenoiser(network.eval().requires_grad_(False), settings, classes, dataset, step, facts)
+    network = loaded.network.requires_grad_(False)
+    return TrainedDenoiser(network, settings, classes, dataset, loaded.step, facts)
 
 
 def _describe_node(node: Mapping[str, Any]) -> str:

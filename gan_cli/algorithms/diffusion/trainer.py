@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture, InPrecision
 from gan_cli.algorithms.diffusion.previews import PreviewSampler
@@ -23,27 +20,13 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.spec import QUARTILES, DiffusionSpec
 from gan_cli.algorithms.diffusion.tags import EXPLAINED, HELD_OUT
 from gan_cli.algorithms.forward import TrainingForward
-from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
-from gan_cli.algorithms.update_scope import StepScope
-from gan_cli.components.ema import MovingAverage
+from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.data.samplers import DataWait
-from gan_cli.protocols.algorithm import NonFiniteReport, Preview, Report, RollbackAdjustment
+from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Batch, ProbeBatches, Sampler
 from gan_cli.protocols.rng import Stream
-from gan_cli.runtime.rng import PerRankRandomState, SeededStream
-
-# Most held-out samples that a report is computed from.
-MAX_HELD_OUT = 512
-
-
-@dataclass(frozen=True)
-class DiffusionProgress:
-    """The progress of training: the number of the latest step, and real batches so far."""
-
-    step: int = 0
-    batches: int = 0
+from gan_cli.runtime.rng import SeededStream
 
 
 @dataclass(frozen=True)
@@ -63,8 +46,10 @@ class NoisyBatch:
     labels: Tensor | None
 
 
-class Diffusion(DiffusionSpec):
+class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
     """Trains a network to predict the noise in x_t = alpha_t x_0 + sigma_t epsilon, at timesteps t drawn uniformly."""
+
+    network_name: ClassVar[str] = "the denoiser"
 
     def __init__(
         self,
@@ -107,60 +92,38 @@ class Diffusion(DiffusionSpec):
             label_dropout=label_dropout,
             guidance=guidance,
         )
-        self.context = context
         self._device = context.device
-        self.sampler = sampler
         self._probe_batches = probe_batches
         self._settings = settings
         device = self._device.torch_device
         torch.manual_seed(context.seed)
         self.network = self._device.place(architecture.denoiser(context.shape, context.classes))
+        super().__init__(
+            context=context,
+            network=self.network,
+            optimizer=optimizer,
+            sampler=sampler,
+            streams=("timesteps", "noise", "dropped labels"),
+            ring_buffers=dict.fromkeys(("losses", "squares", "timesteps"), context.batch_size),
+        )
         self._denoise = TrainingForward(self.network, self._device, context.batch_norm_group)
-        self.ema = MovingAverage(self.network, context.half_life)
         self._ema_denoiser = InPrecision(self.ema.network, self._device)
         self.forward_process = ForwardProcess(settings.betas(), prediction).to(device)
-        self.optimizer = optimizer.for_all(self.network.parameters())
-        self._network_state = NetworkState("the denoiser", self.network, self.optimizer)
-        self._gradients: list[Tensor | None] | None = None
-        self._norms = {"grad_norm/g": 0.0}
-        names = ("timesteps", "noise", "dropped labels")
-        self._streams = {name: context.stream(name, context.batch_size) for name in names}
-        self._global_random = PerRankRandomState(device, context.group)
-        self._global_random.seed_per_rank(context.seed)
-        self.progress = DiffusionProgress()
-        self.ring_buffers = {
-            name: RingBuffer(context.log_every, context.batch_size, device, context.group)
-            for name in ("losses", "squares", "timesteps")
-        }
-        self._step_scope = StepScope(context, self.ring_buffers)
-        self._scope = self._step_scope.update_scope("G", self.optimizer, list(self.network.buffers()))
-        self._data_wait = DataWait(sampler)
         process = settings.reverse_steps(ReverseProcess, self._ema_denoiser, context.shape, context.classes)
         self._preview_sampler = PreviewSampler(context, process.to(device))
-
-    @property
-    def images_seen(self) -> int:
-        """Real samples used for training so far."""
-        return self.progress.batches * self.context.global_batch_size
 
     def update(self, step: int) -> None:
         """Make one gradient step. Waits for data only, not for the device."""
         self._set_step(step)
-        with self._step_scope:
+        with self.step_scope:
             with self.context.timer("data"):
                 batch = self._noisy_batch()
-            with self._scope as scope:
+            with self.scope as scope:
                 losses = self._losses(self._denoise, batch)
                 squares = batch.target.square().flatten(1).mean(1)
                 scope.step(losses.mean(), losses=losses, squares=squares, timesteps=batch.timesteps.float())
             self.ema.update(scope.applied)
-        self._gradients = self.optimizer.all_gradients
-        self.progress = DiffusionProgress(step, self.progress.batches + 1)
-
-    def _set_step(self, step: int) -> None:
-        self.optimizer.set_step(step)
-        self.ema.set_step(step)
-        self._step_scope.nonfinite_policy.set_step(step)
+        self._finish_update(step)
 
     def _noisy_batch(self) -> NoisyBatch:
         """Draw a batch with timesteps, noise and, where there are classes, labels of which some are left out."""
@@ -198,17 +161,11 @@ class Diffusion(DiffusionSpec):
         for number, tag in enumerate(QUARTILES):
             inside = (quartiles == number).float()
             metrics |= {tag: (values["losses"] * inside).sum() / inside.sum(), f"{tag} count": inside.sum()}
-        scalars, nonfinite = self._step_scope.read(metrics, self.progress.step)
+        scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
         for tag in QUARTILES:  # of few samples, none may be in a quartile
             if not scalars.pop(f"{tag} count"):
                 del scalars[tag]
-        scalars |= self._gradient_norms()
-        scalars["lr/g"] = self.optimizer.rate
-        scalars |= self._data_wait.metrics()
-        for ring_buffer in self.ring_buffers.values():
-            ring_buffer.clear()
-        headline = {name: scalars[tag] for name, tag in self.headline.items() if tag in scalars}
-        return Report(scalars, {}, headline, nonfinite=nonfinite)
+        return self._make_report(scalars, nonfinite, {})
 
     def _heldout_loss(self, step: int) -> Tensor:
         """Return the loss of the moving average on held-out samples, at timesteps evenly spaced; 0-dimensional."""
@@ -220,12 +177,6 @@ class Diffusion(DiffusionSpec):
         batch = self._probe_batches.heldout(count, step)
         return self._losses(self._ema_denoiser, self._diffuse(batch, timesteps, stream)).mean()
 
-    def _gradient_norms(self) -> dict[str, float]:
-        """Global norm of the latest update's gradient; right after a resume, that of the checkpoint."""
-        if self._gradients is not None:
-            self._norms = {"grad_norm/g": global_norm(self._gradients)}
-        return self._norms
-
     @torch.no_grad()
     def preview(self) -> Preview:
         """Generate samples from the run's fixed latents, and show the reverse process of some of them."""
@@ -236,59 +187,17 @@ class Diffusion(DiffusionSpec):
         """Generate samples of the moving average from latents of the run's seed, the same at every step."""
         return self._preview_sampler.draw(count)
 
-    def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the losses of samples, then buffers, gradients, moments and weights."""
-        for name, ring_buffer in self.ring_buffers.items():
-            yield f"the {name}", ring_buffer.values()
-        yield from self._network_state.tensors(self._gradients or [])
-
-    def nonfinite(self) -> NonFiniteReport | None:
-        """Find a loss that was not finite, or a tensor of the state that is not. Waits for the device."""
-        averages = ((f"average of the denoiser's {name}", each) for name, each in self.ema.network.state_dict().items())
-        found = self._step_scope.nonfinite_policy.nonfinite(self.progress.step + 1) or find_nonfinite(
-            chain(self._network_state.persistent_tensors(), averages)
-        )
-        return next(filter(None, self.context.group.all_gather_object(found)), None)
-
-    def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
-        """Scale the learning rate by G's factor; there is no discriminator, and so no instance noise."""
-        self.optimizer.scale(adjustment.lr_g)
-
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moving average, optimizer, random streams, sampler, ring buffers and counters."""
         return {
             "classes": self.context.classes,
             "generator": self.network.state_dict(),
             "average": self.ema.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "random": {
-                "global": self._global_random.state_dict(),
-                **{name: stream.get_state() for name, stream in self._streams.items()},
-            },
-            "sampler": self.sampler.state_dict(),
-            "ring_buffers": {name: ring_buffer.state_dict() for name, ring_buffer in self.ring_buffers.items()},
-            "progress": dataclasses.asdict(self.progress),
-            "gradient_norms": self._gradient_norms(),
-            "nonfinite_policy": self._step_scope.nonfinite_policy.state_dict(),
+            **self._training_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; a network of another shape raises ``RuntimeError``."""
         self.network.load_state_dict(state["generator"])
         self.ema.network.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._global_random.load_state_dict(state["random"]["global"])
-        for name, stream in self._streams.items():
-            stream.set_state(state["random"][name])
-        self.sampler.load_state_dict(state["sampler"])
-        for name, ring_buffer in self.ring_buffers.items():
-            ring_buffer.load_state_dict(state["ring_buffers"][name])
-        self.progress = DiffusionProgress(**state["progress"])
-        self._step_scope.nonfinite_policy.load_state_dict(state["nonfinite_policy"])
-        self._set_step(self.progress.step)
-        self._norms = dict(state["gradient_norms"])
-        self._gradients = None
-
-    def close(self) -> None:
-        """Stop the sampler's thread, if it has one."""
-        self.sampler.close()
+        self._load_training_state(state)

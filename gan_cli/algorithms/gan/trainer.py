@@ -1,4 +1,7 @@
-"""GAN training: k updates of D on fresh minibatches, then one update of G (Goodfellow et al. 2014, algorithm 1)."""
+"""GAN training: k updates of D on fresh minibatches, then one of G.
+
+Algorithm 1 of Goodfellow et al. (2014), and of Arjovsky et al. (2017), whose n_critic is k.
+"""
 
 from __future__ import annotations
 
@@ -83,38 +86,39 @@ class GANTrainer(GANSpec):
     def update(self, step: int) -> None:
         """Make one step, on the device as a CUDA graph where that is on. Waits for data only, not for the device."""
         self.set_step(step)
-        due = self._stage(step)
-        self.gradients = self._captured_step(tuple(due), partial(self.train_step, due))
+        penalties_due = self._plan_updates(step)  # one entry for each of the d_steps(step) updates of D
+        self.gradients = self._captured_step(tuple(penalties_due), partial(self.train_step, penalties_due))
 
-    def train_step(self, due: Sequence[DuePenalties]) -> Gradients:
-        """Run algorithm 1 once, with an update of D for each entry of ``due``, its penalties."""
+    def train_step(self, penalties_due: Sequence[DuePenalties]) -> Gradients:
+        """Run algorithm 1 once, with an update of D for each entry of ``penalties_due``."""
         with self.step_scope:
-            self.scope_g.keep(self._buffers_g)  # D's batches change G's running statistics
-            for penalties, batch in zip(due, self._discriminator_batches(len(due) - self._loss.reuse), strict=False):
-                self.update_discriminator(batch, penalties)
+            self.scope_g.keep(self._buffers_g)  # G's running statistics change while it generates D's batches
+            fresh = penalties_due[:-1] if self._loss.reuse else penalties_due
+            for due, batch in zip(fresh, self._discriminator_batches(len(fresh)), strict=True):
+                self.update_discriminator(batch, due)
             batch = self._generator_batch()
             if self._loss.reuse:
-                self.update_discriminator(batch, due[-1])
+                self.update_discriminator(batch, penalties_due[-1])
             self.update_generator(batch)
             self.ema.update(self.scope_g.applied)
         return Gradients(self.optimizer_d.all_gradients, self.optimizer_g.all_gradients)
 
     def update_discriminator(self, batch: UpdateBatch, due: DuePenalties) -> None:
-        """Ascend D's gradient: minimize its loss on a real and a generated batch, and the penalties that are due."""
+        """Update D: minimize its loss on a real and a generated batch, plus the penalties that are due."""
         assert batch.real is not None
         with self.scope_d as scope:
             sides = self.regularization.gradient_sides(due)
             real, fake = self.critic.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
-            loss = self._mean(self.objective.d_loss(real.logits, fake.logits))
+            loss = self.context.mean_loss(self.objective.d_loss(real.logits, fake.logits))
             if due:
                 loss = loss + self._penalty(scope, due, real, fake, batch.labels)
             scope.step(loss, real=real.logits, fake=fake.logits)
-            if self._loss.constraint is not None:
+            if self._loss.constraint is not None:  # after the step, as in WGAN's algorithm 1
                 self._loss.constraint.project(self.optimizer_d.parameters)
             self.critic.observe(self.objective, real.logits, fake.logits)
 
     def update_generator(self, batch: UpdateBatch) -> None:
-        """Descend G's gradient: minimize its loss on D's logits of a generated batch."""
+        """Update G: minimize its loss on D's logits of a generated batch."""
         with self.scope_g as scope:
             fake = self.critic(batch.fake, batch.labels)
             real = fake  # unused unless the objective is relativistic
@@ -124,7 +128,10 @@ class GANTrainer(GANSpec):
                     real = self.critic(batch.real, batch.labels)
                 scope.record("game_real", real)
             losses = self.objective.g_loss(real, fake)
-            loss = self._mean(losses) if self._loss.top_k is None else top_mean(losses, fake, self._top_k_share)
+            if self._loss.top_k is None:
+                loss = self.context.mean_loss(losses)
+            else:
+                loss = top_mean(losses, fake, self._top_k_share)
             scope.step(loss, game_fake=fake)
 
     def __init__(
@@ -144,7 +151,6 @@ class GANTrainer(GANSpec):
         self.objective = loss.objective
         self.sampler = sampler
         self._timer = context.timer
-        self._mean = context.mean_loss
         device = self._device.torch_device
         torch.manual_seed(context.seed)
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
@@ -186,6 +192,7 @@ class GANTrainer(GANSpec):
     def _make_ring_buffers(context: Context, d_steps: int) -> dict[str, RingBuffer]:
         """Return buffers for the logits of D's and of G's updates, and for penalties; the names are checkpoint keys."""
         width, rows_g, rows_d = context.packs_per_update, context.log_every, context.log_every * d_steps
+        # game_*: logits in G's updates.
         rows = {"real": rows_d, "fake": rows_d, "game_real": rows_g, "game_fake": rows_g, "penalty": rows_d}
         device = context.device.torch_device
         return {name: RingBuffer(count, width, device, context.group) for name, count in rows.items()}
@@ -206,11 +213,12 @@ class GANTrainer(GANSpec):
         if self._loss.top_k is not None:
             self._top_k_share.fill_(self._loss.top_k(step))
 
-    def _stage(self, step: int) -> list[DuePenalties]:
-        """Stage the data of a step, and return the penalties that are due in each of D's updates."""
+    def _plan_updates(self, step: int) -> list[DuePenalties]:
+        """Return the penalties that are due in each of D's updates; prepare their batches, and count both as done."""
         done = self.progress
         due = [self.regularization.due(done.updates_d + index) for index in range(self._loss.d_steps(step))]
-        batches = len(due) + (self.objective.relativistic and not self._loss.reuse)
+        real_for_g = self.objective.relativistic and not self._loss.reuse
+        batches = len(due) + (1 if real_for_g else 0)
         with self._timer("data"):
             self.sampler.prepare(batches)
         self.progress = GANProgress(step, done.updates_d + len(due), done.batches + batches)
@@ -221,7 +229,7 @@ class GANTrainer(GANSpec):
     ) -> Tensor:
         """Compute the penalties that are due, 0-dimensional, and record their values."""
         critic = partial(self.critic, labels=labels)
-        term = self.regularization(due, critic, real, fake, self._penalty_stream, self._mean)
+        term = self.regularization(due, critic, real, fake, self._penalty_stream, self.context.mean_loss)
         scope.record("penalty", term.values)
         return term.loss
 

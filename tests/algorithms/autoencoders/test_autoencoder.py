@@ -12,7 +12,8 @@ from gan_cli.components.likelihoods import Bernoulli, Binarization, cholesky_fac
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
-from tests.helpers.autoencoders import TINY, TINY_CONV, after, build_autoencoder, poisoned, ring, tensors_of, weights
+from tests.helpers.autoencoders import TINY, TINY_CONV, build_autoencoder, poisoned, ring
+from tests.helpers.single_optimizer import after, tensors_of, weights
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,6 @@ from scipy import integrate, stats
 
 from gan_cli.algorithms.autoencoders.alarm_rules import PosteriorCollapse
 from gan_cli.algorithms.autoencoders.vae import VAE, kl_with_free_bits
-from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import FullyConnected
@@ -27,24 +26,12 @@ from gan_cli.components.likelihoods import (
 from gan_cli.components.schedules import Constant, Linear
 from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.errors import ConfigError, InvalidValueError
-from gan_cli.protocols.algorithm import RollbackAdjustment
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
-from tests.helpers.autoencoders import (
-    TINY,
-    TINY_CONV,
-    TOGETHER,
-    after,
-    build_autoencoder,
-    digits,
-    figures,
-    poisoned,
-    ring,
-    tensors_of,
-    weights,
-)
+from tests.helpers.autoencoders import TINY, TINY_CONV, TOGETHER, build_autoencoder, digits, figures, ring
 from tests.helpers.preloaded import PreloadedGroup
+from tests.helpers.single_optimizer import after
 
 PLAIN = Bernoulli(Binarization.threshold)
 
@@ -226,41 +213,6 @@ def test_average_of_a_checkpoint_is_the_generator_that_samples_were_drawn_from()
 # ---- resume, processes, numbers that are not finite
 
 
-@pytest.mark.parametrize("chosen", [{}, {"free_bits": 0.3}, {"architecture": TINY_CONV}, {"source": ring()}])
-def test_restored_state_continues_bitwise_equal(chosen: dict[str, object]) -> None:
-    whole, first, second = (build_autoencoder(beta=Linear(0.0, 1.0, 6), **chosen) for _ in range(3))  # type: ignore[arg-type]
-    after(7, whole)
-    after(4, first)
-    second.load_state_dict(first.state_dict())
-    after(3, second, 4)
-    assert torch.equal(weights(second), weights(whole))
-    assert second.report().scalars == whole.report().scalars
-    expected, found = (tensors_of(each.state_dict()) for each in (whole, second))
-    assert expected.keys() == found.keys()
-    for path, value in expected.items():
-        assert torch.equal(found[path], value) if isinstance(value, torch.Tensor) else found[path] == value, path
-
-
-def test_probing_changes_nothing() -> None:
-    looked, other = (build_autoencoder(architecture=TINY_CONV) for _ in range(2))
-    for algorithm in (looked, other):
-        algorithm.update(0)
-    looked.preview()
-    looked.samples(5)
-    looked.report()
-    looked.state_dict()
-    assert looked.nonfinite() is None
-    assert list(looked.tensors())
-    assert torch.equal(weights(after(2, looked, 1)), weights(after(2, other, 1)))
-
-
-def test_seed_decides_weights_and_samples() -> None:
-    first, again, other = (after(2, build_autoencoder(seed=seed)) for seed in (0, 0, 1))
-    assert torch.equal(weights(first), weights(again))
-    assert not torch.equal(weights(first), weights(other))
-    assert not np.array_equal(first.samples(4), other.samples(4))
-
-
 @pytest.mark.slow
 def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     statuses, output = PreloadedGroup(2, "tests.helpers.autoencoders", tmp_path / "found.json").communicate(300)
@@ -269,35 +221,6 @@ def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     for name in TOGETHER:
         for tag, expected in figures(name, SingleProcess()).items():
             assert found[name][tag] == pytest.approx(expected, rel=2e-4, abs=2e-5), (name, tag)
-
-
-def test_update_along_what_is_not_finite_is_left_out_with_all_it_would_have_changed() -> None:
-    algorithm = after(2, build_autoencoder(architecture=TINY_CONV, nonfinite_policy=SkipNonFinite))
-    algorithm.report()
-    before = weights(algorithm)
-    poisoned(algorithm)
-    algorithm.update(2)
-    assert torch.equal(weights(algorithm), before)
-    assert algorithm.nonfinite() is None
-    assert len(algorithm.ring_buffers["kl"].values()) == 0
-
-
-def test_number_that_is_not_finite_is_noticed() -> None:
-    algorithm = after(2, build_autoencoder())
-    poisoned(algorithm)
-    algorithm.update(2)
-    nonfinite = algorithm.nonfinite()
-    assert nonfinite is not None
-    assert "step 3" in nonfinite.message
-    assert algorithm.report().nonfinite is not None
-    assert any(not each.isfinite().all() for name, each in algorithm.tensors() if name.startswith("gradient"))
-
-
-def test_adjustment_lowers_the_learning_rate_permanently() -> None:
-    algorithm, resumed = build_autoencoder(), build_autoencoder()
-    algorithm.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.1, sigma=1.0))
-    resumed.load_state_dict(after(1, algorithm).state_dict())
-    assert after(1, resumed, 1).report().scalars["lr/g"] == pytest.approx(5e-3)
 
 
 # ---- what does not fit

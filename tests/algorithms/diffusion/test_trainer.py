@@ -19,29 +19,17 @@ from gan_cli.algorithms.diffusion.samplers import DDIM, Ancestral
 from gan_cli.algorithms.diffusion.schedules import LinearBetas
 from gan_cli.algorithms.diffusion.spec import QUARTILES
 from gan_cli.algorithms.diffusion.trainer import Diffusion
-from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.data import samplers
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols.algorithm import Preview, RollbackAdjustment
+from gan_cli.protocols.algorithm import Preview
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
-from tests.helpers.autoencoders import tensors_of
-from tests.helpers.diffusion import (
-    TINY,
-    TINY_UNET,
-    TOGETHER,
-    after,
-    build_diffusion,
-    digits,
-    figures,
-    poisoned,
-    ring,
-    weights,
-)
+from tests.helpers.diffusion import TINY, TINY_UNET, TOGETHER, build_diffusion, digits, figures, ring
 from tests.helpers.preloaded import PreloadedGroup
+from tests.helpers.single_optimizer import after
 
 # ---- the loss
 
@@ -237,50 +225,6 @@ def test_ancestral_samples_of_one_latent_differ_between_blocks() -> None:
 # ---- resume, processes, numbers that are not finite
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"architecture": TINY_UNET},
-        {"source": ring()},
-        {"conditional": True, "label_dropout": 0.5},
-        {"prediction": Prediction.epsilon, "reverse": Ancestral()},
-    ],
-)
-def test_restored_state_continues_bitwise_equal(settings: dict[str, Any]) -> None:
-    whole, first, second = (build_diffusion(**settings) for _ in range(3))
-    after(7, whole)
-    after(4, first)
-    second.load_state_dict(first.state_dict())
-    after(3, second, 4)
-    assert torch.equal(weights(second), weights(whole))
-    assert second.report().scalars == whole.report().scalars
-    expected, found = (tensors_of(each.state_dict()) for each in (whole, second))
-    assert expected.keys() == found.keys()
-    for path, value in expected.items():
-        assert torch.equal(found[path], value) if isinstance(value, Tensor) else found[path] == value, path
-
-
-def test_probing_changes_nothing() -> None:
-    looked, other = (build_diffusion(architecture=TINY_UNET, reverse=Ancestral()) for _ in range(2))
-    for algorithm in (looked, other):
-        algorithm.update(0)
-    looked.preview()
-    looked.samples(5)
-    looked.report()
-    looked.state_dict()
-    assert looked.nonfinite() is None
-    assert list(looked.tensors())
-    assert torch.equal(weights(after(2, looked, 1)), weights(after(2, other, 1)))
-
-
-def test_seed_decides_weights_and_samples() -> None:
-    first, again, other = (after(2, build_diffusion(seed=seed)) for seed in (0, 0, 1))
-    assert torch.equal(weights(first), weights(again))
-    assert not torch.equal(weights(first), weights(other))
-    assert not np.array_equal(first.samples(4), other.samples(4))
-
-
 @pytest.mark.slow
 def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     statuses, output = PreloadedGroup(2, "tests.helpers.diffusion", tmp_path / "found.json").communicate(300)
@@ -289,35 +233,6 @@ def test_two_processes_learn_as_one_does(tmp_path: Path) -> None:
     for name in TOGETHER:
         for tag, expected in figures(name, SingleProcess()).items():
             assert found[name][tag] == pytest.approx(expected, rel=2e-4, abs=2e-5), (name, tag)
-
-
-def test_update_along_what_is_not_finite_is_left_out_with_all_it_would_have_changed() -> None:
-    algorithm = after(2, build_diffusion(nonfinite_policy=SkipNonFinite))
-    algorithm.report()
-    before = weights(algorithm)
-    poisoned(algorithm)
-    algorithm.update(2)
-    assert torch.equal(weights(algorithm), before)
-    assert algorithm.nonfinite() is None
-    assert len(algorithm.ring_buffers["losses"].values()) == 0
-
-
-def test_number_that_is_not_finite_is_noticed() -> None:
-    algorithm = after(2, build_diffusion())
-    poisoned(algorithm)
-    algorithm.update(2)
-    nonfinite = algorithm.nonfinite()
-    assert nonfinite is not None
-    assert "step 3" in nonfinite.message
-    assert algorithm.report().nonfinite is not None
-    assert any(not each.isfinite().all() for name, each in algorithm.tensors() if name.startswith("gradient"))
-
-
-def test_adjustment_lowers_the_learning_rate_permanently() -> None:
-    algorithm, resumed = build_diffusion(), build_diffusion()
-    algorithm.apply_adjustment(RollbackAdjustment(lr_g=0.5, lr_d=0.1, sigma=1.0))
-    resumed.load_state_dict(after(1, algorithm).state_dict())
-    assert after(1, resumed, 1).report().scalars["lr/g"] == pytest.approx(5e-3)
 
 
 def test_images_seen_are_those_of_all_updates() -> None:
