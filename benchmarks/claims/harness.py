@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from gan_cli.storage.run_directory import RunDirectory
 
 # Each run uses one thread of the CPU, whatever the machine has.
 DEVICE_OVERRIDES = ("device=cpu", "device.threads=1")
+# File in a run's directory: processor time of the whole run, which unlike its duration is no longer beside other work.
+PROCESSOR_SECONDS = "processor_seconds.txt"
 # Seed of latents that no run draws its previews from.
 LATENT_SEED = 1
 
@@ -88,9 +91,11 @@ def train_run(job: Job, folder: Path) -> Path:
     run_dir = job.run_dir(folder)
     if not is_completed(run_dir):
         shutil.rmtree(run_dir, ignore_errors=True)
+        start = time.process_time()
         status = single.start(job.composition(), run_dir)
         if status != 0:
             raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {run_dir / 'train.log'}")
+        (run_dir / PROCESSOR_SECONDS).write_text(f"{time.process_time() - start:.3f}\n")
     return run_dir
 
 
@@ -160,6 +165,14 @@ class Run:
         """Content of ``summary.json``."""
         summary: Mapping[str, Any] = json.loads(self.directory.summary.read_text())
         return summary
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time of the whole run, with loading its data."""
+        try:
+            return float((self.path / PROCESSOR_SECONDS).read_text())
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: has no {PROCESSOR_SECONDS}; --fresh trains it anew") from None
 
     def first_alarm_step(self, name: str) -> float:
         """Return the step of the first alarm of that name; infinite where there was none."""

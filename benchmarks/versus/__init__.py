@@ -1,1 +1,1 @@
-"""Compare one decoder trained as a GAN's generator and as a VAE's decoder, and write ``docs/gan-vs-vae.md``."""
+"""Compare a GAN, a VAE and a diffusion model of one budget on MNIST and ring8, and write ``docs/comparisons.md``."""

@@ -10,35 +10,50 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.versus.measure import TestDigits, score_changes, variation
+from benchmarks.versus.models import MODELS
 from benchmarks.versus.pairs import CHANGES, pixel_distance
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, TrainedModels
-from gan_cli.evaluation.backbones.base import to_floats
+from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.nearest_neighbours import nearest_picture
-from gan_cli.protocols.arrays import ByteArray, FloatArray
+from gan_cli.protocols.arrays import FloatArray
 from gan_cli.telemetry.images import grid
 
 COLUMNS, ROWS = 6, 10
+# Points of a scatter plot, and its half side; the data lie within 1 of the middle.
+POINTS, HALF_SIDE = 2000, 1.1
 SHOWN_PAIRS, SHOWN_PLACES = (0, 2, 3, 4, 7), (0, 3, 4, 7)
 COLUMN_TITLES = {"x": "x, a test digit", **{name: name for name in CHANGES}, "stray": "stray pixels"}
 
 
-def samples(gan: ByteArray, vae: ByteArray, test: TestDigits) -> Figure:
-    """Show the first samples of both models, and test digits between them."""
+def samples(drawn: Mapping[str, Samples], test: TestDigits) -> Figure:
+    """Show test digits, and beside them the first samples ``(N, 1, H, W)`` of all models."""
     count = COLUMNS * ROWS
-    sheets = {"GAN": to_floats(gan[:count]), "test digits": test.images[:count], "VAE": to_floats(vae[:count])}
-    figure, (panels,) = table(sheets, rows=1, width=3.6, height=6.2)
+    models = {model.title: to_floats(drawn[name][:count]) for name, model in MODELS.items()}
+    sheets = {"test digits": test.images[:count], **models}
+    figure, (panels,) = table(sheets, rows=1, width=3.0, height=5.2)
     for panel, images in zip(panels, sheets.values(), strict=True):
         panel.imshow(np.asarray(grid(images, COLUMNS)), cmap="gray")
     return figure
 
 
-def neighbours(gan: ByteArray, vae: ByteArray, evaluator: Evaluator) -> Figure:
-    """Show samples of both models beside their nearest training digits, by pixels."""
-    figure, rows = table([""], rows=2, width=8.8, height=5.0)
-    for (panel,), (name, images) in zip(rows, {"GAN": gan, "VAE": vae}.items(), strict=True):
-        panel.set_title(name)
-        panel.imshow(np.asarray(nearest_picture(evaluator, images)), cmap="gray")
+def scatter(drawn: Mapping[str, Samples], evaluator: Evaluator) -> Figure:
+    """Plot points of the data, and beside them the first samples ``(N, 2)`` of all models."""
+    sheets = {"data": evaluator.data.held_out, **{model.title: drawn[name] for name, model in MODELS.items()}}
+    figure, (panels,) = table(sheets, rows=1, width=3.0, height=3.1)
+    for panel, points in zip(panels, sheets.values(), strict=True):
+        panel.scatter(*points[:POINTS].T, s=2, linewidths=0)
+        panel.set(xlim=(-HALF_SIDE, HALF_SIDE), ylim=(-HALF_SIDE, HALF_SIDE), aspect="equal")
+        panel.spines[:].set_visible(True)
+    return figure
+
+
+def neighbours(drawn: Mapping[str, Samples], evaluator: Evaluator) -> Figure:
+    """Show samples of all models beside their nearest training digits, by pixels."""
+    figure, rows = table([""], rows=len(MODELS), width=8.8, height=5.0)
+    for (panel,), (name, model) in zip(rows, MODELS.items(), strict=True):
+        panel.set_title(model.title)
+        panel.imshow(np.asarray(nearest_picture(evaluator, drawn[name])), cmap="gray")
     return figure
 
 

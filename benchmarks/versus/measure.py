@@ -1,15 +1,18 @@
-"""Measure one seed: samples of both models against real ones, and the scores of changed digits."""
+"""Measure one seed: samples of all models against real ones, and the scores of changed digits by GAN and VAE."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.claims.harness import Run
+from benchmarks.versus.cost import BATCH, measure_cost
+from benchmarks.versus.models import trained_subjects
 from benchmarks.versus.pairs import (
     PAIRS,
     WHOLE_PIXEL_PAIR,
@@ -22,7 +25,7 @@ from benchmarks.versus.scores import CODE, ELBO, LOGIT, TrainedModels, preferenc
 from gan_cli.config.schema import BackboneKind
 from gan_cli.data.samplers import normalize
 from gan_cli.evaluation import subjects
-from gan_cli.evaluation.backbones.base import to_floats
+from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
 from gan_cli.inference.loading import GeneratorWeights
@@ -36,7 +39,6 @@ SEED = 1
 BOUND_IMAGES, DRAWS = 1000, 50
 # Draws of a bound where there is one for each pixel of an image.
 PIXEL_DRAWS = 8
-BACKBONES = (BackboneKind.classifier, BackboneKind.pixels)
 Metrics = dict[str, float]
 
 
@@ -76,16 +78,36 @@ class TestDigits:
         return np.unique(self.labels[self.pairs.rows], return_index=True)[1]
 
 
+@dataclass(frozen=True)
+class MeasuredSamples:
+    """Samples of all models of one dataset, by their names, and those of a diffusion model by their steps as well.
+
+    Attributes:
+        metrics: of the samples.
+        costs: of one sample, ``evaluations`` and ``seconds``.
+        samples: of each model, as they were compared: images as bytes, points.
+    """
+
+    metrics: Mapping[str, Metrics]
+    costs: Mapping[str, Metrics]
+    samples: Mapping[str, Samples]
+
+
+def measure_samples(runs: Mapping[str, Run], evaluator: Evaluator) -> MeasuredSamples:
+    """Draw samples of all models, with as many steps as are tried, and measure their quality and their cost."""
+    metrics, costs, samples = {}, {}, {}
+    for model, run in runs.items():
+        for name, subject in trained_subjects(model, run).items():
+            found = evaluator(partial(subject.draw, seed=SEED))
+            metrics[name], samples[name] = dict(found.metrics), found.samples
+            costs[name] = asdict(measure_cost(subject.trained, min(BATCH, evaluator.count)))
+    return MeasuredSamples(metrics, costs, samples)
+
+
 def make_evaluator(run: Run, count: int) -> Evaluator:
-    """Return the evaluator for the samples of all runs."""
-    return subjects.from_run(run.directory, GeneratorWeights.average).evaluator(BACKBONES, count, 0, None)
-
-
-def sample_metrics(run: Run, evaluator: Evaluator) -> tuple[Metrics, ByteArray]:
-    """Return metrics of a run's generator or decoder, and its samples as bytes, ``(N, 1, H, W)``."""
-    drawn = subjects.from_run(run.directory, GeneratorWeights.average)
-    found = evaluator(lambda count: drawn.draw(count, SEED))
-    return dict(found.metrics), np.asarray(found.samples, np.uint8)
+    """Return the evaluator for the samples of all runs with a run's dataset."""
+    subject = subjects.from_run(run.directory, GeneratorWeights.average)
+    return subject.evaluator((BackboneKind.auto,), count, 0, None)
 
 
 def likelihood_metrics(models: TrainedModels, test: TestDigits) -> Metrics:
@@ -140,7 +162,3 @@ def variation(maps: Mapping[str, FloatArray]) -> dict[str, float]:
     """Return the standard deviation over the pixels, divided by the mean of the absolute values."""
     return {score: float(values.std() / np.abs(values).mean()) for score, values in maps.items()}
 
-
-def seconds(runs: Sequence[Run]) -> list[float]:
-    """Return the seconds of training of each run."""
-    return [float(run.summary["seconds"]) for run in runs]
