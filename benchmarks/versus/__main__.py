@@ -1,31 +1,34 @@
-"""Train both models with every seed, measure, draw, and write the page: ``python -m benchmarks.versus``."""
+"""Train all models with every seed, measure, draw, and write the page: ``python -m benchmarks.versus``."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
+import multiprocessing
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.claims.claim import Arm
-from benchmarks.claims.harness import Job, Run, RunPool, add_run_options, parse_run_options, run_command
+from benchmarks.claims.harness import Job, RunPool, add_run_options, parse_run_options, run_command
 from benchmarks.machine import cpu_model
-from benchmarks.versus import album, measure, page
+from benchmarks.versus import measure, page
+from benchmarks.versus.cost import BATCH, BATCHES
+from benchmarks.versus.models import ARMS, count_parameters
 from benchmarks.versus.pairs import WHOLE_PIXEL_PAIR
-from benchmarks.versus.scores import TrainedModels
+from benchmarks.versus.results import Results
+from benchmarks.versus.seed import Runs, Seed, measure_seed
 from benchmarks.versus.text import TEXT
-from gan_cli.evaluation.evaluator import Evaluator
 
 SEEDS = 3
-PAGE = Path("docs/gan-vs-vae.md")
+PAGE = Path("docs/comparisons.md")
+PICTURES = "images"  # beside the page
 RESULTS = "results.json"  # below the folder
-ARMS = {name: Arm(name, f"versus_{name}_mnist") for name in page.MODELS}
 
 
 def main() -> None:
@@ -49,72 +52,74 @@ def run_comparison(arguments: argparse.Namespace) -> None:
     """Measure, unless only the page is to be rewritten, and write the page."""
     if not arguments.rewrite:
         measure_all(arguments)
-    results = page.Results(**json.loads((arguments.folder / RESULTS).read_text()))
-    arguments.page.write_text(page.page(results, TEXT, "images"))
+    results = Results(**json.loads((arguments.folder / RESULTS).read_text()))
+    arguments.page.write_text(page.page(results, TEXT, PICTURES))
     print(arguments.page)
 
 
 def measure_all(arguments: argparse.Namespace) -> None:
     """Train and measure every seed, and store the results as JSON."""
     start_time = time.monotonic()
-    jobs = {
-        seed: {name: Job(arm, seed, tuple(arguments.override)) for name, arm in ARMS.items()}
-        for seed in range(arguments.seeds)
-    }
-    with RunPool(arguments.folder / "runs", arguments.jobs).open() as pool:
-        pool.submit([job for of_seed in jobs.values() for job in of_seed.values()], arguments.fresh)
-        runs = {seed: {name: pool.run(job) for name, job in of_seed.items()} for seed, of_seed in jobs.items()}
+    seeds = train_all(arguments)
     print(f"{time.monotonic() - start_time:5.0f} s  trained", flush=True)
-    test = measure.TestDigits.of(runs[0]["vae"], arguments.pairs)
-    evaluator = measure.make_evaluator(runs[0]["gan"], arguments.samples)
-    seeds = {}
-    for seed, of_seed in runs.items():
-        seeds[str(seed)] = measure_seed(of_seed, test, evaluator, arguments.page.parent if seed == 0 else None)
-        print(f"{time.monotonic() - start_time:5.0f} s  seed {seed} measured", flush=True)
-    results = page.Results(seeds, evaluator.floor(), count_sizes(runs[0], test, arguments), describe_machine())
+    results = measure_runs(seeds, arguments)
+    print(f"{time.monotonic() - start_time:5.0f} s  measured", flush=True)
     (arguments.folder / RESULTS).write_text(json.dumps(dataclasses.asdict(results), indent=1) + "\n")
 
 
-def measure_seed(
-    runs: Mapping[str, Run], test: measure.TestDigits, evaluator: Evaluator, pictures: Path | None
-) -> dict[str, Any]:
-    """Return the metrics of one seed, and save its pictures below a folder; None: no pictures."""
-    models = TrainedModels.of(runs["gan"], runs["vae"])
-    (gan, of_gan), (vae, of_vae) = (measure.sample_metrics(runs[name], evaluator) for name in page.MODELS)
-    if pictures is not None:
-        drawn = {
-            "samples": album.samples(of_gan, of_vae, test),
-            "neighbours": album.neighbours(of_gan, of_vae, evaluator),
-            "pairs": album.pairs(models, test),
-            "places": album.places(models, test),
+def train_all(arguments: argparse.Namespace) -> list[Runs]:
+    """Train all models on all datasets; return the runs of each seed."""
+    jobs = [
+        {
+            dataset: {model: Job(arm, seed, tuple(arguments.override)) for model, arm in arms.items()}
+            for dataset, arms in ARMS.items()
         }
-        for name, image in drawn.items():
-            album.save(image, pictures / "images" / f"versus_{name}.webp")
-    return {
-        "gan": gan,
-        "vae": vae,
-        "likelihood": measure.likelihood_metrics(models, test),
-        **measure.pair_scores(models, test, of_gan),
-        "places": measure.place_dependence(models, test),
-        "seconds": measure.seconds([runs[name] for name in page.MODELS]),
-    }
+        for seed in range(arguments.seeds)
+    ]
+    with RunPool(arguments.folder / "runs", arguments.jobs).open() as pool:
+        pool.submit([job for seed in jobs for of in seed.values() for job in of.values()], arguments.fresh)
+        return [
+            {dataset: {model: pool.run(job) for model, job in of.items()} for dataset, of in seed.items()}
+            for seed in jobs
+        ]
 
 
-def count_sizes(runs: Mapping[str, Run], test: measure.TestDigits, arguments: argparse.Namespace) -> dict[str, float]:
-    """Return sizes of networks, data and samples, by the names that the page's text has for them."""
-    plan = runs["gan"].plan
-    shape = plan.dataset.shape
+def measure_runs(seeds: Sequence[Runs], arguments: argparse.Namespace) -> Results:
+    """Measure the runs of all seeds, side by side, and draw the pictures of the first."""
+    first = seeds[0]
+    # Before the workers start: they find classifier and features of real samples in the cache.
+    evaluators = {dataset: measure.make_evaluator(of["gan"], arguments.samples) for dataset, of in first.items()}
+    floors = {dataset: evaluator.floor() for dataset, evaluator in evaluators.items()}
+    pictures = [arguments.page.parent / PICTURES, *[None] * (len(seeds) - 1)]
+    parts = [
+        Seed(runs, arguments.samples, arguments.pairs, folder) for runs, folder in zip(seeds, pictures, strict=True)
+    ]
+    workers = min(arguments.jobs, len(parts))
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        found: list[dict[str, Any]] = list(pool.map(measure_seed, parts))
+    test = measure.TestDigits.of(first["mnist"]["vae"], arguments.pairs)
     networks = {
-        "decoder": plan.architecture.generator(shape, 0),
-        "discriminator": plan.architecture.discriminator(shape, 0),
-        "encoder": runs["vae"].plan.architecture.encoder(shape, 2),
+        dataset: {model: count_parameters(model, run) for model, run in of.items()} for dataset, of in first.items()
     }
-    train = plan.config.train
+    plans = {dataset: of["gan"].plan.config.train for dataset, of in first.items()}  # the same for all models
+    return Results(
+        {str(seed): each for seed, each in enumerate(found)},
+        floors,
+        networks,
+        {dataset: (train.steps, train.batch_size) for dataset, train in plans.items()},
+        count_sizes(test, arguments),
+        describe_machine(),
+    )
+
+
+def count_sizes(test: measure.TestDigits, arguments: argparse.Namespace) -> dict[str, float]:
+    """Return numbers of samples and of test digits, by the names that the page's text has for them."""
     return {
-        **{name: sum(each.numel() for each in network.parameters()) for name, network in networks.items()},
-        "steps": train.steps,
-        "batch": train.batch_size,
         "generated": arguments.samples,
+        "cost_batch": min(BATCH, arguments.samples),
+        "cost_batches": BATCHES,
         "bounded": measure.BOUND_IMAGES,
         "pairs": len(test.pairs.rows),
         "skipped": test.pairs.skipped,

@@ -161,4 +161,3 @@ def score_changes(models: TrainedModels, image: FloatArray) -> Mapping[str, Floa
 def variation(maps: Mapping[str, FloatArray]) -> dict[str, float]:
     """Return the standard deviation over the pixels, divided by the mean of the absolute values."""
     return {score: float(values.std() / np.abs(values).mean()) for score, values in maps.items()}
-

@@ -83,7 +83,12 @@ def metrics_table(dataset: str, results: Results) -> str:
 def cost_table(dataset: str, results: Results) -> str:
     """Return the table of cost and quality of a sample of each model, and of each number of steps, cheapest first."""
     names = sorted(results.per_seed("cost", dataset)[0], key=lambda name: _evaluations(dataset, name, results))
-    columns = ["", "network evaluations", "processor time of a sample, ms", *(f"`{each}`" for each in COST_METRICS[dataset])]
+    columns = [
+        "",
+        "network evaluations",
+        "processor time of a sample, ms",
+        *(f"`{each}`" for each in COST_METRICS[dataset]),
+    ]
     lines = [
         [
             MODELS[name.partition(",")[0]].title,
