@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -47,11 +47,11 @@ class Context:
         probe_every: steps between two probes.
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
-        timer: wraps the parts of a step: data, G, D, optimizer.
+        timer: wraps the parts of a step: data, the updates of each network by its name, optimizer.
         num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/vmap_replicas.py``).
         streams: name -> random stream; None: those of the seed.
         group: the processes that train one model, each on a share of every batch.
-        nonfinite_policy: constructs the policy for non-finite updates, on a device.
+        nonfinite_policy: constructs the policy for non-finite updates, on a device, of networks by their names.
     """
 
     shape: tuple[int, ...]
@@ -73,7 +73,7 @@ class Context:
     num_replicas: int = 1
     streams: Mapping[str, Stream] | None = None
     group: ProcessGroup = field(default_factory=SingleProcess)
-    nonfinite_policy: Callable[[torch.device], NonFinitePolicy] = TrackNonFinite
+    nonfinite_policy: Callable[[torch.device, Sequence[str]], NonFinitePolicy] = TrackNonFinite
 
     def stream(self, name: str, batch_size: int) -> Stream:
         """Return the random stream of that name, from which this process draws batches of ``batch_size`` rows."""

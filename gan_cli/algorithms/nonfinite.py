@@ -34,11 +34,11 @@ class NonFinitePolicy(Protocol):
         """Copy tensors that an update changes as a side effect, if they may have to be restored."""
         ...
 
-    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor | None:
+    def apply_update(self, network_name: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor | None:
         """Apply the optimizer's update along the gradient of ``loss``, unless the policy skips it.
 
         Args:
-            side: ``D`` or ``G``.
+            network_name: one of those that the policy was built with.
             optimizer: of that network, after ``differentiate``.
             loss: 0-dimensional, detached; the same in all processes.
 
@@ -60,14 +60,14 @@ class NonFinitePolicy(Protocol):
         ...
 
     def flush(self, step: int, scalars: dict[str, float]) -> NonFiniteReport | None:
-        """Evaluate the values of :meth:`metrics` after ``step`` updates of G, and reset the counts.
+        """Evaluate the values of :meth:`metrics` after ``step`` training steps, and reset the counts.
 
         Removes the counters that are no metrics from ``scalars``.
         """
         ...
 
     def nonfinite(self, step: int) -> NonFiniteReport | None:
-        """Return a reason not to write a checkpoint after ``step`` updates of G, or None. Waits for the device."""
+        """Return a reason not to write a checkpoint after ``step`` training steps, or None. Waits for the device."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -82,9 +82,10 @@ class NonFinitePolicy(Protocol):
 class TrackNonFinite:
     """Applies every update, and counts the steps since the first one with a loss that was not finite."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, network_names: Sequence[str] = ("D", "G")) -> None:
+        # The names are not needed: a loss that is not finite ends training, whichever network it is of.
         # 0, and permanently NaN after a loss that is not finite: 0 times infinity is NaN.
-        self._losses = torch.zeros((), device=device)
+        self._nan_flag = torch.zeros((), device=device)
         self._steps = torch.zeros((), dtype=torch.int64, device=device)
 
     def set_step(self, step: int) -> None:
@@ -94,9 +95,9 @@ class TrackNonFinite:
         """Return no copies: every update is applied."""
         return []
 
-    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
+    def apply_update(self, network_name: str, optimizer: ScheduledOptimizer, loss: Tensor) -> None:
         """Accumulate the loss, in one kernel launch, and apply the update."""
-        self._losses.add_(loss, alpha=0)
+        self._nan_flag.add_(loss, alpha=0)
         optimizer.step()
 
     def restore(self, tensors: Sequence[Tensor], saved: Sequence[Tensor], applied: Tensor | None) -> None:
@@ -104,7 +105,7 @@ class TrackNonFinite:
 
     def finish_step(self) -> None:
         """Count the step if a loss was not finite, then or earlier."""
-        self._steps.add_(self._losses != 0)
+        self._steps.add_(self._nan_flag != 0)
 
     def metrics(self) -> dict[str, Tensor]:
         """Return the number of steps since the first loss that was not finite."""
@@ -124,7 +125,7 @@ class TrackNonFinite:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Reset the counts, whatever the state."""
-        self._losses.zero_()
+        self._nan_flag.zero_()
         self._steps.zero_()
 
 
@@ -135,12 +136,22 @@ def _bad_loss(step: int, steps: int) -> NonFiniteReport | None:
 class SkipNonFinite:
     """Skips an update whose loss or gradient is not finite: all that it would have changed stays as it was."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, network_names: Sequence[str] = ("D", "G")) -> None:
+        """Start counting.
+
+        Args:
+            device: of the networks.
+            network_names: one or two, in messages.
+        """
         self._step = torch.zeros((), dtype=torch.int64, device=device)
         self._one = torch.ones((), device=device)
-        # Of D and of G: updates since the last report, skipped ones among them, skipped in a row, since which step.
+        # A row a network: updates since the last report, skipped ones among them, skipped in a row, since which step.
+        # The only network has the last row, as in checkpoints of earlier versions.
         self._counts = torch.zeros(2, 4, dtype=torch.int64, device=device)
-        self._by_side = {"D": self._counts[0].unbind(), "G": self._counts[1].unbind()}
+        rows = self._counts[-len(network_names) :]
+        self._by_network: dict[str, tuple[Tensor, ...]] = {
+            name: row.unbind() for name, row in zip(network_names, rows, strict=True)
+        }
 
     def set_step(self, step: int) -> None:
         """Write the number of the step to the device, where a captured graph reads it."""
@@ -151,14 +162,14 @@ class SkipNonFinite:
         return [tensor.clone() for tensor in tensors]
 
     @torch.no_grad()
-    def apply_update(self, side: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
+    def apply_update(self, network_name: str, optimizer: ScheduledOptimizer, loss: Tensor) -> Tensor:
         """Test the loss and all gradients; the optimizer's own kernels skip the update."""
         found_inf = loss.isfinite().logical_not_().float()
         # The test of torch.amp.GradScaler: one launch for all gradients on a GPU. They are multiplied by 1.
-        torch._amp_foreach_non_finite_check_and_unscale_(optimizer.gradients, found_inf, self._one)
+        torch._amp_foreach_non_finite_check_and_unscale_(optimizer.present_gradients, found_inf, self._one)
         optimizer.step(found_inf)
         nonfinite = found_inf != 0
-        updates, skipped, in_a_row, since = self._by_side[side]
+        updates, skipped, in_a_row, since = self._by_network[network_name]
         updates.add_(1)
         skipped.add_(nonfinite)
         in_a_row.add_(1).mul_(nonfinite)
@@ -176,18 +187,18 @@ class SkipNonFinite:
         """Do nothing: :meth:`apply_update` counts every update."""
 
     def metrics(self) -> dict[str, Tensor]:
-        """Return the updates skipped since the last report and the number of steps that either network is stuck."""
-        stuck = {f"{POLICY_PREFIX}{side}": self._stuck_for(side) for side in self._by_side}
+        """Return the updates skipped since the last report and the number of steps that each network is stuck."""
+        stuck = {f"{POLICY_PREFIX}{name}": self._stuck_for(name) for name in self._by_network}
         return {SKIPPED: self._counts[:, 1].sum(), **stuck}
 
     def flush(self, step: int, scalars: dict[str, float]) -> NonFiniteReport | None:
         """Return a report if one of the networks is stuck."""
-        stuck = {side: int(scalars.pop(f"{POLICY_PREFIX}{side}")) for side in self._by_side}
+        stuck = {name: int(scalars.pop(f"{POLICY_PREFIX}{name}")) for name in self._by_network}
         self._counts[:, :2].zero_()
-        for side, steps in stuck.items():
+        for name, steps in stuck.items():
             if steps:
                 since = step - steps + 1
-                message = f"every update of {side} since step {since} was skipped: its loss or gradient was not finite"
+                message = f"every update of {name} since step {since} was skipped: its loss or gradient was not finite"
                 return NonFiniteReport(message, since)
         return None
 
@@ -195,9 +206,9 @@ class SkipNonFinite:
         """Return None: skipped updates have changed nothing."""
         return None
 
-    def _stuck_for(self, side: str) -> Tensor:
+    def _stuck_for(self, network_name: str) -> Tensor:
         """Steps since the first of the updates skipped in a row, if these are many and all since the report; else 0."""
-        updates, _, in_a_row, since = self._by_side[side]
+        updates, _, in_a_row, since = self._by_network[network_name]
         return (self._step - since + 1) * ((in_a_row >= MAX_SKIPPED_IN_A_ROW) & (in_a_row >= updates))
 
     def state_dict(self) -> dict[str, Any]:

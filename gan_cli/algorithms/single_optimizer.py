@@ -82,8 +82,10 @@ class SingleOptimizerTrainer:
         self.ring_buffers = {
             name: RingBuffer(context.log_every, width, device, group) for name, width in ring_buffers.items()
         }
-        self.step_scope = StepScope(context, self.ring_buffers)
-        self.scope = self.step_scope.update_scope("G", self.optimizer, mutable=[*network.buffers(), *mutable])
+        self.step_scope = StepScope(context, self.ring_buffers, (self.network_name,))
+        self.scope = self.step_scope.update_scope(
+            self.network_name, self.optimizer, mutable=[*network.buffers(), *mutable]
+        )
         self._data_wait = DataWait(sampler)
 
     @property
@@ -99,7 +101,7 @@ class SingleOptimizerTrainer:
 
     def _finish_update(self, step: int) -> None:
         """Keep the gradients for a report, and count the update."""
-        self._gradients = self.optimizer.all_gradients
+        self._gradients = self.optimizer.gradients_by_parameter
         self.progress = TrainingProgress(step, self.progress.batches + 1)
 
     def _make_report(
@@ -140,7 +142,7 @@ class SingleOptimizerTrainer:
         return next(filter(None, self.context.group.all_gather_object(found)), None)
 
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
-        """Scale the learning rate by G's factor; there is no discriminator, and so no instance noise."""
+        """Scale the learning rate by ``lr_g``; there is no discriminator, and so no instance noise."""
         self.optimizer.scale(adjustment.lr_g)
 
     def _training_state(self) -> dict[str, Any]:

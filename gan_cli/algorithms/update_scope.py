@@ -22,20 +22,29 @@ from gan_cli.protocols.algorithm import NonFiniteReport
 class StepScope:
     """One training step, ``with step_scope: ...``: all its updates share a non-finite policy and a metric buffer."""
 
-    def __init__(self, context: Context, ring_buffers: Mapping[str, RingBuffer]) -> None:
+    def __init__(
+        self, context: Context, ring_buffers: Mapping[str, RingBuffer], network_names: Sequence[str] = ("D", "G")
+    ) -> None:
+        """Prepare the steps of training.
+
+        Args:
+            context: settings of the run.
+            ring_buffers: name -> ring buffer that updates add rows to.
+            network_names: of all networks that have updates of their own, in messages.
+        """
         self.context = context
-        self.nonfinite_policy = context.nonfinite_policy(context.device.torch_device)
+        self.nonfinite_policy = context.nonfinite_policy(context.device.torch_device, network_names)
         self.metric_buffer = MetricBuffer(ring_buffers)
 
     def update_scope(
         self,
-        side: str,
+        network_name: str,
         optimizer: ScheduledOptimizer,
         mutable: Sequence[Tensor] = (),
         max_norm: float | None = None,
     ) -> UpdateScope:
         """Return the scope for the updates of one network; see :class:`UpdateScope` for the arguments."""
-        return UpdateScope(self, side, optimizer, mutable, max_norm)
+        return UpdateScope(self, network_name, optimizer, mutable, max_norm)
 
     def __enter__(self) -> None:
         self.metric_buffer.clear()  # rows of a step whose capture failed
@@ -68,7 +77,7 @@ class UpdateScope:
     def __init__(
         self,
         step_scope: StepScope,
-        side: str,
+        network_name: str,
         optimizer: ScheduledOptimizer,
         mutable: Sequence[Tensor],
         max_norm: float | None,
@@ -77,29 +86,29 @@ class UpdateScope:
 
         Args:
             step_scope: of the steps that the updates are part of.
-            side: ``D`` or ``G``, for timers, counts and messages.
+            network_name: one of the step's ``network_names``, for timers, counts and messages.
             optimizer: of the network.
             mutable: tensors other than parameters that an update changes; restored if it is skipped.
             max_norm: norm that the gradient is clipped to; None: it is not clipped.
         """
         context = step_scope.context
         self._step_scope = step_scope
-        self._side = side
+        self._network_name = network_name
         self._optimizer = optimizer
         self._mutable = mutable
         self._max_norm = max_norm
         self._timer = context.timer
         self._group = context.group
-        self._kept: list[Tensor] = []
-        self._saved: list[Tensor] = []
-        self._part: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        self._restorable: list[Tensor] = []
+        self._copies: list[Tensor] = []
+        self._running_timer: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self.applied: Tensor | None = None
         self.norm = torch.zeros((), device=context.device.torch_device)
 
-    def keep(self, tensors: Sequence[Tensor]) -> None:
+    def snapshot(self, tensors: Sequence[Tensor]) -> None:
         """Copy tensors as they are now, to be restored if the next update is skipped; no copy if none ever is."""
-        self._kept += tensors
-        self._saved += self._step_scope.nonfinite_policy.snapshot(tensors)
+        self._restorable += tensors
+        self._copies += self._step_scope.nonfinite_policy.snapshot(tensors)
 
     def record(self, name: str, row: Tensor) -> None:
         """Add a row ``(width,)`` to the ring buffer of that name, unless the update is skipped."""
@@ -119,26 +128,26 @@ class UpdateScope:
         self._optimizer.differentiate(loss)  # gradients of this network's parameters alone: D gets none in G's update
         loss = loss.detach()
         if self._group.size > 1:
-            self._group.all_reduce_mean([*self._optimizer.gradients, loss])
+            self._group.all_reduce_mean([*self._optimizer.present_gradients, loss])
         if self._max_norm is not None:
             self.norm = nn.utils.clip_grad_norm_(self._optimizer.parameters, self._max_norm).detach()
         with self._timer("optimizer"):
             # Checks that loss and gradient are finite, as the policy does, and calls optimizer.step().
-            self.applied = self._step_scope.nonfinite_policy.apply_update(self._side, self._optimizer, loss)
+            self.applied = self._step_scope.nonfinite_policy.apply_update(self._network_name, self._optimizer, loss)
         for name, row in rows.items():
             self.record(name, row)
         return loss
 
     def __enter__(self) -> UpdateScope:
         self.applied = None
-        self.keep(self._mutable)
-        self._part = self._timer(self._side)
-        self._part.__enter__()
+        self.snapshot(self._mutable)
+        self._running_timer = self._timer(self._network_name)
+        self._running_timer.__enter__()
         return self
 
     def __exit__(self, error: type[BaseException] | None, *details: Any) -> None:
-        self._part.__exit__(error, *details)
+        self._running_timer.__exit__(error, *details)
         if error is None:
-            self._step_scope.nonfinite_policy.restore(self._kept, self._saved, self.applied)
+            self._step_scope.nonfinite_policy.restore(self._restorable, self._copies, self.applied)
             self._step_scope.metric_buffer.commit(self.applied)
-        self._kept, self._saved = [], []
+        self._restorable, self._copies = [], []

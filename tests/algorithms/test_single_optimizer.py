@@ -14,7 +14,7 @@ from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer
 from gan_cli.algorithms.diffusion.process import Prediction
 from gan_cli.algorithms.diffusion.samplers import Ancestral
 from gan_cli.algorithms.diffusion.trainer import Diffusion
-from gan_cli.algorithms.nonfinite import SkipNonFinite
+from gan_cli.algorithms.nonfinite import MAX_SKIPPED_IN_A_ROW, SkipNonFinite
 from gan_cli.components.schedules import Linear
 from gan_cli.protocols.algorithm import RollbackAdjustment
 from tests.helpers import autoencoders, diffusion
@@ -103,6 +103,17 @@ def test_update_along_what_is_not_finite_is_left_out_with_all_it_would_have_chan
     assert torch.equal(weights(algorithm), before)
     assert algorithm.nonfinite() is None
     assert [len(rows.values()) for rows in algorithm.ring_buffers.values()] == [0] * len(algorithm.ring_buffers)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_report_names_the_network_of_which_every_update_is_skipped(build: Build) -> None:
+    algorithm = build(nonfinite_policy=SkipNonFinite)
+    poisoned(algorithm)
+    found = after(MAX_SKIPPED_IN_A_ROW, algorithm).step_scope.read({}, MAX_SKIPPED_IN_A_ROW - 1)[1]
+    assert found is not None
+    assert f"every update of {algorithm.network_name} since step 1 was skipped" in found.message
+    # The row that earlier versions counted in, by which their runs are resumed.
+    assert algorithm.state_dict()["soundness"]["counts"][1, 2] == MAX_SKIPPED_IN_A_ROW
 
 
 @pytest.mark.parametrize("build", BUILDERS)

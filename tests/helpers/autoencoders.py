@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def build_autoencoder(
     half_life: float = 5.0,
     lr: float = 1e-2,
     group: ProcessGroup | None = None,
-    nonfinite_policy: Callable[[torch.device], Any] = TrackNonFinite,
+    nonfinite_policy: Callable[[torch.device, Sequence[str]], Any] = TrackNonFinite,
     **settings: Any,
 ) -> AutoencoderTrainer:
     """A coder of digits, or of another source, in float32 on the CPU."""

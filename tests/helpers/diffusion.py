@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def build_diffusion(
     conditional: bool = False,
     sample_count: int = 4,
     group: ProcessGroup | None = None,
-    nonfinite_policy: Callable[[torch.device], Any] = TrackNonFinite,
+    nonfinite_policy: Callable[[torch.device, Sequence[str]], Any] = TrackNonFinite,
     **settings: Any,
 ) -> Diffusion:
     """A model of digits, or of another source, in float32 on the CPU; of 100 timesteps, sampled in 5 steps."""
