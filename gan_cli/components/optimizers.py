@@ -82,7 +82,7 @@ class Adam(OptimizerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class RMSprop(OptimizerConfig):
-    """RMSProp (Hinton 2012); the default learning rate is that of the WGAN paper."""
+    """RMSProp (Hinton 2012); the default learning rate is that of WGAN (Arjovsky et al. 2017, algorithm 1)."""
 
     lr: float = 5e-5
     alpha: float = 0.99
@@ -178,12 +178,12 @@ class ScheduledOptimizer:
         torch.autograd.backward(loss, inputs=self.parameters)
 
     @property
-    def gradients(self) -> list[Tensor]:
+    def present_gradients(self) -> list[Tensor]:
         """Gradients of those parameters that have one."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     @property
-    def all_gradients(self) -> list[Tensor | None]:
+    def gradients_by_parameter(self) -> list[Tensor | None]:
         """The gradient of each parameter, None for one that the loss does not depend on."""
         return [parameter.grad for parameter in self.parameters]
 

@@ -106,7 +106,7 @@ class ResidentSampler:
     """
 
     waited: None = None
-    generators: ClassVar[Sequence[torch.Generator]] = ()
+    rng_generators: ClassVar[Sequence[torch.Generator]] = ()
 
     def __init__(
         self, source: Images, batch_size: int, seed: int, device: torch.device, max_batches: int, group: ProcessGroup
@@ -154,7 +154,7 @@ class ResidentSampler:
 class StreamedSampler:
     """Sampler of images that stay in their (memory-mapped) array; a thread gathers batches ahead of their use."""
 
-    generators: ClassVar[Sequence[torch.Generator]] = ()
+    rng_generators: ClassVar[Sequence[torch.Generator]] = ()
 
     def __init__(
         self, source: Images, batch_size: int, seed: int, device: torch.device, max_batches: int, group: ProcessGroup
@@ -335,7 +335,7 @@ class DensitySampler:
         self._generator = seeded_generator(seed, "data", device)
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
+    def rng_generators(self) -> Sequence[torch.Generator]:
         """The random stream that points are drawn from."""
         return (self._generator,)
 

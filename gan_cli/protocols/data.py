@@ -175,7 +175,7 @@ class Sampler(Stateful, Protocol):
         ...
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
+    def rng_generators(self) -> Sequence[torch.Generator]:
         """The random generators that :meth:`take` draws from."""
         ...
 

@@ -13,7 +13,7 @@ class Stream(Protocol):
     """A source of random numbers, drawn with one row a sample."""
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
+    def rng_generators(self) -> Sequence[torch.Generator]:
         """The ``torch.Generator`` objects that it draws from."""
         ...
 

@@ -99,10 +99,10 @@ class GraphedSteps(Generic[Result]):
 class CudaGraphRecorder:
     """Captures CUDA graphs that share one pool of memory."""
 
-    def __init__(self, device: torch.device, generators: Sequence[torch.Generator]) -> None:
-        """``generators`` are those that steps draw from on the device, beside torch's default one."""
+    def __init__(self, device: torch.device, rng_generators: Sequence[torch.Generator]) -> None:
+        """``rng_generators`` are those that steps draw from on the device, beside torch's default one."""
         self._device = device
-        self._generators = generators
+        self._rng_generators = rng_generators
         self._pool = torch.cuda.graph_pool_handle()
         self._side_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
@@ -117,11 +117,11 @@ class CudaGraphRecorder:
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         """Capture the step; each replay advances the generators by as much as the step draws."""
         graph = torch.cuda.CUDAGraph()
-        states = [generator.get_state() for generator in self._generators]
+        states = [generator.get_state() for generator in self._rng_generators]
         with warnings.catch_warnings():
             # Newer versions of torch find the generators by themselves, and warn of it.
             warnings.simplefilter("ignore")
-            for generator in self._generators:
+            for generator in self._rng_generators:
                 graph.register_generator_state(generator)
         try:
             # Thread-local: calls of a prefetching thread to the driver meanwhile are no part of the step.
@@ -136,7 +136,7 @@ class CudaGraphRecorder:
         """Restore the states that the generators had before a capture that failed."""
         try:
             torch.cuda.synchronize(self._device)
-            for generator, state in zip(self._generators, states, strict=True):
+            for generator, state in zip(self._rng_generators, states, strict=True):
                 generator.set_state(state)
         except RuntimeError as error:
             raise ConfigError(

@@ -96,9 +96,9 @@ class Device:
         compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
         return compiled
 
-    def recorder(self, generators: Sequence[torch.Generator]) -> GraphRecorder | None:
+    def recorder(self, rng_generators: Sequence[torch.Generator]) -> GraphRecorder | None:
         """Return what captures steps that draw from these generators; None where steps run eagerly."""
-        return CudaGraphRecorder(self.torch_device, generators) if self.graph else None
+        return CudaGraphRecorder(self.torch_device, rng_generators) if self.graph else None
 
     def layout(self, samples: Tensor) -> Tensor:
         """Convert images to the memory layout of the networks; other samples are returned unchanged."""

@@ -20,7 +20,7 @@ class SeededStream:
         self._generator = seeded_generator(seed, name, device)
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
+    def rng_generators(self) -> Sequence[torch.Generator]:
         return (self._generator,)
 
     def normal(self, rows: int, width: int) -> Tensor:
@@ -55,8 +55,8 @@ class SharedStream:
         self._batch_size = batch_size
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
-        return self._stream.generators
+    def rng_generators(self) -> Sequence[torch.Generator]:
+        return self._stream.rng_generators
 
     def normal(self, rows: int, width: int) -> Tensor:
         return self._local_shard(self._stream.normal(rows * self._group.size, width))

@@ -130,7 +130,7 @@ def test_recorded_steps_are_left_out_as_steps_that_run_as_they_are(run: str, mon
     bad = {1: "d", 5: "dg", 6: "g", 9: "d"}
     plain = played(*poisoned(*RUNS[run], SKIP), range(12), bad)
     recorder = FakeRecorder()
-    monkeypatch.setattr(Device, "recorder", lambda self, generators: recorder)
+    monkeypatch.setattr(Device, "recorder", lambda self, rng_generators: recorder)
     recorded = played(*poisoned(*RUNS[run], SKIP), range(12), bad)
     assert recorder.replayed >= 6
     assert_same(recorded.state_dict(), plain.state_dict(), exact=True)
@@ -155,7 +155,7 @@ def test_cuda_graphs_leave_out_what_steps_leave_out(run: str) -> None:
 @pytest.mark.parametrize("recorded", [False, True])
 def test_the_device_remembers_the_first_bad_step(recorded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if recorded:
-        monkeypatch.setattr(Device, "recorder", lambda self, generators: FakeRecorder())
+        monkeypatch.setattr(Device, "recorder", lambda self, rng_generators: FakeRecorder())
     algorithm, objective = poisoned(*PLANE)
     played(algorithm, objective, range(8), {})
     assert algorithm.report().nonfinite is None

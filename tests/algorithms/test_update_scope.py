@@ -90,7 +90,7 @@ def test_a_skipped_update_leaves_no_trace() -> None:
 def test_tensors_kept_before_the_update_are_restored_too() -> None:
     run, early = Run(SkipNonFinite), torch.zeros(())
     for factor, expected in ((1.0, 1.0), (torch.nan, 1.0), (1.0, 2.0)):
-        run.scope.keep([early])
+        run.scope.snapshot([early])
         early.add_(1)
         run.update(factor)
         assert early == expected

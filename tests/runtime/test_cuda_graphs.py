@@ -72,7 +72,7 @@ STEPS = 12
 def recorder(monkeypatch: pytest.MonkeyPatch) -> FakeRecorder:
     """Records the steps of every algorithm that is assembled from here on."""
     made = FakeRecorder()
-    monkeypatch.setattr(Device, "recorder", lambda self, generators: made)
+    monkeypatch.setattr(Device, "recorder", lambda self, rng_generators: made)
     return made
 
 
@@ -105,7 +105,7 @@ def trained(algorithm: GANTrainer, steps: range) -> GANTrainer:
 @pytest.mark.parametrize("run", RUNS)
 def test_recorded_steps_are_bitwise_equal_to_eager_steps(run: str, recorder: FakeRecorder) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Device, "recorder", lambda self, generators: None)
+        patch.setattr(Device, "recorder", lambda self, rng_generators: None)
         plain = trained(assembled(*RUNS[run]), range(STEPS))
     algorithm = trained(assembled(*RUNS[run]), range(STEPS))
     assert recorder.recorded >= 1

@@ -74,9 +74,9 @@ class DiscriminatorPipeline:
             self._forward, self._noise_stream, self._augment_stream = training
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
+    def rng_generators(self) -> Sequence[torch.Generator]:
         """The random generators of augmentation and instance noise."""
-        return (*self._noise_stream.generators, *self._augment_stream.generators)
+        return (*self._noise_stream.rng_generators, *self._augment_stream.rng_generators)
 
     def __call__(self, samples: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
         """Return logits ``(N / pac,)`` float32 of samples ``(N, *shape)``, augmented, packed and with instance noise.

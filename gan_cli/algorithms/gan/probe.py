@@ -26,13 +26,13 @@ class DiscriminatorProbe:
         self,
         context: Context,
         generator: nn.Module,
-        critic: DiscriminatorPipeline,
+        pipeline: DiscriminatorPipeline,
         objective: Objective,
         latent_dim: int,
     ) -> None:
         self._context = context
         self._generator = generator
-        self._critic = critic
+        self._pipeline = pipeline
         self._objective = objective
         self._latent_dim = latent_dim
         self._random = RandomState(context.device.torch_device)
@@ -54,7 +54,7 @@ class DiscriminatorProbe:
             train_logits, heldout_logits = self._score(train, heldout).chunk(2)
             metrics, fake_logits = gradient_metrics(
                 self._objective,
-                lambda samples: self._critic(samples, heldout.labels),
+                lambda samples: self._pipeline(samples, heldout.labels),
                 fake,
                 heldout_logits,
             )
@@ -81,15 +81,15 @@ class DiscriminatorProbe:
         """Logits of two batches, concatenated."""
         samples = [self._context.device.layout(batch.samples) for batch in (first, second)]
         labels = [batch.labels for batch in (first, second) if batch.labels is not None]
-        return self._critic(torch.cat(samples), torch.cat(labels) if labels else None, batches=2)
+        return self._pipeline(torch.cat(samples), torch.cat(labels) if labels else None, batches=2)
 
     @contextlib.contextmanager
     def _without_side_effects(self, step: int) -> Iterator[None]:
         """Restore running statistics, power iterations and random streams at the end."""
-        buffers = [*self._generator.buffers(), *self._critic.network.buffers()]
+        buffers = [*self._generator.buffers(), *self._pipeline.network.buffers()]
         saved, random = [buffer.clone() for buffer in buffers], self._random.state_dict()
         try:
-            with self._critic.isolated(self._context.seed, f"checkup {step}"):
+            with self._pipeline.isolated(self._context.seed, f"checkup {step}"):
                 yield
         finally:
             self._random.load_state_dict(random)

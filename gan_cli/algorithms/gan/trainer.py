@@ -92,7 +92,7 @@ class GANTrainer(GANSpec):
     def train_step(self, penalties_due: Sequence[DuePenalties]) -> Gradients:
         """Run algorithm 1 once, with an update of D for each entry of ``penalties_due``."""
         with self.step_scope:
-            self.scope_g.keep(self._buffers_g)  # G's running statistics change while it generates D's batches
+            self.scope_g.snapshot(self._buffers_g)  # G's running statistics change while it generates D's batches
             fresh = penalties_due[:-1] if self._loss.reuse else penalties_due
             for due, batch in zip(fresh, self._discriminator_batches(len(fresh)), strict=True):
                 self.update_discriminator(batch, due)
@@ -101,31 +101,31 @@ class GANTrainer(GANSpec):
                 self.update_discriminator(batch, penalties_due[-1])
             self.update_generator(batch)
             self.ema.update(self.scope_g.applied)
-        return Gradients(self.optimizer_d.all_gradients, self.optimizer_g.all_gradients)
+        return Gradients(self.optimizer_d.gradients_by_parameter, self.optimizer_g.gradients_by_parameter)
 
     def update_discriminator(self, batch: UpdateBatch, due: DuePenalties) -> None:
         """Update D: minimize its loss on a real and a generated batch, plus the penalties that are due."""
         assert batch.real is not None
         with self.scope_d as scope:
             sides = self.regularization.gradient_sides(due)
-            real, fake = self.critic.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
+            real, fake = self.pipeline.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
             loss = self.context.mean_loss(self.objective.d_loss(real.logits, fake.logits))
             if due:
                 loss = loss + self._penalty(scope, due, real, fake, batch.labels)
             scope.step(loss, real=real.logits, fake=fake.logits)
-            if self._loss.constraint is not None:  # after the step, as in WGAN's algorithm 1
+            if self._loss.constraint is not None:  # after the step (Arjovsky et al. 2017, algorithm 1)
                 self._loss.constraint.project(self.optimizer_d.parameters)
-            self.critic.observe(self.objective, real.logits, fake.logits)
+            self.pipeline.observe(self.objective, real.logits, fake.logits)
 
     def update_generator(self, batch: UpdateBatch) -> None:
         """Update G: minimize its loss on D's logits of a generated batch."""
         with self.scope_g as scope:
-            fake = self.critic(batch.fake, batch.labels)
+            fake = self.pipeline(batch.fake, batch.labels)
             real = fake  # unused unless the objective is relativistic
             if self.objective.relativistic:
                 assert batch.real is not None
                 with torch.no_grad():
-                    real = self.critic(batch.real, batch.labels)
+                    real = self.pipeline(batch.real, batch.labels)
                 scope.record("game_real", real)
             losses = self.objective.g_loss(real, fake)
             if self._loss.top_k is None:
@@ -156,13 +156,13 @@ class GANTrainer(GANSpec):
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
         self.ema = MovingAverage(self.generator, context.half_life)
-        self._generate = TrainingForward(self.generator, context.device, context.batch_norm_group)
+        self._generator_forward = TrainingForward(self.generator, context.device, context.batch_norm_group)
         self.latent_dim = architecture.latent_dim
         self._labels = None if context.labels is None else torch.from_numpy(context.labels).to(device)
         self.latent_stream = context.stream("latents", context.batch_size)
         self.noise_stream = context.stream("noise", context.packs_per_update)
         self._penalty_stream = context.stream("penalty", context.packs_per_update)
-        self.critic = DiscriminatorPipeline(
+        self.pipeline = DiscriminatorPipeline(
             self.discriminator, context, noise=noise, noise_stream=self.noise_stream, augment=augment
         )
         self.regularization = Regularization(loss.penalties, loss.anneal, device)
@@ -174,7 +174,7 @@ class GANTrainer(GANSpec):
         self.ring_buffers = self._make_ring_buffers(context, loss.d_steps.regular)
         self.step_scope = StepScope(context, self.ring_buffers)
         self._buffers_g, buffers_d = list(self.generator.buffers()), list(self.discriminator.buffers())
-        adaptive = self.critic.adaptive_tensors()
+        adaptive = self.pipeline.adaptive_tensors()
         self.scope_d = self.step_scope.update_scope("D", self.optimizer_d, mutable=[*buffers_d, *adaptive])
         self.scope_g = self.step_scope.update_scope("G", self.optimizer_g, mutable=buffers_d)
         state_d = NetworkState("D", self.discriminator, self.optimizer_d)
@@ -182,17 +182,17 @@ class GANTrainer(GANSpec):
         self.progress = GANProgress()
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._data_wait = DataWait(sampler)
-        streams = (self._penalty_stream, self.latent_stream, sampler, self.critic)
-        generators = [each for stream in streams for each in stream.generators]
-        self._captured_step: GraphedSteps[Gradients] = GraphedSteps(self._device.recorder(generators))
+        streams = (self._penalty_stream, self.latent_stream, sampler, self.pipeline)
+        rng_generators = [each for stream in streams for each in stream.rng_generators]
+        self._captured_step: GraphedSteps[Gradients] = GraphedSteps(self._device.recorder(rng_generators))
         self._preview_sampler = PreviewSampler(context, self.latent_dim)
-        self._probe = DiscriminatorProbe(context, self.generator, self.critic, self.objective, self.latent_dim)
+        self._probe = DiscriminatorProbe(context, self.generator, self.pipeline, self.objective, self.latent_dim)
 
     @staticmethod
     def _make_ring_buffers(context: Context, d_steps: int) -> dict[str, RingBuffer]:
         """Return buffers for the logits of D's and of G's updates, and for penalties; the names are checkpoint keys."""
         width, rows_g, rows_d = context.packs_per_update, context.log_every, context.log_every * d_steps
-        # game_*: logits in G's updates.
+        # game_real and game_fake, names of earlier versions: logits in G's updates.
         rows = {"real": rows_d, "fake": rows_d, "game_real": rows_g, "game_fake": rows_g, "penalty": rows_d}
         device = context.device.torch_device
         return {name: RingBuffer(count, width, device, context.group) for name, count in rows.items()}
@@ -207,7 +207,7 @@ class GANTrainer(GANSpec):
         self.optimizer_d.set_step(step)
         self.optimizer_g.set_step(step)
         self.ema.set_step(step)
-        self.critic.set_step(step)
+        self.pipeline.set_step(step)
         self.regularization.set_step(step)
         self.step_scope.nonfinite_policy.set_step(step)
         if self._loss.top_k is not None:
@@ -228,8 +228,8 @@ class GANTrainer(GANSpec):
         self, scope: UpdateScope, due: DuePenalties, real: ScoredBatch, fake: ScoredBatch, labels: Tensor | None
     ) -> Tensor:
         """Compute the penalties that are due, 0-dimensional, and record their values."""
-        critic = partial(self.critic, labels=labels)
-        term = self.regularization(due, critic, real, fake, self._penalty_stream, self.context.mean_loss)
+        score = partial(self.pipeline, labels=labels)
+        term = self.regularization(due, score, real, fake, self._penalty_stream, self.context.mean_loss)
         scope.record("penalty", term.values)
         return term.loss
 
@@ -267,7 +267,7 @@ class GANTrainer(GANSpec):
         """Generate batches of samples from fresh latents."""
         z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
         with self._timer("G"):
-            return self._generate(z, labels, batches=batches)
+            return self._generator_forward(z, labels, batches=batches)
 
     @torch.no_grad()
     def report(self) -> Report:
@@ -277,7 +277,7 @@ class GANTrainer(GANSpec):
         values |= {name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}
         scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
         metrics = logit_metrics(objective, values)
-        metrics |= self.critic.metrics()
+        metrics |= self.pipeline.metrics()
         if (self.progress.step + 1) % self.context.probe_every == 0:
             metrics |= self._probe.metrics(self.progress.step)
         # A single transfer for all metrics. The ring buffers above, and gradient norms and histograms below, wait too.
@@ -333,7 +333,7 @@ class GANTrainer(GANSpec):
         """Scale both learning rates and raise the instance noise."""
         self.optimizer_g.scale(adjustment.lr_g)
         self.optimizer_d.scale(adjustment.lr_d)
-        self.critic.add_sigma(adjustment.sigma)
+        self.pipeline.add_sigma(adjustment.sigma)
         self._captured_step.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -342,7 +342,7 @@ class GANTrainer(GANSpec):
             "classes": self.context.classes,
             "generator": self.generator.state_dict(),
             "average": self.ema.network.state_dict(),  # key kept for checkpoints of earlier versions
-            "judge": self.critic.state_dict(),  # key kept for checkpoints of earlier versions
+            "judge": self.pipeline.state_dict(),  # key kept for checkpoints of earlier versions
             "optimizer_g": self.optimizer_g.state_dict(),
             "optimizer_d": self.optimizer_d.state_dict(),
             "random": {
@@ -362,7 +362,7 @@ class GANTrainer(GANSpec):
         """Restore :meth:`state_dict`; networks of another shape raise ``RuntimeError``."""
         self.generator.load_state_dict(state["generator"])
         self.ema.network.load_state_dict(state["average"])
-        self.critic.load_state_dict(state["judge"])
+        self.pipeline.load_state_dict(state["judge"])
         self.optimizer_g.load_state_dict(state["optimizer_g"])
         self.optimizer_d.load_state_dict(state["optimizer_d"])
         self._global_random.load_state_dict(state["random"]["global"])

@@ -190,7 +190,7 @@ class StackedArchitecture:
         return self.runs[0].latent_dim
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Stack the generators of all runs."""
+        """Stack the random generators of all runs."""
         return StackedNetwork([run.generator for run in self.runs], self.context.batch_size)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -212,9 +212,9 @@ class StackedStreams:
     size: int
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
-        """The generators of all runs."""
-        return [generator for stream in self.streams for generator in stream.generators]
+    def rng_generators(self) -> Sequence[torch.Generator]:
+        """The random generators of all runs."""
+        return [generator for stream in self.streams for generator in stream.rng_generators]
 
     def normal(self, rows: int, width: int) -> Tensor:
         """Draw ``(rows, width)`` from N(0, 1)."""
@@ -256,9 +256,9 @@ class StackedSampler:
         self._samplers = samplers
 
     @property
-    def generators(self) -> Sequence[torch.Generator]:
-        """The generators of all runs."""
-        return [generator for sampler in self._samplers for generator in sampler.generators]
+    def rng_generators(self) -> Sequence[torch.Generator]:
+        """The random generators of all runs."""
+        return [generator for sampler in self._samplers for generator in sampler.rng_generators]
 
     def prepare(self, batches: int) -> None:
         """Stage that many batches of each run."""

@@ -86,7 +86,7 @@ class SequenceDiscriminatorTrainer:
                 loss = 0.5 * self._objective.d_loss(real_logits, fake_logits).mean() + self.discriminator.penalty()
                 rows = {"real": real_logits, "fake": fake_logits} if half == self._half else {}
                 scope.step(loss, **rows)
-        self.norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self.optimizer.gradients)))
+        self.norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self.optimizer.present_gradients)))
 
     def metrics(self) -> dict[str, Tensor]:
         """Compute metrics of D's logits of its training batches since the last call; empty if there were none."""

@@ -157,7 +157,7 @@ def test_d_scores_packs_of_neighbours(pac: int) -> None:
     assert together.shape == (2 * 8 // pac, 2 * pac)
     assert of_g.shape == (8 // pac, 2 * pac)
     pixels = torch.arange(8 * 3 * 2 * 2).reshape(8, 3, 2, 2)
-    packed = algorithm.critic._pack(pixels)
+    packed = algorithm.pipeline._pack(pixels)
     assert packed.shape == (8 // pac, 3 * pac, 2, 2)
     assert torch.equal(packed[0, 3:6], pixels[1])
 

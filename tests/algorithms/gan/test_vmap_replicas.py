@@ -150,7 +150,7 @@ def test_recorded_steps_of_replicas_equal_those_run_as_they_are(monkeypatch: pyt
     run = RUNS["digits, batch norm"]
     plain = replicas(*run)
     recorder = FakeRecorder()
-    monkeypatch.setattr(Device, "recorder", lambda self, generators: recorder)
+    monkeypatch.setattr(Device, "recorder", lambda self, rng_generators: recorder)
     recorded = replicas(*run)
     for step in range(STEPS):
         plain.update(step)
