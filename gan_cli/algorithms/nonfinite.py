@@ -137,7 +137,7 @@ class SkipNonFinite:
     """Skips an update whose loss or gradient is not finite: all that it would have changed stays as it was."""
 
     def __init__(self, device: torch.device, network_names: Sequence[str] = ("D", "G")) -> None:
-        """Start counting.
+        """Set all counts of skipped updates to 0.
 
         Args:
             device: of the networks.
