@@ -32,6 +32,7 @@ def _module(until: str, former: str, present: str, *names: str, **renamed: str) 
 MOVED: Mapping[str, Moved] = {
     **_module("1.0", "algorithms.adversarial", "algorithms.gan.trainer", Adversarial="GANTrainer"),
     **_module("1.0", "algorithms.autoencoder", "algorithms.autoencoders.autoencoder", "Autoencoder"),
+    **_module("1.0", "algorithms.diffusion.samplers", "algorithms.diffusion.transitions", "Ancestral", "DDIM"),
     **_module("1.0", "algorithms.relaxed", "algorithms.seqgan.gumbel_softmax", "Gumbel"),
     **_module("1.0", "algorithms.rollouts", "algorithms.seqgan.policy_gradient", "Rollouts"),
     **_module("1.0", "algorithms.seqgan", "algorithms.seqgan.trainer", "SeqGAN"),

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer
 from gan_cli.algorithms.diffusion.process import Prediction
-from gan_cli.algorithms.diffusion.samplers import Ancestral
 from gan_cli.algorithms.diffusion.trainer import Diffusion
+from gan_cli.algorithms.diffusion.transitions import Ancestral
 from gan_cli.algorithms.nonfinite import MAX_SKIPPED_IN_A_ROW, SkipNonFinite
 from gan_cli.components.schedules import Linear
 from gan_cli.protocols.algorithm import RollbackAdjustment

@@ -15,9 +15,9 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.diffusion.denoiser_mlp import DenoiserMLP
 from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.process import Prediction
-from gan_cli.algorithms.diffusion.samplers import DDIM, DiffusionSampler
 from gan_cli.algorithms.diffusion.schedules import CosineAlphaBars, NoiseSchedule
 from gan_cli.algorithms.diffusion.trainer import Diffusion
+from gan_cli.algorithms.diffusion.transitions import DDIM, ReverseSampler
 from gan_cli.algorithms.diffusion.unet import UNet
 from gan_cli.algorithms.nonfinite import TrackNonFinite
 from gan_cli.components.optimizers import Adam
@@ -52,7 +52,7 @@ def build_diffusion(
     architecture: DenoiserArchitecture = TINY,
     source: Images | Density | None = None,
     schedule: NoiseSchedule | None = None,
-    reverse: DiffusionSampler | None = None,
+    reverse: ReverseSampler | None = None,
     batch_size: int = 16,
     seed: int = 0,
     half_life: float = 5.0,

@@ -8,13 +8,13 @@ from gan_cli.algorithms.diffusion.tags import ALARM, EXPLAINED
 from gan_cli.config.diagnostics import Thresholds
 from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
 
-# Share of the noise that a network finds at most, if its loss does not fall.
+# Largest share of the target (epsilon or v) that a network explains where its loss does not fall.
 MAX_SHARE = 0.05
 
 
 @dataclass(frozen=True)
 class LossDoesNotFall(ThresholdRule):
-    """The network finds hardly more of the noise than one that predicts 0 everywhere."""
+    """The network explains hardly more of its target, epsilon or v, than one that predicts 0 everywhere."""
 
     limits: Thresholds = field(default_factory=Thresholds)
     name = ALARM
@@ -25,8 +25,8 @@ class LossDoesNotFall(ThresholdRule):
 
     def message(self, metrics: Metrics) -> str:
         return (
-            f"the loss is {metrics['loss/total']:.3g}, and the network finds {metrics[EXPLAINED]:.1%} of"
-            " the noise: one that predicts 0 finds none"
+            f"the loss is {metrics['loss/total']:.3g}, and the network explains {metrics[EXPLAINED]:.1%} of"
+            " its target: one that predicts 0 explains none"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:

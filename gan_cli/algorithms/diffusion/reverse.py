@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.diffusion.process import Prediction, Target, alpha_bars, per_sample
-from gan_cli.algorithms.diffusion.samplers import DiffusionSampler, visited_timesteps
+from gan_cli.algorithms.diffusion.transitions import ReverseSampler, visited_timesteps
 
 # Returns noise of N(0, I) for samples (N, *shape), like them.
 DrawNoise: TypeAlias = Callable[[Tensor], Tensor]
@@ -65,7 +65,7 @@ class ReverseSteps(nn.Module):
         denoiser: nn.Module,
         betas: Tensor,
         prediction: Prediction,
-        sampler: DiffusionSampler,
+        sampler: ReverseSampler,
         steps: int,
         bound: float | None = None,
         guidance: Guidance | None = None,

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gan_cli.errors import require
 
-# Largest beta of the cosine schedule, whose last one would be 1 (Nichol & Dhariwal 2021, section 3.2).
+# Largest beta: the last one of the cosine schedule would be 1 (Nichol & Dhariwal 2021, section 3.2, below eq.
+# 17); those of the linear one reach 1 at 20 timesteps or fewer.
 MAX_BETA = 0.999
 
 

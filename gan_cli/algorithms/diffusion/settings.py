@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.diffusion.process import Prediction, alpha_bars
 from gan_cli.algorithms.diffusion.reverse import Guidance, ReverseSteps
-from gan_cli.algorithms.diffusion.samplers import DiffusionSampler
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
+from gan_cli.algorithms.diffusion.transitions import ReverseSampler
 from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError, require
 
@@ -36,7 +36,7 @@ class DiffusionSettings:
     """
 
     schedule: NoiseSchedule
-    reverse: DiffusionSampler
+    reverse: ReverseSampler
     timesteps: int
     prediction: Prediction
     sampling_steps: int

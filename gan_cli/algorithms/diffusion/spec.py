@@ -38,18 +38,18 @@ class DiffusionSpec(AlgorithmSpec):
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Does the loss fall, also on held-out samples?": ("loss/total", HELD_OUT),
         "At which noise is the loss? Quartiles of t, the first with the least noise": QUARTILES,
-        "How much of the noise does the network find? 0 before training": (EXPLAINED,),
+        "How much of its target does the network explain? 0 before training": (EXPLAINED,),
         "Norm of the gradient": ("grad_norm/g",),
     }
     notes: ClassVar[Mapping[str, str]] = {
-        "loss/total": "mean squared error of the predicted noise, or v, over all timesteps (Ho et al. 2020, eq. 14)",
+        "loss/total": "mean squared error of the predicted v, or noise, over all timesteps (Ho et al. 2020, eq. 14)",
         HELD_OUT: "the same by the moving average of the network, of held-out samples (of other training samples"
         " where train.held_out is 0) at evenly spaced timesteps",
         **{
             tag: f"the loss at timesteps {number - 1}/4 T to {number}/4 T; more timesteps, more noise"
             for number, tag in enumerate(QUARTILES, start=1)
         },
-        EXPLAINED: "1 - loss / mean square of what is predicted: the share that the network finds",
+        EXPLAINED: "1 - loss / mean square of the target, v or the noise: the share of it that the network explains",
     }
     own_alarms: ClassVar[tuple[str, ...]] = ALARMS
     hparam_metrics: ClassVar[tuple[str, ...]] = ("loss/total", HELD_OUT, EXPLAINED)

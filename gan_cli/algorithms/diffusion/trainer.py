@@ -14,11 +14,11 @@ from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture, InPrecis
 from gan_cli.algorithms.diffusion.previews import PreviewSampler
 from gan_cli.algorithms.diffusion.process import ForwardProcess, Prediction
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
-from gan_cli.algorithms.diffusion.samplers import DiffusionSampler
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.spec import QUARTILES, DiffusionSpec
 from gan_cli.algorithms.diffusion.tags import EXPLAINED, HELD_OUT
+from gan_cli.algorithms.diffusion.transitions import ReverseSampler
 from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.optimizers import OptimizerConfig
@@ -47,7 +47,7 @@ class NoisyBatch:
 
 
 class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
-    """Trains a network to predict the noise in x_t = alpha_t x_0 + sigma_t epsilon, at timesteps t drawn uniformly."""
+    """Trains a network to predict v, or epsilon, of x_t = alpha_t x_0 + sigma_t epsilon, t drawn uniformly."""
 
     network_name: ClassVar[str] = "the denoiser"
 
@@ -60,7 +60,7 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         sampler: Sampler,
         probe_batches: ProbeBatches,
         schedule: NoiseSchedule,
-        reverse: DiffusionSampler,
+        reverse: ReverseSampler,
         timesteps: int,
         prediction: Prediction,
         sampling_steps: int,

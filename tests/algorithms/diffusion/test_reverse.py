@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.diffusion.process import Prediction, alpha_bars
 from gan_cli.algorithms.diffusion.reverse import Guidance, ReverseProcess
-from gan_cli.algorithms.diffusion.samplers import DDIM, Ancestral, DiffusionSampler, Variance, visited_timesteps
 from gan_cli.algorithms.diffusion.schedules import CosineAlphaBars, LinearBetas, NoiseSchedule
+from gan_cli.algorithms.diffusion.transitions import DDIM, Ancestral, ReverseSampler, Variance, visited_timesteps
 from gan_cli.errors import InvalidValueError
 
 MEAN, DEVIATION = 0.4, 0.3
@@ -37,7 +37,7 @@ class ExactDenoiser(nn.Module):
 
 
 def exact(
-    sampler: DiffusionSampler,
+    sampler: ReverseSampler,
     steps: int,
     timesteps: int = 1000,
     schedule: NoiseSchedule | None = None,
@@ -110,7 +110,7 @@ def test_ddim_with_eta_1_is_ancestral_sampling(steps: int) -> None:
 
 
 @pytest.mark.parametrize("sampler", [DDIM(), DDIM(0.7), DDIM(1.0), Ancestral()])
-def test_steps_keep_the_marginals(sampler: DiffusionSampler) -> None:
+def test_steps_keep_the_marginals(sampler: ReverseSampler) -> None:
     """Where x_t has the marginal q(x_t | x_0), x_s has q(x_s | x_0) (Song et al. 2021, lemma 1)."""
     bars = alpha_bars(CosineAlphaBars().betas(1000))
     bar, earlier = bars[[1000, 700, 20, 1]], bars[[900, 10, 19, 0]]
@@ -143,7 +143,7 @@ def test_visited_timesteps_begin_at_the_last_one() -> None:
 @pytest.mark.parametrize("schedule", [LinearBetas(), CosineAlphaBars()])
 @pytest.mark.parametrize("sampler", [DDIM(), DDIM(1.0), Ancestral(), Ancestral(Variance.forward)])
 def test_exact_denoiser_reproduces_the_gaussian(
-    sampler: DiffusionSampler, schedule: NoiseSchedule, prediction: Prediction
+    sampler: ReverseSampler, schedule: NoiseSchedule, prediction: Prediction
 ) -> None:
     mean, deviation = moments(exact(sampler, 1000, 1000, schedule, prediction).double())
     assert mean == pytest.approx(MEAN, abs=2e-3)

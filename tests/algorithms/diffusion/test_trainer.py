@@ -15,10 +15,10 @@ from gan_cli.algorithms.diffusion.alarm_rules import LossDoesNotFall
 from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.panels import trajectories
 from gan_cli.algorithms.diffusion.process import Prediction
-from gan_cli.algorithms.diffusion.samplers import DDIM, Ancestral
 from gan_cli.algorithms.diffusion.schedules import LinearBetas
 from gan_cli.algorithms.diffusion.spec import QUARTILES
 from gan_cli.algorithms.diffusion.trainer import Diffusion
+from gan_cli.algorithms.diffusion.transitions import DDIM, Ancestral
 from gan_cli.algorithms.spec import Sizes
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.data import samplers

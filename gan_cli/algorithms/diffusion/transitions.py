@@ -1,4 +1,4 @@
-"""Steps of the reverse process, each a linear combination of x_0, x_t and fresh noise."""
+"""Transitions of the reverse process, linear combinations of x_0, x_t and noise, and the samplers that choose them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Transition:
 
 
 @runtime_checkable
-class DiffusionSampler(Protocol):
+class ReverseSampler(Protocol):
     """A choice of transitions of the reverse process."""
 
     @property
