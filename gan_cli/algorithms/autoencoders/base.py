@@ -21,6 +21,7 @@ from gan_cli.algorithms.autoencoders.networks import (
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
 from gan_cli.algorithms.autoencoders.spec import AutoencoderSpec
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.previews import preview_latents
 from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import OptimizerConfig
@@ -87,8 +88,7 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
         self.ema_model = ema_model
         self.networks: Networks = TrainingNetworks(self.model, context)
         self.ema_networks = Networks(self.ema_model, self._device)
-        count = context.sample_count * (16 if len(context.shape) == 1 else 1)  # a scatter plot takes more than a grid
-        self._latents = fixed_latents(context.seed, count, self.latent_dim).to(device)
+        self._latents = preview_latents(context, None, self.latent_dim).to(device)
 
     def _init_extra_state(self, context: Context) -> list[Tensor]:
         """Initialize the additional state of a subclass, and return the tensors in it that an update changes."""

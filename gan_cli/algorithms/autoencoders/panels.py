@@ -8,8 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.previews import to_numpy
 from gan_cli.protocols.algorithm import Panel
-from gan_cli.protocols.arrays import FloatArray
 
 # Columns of the grid of reconstructions, and samples of an interpolation, both ends included.
 COLUMNS = 8
@@ -30,7 +30,7 @@ def reconstructions(originals: Tensor, encode: Encode, decode: Decode) -> Panel:
     columns = min(COLUMNS, count)
     decoded = decode(encode(originals))
     rows = torch.stack([_rows(originals, columns), _rows(decoded, columns)], dim=1)
-    return Panel(_to_numpy(rows.flatten(0, 2)), columns)
+    return Panel(to_numpy(rows.flatten(0, 2)), columns)
 
 
 def interpolations(samples: Tensor, encode: Encode, decode: Decode) -> Panel:
@@ -41,7 +41,7 @@ def interpolations(samples: Tensor, encode: Encode, decode: Decode) -> Panel:
     codes = encode(samples)
     start, end = codes[0::2, None], codes[1::2, None]
     weight = torch.linspace(0, 1, INTERPOLATED, device=samples.device)[:, None]
-    return Panel(_to_numpy(decode(torch.lerp(start, end, weight).flatten(0, 1))), INTERPOLATED)
+    return Panel(to_numpy(decode(torch.lerp(start, end, weight).flatten(0, 1))), INTERPOLATED)
 
 
 def manifold(generate: Decode, device: torch.device) -> Panel:
@@ -51,13 +51,8 @@ def manifold(generate: Decode, device: torch.device) -> Panel:
     """
     quantiles = torch.special.ndtri(torch.linspace(TAIL_PROBABILITY, 1 - TAIL_PROBABILITY, MANIFOLD, device=device))
     up, right = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    return Panel(_to_numpy(generate(torch.stack([right.flatten(), up.flatten()], dim=1))), MANIFOLD)
+    return Panel(to_numpy(generate(torch.stack([right.flatten(), up.flatten()], dim=1))), MANIFOLD)
 
 
 def _rows(samples: Tensor, columns: int) -> Tensor:
     return samples.reshape(-1, columns, *samples.shape[1:])
-
-
-def _to_numpy(samples: Tensor) -> FloatArray:
-    array: FloatArray = samples.float().cpu().numpy()
-    return array

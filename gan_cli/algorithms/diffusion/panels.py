@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.previews import to_numpy
 from gan_cli.protocols.algorithm import Panel
-from gan_cli.protocols.arrays import FloatArray
 
 # States of a sample that are shown, x_T and x_0 among them: in a row of images; side of a square of scatter plots.
 COLUMNS, SIDE = 10, 3
@@ -19,7 +19,7 @@ EXTENT, FILLED = 3.0, 0.9
 def frames(states: Sequence[Tensor]) -> Panel:
     """Show a row for each image, from noise to sample; ``states`` are x_T to x_0, ``(N, C, H, W)`` each."""
     shown = torch.stack(_evenly(states, COLUMNS), dim=1)
-    return Panel(_to_numpy(shown.flatten(0, 1)), shown.shape[1])
+    return Panel(to_numpy(shown.flatten(0, 1)), shown.shape[1])
 
 
 def trajectories(states: Sequence[Tensor]) -> Panel:
@@ -34,15 +34,10 @@ def trajectories(states: Sequence[Tensor]) -> Panel:
         centre = points.new_tensor([column, SIDE - 1 - row]) - (SIDE - 1) / 2
         inside = points[(points.abs() <= EXTENT).all(dim=1)]
         parts.append((centre + inside * (FILLED / (2 * EXTENT))) * (2 / SIDE))
-    return Panel(_to_numpy(torch.cat(parts)))
+    return Panel(to_numpy(torch.cat(parts)))
 
 
 def _evenly(states: Sequence[Tensor], count: int) -> list[Tensor]:
     """Return at most ``count`` of the states, evenly spaced, the first and the last among them."""
     chosen = torch.linspace(0, len(states) - 1, min(count, len(states))).round().long()
     return [states[index] for index in chosen.tolist()]
-
-
-def _to_numpy(samples: Tensor) -> FloatArray:
-    array: FloatArray = samples.float().cpu().numpy()
-    return array

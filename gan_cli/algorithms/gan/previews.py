@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.previews import ClassGrid, draw_labels, preview_latents, to_numpy
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Preview, Surface
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.runtime.rng import BLOCK, fixed_latents, seeded_generator
+from gan_cli.runtime.rng import BLOCK, fixed_latents
 
 SURFACE_RESOLUTION = 64
 
@@ -22,25 +23,25 @@ class PreviewSampler:
         self._context = context
         self._device = context.device
         self._latent_dim = latent_dim
-        self._columns, self._labels = _classes(context)
-        self._latents = _latents(context, latent_dim, self._columns).to(self._device.torch_device)
+        self._grid = grid = ClassGrid.of(context)
+        inputs = [preview_latents(context, grid, latent_dim), *([] if grid is None else [grid.labels])]
+        self._inputs = [each.to(self._device.torch_device) for each in inputs]
 
     def preview(self, generator: nn.Module, discriminator: nn.Module, objective: Objective) -> Preview:
         """Return samples of G and, where they are points, D's scores over the plane. Waits for the device."""
         with self._device.precision():
-            samples: Tensor = generator(self._latents, *([] if self._labels is None else [self._labels]))
+            samples: Tensor = generator(*self._inputs)
         points = self._context.points
         surface = None if points is None else self._surface(samples, points, discriminator, objective)
-        return Preview(samples.float().cpu().numpy(), surface, self._columns)
+        return Preview(to_numpy(samples), surface, None if self._grid is None else self._grid.columns)
 
     def draw(self, generator: nn.Module, count: int) -> FloatArray:
         """Draw ``(count, *shape)`` samples from latents of the run's seed, classes as frequent as in the data."""
         context, device = self._context, self._device.torch_device
         inputs = [fixed_latents(context.seed, count, self._latent_dim)]
-        if context.labels is not None:
-            stream = seeded_generator(context.seed, "labels drawn", torch.device("cpu"))
-            chosen = torch.randint(len(context.labels), (count,), generator=stream)
-            inputs.append(torch.from_numpy(context.labels)[chosen])
+        labels = draw_labels(context, count)
+        if labels is not None:
+            inputs.append(labels)
         blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
         with self._device.precision():
             parts = [generator(*(each.to(device) for each in block)).float().cpu() for block in blocks]
@@ -63,21 +64,3 @@ class PreviewSampler:
         discriminator.train()
         scores = objective.score(logits).reshape(x.shape)
         return Surface(scores.cpu().numpy(), points, extent)
-
-
-def _classes(context: Context) -> tuple[int | None, Tensor | None]:
-    """Columns of the preview's grid and the label of each of its samples: one row a class, as many as fit."""
-    if context.classes == 0:
-        return None, None
-    rows = min(context.classes, context.sample_count)
-    columns = max(1, context.sample_count // rows)
-    return columns, torch.arange(rows, device=context.device.torch_device).repeat_interleave(columns)
-
-
-def _latents(context: Context, latent_dim: int, columns: int | None) -> Tensor:
-    """Latents of the preview: 16 times as many for points; in a grid of classes each column shares one latent."""
-    if columns is None:
-        count = context.sample_count * (16 if len(context.shape) == 1 else 1)
-        return fixed_latents(context.seed, count, latent_dim)
-    rows = min(context.classes, context.sample_count)
-    return fixed_latents(context.seed, columns, latent_dim).repeat(rows, 1)

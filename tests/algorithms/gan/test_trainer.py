@@ -228,9 +228,9 @@ def test_preview_has_one_row_a_class_and_one_latent_a_column() -> None:
     preview = algorithm.preview()
     assert preview.samples.shape == (60, 1, 8, 8)
     assert preview.columns == 6
-    latents, labels = algorithm._preview_sampler._latents.reshape(10, 6, -1), algorithm._preview_sampler._labels
+    latents, labels = algorithm._preview_sampler._inputs
+    latents = latents.reshape(10, 6, -1)
     assert torch.equal(latents[0], latents[9])
-    assert labels is not None
     assert labels.reshape(10, 6)[:, 0].tolist() == list(range(10))
 
 
