@@ -46,7 +46,7 @@ class Progress(Callback):
         self.show_metrics(event.step, event.report.headline)
 
     def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Show metrics behind the bar, and log them as a line."""
+        """Show metrics after the bar, and log them as a line."""
         assert self._bar is not None
         texts = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
         self._bar.set_postfix(texts)

@@ -20,7 +20,7 @@ class TagsFileWriter(Callback):
         self._infos = infos
 
     def on_start(self, event: StartEvent) -> None:
-        """Write the file, also when a run of an earlier version goes on; none for a run without a loss."""
+        """Write the file, also when a run of an earlier version continues; none for a run without a loss."""
         if not self._infos:
             return
         content = {

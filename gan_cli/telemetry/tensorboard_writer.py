@@ -25,7 +25,7 @@ from gan_cli.protocols.callbacks import (
 )
 from gan_cli.storage.files import WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.telemetry import tensorboard
+from gan_cli.telemetry import event_file
 
 
 @dataclass(frozen=True)
@@ -79,38 +79,38 @@ class TensorBoardWriter(Callback):
         self._layout = layout
         self._hparams = hparams
         self._config = config
-        self._board: tensorboard.EventFile | None = None
+        self._board: event_file.EventFile | None = None
 
     def on_start(self, event: StartEvent) -> None:
         """Open a new file, at whose step TensorBoard drops what older files hold of this step and later."""
         with writing(self._directory.path):
-            self._board = tensorboard.EventFile(self._directory.path, purge_step=event.step)
+            self._board = event_file.EventFile(self._directory.path, purge_step=event.step)
             if event.step == 0:
-                page = tensorboard.text("config", f"```yaml\n{self._config}\n```")
-                session = tensorboard.session_start(self._hparams, self._layout.hparam_metrics)
-                self._board.add([tensorboard.charts("gan_cli", self._layout.charts), page, *session])
+                page = event_file.text("config", f"```yaml\n{self._config}\n```")
+                session = event_file.session_start(self._hparams, self._layout.hparam_metrics)
+                self._board.add([event_file.charts("gan_cli", self._layout.charts), page, *session])
 
     def on_report(self, event: ReportEvent) -> None:
         report, board = event.report, self._open_board
         notes = self._layout.notes
-        curves = [tensorboard.scalar(tag, value, notes.get(tag, "")) for tag, value in report.scalars.items()]
+        curves = [event_file.scalar(tag, value, notes.get(tag, "")) for tag, value in report.scalars.items()]
         distributions = [
-            tensorboard.histogram(tag, values, report.meanings.get(tag, ""))
+            event_file.histogram(tag, values, report.meanings.get(tag, ""))
             for tag, values in report.histograms.items()
             if values.size and np.isfinite(values).all()
         ]
-        paragraphs = [tensorboard.text(f"diagnosis/{alarm.name}", _alarm_markdown(alarm)) for alarm in event.alarms]
+        paragraphs = [event_file.text(f"diagnosis/{alarm.name}", _alarm_markdown(alarm)) for alarm in event.alarms]
         with self._errors.writing("TensorBoard's file", board.path):
             board.add([*curves, *distributions, *paragraphs], event.step)
 
     def on_preview(self, event: PreviewEvent) -> None:
-        """Write the images, encoded by the sample writer in front, or the sentences."""
+        """Write the images, which the sample writer has encoded earlier, or the sentences."""
         board = self._open_board
         if isinstance(event.preview, Sentences):
-            values = [tensorboard.text("samples", tensorboard.indented_code(event.preview.lines))]
+            values = [event_file.text("samples", event_file.indented_code(event.preview.lines))]
         else:
             values = [
-                tensorboard.image(f"samples/{name}".rstrip("/"), image.png, image.width, image.height)
+                event_file.image(f"samples/{name}".rstrip("/"), image.png, image.width, image.height)
                 for name, image in event.images.items()
             ]
         with self._errors.writing("TensorBoard's file", board.path):
@@ -119,16 +119,16 @@ class TensorBoardWriter(Callback):
     def on_evaluation(self, event: EvaluationEvent) -> None:
         board = self._open_board
         with self._errors.writing("TensorBoard's file", board.path):
-            board.add([tensorboard.scalar(tag, value) for tag, value in event.scalars.items()], event.step)
+            board.add([event_file.scalar(tag, value) for tag, value in event.scalars.items()], event.step)
 
     def on_end(self, event: EndEvent) -> None:
         """Write the closing record of the HParams page, unless an error has ended the run."""
         if not event.by_error:
             with self._errors.writing("TensorBoard's file", self._open_board.path):
-                self._open_board.add([tensorboard.session_end()])
+                self._open_board.add([event_file.session_end()])
 
     @property
-    def _open_board(self) -> tensorboard.EventFile:
+    def _open_board(self) -> event_file.EventFile:
         assert self._board is not None
         return self._board
 

@@ -22,7 +22,7 @@ HOSTILE_TARGETS = (
     "gan_cli..x",
     "gan_cli.__main__.main",
     "gan_cli.data.cache.Store",
-    "gan_cli.telemetry.tensorboard.EventFile",
+    "gan_cli.telemetry.event_file.EventFile",
     "torch.nn.Linear",
     "torch.optim.SGD",
     "gan_cli.components.losses.Hinge",

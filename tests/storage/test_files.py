@@ -1,4 +1,4 @@
-"""Files on a disk that fills up: whole or as they were, and the run stops or goes on as configured."""
+"""Files on a disk that fills up: whole or as they were, and the run stops or continues as configured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from gan_cli.errors import OutputError
 from gan_cli.protocols.callbacks import StepEvent
 from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandler, write_atomic
-from gan_cli.telemetry import tensorboard
+from gan_cli.telemetry import event_file
 from gan_cli.telemetry.console import Progress
 from tests.conftest import TINY, Command, log_messages
 from tests.helpers.run_directories import read_metrics
@@ -130,11 +130,11 @@ def test_whole_file_replaces_the_one_before_or_leaves_it(tmp_path: Path) -> None
 
 
 def test_tensorboard_reads_what_comes_after_a_record_that_did_not_fit(tmp_path: Path) -> None:
-    file = tensorboard.EventFile(tmp_path)
-    file.add([tensorboard.scalar("a", 1.0)], 1)
+    file = event_file.EventFile(tmp_path)
+    file.add([event_file.scalar("a", 1.0)], 1)
     with longest_file(file.path.stat().st_size + 7), pytest.raises(OSError, match="File too large"):
-        file.add([tensorboard.scalar("a", 2.0)], 2)
-    file.add([tensorboard.scalar("a", 3.0)], 3)
+        file.add([event_file.scalar("a", 2.0)], 2)
+    file.add([event_file.scalar("a", 3.0)], 3)
     file.close()
     assert [event.step for event in EventAccumulator(str(tmp_path)).Reload().Scalars("a")] == [1, 3]
 

@@ -29,7 +29,7 @@ BUCKETS = 30  # of TensorBoard's own histograms, and of its pages
 class EventFile:
     """A new event file in a run directory. Every record is a single event, whatever number of values it holds.
 
-    Records are complete or absent: TensorBoard reads nothing behind a truncated one.
+    Records are complete or absent: TensorBoard reads nothing after a truncated one.
     """
 
     def __init__(self, directory: Path, purge_step: int = 0) -> None:

@@ -13,7 +13,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
-from gan_cli.telemetry import tensorboard
+from gan_cli.telemetry import event_file
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -21,13 +21,13 @@ def read(folder: Path) -> EventAccumulator:
 
 
 def write(folder: Path, *values: Any, step: int = 0) -> None:
-    file = tensorboard.EventFile(folder)
+    file = event_file.EventFile(folder)
     file.add(values, step)
     file.close()
 
 
 def test_records_are_whole_and_carry_checksums_of_length_and_content(tmp_path: Path) -> None:
-    write(tmp_path, tensorboard.image("picture", np.random.default_rng(0).bytes(3000), 4, 4))
+    write(tmp_path, event_file.image("picture", np.random.default_rng(0).bytes(3000), 4, 4))
     (file,) = tmp_path.glob("events.out.tfevents.*")
     rest, contents = file.read_bytes(), []
     while rest:
@@ -43,9 +43,9 @@ def test_records_are_whole_and_carry_checksums_of_length_and_content(tmp_path: P
 def test_one_event_holds_all_values_of_a_step(tmp_path: Path) -> None:
     write(
         tmp_path,
-        tensorboard.scalar("a", 0.5),
-        tensorboard.scalar("b", float("nan")),
-        tensorboard.scalar("c", 1e300),
+        event_file.scalar("a", 0.5),
+        event_file.scalar("b", float("nan")),
+        event_file.scalar("c", 1e300),
         step=7,
     )
     board = read(tmp_path)
@@ -67,7 +67,7 @@ def test_one_event_holds_all_values_of_a_step(tmp_path: Path) -> None:
 )
 def test_histogram_counts_every_value_between_the_smallest_and_the_largest(tmp_path: Path, values: Any) -> None:
     values = values.astype(np.float32)
-    write(tmp_path, tensorboard.histogram("h", values))
+    write(tmp_path, event_file.histogram("h", values))
     shown = read(tmp_path).Histograms("h")[0].histogram_value
     assert (shown.min, shown.max, shown.num) == (values.min(), values.max(), values.size)
     assert shown.sum == pytest.approx(values.astype(np.float64).sum())
@@ -80,15 +80,13 @@ def test_histogram_counts_every_value_between_the_smallest_and_the_largest(tmp_p
 
 
 def test_picture_comes_back_byte_for_byte(tmp_path: Path) -> None:
-    write(tmp_path, tensorboard.image("picture", b"\x89PNG and so on", 3, 2), step=5)
+    write(tmp_path, event_file.image("picture", b"\x89PNG and so on", 3, 2), step=5)
     (shown,) = read(tmp_path).Images("picture")
     assert (shown.step, shown.encoded_image_string, shown.width, shown.height) == (5, b"\x89PNG and so on", 3, 2)
 
 
 def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
-    write(
-        tmp_path, tensorboard.text("config", "**bold** é"), tensorboard.charts("mine", {"Is it good?": ["a", "b/.*"]})
-    )
+    write(tmp_path, event_file.text("config", "**bold** é"), event_file.charts("mine", {"Is it good?": ["a", "b/.*"]}))
     board = read(tmp_path)
     assert board.PluginTagToContent("text").keys() == {"config/text_summary"}
     assert board.Tensors("config/text_summary")[0].tensor_proto.string_val == ["**bold** é".encode()]
@@ -101,7 +99,7 @@ def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
 
 def test_hparams_keep_their_types_and_none_is_left_out(tmp_path: Path) -> None:
     choices = {"loss": "jsd", "lr": 2e-4, "steps": 3, "nothing": None}
-    write(tmp_path, *tensorboard.session_start(choices, ["loss/d"]), tensorboard.session_end())
+    write(tmp_path, *event_file.session_start(choices, ["loss/d"]), event_file.session_end())
     content = {
         tag: plugin_data_pb2.HParamsPluginData.FromString(data)
         for tag, data in read(tmp_path).PluginTagToContent("hparams").items()
@@ -121,9 +119,9 @@ def test_hparams_keep_their_types_and_none_is_left_out(tmp_path: Path) -> None:
 
 def test_later_file_purges_values_of_its_first_step_and_later(tmp_path: Path) -> None:
     for second, (first, last, purge) in enumerate([(1, 4, 0), (3, 5, 3)]):
-        file = tensorboard.EventFile(tmp_path, purge)
+        file = event_file.EventFile(tmp_path, purge)
         for step in range(first, last + 1):
-            file.add([tensorboard.scalar("a", 10 * second + step)], step)
+            file.add([event_file.scalar("a", 10 * second + step)], step)
         file.close()
         (newest,) = (path for path in tmp_path.iterdir() if path.name.startswith("events"))
         newest.rename(tmp_path / f"{second}.tfevents")  # read in this order
