@@ -124,7 +124,7 @@ def test_imports_have_no_cycle() -> None:
 
 
 @pytest.mark.parametrize("package", RANK)
-def test_package_reaches_only_those_behind_it(package: str) -> None:
+def test_package_reaches_only_those_of_later_lines(package: str) -> None:
     for module in modules():
         if package_of(module) == package:
             others = {package_of(target) for target in reachable(module)} - {package}

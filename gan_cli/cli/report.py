@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gan-report",
         description="Compare runs: what differs between them, their last and best metrics with mean and deviation over"
-        " seeds, alarms, and seconds of training. Reads runs that are still going on, and what is left of runs that"
+        " seeds, alarms, and seconds of training. Reads runs that have not ended yet, and what is left of runs that"
         " died. Writes a Markdown table to stdout, unless --csv or --html is given.",
     )
     parser.add_argument(

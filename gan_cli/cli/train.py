@@ -45,7 +45,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     sweep, arguments = command.pop_continue(arguments)
     if sweep is not None:
         if not known.multirun:
-            raise ConfigError(f"{command.CONTINUE}: goes on with a sweep; add --multirun (-m)")
+            raise ConfigError(f"{command.CONTINUE}: continues a sweep; add --multirun (-m)")
         arguments = command.continuation_arguments(Path(sweep), arguments)
     # Hydra's own flags (--multirun, --help, --cfg, --info, shell completion, ...) are Hydra's to answer.
     if torchrun.is_distributed() and (flags or known.multirun):
@@ -84,7 +84,7 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
 
 
 def _restarted_run() -> str | None:
-    """Return the run directory that a process restarted by torchrun goes on in, if it has a checkpoint; else None."""
+    """Return the run directory that a process restarted by torchrun continues in, if it has a checkpoint; else None."""
     from gan_cli.storage.run_directory import RunDirectory
 
     directory = torchrun.stored_run_directory()
@@ -118,7 +118,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.sweeps.signal_forwarding import as_job_process_lost, forward_signals
 
     if _resume_directory(arguments) is not None:
-        raise ConfigError("resume: goes on with one run, and takes no flags; a job of a sweep is resumed by itself")
+        raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))

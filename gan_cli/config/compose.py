@@ -105,7 +105,7 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
 
     Args:
         overrides: as on the command line, in Hydra's grammar.
-        extra_conf: a folder of the user's own options (``--config-dir``).
+        user_conf_dir: a folder of the user's own options (``--config-dir``).
 
     Raises:
         ConfigError: an option or key is unknown, or a value has the wrong type.

@@ -80,7 +80,7 @@ def _parse(stream: io.BufferedIOBase, path: Path, sha256: str | None) -> ByteArr
         raise DataError(f"{path}: truncated: {found} bytes of data, expected {expected} for the shape {shape}")
     # Reading on to the end also makes gzip compare its own checksum.
     if stream.read(1):
-        raise DataError(f"{path}: goes on after the {expected} bytes of data expected for the shape {shape}")
+        raise DataError(f"{path}: continues after the {expected} bytes of data expected for the shape {shape}")
     if sha256 is not None and digest.hexdigest() != sha256:
         raise DataError(f"{path}: its uncompressed content has SHA-256 {digest.hexdigest()}, expected {sha256}")
     return content

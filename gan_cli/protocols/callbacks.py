@@ -39,7 +39,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class StartEvent:
-    """Training begins, or goes on after a resume or a rollback.
+    """Training begins, or continues after a resume or a rollback.
 
     Attributes:
         step: updates made so far; what a callback has written of this step and later is obsolete.
@@ -78,7 +78,7 @@ class ReportEvent:
 
     Attributes:
         step: updates made so far.
-        report: of the algorithm; its scalars include what callbacks in front have added.
+        report: of the algorithm; its scalars include what earlier callbacks have added.
         images_seen: real samples used for training so far.
         alarms: those that this report has raised.
         ended: names of the alarms that were over with this report.
@@ -123,7 +123,7 @@ class EvaluationEvent:
 
     Attributes:
         step: updates made so far.
-        scalars: tag -> metric (``metrics/...``), once the evaluation in front has been made.
+        scalars: tag -> metric (``metrics/...``), once an earlier callback has measured them.
     """
 
     step: int
@@ -152,7 +152,7 @@ class Callback:
     """Base class of callbacks, whose methods do nothing; a subclass overrides those that it needs.
 
     The methods are called on rank 0 alone, for one callback after the other (``runs/callbacks.py`` has the order).
-    Where an event is returned, it takes the place of the one received for the callbacks behind; None leaves it as it
+    Where an event is returned, it takes the place of the one received for later callbacks; None leaves it as it
     is. An exception ends the run. A constructor only keeps its parameters; files and connections are opened in
     :meth:`on_start`.
     """

@@ -126,7 +126,7 @@ def _option(option: object) -> str:
 def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> RunState:
     """Return the state of a run; ``last`` is the step of its last report.
 
-    A resumed run still has the summary of its first end; its lock, or reports after that end, show that it went on.
+    A resumed run still has the summary of its first end; its lock, or reports after that end, show that it continued.
     """
     if _is_locked(directory.hydra / "lock"):
         return RunState.running

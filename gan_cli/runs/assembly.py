@@ -181,7 +181,7 @@ def make_training_run(
         tensorboard.fsync()
 
     checkpointer = Checkpointer(directory, train.keep_checkpoints, saver, content, fsync)
-    # Each receives an event with what those in front have added: who adds stands in front of who writes.
+    # Each receives an event with what earlier ones have added: who adds comes before who writes.
     in_order: list[Callback] = [
         *_evaluation(assembled),
         stateful.check_alarms,

@@ -29,7 +29,7 @@ from gan_cli.telemetry.throughput import Throughput
 
 
 class CallbackList:
-    """Callbacks that receive every event one after the other, each with what those in front have added to it.
+    """Callbacks that receive every event one after the other, each with what earlier ones have added to it.
 
     Attributes:
         step: of the latest report; 0 before the first.

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: what they hold, and how they are written while training goes on."""
+"""Checkpoints of a run: what they hold, and how they are written while training continues."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def warn_if_world_size_changed(state: dict[str, Any], group: ProcessGroup) -> No
     before = int(state.get("processes", 1))
     if before != group.size:
         logger.warning(
-            "%d processes go on where there were %d: the data and all noise are the same, but floating-point sums"
+            "%d processes continue where there were %d: the data and all noise are the same, but floating-point sums"
             " are rounded differently, batch norm (without device.sync_batch_norm) sees other parts of a batch, and"
             " dropout draws other numbers: the results are no longer bitwise the same",
             group.size,

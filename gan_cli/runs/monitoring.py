@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class AlarmError(Exception):
-    """An alarm after which training cannot go on unchanged.
+    """An alarm after which training cannot continue unchanged.
 
     Attributes:
         alarm: the alarm that was raised.

@@ -85,6 +85,7 @@ def plan(config: DictConfig) -> Plan:
         metric.require_measured(typed, family.reports(parts.loss))
     flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
     device = choose(typed.device, Workload.of(outline.networks.values(), flops))
+    # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
 

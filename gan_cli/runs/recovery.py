@@ -126,7 +126,7 @@ def roll_back(
         directory: of the run; checkpoints of later steps are deleted.
 
     Returns:
-        The step of the checkpoint, from which the run goes on.
+        The step of the checkpoint, from which the run continues.
 
     Raises:
         DivergedError: the bound on rollbacks is reached, or there is no good checkpoint.
@@ -159,7 +159,7 @@ def roll_back(
     callbacks.throughput.set_elapsed(seconds)
     algorithm.apply_adjustment(RollbackAdjustment(settings.lr_g, settings.lr_d, settings.sigma))
     logger.warning(
-        "rollback %d of %d: going on from step %d with learning rates times %g (G) and %g (D), noise + %g",
+        "rollback %d of %d: continuing from step %d with learning rates times %g (G) and %g (D), noise + %g",
         rollbacks,
         settings.times,
         step,

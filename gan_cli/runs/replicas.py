@@ -116,7 +116,7 @@ def _train(
         if diverged:
             logger.warning("%d of %d runs diverged", diverged, len(replica_runs))
         if not completed and not interrupted():
-            logger.info("train.max_minutes=%g is over: resume=DIR goes on with one run", cadence.max_minutes)
+            logger.info("train.max_minutes=%g is over: resume=DIR continues one run", cadence.max_minutes)
         return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
 
 
@@ -190,7 +190,7 @@ class _ReplicaCallbacks:
 
 
 def _end_diverged(replica: ReplicaRun, error: AlarmError) -> None:
-    """Mark a run as diverged, which ends it; the others go on."""
+    """Mark a run as diverged, which ends it; the others continue."""
     replica.outcome.status = "diverged"
     logger.warning("%s: %s", replica.name, recovery.divergence_error(error.alarm))
     replica.run.end_by_error(replica.outcome)

@@ -89,7 +89,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory):
                     run.stateful.load_state_dict(state["sinks"])
-                logger.info("going on from step %d in %s", step, directory.path)
+                logger.info("continuing from step %d in %s", step, directory.path)
                 with Interrupts() as interrupted:
                     return train_to_end(run, step, interrupted)
 

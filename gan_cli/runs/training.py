@@ -52,7 +52,7 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
         seconds = run.stateful.throughput.seconds
         logger.info("%s at step %d after %.1f s: %s", outcome.status, outcome.step, seconds, run.directory.path)
         if outcome.status == "interrupted" and time_is_up():
-            logger.info("train.max_minutes=%g is over: resume=%s goes on", cadence.max_minutes, run.directory.path)
+            logger.info("train.max_minutes=%g is over: resume=%s continues", cadence.max_minutes, run.directory.path)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has further jobs.
         exit_status = max(run.group.all_gather_object(interrupted.exit_status))
         return DivergedError.exit_status if outcome.status == "stopped" else exit_status
@@ -111,7 +111,7 @@ def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrup
             message = f"the first tensor that was not finite: {first.tensor}, after step {first.step}"
             file = recovery.save_nonfinite_state(run.directory, replayed, first.step)
         else:
-            message = "the replay was interrupted" if interrupted() else "it did not come again in the replay"
+            message = "the replay was interrupted" if interrupted() else "it did not recur in the replay"
             file = recovery.save_nonfinite_state(run.directory, run.algorithm, alarm.step)
     if file is not None:
         message += f" (its state: {file})"

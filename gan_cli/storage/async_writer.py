@@ -1,4 +1,4 @@
-"""Asynchronous writes: checkpoints are written by a background thread while training goes on. Imports no torch."""
+"""Asynchronous writes: checkpoints are written by a background thread while training continues. Imports no torch."""
 
 from __future__ import annotations
 

@@ -74,13 +74,13 @@ def load_latest(folder: Path) -> dict[str, Any]:
     """
     candidates = [path for path in (folder / LAST, *_numbered(folder)) if path.is_file()]
     if not candidates:
-        raise ConfigError(f"no checkpoint in {folder}: nothing to go on from")
+        raise ConfigError(f"no checkpoint in {folder}: nothing to continue from")
     for path in candidates:
         try:
             return load(path)
         except _DamagedError as error:
             logger.warning("checkpoint %s is damaged (%s); trying the one before", path, error)
-    raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to go on from")
+    raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to continue from")
 
 
 def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 class WriteErrorHandler:
-    """Handles files that cannot be written, as ``train.on_write_error`` says: it raises, or warns and goes on.
+    """Handles files that cannot be written, as ``train.on_write_error`` says: it raises, or warns and continues.
 
     With ``go_on`` there is one warning for each kind of file, and a log line when it can be written again.
     """
@@ -160,7 +160,7 @@ class WriteErrorHandler:
     def _warn(self, kind: str, error: OutputError) -> None:
         if kind not in self._missing:
             self._missing.add(kind)  # before the warning: it may be about the very file that warnings go to
-            logger.warning("%s: the run goes on without it (train.on_write_error=go_on)", error)
+            logger.warning("%s: the run continues without it (train.on_write_error=go_on)", error)
 
     def _log_recovery(self, kind: str) -> None:
         if kind in self._missing:
@@ -182,7 +182,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 class OnWriteError(Enum):
-    """Policy for files that cannot be written, on a full disk for example: end the run, or go on without them."""
+    """Policy for files that cannot be written, on a full disk for example: end the run, or continue without them."""
 
     stop = "stop"
     go_on = "go_on"

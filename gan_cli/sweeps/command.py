@@ -179,7 +179,7 @@ def _explain_no_command(sweep: Path) -> str:
     if not sweep.is_dir():
         return "there is no such folder"
     if (sweep / ".hydra").is_dir():
-        return f"this is one run, not a sweep; resume={sweep} goes on with it"
+        return f"this is one run, not a sweep; resume={sweep} continues it"
     if (sweep / "multirun.yaml").is_file():
         return "this sweep has no .jobs/command.json: an earlier version began it, and it cannot be continued"
     return "this is no sweep: it has no multirun.yaml and no .jobs/command.json"

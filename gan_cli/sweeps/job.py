@@ -57,7 +57,7 @@ def job(config: DictConfig) -> float | None:
     with isolated_job():
         status = _run_locked(composition, registry, entry)
     if status > 128:
-        _print(f"interrupted; the same command with sweep.continue={registry.sweep} goes on")
+        _print(f"interrupted; the same command with sweep.continue={registry.sweep} continues")
         sys.exit(status)
     if status and composition.config.sweep.fail_fast:
         registry.close(entry.label)

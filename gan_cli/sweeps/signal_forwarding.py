@@ -72,7 +72,7 @@ def as_job_process_lost(error: BaseException) -> JobProcessLostError | None:
         return None
     first = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
     return JobProcessLostError(
-        f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR goes on with the sweep"
+        f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR continues the sweep"
     )
 
 

@@ -56,7 +56,7 @@ class SweepSummaryCallback(Callback):
             lines.append(f"{skipped} skipped (completed before), {resumed} resumed")
         if unfinished:
             lines.append(
-                f"{unfinished} ended before all steps: the same command with sweep.continue={registry.sweep} goes on"
+                f"{unfinished} ended before all steps: the same command with sweep.continue={registry.sweep} continues"
             )
         if failed:
             names = [entry.label for entry in failed[:MAX_NAMES]]

@@ -31,7 +31,7 @@ RUNS = {
 }
 QUICKLY_RECORDED = ("rmsprop, clipping", "sgd, adaptive noise", "reuse")
 SKIP = "train.non_finite=skip"
-# What goes on whether an update is made or not: what is drawn, the clock, and the counts.
+# What continues whether an update is made or not: what is drawn, the clock, and the counts.
 ONWARDS = {"random", "sampler", "progress", "gradient_norms", "soundness"}
 
 

@@ -76,7 +76,7 @@ def test_impossible_settings_are_refused_by_name(settings: dict[str, object], ke
     ("activation", "kind"),
     [(Activation.leaky_relu, nn.LeakyReLU), (Activation.relu, nn.ReLU), (Activation.tanh, nn.Tanh)],
 )
-def test_mlp_puts_the_activation_behind_every_hidden_layer(activation: Activation, kind: type[nn.Module]) -> None:
+def test_mlp_puts_the_activation_after_every_hidden_layer(activation: Activation, kind: type[nn.Module]) -> None:
     architecture = MLP(generator_hidden=(6, 5), discriminator_hidden=(4, 3), activation=activation)
     for network in (architecture.generator((2,), 0), architecture.discriminator((2,), 0)):
         assert sum(type(layer) is kind for layer in network.modules()) == 2

@@ -113,7 +113,7 @@ def test_a_low_temperature_leaves_the_likeliest_token() -> None:
     assert int(tokens[0, 0]) == int(network.logits(network.initial_state(1).hidden).argmax())
 
 
-def test_behind_the_end_there_is_nothing_but_the_end() -> None:
+def test_after_the_end_there_is_nothing_but_the_end() -> None:
     network = language_model(4)
     tokens = sample_sequences(network, torch.rand(200, 9, generator=torch.Generator().manual_seed(0)), end=2)
     for row in tokens.tolist():

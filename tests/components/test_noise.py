@@ -1,4 +1,4 @@
-"""``noise=adaptive``: sigma follows D's accuracy, on the device alone, and goes on exactly after a resume."""
+"""``noise=adaptive``: sigma follows D's accuracy, on the device alone, and continues exactly after a resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run goes on with the data that it began with, unless others are allowed."""
+"""A run continues with the data that it began with, unless others are allowed."""
 
 from __future__ import annotations
 

@@ -120,11 +120,11 @@ def test_any_number_of_dimensions_packed_or_not_whatever_the_name(tmp_path: Path
         (b"\0\0\x08\1" + bytes(4), r"the shape \(0,\), 0 bytes"),
         (b"\0\0\x08\3" + b"\xff" * 12, r"expected 1 to 1073741824"),
         (FILES[IMAGES][:-5], r"truncated: 2347 bytes of data, expected 2352 for the shape \(3, 28, 28\)"),
-        (FILES[IMAGES] + b"x", "goes on after the 2352 bytes"),
+        (FILES[IMAGES] + b"x", "continues after the 2352 bytes"),
         (gzip.compress(FILES[IMAGES])[:-30], "its gzip data break off"),
         (gzip.compress(FILES[IMAGES])[:-8] + bytes(8), "its gzip data are damaged"),
         (gzip.compress(FILES[IMAGES])[:10] + b"\xff" * 50, "its gzip data are damaged"),
-        (gzip.compress(FILES[IMAGES] + b"x"), "goes on after the 2352 bytes"),
+        (gzip.compress(FILES[IMAGES] + b"x"), "continues after the 2352 bytes"),
     ],
     ids=[
         "empty",

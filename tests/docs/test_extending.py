@@ -186,7 +186,7 @@ def test_webhook_receives_each_alarm_once_and_counts_on_when_resumed(gan_train: 
     posted = Receiver.received[0]
     assert (posted["name"], posted["step"]) == ("discriminator_too_weak", 1)
     assert (posted["message"], posted["try"]) == (alarm["message"], alarm["try"])
-    # Another alarm, in a run that goes on: the count is part of the checkpoint.
+    # Another alarm, in a run that continues: the count is part of the checkpoint.
     resumed = gan_train("resume=run", "--config-dir", "my_conf", "train.steps=4", *ALARMED_TOO)
     assert resumed.status == 0, resumed.err
     assert [post["number"] for post in Receiver.received] == [1, 2]

@@ -17,7 +17,7 @@ class FakeRecorder:
     """Records the operations of a step, and replays them on the same memory, as a CUDA graph does.
 
     Python does not run at a replay: what the step read of the host, a number or an address, is as it was when it was
-    recorded. Random streams go on. One difference: a CUDA graph does nothing while it is recorded, and this does; so
+    recorded. Random streams continue. One difference: a CUDA graph does nothing while it is recorded, and this does; so
     what the recording changed is put back, from copies of all tensors that were there before.
     """
 

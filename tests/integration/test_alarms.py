@@ -98,7 +98,7 @@ def test_nan_is_traced_to_its_tensor(poisoned: None, gan_train: Command) -> None
 def test_rollback_recovers_from_nan(poisoned: None, gan_train: Command) -> None:
     done = gan_train(*QUICK, "diagnostics.on_alarm=rollback", "diagnostics.rollback.sigma=0.1")
     assert done.status == 0, done.err
-    assert "rollback 1 of 3: going on from step 4" in done.err
+    assert "rollback 1 of 3: continuing from step 4" in done.err
     found = read_summary()
     assert (found["status"], found["step"]) == ("completed", 12)
     assert "D's " in found["alarms"][0]["message"]
@@ -126,7 +126,7 @@ def test_rollbacks_are_bounded(stuck: None, gan_train: Command) -> None:
     rollback = ("diagnostics.on_alarm=rollback", "diagnostics.rollback.times=2", "diagnostics.rollback.lr_g=0.25")
     done = gan_train(*SMALL, "train.steps=400", "train.log_every=5", "train.checkpoint_every=10", *rollback)
     assert done.status == 4
-    assert done.err.count("going on from step") == 2
+    assert done.err.count("continuing from step") == 2
     assert "after 2 rollbacks (diagnostics.rollback.times)" in done.err
     assert read_summary()["status"] == "diverged"
     assert [alarm["name"] for alarm in read_summary()["alarms"]].count("mode_collapse") == 3
@@ -142,7 +142,7 @@ def test_rollback_returns_to_before_the_alarm_condition_began(stuck: None, gan_t
         "diagnostics.on_alarm=rollback",
         "diagnostics.rollback.times=1",
     )
-    assert "rollback 1 of 1: going on from step 5 " in done.err  # at 5 it was saved before it was looked at
+    assert "rollback 1 of 1: continuing from step 5 " in done.err  # at 5 it was saved before it was looked at
 
 
 def test_without_a_good_checkpoint_it_says_how_to_have_one(stuck: None, gan_train: Command) -> None:

@@ -176,7 +176,7 @@ def test_truncated_checkpoint_falls_back_to_the_one_before(finished: Path, gan_t
     done = gan_train("resume=run", "train.steps=3")
     assert done.status == 0, done.err
     assert "damaged" in done.err
-    assert "going on from step 1" in done.err
+    assert "continuing from step 1" in done.err
 
 
 def test_checkpoint_of_another_architecture(finished: Path, gan_train: Command, gan_sample: Command) -> None:

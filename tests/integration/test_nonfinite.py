@@ -125,7 +125,7 @@ def test_nonfinite_value_that_does_not_recur_leaves_the_present_state(
     monkeypatch.setattr(GANTrainer, "update", updated)
     done = gan_train(*QUICK)
     assert done.status == 4
-    assert "did not come again" in done.err
+    assert "did not recur" in done.err
     assert "run/not_finite/step_00000008.pt" in done.err
     kept = torch.load("run/not_finite/step_00000008.pt", weights_only=True)
     assert any(not tensor.isfinite().all() for name, tensor in kept["tensors"].items() if name.startswith("D's"))
@@ -135,7 +135,7 @@ def test_rollback_of_such_numbers_alone(bad: Bad, gan_train: Command) -> None:
     bad({4: "g"})
     done = gan_train(*QUICK, "train.non_finite=rollback")
     assert done.status == 0, done.err
-    assert "rollback 1 of 3: going on from step 4" in done.err
+    assert "rollback 1 of 3: continuing from step 4" in done.err
     assert read_summary()["status"] == "completed"
     assert "gradient of G's" in read_summary()["alarms"][0]["message"]
     assert Path("run/not_finite/step_00000005.pt").exists()

@@ -73,10 +73,10 @@ def test_run_of_two_processes_stops_and_goes_on_with_two_or_one(gan_train: Comma
     assert statuses == [0, 0], output
     for name, value in weights(Path("whole")).items():
         assert torch.equal(weights(Path("part"))[name], value), name
-    # On another number of processes it goes on as well, and says what that costs.
+    # On another number of processes it continues as well, and says what that costs.
     done = gan_train("resume=alone", f"train.steps={reached + 20}")
     assert done.status == 0, done.err
-    assert "1 processes go on where there were 2" in (alone / "train.log").read_text()
+    assert "1 processes continue where there were 2" in (alone / "train.log").read_text()
     assert read_metrics(alone)[-1]["loss/d"] == pytest.approx(read_metrics(Path("part"))[-1]["loss/d"], rel=1e-2)
     assert sorted(path.name for path in workplace.iterdir()) == ["alone", "part", "whole"]
 
@@ -109,6 +109,6 @@ def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(wor
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert [path.name for path in workplace.iterdir()] == ["run"], "no second directory"
-    assert "going on from step" in (run / "train.log").read_text()
+    assert "continuing from step" in (run / "train.log").read_text()
     assert [line["step"] for line in read_metrics(run)] == list(range(5, 3001, 5))
     assert json.loads((run / "summary.json").read_text())["status"] == "completed"

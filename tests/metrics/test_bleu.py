@@ -103,11 +103,11 @@ def test_same_sentences_score_one_and_strange_ones_nothing() -> None:
     assert list(bleu(rows("", "abcde")[:1], rows("abcde"), 0).values()) == [0] * 4
 
 
-def test_what_stands_behind_the_end_does_not_count() -> None:
-    behind = np.array([[1, 2, 3, 0, 4, 5]])
+def test_tokens_after_the_end_do_not_count() -> None:
+    beyond = np.array([[1, 2, 3, 0, 4, 5]])
     clean = np.array([[1, 2, 3, 0, 0, 0]])
-    assert bleu(behind, rows("abcd"), 0) == bleu(clean, rows("abcd"), 0)
-    assert lengths(behind, 0).tolist() == [3]
+    assert bleu(beyond, rows("abcd"), 0) == bleu(clean, rows("abcd"), 0)
+    assert lengths(beyond, 0).tolist() == [3]
 
 
 def test_it_warns_of_nothing() -> None:

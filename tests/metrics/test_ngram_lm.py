@@ -95,7 +95,7 @@ def test_sentence_that_is_sure_has_perplexity_one_and_the_end_counts() -> None:
     model = NGramModel(same, 3, 0)
     assert model.perplexity(same) == pytest.approx(1, abs=1e-3)
     assert model.probabilities(same[:1]).shape == (3,)  # two words and the end
-    assert model.perplexity(np.array([[1, 2, 0, 7 % 3]])) == model.perplexity(same[:1])  # behind it nothing counts
+    assert model.perplexity(np.array([[1, 2, 0, 7 % 3]])) == model.perplexity(same[:1])  # nothing after it counts
     assert NGramModel(same, 3).probabilities(same[:1]).shape == (4,)
 
 

@@ -31,7 +31,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines(values: list[tuple[float, flo
     lines = [json.dumps({"step": step, "time": 1.0, "a": a, "b": b}) for step, (a, b) in enumerate(values)]
     text = "\n".join(lines) + "\n"
     cut = text[: data.draw(st.integers(0, len(text)))]
-    # The brace that ends a line makes it whole, the newline behind it or not.
+    # The brace that ends a line makes it whole, the newline after it or not.
     whole = sum(len("\n".join(lines[: count + 1])) <= len(cut) for count in range(len(lines)))
     curves = collect_curves(cut.split("\n"))
     assert set(curves) == ({"a", "b"} if whole else set())

@@ -103,7 +103,7 @@ class Rank1:
         return received
 
 
-def test_all_receive_every_event_in_order_and_are_closed_from_behind() -> None:
+def test_all_receive_every_event_in_order_and_are_closed_last_first() -> None:
     events: list[tuple[str, Any]] = []
     callbacks = CallbackList([Recorder("a", events), Recorder("b", events)], SingleProcess())
     algorithm: Any = FakeAlgorithm()
@@ -127,15 +127,15 @@ def test_all_receive_every_event_in_order_and_are_closed_from_behind() -> None:
     assert events == [(name, event) for event in received for name in "ab"] + [("b", "closed"), ("a", "closed")]
 
 
-def test_those_behind_see_what_those_in_front_have_added() -> None:
+def test_later_ones_see_what_earlier_ones_have_added() -> None:
     events: list[tuple[str, Any]] = []
-    callbacks = CallbackList([Recorder("before", events), AddsScalar(), Recorder("behind", events)], SingleProcess())
+    callbacks = CallbackList([Recorder("before", events), AddsScalar(), Recorder("after", events)], SingleProcess())
     algorithm: Any = FakeAlgorithm()
     assert not callbacks.stop_requested
     callbacks.on_report(5, algorithm)
     callbacks.on_evaluation(5)
     seen = {name: event.report.scalars for name, event in events[:2]}
-    assert seen == {"before": {"loss/d": 1.0}, "behind": {"loss/d": 1.0, "more": 2.0}}
+    assert seen == {"before": {"loss/d": 1.0}, "after": {"loss/d": 1.0, "more": 2.0}}
     assert [dict(event.scalars) for _, event in events[2:]] == [{}, {"metrics/x": 3.0}]
     assert callbacks.stop_requested
     assert callbacks.step == 5

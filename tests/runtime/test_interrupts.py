@@ -148,7 +148,7 @@ def test_run_that_reaches_its_time_limit_can_be_resumed(
         assert done.status == 0, done.err
         assert read_summary("run")["status"] == "interrupted"
         assert last_step("run") == read_summary("run")["step"] == 6
-        assert "train.max_minutes=1 is over: resume=run goes on" in done.err
+        assert "train.max_minutes=1 is over: resume=run continues" in done.err
         assert gan_train("resume=run").status == 0, "with a limit of its own"
     assert read_summary("run")["status"] == "completed"
     same(*(checkpoints.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")

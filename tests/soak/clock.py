@@ -24,14 +24,14 @@ def _from_the_start(seconds: float) -> Sabotage:
     return Sabotage(jumps=(Jump(seconds),))
 
 
-# What happens to the first process, which is stopped, and to the one that goes on.
+# What happens to the first process, which is stopped, and to the one that continues.
 JUMPS = {
     "back an hour in mid-run": (_mid_run(HOUR_BACK), _from_the_start(HOUR_BACK)),
     "on a day in mid-run": (_mid_run(DAY_ON), _from_the_start(DAY_ON)),
-    "on a day in mid-run, and right again when it goes on": (_mid_run(DAY_ON), NOTHING),
-    "back an hour before it goes on": (NOTHING, _from_the_start(HOUR_BACK)),
-    "on a day before it goes on": (NOTHING, _from_the_start(DAY_ON)),
-    "back an hour after it went on": (NOTHING, Sabotage(jumps=(Jump(HOUR_BACK, step=STOPPED_AT + 40),))),
+    "on a day in mid-run, and right again when it continues": (_mid_run(DAY_ON), NOTHING),
+    "back an hour before it continues": (NOTHING, _from_the_start(HOUR_BACK)),
+    "on a day before it continues": (NOTHING, _from_the_start(DAY_ON)),
+    "back an hour after it continued": (NOTHING, Sabotage(jumps=(Jump(HOUR_BACK, step=STOPPED_AT + 40),))),
 }
 
 

@@ -31,7 +31,7 @@ class Moment:
         turns: of the calls on that file, one at random is hit.
         rename: right before a renaming, not in the middle of a write.
         dataset: whose run it is.
-        after_another: the process is one that already goes on after a kill.
+        after_another: the process is one that already continues after a kill.
     """
 
     phase: str
@@ -95,7 +95,7 @@ class Bench:
         return run, ended.seconds
 
     def survive(self, number: int, moment: Moment, chance: random.Random) -> str:
-        """Kill a run at that moment, let it go on, compare; returns where it was, in words."""
+        """Kill a run at that moment, let it continue, compare; returns where it was, in words."""
         undisturbed, seconds = self.undisturbed(moment.dataset)
         attempt = _Attempt(self, moment.dataset, self.place / f"run_{number}", self.place / f"data_{number}")
         if moment.after_another:
@@ -118,7 +118,7 @@ class _Attempt:
         self.run, self._starts = run, 0
 
     def _arguments(self) -> tuple[str, ...]:
-        """Of the next process: it goes on where there is a checkpoint, else the run begins again, apart."""
+        """Of the next process: it continues where there is a checkpoint, else the run begins again, apart."""
         if any((self.run / "checkpoints").glob("*.pt")):
             return (f"resume={self.run}",)
         self._starts += 1

@@ -42,7 +42,7 @@ class Sabotage:
         jumps: of the wall clock.
         watch: file that gets a line of JSON for each report: memory, open files, threads; empty: none.
         checksums: of MNIST's files, in place of the true ones, so that there can be a small MNIST.
-        waits: say ``ready`` on stdout once all is imported, and go on when stdin ends.
+        waits: say ``ready`` on stdout once all is imported, and continue when stdin ends.
     """
 
     kill_in_write: Aim | None = None

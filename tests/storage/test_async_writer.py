@@ -1,4 +1,4 @@
-"""Checkpoints that are written while training goes on: from a copy, one at a time, and no error is lost."""
+"""Checkpoints that are written while training continues: from a copy, one at a time, and no error is lost."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.storage.moved_targets import MOVED, present_name, with_present_names
 from gan_cli.storage.run_directory import RunDirectory
 
-# All names of classes in conf/ at the last commit before the move.
+# All names of classes in conf/ before the moves.
 FORMER = (Path(__file__).parent / "former_targets.txt").read_text().split()
 
 

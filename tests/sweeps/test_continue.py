@@ -1,4 +1,4 @@
-"""A sweep goes on after whatever ended it, and loses and doubles nothing."""
+"""A sweep continues after whatever ended it, and loses and doubles nothing."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def finishes_what_was_missing(gan_train: Command, arguments: Sequence[str], half
 
     done = gan_train("-m", *arguments, "sweep.continue=killed")
     assert done.status == (1 if "failed" in statuses(Path("whole")) else 0), done.err
-    went_on = re.findall(r"going on from step (\d+) in (.*)", done.err)
-    assert [(int(step) % 25, directory) for step, directory in went_on] == [(0, str(half_done.absolute()))]
+    continued = re.findall(r"continuing from step (\d+) in (.*)", done.err)
+    assert [(int(step) % 25, directory) for step, directory in continued] == [(0, str(half_done.absolute()))]
     assert f"{len(completed)} skipped (completed before), 1 resumed" in done.err
     assert [files(directory) for directory in completed] == before
     assert_same_runs(jobs_of(Path("killed")), whole)
@@ -99,7 +99,7 @@ def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 143
-    assert f"sweep.continue={Path('sweep').absolute()} goes on" in err
+    assert f"sweep.continue={Path('sweep').absolute()} continues" in err
     (interrupted,) = jobs_of(Path("sweep"))
     step = read_summary(interrupted)["step"]
     assert isinstance(step, int)

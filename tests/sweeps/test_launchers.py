@@ -278,7 +278,7 @@ def test_preempted_job_is_requeued_and_resumes_bitwise_equal_in_its_directory(
     done = ended(process)
     assert done.status == 0, done.err
     assert len(trained_by(first)) == 2
-    assert "going on from step" in (first / "train.log").read_text()
+    assert "continuing from step" in (first / "train.log").read_text()
     assert_equal_runs(Path("sweep"), Path("whole"))
     if launcher == "submitit_slurm":
         assert fake_slurm.requeued(tmp_path / "slurm") == ["1_0"]

@@ -20,7 +20,7 @@ from gan_cli.runtime.rng import SeededStream
 
 
 class DiscriminatorPipeline:
-    """D behind augmentation, packing and instance noise; all samples pass through them while D is trained."""
+    """D after augmentation, packing and instance noise; all samples pass through them while D is trained."""
 
     def __init__(
         self,

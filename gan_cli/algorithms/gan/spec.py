@@ -143,11 +143,11 @@ def _check_replicas(config: Config, parts: Parts, loss: Loss) -> None:
             raise ConfigError(f"train.replicas: expected 1 {reason}")
     if config.diagnostics.on_alarm is not OnAlarm.warn:
         raise ConfigError(
-            "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs go on together, got"
+            "diagnostics.on_alarm: expected warn with train.replicas > 1, because the runs continue together, got"
             f" {config.diagnostics.on_alarm.name}"
         )
     if config.non_finite is not NonFinite.stop:
         raise ConfigError(
-            "train.non_finite: expected stop or null with train.replicas > 1, because the runs go on together, got"
+            "train.non_finite: expected stop or null with train.replicas > 1, because the runs continue together, got"
             f" {config.non_finite.name}"
         )

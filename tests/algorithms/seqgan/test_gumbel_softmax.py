@@ -89,10 +89,10 @@ def test_gradient_at_low_temperature_is_nearly_that_of_the_expectation() -> None
     torch.testing.assert_close(slope, exact, atol=0.05, rtol=0)
 
 
-def test_behind_the_end_there_is_nothing_but_the_end() -> None:
+def test_after_the_end_there_is_nothing_but_the_end() -> None:
     sequences = sample_relaxed(writer(), 100, 6, random(), relaxation=0.5, straight_through=False, end=1).detach()
     for row in sequences:
         tokens = row.argmax(1).tolist()
         if 1 in tokens:
-            behind = row[tokens.index(1) + 1 :]
-            assert (behind == torch.tensor([0.0, 1.0, 0.0])).all()
+            after = row[tokens.index(1) + 1 :]
+            assert (after == torch.tensor([0.0, 1.0, 0.0])).all()

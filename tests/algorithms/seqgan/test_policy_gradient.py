@@ -118,7 +118,7 @@ def test_a_token_is_worth_the_mean_of_what_may_follow() -> None:
             assert float(worth[row, place - 1]) == pytest.approx(float(exact), abs=0.02)
 
 
-def test_what_is_behind_the_end_stays_and_counts_nothing() -> None:
+def test_what_is_after_the_end_stays_and_counts_nothing() -> None:
     network = writer(vocabulary=4)
     tokens = torch.tensor([[1, 2, 2], [1, 1, 0]])
     sequences = complete_prefixes(network, tokens, 8, random(), 2)

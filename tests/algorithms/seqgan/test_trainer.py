@@ -42,8 +42,8 @@ def corpus(end: int | None = None) -> Corpus:
     oracle = LSTMOracle(LSTMLanguageModel(VOCABULARY, 3, 3))
     tokens = oracle.draw(80, LENGTH, torch.Generator().manual_seed(0)).numpy()
     if end is not None:
-        behind = (tokens == end).cumsum(1) > 0
-        tokens = np.where(behind, end, tokens)
+        after_end = (tokens == end).cumsum(1) > 0
+        tokens = np.where(after_end, end, tokens)
     words = tuple(f"w{number}" for number in range(VOCABULARY))
     train = Sequences(tokens, words, end, rows=np.arange(64))
     return Corpus(train, Sequences(tokens, words, end, rows=np.arange(64, 80)), oracle, 2.4)
