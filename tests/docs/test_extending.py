@@ -53,6 +53,8 @@ def written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "my_conf/loss/mine.yaml",
         "my_callbacks.py",
         "my_conf/callback/webhook.yaml",
+        "my_family.py",
+        "my_conf/algorithm/energy.yaml",
     }
     for name, content in FILES.items():
         (workplace / name).parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +122,21 @@ def test_run_with_a_module_of_ones_own_is_sampled_from_where_it_is_named(
     assert refused.status == 2
     assert "my_losses.Margin" in refused.err
     assert gan_sample("run").status == 0  # the generator alone needs no loss
+
+
+def test_family_of_ones_own_learns_is_resumed_and_sampled(
+    gan_train: Command, gan_sample: Command, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", PLUGINS)
+    run = ("--config-dir", "my_conf", "algorithm=energy", "dataset=ring8", *SHORT, *TINY)
+    for directory, steps in (("whole", 4), ("parts", 2)):
+        done = gan_train(*run, f"hydra.run.dir={directory}", f"train.steps={steps}")
+        assert done.status == 0, done.err
+    done = gan_train("resume=parts", "--config-dir", "my_conf", "train.steps=4")
+    assert done.status == 0, done.err
+    whole, parts = (json.loads(Path(name, "summary.json").read_text())["final"] for name in ("whole", "parts"))
+    assert whole["loss/total"] == parts["loss/total"] > 0
+    assert gan_sample("whole").status == 0
 
 
 def test_module_is_refused_until_it_is_named(gan_train: Command, written: Path) -> None:
