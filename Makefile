@@ -48,7 +48,7 @@ bench: $(VENV)/.ready  ## compare training speed with a plain loop (a quarter of
 claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
 	$(BIN)/python -m benchmarks.claims $(if $(FAST),--seeds 1) $(ARGS)
 
-versus: $(VENV)/.ready  ## rerun docs/gan-vs-vae.md (half an hour); ARGS="--rewrite" only rewrites the page
+versus: $(VENV)/.ready  ## rerun docs/comparisons.md (an hour); ARGS="--rewrite" only rewrites the page
 	$(BIN)/python -m benchmarks.versus $(ARGS)
 
 tensorboard: $(VENV)/.ready  ## look at all runs below outputs/

@@ -18,7 +18,7 @@ from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "diffusion", "text", "gan-vs-vae")
+PAGES = ("performance", "diagnosis", "evaluation", "reliability", "sweeps", "vae", "diffusion", "text", "comparisons")
 DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", README + DOCS, flags=re.DOTALL))
 COMMANDS = [
@@ -141,7 +141,7 @@ def test_every_option_of_the_readme_exists_and_every_option_is_in_it() -> None:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in EXPERIMENT_DIR.glob("*.yaml")))
 def test_every_recipe_of_the_benchmarks_is_in_the_page_of_its_kind_and_not_in_the_readme(name: str) -> None:
-    page = {"claim": "claims", "bench": "performance", "versus": "gan-vs-vae"}[name.partition("_")[0]]
+    page = {"claim": "claims", "bench": "performance", "versus": "comparisons"}[name.partition("_")[0]]
     text = (ROOT / "docs" / f"{page}.md").read_text()
     if page == "claims":  # there the command of every recipe is written out
         assert f"gan-train -m --config-dir {CONF} experiment={name} " in text
