@@ -183,7 +183,7 @@ class DeviceSection:
     sync_batch_norm: bool = setting(False, "with several processes: take batch norm's statistics over all of them")
     precision: Precision = setting(
         Precision.auto,
-        "auto: bf16 on GPUs that have it; on CPUs that have it, if the networks gain: convolutional or wide",
+        "auto: bf16 where the hardware has it and the networks gain, convolutional or wide; never for points",
     )
     tf32: bool = setting(True, "on GPUs, let fp32 matrix products round their factors to TF32")
     channels_last: bool | None = setting(None, "memory layout of images; null: true for convolutional networks")

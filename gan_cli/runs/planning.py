@@ -22,7 +22,7 @@ from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import Dataset
+from gan_cli.protocols.data import Dataset, Density, data_kinds
 from gan_cli.runs import compatibility
 from gan_cli.runtime.device import Device, Workload, choose
 
@@ -84,7 +84,7 @@ def plan(config: DictConfig) -> Plan:
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
     flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
-    device = choose(typed.device, Workload.of(outline.networks.values(), flops))
+    device = choose(typed.device, _workload(outline, parts.dataset, flops))
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
@@ -159,6 +159,11 @@ def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Ou
     """Build the networks on the meta device; raises ``ConfigError`` if they do not fit the data."""
     with torch.device("meta"):
         return family.outline(architecture, sizes)
+
+
+def _workload(outline: Outline, dataset: Dataset, forward_flops: int) -> Workload:
+    points = set(data_kinds(type(dataset))) == {Density}
+    return Workload.of(outline.networks.values(), forward_flops, points=points)
 
 
 def _forward_flops(outline: Outline, batch_size: int) -> int:

@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 MIN_FLOPS_FOR_THREADS = 100e6
 # Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()
-# CPU: bf16 products pay only if the largest fully connected layer has at least this many weights.
+# bf16 products pay only if the largest fully connected layer has at least this many weights: below it, the casts cost
+# more than the products.
 MIN_WEIGHTS_FOR_BF16 = 2**18
 
 
@@ -39,20 +40,23 @@ class Workload:
         forward_flops: floating-point operations of one forward pass of a batch through all networks.
         convolutional: whether there are convolutions.
         widest: number of weights of the largest layer.
+        points: whether samples are points, whose modes may be narrower than the rounding of bf16.
     """
 
     forward_flops: int
     convolutional: bool
     widest: int
+    points: bool = False
 
     @classmethod
-    def of(cls, networks: Iterable[nn.Module], forward_flops: int) -> Workload:
+    def of(cls, networks: Iterable[nn.Module], forward_flops: int, *, points: bool) -> Workload:
         """Return the workload of networks, which may lie on any device."""
         layers = [layer for network in networks for layer in network.modules()]
         return cls(
             forward_flops,
             convolutional=any(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers),
             widest=max((weight.numel() for layer in layers for weight in layer.parameters(recurse=False)), default=0),
+            points=points,
         )
 
 
@@ -140,8 +144,9 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         _prepare_compiler(kind)
     torch.set_num_threads(section.threads or _threads(kind, work))
     torch.use_deterministic_algorithms(section.deterministic)
-    if section.deterministic and kind == "cuda":
-        # cuBLAS is only deterministic with a fixed workspace, and reads this when its handle is made.
+    if kind == "cuda":
+        # cuBLAS is only deterministic with a workspace of fixed size, which it reads once, at the first product of the
+        # process: a deterministic run may follow one that is not.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     cpu.keep_freed_memory()
     if kind == "cpu":
@@ -188,9 +193,15 @@ def _torch_device(kind: str, index: int | str) -> torch.device:
 
 
 def _gains_by_bf16(kind: str, work: Workload) -> bool:
+    """Return whether products in bf16 are faster, and precise enough for the data."""
+    return _has_bf16(kind) and not work.points and (work.convolutional or work.widest >= MIN_WEIGHTS_FOR_BF16)
+
+
+def _has_bf16(kind: str) -> bool:
     if kind == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return kind == "cpu" and cpu.supports_bf16_matmul() and (work.convolutional or work.widest >= MIN_WEIGHTS_FOR_BF16)
+        # Cards before Ampere emulate it, slower than float32.
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return kind == "cpu" and cpu.supports_bf16_matmul()
 
 
 def _prepare_compiler(kind: str) -> None:

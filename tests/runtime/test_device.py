@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -26,6 +29,7 @@ def chosen(work: Workload, **settings: object) -> device.Device:
 @pytest.mark.parametrize(
     ("able", "work", "bf16"),
     [
+        (FAST, replace(WIDE, points=True), False),
         (FAST, CONVOLUTIONAL, True),
         (FAST, WIDE, True),
         (AMX, WIDE, True),
@@ -43,6 +47,52 @@ def test_bf16_is_chosen_where_the_processor_has_it_and_the_networks_gain(
     assert chosen(work, precision=Precision.bf16).autocast is torch.bfloat16
 
 
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA device that nothing is computed on."""
+    monkeypatch.setattr(device, "_torch_device", lambda kind, index: torch.device(kind))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+
+
+@pytest.mark.parametrize(
+    ("native", "work", "bf16"),
+    [
+        (True, CONVOLUTIONAL, True),
+        (True, WIDE, True),
+        (True, SMALL, False),
+        (True, replace(WIDE, points=True), False),
+        (False, CONVOLUTIONAL, False),  # emulated
+    ],
+)
+def test_bf16_is_chosen_on_a_gpu_by_the_same_rule(
+    native: bool, work: Workload, bf16: bool, card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    made = choose(DeviceSection(kind=DeviceKind.cuda), work)
+    assert (made.autocast is torch.bfloat16) is bf16
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid25", "oracle", "digits"])
+def test_points_never_train_in_bf16_unless_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "MIN_WEIGHTS_FOR_BF16", 1)
+    monkeypatch.setattr(device, "_has_bf16", lambda kind: True)
+    register()
+    family = ["algorithm=seqgan"] if name == "oracle" else []
+    planned = planning.plan(compose([*family, f"dataset={name}"]).config)
+    assert (planned.device.autocast is None) is (name in ("ring8", "grid25"))
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_cublas_has_its_workspace_before_the_first_product_of_any_run(
+    deterministic: bool, card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    choose(DeviceSection(kind=DeviceKind.cuda, deterministic=deterministic), SMALL)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
 def test_channels_last_is_chosen_where_there_are_convolutions() -> None:
     assert chosen(CONVOLUTIONAL).channels_last
     assert not chosen(WIDE).channels_last
@@ -52,8 +102,8 @@ def test_channels_last_is_chosen_where_there_are_convolutions() -> None:
 def test_work_is_read_off_the_networks() -> None:
     with torch.device("meta"):
         networks = [nn.Sequential(nn.Linear(10, 7), nn.Linear(7, 3)), nn.Sequential(nn.ConvTranspose2d(2, 3, 4))]
-    assert Workload.of(networks, 5) == Workload(5, convolutional=True, widest=96)
-    assert Workload.of(networks[:1], 5) == Workload(5, convolutional=False, widest=70)
+    assert Workload.of(networks, 5, points=True) == Workload(5, convolutional=True, widest=96, points=True)
+    assert Workload.of(networks[:1], 5, points=False) == Workload(5, convolutional=False, widest=70)
 
 
 def test_small_networks_get_one_thread() -> None:
