@@ -27,7 +27,7 @@ from gan_cli.config.schema import DataPlacement
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch, Density, Images, Sampler
 from gan_cli.runtime.distributed import ProcessGroup
-from gan_cli.runtime.rng import seeded_generator
+from gan_cli.runtime.rng import restore_generator, seeded_generator
 
 logger = logging.getLogger(__name__)
 
@@ -332,6 +332,7 @@ class DensitySampler:
         self._source = source.on(device)
         self._group = group
         self._batch_size = batch_size
+        self._seed = seed
         self._generator = seeded_generator(seed, "data", device)
 
     @property
@@ -352,7 +353,7 @@ class DensitySampler:
         return {"generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._generator.set_state(state["generator"])
+        restore_generator(self._generator, state["generator"], self._seed, "data")
 
     def close(self) -> None:
         """Do nothing: this sampler has no background thread."""

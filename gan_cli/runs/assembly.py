@@ -174,7 +174,8 @@ def make_training_run(
     )
 
     def content(event: CheckpointEvent) -> dict[str, Any]:
-        return checkpoint_content(event, stateful.state_dict(), assembled.data, assembled.group.size)
+        device_kind = plan.device.torch_device.type
+        return checkpoint_content(event, stateful.state_dict(), assembled.data, assembled.group.size, device_kind)
 
     def fsync() -> None:
         metrics_file.fsync()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.snapshot import snapshot
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpointer(Callback):
@@ -60,12 +63,25 @@ class Checkpointer(Callback):
         return write
 
 
+def warn_if_device_changed(state: dict[str, Any], device_kind: str) -> None:
+    """Warn where a run has been trained on another kind of device; checkpoints of earlier versions name none."""
+    before = state.get("device", device_kind)
+    if before != device_kind:
+        logger.warning(
+            "this run has been trained on %s and continues on %s: its random streams are seeded anew, and kernels round"
+            " differently: the results are no longer those of one uninterrupted run",
+            before,
+            device_kind,
+        )
+
+
 def checkpoint_content(
-    event: CheckpointEvent, callbacks: dict[str, Any], data: DataIdentity | None, processes: int
+    event: CheckpointEvent, callbacks: dict[str, Any], data: DataIdentity | None, processes: int, device_kind: str
 ) -> dict[str, Any]:
     """Return the content of a checkpoint: plain values, tensors, and the states of algorithm and callbacks."""
     return {
         "step": event.step,
+        "device": device_kind,
         "threads": torch.get_num_threads(),
         "processes": processes,
         "algorithm": event.state,

@@ -20,6 +20,7 @@ from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import LoadedData
 from gan_cli.runs import builder, follower, planning
 from gan_cli.runs.assembly import assemble_run, make_training_run
+from gan_cli.runs.checkpointing import warn_if_device_changed
 from gan_cli.runs.plan_summary import summarize
 from gan_cli.runs.planning import Plan
 from gan_cli.runs.training import may_roll_back, train_to_end
@@ -71,6 +72,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         plan = _checked_plan(composition, group)
         state = group.broadcast_from_rank0(lambda: checkpoints.load_latest(directory.checkpoints))
         follower.warn_if_world_size_changed(state, group)
+        warn_if_device_changed(state, plan.device.torch_device.type)
         torchrun.store_run_directory(directory.path)
         with loading.checkpoint_errors(directory):
             step = int(state["step"])

@@ -17,6 +17,8 @@ class SeededStream:
     """A stream that is determined by the seed of the run and its name."""
 
     def __init__(self, seed: int, name: str, device: torch.device) -> None:
+        self._seed = seed
+        self._name = name
         self._generator = seeded_generator(seed, name, device)
 
     @property
@@ -39,7 +41,7 @@ class SeededStream:
         return self._generator.get_state()
 
     def set_state(self, state: Tensor) -> None:
-        self._generator.set_state(state)
+        restore_generator(self._generator, state, self._seed, self._name)
 
 
 class SharedStream:
@@ -85,6 +87,18 @@ class SharedStream:
 def seeded_generator(seed: int, stream: str, device: torch.device) -> torch.Generator:
     """Return a generator that is determined by the seed of the run and the name of the stream."""
     return torch.Generator(device).manual_seed(_digest(f"{seed}/{stream}"))
+
+
+def restore_generator(generator: torch.Generator, state: Tensor, seed: int, stream: str) -> None:
+    """Restore a stream's state, of :func:`seeded_generator`.
+
+    The state of a generator on another kind of device means nothing here. The stream is then seeded anew, from the
+    seed of the run, the stream's name and that state, which differs from step to step.
+    """
+    if len(state) == len(generator.get_state()):
+        generator.set_state(state)
+    else:
+        generator.manual_seed(_digest(f"{seed}/{stream}/{state.tolist()}"))
 
 
 def _digest(text: str) -> int:
@@ -133,12 +147,18 @@ class RandomState:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; the generator of a device of another kind keeps its present state."""
+        """Restore :meth:`state_dict`; the generator of a device that it lacks is seeded from the host's state."""
         torch.set_rng_state(state["cpu"])
-        if self._device.type == "cuda" and "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], self._device)
-        if self._device.type == "mps" and "mps" in state:
-            torch.mps.set_rng_state(state["mps"])
+        if self._device.type == "cuda":
+            if "cuda" in state:
+                torch.cuda.set_rng_state(state["cuda"], self._device)
+            else:
+                torch.cuda.manual_seed(_digest(f"cuda/{state['cpu'].tolist()}"))
+        if self._device.type == "mps":
+            if "mps" in state:
+                torch.mps.set_rng_state(state["mps"])
+            else:
+                torch.mps.manual_seed(_digest(f"mps/{state['cpu'].tolist()}"))
 
 
 BLOCK = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gan_cli.runtime.rng import BLOCK, fixed_latents, latent_walk
+from gan_cli.runtime.rng import BLOCK, RandomState, SeededStream, fixed_latents, latent_walk
 
 
 @pytest.mark.parametrize(("few", "many"), [(1, 64), (64, BLOCK), (BLOCK - 1, BLOCK + 1), (BLOCK, 3 * BLOCK)])
@@ -43,3 +43,47 @@ def test_walk_between_equal_or_opposite_corners_stays_finite() -> None:
     corner = torch.eye(2, 8)[None]  # their cosine is 1 or -1 exactly
     for corners in (corner, torch.cat([corner, corner]), torch.cat([corner, -corner])):
         assert latent_walk(corners, frames=5).isfinite().all()
+
+
+CPU = torch.device("cpu")
+# What a CUDA generator's state is: seed and offset of Philox, 8 bytes each.
+CUDA_STATES = [torch.arange(16, dtype=torch.uint8), torch.arange(16, 32, dtype=torch.uint8)]
+
+
+def drawn_after(state: torch.Tensor, seed: int = 0, name: str = "latents") -> list[float]:
+    stream = SeededStream(seed, name, CPU)
+    stream.normal(3, 5)  # what was drawn before does not matter
+    stream.set_state(state)
+    return stream.normal(1, 4).flatten().tolist()
+
+
+def test_a_state_of_another_kind_of_device_seeds_the_stream_anew_by_seed_name_and_state() -> None:
+    first, second = CUDA_STATES
+    assert drawn_after(first) == drawn_after(first)
+    others = [drawn_after(second), drawn_after(first, seed=1), drawn_after(first, name="noise"), drawn_start()]
+    assert all(other != drawn_after(first) for other in others)
+
+
+def drawn_start() -> list[float]:
+    return SeededStream(0, "latents", CPU).normal(1, 4).flatten().tolist()
+
+
+def test_a_state_of_the_same_kind_continues_the_stream() -> None:
+    stream = SeededStream(0, "latents", CPU)
+    stream.normal(3, 5)
+    state = stream.get_state()
+    expected = stream.normal(1, 4).flatten().tolist()
+    assert drawn_after(state) == expected
+
+
+def test_the_global_generator_of_a_new_device_is_seeded_from_the_hosts_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    states = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        states.append(RandomState(CPU).state_dict())
+    for state in (*states, states[0]):
+        RandomState(torch.device("cuda")).load_state_dict(state)
+    assert seeds[0] != seeds[1]
+    assert seeds[0] == seeds[2]
