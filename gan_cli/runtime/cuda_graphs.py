@@ -25,6 +25,9 @@ Result = TypeVar("Result")
 
 # Eager runs of a step before it is captured: libraries choose kernels, optimizers create their state.
 WARMUP_STEPS = 2
+# What torch says, in its debug mode, of an operation that makes the host wait, and of that mode itself.
+SYNCHRONIZING = "called a synchronizing CUDA operation"
+PROTOTYPE = "Synchronization debug mode is a prototype"
 # Graphs kept; steps of further kinds run eagerly.
 MAX_GRAPHS = 16
 
@@ -49,6 +52,10 @@ class GraphRecorder(Protocol):
         """Run the step eagerly, in a way that prepares its capture."""
         ...
 
+    def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
+        """Run the step like :meth:`warm_up`; return also why it cannot be captured, or None."""
+        ...
+
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         """Capture the step's work on the device without executing it; raises ``RuntimeError`` if that fails."""
         ...
@@ -57,7 +64,9 @@ class GraphRecorder(Protocol):
 class GraphedSteps(Generic[Result]):
     """Runs steps: each kind a few times eagerly, then as a replay of its graph.
 
-    Once a step cannot be captured, all steps run eagerly from then on, and one log line says why.
+    The last of the eager runs finds out whether the step waits for the device, as a loss of the user's with ``.item()``
+    does: a capture that fails may leave streams and generators unusable. Once a step cannot be captured, all steps run
+    eagerly from then on, and one log line says why.
     """
 
     def __init__(self, recorder: GraphRecorder | None) -> None:
@@ -78,17 +87,28 @@ class GraphedSteps(Generic[Result]):
         if kind not in self._graphs:
             if self._warmups[kind] < WARMUP_STEPS or len(self._graphs) == MAX_GRAPHS:
                 self._warmups[kind] += 1
-                return self._recorder.warm_up(launch)
+                return self._warm_up(self._recorder, launch, last=self._warmups[kind] == WARMUP_STEPS)
             try:
                 self._graphs[kind] = self._recorder.capture(launch)
             except RuntimeError as error:
-                logger.warning("device.graph: steps run as they are, not recorded: %s", _first_line(error))
-                self._recorder = None
-                self._graphs.clear()
+                self._run_eagerly(_first_line(error))
                 return launch()
         graph = self._graphs[kind]
         graph.replay()
         return graph.result
+
+    def _warm_up(self, recorder: GraphRecorder, launch: Callable[[], Result], *, last: bool) -> Result:
+        if not last:
+            return recorder.warm_up(launch)
+        result, obstacle = recorder.rehearse(launch)
+        if obstacle is not None:
+            self._run_eagerly(obstacle)
+        return result
+
+    def _run_eagerly(self, cause: str) -> None:
+        logger.warning("device.graph: steps run as they are, not recorded: %s", cause)
+        self._recorder = None
+        self._graphs.clear()
 
     def clear(self) -> None:
         """Drop all graphs, as the memory that they work on has been replaced."""
@@ -113,6 +133,25 @@ class CudaGraphRecorder:
             result = launch()
         torch.cuda.current_stream(self._device).wait_stream(self._side_stream)
         return result
+
+    def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
+        """Warm up, and find operations that wait for the device: those cannot be captured."""
+        mode = torch.cuda.get_sync_debug_mode()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                result = self.warm_up(launch)
+            finally:
+                torch.cuda.set_sync_debug_mode(mode)
+        synchronizing = [each for each in caught if SYNCHRONIZING in str(each.message)]
+        for each in caught:
+            if each not in synchronizing and not str(each.message).startswith(PROTOTYPE):
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        if not synchronizing:
+            return result, None
+        place = f"{synchronizing[0].filename}:{synchronizing[0].lineno}"
+        return result, f"the step reads from the device, or waits for it, at {place}"
 
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         """Capture the step; each replay advances the generators by as much as the step draws."""

@@ -30,6 +30,9 @@ class FakeRecorder:
         self.warmed_up += 1
         return launch()
 
+    def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
+        return self.warm_up(launch), None
+
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         self.recorded += 1
         with _Tape() as tape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.errors import ConfigError
 from gan_cli.runtime import cuda_graphs
-from gan_cli.runtime.cuda_graphs import CapturedGraph, GraphedSteps, Result
+from gan_cli.runtime.cuda_graphs import CapturedGraph, CudaGraphRecorder, GraphedSteps, Result
 from gan_cli.runtime.device import Device
 from tests.conftest import log_messages
 from tests.helpers.gans import assembled
@@ -146,6 +147,9 @@ class Unable:
     def warm_up(self, launch: Callable[[], Result]) -> Result:
         return launch()
 
+    def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
+        return launch(), None
+
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         raise RuntimeError("operation not permitted when stream is capturing\nmore of the same")
 
@@ -162,6 +166,88 @@ def test_step_that_cannot_be_recorded_runs_as_it_is_and_one_line_says_why(
     (message,) = log_messages(caplog)
     assert message.startswith("device.graph: steps run as they are")
     assert message.endswith("operation not permitted when stream is capturing")
+
+
+class Reading(FakeRecorder):
+    """A recorder that finds a step which reads from the device."""
+
+    def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
+        return self.warm_up(launch), "the step reads from the device, or waits for it, at loss.py:7"
+
+
+def test_step_that_reads_from_the_device_is_never_captured(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
+    recorder, steps = Reading(), list[int]()
+    run: GraphedSteps[None] = GraphedSteps(recorder)
+    for step in range(6):
+        run("kind", lambda step=step: steps.append(step))
+    assert steps == [0, 1, 2, 3, 4, 5]
+    assert (recorder.warmed_up, recorder.recorded) == (2, 0)
+    (message,) = log_messages(caplog)
+    assert message.endswith("not recorded: the step reads from the device, or waits for it, at loss.py:7")
+
+
+@pytest.mark.parametrize(
+    ("raised", "obstacle"),
+    [
+        ([], None),
+        (["lr_scheduler is called early"], None),
+        (["called a synchronizing CUDA operation"], f"the step reads from the device, or waits for it, at {__file__}:"),
+    ],
+)
+def test_rehearsal_finds_operations_that_wait_for_the_device(
+    raised: list[str], obstacle: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[object] = []
+
+    def set_mode(mode: object) -> None:
+        modes.append(mode)
+        warnings.warn(
+            "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations",
+            stacklevel=1,
+        )
+
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", set_mode)
+    monkeypatch.setattr(CudaGraphRecorder, "__init__", lambda self: None)
+    monkeypatch.setattr(CudaGraphRecorder, "warm_up", lambda self, launch: launch())
+    recorder = CudaGraphRecorder()  # type: ignore[call-arg]
+
+    def step() -> int:
+        for message in raised:
+            warnings.warn(message, stacklevel=1)
+        return 5
+
+    with warnings.catch_warnings(record=True) as passed_on:
+        warnings.simplefilter("always")
+        result, found = recorder.rehearse(step)
+    assert result == 5
+    assert modes == ["warn", 0]
+    assert (found or "").startswith(obstacle or "")
+    assert (found is None) is (obstacle is None)
+    assert [str(each.message) for each in passed_on] == (raised if obstacle is None else [])
+
+
+@pytest.mark.gpu
+def test_a_loss_that_reads_from_the_device_trains_eagerly_and_the_next_run_is_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = ["device=cuda", "device.graph=true", *RUNS["jsd"]]
+    algorithm = assembled(*options)
+    d_loss = type(algorithm.objective).d_loss
+
+    def reading(self: Any, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        loss = d_loss(self, real, fake)
+        return loss * (1.0 if loss.detach().mean().item() > -1 else 2.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(algorithm.objective), "d_loss", reading)
+        trained(algorithm, range(STEPS))
+    assert not algorithm._captured_step._graphs
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert trained(assembled(*options), range(STEPS))._captured_step._graphs
 
 
 def test_kinds_are_recorded_apart_and_no_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
