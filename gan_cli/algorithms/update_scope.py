@@ -119,7 +119,7 @@ class UpdateScope:
 
         Args:
             loss: 0-dimensional.
-            rows: rows to :meth:`record` by the names of their ring buffers.
+            rows: rows to :meth:`record` by the names of their ring buffers; the update does not depend on them.
 
         Returns:
             The loss, detached. With several processes it and the gradient are averaged over all, which are waited for,
@@ -132,7 +132,7 @@ class UpdateScope:
         if self._max_norm is not None:
             self.norm = nn.utils.clip_grad_norm_(self._optimizer.parameters, self._max_norm).detach()
         with self._timer("optimizer"):
-            # Checks that loss and gradient are finite, as the policy does, and calls optimizer.step().
+            # optimizer.step(), and what the policy does about a loss or gradient that is not finite.
             self.applied = self._step_scope.nonfinite_policy.apply_update(self._network_name, self._optimizer, loss)
         for name, row in rows.items():
             self.record(name, row)

@@ -1,8 +1,8 @@
 """The losses of D and of G: an objective with its penalties, constraint, schedules and number of D's updates.
 
 Objectives go from D's logits to per-sample losses of D and of G, and to the divergence that D's loss estimates.
-Everything is computed from logits ``l`` with ``D(x) = sigmoid(l)``, through ``softplus``: ``-log D = softplus(-l)``
-and ``-log(1 - D) = softplus(l)``, which stay finite, and so do their gradients, however large a logit grows.
+Everything is computed from logits ``l``. Where ``D(x) = sigmoid(l)``, it is through ``softplus``: ``-log D =
+softplus(-l)`` and ``-log(1 - D) = softplus(l)`` stay finite, and so do their gradients, however large a logit grows.
 The caller reduces; no objective depends on optimizers, penalties or noise.
 """
 
@@ -160,7 +160,7 @@ class Wasserstein(_SingleGeneratorLoss):
     boundary: None = None
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Compute ``f(G(z)) - f(x)`` per pair of samples, ``(N,)``; the critic maximises its negative."""
+        """Compute ``f(G(z)) - f(x)`` per pair of samples, ``(N,)``, whose mean the critic minimises."""
         return fake - real
 
     def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -220,7 +220,7 @@ class Regularization:
 
 @dataclass(frozen=True)
 class WeightClipping:
-    """Projection of every weight onto [-c, c], which bounds the critic's Lipschitz constant.
+    """Projection of every parameter, biases too, onto [-c, c], which bounds the critic's Lipschitz constant.
 
     Arjovsky et al. 2017, algorithm 1.
     """

@@ -74,7 +74,7 @@ def test_bf16_is_chosen_on_a_gpu_by_the_same_rule(
 
 
 @pytest.mark.parametrize("name", ["ring8", "grid25", "oracle", "digits"])
-def test_points_never_train_in_bf16_unless_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_train_in_bf16_only_on_request(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "MIN_WEIGHTS_FOR_BF16", 1)
     monkeypatch.setattr(device, "_has_bf16", lambda kind: True)
     register()

@@ -81,7 +81,7 @@ class DiscriminatorPipeline:
     def __call__(self, samples: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
         """Return logits ``(N / pac,)`` float32 of samples ``(N, *shape)``, augmented, packed and with instance noise.
 
-        The samples may be those of several ``batches``, concatenated.
+        The samples may be those of several ``batches``, concatenated: batch norm then takes statistics of each apart.
         """
         if self._augment is not None:
             samples = self._augment(samples, self._augment_stream)

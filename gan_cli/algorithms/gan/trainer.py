@@ -121,7 +121,7 @@ class GANTrainer(GANSpec):
         """Update G: minimize its loss on D's logits of a generated batch."""
         with self.scope_g as scope:
             fake = self.pipeline(batch.fake, batch.labels)
-            real = fake  # unused unless the objective is relativistic
+            real = fake  # a placeholder, unless the objective is relativistic
             if self.objective.relativistic:
                 assert batch.real is not None
                 with torch.no_grad():
@@ -176,6 +176,7 @@ class GANTrainer(GANSpec):
         self._buffers_g, buffers_d = list(self.generator.buffers()), list(self.discriminator.buffers())
         adaptive = self.pipeline.adaptive_tensors()
         self.scope_d = self.step_scope.update_scope("D", self.optimizer_d, mutable=[*buffers_d, *adaptive])
+        # G's samples pass through D, and so move D's running statistics.
         self.scope_g = self.step_scope.update_scope("G", self.optimizer_g, mutable=buffers_d)
         state_d = NetworkState("D", self.discriminator, self.optimizer_d)
         self._network_states = (state_d, NetworkState("G", self.generator, self.optimizer_g))
