@@ -211,10 +211,26 @@ def _invert(p: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Indices and remainders, ``(N,)`` each.
     """
-    cumulative = p.cumsum(1)
+    cumulative = cumulative_sums(p)
     index = (cumulative <= mass[:, None]).sum(1, keepdim=True).clamp_(max=p.shape[1] - 1)
     before = cumulative.gather(1, index) - p.gather(1, index)
     return index.squeeze(1), mass - before.squeeze(1)
+
+
+def cumulative_sums(p: Tensor) -> Tensor:
+    """Compute the cumulative sums of shares ``(N, K)`` along the rows.
+
+    On CUDA the scan of floating-point numbers is not deterministic, and raises where ``device.deterministic`` is set:
+    there it is one of integers.
+    """
+    if p.is_cuda and torch.are_deterministic_algorithms_enabled():
+        return fixed_point_sums(p)
+    return p.cumsum(1)
+
+
+def fixed_point_sums(p: Tensor) -> Tensor:
+    """Compute the cumulative sums of shares ``(N, K)``, each rounded to 40 binary places."""
+    return ((p.double() * 2**40).round().long().cumsum(1).double() / 2**40).to(p.dtype)
 
 
 @torch.no_grad()

@@ -5,7 +5,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from gan_cli.architectures.language_model import TokenSampler, nll, sample_sequences, token_mask, weighted_nll
+from gan_cli.architectures.language_model import (
+    TokenSampler,
+    fixed_point_sums,
+    nll,
+    sample_sequences,
+    token_mask,
+    weighted_nll,
+)
 from gan_cli.architectures.lstm import LSTM, LSTMLanguageModel
 from gan_cli.architectures.text_cnn import HighwayCNN
 from gan_cli.errors import ConfigError, InvalidValueError
@@ -167,3 +174,8 @@ def test_sizes_that_make_no_sense_are_refused(wrong: dict[str, object], key: str
         HighwayCNN(**wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="hidden"):
         LSTM(hidden=0)
+
+
+def test_fixed_point_sums_are_the_cumulative_sums_of_shares() -> None:
+    p = torch.rand(50, 5000, generator=torch.Generator().manual_seed(0)).softmax(1)
+    torch.testing.assert_close(fixed_point_sums(p), p.double().cumsum(1).float(), rtol=0, atol=1e-7)
