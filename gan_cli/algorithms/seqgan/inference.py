@@ -29,7 +29,7 @@ class TrainedLanguageModel:
     """The trained language model of a run.
 
     Attributes:
-        network: the LSTM, in evaluation mode, on the CPU.
+        network: the LSTM, in evaluation mode; on the CPU, unless it was moved.
         vocabulary: its words and end token, as ``Sequences`` without rows.
         dataset: the dataset it learned.
         step: number of steps it was trained for.
@@ -43,12 +43,13 @@ class TrainedLanguageModel:
     def sample(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
         """Sample tokens ``(count, T)``: the same for the same seed; a lower temperature favours likelier tokens."""
         stream = seeded_generator(seed, "written", torch.device("cpu"))
-        uniform = torch.rand(count, *self.dataset.shape, generator=stream)
+        # Drawn on the CPU: the same numbers whichever device the network lies on.
+        uniform = torch.rand(count, *self.dataset.shape, generator=stream).to(self.network.vocabulary_w.device)
         blocks = [
             language_model.sample_sequences(self.network, block, self.vocabulary.end, temperature)
             for block in torch.split(uniform, BLOCK)
         ]
-        tokens: IntArray = torch.cat(blocks).numpy()
+        tokens: IntArray = torch.cat(blocks).cpu().numpy()
         return tokens
 
     def nll(self, tokens: Tensor) -> Tensor:
