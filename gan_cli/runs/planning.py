@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -14,7 +14,7 @@ from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Siz
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.config.nodes import Node
-from gan_cli.config.schema import Config, LossSection
+from gan_cli.config.schema import Config, DeviceSection, LossSection
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.config.targets import parameters
 from gan_cli.config.validate import validate_config
@@ -84,10 +84,17 @@ def plan(config: DictConfig) -> Plan:
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
     flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
-    device = choose(typed.device, _workload(outline, parts.dataset, flops))
+    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops))
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
+
+
+def _device_section(config: Config) -> DeviceSection:
+    """Return the section ``device``, without channels_last for replicas: stacked weights have five dimensions."""
+    if config.train.replicas > 1 and config.device.channels_last is None:
+        return replace(config.device, channels_last=False)
+    return config.device
 
 
 def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[str, Any]) -> dict[str, Node]:

@@ -137,6 +137,7 @@ def _check_replicas(config: Config, parts: Parts, loss: Loss) -> None:
         "with augment, which draws from a stream of its own": parts.augment is not None,
         "with noise=adaptive, which follows one D": isinstance(parts.noise, NoiseLevel),
         "with device.compile=true": config.device.compile,
+        "with device.channels_last=true, a layout that stacked weights cannot have": bool(config.device.channels_last),
     }
     for reason, unsupported in reasons.items():
         if unsupported:

@@ -42,6 +42,15 @@ RUNS = {
     # Not by Adam: a bias before batch norm has a gradient of nothing but rounding, which Adam would make a step of.
     "digits, batch norm": (*DIGITS, "loss.d_steps=3", "optimizer=sgd", "optimizer.lr=0.01"),
     "conditional": (*DIGITS, "conditional=true", "optimizer=sgd", "optimizer.lr=0.01"),
+    "convolutions": (
+        "architecture=dcgan",
+        "architecture.width=4",
+        "device.precision=fp32",
+        DIGITS[0],
+        DIGITS[-1],
+        "optimizer=sgd",
+        "optimizer.lr=0.01",
+    ),
     "maxout": (
         "dataset=grid25",
         "architecture=maxout",
