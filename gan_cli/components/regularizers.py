@@ -149,8 +149,11 @@ def _uniform_share(batch: ScoredBatch, random: Stream) -> Tensor:
 
 
 def _squared_norm(gradient: Tensor, logits: Tensor) -> Tensor:
-    """Compute the squared Euclidean norm of ``(N, *shape)`` per logit: over all samples that it belongs to."""
-    return gradient.reshape(len(logits), -1).square().sum(1)
+    """Compute the squared Euclidean norm of ``(N, *shape)`` per logit: over all samples that it belongs to.
+
+    In the logits' dtype: a gradient with respect to samples that G has made under autocast is bf16.
+    """
+    return gradient.reshape(len(logits), -1).to(logits.dtype).square().sum(1)
 
 
 def _norm(gradient: Tensor, logits: Tensor) -> Tensor:

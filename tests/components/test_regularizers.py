@@ -281,3 +281,19 @@ def test_input_gradients_of_the_pipeline_are_those_of_each_batch(sides: set[Side
             found[side].input_gradient(), expected.to(found[side].input_gradient()), rtol=1e-5, atol=1e-6
         )
         assert torch.equal(found[side].samples.detach(), batch[side])
+
+
+@pytest.mark.parametrize("penalty", ALL, ids=names)
+def test_penalties_of_bf16_samples_are_float32(penalty: Penalty) -> None:
+    """G's samples under autocast are bf16, and so is the gradient with respect to them; logits are float32."""
+    weight = torch.linspace(-1, 1, 512)
+
+    def critic(samples: Tensor) -> Tensor:
+        return samples.float() @ weight
+
+    real, fake = (torch.ones(N, 512, dtype=torch.bfloat16) for _ in range(2))
+    found = penalty(critic, scored_batch(critic, real), scored_batch(critic, fake), stream())
+    assert found.dtype == torch.float32
+    if isinstance(penalty, R1 | R2):
+        gradient = weight.bfloat16().double()
+        torch.testing.assert_close(found.double(), 0.5 * gradient.square().sum().expand(N), rtol=1e-6, atol=0)
