@@ -69,8 +69,10 @@ class FixedPoints:
         return self.points[rows]
 
     def split(self, share: float) -> tuple[FixedPoints, FixedPoints]:
-        """Return points to train on and held-out points; none are held out for a share of 0."""
+        """Return points to train on and held-out points; where too few would be held out, both are all points."""
         train, heldout = split_rows(len(self.points), share)
+        if not len(heldout):
+            return self, self
         return FixedPoints(self.points[train]), FixedPoints(self.points[heldout])
 
 

@@ -75,7 +75,7 @@ class Density(Protocol):
         ...
 
     def split(self, share: float) -> tuple[Density, Density]:
-        """Return densities of training and of held-out samples: itself twice where no sample is drawn again."""
+        """Return densities of training and of held-out samples: itself twice where it is not, or cannot be, split."""
         ...
 
 

@@ -221,6 +221,19 @@ def test_fixed_points_are_few_the_same_in_every_run_and_drawn_from_again_and_aga
     assert not torch.equal(*drawn)
 
 
+def test_fixed_points_that_are_too_few_to_hold_out_serve_as_both_parts() -> None:
+    """As images do: a run on 100 points has a probe, too."""
+    source = Ring(count=100).load()
+    train, heldout = source.split(0.05)  # 5 points
+    for part in (train, heldout):
+        points = part.draw(2000, torch.Generator().manual_seed(0))
+        assert len({tuple(point) for point in points.tolist()}) == 100
+    train, heldout = source.split(0.5)
+    both = [{tuple(point) for point in part.draw(2000, torch.Generator()).tolist()} for part in (train, heldout)]
+    assert [len(points) for points in both] == [50, 50]
+    assert not both[0] & both[1]
+
+
 @pytest.mark.parametrize("unit", [1.0, 0.5, 4.0])
 def test_mixtures_can_be_seen_in_units_of_ones_own(unit: float) -> None:
     ring = Ring(radius=2.0, std=0.02, unit=unit)
