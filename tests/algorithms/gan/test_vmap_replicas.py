@@ -177,6 +177,7 @@ def test_recorded_steps_of_replicas_equal_those_run_as_they_are(monkeypatch: pyt
         ("loss=dragan", "penalty dragan"),
         ("loss/top_k=exponential", "top_k"),
         ("device.compile=true", "compile"),
+        ("device.channels_last=true", "channels_last"),
         ("architecture.spectral_norm=true", "discriminator cannot run stacked"),
     ],
 )
