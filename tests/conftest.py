@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.config_store import ConfigStore
-from omegaconf import read_write
 
 from gan_cli.cli import bench, evaluate, export, report, sample, train
-from gan_cli.config import compose
 from gan_cli.data.cache import Store
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.evaluation.backbones.classifier import load_or_train_classifier
+from tests.helpers import oracles
+from tests.helpers.composition import composing_once
 from tests.helpers.preloaded import PreloadedProcess
 
 # Overrides that make any run small and quick.
@@ -47,29 +45,8 @@ Command = Callable[..., Finished]
 
 @pytest.fixture(scope="session", autouse=True)
 def composed_once() -> Iterator[None]:
-    """Let Hydra compose equal command lines once: that takes longer than a tiny run."""
-    composed: dict[tuple[str, ...], bytes] = {}
-    hydra_compose, store = compose.hydra_compose, ConfigStore.store
-
-    def compose_once(name: str, overrides: list[str], **options: Any) -> Any:
-        if any("hydra.searchpath" in override for override in overrides):  # files of a test's own
-            return hydra_compose(name, overrides, **options)
-        if (key := (name, *overrides)) not in composed:
-            composed[key] = pickle.dumps(hydra_compose(name, overrides, **options))
-        config = pickle.loads(composed[key])
-        with read_write(config.hydra.runtime):
-            config.hydra.runtime.cwd = str(Path.cwd())
-        return config
-
-    def store_once(self: ConfigStore, name: str, node: Any, group: str | None = None, **options: Any) -> None:
-        if node is not compose.Config or f"{name}.yaml" not in self.repo:
-            store(self, name, node, group, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compose, "hydra_compose", compose_once)
-        patch.setattr(ConfigStore, "store", store_once)
-        # Hydra copies the store for every composition, and reads copies of its nodes all the same.
-        patch.setattr(ConfigStore, "__deepcopy__", lambda store, _: store, raising=False)
+    """Let Hydra compose equal command lines once."""
+    with composing_once():
         yield
 
 
@@ -177,20 +154,7 @@ def finished_run(gan_train: Command, shared_folder: Path) -> FinishedRun:
 @pytest.fixture
 def remembered_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The entropy of an oracle without a file is estimated once for each length: longer than a tiny run takes."""
-    monkeypatch.setattr(Oracle, "entropy", property(_entropy))
-
-
-def _entropy(oracle: Oracle) -> float:
-    if oracle._file.exists() or oracle.length not in _ENTROPIES:
-        estimated: float = _ESTIMATED(oracle)
-        if oracle._file.exists():
-            return estimated
-        _ENTROPIES[oracle.length] = estimated
-    return _ENTROPIES[oracle.length]
-
-
-_ENTROPIES: dict[int, float] = {}
-_ESTIMATED = Oracle.entropy.fget
+    monkeypatch.setattr(Oracle, "entropy", property(oracles.remembered_entropy))
 
 
 @pytest.fixture(scope="session")

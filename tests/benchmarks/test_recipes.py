@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recipes import CONF_DIR, EXPERIMENT_DIR
-from tests.config.test_options import small
 from tests.conftest import SHORT, Command
+from tests.helpers.options import small
 
 NAMES = sorted(file.stem for file in EXPERIMENT_DIR.glob("*.yaml"))
 KINDS = {"claim", "bench", "versus"}

@@ -13,8 +13,8 @@ import pytest
 from benchmarks.recipes import CONF, CONF_DIR, EXPERIMENT_DIR
 from gan_cli.cli import sample
 from gan_cli.evaluation import factory
-from tests.config.test_options import options
 from tests.conftest import SHORT, TINY, Command, FinishedRun
+from tests.helpers.options import options
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()

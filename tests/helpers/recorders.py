@@ -35,7 +35,7 @@ class FakeRecorder:
 
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
         self.recorded += 1
-        with _Tape() as tape:
+        with Tape() as tape:
             result = launch()
         tape.undo()
 
@@ -46,7 +46,9 @@ class FakeRecorder:
         return CapturedGraph(replay, result)
 
 
-class _Tape(TorchDispatchMode):
+class Tape(TorchDispatchMode):
+    """Records the operations inside, on whatever device; :meth:`undo` undoes them, :meth:`replay` repeats them."""
+
     def __init__(self) -> None:
         super().__init__()
         self._operations: list[tuple[Any, Any, Any, list[Tensor]]] = []
@@ -56,13 +58,14 @@ class _Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        assert function is not torch.ops.aten._local_scalar_dense.default, "the step reads a number of the device"
+        reads = function is torch.ops.aten._local_scalar_dense.default
+        assert not reads or args[0].is_cuda, "the step reads a number of the device"  # a CUDA device objects itself
         for value in tree_flatten((args, kwargs))[0]:
             if isinstance(value, Tensor):
                 storage = value.untyped_storage()
                 key = storage.data_ptr()
                 if key not in self._before and key not in self._made:
-                    whole = torch.empty(0, dtype=value.dtype).set_(storage)  # type: ignore[call-overload]
+                    whole = value.new_empty(0).set_(storage)
                     self._before[key] = (whole, whole.clone())
             if isinstance(value, torch.Generator) and id(value) not in self._streams:
                 self._streams[id(value)] = (value, value.get_state())

@@ -12,8 +12,8 @@ import torch
 
 from gan_cli.algorithms.seqgan.inference import load_language_model
 from gan_cli.storage.run_directory import RunDirectory
-from tests.config.test_options import SMALL_WIDTHS
 from tests.conftest import Command, FinishedRun
+from tests.helpers.options import SMALL_WIDTHS
 from tests.helpers.paths import ROOT
 from tests.soak.equality import same_run
 

@@ -1,0 +1,76 @@
+"""Whole runs on a CUDA device that is not there: nothing mixes devices, and nothing in a captured step asks the host.
+
+Options are found by listing ``conf/``, so a new loss, penalty or augmentation is run without an edit here. All runs are
+made by two processes that share the work, as importing torch takes longer than most of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.conftest import locked
+from tests.helpers.paths import ROOT
+from tests.pretended_gpu import library, runs
+
+CHILDREN = 2
+# Name of a run -> what went wrong in it.
+Errors: TypeAlias = Mapping[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def errors(request: pytest.FixtureRequest, shared_folder: Path) -> Errors:
+    """What was found in the runs that are selected; found once for all workers of this test run."""
+    reason = library.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    items = [item for item in request.session.items if item.path == request.path]
+    selected = {callspec.params["name"] for item in items if (callspec := getattr(item, "callspec", None))}
+    results = shared_folder / "pretended_gpu.json"
+    with locked(shared_folder / "pretended_gpu.lock"):
+        if not results.exists():
+            names = [name for name in (*runs.names(), *runs.PLANTED) if name in selected]
+            results.write_text(json.dumps(_run_all(names, shared_folder / "pretended_gpu")))
+    found: Errors = json.loads(results.read_text())
+    return found
+
+
+def _run_all(names: list[str], folder: Path) -> Errors:
+    library.compiled()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    children = {
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.pretended_gpu", "--folder", str(folder), *names[part::CHILDREN]],
+            env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ): names[part::CHILDREN]
+        for part in range(CHILDREN)
+        if names[part::CHILDREN]
+    }  # fmt: skip
+    errors: dict[str, list[str]] = {}
+    for child, expected in children.items():
+        out, err = child.communicate()
+        found = [json.loads(line) for line in out.splitlines()]
+        errors |= {each["name"]: each["errors"] for each in found}
+        missing = [name for name in expected if name not in errors]
+        end = f"the process ended with status {child.returncode} in {missing[:1]}: {err[-2000:]}"
+        errors |= {name: [end] for name in missing}
+    return errors
+
+
+@pytest.mark.parametrize("name", runs.names())
+def test_run_passes(name: str, errors: Errors) -> None:
+    assert errors[name] == []
+
+
+@pytest.mark.parametrize("name", runs.PLANTED)
+def test_planted_mistake_is_caught_where_it_is(name: str, errors: Errors) -> None:
+    (error,) = errors[name]
+    assert runs.PLANTED[name].error in error
+    assert str(Path(*runs.MISTAKES.split(".")).with_suffix(".py")) in error
