@@ -26,8 +26,30 @@ EXTENDED_OPTIONS = {
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
+class SharedConfigStore(ConfigStore):
+    """Hydra's store of registered options, shared by all copies of the sources that read it.
+
+    Hydra copies its sources, and the store with them, for each composition and for each listing of a group's options,
+    148 times for ``--help``, so that a copy can get another search path. The copies are only read, and ``load`` returns
+    a copy of the option in any case.
+    """
+
+    def __deepcopy__(self, memo: dict[int, object]) -> SharedConfigStore:
+        return self
+
+    @classmethod
+    def install(cls) -> None:
+        """Put a store of this class in the place of Hydra's own, with the options that it holds."""
+        store = ConfigStore.instance()
+        if not isinstance(store, cls):
+            shared = cls()
+            shared.repo = store.repo
+            Singleton._instances[ConfigStore] = shared  # type: ignore[assignment]  # Hydra annotates the metaclass
+
+
 def register(plugins: bool = True) -> None:
     """Make the plugins' options the base of ours, and register the resolvers of ours; may be called repeatedly."""
+    SharedConfigStore.install()
     _discover(plugins)
     _move_plugin_options()
     OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
