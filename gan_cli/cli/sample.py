@@ -159,7 +159,9 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
             else:
-                images.preview_image(Preview(samples, columns=columns)).save(out)
+                picture = images.preview_image(Preview(samples, columns=columns))
+                # JPEG has no palettes.
+                (picture.convert("RGB") if picture.mode == "P" else picture).save(out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):

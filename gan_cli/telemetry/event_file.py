@@ -1,7 +1,7 @@
 """TensorBoard event files: one record of protocol buffers for all values of a step.
 
-``torch.utils.tensorboard.summary`` makes the values, and the package tensorboard frames the records; torch's
-``SummaryWriter`` on top of both would write a record for each single number, and use a thread.
+``torch.utils.tensorboard.summary`` makes the values; torch's ``SummaryWriter`` would write a record for each single
+number, and use a thread.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
 from torch.utils.tensorboard import summary
 
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.storage.files import AppendOnlyFile
+from gan_cli.telemetry.record_file import framed
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 
@@ -37,14 +38,13 @@ class EventFile:
         name = f"events.out.tfevents.{_next_file_time(directory):010d}.{socket.gethostname()}.{os.getpid()}.0"
         self.path = directory / name
         self._file = AppendOnlyFile(self.path)
-        self._records = RecordWriter(self._file)
-        self._records.write(_serialized(file_version="brain.Event:2"))
+        self._file.write(_record(file_version="brain.Event:2"))
         if purge_step:
-            self._records.write(_serialized(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
+            self._file.write(_record(step=purge_step, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, values: Sequence[Value], step: int = 0) -> None:
         """Write the values of a step as one record; raises ``OSError``."""
-        self._records.write(_serialized(step=step, summary=Summary(value=values)))
+        self._file.write(_record(step=step, summary=Summary(value=values)))
 
     def fsync(self) -> None:
         """Make all records durable across a power cut; waits for the disk, and raises ``OSError``."""
@@ -54,10 +54,9 @@ class EventFile:
         self._file.close()
 
 
-def _serialized(**content: Any) -> bytes:
+def _record(**content: Any) -> bytes:
     """Return an event of the present time with the given content as a record."""
-    event: bytes = Event(wall_time=time.time(), **content).SerializeToString()
-    return event
+    return framed(Event(wall_time=time.time(), **content).SerializeToString())
 
 
 def _next_file_time(directory: Path) -> int:
@@ -80,8 +79,27 @@ def scalar(tag: str, number: float, note: str = "") -> Value:
 
 
 def histogram(tag: str, values: FloatArray, note: str = "") -> Value:
-    """Make a histogram of finite values, of any shape but not empty, with buckets of equal width."""
-    return _with_note(summary.histogram(tag, values, BUCKETS).value[0], note)
+    """Make a histogram of finite values, of any shape but not empty, with buckets of equal width.
+
+    ``summary.histogram`` makes the same one from counts of ``np.histogram``, which takes twice as long as these.
+    """
+    flat = values.reshape(-1).astype(np.float64)
+    low, high = float(flat.min()), float(flat.max())
+    # Of equal values, as np.histogram does.
+    first, last = (low, high) if low < high else (low - 0.5, high + 0.5)
+    buckets = ((flat - first) * (BUCKETS / (last - first))).astype(np.int64)
+    counts = np.bincount(np.minimum(buckets, BUCKETS - 1), minlength=BUCKETS)
+    content = HistogramProto(
+        min=low,
+        max=high,
+        num=flat.size,
+        sum=float(flat.sum()),
+        sum_squares=float(flat @ flat),
+        # TensorBoard takes a limit for the right one of its bucket: the left one of all is that of an empty bucket.
+        bucket_limit=np.linspace(first, last, BUCKETS + 1).tolist(),
+        bucket=[0, *counts.tolist()],
+    )
+    return _with_note(Summary.Value(tag=tag, histo=content), note)
 
 
 def image(tag: str, png: bytes, width: int, height: int) -> Value:

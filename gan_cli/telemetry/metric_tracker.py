@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from gan_cli.metrics.directions import direction
@@ -21,6 +22,7 @@ class MetricTracker(Callback):
     def __init__(self) -> None:
         self.final: dict[str, float] = {}
         self.best: dict[str, dict[str, float]] = {}
+        self._direction = cache(direction)  # of each tag at each report
 
     def on_report(self, event: ReportEvent) -> None:
         self._track(event.step, event.report.scalars)
@@ -34,7 +36,7 @@ class MetricTracker(Callback):
                 self.final.pop(tag, None)
                 continue
             self.final[tag] = value
-            sign = direction(tag)
+            sign = self._direction(tag)
             if sign and (tag not in self.best or sign * (value - self.best[tag]["value"]) > 0):
                 self.best[tag] = {"value": value, "step": step}
 

@@ -89,6 +89,7 @@ def test_points_are_in_the_coordinates_of_the_data(gan_train: Command, gan_sampl
 def test_points_are_drawn_as_a_scatter_and_not_one_by_one(gan_train: Command, gan_sample: Command) -> None:
     assert gan_train(*SHORT, "dataset=ring8", "hydra.run.dir=run").status == 0
     assert gan_sample("run").status == 0
+    assert gan_sample("run", "--out", "points.jpg").status == 0  # a format without palettes
     for flag in ("--separate", "--walk"):
         done = gan_sample("run", flag, "x.webp")
         assert done.status == 2
