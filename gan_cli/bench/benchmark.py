@@ -16,9 +16,9 @@ from torch import nn
 
 from gan_cli import __version__
 from gan_cli.algorithms.context import StepTimer, untimed
-from gan_cli.bench import hardware, overhead, profiling, results
+from gan_cli.bench import hardware, limit, overhead, profiling, recording, results
 from gan_cli.bench.profiling import PartTimer, SwitchableTimer
-from gan_cli.bench.results import ModeResult, Network, Peak, Result, Setting, Speed, Work
+from gan_cli.bench.results import Limit, ModeResult, Network, Peak, Result, Setting, Speed, Work
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Share of the measuring time that is spent on the parts of a step.
 PARTS_SHARE = 1 / 4
+# Share of the measuring time that is spent on turns of steps and their limit.
+LIMIT_SHARE = 1 / 2
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class _EagerMeasurements:
         setting: of all modes.
         work: of a step.
         speed: of eager steps.
+        limit: of a step.
         part_seconds: seconds of ``part_steps`` steps by part.
         part_steps: number of steps behind ``part_seconds``.
         sink_seconds: seconds of each report, picture and checkpoint.
@@ -74,6 +77,7 @@ class _EagerMeasurements:
     setting: Setting
     work: Work
     speed: Speed
+    limit: Limit
     part_seconds: dict[str, float]
     part_steps: int
     sink_seconds: dict[str, float]
@@ -114,6 +118,7 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
         setting=eager.setting,
         work=eager.work,
         peak=peak,
+        limit=eager.limit,
         memory=hardware.memory_meaning(device),
         ways=rows,
         parts=results.parts(eager.part_seconds, eager.part_steps),
@@ -124,9 +129,11 @@ def benchmark(composition: Composition, seconds: float, profile: Path | None) ->
 
 def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, profile: Path | None) -> _EagerMeasurements:
     timer = SwitchableTimer()
-    with _step_benchmark(EAGER, composition, timer) as (assembled, bench):
-        setting, work = _setting(own, bench.algorithm), hardware.count_work(bench)
-        speed = _speed(assembled.plan, bench, seconds, work, peak)
+    with step_benchmark(EAGER, composition, timer) as (assembled, bench):
+        setting, recorded = _setting(own, bench.algorithm), recording.record(bench)
+        speed = _speed(assembled.plan, bench, seconds, recorded.work, peak)
+        minimal = limit.MinimalSteps(recorded, own.device.torch_device)
+        measured_limit = limit.measure(bench, minimal, LIMIT_SHARE * seconds)
         steps = bench.steps_within(PARTS_SHARE * seconds)
         part_timer = PartTimer(bench.synchronize)
         with timer.using(part_timer):
@@ -135,7 +142,7 @@ def _eager(own: Plan, composition: Composition, seconds: float, peak: Peak, prof
         sink_seconds = overhead.seconds(bench, assembled)
         if profile is not None:
             profiling.write_trace(bench, timer, profile)
-    return _EagerMeasurements(setting, work, speed, part_seconds, steps, sink_seconds)
+    return _EagerMeasurements(setting, recorded.work, speed, measured_limit, part_seconds, steps, sink_seconds)
 
 
 def _row(
@@ -143,7 +150,7 @@ def _row(
 ) -> ModeResult:
     """Measure a mode other than eager, which may not be available here."""
     try:
-        with _raise_on_graph_fallback(), _step_benchmark(mode, composition) as (assembled, bench):
+        with _raise_on_graph_fallback(), step_benchmark(mode, composition) as (assembled, bench):
             return ModeResult(mode.name, chosen, _speed(assembled.plan, bench, seconds, work, peak))
     # A compiler can raise anything, and the same steps have just run eagerly.
     except Exception as error:
@@ -152,7 +159,7 @@ def _row(
 
 
 @contextlib.contextmanager
-def _step_benchmark(
+def step_benchmark(
     mode: ExecutionMode, composition: Composition, timer: StepTimer = untimed
 ) -> Iterator[tuple[AssembledRun[Algorithm], StepBenchmark]]:
     """Yield a run in an execution mode, after its first steps."""

@@ -1,4 +1,4 @@
-"""Floating-point operations of a step, and the peak rate and memory of the device."""
+"""Peak rate and memory of the device."""
 
 from __future__ import annotations
 
@@ -8,39 +8,15 @@ import sys
 import time
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
-from torch.utils.module_tracker import ModuleTracker
 
-from gan_cli.bench.results import Peak, Work
-from gan_cli.bench.trial import StepBenchmark, synchronizer
+from gan_cli.bench.results import Peak
+from gan_cli.bench.trial import synchronizer
 from gan_cli.runtime.device import Device
 
 # Rows of square matrices that are large enough for the full speed, and are multiplied in less than a second.
 SIZES = {"cpu": (1024, 2048)}
 SIZES_OF_ACCELERATORS = (4096, 8192)
 PRODUCTS = 5
-
-
-class _NoModuleTracker(ModuleTracker):
-    """Tracker without hooks, as those of the base class do not support double backward."""
-
-    def __enter__(self) -> _NoModuleTracker:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-def count_work(bench: StepBenchmark) -> Work:
-    """Count the work of a step, as the mean over all kinds of steps; they have to run eagerly."""
-    before = bench.algorithm.images_seen
-    counter = FlopCounterMode(display=False)
-    counter.mod_tracker = _NoModuleTracker()
-    with counter:
-        bench.advance(bench.period)
-    flops = counter.get_total_flops() / bench.period
-    images = (bench.algorithm.images_seen - before) / bench.period
-    return Work(flops, images, flops / images)
 
 
 def peak_rates(device: Device) -> Peak:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch.profiler import profile, record_function
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from gan_cli.algorithms.context import StepTimer, untimed
 from gan_cli.bench.trial import StepBenchmark
@@ -96,3 +96,15 @@ def write_trace(bench: StepBenchmark, timer: SwitchableTimer, path: Path) -> Non
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(written, path)
+
+
+def operator_milliseconds(bench: StepBenchmark, steps: int) -> dict[str, float]:
+    """Return the processor time of each of torch's operators in a step, without those that it calls, longest first.
+
+    The mean over ``steps`` steps, on this thread. Taking the times adds about a microsecond to every operator.
+    """
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        bench.advance(steps)
+    events = profiler.key_averages()
+    times = {event.key: event.self_cpu_time_total / 1e3 / steps for event in events}
+    return dict(sorted(times.items(), key=lambda item: -item[1]))

@@ -29,6 +29,20 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Quartiles:
+    """Median and quartiles of a quantity that was measured several times."""
+
+    lower: float
+    median: float
+    upper: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Quartiles:
+        """Return the quartiles of at least two values."""
+        return cls(*statistics.quantiles(values, n=4, method="inclusive"))
+
+
+@dataclass(frozen=True)
 class Network:
     """A network: the name of its class and its number of parameters."""
 
@@ -94,6 +108,27 @@ class Peak:
     flops_per_second: float
     size: int
     format: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Products and updates of state that a step cannot do without, and their time, in turns with eager steps.
+
+    Attributes:
+        products: matrix products and convolutions in a step.
+        bytes_read: of weights, gradients, moments and moving average in a step, once an update.
+        bytes_written: likewise.
+        milliseconds: of those products and updates alone.
+        step_milliseconds: of a step.
+        share: of the limit in the time of a step, over the turns.
+    """
+
+    products: float
+    bytes_read: float
+    bytes_written: float
+    milliseconds: Spread
+    step_milliseconds: Spread
+    share: Quartiles
 
 
 @dataclass(frozen=True)
@@ -171,6 +206,7 @@ class Result:
         setting: configuration and machine.
         work: of a step.
         peak: of the device.
+        limit: of a step.
         memory: what ``peak_memory`` counts, in words.
         ways: results of the execution modes.
         parts: of an eager step, by name; ``rest`` is the time outside all parts.
@@ -181,6 +217,7 @@ class Result:
     setting: Setting
     work: Work
     peak: Peak
+    limit: Limit
     memory: str
     ways: Sequence[ModeResult]
     parts: Mapping[str, Part]

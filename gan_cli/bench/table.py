@@ -18,7 +18,7 @@ def table(result: Result) -> str:
 
 
 def _facts(result: Result) -> list[str]:
-    setting, work, peak = result.setting, result.work, result.peak
+    setting, work, peak, limit = result.setting, result.work, result.peak, result.limit
     updates = f"{setting.d_steps} D {'step' if setting.d_steps == 1 else 'steps'} for each G step"
     layout = ", channels_last" if setting.device["channels_last"] else ""
     named = " ".join(str(setting.device[key]) for key in ("kind", "name") if setting.device[key])
@@ -33,6 +33,10 @@ def _facts(result: Result) -> list[str]:
         f" {_si(work.flops_per_image)}FLOP an image",
         "peak": f"{_si(peak.flops_per_second)}FLOP/s, in a product of {peak.format} matrices"
         f" of {peak.size} x {peak.size}",
+        "limit": f"{_three_digits(limit.milliseconds.median)} ms for the {limit.products:,.0f} products of a step and"
+        f" {_si(limit.bytes_read + limit.bytes_written)}B of weights and their state, read or written:"
+        f" {_percent(limit.share.median)} of an eager step ({_percent(limit.share.lower)} to"
+        f" {_percent(limit.share.upper)})",
     }
     return [f"{name:<16}{text}" for name, text in rows.items()]
 

@@ -42,6 +42,7 @@ class StepBenchmark:
 
     Attributes:
         algorithm: whose steps are timed.
+        autocast: dtype of forward passes under autocast, or None.
         synchronize: waits until the device has done all its work.
         period: number of steps after which all kinds of steps have occurred.
         step: number of steps made so far.
@@ -52,6 +53,7 @@ class StepBenchmark:
     def __init__(self, plan: Plan, algorithm: Algorithm) -> None:
         """Make the first steps, which are slower than later ones."""
         self.algorithm = algorithm
+        self.autocast = plan.device.autocast
         self.synchronize = synchronizer(plan.device.torch_device)
         self.period = period(plan)
         self.step = 0

@@ -7,19 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import torch
 
-from gan_cli.bench import benchmark, hardware, overhead, profiling, results, trial
+from gan_cli.bench import benchmark, hardware, limit, overhead, profiling, recording, results, trial
 from gan_cli.bench.trial import StepBenchmark
-from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
 from gan_cli.runtime import cuda_graphs
 from tests.conftest import SHORT, TINY, Command, Finished
+from tests.helpers.trials import on_trial, products
 
 QUICK = ("--seconds", "0.05", *SHORT)
 RING = (*TINY, "dataset=ring8")
@@ -31,6 +29,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small products, few steps and a compiler that does nothing."""
     monkeypatch.setattr(hardware, "SIZES", {"cpu": (64, 128)})
     monkeypatch.setattr(overhead, "BETWEEN", 0.01)
+    monkeypatch.setattr(limit, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(limit, "TURNS", 2)
     monkeypatch.setattr(torch, "compile", lambda network: network)
 
 
@@ -45,27 +45,16 @@ def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["way"]: row for row in result["ways"]}
 
 
-def on_trial(*overrides: str) -> StepBenchmark:
-    register()
-    plan = planning.plan(compose(["device=cpu", "device.precision=fp32", *overrides]).config)
-    return StepBenchmark(plan, builder.assemble(plan))
-
-
-def products(widths: list[int]) -> int:
-    """Twice the weights of fully connected layers: the operations of one sample's way through them."""
-    return sum(2 * before * after for before, after in pairwise(widths))
-
-
 @pytest.mark.parametrize("d_steps", [1, 3])
 def test_work_of_a_step_is_that_counted_by_hand(d_steps: int) -> None:
     batch, g, d = 8, [5, 7, 11, 64], [64, 13, 3, 1]
-    found = hardware.count_work(
+    found = recording.record(
         on_trial(
             *("dataset=digits", "architecture=mlp", "architecture.latent_dim=5", "loss=jsd"),
             *("architecture.generator_hidden=[7,11]", "architecture.discriminator_hidden=[13,3]"),
             *(f"train.batch_size={batch}", f"loss.d_steps={d_steps}"),
         )
-    )
+    ).work
     first_g, first_d = products(g[:2]), products(d[:2])
     # D judges a real and a generated batch: forward, gradient of weights, and of inputs but for the first layer's.
     update_d = batch * products(g) + 2 * batch * (3 * products(d) - first_d)
@@ -78,7 +67,7 @@ def test_work_of_a_step_is_that_counted_by_hand(d_steps: int) -> None:
 
 def test_second_derivatives_are_work_too() -> None:
     plain, penalised = (
-        hardware.count_work(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step
+        recording.record(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).work.flops_per_step
         for penalty in ("none", "r1")
     )
     batch, d = 4, [2, 8, 1]
@@ -90,10 +79,10 @@ def test_work_is_the_mean_over_steps_that_differ() -> None:
     lazy = (*RING, *SHORT, "loss/penalty=r1", "loss.penalty.r1.every=4")
     assert [on_trial(*lazy, f"loss.d_steps={steps}").period for steps in (1, 2, 3)] == [4, 2, 4]
     plain, always = (
-        hardware.count_work(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).flops_per_step
+        recording.record(on_trial(*RING, *SHORT, f"loss/penalty={penalty}")).work.flops_per_step
         for penalty in ("none", "r1")
     )
-    assert hardware.count_work(on_trial(*lazy)).flops_per_step == plain + (always - plain) / 4
+    assert recording.record(on_trial(*lazy)).work.flops_per_step == plain + (always - plain) / 4
 
 
 def test_result_is_complete_and_consistent(gan_bench: Command, workplace: Path) -> None:
@@ -112,6 +101,9 @@ def test_result_is_complete_and_consistent(gan_bench: Command, workplace: Path) 
     assert eager["flops_per_second"] == pytest.approx(work["flops_per_step"] * rates["median"])
     assert eager["share_of_peak"] == pytest.approx(eager["flops_per_second"] / peak["flops_per_second"])
     assert min(eager["peak_memory"], eager["setup_seconds"], eager["steps"], peak["flops_per_second"]) > 0
+    share = result["limit"]["share"]
+    assert 0 < share["lower"] <= share["median"] <= share["upper"]
+    assert result["limit"]["products"] == 2 + 2 * 5 + 9  # as counted in test_limit.py
     assert tuple(result["parts"]) == PARTS
     assert sum(part["share"] for part in result["parts"].values()) == pytest.approx(1)
     assert all(part["milliseconds"] > 0 for part in result["parts"].values())
@@ -126,7 +118,9 @@ def test_table_names_what_was_measured(gan_bench: Command, workplace: Path) -> N
     assert done.status == 0, done.err
     lines = [line.split() for line in done.out.splitlines() if line]
     heads = [line[0] for line in lines]
-    assert {"device", "work", "peak", "eager", "compiled", "graphed", *PARTS, "report", "checkpoint"} <= set(heads)
+    assert {"device", "work", "peak", "limit", "eager", "compiled", "graphed", *PARTS, "report", "checkpoint"} <= set(
+        heads
+    )
     assert "picture" not in heads
     assert next(line for line in lines if line[0] == "generator")[1:3] == ["ConditionalGenerator,", "826"]
     assert "measuring" in done.err
