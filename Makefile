@@ -1,7 +1,10 @@
 # Every target sets up .venv first when it has to; `make help` lists them.
+# VENV= (empty) uses PYTHON as it is: for a machine that has the packages already.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN := $(if $(VENV),$(BIN)/python,$(PYTHON))
+READY := $(if $(VENV),$(VENV)/.ready)
 ARGS ?=
 REV ?= HEAD
 
@@ -9,7 +12,7 @@ REV ?= HEAD
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-long golden lint format type check bench claims versus tensorboard clean
+.PHONY: help train test test-slow test-long golden lint format type check bench gpu gpu-wheels claims versus tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +47,12 @@ check: lint type test  ## everything that has to pass before a commit lands
 
 bench: $(VENV)/.ready  ## compare training speed with a plain loop (a quarter of an hour); ARGS="--rows mlp_wgan"
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+gpu: $(READY)  ## try and measure the CUDA code on a GPU (eight minutes); ARGS="--dry", ARGS="--only probes"; VENV= uses PYTHON
+	$(RUN) -m benchmarks.gpu $(ARGS)
+
+gpu-wheels: $(READY)  ## collect in .gpu_wheels/ what a machine with a GPU and no network lacks; ARGS="--python 3.12"
+	$(RUN) -m benchmarks.gpu.wheels $(ARGS)
 
 claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
 	$(BIN)/python -m benchmarks.claims $(if $(FAST),--seeds 1) $(ARGS)
