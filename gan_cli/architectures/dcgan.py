@@ -11,11 +11,11 @@ from gan_cli.architectures.layers import (
     ConditionalGenerator,
     Norm,
     ProjectionDiscriminator,
-    apply_spectral_norm,
     embedding,
     norm_2d,
     pyramid,
 )
+from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.errors import require
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.functional import interpolate
 
 from gan_cli.errors import ConfigError, require
 
@@ -74,18 +76,20 @@ def norm_2d(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
     return [nn.InstanceNorm2d(channels, affine=affine)] if kind is Norm.instance else []
 
 
-def apply_spectral_norm(network: nn.Module) -> nn.Module:
-    """Divide every weight matrix of the network by its largest singular value, in place (Miyato et al. 2018).
+def without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
+    """Return the context in which operations compute in the dtype of their inputs, on a device of this type."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()
 
-    Raises:
-        ConfigError: there is no weight matrix.
+
+def upsample(features: Tensor) -> Tensor:
+    """Double height and width by repeating pixels, ``(N, C, H, W) -> (N, C, 2 H, 2 W)``, in the dtype of the features.
+
+    Autocast on CUDA would convert them to float32 first: repeating is exact in any format, and half as many bytes.
     """
-    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Linear, nn.Conv2d, nn.Embedding))]
-    if not layers:
-        raise ConfigError("architecture.spectral_norm: expected false for a discriminator without weight matrices")
-    for layer in layers:
-        spectral_norm(layer)
-    return network
+    with without_autocast(features.device.type):
+        return interpolate(features, scale_factor=2.0, mode="nearest")
 
 
 class ConditionalGenerator(nn.Module):

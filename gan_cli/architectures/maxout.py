@@ -12,11 +12,11 @@ from gan_cli.architectures.layers import (
     ConditionalGenerator,
     Norm,
     ProjectionDiscriminator,
-    apply_spectral_norm,
     embedding,
     norm_1d,
     require_layers,
 )
+from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.errors import require
 
 

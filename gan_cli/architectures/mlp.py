@@ -17,11 +17,11 @@ from gan_cli.architectures.layers import (
     Norm,
     ProjectionDiscriminator,
     WeightInit,
-    apply_spectral_norm,
     embedding,
     norm_1d,
     require_layers,
 )
+from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.errors import require
 
 Network = TypeVar("Network", bound=nn.Module)

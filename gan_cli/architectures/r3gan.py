@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from gan_cli.architectures.layers import ConditionalGenerator, apply_spectral_norm, embedding, pyramid
+from gan_cli.architectures.layers import ConditionalGenerator, embedding, pyramid
+from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.errors import require
 
 NEGATIVE_SLOPE = 0.2

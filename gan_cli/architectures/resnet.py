@@ -8,9 +8,10 @@ from enum import Enum
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, relu
+from torch.nn.functional import avg_pool2d, relu
 
-from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, apply_spectral_norm, embedding, norm_2d, pyramid
+from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, pyramid, upsample
+from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.errors import require
 
 # Up to this image size all layers have the same width, above it each halving doubles the width (tables 3 and 4).
@@ -147,10 +148,10 @@ class _UpBlock(nn.Module):
         self.shortcut = _conv(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        branch: Tensor = self.conv1(interpolate(relu(self.norm1(features, labels)), scale_factor=2))
+        branch: Tensor = self.conv1(upsample(relu(self.norm1(features, labels))))
         branch = self.conv2(relu(self.norm2(branch, labels)))
         # 1x1 before upsampling: the same values for a quarter of the work.
-        upsampled: Tensor = branch + interpolate(self.shortcut(features), scale_factor=2)
+        upsampled: Tensor = branch + upsample(self.shortcut(features))
         return upsampled
 
 

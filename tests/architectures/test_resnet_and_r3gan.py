@@ -1,8 +1,11 @@
-"""Residual architectures against the tables of their papers; spectral norm and classes in all architectures."""
+"""Residual architectures against the tables of their papers; classes in all architectures."""
 
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import torch
@@ -12,13 +15,15 @@ from torch.nn.utils import parametrize
 
 from gan_cli.architectures import resnet
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import SIZES, Norm, apply_spectral_norm
+from gan_cli.architectures.layers import SIZES, Norm, upsample
 from gan_cli.architectures.maxout import Maxout, MaxoutMLP
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
 from gan_cli.architectures.resnet import Pooling, ResNet
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.architecture import Architecture
+from tests.helpers.paths import ROOT
+from tests.pretended_gpu import library
 
 IMAGES: list[Architecture] = [
     ResNet(latent_dim=5, width_g=2, width_d=2),
@@ -98,36 +103,34 @@ def test_projection_is_the_inner_product_with_the_class(architecture: Architectu
     torch.testing.assert_close(discriminator(images, torch.zeros(4, dtype=torch.int64)), base, rtol=1e-4, atol=1e-5)
 
 
-# ---- spectral normalisation
+# ---- upsampling
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    [
-        ResNet(width_d=4),
-        R3GAN(width=4, blocks=1, cardinality=2, spectral_norm=True),
-        DCGAN(width=4, spectral_norm=True),
-        MLP(discriminator_hidden=(16, 16), spectral_norm=True),
-        MaxoutMLP(discriminator_hidden=(8,), spectral_norm=True),
-    ],
-    ids=names,
-)
-def test_every_weight_of_d_has_a_largest_singular_value_of_1(architecture: Architecture) -> None:
-    torch.manual_seed(0)
-    discriminator = architecture.discriminator((3, 8, 8), 4)
-    images, labels = torch.randn(2, 3, 8, 8), torch.tensor([0, 1])
-    for _ in range(200):
-        discriminator(images, labels)
-    discriminator.eval()
-    layers = [layer for layer in discriminator.modules() if isinstance(layer, (nn.Linear, nn.Conv2d, nn.Embedding))]
-    assert layers
-    for layer in layers:
-        assert float(torch.linalg.matrix_norm(layer.weight.flatten(1), 2)) == pytest.approx(1.0, abs=0.02)
+def test_upsampling_repeats_pixels_in_the_dtype_of_the_features() -> None:
+    features = torch.randn(2, 3, 4, 4, dtype=torch.bfloat16, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        doubled = upsample(features)
+    assert doubled.dtype is torch.bfloat16
+    assert torch.equal(doubled, features.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
-def test_discriminator_without_weights_cannot_be_normalised() -> None:
-    with pytest.raises(ConfigError, match=r"architecture\.spectral_norm: expected false"):
-        apply_spectral_norm(nn.Sequential(nn.Flatten(), nn.ReLU()))
+@pytest.mark.slow
+def test_upsampling_on_cuda_is_not_converted_to_float32() -> None:
+    reason = library.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    code = """
+        from tests.pretended_gpu import device, library
+        device.PretendedDevice(library.compiled())
+        import torch
+        from gan_cli.architectures.layers import upsample
+        features = torch.zeros(1, 1, 2, 2, device="cuda", dtype=torch.bfloat16)
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            print(torch.nn.functional.interpolate(features, scale_factor=2).dtype, upsample(features).dtype)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["torch.float32", "torch.bfloat16"]
 
 
 # ---- SNGAN's tables

@@ -44,6 +44,7 @@ RUNS = {
     "swiss roll": ("dataset=swiss_roll", *PLANE[1:]),
     "fixed points": (*PLANE, "dataset.count=100"),
     "digits": DIGITS,
+    "spectral norm": (*DIGITS, "loss=hinge", "architecture.spectral_norm=true", "loss.d_steps=2"),
     "reuse": (*DIGITS, "loss.reuse=true", "loss=rgan", "conditional=true", "loss.d_steps=2"),
     "digits, streamed": (*DIGITS, *STREAMED),
     "conditional": (*DIGITS, "conditional=true", "loss.d_steps=2"),

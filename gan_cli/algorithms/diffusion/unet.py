@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention, silu
+from torch.nn.functional import scaled_dot_product_attention, silu
 
 from gan_cli.algorithms.diffusion.networks import Conditioning, zero_initialized
+from gan_cli.architectures.layers import upsample
 from gan_cli.errors import ConfigError, require
 
 # Smallest and largest side of an image, and the smallest side of the lowest feature map.
@@ -116,7 +117,7 @@ class _UNet(nn.Module):
         for index, block in enumerate(self.up, start=1):
             hidden = block(torch.cat([hidden, skipped.pop()], dim=1), embedded)
             if index % (self.blocks + 1) == 0 and index < len(self.up):
-                hidden = next(doublings)(interpolate(hidden, scale_factor=2.0, mode="nearest"))
+                hidden = next(doublings)(upsample(hidden))
         predicted: Tensor = self.last(silu(self.norm(hidden)))
         return predicted
 

@@ -10,6 +10,7 @@ import torch
 
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.schema import Config, NonFinite
@@ -80,7 +81,7 @@ class GANSpec(AlgorithmSpec):
         if parts.loss.penalties:
             _check_penalties(config, parts.loss, outline)
         if config.train.replicas > 1:
-            _check_replicas(config, parts, parts.loss)
+            _check_replicas(config, parts, parts.loss, outline)
 
     @classmethod
     def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
@@ -128,7 +129,7 @@ def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
         )
 
 
-def _check_replicas(config: Config, parts: Parts, loss: Loss) -> None:
+def _check_replicas(config: Config, parts: Parts, loss: Loss, outline: Outline) -> None:
     """Raise ``ConfigError`` for settings that use a whole batch, or draw from a stream that is not stacked."""
     sampling_penalties = [name for name, penalty in loss.penalties.items() if not penalty.gradient_sides]
     reasons = {
@@ -138,6 +139,9 @@ def _check_replicas(config: Config, parts: Parts, loss: Loss) -> None:
         "with noise=adaptive, which follows one D": isinstance(parts.noise, NoiseLevel),
         "with device.compile=true": config.device.compile,
         "with device.channels_last=true, a layout that stacked weights cannot have": bool(config.device.channels_last),
+        "with spectral norm, whose power iterations are those of one D": has_spectral_norm(
+            outline.networks["discriminator"]
+        ),
     }
     for reason, unsupported in reasons.items():
         if unsupported:

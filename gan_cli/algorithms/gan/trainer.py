@@ -25,6 +25,7 @@ from gan_cli.algorithms.gan.spec import GANSpec
 from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
+from gan_cli.architectures.spectral_norm import PowerIteration
 from gan_cli.components.ema import MovingAverage
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
@@ -107,6 +108,7 @@ class GANTrainer(GANSpec):
         """Update D: minimize its loss on a real and a generated batch, plus the penalties that are due."""
         assert batch.real is not None
         with self.scope_d as scope:
+            self._power_iteration()  # of D's spectral norm: one an update (Miyato et al. 2018, algorithm 1)
             sides = self.regularization.gradient_sides(due)
             real, fake = self.pipeline.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
             loss = self.context.mean_loss(self.objective.d_loss(real.logits, fake.logits))
@@ -155,6 +157,7 @@ class GANTrainer(GANSpec):
         torch.manual_seed(context.seed)
         self.generator = self._device.place(architecture.generator(context.shape, context.classes))
         self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
+        self._power_iteration = PowerIteration(self.discriminator)
         self.ema = MovingAverage(self.generator, context.half_life)
         self._generator_forward = TrainingForward(self.generator, context.device, context.batch_norm_group)
         self.latent_dim = architecture.latent_dim

@@ -178,7 +178,7 @@ def test_recorded_steps_of_replicas_equal_those_run_as_they_are(monkeypatch: pyt
         ("loss/top_k=exponential", "top_k"),
         ("device.compile=true", "compile"),
         ("device.channels_last=true", "channels_last"),
-        ("architecture.spectral_norm=true", "discriminator cannot run stacked"),
+        ("architecture.spectral_norm=true", "spectral norm"),
     ],
 )
 def test_what_cannot_be_stacked_is_refused(override: str, words: str) -> None:
