@@ -1,7 +1,7 @@
 """The interface of recurrent language models; likelihoods and sampling, a few rows of logits at a time.
 
 A row of logits is as long as the vocabulary, and there is one for every token of every sequence. So they are processed
-in chunks that fit into the processor's cache.
+in chunks: on a CPU of what fits into its cache; on a GPU, where each chunk costs launches, of what its memory spares.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from torch.nn.functional import pad
 
 # The token that precedes every sequence; it is not part of the sequence.
 START_TOKEN = 0
-# Rows of logits that are processed at a time.
+# Rows of logits that are processed at a time on a CPU.
 CHUNK_ROWS = 128
+# On a GPU a chunk of logits, of which several copies exist at a time, takes at most this share of the memory.
+CHUNK_MEMORY_SHARE = 1 / 64
 # Probabilities are clamped from below to this, the smallest normal float32.
 MIN_PROBABILITY = torch.finfo(torch.float32).tiny
 
@@ -80,8 +82,9 @@ class _WeightedNll(torch.autograd.Function):
         grad_h, grad_w, grad_b = torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)
         nll = hidden.new_empty(len(hidden))
         weight_t = weight.to(kind).t()
-        for start in range(0, len(hidden), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
+        chunk = chunk_rows(hidden.device, len(bias))
+        for start in range(0, len(hidden), chunk):
+            rows = slice(start, start + chunk)
             h, chosen, share = hidden[rows], targets[rows, None], shares[rows]
             p = torch.addmm(bias, h, weight).softmax(1)
             nll[rows] = -p.gather(1, chosen).squeeze(1).clamp_(min=MIN_PROBABILITY).log_()
@@ -98,6 +101,14 @@ class _WeightedNll(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         grad_h, grad_w, grad_b = ctx.saved_tensors
         return grad_h * grad, grad_w * grad, grad_b * grad, None, None, None
+
+
+def chunk_rows(device: torch.device, vocabulary: int) -> int:
+    """Return the number of rows of float32 logits, of this width, that are processed at a time."""
+    if device.type != "cuda":
+        return CHUNK_ROWS
+    memory = CHUNK_MEMORY_SHARE * torch.cuda.get_device_properties(device).total_memory
+    return max(CHUNK_ROWS, int(memory) // (torch.finfo(torch.float32).bits // 8 * vocabulary))
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype:
@@ -135,9 +146,10 @@ def nll(model: LanguageModel, tokens: Tensor, temperature: float = 1.0) -> Tenso
     """Compute ``-log p(token | previous tokens)`` in nats, ``(N, T)``, without gradient."""
     hidden = model.hidden(tokens).flatten(0, 1) / temperature
     bias = model.vocabulary_b / temperature
+    chunk = chunk_rows(hidden.device, len(bias))
     parts = [
         -torch.addmm(bias, h, model.vocabulary_w).log_softmax(1).gather(1, chosen[:, None]).squeeze(1)
-        for h, chosen in zip(torch.split(hidden, CHUNK_ROWS), torch.split(tokens.flatten(), CHUNK_ROWS), strict=True)
+        for h, chosen in zip(torch.split(hidden, chunk), torch.split(tokens.flatten(), chunk), strict=True)
     ]
     return torch.cat(parts).view(tokens.shape)
 
@@ -186,9 +198,9 @@ class TokenSampler:
         Returns:
             ``(N,)`` int64.
         """
+        chunk = chunk_rows(hidden.device, len(self.bias))
         parts = [
-            self._sample(*rows)
-            for rows in zip(torch.split(hidden, CHUNK_ROWS), torch.split(uniform, CHUNK_ROWS), strict=True)
+            self._sample(*rows) for rows in zip(torch.split(hidden, chunk), torch.split(uniform, chunk), strict=True)
         ]
         return torch.cat(parts)
 

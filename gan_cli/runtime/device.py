@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import shutil
@@ -155,6 +156,9 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         # TF32 rounds the factors of float32 products to 10 bits of mantissa.
         torch.set_float32_matmul_precision("high" if section.tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = section.tf32
+    # cuDNN then measures its algorithms at the first batch of each shape, before a step is captured. Which one is the
+    # fastest may differ from one start to the next, so that results are not bitwise the same.
+    torch.backends.cudnn.benchmark = kind == "cuda" and work.convolutional and not section.deterministic
     bf16 = section.precision is Precision.bf16 or (section.precision is Precision.auto and _gains_by_bf16(kind, work))
     device = Device(
         torch_device=torch_device,
@@ -205,12 +209,18 @@ def _has_bf16(kind: str) -> bool:
 
 
 def _prepare_compiler(kind: str) -> None:
-    """Cache compiled networks for later runs; raises ``ConfigError`` where no compiler is found."""
-    compiler = os.environ.get("CXX", "g++")
-    if kind == "cpu" and shutil.which(compiler) is None:
+    """Cache compiled networks for later runs; raises ``ConfigError`` where what torch.compile needs is not found."""
+    variable, language, names = ("CXX", "C++", ("g++",)) if kind == "cpu" else ("CC", "C", ("gcc", "clang"))
+    compilers = (os.environ[variable],) if variable in os.environ else names
+    if kind != "mps" and not any(map(shutil.which, compilers)):
         raise ConfigError(
-            f"device.compile: expected false, because torch.compile needs a C++ compiler and there is no {compiler}"
-            " (the environment variable CXX names another)"
+            f"device.compile: expected false, because torch.compile needs a {language} compiler on {kind} and there"
+            f" is no {' or '.join(compilers)} (the environment variable {variable} names another)"
+        )
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        raise ConfigError(
+            "device.compile: expected false, because torch.compile needs triton on cuda and it is not installed:"
+            " pip install triton"
         )
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path("~/.cache/gan_cli/compiled").expanduser()))
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 
 from gan_cli.architectures.language_model import (
+    CHUNK_ROWS,
     TokenSampler,
+    chunk_rows,
     fixed_point_sums,
     nll,
     sample_sequences,
@@ -28,6 +32,29 @@ def language_model(vocabulary: int = 11, embedding: int = 3, hidden: int = 4, se
         for parameter in network.parameters():
             parameter.normal_()
     return network
+
+
+@pytest.mark.parametrize(("gigabytes", "vocabulary", "rows"), [(128, 5000, 100_000), (8, 5000, 6250), (8, 10**7, 128)])
+def test_a_gpu_takes_as_many_rows_of_logits_as_its_memory_can_spare(
+    gigabytes: int, vocabulary: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = SimpleNamespace(total_memory=gigabytes * 10**9)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    assert chunk_rows(torch.device("cuda"), vocabulary) == rows
+    assert chunk_rows(CPU, vocabulary) == CHUNK_ROWS
+
+
+def test_chunks_do_not_change_tokens_or_likelihoods(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, stream = language_model(), SeededStream(0, "uniform", CPU)
+    uniform = stream.uniform(200, 6)
+    found = []
+    for rows in (128, 10**6):
+        monkeypatch.setattr("gan_cli.architectures.language_model.chunk_rows", lambda *_, rows=rows: rows)
+        tokens = sample_sequences(network, uniform)
+        loss, _ = weighted_nll(network, tokens, torch.full(tokens.shape, 0.01))
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        found.append((tokens, loss.detach(), gradients, nll(network, tokens)))
+    torch.testing.assert_close(*found)
 
 
 def by_hand(network: LSTMLanguageModel, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -136,6 +136,33 @@ def test_products_that_round_to_bf16_are_not_used(monkeypatch: pytest.MonkeyPatc
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+@pytest.mark.parametrize(
+    ("work", "deterministic", "measured"),
+    [(CONVOLUTIONAL, False, True), (CONVOLUTIONAL, True, False), (WIDE, False, False)],
+)
+def test_cudnn_measures_its_algorithms_where_there_are_convolutions_and_results_may_differ(
+    work: Workload, deterministic: bool, measured: bool, card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    choose(DeviceSection(kind=DeviceKind.cuda, deterministic=deterministic), work)
+    assert torch.backends.cudnn.benchmark is measured
+    chosen(CONVOLUTIONAL)
+    assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(
+    ("compiler", "triton", "words"),
+    [("no-such-compiler", True, "a C compiler on cuda and there is no no-such-compiler"), ("true", False, "triton")],
+)
+def test_compiling_on_a_gpu_without_what_it_needs_is_refused(
+    compiler: str, triton: bool, words: str, card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: triton or None)
+    with pytest.raises(ConfigError, match=rf"device\.compile: expected false.*{words}"):
+        choose(DeviceSection(kind=DeviceKind.cuda, compile=True), SMALL)
+
+
 def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ConfigError, match=r"device\.compile: expected false.*no-such-compiler"):
@@ -170,7 +197,10 @@ def test_bf16_follows_float32_for_a_while(overrides: tuple[str, ...]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overrides", [("architecture=mlp",), ("dataset=ring8", "loss=wgan")])
+@pytest.mark.parametrize(
+    "overrides",
+    [("architecture=mlp",), ("architecture=mlp", "architecture.spectral_norm=true"), ("dataset=ring8", "loss=wgan")],
+)
 def test_compiled_networks_follow_those_that_are_not(overrides: tuple[str, ...]) -> None:
     compiled, plain = (losses(*overrides, f"device.compile={compile}") for compile in ("true", "false"))
     assert compiled == pytest.approx(plain, rel=1e-3, abs=1e-4)
