@@ -57,7 +57,7 @@ class PowerIteration:
     """Makes a power iteration for all weights that have spectral norm: ``u = W v``, ``v = W^T u``, each of norm 1."""
 
     def __init__(self, network: nn.Module) -> None:
-        """``network`` may have none."""
+        """Find the weights of ``network`` that have spectral norm; it may have none."""
         self._batches = _batches(network)
 
     @torch.no_grad()
