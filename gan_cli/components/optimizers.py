@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_cli.components.fused_adam import FusedAdam
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 
@@ -77,7 +78,7 @@ class Adam(OptimizerConfig):
         require(all(0 <= beta < 1 for beta in self.betas), "betas", list(self.betas), "two numbers in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        return _fused_adam(parameters, lr, self.betas, self.eps, self.weight_decay)
+        return FusedAdam(parameters, lr, self.betas, self.eps, self.weight_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,25 +100,10 @@ class RMSprop(OptimizerConfig):
         RMSProp is Adam with ``beta_1 = 0`` and without the bias correction ``1 - alpha^t``, which is 1 from a step
         count of ``NO_BIAS_CORRECTION_STEP`` on; then ``eps`` is added to the same root as in ``torch.optim.RMSprop``.
         The latter would be plainer, but ignores ``found_inf``, by which ``train.non_finite=skip`` leaves out an
-        update, and with ``foreach=True`` takes 630 us a step of the MLP WGAN's D, where this takes 309 us; all of a
-        step of ``experiment=bench_mlp_wgan`` then takes 10% longer, in float32 6%. (Medians of processor time, nine
-        alternating pairs on one thread of an AMD EPYC with bf16 products that other processes kept busy.)
+        update, and with ``foreach=True`` passes over memory several times.
         """
-        adam = _fused_adam(parameters, lr, (0.0, self.alpha), self.eps, self.weight_decay)
-        for parameter in parameters:
-            adam.state[parameter] = {
-                "step": torch.full((), NO_BIAS_CORRECTION_STEP, device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-                "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
-            }
-        return adam
-
-
-def _fused_adam(
-    parameters: list[Tensor], lr: float, betas: tuple[float, float], eps: float, weight_decay: float
-) -> torch.optim.Adam:
-    capturable = parameters[0].is_cuda
-    return torch.optim.Adam(parameters, lr, betas, eps, weight_decay, fused=True, capturable=capturable)
+        betas = (0.0, self.alpha)
+        return FusedAdam(parameters, lr, betas, self.eps, self.weight_decay, first_step=NO_BIAS_CORRECTION_STEP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +159,8 @@ class ScheduledOptimizer:
 
     def differentiate(self, loss: Tensor) -> None:
         """Set the gradients of the optimizer's parameters, and of nothing else, to those of ``loss``, 0-dimensional."""
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:  # as zero_grad(), which measures and groups what it sets to None
+            parameter.grad = None
         # No gradients of tensors that are not among the inputs: D's weights in G's update, and samples.
         torch.autograd.backward(loss, inputs=self.parameters)
 

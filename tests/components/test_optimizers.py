@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.components.ema import MovingAverage
+from gan_cli.components.fused_adam import FusedAdam
 from gan_cli.components.optimizers import SGD, Adam, OptimizerConfig, RMSprop
 from gan_cli.components.schedules import Linear
 from gan_cli.errors import InvalidValueError
@@ -141,6 +143,47 @@ def test_rmsprop_by_fused_adam_is_torchs_rmsprop(alpha: float, weight_decay: flo
         plain.step()
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("betas", [(0.5, 0.999), (0.0, 0.9)], ids=["momentum", "no momentum"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_fused_adam_is_torchs_fused_adam_bit_for_bit(betas: tuple[float, float], weight_decay: float) -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(37, 5), torch.randn(3), torch.randn(4)]
+    ours, theirs = ([value.clone().requires_grad_() for value in start] for _ in range(2))
+    direct = FusedAdam(ours, 1e-2, betas, 1e-8, weight_decay)
+    general = torch.optim.Adam(theirs, 1e-2, betas, 1e-8, weight_decay, fused=True)
+    for step in range(5):
+        gradients = [torch.randn_like(value) for value in start]
+        for index, gradient in enumerate(gradients):
+            unused = step == 2 and index == 1  # of a parameter that this loss does not depend on
+            ours[index].grad = None if unused else gradient.clone()
+            theirs[index].grad = None if unused else gradient.clone()
+        found_inf = torch.tensor(float(step == 3))
+        direct.found_inf = general.found_inf = found_inf  # type: ignore[attr-defined]
+        direct.step()
+        general.step()
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a.grad, b.grad)  # type: ignore[arg-type]
+        assert {key: float(value.sum()) for key, value in general.state[b].items()}.items() >= {
+            key: float(value.sum()) for key, value in direct.state[a].items()
+        }.items()
+    assert ("exp_avg" in direct.state[ours[0]]) == (betas[0] != 0 or weight_decay != 0)
+
+
+def test_rmsprop_resumes_from_a_checkpoint_that_holds_a_first_moment() -> None:
+    """Earlier versions stored one, which with ``beta_1`` 0 has no influence."""
+    start = torch.linspace(-1, 1, 5)
+    first, second = (RMSprop(lr=0.1).for_generator([start.clone().requires_grad_()]) for _ in range(2))
+    state = copy.deepcopy(first.state_dict())
+    state["state"][0]["exp_avg"] = torch.full((5,), 3.0)
+    second.load_state_dict(state)
+    for optimizer in (first, second):
+        for _ in range(3):
+            optimizer.differentiate(optimizer.parameters[0].square().sum())
+            optimizer.step()
+    assert torch.equal(first.parameters[0], second.parameters[0])
 
 
 def test_restored_optimizer_works_as_this_device_wants_it() -> None:

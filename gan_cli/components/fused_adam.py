@@ -1,0 +1,88 @@
+"""Adam as one launch of torch's fused kernel, over parameters of one dtype on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+
+class FusedAdam(torch.optim.Adam):
+    """``torch.optim.Adam`` with ``fused=True``: the same kernel and the same numbers, with a tenth of the Python.
+
+    Torch's own ``step`` groups all tensors by device and dtype at every call. It also stores the first moment where
+    ``beta_1`` is 0 and there is no weight decay; there the first moment is the gradient, whose memory the kernel then
+    reads and writes in its place: five passes over memory instead of seven.
+    """
+
+    def __init__(
+        self,
+        parameters: list[Tensor],
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        *,
+        first_step: float = 0.0,
+    ) -> None:
+        """Set all moments to 0.
+
+        Args:
+            parameters: of one dtype, on one device.
+            lr: learning rate.
+            betas: decay rates of both moments, in [0, 1).
+            eps: added to the root of the second moment.
+            weight_decay: coefficient of the L2 penalty, added to the gradient.
+            first_step: step count to begin with, on which the bias correction depends.
+        """
+        capturable = parameters[0].is_cuda
+        super().__init__(parameters, lr, betas, eps, weight_decay, fused=True, capturable=capturable)
+        moments = ["exp_avg_sq"] if betas[0] == 0 and weight_decay == 0 else ["exp_avg", "exp_avg_sq"]
+        for parameter in parameters:
+            zeros = {name: torch.zeros_like(parameter, memory_format=torch.preserve_format) for name in moments}
+            step = torch.full((), first_step, dtype=torch.float32, device=parameter.device)
+            self.state[parameter] = {"step": step, **zeros}
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Update every parameter that has a gradient, unless ``found_inf`` is set, as ``torch.amp.GradScaler`` does."""
+        if closure is not None:
+            raise NotImplementedError("a closure is not evaluated: call backward() before step()")
+        (group,) = self.param_groups
+        updated = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if not updated:
+            return None
+        gradients = [parameter.grad for parameter in updated]
+        states: list[dict[str, Any]] = [self.state[parameter] for parameter in updated]
+        steps = [state["step"] for state in states]
+        found_inf: Tensor | None = getattr(self, "found_inf", None)
+        torch._foreach_add_(steps, 1)
+        torch._fused_adam_(
+            updated,
+            gradients,
+            # Checkpoints of earlier versions hold a first moment for every `beta_1`.
+            [state.get("exp_avg", gradient) for state, gradient in zip(states, gradients, strict=True)],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            steps,
+            amsgrad=False,
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+            grad_scale=None,
+            found_inf=found_inf,
+        )
+        if found_inf is not None:
+            torch._foreach_sub_(steps, [found_inf] * len(steps))
+        return None
