@@ -28,6 +28,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch, Density, Images, Sampler
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.rng import restore_generator, seeded_generator
+from gan_cli.runtime.transfer import move_without_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,8 @@ class ResidentSampler:
         wanted = batches * self._global_batch
         if self._consumed + wanted > self._buffered_end:
             # Queued on the stream after the work that still reads the old indices.
-            self._indices.copy_(self._order.indices(self._consumed, len(self._indices)))
+            order = self._order.indices(self._consumed, len(self._indices))
+            self._indices.copy_(move_without_waiting(order, self._indices.device))
             self._buffered_end = self._consumed + len(self._indices)
             self._offset.zero_()
         self._consumed += wanted

@@ -16,6 +16,7 @@ from gan_cli.algorithms.update_scope import StepScope
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import SequenceDiscriminator
+from gan_cli.runtime.transfer import move_without_waiting
 
 # Most updates whose logits are kept for a report.
 REPORT_CAPACITY = 4096
@@ -77,8 +78,9 @@ class SequenceDiscriminatorTrainer:
         """
         half = min(self._half, len(real))
         used = len(real) // half * half
-        orders = [torch.randperm(len(real), generator=order)[:used].to(real.device) for _ in range(2)]
-        for real_rows, fake_rows in zip(*(torch.split(each, half) for each in orders), strict=True):
+        orders = [torch.randperm(len(real), generator=order)[:used] for _ in range(2)]
+        rows_by_batch = [torch.split(move_without_waiting(each, real.device), half) for each in orders]
+        for real_rows, fake_rows in zip(*rows_by_batch, strict=True):
             with self._scope as scope:
                 with self._context.device.precision():
                     logits = self.discriminator(torch.cat([real[real_rows], fake[fake_rows]]))

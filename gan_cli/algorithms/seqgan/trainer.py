@@ -33,6 +33,7 @@ from gan_cli.protocols.algorithm import NonFiniteReport, Report, RollbackAdjustm
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.runtime.rng import RandomState, seeded_generator
+from gan_cli.runtime.transfer import move_without_waiting
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}
@@ -168,8 +169,8 @@ class SeqGAN(SeqGANSpec):
         """Train G for an epoch of maximum likelihood over all training sequences, without an incomplete last batch."""
         size = min(self.context.batch_size, len(self._train))
         order = torch.randperm(len(self._train), generator=self._order(f"imitation {epoch}"))
-        order = order[: len(order) // size * size].to(self._train.device)
-        for rows in torch.split(order, size):
+        order = order[: len(order) // size * size]
+        for rows in torch.split(move_without_waiting(order, self._train.device), size):
             tokens = self._train[rows]
             mask = token_mask(tokens, self._corpus.end)
             with self._scope_mle as scope:
@@ -211,7 +212,7 @@ class SeqGAN(SeqGANSpec):
     def _discriminator_epoch(self, name: str, epoch: int) -> int:
         """Train D for an epoch over the present negatives and as many real sequences, chosen by the negatives' name."""
         rows = torch.randperm(len(self._train), generator=self._order(name))[: self._d_samples]
-        real = self._train[rows.to(self._train.device)]
+        real = self._train[move_without_waiting(rows, self._train.device)]
         self._discriminator_trainer.train_epoch(real, self._negatives, self._order(f"{name} epoch {epoch}"))
         return len(real)
 
