@@ -8,10 +8,11 @@ key has a graph of its own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -25,9 +26,8 @@ Result = TypeVar("Result")
 
 # Eager runs of a step before it is captured: libraries choose kernels, optimizers create their state.
 WARMUP_STEPS = 2
-# What torch says, in its debug mode, of an operation that makes the host wait, and of that mode itself.
+# What torch says, in its debug mode, of an operation that makes the host wait.
 SYNCHRONIZING = "called a synchronizing CUDA operation"
-PROTOTYPE = "Synchronization debug mode is a prototype"
 # Graphs kept; steps of further kinds run eagerly.
 MAX_GRAPHS = 16
 
@@ -136,17 +136,13 @@ class CudaGraphRecorder:
 
     def rehearse(self, launch: Callable[[], Result]) -> tuple[Result, str | None]:
         """Warm up, and find operations that wait for the device: those cannot be captured."""
-        mode = torch.cuda.get_sync_debug_mode()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            torch.cuda.set_sync_debug_mode("warn")
-            try:
+            with _sync_debug_mode("warn"):
                 result = self.warm_up(launch)
-            finally:
-                torch.cuda.set_sync_debug_mode(mode)
         synchronizing = [each for each in caught if SYNCHRONIZING in str(each.message)]
         for each in caught:
-            if each not in synchronizing and not str(each.message).startswith(PROTOTYPE):
+            if each not in synchronizing:
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         if not synchronizing:
             return result, None
@@ -154,35 +150,80 @@ class CudaGraphRecorder:
         return result, f"the step reads from the device, or waits for it, at {place}"
 
     def capture(self, launch: Callable[[], Result]) -> CapturedGraph[Result]:
-        """Capture the step; each replay advances the generators by as much as the step draws."""
+        """Capture the step; each replay advances the generators by as much as the step draws.
+
+        An operation that waits for the device raises before CUDA hears of it, so that the capture ends as usual.
+        """
         graph = torch.cuda.CUDAGraph()
-        states = [generator.get_state() for generator in self._rng_generators]
         with warnings.catch_warnings():
             # Newer versions of torch find the generators by themselves, and warn of it.
             warnings.simplefilter("ignore")
             for generator in self._rng_generators:
                 graph.register_generator_state(generator)
+        generators = [*self._rng_generators, torch.cuda.default_generators[self._index()]]
+        states = [generator.clone_state() for generator in generators]
         try:
-            # Thread-local: calls of a prefetching thread to the driver meanwhile are no part of the step.
-            with torch.cuda.graph(graph, self._pool, self._side_stream, capture_error_mode="thread_local"):
+            # The outer stream becomes current again even where CUDA refuses to end the capture.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream(self._device)),
+                # Thread-local: calls of a prefetching thread to the driver meanwhile are no part of the step.
+                torch.cuda.graph(graph, self._pool, self._side_stream, capture_error_mode="thread_local"),
+                _sync_debug_mode("error"),
+            ):
                 result = launch()
         except RuntimeError as error:
-            self._restore(states, error)
+            self._abandon(error)
+            for generator, state in zip(generators, states, strict=True):
+                generator.graphsafe_set_state(state)  # its former state may be kept in the capture
             raise
         return CapturedGraph(graph.replay, result)
 
-    def _restore(self, states: Sequence[torch.Tensor], cause: RuntimeError) -> None:
-        """Restore the states that the generators had before a capture that failed."""
+    def _abandon(self, cause: RuntimeError) -> None:
+        """Let the allocator forget a capture that failed, which torch leaves open where CUDA refuses to end it.
+
+        Raises:
+            ConfigError: nothing can be computed on the device any more.
+        """
         try:
             torch.cuda.synchronize(self._device)
-            for generator, state in zip(self._rng_generators, states, strict=True):
-                generator.set_state(state)
         except RuntimeError as error:
             raise ConfigError(
-                "device.graph: expected false, because recording a step failed and left the random streams unusable:"
+                "device.graph: expected false, because recording a step failed and left the device unusable:"
                 f" {_first_line(cause)}"
             ) from error
+        with contextlib.suppress(RuntimeError):  # the capture has been ended
+            _end_allocate_to_pool(self._index(), self._pool)
+            torch._C._cuda_releasePool(self._index(), self._pool)
+
+    def _index(self) -> int:
+        return torch.cuda.current_device() if self._device.index is None else self._device.index
 
 
-def _first_line(error: RuntimeError) -> str:
+def _end_allocate_to_pool(device: int, pool: tuple[int, int]) -> None:
+    """Let the allocator take memory from its common pool again; raises ``RuntimeError`` where it does already."""
+    earlier = "_cuda_endAllocateCurrentStreamToPool"  # its name in earlier versions of torch
+    getattr(torch._C, earlier if hasattr(torch._C, earlier) else "_cuda_endAllocateToPool")(device, pool)
+
+
+@contextlib.contextmanager
+def _sync_debug_mode(mode: str) -> Iterator[None]:
+    """Let torch warn or raise at operations that wait for the device."""
+    before = torch.cuda.get_sync_debug_mode()
+    _set_sync_debug_mode(mode)
+    try:
+        yield
+    finally:
+        _set_sync_debug_mode(before)
+
+
+def _set_sync_debug_mode(mode: int | str) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode(mode)
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of what was raised first."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
     return (str(error).strip() or type(error).__name__).splitlines()[0]
