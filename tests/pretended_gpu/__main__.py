@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from tests.pretended_gpu.device import PretendedDevice, first_line, place
@@ -93,6 +94,27 @@ def _unequal(first: object, second: object, path: str = "state") -> Iterator[str
         yield path
 
 
+@contextlib.contextmanager
+def _updates_never_wait(device: PretendedDevice) -> Iterator[None]:
+    """Let updates raise where the host waits for the device."""
+    from gan_cli.runs import loop
+
+    train = loop.train
+
+    def train_without_waits(algorithm: Any, *arguments: Any) -> int:
+        update = algorithm.update
+
+        def update_without_waits(step: int) -> None:
+            with device.raising_on_waits():
+                update(step)
+
+        with mock.patch.object(algorithm, "update", update_without_waits):
+            return train(algorithm, *arguments)
+
+    with mock.patch.object(loop, "train", train_without_waits):
+        yield
+
+
 def _found(name: str, device: PretendedDevice, folder: Path) -> Found:
     """Run the commands of a run in a folder of their own."""
     from tests.pretended_gpu import runs
@@ -102,14 +124,18 @@ def _found(name: str, device: PretendedDevice, folder: Path) -> Found:
     run, programs, start = runs.run_of(name, folder), _programs(), time.process_time()
     errors: list[str] = []
     device.reports_waits = run.rehearsed
-    for command in run.commands:
-        last = command is run.commands[-1]
-        errors += _call(programs[command[0]], command, run.status if last else 0, run.output if last else "")
-        if errors:
-            break
+    with contextlib.ExitStack() as stack:
+        if run.watched:
+            stack.enter_context(_updates_never_wait(device))
+        for command in run.commands:
+            last = command is run.commands[-1]
+            errors += _call(programs[command[0]], command, run.status if last else 0, run.output if last else "")
+            if errors and not run.equal:
+                break
     captures = device.take_captures()
-    errors = captures.failures or errors
-    if not errors:
+    errors = [f"{first_line(error)} at {place(error.__traceback__)}" for error in captures.failures] or errors
+    errors += device.take_faults()
+    if bool(errors) is bool(run.error):
         errors += _differences(run.equal)
     if run.captured and not errors and not (captures.graphs and captures.replays):
         errors.append("no step was captured and replayed")

@@ -9,38 +9,24 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tests.pretended_gpu.streams import Captures, Graph, PoolState, Stream, counted
+
 if TYPE_CHECKING:
     import torch
 
-    from tests.helpers.recorders import Tape
-
 MEMORY = 141 * 10**9
 SYNC_DEBUG_MODES = {"default": 0, "warn": 1, "error": 2}
-TAPE = ("helpers", "recorders.py")
-
-
-@dataclass
-class Captures:
-    """What was captured on the device.
-
-    Attributes:
-        graphs: those whose capture succeeded.
-        failures: a message with its place in the code for each that failed.
-        replays: launches of captured graphs.
-    """
-
-    graphs: int = 0
-    failures: list[str] = field(default_factory=list)
-    replays: int = 0
+# Files whose frames are not a place in the code that runs on the device.
+PRETENDED = {("helpers", "recorders.py"), ("pretended_gpu", "device.py"), ("pretended_gpu", "streams.py")}
 
 
 class PretendedDevice:
@@ -49,7 +35,12 @@ class PretendedDevice:
     def __init__(self, library: Path) -> None:
         assert "torch" not in sys.modules, "torch has looked for its devices already"
         self._library = ctypes.CDLL(str(library))
+        self._library.end_capture.restype = ctypes.c_bool
+        self._library.wait_for_copies.restype = ctypes.c_bool
+        self._library.wait_for_copies.argtypes = [ctypes.c_uint64]
+        self._library.latest_copy.restype = self._library.take_overwritten.restype = ctypes.c_uint64
         self.captures = Captures()
+        self.pools = PoolState()
         self.reports_waits = True
         self._sync_debug_mode = 0
         self._replace_bindings()
@@ -59,13 +50,44 @@ class PretendedDevice:
         taken, self.captures = self.captures, Captures()
         return taken
 
+    def take_faults(self) -> list[str]:
+        """What has been left behind, and copies from memory that was changed too early, since the last call."""
+        faults = {
+            "the stream of a capture is still current": self.current_stream is not self._default_stream,
+            "the allocator still records the memory of a graph": bool(self.pools.recording),
+            "memory was changed before the copy from it had ended": self._library.take_overwritten() > 0,
+        }
+        return [fault for fault, found in faults.items() if found]
+
     def begin_capture(self, generators: Sequence[torch.Generator]) -> None:
         """From here on, an operation that no graph can hold is an error."""
-        seeds = [generator.initial_seed() for generator in generators]
-        self._library.begin_capture((ctypes.c_uint64 * len(seeds))(*seeds), ctypes.c_size_t(len(seeds)))
+        pointers = [generator._cdata for generator in generators]
+        self._library.begin_capture((ctypes.c_uint64 * len(pointers))(*pointers), ctypes.c_size_t(len(pointers)))
 
-    def end_capture(self) -> None:
-        self._library.end_capture()
+    def end_capture(self) -> bool:
+        """Whether the capture is valid."""
+        return bool(self._library.end_capture())
+
+    def latest_copy(self) -> int:
+        """The number of the latest copy that the host does not wait for."""
+        return int(self._library.latest_copy())
+
+    def wait_for_copies(self, number: int = 2**64 - 1) -> None:
+        """Let copies up to this number end; that makes a capture invalid."""
+        if not self._library.wait_for_copies(number):
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    @contextlib.contextmanager
+    def raising_on_waits(self) -> Iterator[None]:
+        """Let operations that make the host wait raise."""
+        before = self._sync_debug_mode
+        self._sync_debug_mode = 2
+        self._library.set_sync_debug_mode(2)
+        try:
+            yield
+        finally:
+            self._sync_debug_mode = before
+            self._library.set_sync_debug_mode(before)
 
     def set_sync_debug_mode(self, mode: int | str) -> None:
         """Say, where this is 1, or raise, where it is 2, that an operation makes the host wait; and of itself, once."""
@@ -79,6 +101,8 @@ class PretendedDevice:
 
         self._library.next_generator_is_default()
         generators = (torch.Generator("cuda"),)
+        pools = itertools.count(1)
+        self.current_stream = self._default_stream = Stream()
         replacements = {
             "_lazy_init": lambda: None,
             "is_available": lambda: True,
@@ -90,25 +114,36 @@ class PretendedDevice:
             "get_device_properties": lambda _: Properties(),
             "get_device_name": lambda _: Properties.name,
             "get_device_capability": lambda _=None: (Properties.major, Properties.minor),
-            "synchronize": lambda *_: None,
+            "synchronize": lambda *_: self.wait_for_copies(),
             "set_sync_debug_mode": self.set_sync_debug_mode,
             "get_sync_debug_mode": lambda: self._sync_debug_mode,
             "empty_cache": lambda: None,
             "default_generators": generators,
-            "Event": Event,
+            "Event": lambda **_: Event(self),
             "Stream": Stream,
-            "current_stream": lambda *_: Stream(),
-            "stream": lambda _: contextlib.nullcontext(),
-            "graph_pool_handle": lambda: (0, 1),
-            "CUDAGraph": lambda: Graph(self),
-            "graph": Capture,
+            "current_stream": lambda *_: self.current_stream,
+            "default_stream": lambda *_: self._default_stream,
+            "set_stream": self._set_stream,
+            "graph_pool_handle": lambda: (0, next(pools)),
+            "CUDAGraph": lambda: Graph(self, (self._default_stream, generators[0])),
+            "graph": counted(torch.cuda.graph),
         }
         for name, value in replacements.items():
             setattr(torch.cuda, name, value)
             if hasattr(torch.cuda.random, name):  # which has imported it by its name
                 setattr(torch.cuda.random, name, value)
+        internals = {
+            "_host_emptyCache": lambda: None,
+            "_cuda_endAllocateToPool": self.pools.end,
+            "_cuda_releasePool": self.pools.release,
+        }
+        for name, value in internals.items():
+            setattr(torch._C, name, value)
         common.amp_definitely_not_available = lambda: False
         torch.UntypedStorage.clone = _clone_on_any_device(torch.UntypedStorage.clone)  # type: ignore[method-assign]
+
+    def _set_stream(self, stream: Stream) -> None:
+        self.current_stream = stream
 
 
 @functools.cache
@@ -141,74 +176,20 @@ class Properties:
 
 
 class Event:
-    """An event that has always happened: the device works while the host waits."""
+    """A place among the copies that the host does not wait for; everything else has happened when it is recorded."""
 
-    def __init__(self, **_: Any) -> None:
-        pass
+    def __init__(self, device: PretendedDevice) -> None:
+        self._device = device
+        self._recorded = 0
 
     def record(self, *_: Any) -> None:
-        pass
+        self._recorded = self._device.latest_copy()
 
     def synchronize(self) -> None:
-        pass
+        self._device.wait_for_copies(self._recorded)
 
     def elapsed_time(self, _: Event) -> float:
         return 0.0
-
-
-class Stream:
-    """The only stream, whatever its name."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def wait_stream(self, _: Stream) -> None:
-        pass
-
-
-class Graph:
-    """A CUDA graph: the operations of a step, which are repeated on the same memory."""
-
-    def __init__(self, device: PretendedDevice) -> None:
-        self.device = device
-        self.generators: list[torch.Generator] = []
-        self.tape: Tape | None = None
-
-    def register_generator_state(self, generator: torch.Generator) -> None:
-        """Let steps draw from the generator."""
-        self.generators.append(generator)
-
-    def replay(self) -> None:
-        assert self.tape is not None, "replay before the end of the capture"
-        self.device.captures.replays += 1
-        self.tape.replay()
-
-
-class Capture:
-    """``torch.cuda.graph``: what happens inside is captured; what it changes is undone, as a GPU only notes it."""
-
-    def __init__(self, graph: Graph, pool: object, stream: Stream, capture_error_mode: str) -> None:
-        self._graph = graph
-        self._device = graph.device
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> None:
-        from tests.helpers.recorders import Tape
-
-        self._tape = self._stack.enter_context(Tape())
-        self._device.begin_capture(self._graph.generators)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._device.end_capture()
-        self._stack.close()
-        self._tape.undo()
-        if error is None:
-            self._graph.tape = self._tape
-            self._device.captures.graphs += 1
-        else:
-            self._device.captures.failures.append(f"{first_line(error)} at {place(trace)}")
 
 
 def first_line(error: BaseException) -> str:
@@ -218,6 +199,6 @@ def first_line(error: BaseException) -> str:
 
 def place(trace: TracebackType | None) -> str:
     """The innermost line outside of libraries, and of what captures, that a traceback passes through."""
-    frames = [frame for frame in traceback.extract_tb(trace) if Path(frame.filename).parts[-2:] != TAPE]
+    frames = [frame for frame in traceback.extract_tb(trace) if Path(frame.filename).parts[-2:] not in PRETENDED]
     frames = [frame for frame in frames if "site-packages" not in frame.filename]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "a place unknown"

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("device.cpp")
+SOURCES = [Path(__file__).with_name(name) for name in ("device.cpp", "calls.h", "waiting.h", "generators.h")]
 FLAGS = ("-O0", "-shared", "-fPIC", "-std=c++20")
 
 
@@ -33,12 +33,14 @@ def why_not() -> str | None:
 def compiled() -> Path:
     """Compile the library, in ten seconds, where it is not there for this source and this torch."""
     torch, version = _torch_folder(), importlib.metadata.version("torch")
-    key = hashlib.sha256("\n".join((SOURCE.read_text(), version, str(torch), *FLAGS)).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        "\n".join((*(path.read_text() for path in SOURCES), version, str(torch), *FLAGS)).encode()
+    ).hexdigest()[:16]
     path = Path("~/.cache/gan_cli/pretended_gpu").expanduser() / f"{key}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}")
         libraries = ("-L", torch / "lib", f"-Wl,-rpath,{torch / 'lib'}", "-lc10", "-ltorch_cpu")
-        subprocess.run(["g++", *FLAGS, "-I", torch / "include", SOURCE, *libraries, "-o", unfinished], check=True)
+        subprocess.run(["g++", *FLAGS, "-I", torch / "include", SOURCES[0], *libraries, "-o", unfinished], check=True)
         unfinished.rename(path)
     return path

@@ -62,6 +62,51 @@ class UsesHostNumber(_Mistaken):
 
 
 class DrawsUnregistered(_Mistaken):
+    generator: torch.Generator | None = None
+
     def mistake(self, logits: Tensor) -> Tensor:
-        generator = seeded_generator(0, "unregistered", logits.device)
+        if DrawsUnregistered.generator is None:
+            DrawsUnregistered.generator = seeded_generator(0, "unregistered", logits.device)
+        return torch.rand(logits.shape, generator=DrawsUnregistered.generator, device=logits.device)
+
+
+class MakesGenerator(_Mistaken):
+    def mistake(self, logits: Tensor) -> Tensor:
+        generator = torch.Generator(logits.device)
         return torch.rand(logits.shape, generator=generator, device=logits.device)
+
+
+class WaitsForDevice(_Mistaken):
+    """Waits unheard by torch's debug mode, so that CUDA finds it, and refuses to end the capture."""
+
+    def mistake(self, logits: Tensor) -> float:
+        torch.cuda.synchronize(logits.device)
+        return 1.0
+
+
+class ReadsNumberLater(_Mistaken):
+    """Reads a number where no rehearsal sees it: in the third call, which is captured."""
+
+    calls = 0
+
+    def mistake(self, logits: Tensor) -> float:
+        self.calls += 1
+        return logits.mean().item() if self.calls > 2 else 1.0
+
+
+class AddsInAnyOrder(_Mistaken):
+    def mistake(self, logits: Tensor) -> Tensor:
+        return logits.cumsum(0).sum()
+
+
+class CopiesFromPageableMemory(_Mistaken):
+    def mistake(self, logits: Tensor) -> Tensor:
+        return torch.ones(logits.shape).to(logits.device, non_blocking=True)
+
+
+class OverwritesBuffer(_Mistaken):
+    def mistake(self, logits: Tensor) -> Tensor:
+        buffer = torch.ones(logits.shape, pin_memory=True)
+        copied = buffer.to(logits.device, non_blocking=True)
+        buffer.zero_()
+        return copied

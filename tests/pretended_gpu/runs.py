@@ -34,6 +34,7 @@ CHECKPOINTS = ("train.checkpoint_every=2", "train.sample_every=2")
 LONGER = ("train.steps=6", *CHECKPOINTS)
 SKIP = "train.non_finite=skip"
 ROLLBACK = ("train.non_finite=rollback", "diagnostics.rollback.lr_d=1e-38", "train.checkpoint_every=1", "train.steps=5")
+DETERMINISTIC, EAGER = "device.deterministic=true", "device.graph=false"
 FEW = "algorithm.sampling_steps=2"
 DIFFUSION = (
     "algorithm=diffusion",
@@ -57,7 +58,8 @@ class Run:
         captured: whether steps have to be captured and replayed as a CUDA graph.
         output: what the last one has to print.
         equal: two folders of runs whose last checkpoints have to be equal bitwise.
-        rehearsed: whether the device says, before a capture, what makes the host wait.
+        rehearsed: whether torch says what makes the host wait; else CUDA itself finds it in the capture.
+        watched: whether updates raise where they wait for the device.
         error: part of the message of the mistake that is planted in it; empty where there is none.
     """
 
@@ -67,6 +69,7 @@ class Run:
     output: str = ""
     equal: tuple[str, ...] = ()
     rehearsed: bool = True
+    watched: bool = True
     error: str = ""
 
 
@@ -76,7 +79,8 @@ def training(*overrides: str, folder: str = "run") -> tuple[str, ...]:
 
 
 def resumed(*overrides: str) -> Run:
-    """A run in two parts, and the same run in one, which has to come to the same."""
+    """A run in two parts, and the same run in one, which has to come to the same; both are deterministic."""
+    overrides = (*overrides, DETERMINISTIC)
     return Run(
         (
             training(*overrides, *LONGER, folder="whole"),
@@ -89,9 +93,7 @@ def resumed(*overrides: str) -> Run:
 
 def eager(*overrides: str) -> Run:
     """A run whose steps are captured, and the same run as it is, which has to come to the same."""
-    return Run(
-        (training(*overrides, "device.graph=false", folder="eager"), training(*overrides)), equal=("run", "eager")
-    )
+    return Run((training(*overrides, EAGER, folder="eager"), training(*overrides)), equal=("run", "eager"))
 
 
 def train(*overrides: str) -> Run:
@@ -136,6 +138,7 @@ def _together() -> dict[str, Run]:
             "conditional=true",
             "loss=hinge",
             "loss.d_steps=2",
+            DETERMINISTIC,
         ),
         "r3gan, ada, conditional": (
             "architecture=r3gan",
@@ -144,13 +147,13 @@ def _together() -> dict[str, Run]:
             "loss=r3gan",
             "augment=ada",
             "conditional=true",
+            DETERMINISTIC,
         ),
         "lazy penalties": (*DCGAN, "loss=lsgan", "loss/penalty=r1", "loss.penalty.r1.every=2", "train.steps=8"),
         "skip, ada, adaptive noise": (*DCGAN, SKIP, "augment=ada", "noise=adaptive"),
         "skipped updates": (*DIGITS, SKIP, *DIVERGING),
         "branches, octaves": (*POINTS, "architecture.codes=2", "architecture.octaves_d=2"),
         "float32 without TF32": (*DCGAN, "device.precision=fp32", "device.tf32=false", "device.channels_last=false"),
-        "deterministic": (*DCGAN, "device.deterministic=true"),
         "replicas": (*POINTS, "train.replicas=2", "loss=wgan", "noise=linear", *CHECKPOINTS),
         "replicas, conditional": (*DCGAN, "train.replicas=2", "conditional=true"),
         "evaluated": (*POINTS, "train.eval_every=2", "evaluation.samples=60"),
@@ -207,9 +210,20 @@ def _together() -> dict[str, Run]:
 TOGETHER = _together()
 
 
-def planted(mistake: str, error: str) -> Run:
+def planted(mistake: str, error: str, *overrides: str) -> Run:
     """A run whose loss makes a mistake."""
-    return replace(train(*POINTS, f"loss.objective._target_={MISTAKES}.{mistake}"), captured=False, error=error)
+    run = train(*POINTS, f"loss.objective._target_={MISTAKES}.{mistake}", *overrides)
+    return replace(run, captured=False, watched=False, error=error)
+
+
+SYNCHRONIZING = "called a synchronizing CUDA operation"
+CAPTURING = "operation not permitted when stream is capturing"
+
+
+def failing(mistake: str, error: str) -> Run:
+    """A run whose capture fails by a mistake: it goes on as if nothing had been captured."""
+    target = f"loss.objective._target_={MISTAKES}.{mistake}"
+    return replace(eager(*POINTS, *CHECKPOINTS, target), captured=False, watched=False, error=error)
 
 
 WAITING = {
@@ -220,15 +234,21 @@ WAITING = {
     "copied to the host": "CopiesToHost",
 }
 REHEARSED = "not recorded: the step reads from the device, or waits for it"
-CAPTURING = "operation not permitted when stream is capturing"
 PLANTED = {
     "mixed devices": planted("MixesDevices", "Expected all tensors to be on the same device"),
     "index on another device": planted("IndexesHost", "indices should be either on cpu or on the same device"),
     "number of the host": planted("UsesHostNumber", CAPTURING),
-    "unregistered generator": planted("DrawsUnregistered", "Offset increment outside graph capture"),
+    "unregistered generator": planted("DrawsUnregistered", "for a CUDA generator not in capture mode"),
+    "generator made": planted("MakesGenerator", "Cannot construct a new CUDAGeneratorImpl"),
     **{name: planted(mistake, REHEARSED) for name, mistake in WAITING.items()},
+    "order of a sum": planted("AddsInAnyOrder", "does not have a deterministic implementation", DETERMINISTIC),
+    "pageable memory": planted("CopiesFromPageableMemory", "not page-locked", EAGER),
+    "buffer overwritten": planted("OverwritesBuffer", "memory was changed before the copy from it had ended", EAGER),
+    "number read, eagerly": replace(planted("ReadsNumber", SYNCHRONIZING, EAGER), watched=True),
+    "number read later": failing("ReadsNumberLater", SYNCHRONIZING),
+    "device waited for": failing("WaitsForDevice", CAPTURING),
     **{
-        f"{name}, while captured": replace(planted(mistake, CAPTURING), rehearsed=False)
+        f"{name}, found by CUDA": replace(failing(mistake, CAPTURING), rehearsed=False)
         for name, mistake in WAITING.items()
     },
 }
