@@ -170,7 +170,7 @@ def test_curves_are_functions_of_their_stream(curve: SwissRoll | TwoMoons | Para
 @pytest.mark.gpu
 @pytest.mark.parametrize("source", [*MIXTURES, *CURVES])
 def test_points_are_drawn_where_their_stream_is(source: Ring | Grid | SwissRoll | TwoMoons | ParallelLines) -> None:
-    drawn = source.load().draw(10, torch.Generator("cuda").manual_seed(0))
+    drawn = source.load().on(torch.device("cuda")).draw(10, torch.Generator("cuda").manual_seed(0))
     assert drawn.device.type == "cuda"
 
 

@@ -232,7 +232,8 @@ def test_held_out_gap_detects_a_d_that_memorizes_its_images() -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("graph", ["true", "false"])
 def test_probing_has_no_side_effects_on_a_gpu(graph: str) -> None:
-    overrides = ("device=cuda", f"device.graph={graph}", "device.precision=fp32", *TINY, "noise=adaptive")
+    exact = ("device.precision=fp32", "device.deterministic=true")
+    overrides = ("device=cuda", f"device.graph={graph}", *exact, *TINY, "noise=adaptive")
     unprobed, probed_run = (trained(*overrides, steps=12, probed=probed).state_dict() for probed in (False, True))
     for state in (unprobed, probed_run):
         del state["windows"], state["gradient_norms"]

@@ -74,3 +74,24 @@ def test_planted_mistake_is_caught_where_it_is(name: str, errors: Errors) -> Non
     (error,) = errors[name]
     assert runs.PLANTED[name].error in error
     assert str(Path(*runs.MISTAKES.split(".")).with_suffix(".py")) in error or error == runs.PLANTED[name].error
+
+
+# A measurement, and ten thousand steps in a process of its own.
+ONLY_ON_A_GPU = (
+    "tests/bench/test_benchmark.py::test_recorded_steps_have_figures",
+    "tests/soak/test_soak.py::test_no_growth_on_a_gpu",
+)
+
+
+@pytest.mark.slow
+def test_tests_for_a_gpu_pass_on_the_pretended_one() -> None:
+    reason = library.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    deselected = [f"--deselect={name}" for name in ONLY_ON_A_GPU]
+    arguments = ["-p", "tests.pretended_gpu.plugin", "-m", "gpu", "-n", "0", *deselected, "tests"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout[-3000:]

@@ -78,17 +78,17 @@ def single(seed: int, *overrides: str) -> GANTrainer:
     return algorithm
 
 
-def assert_close(found: Any, expected: Any, path: str = "") -> None:
+def assert_close(found: Any, expected: Any, path: str = "", atol: float = 2e-4) -> None:
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), path
         for key, value in expected.items():
             if (path, key) != ("", "random") and key != "gradient_norms":
-                assert_close(found[key], value, f"{path}/{key}")
+                assert_close(found[key], value, f"{path}/{key}", atol)
     elif isinstance(expected, torch.Tensor):
-        torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-4, msg=lambda text: f"{path}: {text}")
+        torch.testing.assert_close(found, expected, rtol=2e-3, atol=atol, msg=lambda text: f"{path}: {text}")
     elif isinstance(expected, (list, tuple)):
         for index, (a, b) in enumerate(zip(found, expected, strict=True)):
-            assert_close(a, b, f"{path}/{index}")
+            assert_close(a, b, f"{path}/{index}", atol)
     elif isinstance(expected, float):
         assert found == pytest.approx(expected, rel=5e-3, abs=1e-3), path
     else:
@@ -194,4 +194,5 @@ def test_replicas_on_cuda_equal_runs_alone(run: str) -> None:
     for step in range(STEPS):
         together.update(step)
         alone.update(step)
-    assert_close(together.states()[1]["generator"], alone.state_dict()["generator"])
+    # Batched products are other kernels there than single ones, and Adam's first steps depend on a gradient's sign.
+    assert_close(together.states()[1]["generator"], alone.state_dict()["generator"], atol=5e-3)
