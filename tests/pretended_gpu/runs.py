@@ -248,7 +248,7 @@ PLANTED = {
     "number read later": failing("ReadsNumberLater", SYNCHRONIZING),
     "device waited for": failing("WaitsForDevice", CAPTURING),
     **{
-        f"{name}, found by CUDA": replace(failing(mistake, CAPTURING), rehearsed=False)
+        f"{name}, found by CUDA": replace(planted(mistake, CAPTURING), rehearsed=False)
         for name, mistake in WAITING.items()
     },
 }

@@ -44,10 +44,11 @@ def errors(request: pytest.FixtureRequest, shared_folder: Path) -> Errors:
 
 def _run_all(names: list[str], folder: Path) -> Errors:
     library.compiled()
+    command = [sys.executable, "-W", "error::UserWarning", "-m", "tests.pretended_gpu"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     children = {
         subprocess.Popen(
-            [sys.executable, "-m", "tests.pretended_gpu", "--folder", str(folder), *names[part::CHILDREN]],
+            [*command, "--folder", str(folder), *names[part::CHILDREN]],
             env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ): names[part::CHILDREN]
         for part in range(CHILDREN)
