@@ -175,6 +175,20 @@ def _together() -> dict[str, Run]:
     commands = {
         "captured or not": eager(*DIGITS, "loss=wgan_gp", "noise=linear", "device.data=streamed"),
         "resume: ada, conditional": resumed(*DCGAN, "augment=ada", "conditional=true"),
+        "resume on another kind of device": Run(
+            (training(*DIGITS, "noise=linear", *CHECKPOINTS), ("gan-train", "resume=run", "device=cpu", *LONGER)),
+            captured=False,
+            output="this run has been trained on cuda and continues on cpu",
+        ),
+        "seqgan: resume on another kind of device": Run(
+            (
+                training("algorithm=seqgan", *seqgan, *CHECKPOINTS),
+                ("gan-train", "resume=run", "device=cpu", *LONGER),
+                ("gan-train", "resume=run", "device=cuda", "train.steps=8"),
+            ),
+            captured=False,
+            output="this run has been trained on cpu and continues on cuda",
+        ),
         "rollback": Run((training(*DIGITS, *DIVERGING, *ROLLBACK),), output="rollback 1 of"),
         "not finite": Run(
             (training(*DIGITS, *DIVERGING),), status=4, captured=False, output="the first tensor that was not finite: "
