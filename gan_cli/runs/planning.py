@@ -84,7 +84,7 @@ def plan(config: DictConfig) -> Plan:
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
     flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
-    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops))
+    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops, typed.train.replicas))
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
@@ -168,9 +168,9 @@ def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Ou
         return family.outline(architecture, sizes)
 
 
-def _workload(outline: Outline, dataset: Dataset, forward_flops: int) -> Workload:
+def _workload(outline: Outline, dataset: Dataset, forward_flops: int, replicas: int) -> Workload:
     points = set(data_kinds(type(dataset))) == {Density}
-    return Workload.of(outline.networks.values(), forward_flops, points=points)
+    return Workload.of(outline.networks.values(), forward_flops, points=points, replicas=replicas)
 
 
 def _forward_flops(outline: Outline, batch_size: int) -> int:

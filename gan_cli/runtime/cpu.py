@@ -41,16 +41,27 @@ def idle_cores(default: int) -> int:
     return threads
 
 
-def choose_float32_matmul_precision() -> None:
-    """Choose the fastest float32 matmul precision whose products are still those of float32 numbers.
+def choose_float32_matmul_precision(small_products: bool) -> None:
+    """Choose the library of float32 products, by torch's matmul precision: oneDNN is "medium", MKL "highest".
 
-    Where torch would use MKL, which leaves half the speed of AMD's AVX-512 unused, "medium" makes it use oneDNN. That
-    may round factors to bf16, and does so on processors with AMX; on others it still computes in float32. Which of the
-    two holds is measured here.
+    MKL leaves up to half the speed of AMD's AVX-512 unused, but its calls take less time beside the product itself.
     """
+    precision = "medium" if not small_products and onednn_is_exact() else "highest"
+    torch.set_float32_matmul_precision(precision)
+
+
+def onednn_is_exact() -> bool:
+    """Return whether products of the precision "medium" are still those of float32 numbers.
+
+    They may round factors to bf16, and do so on processors with AMX; on others oneDNN still computes in float32. Which
+    of the two holds is measured here.
+    """
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
-    if not all(map(_is_exact, (8, 64, 512))):
-        torch.set_float32_matmul_precision("highest")
+    try:
+        return all(map(_is_exact, (8, 64, 512)))
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _is_exact(size: int) -> bool:

@@ -31,6 +31,8 @@ DEFAULT_THREADS = torch.get_num_threads()
 # bf16 products pay only if the largest fully connected layer has at least this many weights: below it, the casts cost
 # more than the products.
 MIN_WEIGHTS_FOR_BF16 = 2**18
+# CPU: oneDNN multiplies float32 matrices faster than MKL, but takes 15 us for each call before it begins, MKL 3.
+MIN_WEIGHTS_FOR_ONEDNN = 2**18
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,17 @@ class Workload:
         convolutional: whether there are convolutions.
         widest: number of weights of the largest layer.
         points: whether samples are points, whose modes may be narrower than the rounding of bf16.
+        replicas: runs that are trained as one, with stacked weights, so that a product is that of all of them.
     """
 
     forward_flops: int
     convolutional: bool
     widest: int
     points: bool = False
+    replicas: int = 1
 
     @classmethod
-    def of(cls, networks: Iterable[nn.Module], forward_flops: int, *, points: bool) -> Workload:
+    def of(cls, networks: Iterable[nn.Module], forward_flops: int, *, points: bool, replicas: int = 1) -> Workload:
         """Return the workload of networks, which may lie on any device."""
         layers = [layer for network in networks for layer in network.modules()]
         return cls(
@@ -58,7 +62,13 @@ class Workload:
             convolutional=any(isinstance(layer, nn.modules.conv._ConvNd) for layer in layers),
             widest=max((weight.numel() for layer in layers for weight in layer.parameters(recurse=False)), default=0),
             points=points,
+            replicas=replicas,
         )
+
+    @property
+    def has_small_products(self) -> bool:
+        """Whether products are so small that the calls of a library take a considerable part of their time."""
+        return self.replicas == 1 and self.widest < MIN_WEIGHTS_FOR_ONEDNN
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     cpu.keep_freed_memory()
     if kind == "cpu":
-        cpu.choose_float32_matmul_precision()
+        cpu.choose_float32_matmul_precision(work.has_small_products)
     else:
         # TF32 rounds the factors of float32 products to 10 bits of mantissa.
         torch.set_float32_matmul_precision("high" if section.tf32 else "highest")

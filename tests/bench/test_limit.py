@@ -121,18 +121,18 @@ def test_families_with_optimizers_of_their_parts_are_recorded() -> None:
 @pytest.mark.usefixtures("precision")
 def test_all_ways_to_compute_a_product_agree() -> None:
     recorded = recording.record(on_trial(*RING, "train.batch_size=64", "architecture.generator_hidden=[96]"))
-    torch.set_float32_matmul_precision("medium")
+    torch_precision = torch.get_float32_matmul_precision()
     memory = limit._Memory(recorded.products, CPU)
     names = set()
     for product in recorded.products:
-        ways = limit._ways(product, memory)
+        ways = limit._ways(product, memory, {limit.MKL: "highest", limit.ONEDNN: "medium"})
         args, kwargs = (memory_of(product, memory, part) for part in (product.args, product.kwargs))
         exact = product.op(*[each.double() for each in args], **kwargs)
         for name, call in ways.items():
             torch.testing.assert_close(cast(torch.Tensor, call()), exact.float(), msg=f"{name}: {product}")
         names |= ways.keys()
-    assert names == {limit.AS_IN_RUN, limit.MKL, limit.ONEDNN_LINEAR}
-    assert torch.get_float32_matmul_precision() == "medium"
+    assert names == {limit.MKL, limit.ONEDNN, limit.ONEDNN_LINEAR}
+    assert torch.get_float32_matmul_precision() == torch_precision
 
 
 def memory_of(product: Product, memory: limit._Memory, part: Any) -> Any:

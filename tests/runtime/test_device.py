@@ -14,7 +14,7 @@ from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.runs import builder, planning
-from gan_cli.runtime import device
+from gan_cli.runtime import cpu, device
 from gan_cli.runtime.device import Workload, choose
 
 SMALL, WIDE = Workload(10**6, convolutional=False, widest=2**10), Workload(10**9, convolutional=False, widest=2**19)
@@ -120,6 +120,15 @@ def test_float32_products_on_a_cpu_are_exact_whatever_computes_them() -> None:
         a, b = torch.randn(shape[0], shape[1]), torch.randn(shape[1], shape[2])
         exact = a.double() @ b.double()
         assert (a @ b - exact).abs().max() < 1e-5 * exact.abs().max()
+
+
+def test_small_products_are_left_to_mkl_and_stacked_ones_are_not_small() -> None:
+    for work, small in ((SMALL, True), (WIDE, False), (replace(SMALL, replicas=8), False)):
+        torch.set_float32_matmul_precision("high")
+        exact = cpu.onednn_is_exact()
+        assert torch.get_float32_matmul_precision() == "high"
+        chosen(work)
+        assert torch.get_float32_matmul_precision() == ("medium" if exact and not small else "highest")
 
 
 def test_products_that_round_to_bf16_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
