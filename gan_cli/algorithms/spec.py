@@ -77,11 +77,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Outline:
-    """Networks on torch's meta device, whose weights take no memory.
+    """Networks as they would be trained: on torch's meta device, whose weights take no memory, or on the CPU.
 
     Attributes:
         networks: by name.
-        run: passes two samples forward through all of them.
+        run: passes two samples forward through all of them, on the device on which they were built.
     """
 
     networks: Mapping[str, nn.Module]
@@ -144,7 +144,11 @@ class AlgorithmSpec(ABC):
     @classmethod
     @abstractmethod
     def outline(cls, architecture: Any, sizes: Sizes) -> Outline:
-        """Build the networks under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
+        """Build the networks on the default device, which is torch's meta device or the CPU.
+
+        Raises:
+            ConfigError: they do not fit the data.
+        """
 
     @classmethod  # noqa: B027 - most families have nothing to check
     def check(cls, config: Config, parts: Parts, outline: Outline) -> None:

@@ -68,8 +68,6 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     if earlier is None and composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
     with gc_paused():
-        import torch._dynamo  # noqa: F401 - torch.optim imports it, and it takes as long as all the rest
-
         from gan_cli.runs import replicas, single
 
     if composition.dry_run:

@@ -8,8 +8,10 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from gan_cli.components.uncompiled_optimizers import UncompiledOptimizer
 
-class FusedAdam(torch.optim.Adam):
+
+class FusedAdam(UncompiledOptimizer, torch.optim.Adam):
     """``torch.optim.Adam`` with ``fused=True``: the same kernel and the same numbers, with a tenth of the Python.
 
     Torch's own ``step`` groups all tensors by device and dtype at every call. It also stores the first moment where

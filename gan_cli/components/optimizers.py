@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.components.fused_adam import FusedAdam
+from gan_cli.components.uncompiled_optimizers import UncompiledSGD
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 
@@ -118,7 +119,7 @@ class SGD(OptimizerConfig):
         require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
-        sgd = torch.optim.SGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
+        sgd = UncompiledSGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)
         if self.momentum:
             # torch allocates the buffers at the first step, and leaves them uninitialized if `found_inf` skips it.
             for parameter in parameters:

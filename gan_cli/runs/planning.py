@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig
-from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
@@ -25,7 +24,11 @@ from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import Dataset, Density, data_kinds
 from gan_cli.runs import compatibility
 from gan_cli.runtime.device import Device, Workload, choose
+from gan_cli.runtime.flops import FlopCounter
+from gan_cli.runtime.meta_device import SkipInitialization
 
+# Larger networks are counted on the meta device.
+MAX_WEIGHTS_BUILT = 8_000_000
 # Parts of a run that may be null.
 OPTIONAL = ("loss.objective", "loss.anneal", "loss.top_k", "loss.constraint", "noise", "augment")
 
@@ -78,13 +81,14 @@ def plan(config: DictConfig) -> Plan:
         augment=built.get("augment"),
         optimizer=built["optimizer"],
     )
-    outline = _outline(family, parts.architecture, Sizes.before_loading(typed, parts.dataset))
+    sizes = Sizes.before_loading(typed, parts.dataset)
+    outline = _outline(family, parts.architecture, sizes)
     family.check(typed, parts, outline)
     metric = SweepMetric.from_config(typed)
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
-    flops = _forward_flops(outline, typed.train.batch_size * typed.train.replicas)
-    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops, typed.train.replicas))
+    flops = _forward_flops(family, parts.architecture, sizes, outline) * typed.train.batch_size * typed.train.replicas
+    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops // 2, typed.train.replicas))
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
@@ -164,7 +168,7 @@ def accepted_parts(family: type) -> dict[str, Any]:
 
 def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Outline:
     """Build the networks on the meta device; raises ``ConfigError`` if they do not fit the data."""
-    with torch.device("meta"):
+    with torch.device("meta"), SkipInitialization():
         return family.outline(architecture, sizes)
 
 
@@ -173,8 +177,17 @@ def _workload(outline: Outline, dataset: Dataset, forward_flops: int, replicas: 
     return Workload.of(outline.networks.values(), forward_flops, points=points, replicas=replicas)
 
 
-def _forward_flops(outline: Outline, batch_size: int) -> int:
-    """Count the floating-point operations of one forward pass of a batch through all networks, with torch's counter."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        outline.run()
-    return int(counter.get_total_flops()) * batch_size // 2  # the outline runs two samples
+def _forward_flops(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes, outline: Outline) -> int:
+    """Count the floating-point operations of one forward pass of two samples through all networks of a run.
+
+    Networks of moderate size are built on the CPU for it: on the meta device, the first addition imports
+    ``torch._dynamo``, which takes as long as importing torch itself. Torch's own generator is left as it was.
+    """
+    weights = sum(weight.numel() for network in outline.networks.values() for weight in network.parameters())
+    device = "cpu" if weights <= MAX_WEIGHTS_BUILT else "meta"
+    with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
+        counted = family.outline(architecture, sizes) if device == "cpu" else outline
+        counter = FlopCounter()
+        with counter:
+            counted.run()
+    return counter.total

@@ -154,7 +154,8 @@ def choose(section: DeviceSection, work: Workload) -> Device:
     if section.compile:
         _prepare_compiler(kind)
     torch.set_num_threads(section.threads or _threads(kind, work))
-    torch.use_deterministic_algorithms(section.deterministic)
+    if torch.are_deterministic_algorithms_enabled() != section.deterministic:
+        torch.use_deterministic_algorithms(section.deterministic)  # imports torch._inductor, which takes a second
     if kind == "cuda":
         # cuBLAS is only deterministic with a workspace of fixed size, which it reads once, at the first product of the
         # process: a deterministic run may follow one that is not.

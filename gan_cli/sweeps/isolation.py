@@ -74,7 +74,8 @@ def _torch_settings() -> Callable[[], None]:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(gradients)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.set_float32_matmul_precision(products)
         cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = flags
 
@@ -98,7 +99,7 @@ def _loggers() -> Callable[[], None]:
 
 def _free_memory() -> None:
     """Free unused memory of the host and the device, that of compiled networks included."""
-    # Loaded once an optimizer was made; where it is not, torch.compiler.reset() would import it, which takes seconds.
+    # Loaded once something was compiled; where it is not, torch.compiler.reset() would import it, which takes seconds.
     if "torch._dynamo" in sys.modules:
         torch.compiler.reset()
     gc.collect()

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # All that a run imports, so that every process finds it in memory.
-PRELOAD = ("torch._dynamo", "gan_cli.cli.train", "gan_cli.runs.single", "gan_cli.runs.replicas", "gan_cli.sweeps.job")
+PRELOAD = ("gan_cli.cli.train", "gan_cli.runs.single", "gan_cli.runs.replicas", "gan_cli.sweeps.job")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__, *PRELOAD])

@@ -6,6 +6,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.algorithms import spec
 from gan_cli.algorithms.gan.trainer import GANTrainer
@@ -74,3 +76,28 @@ def test_summary_has_a_line_for_every_part() -> None:
     ]
     assert "Wasserstein, D steps per G step: 5, constraint: WeightClipping(c=0.01)" in lines[6]
     assert "binarise='stochastic'" in summarize(planned("algorithm=vae")).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("architecture=mlp_small",),
+        ("architecture=dcgan", "conditional=true"),
+        ("algorithm=vae", "architecture=vae_conv", "architecture.width=8"),
+        ("algorithm=diffusion", "architecture=denoiser_mlp", "dataset=ring8"),
+        ("algorithm=seqgan", "architecture=lstm", "dataset=oracle"),
+    ],
+)
+def test_flops_of_networks_built_on_the_cpu_are_those_of_the_outline(overrides: tuple[str, ...]) -> None:
+    """As torch counts them on the meta device; planning leaves torch's generator as it was."""
+    before = torch.get_rng_state()
+    plan = planned(*overrides)
+    assert torch.equal(torch.get_rng_state(), before)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        plan.outline.run()
+    sizes = spec.Sizes.before_loading(plan.config, plan.dataset)
+    flops = [planning._forward_flops(plan.family, plan.architecture, sizes, plan.outline)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "MAX_WEIGHTS_BUILT", 0)
+        flops.append(planning._forward_flops(plan.family, plan.architecture, sizes, plan.outline))
+    assert flops == [counter.get_total_flops()] * 2

@@ -83,7 +83,7 @@ class TrainingNetworks(Networks):
 
 
 def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> Outline:
-    """Build encoder and decoder for these sizes; to be called under ``torch.device("meta")``.
+    """Build encoder and decoder for these sizes; on the default device.
 
     Args:
         name: of the algorithm, for messages.
@@ -99,7 +99,7 @@ def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> 
     encoder, decoder = builder.encoder(sizes.shape, heads), builder.decoder(sizes.shape)
 
     def run() -> Tensor:
-        samples: Tensor = decoder(encoder(torch.empty(2, *sizes.shape, device="meta"))[:, 0])
+        samples: Tensor = decoder(encoder(torch.empty(2, *sizes.shape))[:, 0])
         return samples
 
     return Outline({"encoder": encoder, "decoder": decoder}, run)

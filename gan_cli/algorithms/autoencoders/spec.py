@@ -46,7 +46,7 @@ class AutoencoderSpec(AlgorithmSpec):
 
     @classmethod
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
-        """Build encoder and decoder under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
+        """Build encoder and decoder on the default device; raises ``ConfigError`` if they do not fit."""
         return build_outline(cls.name, architecture, sizes, cls.heads)
 
     @classmethod

@@ -56,7 +56,7 @@ class DiffusionSpec(AlgorithmSpec):
 
     @classmethod
     def outline(cls, architecture: DenoiserArchitecture, sizes: Sizes) -> Outline:
-        """Build the denoiser under ``torch.device("meta")``; raises ``ConfigError`` if it does not fit the data."""
+        """Build the denoiser on the default device; raises ``ConfigError`` if it does not fit the data."""
         denoiser = architecture.denoiser(sizes.shape, sizes.classes)
 
         def run() -> None:

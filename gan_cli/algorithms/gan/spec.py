@@ -60,7 +60,7 @@ class GANSpec(AlgorithmSpec):
 
     @classmethod
     def outline(cls, architecture: Architecture, sizes: Sizes) -> Outline:
-        """Build G and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit the data."""
+        """Build G and D on the default device; raises ``ConfigError`` if they do not fit the data."""
         first, *rest = sizes.shape
         pack_shape = (sizes.pac * first, *rest)
         generator = architecture.generator(sizes.shape, sizes.classes)

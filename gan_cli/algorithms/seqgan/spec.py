@@ -48,7 +48,7 @@ class SeqGANSpec(AlgorithmSpec):
 
     @classmethod
     def outline(cls, architecture: SequenceArchitecture, sizes: Sizes) -> Outline:
-        """Build language model and D under ``torch.device("meta")``; raises ``ConfigError`` if they do not fit."""
+        """Build language model and D on the default device; raises ``ConfigError`` if they do not fit."""
         (length,) = sizes.shape
         language_model, discriminator = (
             architecture.language_model(sizes.vocabulary),
