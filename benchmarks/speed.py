@@ -20,13 +20,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks import start_up
 from benchmarks.formatting import Spread, heading, row
 from benchmarks.machine import cpu_facts, cpu_model
 from benchmarks.recipes import CONFIG_DIR_FLAGS, ROOT
@@ -63,25 +63,12 @@ class Row:
         return max(1, round(speed * seconds / self.images_per_step))
 
 
-@dataclass(frozen=True)
-class StartUp:
-    """A command whose wall time is measured, and the seconds that it may take."""
-
-    what: str
-    arguments: tuple[str, ...]
-    goal: float
-
-
 ROWS: Mapping[str, Row] = {
     "mlp_wgan": Row("bench_mlp_wgan", 320, 10.0, {"auto": 2.0, "fp32": 1.6}),
     "mlp_gan": Row("bench_mlp_gan", 64, 10.0, {"auto": 2.0}),
     "dcgan64": Row("bench_dcgan64", 64, 30.0, {"auto": 2.2, "fp32": 1.25}),
 }
 START_UP = "start_up"
-START_UPS = (
-    StartUp("`gan-train` on digits, one step, to the end of the run", ("train.steps=1", "train.sample_every=0"), 4.0),
-    StartUp("`gan-train --help`", ("--help",), 1.0),
-)
 
 
 # ---- Metrics
@@ -142,12 +129,6 @@ class Comparison:
 
 
 SPEEDS = ("row", "variant", "reference, images/s", "gan_cli, images/s", "ratio", "goal", "met")
-SECONDS = ("start-up", "seconds", "goal", "met")
-
-
-def start_up_line(command: StartUp, seconds: Spread) -> str:
-    """Format one line of the table of start-up times in Markdown."""
-    return row((command.what, seconds.text(2), f"{command.goal:g}", _met(seconds.median <= command.goal)))
 
 
 def _met(met: bool) -> str:
@@ -209,17 +190,6 @@ class Bench:
             run_python("-m", "gan_cli", *recipe, *overrides, f"hydra.run.dir={run}")
             summary = json.loads((run / "summary.json").read_text())
         return Speed(summary["images_seen"], summary["seconds"])
-
-    def start_up(self, command: StartUp) -> Spread:
-        """Time a command from the start of its process to its end, after one run that warms the disk up."""
-        return Spread.of([_wall_time(command) for _ in range(self.pairs + 1)][1:])
-
-
-def _wall_time(command: StartUp) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        run_python("-m", "gan_cli", *command.arguments, f"hydra.run.dir={folder}/run")
-        return time.perf_counter() - start
 
 
 def run_python(*arguments: str) -> str:
@@ -313,7 +283,8 @@ def main() -> None:
 
     machine = Machine.current()
     print(machine.text())
-    speeds, starts = {}, {}
+    speeds: dict[str, list[Pair]] = {}
+    starts: Mapping[str, Sequence[start_up.Times]] = {}
     if compared:
         print(f"\n{heading(SPEEDS)}", flush=True)
     for name in compared:
@@ -321,16 +292,15 @@ def main() -> None:
         for variant in VARIANTS:
             print(Comparison.of(name, variant, speeds[name]).line(), flush=True)
     if START_UP in arguments.rows:
-        print(f"\n{heading(SECONDS)}", flush=True)
-        for command in START_UPS:
-            starts[command.what] = bench.start_up(command)
-            print(start_up_line(command, starts[command.what]), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            starts = start_up.measure(list(start_up.COMMANDS), bench.pairs, Path(folder))
+        print(f"\n{start_up.table(starts)}", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(report(machine, speeds, starts), indent=2) + "\n")
 
 
 def report(
-    machine: Machine, speeds: Mapping[str, Sequence[Pair]], starts: Mapping[str, Spread]
+    machine: Machine, speeds: Mapping[str, Sequence[Pair]], starts: Mapping[str, Sequence[start_up.Times]]
 ) -> dict[str, dict[str, object]]:
     """Return all measurements as plain values: the machine, each pair and each line of the tables."""
     compared = {
@@ -343,7 +313,7 @@ def report(
     return {
         "machine": asdict(machine),
         "speeds": compared,
-        "start_up": {what: asdict(seconds) for what, seconds in starts.items()},
+        "start_up": {name: [asdict(each) for each in times] for name, times in starts.items()},
     }
 
 

@@ -123,13 +123,6 @@ def test_line_of_a_variant_without_a_goal_leaves_it_open() -> None:
     assert line.count("|") == speed.heading(speed.SPEEDS).splitlines()[1].count("|")
 
 
-@pytest.mark.parametrize(("median", "met"), [(4.0, "yes"), (4.01, "no")])
-def test_start_up_is_to_take_no_longer_than_its_goal(median: float, met: str) -> None:
-    line = speed.start_up_line(speed.START_UPS[0], speed.Spread(median, 3.0, 5.0))
-    assert line.endswith(f"| {median:.2f} (3.00 to 5.00) | 4 | {met} |")
-    assert line.count("|") == speed.heading(speed.SECONDS).splitlines()[1].count("|")
-
-
 def test_steps_fill_the_time() -> None:
     row = speed.ROWS["mlp_wgan"]
     assert row.steps(16_000, 10) == 500
