@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import math
 import os
@@ -71,6 +72,11 @@ def test_every_step_is_a_module() -> None:
         assert step.command("python", ["--tiny"])[1:4] == ["-m", f"benchmarks.gpu.{step.module}", "--tiny"]
     speeds = [name for step in steps.STEPS if step.module == "speed" for name in step.arguments if name[0] != "-"]
     assert set(speeds) == set(WORKLOADS)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "gpu").rglob("*.py")), ids=lambda file: file.stem)
+def test_every_module_can_be_imported(file: Path) -> None:
+    importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def test_steps_see_this_checkout_and_nothing_of_a_test_run_around_them() -> None:

@@ -103,8 +103,8 @@ def add_limits(
     assert isinstance(eager, OwnSteps)
     with found.keep_error(f"{label}: limit"):
         known = limits.limit(eager, details.get(RECORDED, {}).get("kernels"), setting)
-        if known is not None and RECORDED in ways:
-            share = known.milliseconds / rates.step_ms(RECORDED)
+        if RECORDED in ways:
+            share = known.alone / rates.step_ms(RECORDED)
             found.add(f"{label}: limit", values={"share": share, **asdict(known)})
     stacked = next((way for way in ways if way.endswith(f"replicas, {RECORDED}")), None)
     if stacked is not None:

@@ -13,12 +13,15 @@ import torch
 from benchmarks.gpu import findings, runs
 from benchmarks.gpu.setting import Setting
 from benchmarks.gpu.speed.ways import OwnSteps
-from gan_cli.bench.hardware import count_work
+from gan_cli.bench import recording
+from gan_cli.bench.limit import MinimalSteps
+from gan_cli.bench.recording import Recording
 
 # The costliest kernels of a step are listed in this file of the results folder, so many of each way.
 KERNELS, LISTED = "kernels.txt", 14
 PROFILED_STEPS = 3
 REPLAYS = 50
+TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -26,29 +29,34 @@ class Limit:
     """Milliseconds that a step takes at least.
 
     Attributes:
-        products: of its floating-point operations at the rate of a large product in its number format.
-        launches: of its kernels in a CUDA graph, if each did next to nothing; None where they were not counted.
+        alone: its products and updates of state without anything else, in a CUDA graph where there is one.
+        products: its floating-point operations at the rate of a large product in its number format; None: no such rate.
+        launches: its kernels in a CUDA graph, if each did next to nothing; None where they were not counted.
     """
 
-    products: float
+    alone: float
+    products: float | None
     launches: float | None
 
-    @property
-    def milliseconds(self) -> float:
-        """The larger of both."""
-        return max(self.products, self.launches or 0.0)
 
-
-def limit(eager: OwnSteps, kernels: float | None, setting: Setting) -> Limit | None:
-    """Return the limit of a step by the rates of step ``facts``; None where they were not measured."""
+def limit(eager: OwnSteps, kernels: float | None, setting: Setting) -> Limit:
+    """Measure the limit of a step, with the rates of step ``facts`` where they are in the results."""
     facts = {name: finding.values for (step, name), finding in findings.read(setting.out).items() if step == "facts"}
     # TF32 is what float32 products are rounded to on a GPU, unless a run forbids it.
-    products = facts.get("products_bf16" if eager.plan.device.autocast else "products_tf32", {}).get("tflops")
+    rate = facts.get("products_bf16" if eager.plan.device.autocast else "products_tf32", {}).get("tflops")
     launch = facts.get("launch", {}).get("graphed_microseconds")
-    if products is None:
-        return None
-    launches = None if kernels is None or launch is None else kernels * launch / 1e3
-    return Limit(1e3 * count_work(eager.bench).flops_per_step / (products * 1e12), launches)
+    recorded = recording.record(eager.bench)
+    return Limit(
+        alone=milliseconds_alone(recorded, eager.plan.device.torch_device, setting),
+        products=None if rate is None else 1e3 * recorded.work.flops_per_step / (rate * 1e12),
+        launches=None if kernels is None or launch is None else kernels * launch / 1e3,
+    )
+
+
+def milliseconds_alone(recorded: Recording, device: torch.device, setting: Setting) -> float:
+    """Time the products and updates of state of a step, the shortest of several turns."""
+    minimal, periods = MinimalSteps(recorded, device), setting.pick(50, 2)
+    return 1e3 * min(minimal.time(periods) for _ in range(TURNS)) / (periods * recorded.steps)
 
 
 def profile(name: str, way: OwnSteps, setting: Setting) -> dict[str, float]:
