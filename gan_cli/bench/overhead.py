@@ -12,7 +12,6 @@ from pathlib import Path
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.schema import TrainSection
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.protocols.callbacks import Callback
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, make_training_run
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.storage import run_directory
@@ -62,7 +61,7 @@ def _started_run(assembled: AssembledRun[Algorithm]) -> Iterator[TrainingRun]:
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = run_directory.claim(Path(scratch) / "run")
         directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
-        run = make_training_run(assembled, directory, progress=Callback())
+        run = make_training_run(assembled, directory, observers=())
         run.callbacks.on_start(0)
         with contextlib.closing(run.callbacks), contextlib.closing(run.saver):
             yield run

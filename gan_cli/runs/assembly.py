@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -137,7 +137,7 @@ class TrainingRun:
 def make_training_run(
     assembled: AssembledRun[Algorithm],
     directory: RunDirectory,
-    progress: Callback,
+    observers: Sequence[Callback],
     saver: BackgroundWriter | None = None,
 ) -> TrainingRun:
     """Make the callbacks of a run that writes to a directory.
@@ -145,7 +145,7 @@ def make_training_run(
     Args:
         assembled: the run.
         directory: where it writes.
-        progress: shows its progress.
+        observers: show its progress, and react to the machine.
         saver: writes checkpoints, where runs share a thread; None: a thread of its own.
     """
     plan, composition, algorithm = assembled.plan, assembled.composition, assembled.algorithm
@@ -192,7 +192,7 @@ def make_training_run(
         SampleWriter(directory, errors),
         tensorboard,
         tracker,
-        progress,
+        *observers,
         *stateful.user.values(),
         stateful.act_on_alarms,  # may raise an error, once all others know of the report
         checkpointer,

@@ -35,6 +35,7 @@ def find_first_nonfinite(
     state: Mapping[str, Any] | None,
     steps: range,
     interrupted: Callable[[], bool],
+    before_update: Callable[[int], None],
 ) -> NonFiniteTensor | None:
     """Replay a run from an earlier state and check every tensor, until one is not finite.
 
@@ -45,6 +46,7 @@ def find_first_nonfinite(
         state: of a checkpoint whose tensors are finite; None to replay from the start.
         steps: from the first step after whose update tensors are checked, to the one at which the alarm was raised.
         interrupted: returns whether to give up.
+        before_update: called with the number of each update, counted from 0, to prepare it as in the run.
 
     Returns:
         The first tensor that was not finite; None where all were finite this time, or the replay was interrupted.
@@ -54,6 +56,7 @@ def find_first_nonfinite(
         step = int(state["step"])
         algorithm.load_state_dict(state["algorithm"])
     while step < steps[-1] and not interrupted():
+        before_update(step)
         algorithm.update(step)
         step += 1
         if step < steps[0]:

@@ -10,8 +10,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
@@ -21,6 +19,7 @@ from gan_cli.runs import builder, loop, planning, recovery
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
+from gan_cli.runs.thread_adaptation import AfterReports, contention_callback
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import run_directory
@@ -84,14 +83,16 @@ def _make_replica_run(
     directory.write_hydra_config(alone.config, alone.hydra.hydra, alone.overrides)
     progress = HeadlineRecorder()
     own = AssembledRun(assembled.plan, alone, algorithm, assembled.data, assembled.evaluator, assembled.group)
-    return ReplicaRun(make_training_run(own, directory, progress, saver), progress)
+    return ReplicaRun(make_training_run(own, directory, [progress], saver), progress)
 
 
 def _train(
     replicas: StackedRuns, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, interrupted: Interrupts
 ) -> int:
     cadence = replica_runs[0].run.plan.config.train
-    callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps, torch.get_num_threads()))
+    # Their checkpoints are resumed as single runs, equal within tolerance, not bitwise: no changes to be repeated.
+    contention = contention_callback(replica_runs[0].run.plan.device, record=None)
+    callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps), contention)
     time_is_up = deadline(cadence.max_minutes)
 
     def stop_requested() -> bool:
@@ -125,16 +126,20 @@ class _ReplicaCallbacks:
 
     stop_requested = False  # one run cannot end before the others: diagnostics.on_alarm=stop is rejected
 
-    def __init__(self, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, progress: Progress) -> None:
+    def __init__(
+        self, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, progress: Progress, contention: AfterReports
+    ) -> None:
         self._replica_runs = replica_runs
         self._saver = saver
         self._progress = progress
+        self._contention = contention
 
     def on_start(self) -> None:
         """Start the callbacks of all runs, at step 0."""
         for replica in self._replica_runs:
             replica.run.callbacks.on_start(0)
         self._progress.on_start(StartEvent(0))
+        self._contention.on_start(StartEvent(0))
 
     def on_step(self, step: int) -> None:
         self._progress.on_step(StepEvent(step))
@@ -171,6 +176,7 @@ class _ReplicaCallbacks:
         if not headlines:
             raise DivergedError(f"training diverged: all {len(self._replica_runs)} runs, by step {step}")
         self._progress.show_metrics(step, {name: fmean(each[name] for each in headlines) for name in headlines[0]})
+        self._contention.after_report(step)
 
     def on_preview(self, step: int, algorithm: StackedRuns) -> None:
         """Show samples of each run that has not diverged."""

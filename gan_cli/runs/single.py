@@ -23,6 +23,7 @@ from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
 from gan_cli.runs.plan_summary import summarize
 from gan_cli.runs.planning import Plan
+from gan_cli.runs.thread_adaptation import contention_callback
 from gan_cli.runs.training import may_roll_back, train_to_end
 from gan_cli.runtime import distributed, torchrun
 from gan_cli.runtime.distributed import ProcessGroup
@@ -56,7 +57,7 @@ def start(composition: Composition, wanted: Path) -> int:
             torchrun.store_run_directory(directory.path)
             directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
             with directory.locked():
-                run = make_training_run(assembled, directory, _progress(plan))
+                run = make_training_run(assembled, directory, _observers(plan, directory))
                 with run_log.copied_to({directory: run.errors}, buffered):
                     return train_to_end(run, 0, interrupted)
 
@@ -87,7 +88,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             if group.rank > 0:
                 with Interrupts() as interrupted:
                     return follower.run_worker(assembled.algorithm, plan.config.train, group, step, interrupted)
-            run = make_training_run(assembled, directory, _progress(plan))
+            run = make_training_run(assembled, directory, _observers(plan, directory))
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory):
                     run.stateful.load_state_dict(state["sinks"])
@@ -112,8 +113,8 @@ def _build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
     return builder.assemble(plan, source=source, group=group)
 
 
-def _progress(plan: Plan) -> Callback:
-    return Progress(plan.config.train.steps, torch.get_num_threads())
+def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
+    return [Progress(plan.config.train.steps), contention_callback(plan.device, directory.threads)]
 
 
 def _require_same_data(

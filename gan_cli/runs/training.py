@@ -18,6 +18,7 @@ from gan_cli.runs.assembly import TrainingRun
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
 from gan_cli.runtime.interrupts import Interrupts, deadline
+from gan_cli.storage import thread_record
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +104,15 @@ def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrup
         state = recovery.latest_finite_state(run.directory, alarm.step)
     logger.info("replaying the run, to find the first tensor that was not finite")
     plan = planning.plan(run.composition.config)
-    torch.set_num_threads(threads)  # with another number, which the plan may have chosen, sums are rounded differently
+    changes = [] if run.plan.device.most_threads is None else thread_record.read(run.directory.threads)
+
+    def set_threads(step: int) -> None:
+        # With another number, sums are rounded differently.
+        torch.set_num_threads(thread_record.threads_at(changes, step, threads))
+
     with contextlib.closing(builder.assemble(plan)) as replayed:
-        first = recovery.find_first_nonfinite(replayed, state, range(since, alarm.step + 1), interrupted)
+        first = recovery.find_first_nonfinite(replayed, state, range(since, alarm.step + 1), interrupted, set_threads)
+        torch.set_num_threads(threads)
         if not run.group.broadcast_from_rank0(lambda: first is None):
             assert first is not None
             message = f"the first tensor that was not finite: {first.tensor}, after step {first.step}"

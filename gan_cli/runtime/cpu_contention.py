@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# A run that is alone is preempted a few dozen times a second; beside others, hundreds to thousands of times.
-MAX_PREEMPTIONS_PER_SECOND = 200.0
+# Seconds over which the load of others is averaged while a run is under way.
+WINDOW = 5.0
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,23 @@ def busy_cores(start: CpuUsage = AT_START) -> int:
     return max(0, round(others / max(now.wall - start.wall, 0.1)))
 
 
-class ContentionDetector:
-    """Detects, once, that this process keeps losing its cores to others."""
+class ContentionMonitor:
+    """Suggests, from time to time, with how many threads a run should compute beside other processes."""
 
-    def __init__(self, threads: int) -> None:
-        """``threads`` of an operation; a single thread waits for no other, so with one nothing is ever detected."""
-        self._armed = threads > 1
-        self._before = (time.perf_counter(), _preemptions())
+    def __init__(self, most: int) -> None:
+        """``most`` is the number of threads without others."""
+        self._most = most
+        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._start = CpuUsage.now()
+        self._latest: int | None = None
 
-    def detected(self) -> bool:
-        """Return whether the process was preempted too often since the last call; True at most once."""
-        (since, before), now = self._before, (time.perf_counter(), _preemptions())
-        self._before = now
-        if not self._armed or now[1] - before <= MAX_PREEMPTIONS_PER_SECOND * (now[0] - since):
-            return False
-        self._armed = False
-        return True
+    def suggestion(self) -> int | None:
+        """Return the number of threads that suits the load of the last two windows; None where they differ, or between.
 
-
-def _preemptions() -> int:
-    """Return the number of involuntary context switches of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        One window alone may have seen a process that is soon over.
+        """
+        if self._most == 1 or time.perf_counter() - self._start.wall < WINDOW:
+            return None
+        before, self._latest = self._latest, max(1, min(self._most, self._cores - busy_cores(self._start)))
+        self._start = CpuUsage.now()
+        return self._latest if self._latest == before else None

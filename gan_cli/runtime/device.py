@@ -82,6 +82,8 @@ class Device:
         compile: whether networks go through ``torch.compile``.
         graph: whether steps are captured and replayed as CUDA graphs.
         sync_batch_norm: whether batch norm takes its statistics over all processes, where there are several.
+        most_threads: number of CPU threads where no other process needs the cores, to which a run under way may return;
+            None where the number stays as it is.
     """
 
     torch_device: torch.device
@@ -90,6 +92,7 @@ class Device:
     compile: bool
     graph: bool
     sync_batch_norm: bool = False
+    most_threads: int | None = None
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which forward passes run: autocast, or none."""
@@ -140,7 +143,8 @@ def choose(section: DeviceSection, work: Workload) -> Device:
     """Decide every ``auto``, set process-wide switches, and log the resulting device in one line.
 
     All of it is a function of the configuration and the machine, except the number of threads, which leaves out
-    cores that other processes use: checkpoints hold it, so that a resumed run computes as before.
+    cores that other processes use: checkpoints hold it, so that a resumed run computes as before, and a run under way
+    adapts it (``runs/thread_adaptation.py``).
 
     Raises:
         ConfigError: the device or a feature of it is not available.
@@ -153,7 +157,9 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         raise ConfigError("device.graph: expected false or null with several processes, got true")
     if section.compile:
         _prepare_compiler(kind)
-    torch.set_num_threads(section.threads or _threads(kind, work))
+    most = _most_threads(kind, work)
+    shared = kind == "cpu" and most > 1 and cpu.assigned_cores() is None  # a launcher has counted the other jobs itself
+    torch.set_num_threads(section.threads or (cpu.idle_cores(most) if shared else most))
     if torch.are_deterministic_algorithms_enabled() != section.deterministic:
         torch.use_deterministic_algorithms(section.deterministic)  # imports torch._inductor, which takes a second
     if kind == "cuda":
@@ -179,20 +185,22 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         # Collectives inside a step are not captured.
         graph=kind == "cuda" and not is_distributed() if section.graph is None else section.graph,
         sync_batch_norm=section.sync_batch_norm,
+        most_threads=most if kind == "cpu" and section.threads is None and not is_distributed() else None,
     )
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
     return device
 
 
-def _threads(kind: str, work: Workload) -> int:
-    """Return the number of CPU threads where ``device.threads`` sets none."""
+def _most_threads(kind: str, work: Workload) -> int:
+    """Return the number of CPU threads where ``device.threads`` sets none and no other process needs the cores.
+
+    A function of the work, not of a measurement: results differ in their last digits with the number of threads, and
+    two runs of one configuration would differ by chance.
+    """
     if kind == "cpu" and work.forward_flops < MIN_FLOPS_FOR_THREADS:
         return 1
-    assigned = cpu.assigned_cores()
-    if assigned is not None:  # by a launcher, which assigns cores to the other jobs likewise
-        return min(DEFAULT_THREADS, assigned)
-    return cpu.idle_cores(DEFAULT_THREADS) if kind == "cpu" else DEFAULT_THREADS
+    return min(DEFAULT_THREADS, cpu.assigned_cores() or DEFAULT_THREADS)
 
 
 def _torch_device(kind: str, index: int | str) -> torch.device:

@@ -62,6 +62,11 @@ class RunDirectory:
         return self.path / "tags.json"
 
     @property
+    def threads(self) -> Path:
+        """``threads.jsonl``: at which steps the run changed its number of threads; rarely there."""
+        return self.path / "threads.jsonl"
+
+    @property
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
@@ -124,7 +129,7 @@ class RunDirectory:
             OutputError: something cannot be removed.
         """
         with writing(self.path):
-            files = (self.metrics, self.log, self.tags, self.summary, self.evaluation)
+            files = (self.metrics, self.log, self.tags, self.threads, self.summary, self.evaluation)
             for file in (*files, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)
             # .hydra comes last: it is the claim of the run on the directory.

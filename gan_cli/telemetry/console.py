@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
@@ -10,25 +9,18 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from gan_cli.protocols.callbacks import Callback, ReportEvent, StartEvent, StepEvent
-from gan_cli.runtime import cpu_contention
-from gan_cli.runtime.cpu_contention import ContentionDetector
 from gan_cli.telemetry.run_log import progress_logger
-
-# A progress bar replaces the lines of the other logger, so a warning goes to this one.
-contention_logger = logging.getLogger(cpu_contention.__name__)
 
 
 class Progress(Callback):
-    """Shows a progress bar where stderr is a terminal, log lines elsewhere, and one warning of CPU contention."""
+    """Shows a progress bar where stderr is a terminal, log lines elsewhere."""
 
-    def __init__(self, steps: int, threads: int) -> None:
-        """``steps`` is their number in the whole run, ``threads`` the number that it computes with."""
+    def __init__(self, steps: int) -> None:
+        """``steps`` is their number in the whole run."""
         self._steps = steps
-        self._threads = threads
         self._bar: tqdm[NoReturn] | None = None
 
     def on_start(self, event: StartEvent) -> None:
-        self._contention = ContentionDetector(self._threads)
         self._bar = tqdm(
             total=self._steps,
             initial=event.step,
@@ -52,11 +44,6 @@ class Progress(Callback):
         self._bar.set_postfix(texts)
         line = "  ".join(f"{name} {value}" for name, value in texts.items())
         progress_logger.info("step %d/%d  %s", step, self._steps, line)
-        if self._contention.detected():
-            contention_logger.warning(
-                "other processes keep taking cores from this run, and its threads wait for each other:"
-                " device.threads=1 may be many times faster"
-            )
 
     def close(self) -> None:
         """End the bar, which stays visible as it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import time
 from pathlib import Path
 
@@ -10,12 +10,10 @@ import pytest
 import torch
 
 from gan_cli.config.schema import DeviceKind, DeviceSection
-from gan_cli.protocols.callbacks import StartEvent
 from gan_cli.runtime import cpu, cpu_contention, device
-from gan_cli.runtime.cpu_contention import ContentionDetector, CpuUsage, busy_cores
+from gan_cli.runtime.cpu_contention import ContentionMonitor, CpuUsage, busy_cores
 from gan_cli.runtime.device import Workload, choose
-from gan_cli.telemetry.console import Progress
-from tests.conftest import SHORT, TINY, Command, log_messages
+from tests.conftest import SHORT, TINY, Command
 
 LARGE = Workload(10**10, convolutional=True, widest=2**20)
 
@@ -69,19 +67,30 @@ def test_resumed_run_computes_with_the_threads_it_had(
     assert torch.get_num_threads() == 1
 
 
-def test_losses_are_noticed_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
-    losses = iter([0, 0, 10**6, 10**7, 10**8, 10**9])
-    monkeypatch.setattr(cpu_contention, "_preemptions", lambda: next(losses))
-    progress = Progress(10, threads=2)
-    progress.on_start(StartEvent(0))
-    for step in range(4):
-        progress.show_metrics(step, {"x": 1.0})
-    progress.close()
-    assert sum("device.threads=1" in line for line in log_messages(caplog)) == 1
+def monitor_of(loads: list[int], most: int, monkeypatch: pytest.MonkeyPatch) -> ContentionMonitor:
+    """A monitor on four cores whose windows, each over at once, see these loads."""
+    seen = iter(loads)
+    monkeypatch.setattr(cpu_contention, "WINDOW", 0.0)
+    monkeypatch.setattr(cpu_contention, "busy_cores", lambda start: next(seen))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
+    return ContentionMonitor(most)
 
 
-def test_one_thread_has_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    losses = iter(range(0, 10**9, 10**6))
-    monkeypatch.setattr(cpu_contention, "_preemptions", lambda: next(losses))
-    assert not any(ContentionDetector(1).detected() for _ in range(5))
+def test_a_load_suggests_threads_once_two_windows_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = [0, 0, 1, 0, 1, 1, 3, 3, 9, 9, 0, 0]
+    monitor = monitor_of(loads, 4, monkeypatch)
+    assert [monitor.suggestion() for _ in loads] == [None, 4, None, None, None, 3, None, 1, 1, 1, None, 4]
+
+
+def test_cores_that_a_run_does_not_use_are_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = [2, 2, 3, 3]
+    monitor = monitor_of(loads, 2, monkeypatch)
+    assert [monitor.suggestion() for _ in loads] == [None, 2, None, 1]
+
+
+def test_nothing_is_suggested_within_a_window_nor_to_a_run_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = monitor_of([1, 1], 1, monkeypatch)
+    assert [alone.suggestion() for _ in range(3)] == [None] * 3
+    monitor = monitor_of([1, 1], 4, monkeypatch)
+    monkeypatch.setattr(cpu_contention, "WINDOW", 1000.0)
+    assert [monitor.suggestion() for _ in range(3)] == [None] * 3

@@ -1,0 +1,63 @@
+"""The file ``threads.jsonl`` of a run: at which steps it changed its number of threads. Imports no torch.
+
+Sums are rounded differently with another number of threads: a part of a run is repeated with the same changes. Most
+runs never change it and have no such file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gan_cli.storage.files import replacing_durably
+
+# More than any machine has: a file that asks for more is damaged.
+MAX_THREADS = 4096
+
+
+@dataclass(frozen=True)
+class ThreadChange:
+    """A change of the number of threads, right after the report of a step.
+
+    Attributes:
+        step: updates made before it.
+        before: number of threads until then.
+        threads: number of threads from then on.
+    """
+
+    step: int
+    before: int
+    threads: int
+
+
+def read(path: Path) -> list[ThreadChange]:
+    """Read all changes in the order in which they were made; none where there is no file, or no complete one."""
+    try:
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        changes = [ThreadChange(*(int(entry[name]) for name in ("step", "before", "threads"))) for entry in entries]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+    counts = (count for change in changes for count in (change.before, change.threads))
+    return changes if all(1 <= count <= MAX_THREADS for count in counts) else []
+
+
+def write(path: Path, changes: Sequence[ThreadChange]) -> None:
+    """Write all changes, durably; raises ``OSError``."""
+    with replacing_durably(path) as temporary:
+        temporary.write_text("".join(f"{json.dumps(asdict(change))}\n" for change in changes))
+
+
+def threads_at(changes: Sequence[ThreadChange], step: int, present: int) -> int:
+    """Return the number of threads with which the update of number ``step`` was made.
+
+    Args:
+        changes: of the run, in their order.
+        step: number of the update, counted from 0.
+        present: number of threads at present, for a run without changes.
+    """
+    for change in changes:
+        if step < change.step:
+            return change.before
+    return changes[-1].threads if changes else present
