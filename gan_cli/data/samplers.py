@@ -139,7 +139,8 @@ class ResidentSampler:
         """Return images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
         rows = self._indices[self._offset + self._range[: batches * self._batch_size]]
         self._offset.add_(batches * self._global_batch)
-        return Batch(normalize(self._pixels[rows]), None if self._labels is None else self._labels[rows])
+        pixels = self._pixels.index_select(0, rows)  # copies whole rows, where indexing goes number by number on a CPU
+        return Batch(normalize(pixels), None if self._labels is None else self._labels[rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of samples served so far."""
