@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,7 @@ from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.data.samplers import DataWait
 from gan_cli.protocols.algorithm import NonFiniteReport, Report, RollbackAdjustment
 from gan_cli.protocols.data import Sampler
+from gan_cli.runtime.cuda_graphs import GraphedSteps
 from gan_cli.runtime.rng import PerRankRandomState
 
 # Most held-out samples that a report is computed from.
@@ -87,22 +89,39 @@ class SingleOptimizerTrainer:
             self.network_name, self.optimizer, mutable=[*network.buffers(), *mutable]
         )
         self._data_wait = DataWait(sampler)
+        rng_generators = [each for stream in self._streams.values() for each in stream.rng_generators]
+        rng_generators += sampler.rng_generators
+        self._captured_step: GraphedSteps[list[Tensor | None]] = GraphedSteps(context.device.recorder(rng_generators))
 
     @property
     def images_seen(self) -> int:
         """Real samples used for training so far."""
         return self.progress.batches * self.context.global_batch_size
 
+    def update(self, step: int) -> None:
+        """Make one step, on the device as a CUDA graph where that is on. Waits for data only, not for the device."""
+        self._set_step(step)
+        with self.context.timer("data"):
+            self.sampler.prepare(1)
+        self._gradients = self._captured_step("step", self._train_step)
+        self.progress = TrainingProgress(step, self.progress.batches + 1)
+
+    def _train_step(self) -> list[Tensor | None]:
+        """Make the update that was prepared, reading nothing from the host; return the gradient of each parameter."""
+        with self.step_scope:
+            self._update_networks()
+            self.ema.update(self.scope.applied)
+        return self.optimizer.gradients_by_parameter
+
+    @abstractmethod
+    def _update_networks(self) -> None:
+        """Take the next batch from the sampler and make one update with it, inside ``self.scope``."""
+
     def _set_step(self, step: int) -> None:
-        """Write the schedules' values at ``step`` to the device."""
+        """Write the schedules' values at ``step`` to the device, where a captured step reads them."""
         self.optimizer.set_step(step)
         self.ema.set_step(step)
         self.step_scope.nonfinite_policy.set_step(step)
-
-    def _finish_update(self, step: int) -> None:
-        """Keep the gradients for a report, and count the update."""
-        self._gradients = self.optimizer.gradients_by_parameter
-        self.progress = TrainingProgress(step, self.progress.batches + 1)
 
     def _make_report(
         self,
@@ -144,6 +163,7 @@ class SingleOptimizerTrainer:
     def apply_adjustment(self, adjustment: RollbackAdjustment) -> None:
         """Scale the learning rate by ``lr_g``; there is no discriminator, and so no instance noise."""
         self.optimizer.scale(adjustment.lr_g)
+        self._captured_step.clear()
 
     def _training_state(self) -> dict[str, Any]:
         """Return optimizer, random streams, sampler, ring buffers and counters: all of a state but the networks."""
@@ -175,6 +195,7 @@ class SingleOptimizerTrainer:
         self._set_step(self.progress.step)
         self._norms = dict(state["gradient_norms"])
         self._gradients = None
+        self._captured_step.clear()
 
     def close(self) -> None:
         """Stop the sampler's thread, if it has one."""

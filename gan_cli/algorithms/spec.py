@@ -131,6 +131,7 @@ class AlgorithmSpec(ABC):
         hparam_metrics: tags by which TensorBoard's HParams page compares runs.
         own_alarms: names of alarms whose thresholds are not in the section ``diagnostics``.
         has_posterior: whether :meth:`load_likelihood_model` loads a model.
+        eager_because: why its steps are not captured as CUDA graphs, as the end of a message; None: they are.
     """
 
     supported_data: ClassVar[tuple[type, ...]]
@@ -140,6 +141,7 @@ class AlgorithmSpec(ABC):
     hparam_metrics: ClassVar[tuple[str, ...]] = ()
     own_alarms: ClassVar[tuple[str, ...]] = ()
     has_posterior: ClassVar[bool] = False
+    eager_because: ClassVar[str | None] = "its steps are not captured"
 
     @classmethod
     @abstractmethod

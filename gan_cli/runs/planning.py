@@ -88,7 +88,8 @@ def plan(config: DictConfig) -> Plan:
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
     flops = _forward_flops(family, parts.architecture, sizes, outline) * typed.train.batch_size * typed.train.replicas
-    device = choose(_device_section(typed), _workload(outline, parts.dataset, flops // 2, typed.train.replicas))
+    work = _workload(outline, parts.dataset, flops // 2, typed.train.replicas)
+    device = choose(_device_section(typed), work, family.eager_because)
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)

@@ -139,12 +139,17 @@ class Device:
         }
 
 
-def choose(section: DeviceSection, work: Workload) -> Device:
+def choose(section: DeviceSection, work: Workload, eager_because: str | None = None) -> Device:
     """Decide every ``auto``, set process-wide switches, and log the resulting device in one line.
 
     All of it is a function of the configuration and the machine, except the number of threads, which leaves out
     cores that other processes use: checkpoints hold it, so that a resumed run computes as before, and a run under way
     adapts it (``runs/thread_adaptation.py``).
+
+    Args:
+        section: the configuration.
+        work: of the run.
+        eager_because: why steps of this algorithm are not captured, whatever the device; None: they can be.
 
     Raises:
         ConfigError: the device or a feature of it is not available.
@@ -153,6 +158,8 @@ def choose(section: DeviceSection, work: Workload) -> Device:
     torch_device = _torch_device(kind, section.index)
     if section.graph and kind != "cuda":
         raise ConfigError(f"device.graph: expected false or null on {kind}, got true: graphs are CUDA's")
+    if section.graph and eager_because is not None:
+        raise ConfigError(f"device.graph: expected false or null with this algorithm, got true: {eager_because}")
     if section.graph and is_distributed():
         raise ConfigError("device.graph: expected false or null with several processes, got true")
     if section.compile:
@@ -182,14 +189,20 @@ def choose(section: DeviceSection, work: Workload) -> Device:
         autocast=torch.bfloat16 if bf16 else None,
         channels_last=work.convolutional and kind != "mps" if section.channels_last is None else section.channels_last,
         compile=section.compile,
-        # Collectives inside a step are not captured.
-        graph=kind == "cuda" and not is_distributed() if section.graph is None else section.graph,
+        graph=_captures(kind, eager_because) if section.graph is None else section.graph,
         sync_batch_norm=section.sync_batch_norm,
         most_threads=most if kind == "cpu" and section.threads is None and not is_distributed() else None,
     )
     facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
     logger.info("device: %s", facts)
     return device
+
+
+def _captures(kind: str, eager_because: str | None) -> bool:
+    """Return whether steps are captured where ``device.graph`` does not say."""
+    if kind == "cuda" and eager_because is not None:
+        logger.info("device.graph=false: %s", eager_because)
+    return kind == "cuda" and eager_because is None and not is_distributed()  # collectives are not captured
 
 
 def _most_threads(kind: str, work: Workload) -> int:

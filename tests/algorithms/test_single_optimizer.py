@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder
 from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer
 from gan_cli.algorithms.diffusion.process import Prediction
 from gan_cli.algorithms.diffusion.trainer import Diffusion
@@ -17,9 +19,11 @@ from gan_cli.algorithms.diffusion.transitions import Ancestral
 from gan_cli.algorithms.nonfinite import MAX_SKIPPED_IN_A_ROW, SkipNonFinite
 from gan_cli.components.schedules import Linear
 from gan_cli.protocols.algorithm import RollbackAdjustment
+from gan_cli.runtime.device import Device
 from tests.helpers import autoencoders, diffusion
 from tests.helpers.autoencoders import TINY_CONV, build_autoencoder
 from tests.helpers.diffusion import TINY_UNET, build_diffusion
+from tests.helpers.recorders import FakeRecorder
 from tests.helpers.single_optimizer import after, tensors_of, weights
 
 Trainer: TypeAlias = AutoencoderTrainer | Diffusion
@@ -39,6 +43,44 @@ def poisoned(algorithm: Trainer) -> None:
         diffusion.poisoned(algorithm)
     else:
         autoencoders.poisoned(algorithm)
+
+
+EVERY_KIND: list[tuple[Build, dict[str, Any]]] = [
+    (build_autoencoder, {"beta": BETA}),
+    (build_autoencoder, {"family": Autoencoder}),
+    (build_autoencoder, {"beta": BETA, "free_bits": 0.3}),
+    (build_autoencoder, {"beta": BETA, "architecture": TINY_CONV}),
+    (build_autoencoder, {"beta": BETA, "source": autoencoders.ring()}),
+    (build_diffusion, {}),
+    (build_diffusion, {"architecture": TINY_UNET}),
+    (build_diffusion, {"source": diffusion.ring()}),
+    (build_diffusion, {"conditional": True, "label_dropout": 0.5}),
+    (build_diffusion, {"prediction": Prediction.epsilon, "reverse": Ancestral()}),
+    (build_diffusion, {"nonfinite_policy": SkipNonFinite}),
+]
+
+
+@pytest.mark.parametrize(("build", "settings"), EVERY_KIND)
+def test_recorded_steps_are_bitwise_equal_to_eager_steps(
+    build: Build, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = after(6, build(**settings))
+    recorder = FakeRecorder()
+    monkeypatch.setattr(Device, "recorder", lambda self, rng_generators: recorder)
+    recorded = after(4, build(**settings))
+    state = copy.deepcopy(recorded.state_dict())
+    after(2, recorded, start=4)
+    assert (recorder.recorded, recorder.replayed) == (1, 4)
+    resumed = build(**settings)
+    resumed.load_state_dict(state)
+    after(2, resumed, start=4)
+    expected = tensors_of(plain.state_dict())
+    for found in (tensors_of(recorded.state_dict()), tensors_of(resumed.state_dict())):
+        assert found.keys() == expected.keys()
+        for path, value in expected.items():
+            same = torch.equal(found[path], value) if isinstance(value, Tensor) else found[path] == value
+            assert same, path
+    assert recorded.report().scalars == plain.report().scalars
 
 
 @pytest.mark.parametrize(

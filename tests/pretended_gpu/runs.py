@@ -118,8 +118,8 @@ def option(name: str, folder: Path) -> Run:
     overrides = small(options[-1], folder)  # the same for all that share a run
     if any(each.startswith(DIFFUSION) for each in options):
         overrides = [*overrides, FEW]
-    is_gan = name == "algorithm=gan" or not any(each.startswith("algorithm=") for each in (*options, *overrides))
-    return replace(train(*overrides, *options), captured=is_gan)
+    eager = any(each == "algorithm=seqgan" for each in (*options, *overrides))
+    return replace(train(*overrides, *options), captured=not eager)
 
 
 def _together() -> dict[str, Run]:
@@ -208,15 +208,13 @@ def _together() -> dict[str, Run]:
     }
     for name, overrides in of_families.items():
         run = resumed(*overrides)
-        commands[f"{name}: resume, gan-eval"] = replace(
-            run, commands=(*run.commands, ("gan-eval", "run", *pixels)), captured=False
-        )
+        commands[f"{name}: resume, gan-eval"] = replace(run, commands=(*run.commands, ("gan-eval", "run", *pixels)))
     run = resumed("algorithm=seqgan", *seqgan)
     text = (("gan-sample", "run", "--n", "4"), ("gan-eval", "run", "--n", "10"))
     commands["seqgan: resume, gan-sample, gan-eval"] = replace(run, commands=(*run.commands, *text), captured=False)
     return {
         **{name: train(*overrides) for name, overrides in gans.items()},
-        **{name: replace(train(*overrides), captured=False) for name, overrides in families.items()},
+        **{name: train(*overrides) for name, overrides in families.items()},
         **commands,
     }
 

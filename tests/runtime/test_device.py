@@ -159,6 +159,17 @@ def test_cudnn_measures_its_algorithms_where_there_are_convolutions_and_results_
     assert not torch.backends.cudnn.benchmark
 
 
+def test_steps_of_an_algorithm_that_cannot_be_captured_are_eager_on_a_gpu(
+    card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    section = DeviceSection(kind=DeviceKind.cuda)
+    assert choose(section, SMALL).facts()["graph"] is True
+    assert choose(section, SMALL, "rounds differ").facts()["graph"] is False
+    with pytest.raises(ConfigError, match=r"device\.graph: expected false or null.*rounds differ"):
+        choose(replace(section, graph=True), SMALL, "rounds differ")
+
+
 @pytest.mark.parametrize(
     ("compiler", "triton", "words"),
     [("no-such-compiler", True, "a C compiler on cuda and there is no no-such-compiler"), ("true", False, "triton")],

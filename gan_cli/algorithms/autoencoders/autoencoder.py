@@ -25,26 +25,31 @@ class CodeMoments:
     """
 
     def __init__(self, dimensions: int, half_life: float, device: torch.device) -> None:
+        # The step's weight, on the device: a captured step would freeze a number of the host.
+        self._weight = torch.ones((), device=device)
         self.mean = torch.zeros(dimensions, device=device)
         self.covariance = torch.eye(dimensions, device=device)
         self._half_life = half_life
 
+    def set_step(self, step: int) -> None:
+        """Set the weight of the batch of update number ``step``."""
+        half_life = min(self._half_life, (step + 1) / 2)
+        # The first batch replaces N(0, I), which holds no information about the codes.
+        self._weight.fill_(1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 and step > 0 else 1.0)
+
     @torch.no_grad()
-    def update(self, codes: Tensor, step: int, group: ProcessGroup) -> None:
-        """Fold this process's shard of a batch, ``(N, D)``, into the moving averages, in update number ``step``.
+    def update(self, codes: Tensor, group: ProcessGroup) -> None:
+        """Fold this process's shard of a batch, ``(N, D)``, into the moving averages.
 
         Differences of means, not of second moments: no precision is lost where codes lie far from the origin.
         """
-        half_life = min(self._half_life, (step + 1) / 2)
-        # The first batch replaces N(0, I), which holds no information about the codes.
-        weight = 1.0 - 0.5 ** (1.0 / half_life) if half_life > 0 and step > 0 else 1.0
         count = len(codes) * group.size
         mean = group.all_reduce_sum(codes.sum(0)) / count
         centred = codes - mean
         covariance = group.all_reduce_sum(centred.T @ centred) / count
         difference = mean - self.mean
-        self.mean.add_(difference, alpha=weight)
-        self.covariance.add_(torch.outer(difference, difference), alpha=weight).lerp_(covariance, weight)
+        self.mean.addcmul_(difference, self._weight)
+        self.covariance.addcmul_(torch.outer(difference, difference), self._weight).lerp_(covariance, self._weight)
 
 
 class Autoencoder(PlainAutoencoderSpec, AutoencoderTrainer):
@@ -52,17 +57,16 @@ class Autoencoder(PlainAutoencoderSpec, AutoencoderTrainer):
 
     def _init_extra_state(self, context: Context) -> list[Tensor]:
         self.moments = CodeMoments(self.latent_dim, context.half_life, context.device.torch_device)
-        self._step = 0
         return [self.moments.mean, self.moments.covariance]
 
     def _set_step(self, step: int) -> None:
         super()._set_step(step)
-        self._step = step
+        self.moments.set_step(step)
 
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         codes = self.networks.encode(target)[:, 0]
         nll = -self.model.likelihood(target, self.networks.logits(codes))
-        self.moments.update(codes.detach(), self._step, self.context.group)
+        self.moments.update(codes.detach(), self.context.group)
         return ForwardOutput(nll.mean(), {"reconstruction": nll, "moments": moments(codes.detach())})
 
     def _update_prior(self) -> None:

@@ -118,22 +118,16 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
     def _update_prior(self) -> None:
         """Set the priors of the decoders, before they are used as generators."""
 
-    def update(self, step: int) -> None:
-        """Make one gradient step. Waits for data only, not for the device."""
-        self._set_step(step)
-        with self.step_scope:
-            target = self._next_target()
-            with self.scope as scope:
-                output = self._forward(target, self._streams["epsilon"])
-                loss = scope.step(output.loss, **output.rows)
-                scope.record("loss", loss[None])
-            self.ema.update(scope.applied)
-        self._finish_update(step)
+    def _update_networks(self) -> None:
+        target = self._next_target()
+        with self.scope as scope:
+            output = self._forward(target, self._streams["epsilon"])
+            loss = scope.step(output.loss, **output.rows)
+            scope.record("loss", loss[None])
 
     def _next_target(self) -> Tensor:
         """Return the next batch of samples, binarized if the likelihood is one of binary pixels."""
         with self.context.timer("data"):
-            self.sampler.prepare(1)
             samples = self._device.layout(self.sampler.take(1).samples)
             return self.model.likelihood.target(samples, self._streams["binarise"])
 

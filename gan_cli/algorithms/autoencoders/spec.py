@@ -42,6 +42,7 @@ class AutoencoderSpec(AlgorithmSpec):
     heads: ClassVar[int]
     headline: ClassVar[Mapping[str, str]]
     supported_data: ClassVar = (Images, Density)
+    eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
 
     @classmethod

@@ -33,6 +33,7 @@ class DiffusionSpec(AlgorithmSpec):
 
     name: ClassVar[str] = "diffusion"
     supported_data: ClassVar = (Images, Density)
+    eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "device.compile"))
     headline: ClassVar[Mapping[str, str]] = {"loss": "loss/total", "held out": HELD_OUT}
     charts: ClassVar[Mapping[str, Sequence[str]]] = {

@@ -112,22 +112,16 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         process = settings.reverse_steps(ReverseProcess, self._ema_denoiser, context.shape, context.classes)
         self._preview_sampler = PreviewSampler(context, process.to(device))
 
-    def update(self, step: int) -> None:
-        """Make one gradient step. Waits for data only, not for the device."""
-        self._set_step(step)
-        with self.step_scope:
-            with self.context.timer("data"):
-                batch = self._noisy_batch()
-            with self.scope as scope:
-                losses = self._losses(self._denoise, batch)
-                squares = batch.target.square().flatten(1).mean(1)
-                scope.step(losses.mean(), losses=losses, squares=squares, timesteps=batch.timesteps.float())
-            self.ema.update(scope.applied)
-        self._finish_update(step)
+    def _update_networks(self) -> None:
+        with self.context.timer("data"):
+            batch = self._noisy_batch()
+        with self.scope as scope:
+            losses = self._losses(self._denoise, batch)
+            squares = batch.target.square().flatten(1).mean(1)
+            scope.step(losses.mean(), losses=losses, squares=squares, timesteps=batch.timesteps.float())
 
     def _noisy_batch(self) -> NoisyBatch:
         """Draw a batch with timesteps, noise and, where there are classes, labels of which some are left out."""
-        self.sampler.prepare(1)
         batch = self.sampler.take(1)
         streams, count = self._streams, self.context.batch_size
         timesteps = 1 + streams["timesteps"].integers(self.forward_process.timesteps, count)

@@ -35,6 +35,7 @@ class GANSpec(AlgorithmSpec):
     """Declarations of a GAN of any generator and discriminator, on images or points."""
 
     supported_data: ClassVar = (Images, Density)
+    eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
     # One question each.
     charts: ClassVar = {

@@ -32,7 +32,8 @@ def test_moments_are_those_of_all_codes_with_weights_that_halve() -> None:
     moments = CodeMoments(3, half_life=2.0, device=CPU)
     of: list[tuple[np.ndarray, float]] = []
     for step, batch in enumerate(batches):
-        moments.update(batch, step, SingleProcess())
+        moments.set_step(step)
+        moments.update(batch, SingleProcess())
         share = 1 - 0.5 ** (1 / min(2.0, (step + 1) / 2)) if step else 1.0
         of = [(each, weight * (1 - share)) for each, weight in of] + [(batch.double().numpy(), share)]
     mean = sum(weight * each.mean(0) for each, weight in of)
@@ -45,7 +46,8 @@ def test_moments_are_those_of_all_codes_with_weights_that_halve() -> None:
 def test_moments_are_exact_far_from_the_origin() -> None:
     moments = CodeMoments(2, half_life=100.0, device=CPU)
     for step in range(400):
-        moments.update(1000 + torch.randn(64, 2, generator=torch.Generator().manual_seed(step)), step, SingleProcess())
+        moments.set_step(step)
+        moments.update(1000 + torch.randn(64, 2, generator=torch.Generator().manual_seed(step)), SingleProcess())
     np.testing.assert_allclose(moments.covariance.numpy(), np.eye(2), atol=0.1)
 
 
