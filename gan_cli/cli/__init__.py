@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import errno
 import gc
@@ -67,6 +68,17 @@ def _flush_output(command: str, status: int) -> int:
             print(f"{command}: cannot write the output: {error.strerror}", file=sys.stderr)
             return 2
     return status
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, the device that the networks of a finished run compute on."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="what networks compute on; a seed's random numbers are the same on each, results differ by rounding"
+        " [auto: a GPU where there is one]",
+    )
 
 
 def version() -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli import add_device_option, exit_with_status, version
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError
 from gan_cli.metrics.registry import MIN_SAMPLES
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of a model with a posterior over latents: samples of the test data whose likelihood is bounded (ELBO,"
         f" IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
+    add_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
     return parser
@@ -114,22 +115,24 @@ def _evaluate_samples(
     from gan_cli.evaluation.likelihood import estimate_likelihood
     from gan_cli.evaluation.nearest_neighbours import nearest_picture
     from gan_cli.inference.loading import GeneratorWeights
+    from gan_cli.runtime.device import inference_device
     from gan_cli.storage.files import writing
 
+    device = inference_device(arguments.device)
     weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
     subject: subjects.EvaluationSubject
     if arguments.samples is not None:
         subject = subjects.from_file(directory, arguments.samples)
     else:
-        subject = subjects.from_run(directory, weights)
+        subject = subjects.from_run(directory, weights, device)
     picture = _picture(arguments, directory, subject)
-    evaluator = subject.evaluator(kinds, arguments.n, arguments.seed, arguments.weights)
+    evaluator = subject.evaluator(kinds, arguments.n, arguments.seed, arguments.weights, device)
     evaluation = evaluator(lambda count: subject.draw(count, arguments.seed))
     metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
     likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
     if arguments.samples is None and spec_of(directory).has_posterior:
         if likelihood_samples:
-            bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed)
+            bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed, device)
             metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
             errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
             provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
@@ -154,8 +157,10 @@ def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
         raise ConfigError("--no-ema: the writer of a run on text has no moving average")
     from gan_cli.evaluation.document import document
     from gan_cli.evaluation.text import evaluate_text
+    from gan_cli.runtime.device import inference_device
 
-    return document(*evaluate_text(directory, arguments.n, arguments.seed)), []
+    device = inference_device(arguments.device)
+    return document(*evaluate_text(directory, arguments.n, arguments.seed, device)), []
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:

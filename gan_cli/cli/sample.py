@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli import add_device_option, exit_with_status, version
 from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--separate", type=Path, metavar="DIR", help="each image as a PNG of its own size")
     parser.add_argument("--walk", type=Path, metavar="FILE", help="an animated walk through the latents (.webp)")
+    add_device_option(parser)
     parser.add_argument("--version", action="version", version=version())
     return parser
 
@@ -105,11 +106,14 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
     import numpy as np
 
     from gan_cli.algorithms.spec import spec_of
+    from gan_cli.runtime.device import inference_device
     from gan_cli.storage.files import writing
     from gan_cli.telemetry import run_log
 
     with run_log.console():
         trained = spec_of(directory).load_text_sampler(directory)
+        device = inference_device(arguments.device)
+        trained.network.to(device)
     tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
     sentences = trained.vocabulary.to_sentences(tokens)
     if out is None:
@@ -122,7 +126,7 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
             else:
                 out.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8")
         print(out)
-    print(f"{count} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
+    print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 
 
@@ -142,11 +146,14 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
     from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.protocols.algorithm import Preview
     from gan_cli.protocols.inference import LatentPath
+    from gan_cli.runtime.device import inference_device
     from gan_cli.storage.files import writing
     from gan_cli.telemetry import images, run_log
 
     with run_log.console():
         trained = spec_of(directory).load_sampler(directory, GeneratorWeights.average)
+        device = inference_device(arguments.device)
+        trained.network.to(device)
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     labels = _labels(arguments.label, trained.classes, count)
@@ -181,7 +188,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
-    print(f"{count} samples, seed {arguments.seed}, step {trained.step}", file=sys.stderr)
+    print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 
 

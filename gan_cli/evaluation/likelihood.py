@@ -16,7 +16,7 @@ from gan_cli.data.samplers import normalize
 from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
-from gan_cli.inference.loading import GeneratorWeights, run_dataset
+from gan_cli.inference.loading import CPU, GeneratorWeights, run_dataset
 from gan_cli.metrics.importance_sampling import Estimate, log_weights
 from gan_cli.metrics.likelihood import BOUNDS
 from gan_cli.metrics.registry import registered
@@ -47,6 +47,7 @@ def estimate_likelihood(
     weights: GeneratorWeights = GeneratorWeights.average,
     count: int = DEFAULT_COUNT,
     seed: int = 0,
+    device: torch.device = CPU,
 ) -> LikelihoodEvaluation:
     """Estimate ELBO and importance-weighted bounds (Burda et al. 2016) of a run's latest checkpoint.
 
@@ -55,16 +56,17 @@ def estimate_likelihood(
         weights: the moving average, or the networks as training left them.
         count: maximum number of samples; they are a random choice from the test data, the same for all runs.
         seed: seed of the binarisation, one for the whole of the test data, and of the draws from the posterior.
+        device: device on which the networks compute.
 
     Raises:
         ConfigError: no run directory, no checkpoint, a model without a posterior, or no test data.
         DataError: the data cannot be read.
     """
     model = spec_of(directory).load_likelihood_model(directory, weights)
+    model.to(device)
     samples, origin = _test_samples(directory, count)
-    cpu = torch.device("cpu")
-    targets = model.targets(samples, SeededStream(seed, "test targets", cpu))[:count]
-    generator = seeded_generator(seed, "importance", cpu)
+    targets = model.targets(samples, SeededStream(seed, "test targets", CPU))[:count]
+    generator = seeded_generator(seed, "importance", CPU)
     parts: dict[str, list[Tensor]] = {}
     for block in torch.split(targets, BLOCK):
         drawn = log_weights(block, model.posterior, model.log_likelihood, max(BOUNDS.values()), generator)
@@ -77,6 +79,7 @@ def estimate_likelihood(
         "origin": origin,
         "seed": seed,
         **model.facts,
+        "device": device.type,
         "step": model.step,
         "ema": weights is GeneratorWeights.average,
     }

@@ -21,7 +21,7 @@ from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
 from gan_cli.evaluation.real_data import sample_labels
 from gan_cli.inference import loading
-from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
@@ -61,10 +61,14 @@ class EvaluationSubject(ABC):
         """Draw samples ``(count, *shape)``, images in [-1, 1], points scaled to about that."""
 
     def evaluator(
-        self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
+        self,
+        backbones: Sequence[BackboneKind],
+        count: int | None,
+        seed: int,
+        weights: Path | None,
+        device: torch.device,
     ) -> Evaluator:
         """Build an evaluator for these samples; see ``factory.EvaluationOptions``."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         options = EvaluationOptions(backbones, count, seed, self.share, weights, device)
         return build_evaluator(self.dataset, self.source, options)
 
@@ -90,7 +94,7 @@ class GeneratorSubject(EvaluationSubject):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Run, checkpoint, step, and whether these are averaged weights."""
+        """Run, checkpoint, step, whether these are averaged weights, and the device, on which rounding depends."""
         return {
             "run": str(self.run),
             "checkpoint": f"checkpoints/step_{self.trained.step:08d}.pt",
@@ -98,6 +102,7 @@ class GeneratorSubject(EvaluationSubject):
             "ema": self.weights is GeneratorWeights.average,
             "checksum": checksum(self.trained.network.state_dict()),
             "classes": self.trained.classes or None,
+            "device": network_device(self.trained.network).type,
             **self.trained.facts,
         }
 
@@ -132,7 +137,12 @@ class ArraySubject(EvaluationSubject):
         return self.samples[:count]
 
     def evaluator(
-        self, backbones: Sequence[BackboneKind], count: int | None, seed: int, weights: Path | None
+        self,
+        backbones: Sequence[BackboneKind],
+        count: int | None,
+        seed: int,
+        weights: Path | None,
+        device: torch.device,
     ) -> Evaluator:
         """Build an evaluator for ``count`` samples; None: for all in the file."""
         if len(self.samples) < MIN_SAMPLES:
@@ -141,17 +151,18 @@ class ArraySubject(EvaluationSubject):
             )
         if count is not None and count > len(self.samples):
             raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
-        return super().evaluator(backbones, count or len(self.samples), seed, weights)
+        return super().evaluator(backbones, count or len(self.samples), seed, weights, device)
 
 
-def from_run(directory: RunDirectory, weights: GeneratorWeights) -> GeneratorSubject:
-    """Load the generator of a run's latest checkpoint, and its data.
+def from_run(directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU) -> GeneratorSubject:
+    """Load the generator of a run's latest checkpoint, to be computed on the device, and its data.
 
     Raises:
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read.
     """
     trained = spec_of(directory).load_sampler(directory, weights)
+    trained.network.to(device)
     return GeneratorSubject(
         trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path
     )

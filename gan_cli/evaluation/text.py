@@ -215,7 +215,7 @@ def sequence_evaluator(
 
 
 def evaluate_text(
-    directory: RunDirectory, count: int | None, seed: int
+    directory: RunDirectory, count: int | None, seed: int, device: torch.device
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
     """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
 
@@ -223,6 +223,7 @@ def evaluate_text(
         directory: directory of the run.
         count: number of sequences to generate; None: 2,000, or half of the data.
         seed: seed of the generated sequences.
+        device: device on which the language model computes.
 
     Raises:
         ConfigError: no run directory, no checkpoint; or the data have other words now.
@@ -234,7 +235,6 @@ def evaluate_text(
     if source.words != trained.vocabulary.words:
         raise ConfigError(f"{directory.path}: its data have other words now than when it was trained")
     share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
     trained.network.to(device)
     evaluation = evaluator(lambda wanted: trained.sample(wanted, seed), trained.nll)
@@ -243,6 +243,7 @@ def evaluate_text(
         "checkpoint": f"checkpoints/step_{trained.step:08d}.pt",
         "step": trained.step,
         "checksum": checksum(trained.network.state_dict()),
+        "device": device.type,
     }
     data = {"name": type(trained.dataset).__name__, **evaluation.provenance["data"]}
     return dict(evaluation.metrics), evaluator.floor(), {"generator": facts, **evaluation.provenance, "data": data}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.loading import GeneratorWeights, load_network, run_dataset
+from gan_cli.inference.loading import GeneratorWeights, load_network, network_device, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
@@ -26,7 +26,7 @@ class TrainedGenerator:
 
     Attributes:
         network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
-            in evaluation mode, on the CPU.
+            in evaluation mode; on the CPU, unless it was moved.
         latent_dim: dimensions of z.
         classes: number of classes it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
@@ -43,15 +43,17 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def samples(self, latents: Tensor, labels: Tensor | None = None) -> FloatArray:
-        """Generate ``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N.
+        """Generate ``(N, *shape)`` on the scale of [-1, 1], in bounded memory for any N, where the network lies.
 
         Args:
             latents: ``(N, latent_dim)``.
             labels: ``(N,)`` in [0, classes), where ``classes`` > 0.
         """
-        inputs = [latents] if labels is None else [latents, labels]
+        inputs, device = [latents] if labels is None else [latents, labels], network_device(self.network)
         blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
-        return torch.cat([self.network(*block) for block in blocks]).numpy()
+        parts = [self.network(*(each.to(device) for each in block)).cpu() for block in blocks]
+        samples: FloatArray = torch.cat(parts).numpy()
+        return samples
 
     def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
         """Generate ``(count, *shape)`` from the first latents of a seed; see ``TrainedSampler.draw``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+import torch
 from torch import nn
 
 from gan_cli.config.nodes import Node
@@ -16,6 +17,7 @@ from gan_cli.protocols.data import Dataset, Sequences, data_kinds
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
+CPU = torch.device("cpu")
 # A checkpoint with more classes or words is damaged; memory for them would be allocated before any other check.
 MAX_CLASSES = 1_000_000
 
@@ -75,6 +77,11 @@ def load_network(
     with checkpoint_errors(directory):
         network.load_state_dict(state["algorithm"][weights.value])
         return TrainedNetwork(network.eval(), classes, int(state["step"]))
+
+
+def network_device(network: nn.Module) -> torch.device:
+    """Return the device that the parameters of a network lie on."""
+    return next(network.parameters()).device
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from gan_cli.protocols.arrays import FloatArray, IntArray
@@ -32,7 +33,8 @@ class TrainedSampler(Protocol):
     """Generates images or points with the networks of a finished run.
 
     Attributes:
-        network: what samples are computed with, in evaluation mode; its state dict identifies the model.
+        network: what samples are computed with, in evaluation mode; its state dict identifies the model. Loaded on the
+            CPU; whoever moves it to another device gets samples that are computed there.
         classes: number of classes it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
@@ -51,7 +53,7 @@ class TrainedSampler(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
     def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
-        """Generate ``(count, *shape)`` on the scale of [-1, 1]: the same for the same seed.
+        """Generate ``(count, *shape)`` on the scale of [-1, 1]: the same for the same seed, up to a device's rounding.
 
         Args:
             count: number of samples.
@@ -111,6 +113,10 @@ class LikelihoodModel(Protocol):
     def step(self) -> int: ...
     @property
     def facts(self) -> Mapping[str, Any]: ...
+
+    def to(self, device: torch.device) -> None:
+        """Let the networks compute on a device; what the methods take and return stays on the CPU."""
+        ...
 
     def targets(self, samples: Tensor, stream: Stream) -> Tensor:
         """Convert samples ``(N, *shape)`` in [-1, 1] to what the likelihood is a distribution of."""

@@ -205,6 +205,11 @@ def _captures(kind: str, eager_because: str | None) -> bool:
     return kind == "cuda" and eager_because is None and not is_distributed()  # collectives are not captured
 
 
+def inference_device(kind: str) -> torch.device:
+    """Return the device for a finished run's networks, of a kind or ``auto``; raises ``ConfigError`` without one."""
+    return torch.device(_available_kind(DeviceKind[kind]))
+
+
 def _most_threads(kind: str, work: Workload) -> int:
     """Return the number of CPU threads where ``device.threads`` sets none and no other process needs the cores.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import SHORT, TINY, Command, FinishedRun
@@ -43,6 +44,18 @@ def test_seed_decides(images: Path, gan_sample: Command) -> None:
     assert np.array_equal(first, more[:20])
     assert not np.allclose(first, other)
     assert np.abs(first).max() <= 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_networks_compute_on_the_device_that_is_asked_for(images: Path, gan_sample: Command) -> None:
+    for device in ("auto", "cpu"):
+        done = gan_sample(images, "--out", f"{device}.npy", "--device", device)
+        assert done.status == 0, done.err
+        assert done.err.splitlines()[-1].endswith(", on cpu")
+    assert np.array_equal(np.load("auto.npy"), np.load("cpu.npy"))
+    done = gan_sample(images, "--device", "cuda")
+    assert done.status == 2
+    assert "torch sees no CUDA device here" in done.err
 
 
 def test_separate_and_array_agree(images: Path, gan_sample: Command) -> None:

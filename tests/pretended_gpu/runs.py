@@ -197,6 +197,7 @@ def _together() -> dict[str, Run]:
             (
                 training(*DCGAN),
                 ("gan-sample", "run", "--out", "samples.npy"),
+                ("gan-sample", "run", "--out", "samples.npy", "--device", "cpu"),
                 ("gan-eval", "run", *pixels),
                 ("gan-export", "run", "--format", "safetensors"),
             )

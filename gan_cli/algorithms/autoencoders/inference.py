@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
-from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, run_dataset
+from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, network_device, run_dataset
 from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
 from gan_cli.protocols.rng import Stream
 from gan_cli.storage import checkpoints
@@ -30,7 +31,7 @@ KEYS: Mapping[GeneratorWeights, tuple[str, str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class TrainedAutoencoder:
-    """The trained VAE of a run, in evaluation mode, on the CPU.
+    """The trained VAE of a run, in evaluation mode; on the CPU, unless :meth:`to` moved it.
 
     Attributes:
         encoder: ``(N, *shape) -> (N, 2, latent_dim)``, mean and log-variance.
@@ -46,18 +47,25 @@ class TrainedAutoencoder:
     step: int
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def to(self, device: torch.device) -> None:
+        """Let the networks compute on a device; what the methods take and return stays on the CPU."""
+        for network in (self.encoder, self.decoder, self.likelihood):
+            network.to(device)
+
     def targets(self, samples: Tensor, stream: Stream) -> Tensor:
         """Convert samples ``(N, *shape)`` in [-1, 1] to what the likelihood is a distribution of."""
-        return self.likelihood.target(samples, stream)
+        return self.likelihood.target(samples, stream)  # no parameters are used: pixels are binarized, or kept
 
     def posterior(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the posterior's mean and log-variance, ``(N, latent_dim)`` each."""
-        mean, log_variance = self.encoder(targets).unbind(1)
+        mean, log_variance = self.encoder(targets.to(network_device(self.encoder))).cpu().unbind(1)
         return mean, log_variance
 
     def log_likelihood(self, targets: Tensor, codes: Tensor) -> Tensor:
         """Return ``log p(x | z)``, ``(N,)``, of targets x given codes z."""
-        return self.likelihood.log_prob(targets, cast(Decoder, self.decoder).logits(codes))
+        device = network_device(self.decoder)
+        logits = cast(Decoder, self.decoder).logits(codes.to(device))
+        return self.likelihood.log_prob(targets.to(device), logits).cpu()
 
 
 def load_autoencoder(

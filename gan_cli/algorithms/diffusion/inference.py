@@ -16,7 +16,7 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.loading import GeneratorWeights, load_network, run_dataset
+from gan_cli.inference.loading import GeneratorWeights, load_network, network_device, run_dataset
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
@@ -26,7 +26,7 @@ from gan_cli.storage.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class TrainedDenoiser:
-    """The trained denoiser of a run, in evaluation mode, on the CPU.
+    """The trained denoiser of a run, in evaluation mode; on the CPU, unless its network was moved.
 
     Attributes:
         network: ``(N, *shape), (N,) time -> (N, *shape)``, with labels ``(N,)`` where ``classes`` > 0.
@@ -60,7 +60,8 @@ class TrainedDenoiser:
             yield draw_samples(process, shape, seed, latents, labels).numpy()
 
     def _process(self) -> ReverseProcess:
-        return self.settings.reverse_steps(ReverseProcess, self.network, self.dataset.shape, self.classes)
+        process = self.settings.reverse_steps(ReverseProcess, self.network, self.dataset.shape, self.classes)
+        return process.to(network_device(self.network))
 
 
 def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedDenoiser:

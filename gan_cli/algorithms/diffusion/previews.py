@@ -54,6 +54,6 @@ class PreviewSampler:
         device = context.device.torch_device
         start = latents[chosen].view(count, *context.shape).to(device)
         labels = None if self._labels is None else self._labels[chosen].to(device)
-        draw = noise_of_block(SeededStream(context.seed, "reverse process shown", device))
+        draw = noise_of_block(SeededStream(context.seed, "reverse process shown", torch.device("cpu")))
         states = [start, *self._process.trajectory(start, labels, draw)]
         return trajectories(states) if points else frames(states)

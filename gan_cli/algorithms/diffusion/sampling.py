@@ -36,7 +36,8 @@ def draw_samples(
     for start in range(0, len(latents), BLOCK):
         block = latents[start : start + BLOCK].view(-1, *shape).to(device)
         block_labels = None if labels is None else labels[start : start + BLOCK].to(device)
-        stream = SeededStream(seed, f"reverse process {start}", device)
+        # Drawn on the CPU, as the latents are: the same noise on every device.
+        stream = SeededStream(seed, f"reverse process {start}", torch.device("cpu"))
         parts.append(process(block, block_labels, noise_of_block(stream)).cpu())
     return torch.cat(parts)
 
@@ -46,7 +47,7 @@ def noise_of_block(stream: Stream) -> DrawNoise:
 
     def draw(samples: Tensor) -> Tensor:
         noise = stream.normal(BLOCK, samples[0].numel())
-        return noise[: len(samples)].view_as(samples)
+        return noise[: len(samples)].to(samples.device).view_as(samples)
 
     return draw
 
