@@ -13,10 +13,11 @@ from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.protocols.algorithm import NonFiniteReport
 
 
-def global_norm(gradients: Sequence[Tensor | None]) -> float:
-    """Compute the norm of all gradients together. Waits for the device."""
+def global_norm(gradients: Sequence[Tensor | None]) -> Tensor:
+    """Compute the norm of all gradients together, 0-dimensional."""
     present = [gradient for gradient in gradients if gradient is not None]
-    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present))))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))
+    return norm
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ class SingleOptimizerTrainer:
     def _gradient_norms(self) -> dict[str, float]:
         """Return the global norm of the latest update's gradient; right after a resume, that of the checkpoint."""
         if self._gradients is not None:
-            self._norms = {"grad_norm/g": global_norm(self._gradients)}
+            self._norms = {"grad_norm/g": float(global_norm(self._gradients))}
         return self._norms
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:

@@ -6,7 +6,7 @@ Algorithm 1 of Goodfellow et al. (2014), and of Arjovsky et al. (2017), whose n_
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,9 +21,10 @@ from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
+from gan_cli.algorithms.gan.reports import DeviceReport, HostReport, gradient_norms, transfer
 from gan_cli.algorithms.gan.spec import GANSpec
 from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
-from gan_cli.algorithms.inspection import NetworkState, find_nonfinite, global_norm
+from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.spectral_norm import PowerIteration
 from gan_cli.components.ema import MovingAverage
@@ -276,36 +277,47 @@ class GANTrainer(GANSpec):
     @torch.no_grad()
     def report(self) -> Report:
         """Compute the metrics of the updates since the last report (the latest ones of many). Waits for the device."""
-        objective = self.objective
         values = {name: ring_buffer.values() for name, ring_buffer in self.ring_buffers.items()}
-        values |= {name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}
-        scores = {"d_real": objective.score(values["real"]), "d_fake": objective.score(values["fake"])}
-        metrics = logit_metrics(objective, values)
+        (on_host,) = transfer([self.measure(values)])
+        for ring_buffer in self.ring_buffers.values():
+            ring_buffer.clear()
+        return self.make_report(on_host)
+
+    @torch.no_grad()
+    def measure(self, values: Mapping[str, Tensor]) -> DeviceReport:
+        """Compute a report's metrics from rows of logits and penalties, by the names of their ring buffers."""
+        objective = self.objective
+        rows = {**values, **{name: rows_or_nan(values[name]) for name in ("real", "fake", "game_real", "game_fake")}}
+        scores = {"d_real": objective.score(rows["real"]), "d_fake": objective.score(rows["fake"])}
+        metrics = logit_metrics(objective, rows)
         metrics |= self.pipeline.metrics()
         if (self.progress.step + 1) % self.context.probe_every == 0:
             metrics |= self._probe.metrics(self.progress.step)
-        # A single transfer for all metrics. The ring buffers above, and gradient norms and histograms below, wait too.
-        scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
-        scalars |= self._gradient_norms()
+        metrics |= self.step_scope.nonfinite_policy.metrics()
+        if self.gradients is not None:
+            metrics |= gradient_norms(self.gradients.d, self.gradients.g)
+        return DeviceReport(metrics, scores)
+
+    def make_report(self, on_host: HostReport) -> Report:
+        """Complete a report with what the host knows: learning rates, ceilings and the state of the updates."""
+        scalars, objective = on_host.metrics, self.objective
+        nonfinite = self.step_scope.nonfinite_policy.flush(self.progress.step + 1, scalars)
+        if self.gradients is not None:
+            self._norms = {tag: scalars[tag] for tag in self._norms}
+        scalars |= self._norms
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait.metrics()
-        histograms = {name: score.flatten().cpu().numpy() for name, score in scores.items()}
-        for ring_buffer in self.ring_buffers.values():
-            ring_buffer.clear()
         headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
-        meanings = dict.fromkeys(histograms, f"{objective.score_name} of D")
-        return Report(scalars, histograms, headline, meanings, nonfinite)
+        meanings = dict.fromkeys(on_host.histograms, f"{objective.score_name} of D")
+        return Report(scalars, on_host.histograms, headline, meanings, nonfinite)
 
     def _gradient_norms(self) -> dict[str, float]:
         """Global norms of the latest update's gradients; right after a resume, those of the checkpoint."""
         if self.gradients is not None:
-            self._norms = {
-                "grad_norm/d": global_norm(self.gradients.d),
-                "grad_norm/g": global_norm(self.gradients.g),
-            }
+            self._norms = {tag: float(each) for tag, each in gradient_norms(self.gradients.d, self.gradients.g).items()}
         return self._norms
 
     @torch.no_grad()

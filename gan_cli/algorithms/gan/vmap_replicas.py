@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.func import stack_module_state
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.gan.reports import transfer
 from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
@@ -78,16 +79,17 @@ class Replicas:
             run.progress = self._trainer.progress
 
     def report(self) -> list[Report]:
-        """Compute each run's metrics of the updates since its last report."""
+        """Compute each run's metrics of the updates since its last report; the device is waited for once for all."""
         self._sync_runs()
-        # The ring buffers of all runs share their count of rows, which every report resets.
-        rows = [(ring_buffer.added, int(ring_buffer.added)) for ring_buffer in self._trainer.ring_buffers.values()]
-        reports = []
-        for run in self.runs:
-            for added, count in rows:
-                added.fill_(count)
-            reports.append(run.report())
-        return reports
+        ring_buffers, count = self._trainer.ring_buffers, len(self.runs)
+        values = {name: ring_buffer.values().chunk(count, dim=1) for name, ring_buffer in ring_buffers.items()}
+        on_device = [
+            run.measure({name: columns[index] for name, columns in values.items()})
+            for index, run in enumerate(self.runs)
+        ]
+        for ring_buffer in ring_buffers.values():
+            ring_buffer.clear()
+        return [run.make_report(each) for run, each in zip(self.runs, transfer(on_device), strict=True)]
 
     def preview(self) -> list[Preview]:
         """Return the preview of each run."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan_cli.algorithms.gan import reports, vmap_replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
@@ -196,3 +199,32 @@ def test_replicas_on_cuda_equal_runs_alone(run: str) -> None:
         alone.update(step)
     # Batched products are other kernels there than single ones, and Adam's first steps depend on a gradient's sign.
     assert_close(together.states()[1]["generator"], alone.state_dict()["generator"], atol=5e-3)
+
+
+class _Reads(TorchDispatchMode):
+    """Counts what the host waits for: numbers and arrays that it reads from tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_reports_of_many_runs_read_the_device_as_often_as_those_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, transfers = [], Counter[int]()
+    monkeypatch.setattr(
+        vmap_replicas, "transfer", lambda each: (transfers.update([len(each)]), reports.transfer(each))[1]
+    )
+    for number in (2, 5):
+        together = replicas(*PLANE, "loss=hinge", count=number)
+        for step in range(3):
+            together.update(step)
+        with _Reads() as reads:
+            found = together.report()
+        assert len(found) == number
+        counts.append(reads.count)
+    assert counts[0] == counts[1]
+    assert transfers == {2: 1, 5: 1}
