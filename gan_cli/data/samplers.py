@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Batch, Density, Images, Sampler
+from gan_cli.protocols.data import Batch, Density, Images, Sampler, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.rng import restore_generator, seeded_generator
 from gan_cli.runtime.transfer import move_without_waiting
@@ -350,6 +350,17 @@ class DensitySampler:
         """Return points ``(batches * batch_size, D)``."""
         global_batch = batches * self._batch_size * self._group.size
         return Batch(self._group.local_shard(self._source.draw(global_batch, self._generator), self._batch_size))
+
+    def take_numbers(self, batches: int) -> tuple[Tensor, ...] | None:
+        """Draw the random numbers of the next ``batches`` batches in a single process; None where points have none."""
+        if not isinstance(self._source, TransformedNumbers):
+            return None
+        return self._source.numbers(batches * self._batch_size, self._generator)
+
+    def transform(self, numbers: Sequence[Tensor]) -> Batch:
+        """Return the points of rows of :meth:`take_numbers`, which may come from several samplers of one density."""
+        assert isinstance(self._source, TransformedNumbers)
+        return Batch(self._source.transform(*numbers))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the random stream."""

@@ -35,10 +35,18 @@ class NoisyCurve:
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw points ``(count, 2)`` on the generator's device."""
+        return self.transform(*self.numbers(count, generator))
+
+    def numbers(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw places along the curve, ``(count,)`` in [0, 1), and noise ``(count, 2)``."""
         device = generator.device
-        points = self.curve.points(torch.rand(count, generator=generator, device=device))
-        noise = torch.randn(count, 2, generator=generator, device=device)
-        return (points + self.curve.std * noise - self.centre) / self.curve.scale
+        place = torch.rand(count, generator=generator, device=device)
+        return place, torch.randn(count, 2, generator=generator, device=device)
+
+    def transform(self, *numbers: Tensor) -> Tensor:
+        """Compute points ``(N, 2)`` from places and noise."""
+        place, noise = numbers
+        return (self.curve.points(place) + self.curve.std * noise - self.centre) / self.curve.scale
 
     def split(self, share: float) -> tuple[NoisyCurve, NoisyCurve]:
         """Return the curve twice: every sample is a fresh one."""

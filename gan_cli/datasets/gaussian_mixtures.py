@@ -39,9 +39,17 @@ class GaussianMixture:
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw points ``(count, 2)`` on the generator's device."""
+        return self.transform(*self.numbers(count, generator))
+
+    def numbers(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw modes ``(count,)`` and noise ``(count, 2)``."""
         device = generator.device
         mode = torch.randint(len(self.centres), (count,), generator=generator, device=device)
-        noise = torch.randn(count, 2, generator=generator, device=device)
+        return mode, torch.randn(count, 2, generator=generator, device=device)
+
+    def transform(self, *numbers: Tensor) -> Tensor:
+        """Compute points ``(N, 2)`` from modes and noise."""
+        mode, noise = numbers
         return torch.add(self.centres[mode], noise, alpha=self.std)
 
     def split(self, share: float) -> tuple[GaussianMixture, GaussianMixture]:

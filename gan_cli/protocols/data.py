@@ -79,6 +79,22 @@ class Density(Protocol):
         ...
 
 
+@runtime_checkable
+class TransformedNumbers(Protocol):
+    """A density whose samples are a function of random numbers, row by row: ``draw`` is ``transform`` of ``numbers``.
+
+    Several runs that train in lockstep draw the numbers each from its own stream, and transform them all at once.
+    """
+
+    def numbers(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw the numbers of ``count`` samples, each tensor with one row a sample."""
+        ...
+
+    def transform(self, *numbers: Tensor) -> Tensor:
+        """Compute samples ``(N, D)`` from rows of :meth:`numbers`, those of one sample from its rows alone."""
+        ...
+
+
 # The kinds of data that a dataset may load.
 LoadedData: TypeAlias = Images | Density | Sequences
 

@@ -25,6 +25,7 @@ from gan_cli.algorithms.gan.reports import transfer
 from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
+from gan_cli.data.samplers import DensitySampler
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Preview, Report
@@ -269,6 +270,10 @@ class StackedSampler:
 
     def take(self, batches: int) -> Batch:
         """Return the next batches of every run, ``(batches * N * batch_size, *shape)``."""
+        first, drawn = self._samplers[0], [_numbers(sampler, batches) for sampler in self._samplers]
+        if isinstance(first, DensitySampler) and None not in drawn:
+            # Each run's numbers come from its own stream; what they are transformed to is computed at once for all.
+            return first.transform([_interleave_runs(each, batches) for each in zip(*drawn, strict=True)])
         parts = [sampler.take(batches) for sampler in self._samplers]
         labels = [part.labels for part in parts if part.labels is not None]
         samples = _interleave_runs([part.samples for part in parts], batches)
@@ -284,6 +289,11 @@ class StackedSampler:
     def close(self) -> None:
         for sampler in self._samplers:
             sampler.close()
+
+
+def _numbers(sampler: Sampler, batches: int) -> tuple[Tensor, ...] | None:
+    """Draw the random numbers that the next batches of a run are computed from; None where they are not."""
+    return sampler.take_numbers(batches) if isinstance(sampler, DensitySampler) else None
 
 
 def _require_runnable(runs: Sequence[GANTrainer]) -> None:

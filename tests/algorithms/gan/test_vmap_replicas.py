@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.launches import Work, counting
 from gan_cli.algorithms.gan import reports, vmap_replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.gan.vmap_replicas import Replicas
@@ -228,3 +229,21 @@ def test_reports_of_many_runs_read_the_device_as_often_as_those_of_two(monkeypat
         counts.append(reads.count)
     assert counts[0] == counts[1]
     assert transfers == {2: 1, 5: 1}
+
+
+@pytest.mark.parametrize("dataset", ["ring8", "grid25", "swiss_roll", "two_moons", "parallel_lines"])
+def test_points_of_many_runs_are_computed_at_once_from_the_numbers_of_each(dataset: str) -> None:
+    launches = []
+    for number in (2, 5):
+        together = replicas(*PLANE, f"dataset={dataset}", count=number)
+        singles = [single(SEEDS[0] + index, *PLANE, f"dataset={dataset}") for index in range(number)]
+        work = Work()
+        with counting(work):
+            found = together._trainer.sampler.take(2).samples
+        launches.append(work.launches)
+        expected = torch.stack([run.sampler.take(2).samples.view(2, 8, 2) for run in singles], dim=1)
+        torch.testing.assert_close(found.view(2, number, 8, 2), expected, rtol=1e-6, atol=1e-6)
+    drawn = {"randn", "rand", "randint"}
+    assert {name: count for name, count in launches[0].items() if name not in drawn} == {
+        name: count for name, count in launches[1].items() if name not in drawn
+    }
