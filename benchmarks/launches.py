@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +121,10 @@ def count(overrides: Sequence[str]) -> Work:
     from gan_cli.runs import builder, planning
     from gan_cli.runtime.device import Device
 
-    work = Work()
+    work, generators_of = Work(), list[Callable[[], Sequence[object]]]()
 
-    def without_recorder(self: Device, rng_generators: Sequence[object]) -> None:
-        work.generators = len(set(map(id, rng_generators)))
+    def without_recorder(self: Device, rng_generators: Callable[[], Sequence[object]]) -> None:
+        generators_of.append(rng_generators)
 
     Device.recorder = without_recorder  # type: ignore[method-assign, assignment]
     register()
@@ -135,6 +135,7 @@ def count(overrides: Sequence[str]) -> Work:
         algorithm.update(step)
     with counting(work):
         algorithm.update(WARMUP_STEPS)
+    work.generators = len(set(map(id, generators_of[-1]())))
     return work
 
 

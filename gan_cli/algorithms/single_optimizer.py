@@ -89,9 +89,13 @@ class SingleOptimizerTrainer:
             self.network_name, self.optimizer, mutable=[*network.buffers(), *mutable]
         )
         self._data_wait = DataWait(sampler)
-        rng_generators = [each for stream in self._streams.values() for each in stream.rng_generators]
-        rng_generators += sampler.rng_generators
-        self._captured_step: GraphedSteps[list[Tensor | None]] = GraphedSteps(context.device.recorder(rng_generators))
+        recorder = context.device.recorder(
+            lambda: [
+                *(each for stream in self._streams.values() for each in stream.rng_generators),
+                *sampler.rng_generators,
+            ]
+        )
+        self._captured_step: GraphedSteps[list[Tensor | None]] = GraphedSteps(recorder)
 
     @property
     def images_seen(self) -> int:

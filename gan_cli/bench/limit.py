@@ -73,7 +73,7 @@ class MinimalSteps:
             self._calls.append([ways[chosen[event.key]]])
         self._run: Call = self._execute
         if device.type == "cuda":
-            recorder = CudaGraphRecorder(device, [])
+            recorder = CudaGraphRecorder(device, list)
             for _ in range(WARMUP_STEPS):
                 recorder.warm_up(self._execute)
             self._run = recorder.capture(self._execute).replay

@@ -80,8 +80,8 @@ def load_network(
 
 
 def network_device(network: nn.Module) -> torch.device:
-    """Return the device that the parameters of a network lie on."""
-    return next(network.parameters()).device
+    """Return the device that the parameters of a network lie on; the CPU if it has none."""
+    return next((parameter.device for parameter in network.parameters()), CPU)
 
 
 @contextlib.contextmanager

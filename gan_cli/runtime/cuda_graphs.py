@@ -119,8 +119,14 @@ class GraphedSteps(Generic[Result]):
 class CudaGraphRecorder:
     """Captures CUDA graphs that share one pool of memory."""
 
-    def __init__(self, device: torch.device, rng_generators: Sequence[torch.Generator]) -> None:
-        """``rng_generators`` are those that steps draw from on the device, beside torch's default one."""
+    def __init__(self, device: torch.device, rng_generators: Callable[[], Sequence[torch.Generator]]) -> None:
+        """Prepare captures of steps on a device.
+
+        Args:
+            device: that steps run on.
+            rng_generators: returns those that a step now draws from, beside torch's default one. Each costs two
+                launches at a replay, of its seed and its offset.
+        """
         self._device = device
         self._rng_generators = rng_generators
         self._pool = torch.cuda.graph_pool_handle()
@@ -154,13 +160,13 @@ class CudaGraphRecorder:
 
         An operation that waits for the device raises before CUDA hears of it, so that the capture ends as usual.
         """
-        graph = torch.cuda.CUDAGraph()
+        graph, rng_generators = torch.cuda.CUDAGraph(), self._rng_generators()
         with warnings.catch_warnings():
             # Newer versions of torch find the generators by themselves, and warn of it.
             warnings.simplefilter("ignore")
-            for generator in self._rng_generators:
+            for generator in rng_generators:
                 graph.register_generator_state(generator)
-        generators = [*self._rng_generators, torch.cuda.default_generators[self._index()]]
+        generators = [*rng_generators, torch.cuda.default_generators[self._index()]]
         states = [generator.clone_state() for generator in generators]
         try:
             # The outer stream becomes current again even where CUDA refuses to end the capture.

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,8 @@ class Device:
         compiled: nn.Module = torch.compile(network)  # type: ignore[assignment]
         return compiled
 
-    def recorder(self, rng_generators: Sequence[torch.Generator]) -> GraphRecorder | None:
-        """Return what captures steps that draw from these generators; None where steps run eagerly."""
+    def recorder(self, rng_generators: Callable[[], Sequence[torch.Generator]]) -> GraphRecorder | None:
+        """Return what captures steps that draw from these generators, asked for at a capture; None: steps are eager."""
         return CudaGraphRecorder(self.torch_device, rng_generators) if self.graph else None
 
     def layout(self, samples: Tensor) -> Tensor:

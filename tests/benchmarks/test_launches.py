@@ -47,5 +47,5 @@ def test_row_of_a_step_on_the_pretended_device() -> None:
     header, _, row = done.stdout.splitlines()
     assert header.split(" | ")[1:3] == ["launches", "fills before a replay"]
     name, launches, fills, *_ = row.strip("| ").split(" | ")
-    assert (name, fills) == ("overrides", "10")
+    assert (name, fills) == ("overrides", "6")
     assert 50 <= int(launches) <= 200

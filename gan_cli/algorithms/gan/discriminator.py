@@ -75,8 +75,9 @@ class DiscriminatorPipeline:
 
     @property
     def rng_generators(self) -> Sequence[torch.Generator]:
-        """The random generators of augmentation and instance noise."""
-        return (*self._noise_stream.rng_generators, *self._augment_stream.rng_generators)
+        """The random generators of augmentation and instance noise, where there are any."""
+        noise = self._noise_stream.rng_generators if self._noisy else ()
+        return (*noise, *(() if self._augment is None else self._augment_stream.rng_generators))
 
     def __call__(self, samples: Tensor, labels: Tensor | None = None, batches: int = 1) -> Tensor:
         """Return logits ``(N / pac,)`` float32 of samples ``(N, *shape)``, augmented, packed and with instance noise.

@@ -188,8 +188,8 @@ class GANTrainer(GANSpec):
         self._norms = {"grad_norm/d": 0.0, "grad_norm/g": 0.0}
         self._data_wait = DataWait(sampler)
         streams = (self._penalty_stream, self.latent_stream, sampler, self.pipeline)
-        rng_generators = [each for stream in streams for each in stream.rng_generators]
-        self._captured_step: GraphedSteps[Gradients] = GraphedSteps(self._device.recorder(rng_generators))
+        recorder = self._device.recorder(lambda: [each for stream in streams for each in stream.rng_generators])
+        self._captured_step: GraphedSteps[Gradients] = GraphedSteps(recorder)
         self._preview_sampler = PreviewSampler(context, self.latent_dim)
         self._probe = DiscriminatorProbe(context, self.generator, self.pipeline, self.objective, self.latent_dim)
 
