@@ -1,7 +1,6 @@
 """TensorBoard event files: one record of protocol buffers for all values of a step.
 
-``torch.utils.tensorboard.summary`` makes the values; torch's ``SummaryWriter`` would write a record for each single
-number, and use a thread.
+torch's ``SummaryWriter`` would write a record for each single number, and use a thread.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
-from torch.utils.tensorboard import summary
 
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.storage.files import AppendOnlyFile
@@ -107,36 +105,9 @@ def image(tag: str, png: bytes, width: int, height: int) -> Value:
     return Summary.Value(tag=tag, image=Summary.Image(width=width, height=height, encoded_image_string=png))
 
 
-def text(tag: str, markdown: str) -> Value:
-    """Make a paragraph of TensorBoard's Text page."""
-    return summary.text(tag, markdown).value[0]
-
-
 def indented_code(lines: Sequence[str]) -> str:
     """Return lines as an indented code block of Markdown, which shows them verbatim."""
     return "\n".join(f"    {line}" for line in lines)
-
-
-def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
-    """Make the charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
-    return summary.custom_scalars({category: {title: ["Multiline", tags] for title, tags in layout.items()}}).value[0]
-
-
-def session_start(hparams: Mapping[str, str | float | None], metrics: Sequence[str]) -> list[Value]:
-    """Make the records of a run's start for the HParams page.
-
-    Args:
-        hparams: hyper-parameters by name; those that are None are left out.
-        metrics: tags by which the page compares runs.
-    """
-    experiment, start, _ = summary.hparams(dict(hparams), dict.fromkeys(metrics))
-    return [experiment.value[0], start.value[0]]
-
-
-def session_end() -> Value:
-    """Make the record of a run's end for the HParams page."""
-    _, _, end = summary.hparams({}, {})
-    return end.value[0]
 
 
 def _with_note(value: Value, note: str) -> Value:

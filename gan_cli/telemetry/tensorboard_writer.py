@@ -25,7 +25,7 @@ from gan_cli.protocols.callbacks import (
 )
 from gan_cli.storage.files import WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.telemetry import event_file
+from gan_cli.telemetry import event_file, plugin_values
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class TensorBoardWriter(Callback):
         with writing(self._directory.path):
             self._board = event_file.EventFile(self._directory.path, purge_step=event.step)
             if event.step == 0:
-                page = event_file.text("config", f"```yaml\n{self._config}\n```")
-                session = event_file.session_start(self._hparams, self._layout.hparam_metrics)
-                self._board.add([event_file.charts("gan_cli", self._layout.charts), page, *session])
+                page = plugin_values.text("config", f"```yaml\n{self._config}\n```")
+                session = plugin_values.session_start(self._hparams, self._layout.hparam_metrics)
+                self._board.add([plugin_values.charts("gan_cli", self._layout.charts), page, *session])
 
     def on_report(self, event: ReportEvent) -> None:
         report, board = event.report, self._open_board
@@ -99,7 +99,7 @@ class TensorBoardWriter(Callback):
             for tag, values in report.histograms.items()
             if values.size and np.isfinite(values).all()
         ]
-        paragraphs = [event_file.text(f"diagnosis/{alarm.name}", _alarm_markdown(alarm)) for alarm in event.alarms]
+        paragraphs = [plugin_values.text(f"diagnosis/{alarm.name}", _alarm_markdown(alarm)) for alarm in event.alarms]
         with self._errors.writing("TensorBoard's file", board.path):
             board.add([*curves, *distributions, *paragraphs], event.step)
 
@@ -107,7 +107,7 @@ class TensorBoardWriter(Callback):
         """Write the images, which the sample writer has encoded earlier, or the sentences."""
         board = self._open_board
         if isinstance(event.preview, Sentences):
-            values = [event_file.text("samples", event_file.indented_code(event.preview.lines))]
+            values = [plugin_values.text("samples", event_file.indented_code(event.preview.lines))]
         else:
             values = [
                 event_file.image(f"samples/{name}".rstrip("/"), image.png, image.width, image.height)
@@ -125,7 +125,7 @@ class TensorBoardWriter(Callback):
         """Write the closing record of the HParams page, unless an error has ended the run."""
         if not event.by_error:
             with self._errors.writing("TensorBoard's file", self._open_board.path):
-                self._open_board.add([event_file.session_end()])
+                self._open_board.add([plugin_values.session_end()])
 
     @property
     def _open_board(self) -> event_file.EventFile:

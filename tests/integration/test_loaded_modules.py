@@ -10,17 +10,10 @@ import pytest
 from tests.conftest import SHORT, TINY
 from tests.helpers.preloaded import PreloadedProcess
 
-# Each takes a quarter of a second and more, or is for other commands.
+# Slow to load, or for other commands.
 NEVER = (
-    "torch._dynamo",
-    "torch._inductor",
-    "sympy",
-    "onnx",
-    "onnxscript",
-    "matplotlib",
-    "pandas",
-    "sklearn",
-    "datasets",
+    *("torch._dynamo", "torch._inductor", "sympy", "torch.utils.tensorboard", "tensorboard.compat.tensorflow_stub"),
+    *("boto3", "onnx", "onnxscript", "matplotlib", "pandas", "sklearn", "datasets"),
 )
 RING = ("dataset=ring8", "architecture=mlp_small", "train.steps=2", "train.log_every=1")
 

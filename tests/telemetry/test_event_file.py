@@ -13,7 +13,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
-from gan_cli.telemetry import event_file
+from gan_cli.telemetry import event_file, plugin_values
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -86,7 +86,11 @@ def test_picture_comes_back_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
-    write(tmp_path, event_file.text("config", "**bold** é"), event_file.charts("mine", {"Is it good?": ["a", "b/.*"]}))
+    write(
+        tmp_path,
+        plugin_values.text("config", "**bold** é"),
+        plugin_values.charts("mine", {"Is it good?": ["a", "b/.*"]}),
+    )
     board = read(tmp_path)
     assert board.PluginTagToContent("text").keys() == {"config/text_summary"}
     assert board.Tensors("config/text_summary")[0].tensor_proto.string_val == ["**bold** é".encode()]
@@ -99,7 +103,7 @@ def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
 
 def test_hparams_keep_their_types_and_none_is_left_out(tmp_path: Path) -> None:
     choices = {"loss": "jsd", "lr": 2e-4, "steps": 3, "nothing": None}
-    write(tmp_path, *event_file.session_start(choices, ["loss/d"]), event_file.session_end())
+    write(tmp_path, *plugin_values.session_start(choices, ["loss/d"]), plugin_values.session_end())
     content = {
         tag: plugin_data_pb2.HParamsPluginData.FromString(data)
         for tag, data in read(tmp_path).PluginTagToContent("hparams").items()
