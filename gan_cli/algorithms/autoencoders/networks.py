@@ -99,7 +99,8 @@ def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> 
     encoder, decoder = builder.encoder(sizes.shape, heads), builder.decoder(sizes.shape)
 
     def run() -> Tensor:
-        samples: Tensor = decoder(encoder(torch.empty(2, *sizes.shape))[:, 0])
+        device = next(encoder.parameters()).device
+        samples: Tensor = decoder(encoder(torch.empty(2, *sizes.shape, device=device))[:, 0])
         return samples
 
     return Outline({"encoder": encoder, "decoder": decoder}, run)
