@@ -31,7 +31,7 @@ from benchmarks.recipes import ROOT
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PRESENT, NEWEST = "present", "newest"
-TORCHES = ("2.6.0", "2.11.0", "2.13.0", NEWEST)
+TORCHES = ("2.11.0", "2.13.0", NEWEST)
 # What depends on torch: steps of every family, optimizers, random streams, CUDA graphs by a stand-in, files, runs.
 TESTS = (
     *("tests/components", "tests/algorithms", "tests/runtime", "tests/storage", "tests/architectures", "tests/data"),
