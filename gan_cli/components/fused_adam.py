@@ -12,7 +12,7 @@ from gan_cli.components.uncompiled_optimizers import UncompiledOptimizer
 
 
 class FusedAdam(UncompiledOptimizer, torch.optim.Adam):
-    """``torch.optim.Adam`` with ``fused=True``: the same kernel and the same numbers, with a tenth of the Python.
+    """``torch.optim.Adam`` with ``fused=True``: the same kernel and the same numbers, with less Python.
 
     Torch's own ``step`` groups all tensors by device and dtype at every call, is wrapped for hooks and profiler, and
     increments a step count for each parameter, where here they lie in one tensor. It also stores the first moment where
