@@ -67,7 +67,7 @@ class Workload:
 
     @property
     def has_small_products(self) -> bool:
-        """Whether products are so small that the calls of a library take a considerable part of their time."""
+        """Products are so small that the calls of a library take a considerable part of their time."""
         return self.replicas == 1 and self.widest < MIN_WEIGHTS_FOR_ONEDNN
 
 
