@@ -22,6 +22,7 @@ from benchmarks.formatting import heading, row
 from benchmarks.machine import cpu_model
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench import benchmark, limit, profiling, recording
+from gan_cli.bench.profiling import OperatorTimes
 from gan_cli.bench.recording import Operand, Product, StateUpdate
 from gan_cli.bench.results import Limit
 from gan_cli.config.compose import compose, register
@@ -88,9 +89,9 @@ def _shapes(product: Product) -> Iterator[str]:
             yield "x".join(map(str, value.shape)) + transposed
 
 
-def operator_times(measured: Limit, milliseconds: dict[str, float]) -> list[tuple[str, float]]:
-    """Return the time of a step by operator; short ones are summed, and the rest of the step is Python's."""
-    step = measured.step_milliseconds.median
+def operator_lines(profiled: OperatorTimes) -> list[tuple[str, float]]:
+    """Return the time of a profiled step by operator; short ones are summed, and the rest of the step is Python's."""
+    step, milliseconds = profiled.step_milliseconds, profiled.milliseconds
     long = [(name, time) for name, time in milliseconds.items() if time >= SMALLEST_SHARE * step]
     total = sum(milliseconds.values())
     return [*long, (OTHERS, total - sum(time for _, time in long)), (OUTSIDE, step - total)]
@@ -99,6 +100,7 @@ def operator_times(measured: Limit, milliseconds: dict[str, float]) -> list[tupl
 def tables(measured: Limit, products: Sequence[ProductTime], operators: Sequence[tuple[str, float]]) -> str:
     """Format three tables in Markdown: the share, the limit by product, the step by operator."""
     share, step = measured.share, measured.step_milliseconds
+    profiled = sum(time for _, time in operators)
     moved = (measured.bytes_read + measured.bytes_written) / 1e6
     blocks = (
         [
@@ -118,8 +120,8 @@ def tables(measured: Limit, products: Sequence[ProductTime], operators: Sequence
             *(each.line() for each in products),
         ],
         [
-            heading(("of a step", "ms", "share")),
-            *(row((name, f"{time:.3f}", f"{time / step.median:.1%}")) for name, time in operators),
+            heading(("of a profiled step", "ms", "share")),
+            *(row((name, f"{time:.3f}", f"{time / profiled:.1%}")) for name, time in operators),
         ],
     )
     return "\n\n".join("\n".join(block) for block in blocks)
@@ -141,7 +143,7 @@ def main() -> None:
         measured = limit.measure(bench, minimal, arguments.seconds)
         products = product_times(minimal, PERIODS)
         steps = bench.steps_within(arguments.seconds / 10)
-        operators = operator_times(measured, profiling.operator_milliseconds(bench, steps))
+        operators = operator_lines(profiling.operator_times(bench, steps))
     threads = torch.get_num_threads()
     print(f"{cpu_model()}, threads: {threads}; torch {torch.__version__}; {' '.join(arguments.overrides)}\n")
     print(tables(measured, products, operators))

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench import limit as bench_limit
-from gan_cli.bench.results import Limit, Quartiles, Spread
+from gan_cli.bench.profiling import OperatorTimes
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import planning
 from tests.benchmarks.test_speed import script
@@ -36,15 +36,14 @@ def test_tables_of_a_run(workplace: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert found["overrides"] == overrides
     assert sum(each["count"] for each in found["products"] if each["flops"]) == found["limit"]["products"] == 21
     assert next(each for each in found["products"] if not each["flops"])["count"] == 2 + 1 + 1  # D, G, average
-    assert sum(found["operators"].values()) == pytest.approx(found["limit"]["step_milliseconds"]["median"])
+    assert min(found["operators"].values()) > 0
     assert "| addmm 8x2, 2x8T |" in printed
     assert "| aten::addmm |" in printed
 
 
 def test_short_operators_are_summed() -> None:
-    spread = Spread(100.0, 99.0, 101.0)
-    measured = Limit(1.0, 0.0, 0.0, spread, spread, Quartiles(1.0, 1.0, 1.0))
-    found = limit.operator_times(measured, {"long": 60.0, "short": 0.3, "shorter": 0.2})
+    profiled = OperatorTimes(100.0, {"long": 60.0, "short": 0.3, "shorter": 0.2})
+    found = limit.operator_lines(profiled)
     assert found == [("long", 60.0), (limit.OTHERS, pytest.approx(0.5)), (limit.OUTSIDE, 39.5)]
 
 
