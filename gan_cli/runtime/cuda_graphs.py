@@ -198,17 +198,11 @@ class CudaGraphRecorder:
                 f" {_first_line(cause)}"
             ) from error
         with contextlib.suppress(RuntimeError):  # the capture has been ended
-            _end_allocate_to_pool(self._index(), self._pool)
+            torch._C._cuda_endAllocateToPool(self._index(), self._pool)
             torch._C._cuda_releasePool(self._index(), self._pool)
 
     def _index(self) -> int:
         return torch.cuda.current_device() if self._device.index is None else self._device.index
-
-
-def _end_allocate_to_pool(device: int, pool: tuple[int, int]) -> None:
-    """Let the allocator take memory from its common pool again; raises ``RuntimeError`` where it does already."""
-    earlier = "_cuda_endAllocateCurrentStreamToPool"  # its name in earlier versions of torch
-    getattr(torch._C, earlier if hasattr(torch._C, earlier) else "_cuda_endAllocateToPool")(device, pool)
 
 
 @contextlib.contextmanager
