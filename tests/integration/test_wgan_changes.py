@@ -159,4 +159,5 @@ def test_warm_up_gives_d_100_steps_in_the_first_25_and_every_500th() -> None:
 
 
 def test_warm_up_is_off_by_default() -> None:
-    assert {planned().loss.d_steps(step) for step in range(600)} == {5}
+    d_steps = planned().loss.d_steps
+    assert {d_steps(step) for step in range(600)} == {5}
