@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -32,7 +33,35 @@ class SharedConfigStore(ConfigStore):
     Hydra copies its sources, and the store with them, for each composition and for each listing of a group's options,
     148 times for ``--help``, so that a copy can get another search path. The copies are only read, and ``load`` returns
     a copy of the option in any case.
+
+    The other processes of a launcher share a copy as well, and import the plugins again, which register their options
+    again: so these are moved whenever they are registered.
     """
+
+    def store(
+        self, name: str, node: Any, group: str | None = None, package: str | None = None, provider: str | None = None
+    ) -> None:
+        """Store an option; one of a plugin that an option of ours extends is moved out of its place."""
+        super().store(name, node, group, package=package, provider=provider)
+        if name.removesuffix(".yaml") in EXTENDED_OPTIONS.get(group or "", ()):
+            self.move_plugin_options()
+
+    def move_plugin_options(self) -> None:
+        """Move what plugins have registered, ``hydra/launcher/joblib`` say, to ``hydra/launcher/plugin/joblib``.
+
+        Otherwise Hydra would take it for the schema of our file of that name, a use that it has deprecated. Our file
+        names it in its defaults list instead, so that types are still checked.
+        """
+        for group, names in EXTENDED_OPTIONS.items():
+            options = self.repo
+            for part in group.split("/"):
+                options = options.get(part, {})
+            for name in names:
+                option = options.pop(f"{name}.yaml", None)
+                if option is not None:
+                    with flag_override(option.node, ["readonly", "struct"], False):
+                        option.node.pop("defaults", None)  # our option has its own defaults list
+                    super().store(name, option.node, f"{group}/plugin", provider=option.provider)
 
     def __deepcopy__(self, memo: dict[int, object]) -> SharedConfigStore:
         return self
@@ -44,6 +73,7 @@ class SharedConfigStore(ConfigStore):
         if not isinstance(store, cls):
             shared = cls()
             shared.repo = store.repo
+            shared.move_plugin_options()
             Singleton._instances[ConfigStore] = shared  # type: ignore[assignment]  # Hydra annotates the metaclass
 
 
@@ -51,7 +81,7 @@ def register(plugins: bool = True) -> None:
     """Make the plugins' options the base of ours, and register the resolvers of ours; may be called repeatedly."""
     SharedConfigStore.install()
     _discover(plugins)
-    _move_plugin_options()
+    Plugins.instance()  # imports all plugins there are, which register their options on the way
     OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
     OmegaConf.register_new_resolver("at_once", _job_count, replace=True)
     OmegaConf.register_new_resolver("cores_each", cores_each, replace=True)
@@ -70,26 +100,6 @@ def _discover(plugins: bool) -> None:
             Plugins.instance()
         finally:
             del sys.modules["hydra_plugins"]
-
-
-def _move_plugin_options() -> None:
-    """Move what plugins have registered, ``hydra/launcher/joblib`` say, to ``hydra/launcher/plugin/joblib``.
-
-    Otherwise Hydra would take it for the schema of our file of that name, a use that it has deprecated. Our file names
-    it in its defaults list instead, so that types are still checked.
-    """
-    Plugins.instance()  # imports all plugins there are, which register their options on the way
-    store = ConfigStore.instance()
-    for group, names in EXTENDED_OPTIONS.items():
-        options = store.repo
-        for part in group.split("/"):
-            options = options.get(part, {})
-        for name in names:
-            option = options.pop(f"{name}.yaml", None)
-            if option is not None:
-                with flag_override(option.node, ["readonly", "struct"], False):
-                    option.node.pop("defaults", None)  # our option has its own defaults list
-                store.store(name, option.node, f"{group}/plugin", provider=option.provider)
 
 
 def jobs_at_once() -> int:

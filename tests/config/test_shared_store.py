@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,6 +87,19 @@ def test_installing_again_keeps_the_store_and_what_was_registered() -> None:
     SharedConfigStore.install()
     assert ConfigStore.instance() is store
     assert copy.deepcopy(store) is store
+
+
+def test_options_that_a_plugin_registers_in_another_process_are_moved_too() -> None:
+    register()
+    store = pickle.loads(pickle.dumps(copy.deepcopy(ConfigStore.instance())))  # as a launcher hands it over
+    for name, group in (("joblib", "hydra/launcher"), ("tpe.yaml", "hydra/sweeper/sampler")):
+        store.store(name, {"defaults": ["other"], "registered": 2}, group)
+        assert f"{name.removesuffix('.yaml')}.yaml" not in store.list(group)
+        moved = store.load(f"{group}/plugin/{name.removesuffix('.yaml')}.yaml")
+        assert moved.node == {"registered": 2}
+        assert moved.group == f"{group}/plugin"
+    store.store("another", {"registered": 2}, "hydra/launcher")
+    assert "another.yaml" in store.list("hydra/launcher")
 
 
 def test_help_copies_few_options(gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
