@@ -110,6 +110,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
 
     from gan_cli.config.compose import register
     from gan_cli.config.hydra_errors import explain_hydra_error
+    from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.config.schema import conf_dir
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.sweeps.job import job
@@ -124,6 +125,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
         around.enter_context(_patched_argv(_with_scratch_directory(arguments, scratch)))
+        around.enter_context(lazy_help_texts())
         # A signal between two jobs ends the sweep as well, and jobs in other processes receive it.
         around.enter_context(exit_on_signal())
         around.enter_context(forward_signals(arguments))
