@@ -1,11 +1,10 @@
-"""The command for a GPU: steps within a budget, steps that are killed, findings, goals, the page, and a dry run."""
+"""The command for a GPU: steps within a budget, steps that are killed, findings, wheels, and a dry run."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import json
-import math
 import os
 import subprocess
 import sys
@@ -17,32 +16,22 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.formatting import Spread
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu import device_tests, findings, goals, memory, page, parity, processes, runs, steps, summary, wheels
+from benchmarks.gpu import device_tests, findings, memory, parity, processes, runs, steps, wheels
 from benchmarks.gpu.findings import Finding, Findings
 from benchmarks.gpu.goals import GOALS, NOT_MEASURED
 from benchmarks.gpu.probes import numerics
 from benchmarks.gpu.setting import Setting
-from benchmarks.gpu.speed import rates
-from benchmarks.gpu.speed.plain_loop import PlainLoop
-from benchmarks.gpu.speed.ways import load
 from benchmarks.gpu.speed.workloads import WORKLOADS
 from gan_cli.errors import ConfigError
 from tests.helpers.paths import ROOT
 from tests.pretended_gpu import library
-
-DOCS = (ROOT / "docs" / "performance.md").read_text()
 
 
 @pytest.fixture
 def dry(tmp_path: Path) -> Setting:
     """The setting of a dry run that writes into the test's folder."""
     return Setting(tmp_path, "cpu", tiny=True)
-
-
-def found(*all_findings: Finding) -> dict[tuple[str, str], Finding]:
-    return {(finding.step, finding.name): finding for finding in all_findings}
 
 
 # ---- Steps and their budget
@@ -152,116 +141,6 @@ def test_error_is_a_finding_and_what_follows_runs(tmp_path: Path) -> None:
     assert following.right
 
 
-# ---- Goals, summary, page
-
-
-def cells(goal: goals.Goal, *all_findings: Finding) -> str:
-    return goal.measured(found(*all_findings))
-
-
-def goal_named(beginning: str) -> goals.Goal:
-    (goal,) = (goal for goal in GOALS if goal.work.startswith(beginning))
-    return goal
-
-
-def test_every_goal_is_not_measured_at_first_and_has_a_command_of_existing_steps() -> None:
-    for goal in GOALS:
-        assert cells(goal) == NOT_MEASURED
-        assert set(goal.steps) <= set(steps.NAMES)
-        assert goal.command == f'make gpu ARGS="--only {" ".join(goal.steps)}"'
-
-
-def test_verdicts_count_what_is_right_and_name_what_is_wrong() -> None:
-    right, unknown = Finding("probes", "a", True), Finding("probes", "b", None)
-    assert cells(goal_named("probes"), right, unknown) == "1 of 1 right"
-    wrong = Finding("probes", "c", False)
-    assert cells(goal_named("probes"), right, unknown, wrong) == "1 of 2 right; wrong: c"
-    killed = Finding("steps", "probes", False, {"status": "ended at its limit"})
-    assert cells(goal_named("probes"), right, killed) == "1 of 1 right; ended at its limit"
-    elsewhere = Finding("probes", "resumed_elsewhere: points", True)
-    assert cells(goal_named("resumed"), right, wrong, elsewhere) == "1 of 1 right"
-    passed, skipped, end = (Finding("tests", name, right) for name, right in (("x", True), ("y", None), ("end", True)))
-    assert cells(goal_named("`pytest"), passed, skipped, end) == "1 of 1 pass, 1 skipped"
-
-
-@pytest.mark.parametrize(
-    ("middle", "verdict"), [(60e3, "misses 65,000"), (65e3, "reaches 65,000"), (9e4, "reaches 80,000")]
-)
-def test_rates_are_compared_with_the_thresholds_and_the_limit_of_the_card(middle: float, verdict: str) -> None:
-    rate = {"median": middle, "low": middle - 1, "high": middle + 1}
-    measured = Finding("speed", "dcgan64_b128: recorded", None, {"rate": rate, "unit": "images/s", "step_ms": 1.0})
-    limit = Finding("speed", "dcgan64_b128: limit", None, {"share": 0.5})
-    text = cells(goal_named("DCGAN-64, batch 128"), measured, limit)
-    assert text == f"{Spread(**rate).text(0)} images/s, 50% of the limit: {verdict}"
-
-
-def test_ratios_and_waiting_are_taken_from_their_ways() -> None:
-    spread = {"median": 5.0, "low": 4.0, "high": 6.0}
-    recorded = Finding("speed", "mlp_wgan: recorded", None, {"to_plain": spread})
-    assert cells(goal_named("the same"), recorded) == "5.0 (4.0 to 6.0) times: reaches 4"
-    streamed = Finding("speed", "dcgan64_b128: recorded, streamed", None, {"data_wait": 0.03})
-    assert cells(goal_named("waiting"), streamed) == "3.00%: missed"
-
-
-def measured_everything() -> dict[tuple[str, str], Finding]:
-    rate = {"median": 1234.5, "low": 1000.0, "high": 2000.0}
-    values = {"rate": rate, "unit": "images/s", "step_ms": 0.5, "to_plain": rate, "kernels": 200.0, "precision": "bf16"}
-    return found(
-        Finding(
-            "invocation", "machine", None, {"command": "python -m benchmarks.gpu", "day": "2026-01-31", "tiny": False}
-        ),
-        Finding("facts", "card", None, {"name": "H200", "driver_version": "580"}),
-        Finding("facts", "versions", None, {"torch": "2.11", "cuda": "13.0", "python": "3.12"}),
-        Finding("facts", "products_bf16", None, {"tflops": 780.0}),
-        Finding("steps", "facts", True, {"status": "done", "seconds": 3.0}),
-        Finding("speed", "mlp_wgan: recorded", None, values),
-        Finding("probes", "streamed", False, {}, "RuntimeError: no"),
-    )
-
-
-def test_summary_has_goals_speeds_machine_steps_and_what_is_wrong() -> None:
-    text = summary.summary(measured_everything())
-    assert "| mlp_wgan | recorded | 1,234 (1,000 to 2,000) images/s | 0.500 |" in text
-    assert "H200 (driver 580), torch 2.11 for CUDA 13.0, Python 3.12; 2026-01-31, `python -m benchmarks.gpu`." in text
-    assert "780 TFLOP/s in bf16" in text
-    assert "| facts | done | 3.0 |" in text
-    assert "- probes: streamed: RuntimeError: no" in text
-    assert "done" not in summary.section(measured_everything()), "the page has no use for it"
-
-
-def test_section_of_the_page_is_replaced_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "page.md").write_text(DOCS)
-    with (tmp_path / findings.RESULTS).open("w") as file:
-        for each in measured_everything().values():
-            file.write(json.dumps(vars(each)) + "\n")
-    command.write_page(tmp_path, tmp_path / "page.md")
-    written = (tmp_path / "page.md").read_text()
-    assert page.section_of(written) == summary.section(measured_everything())
-    assert page.with_section(written, page.section_of(DOCS)) == DOCS
-
-
-def test_page_without_its_markers_is_rejected() -> None:
-    for text in ("", page.BEGIN, f"{page.END}\n{page.BEGIN}", DOCS + page.BEGIN):
-        with pytest.raises(ConfigError, match="the page has to have the lines"):
-            page.with_section(text, "")
-
-
-def test_docs_have_the_goals_as_they_are() -> None:
-    lines = page.section_of(DOCS).split("\n\n")[0].splitlines()[2:]
-    listed = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert [(row[0], row[1], row[3]) for row in listed] == [
-        (goal.work, goal.goal, f"`{goal.command}`") for goal in GOALS
-    ]
-
-
-def test_results_of_tiny_sizes_never_get_into_the_page(tmp_path: Path) -> None:
-    Findings(tmp_path, "invocation").add("machine", values={"tiny": True})
-    with pytest.raises(ConfigError, match="tiny sizes"):
-        command.write_page(tmp_path, tmp_path / "page.md")
-    with pytest.raises(ConfigError, match=r"no results\.jsonl"):
-        command.write_page(tmp_path / "elsewhere", tmp_path / "page.md")
-
-
 # ---- The command line
 
 Refuse = Callable[..., str]
@@ -337,92 +216,6 @@ def test_tests_for_a_gpu_are_found_by_their_marker() -> None:
     assert all("mark.gpu" in (ROOT / file).read_text() for file in listed)
     others = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py")} - set(listed)
     assert not [file for file in others if "marks=pytest.mark.gpu" in (ROOT / file).read_text()]
-
-
-# ---- What the steps compute
-
-
-def test_metrics_of_two_runs_are_compared_by_their_size() -> None:
-    def compared(first: float, second: float) -> parity.Difference:
-        return parity.compare_metrics({("run", 5, "loss/d"): first}, {("run", 5, "loss/d"): second})
-
-    assert compared(1.0, 1.0) == parity.Difference(0.0, "", 1)
-    assert compared(math.nan, math.nan).worst == 0
-    assert compared(math.inf, 1.0).worst == math.inf
-    assert compared(1.0, 1.1).worst == pytest.approx(0.1 / 1.1)
-    assert compared(1.0, 1.1).place == "loss/d at step 5"
-    assert compared(0.0, 1e-4).worst == pytest.approx(1e-2), "small metrics count by the floor"
-    lone = parity.compare_metrics({("run", 5, "a"): 1.0}, {("run", 5, "b"): 1.0})
-    assert lone.worst == math.inf
-
-
-def test_metrics_are_read_without_times(tmp_path: Path) -> None:
-    (tmp_path / "seed_0").mkdir()
-    line = {"step": 5, "time": 1.5, "loss/d": 0.5, "speed/steps_per_second": 3.0, "metrics/frechet": 1.0}
-    (tmp_path / "seed_0" / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-    assert parity.read_metrics(tmp_path) == {("seed_0", 5, "loss/d"): 0.5}
-
-
-def test_growth_is_that_of_a_line_through_the_readings_after_the_first_fifth() -> None:
-    def readings(held: Callable[[int], float]) -> list[memory.Reading]:
-        return [memory.Reading(step, held(step), 7.0, 7.0) for step in range(100, 1100, 100)]
-
-    assert memory.growth(readings(lambda step: 50.0 if step > 150 else 0.0), "resident") == pytest.approx(0)
-    assert memory.growth(readings(lambda step: step / 100), "resident") == pytest.approx(8)
-    assert memory.growth(readings(float), "reserved") == pytest.approx(0)
-
-
-class Clocked:
-    """A way whose steps take a time on a clock that no real one is needed for."""
-
-    def __init__(self, clock: list[float], log: list[str], name: str, seconds: float, units: float) -> None:
-        self.clock, self.log, self.name, self.seconds, self.units_per_step = clock, log, name, seconds, units
-
-    def advance(self, count: int) -> None:
-        self.clock[0] += count * self.seconds
-        self.log.append(self.name)
-
-
-def test_ways_are_timed_in_turns_and_compared_round_by_round() -> None:
-    clock, log = [0.0], list[str]()
-    ways = {"a": Clocked(clock, log, "a", 0.5, 10.0), "b": Clocked(clock, log, "b", 0.25, 1.0)}
-
-    def timed(act: Callable[[], object]) -> float:
-        start = clock[0]
-        act()
-        return clock[0] - start
-
-    measured = rates.measure(ways, timed, rates.Protocol(rounds=3, block=2.0))
-    assert log[-6:] == ["a", "b", "b", "a", "a", "b"]
-    assert measured.per_second("a") == Spread(20.0, 20.0, 20.0)
-    assert measured.step_ms("b") == 250
-    assert measured.ratio("a", "b").median == 5
-
-
-@pytest.mark.parametrize("name", ["mlp_wgan", "ring8"])
-def test_plain_loop_trains_both_networks(name: str, dry: Setting) -> None:
-    workload = WORKLOADS[name]
-    plan = runs.plan(dry, (*workload.options(dry), "train.batch_size=4"))
-    loop = PlainLoop(plan, workload, load(workload, dry), reads_losses=True)
-    before = [runs.weights(network) for network in (loop.generator, loop.discriminator)]
-    loop.advance(2)
-    for start, network in zip(before, (loop.generator, loop.discriminator), strict=True):
-        assert not torch.equal(runs.weights(network), start)
-    if name == "mlp_wgan":
-        assert max(float(value.detach().abs().max()) for value in loop.discriminator.parameters()) <= 0.01 + 1e-6
-        assert loop.units_per_step == 4 * 5
-
-
-def test_numbers_drawn_on_the_host_are_those_of_the_stream(dry: Setting) -> None:
-    def first_weights() -> torch.Tensor:
-        algorithm = runs.assemble(dry, *CONFIGURATIONS["against the CPU mlp"])
-        runs.advance(algorithm, range(2))
-        return runs.weights(*numerics.networks(algorithm))
-
-    plain = first_weights()
-    with numerics.drawing_on_the_host():
-        assert torch.equal(first_weights(), plain)
-    assert torch.equal(first_weights(), plain)
 
 
 # ---- Wheels
