@@ -23,9 +23,9 @@ from gan_cli.runtime.torchrun import is_distributed
 
 logger = logging.getLogger(__name__)
 
-# Below this, threads wait for each other longer than they work; and beside another busy process that wait, which
-# spins, can make a run tens of times slower.
-MIN_FLOPS_FOR_THREADS = 100e6
+# Below this, threads wait for each other longer than they work (measured by benchmarks/threads.py); and beside another
+# busy process that wait, which spins, can make a run tens of times slower.
+MIN_FLOPS_FOR_THREADS = 50e6
 # Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()
 # bf16 products pay only if the largest fully connected layer has at least this many weights: below it, the casts cost
