@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.formatting import heading, row
 from benchmarks.machine import cpu_model
+from benchmarks.openmp import restart_with_settings
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench import benchmark, limit, profiling, recording
 from gan_cli.bench.profiling import OperatorTimes
@@ -159,4 +160,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    restart_with_settings()
     main()

@@ -1,10 +1,9 @@
 """Compare one thread with all of them, by the work of a forward pass: what ``MIN_FLOPS_FOR_THREADS`` comes from.
 
-    GOMP_SPINCOUNT=3000 python benchmarks/threads.py
+    python benchmarks/threads.py
 
-The commands set the environment variable themselves. For MLPs of several widths and batch sizes, steps in alternating
-blocks of either number; the ratio is the median over the pairs. A run takes one thread where its forward pass has fewer
-operations than the threshold.
+For MLPs of several widths and batch sizes, steps in alternating blocks of either number; the ratio is the median over
+the pairs. A run takes one thread where its forward pass has fewer operations than the threshold.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks.formatting import Spread, heading, row
+from benchmarks.openmp import restart_with_settings
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import builder, planning
@@ -67,4 +67,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    restart_with_settings()
     main()

@@ -17,6 +17,10 @@ from gan_cli import __version__
 from gan_cli.errors import UserError, as_user_error, truncated_repr
 from gan_cli.runtime import torchrun
 
+# torch's OpenMP reads them when it is loaded. Its threads wait for each other by spinning for milliseconds, which makes
+# a run beside another busy process twenty times slower. 3,000 iterations take some 100 microseconds: most waits are
+# over by then, so that a run that has the machine to itself loses little.
+OPENMP_SETTINGS = {"GOMP_SPINCOUNT": "3000"}
 
 def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its status; print one message for a user's mistake, a traceback for a bug.
@@ -30,10 +34,8 @@ def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
     # A closed stream (`>&-`) is None here: what would be written to it is dropped.
     devnull = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     sys.stdout, sys.stderr = sys.stdout or devnull, sys.stderr or devnull
-    # torch's OpenMP reads this when it is loaded. Its threads wait for each other by spinning for milliseconds, which
-    # makes a run beside another busy process twenty times slower. 3,000 iterations take some 100 microseconds: most
-    # waits are over by then, so that a run that has the machine to itself loses nothing measurable.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    for name, value in OPENMP_SETTINGS.items():
+        os.environ.setdefault(name, value)
     try:
         status = work()
     except (UserError, MemoryError, RuntimeError) as error:
