@@ -22,6 +22,7 @@ from gan_cli.runtime import torchrun
 # over by then, so that a run that has the machine to itself loses little.
 OPENMP_SETTINGS = {"GOMP_SPINCOUNT": "3000"}
 
+
 def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
     """Run a command and exit with its status; print one message for a user's mistake, a traceback for a bug.
 
