@@ -1,8 +1,8 @@
 """Several runs that differ in their seed alone, trained in lockstep: each operation is executed once for all of them.
 
 A small network leaves even a CPU idle: most of a step is the overhead of launching operations. Here the weights of N
-runs are stacked in common tensors, and ``torch.func.vmap`` runs the networks on all of them at once. The training step
-is the ordinary one (``trainer.py``), on a batch N times as large whose rows are ordered by batch, run and sample; only
+runs are stacked in common tensors, and the networks run on all of them at once (``stacked_network.py``). The step is
+the ordinary one (``trainer.py``), on a batch N times as large whose rows are ordered by batch, run and sample; only
 its networks, its data and its random streams distinguish between runs. Each run remains a ``GANTrainer`` with streams
 of its own, whose tensors are views of its part of the stacked ones: it reports, previews and saves its state as if it
 were trained alone.
@@ -11,17 +11,16 @@ were trained alone.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import stack_module_state
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.reports import transfer
+from gan_cli.algorithms.gan.stacked_network import StackedNetwork
 from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
@@ -115,69 +114,6 @@ class Replicas:
                 run.gradients = Gradients(d, g)
             _view_stacked_state(run.optimizer_d, trainer.optimizer_d, index)
             _view_stacked_state(run.optimizer_g, trainer.optimizer_g, index)
-
-
-class StackedNetwork(nn.Module):
-    """N networks as one, ``(k N B, *in) -> (k N B, *out)``: k batches, each of N runs, each of B samples."""
-
-    def __init__(self, networks: Sequence[nn.Module], batch_size: int) -> None:
-        super().__init__()
-        self._num_replicas, self._batch_size = len(networks), batch_size
-        weights, buffers = stack_module_state(list(networks))
-        # Ordered as in a single network: a ParameterDict sorts the keys of a plain dictionary.
-        self._weights = nn.ParameterDict(
-            OrderedDict((_parameter_key(name), nn.Parameter(value)) for name, value in weights.items())
-        )
-        self._names = {_parameter_key(name): name for name in (*weights, *buffers)}
-        for name, value in buffers.items():
-            self.register_buffer(_parameter_key(name), value)
-        # In a list, so that it is no submodule: its layers are called with the weights of a run in their place.
-        self._template = [copy.deepcopy(networks[0]).to("meta")]
-        self._parameter_slots = _parameter_slots(self._template[0], [*weights, *buffers])
-
-    def train(self, mode: bool = True) -> StackedNetwork:
-        """Set all layers to training or evaluation mode."""
-        self._template[0].train(mode)
-        return super().train(mode)
-
-    def modules(self, *arguments: Any, **settings: Any) -> Any:
-        """Yield the layers of one network beside this module's own, for callers that look for a kind of layer."""
-        yield from super().modules(*arguments, **settings)
-        yield from self._template[0].modules()
-
-    def values(self) -> dict[str, Tensor]:
-        """Return the stacked parameters and buffers, ``(N, *shape)`` each, by their names in a single network."""
-        stacked = {**dict(self._weights.items()), **dict(self._buffers.items())}
-        return {self._names[name]: value for name, value in stacked.items() if value is not None}
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Apply each network to its rows."""
-
-        def call_template(values: list[Tensor], *rows: Tensor) -> Tensor:
-            # As torch.func.functional_call, without its search of all modules at every call.
-            for (slots, name), value in zip(self._parameter_slots, values, strict=True):
-                slots[name] = value
-            out: Tensor = self._template[0](*rows)
-            return out
-
-        batches = len(inputs[0]) // (self._num_replicas * self._batch_size)
-        values = [*self._weights.values(), *self._buffers.values()]
-        out: Tensor = torch.vmap(call_template)(values, *(self._group_by_run(rows, batches) for rows in inputs))
-        return out.reshape(self._num_replicas, batches, -1, *out.shape[2:]).transpose(0, 1).flatten(0, 2)
-
-    def _group_by_run(self, rows: Tensor, batches: int) -> Tensor:
-        """Reorder rows from ``(k N B, ...)`` to ``(N, k B, ...)``."""
-        return rows.reshape(batches, self._num_replicas, -1, *rows.shape[1:]).transpose(0, 1).flatten(1, 2)
-
-
-def _parameter_slots(network: nn.Module, names: Sequence[str]) -> list[tuple[dict[str, Any], str]]:
-    """Return, for each name of a parameter or buffer, the dictionary of a module that holds it and its key there."""
-    slots: list[tuple[dict[str, Any], str]] = []
-    for path in names:
-        owner, _, name = path.rpartition(".")
-        module = network.get_submodule(owner)
-        slots.append((module._parameters if name in module._parameters else module._buffers, name))
-    return slots
 
 
 @dataclass(frozen=True)
@@ -317,11 +253,6 @@ def _interleave_runs(parts: Sequence[Tensor], batches: int) -> Tensor:
     if batches == 1:
         return torch.cat(list(parts))
     return torch.stack([part.reshape(batches, -1, *part.shape[1:]) for part in parts], dim=1).flatten(0, 2)
-
-
-def _parameter_key(name: str) -> str:
-    """Replace the dots of a name, which a module does not allow in that of a parameter."""
-    return name.replace(".", "/")
 
 
 def _networks(run: GANTrainer, trainer: GANTrainer) -> list[tuple[nn.Module, nn.Module]]:
