@@ -144,7 +144,9 @@ def _found(name: str, device: PretendedDevice, folder: Path) -> Found:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.pretended_gpu", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of runs [all]")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of runs; -: as they come, one a line of standard input [all]"
+    )
     parser.add_argument("--folder", type=Path, help="where they run [a temporary one]")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -160,7 +162,9 @@ def _main() -> None:
         stack.enter_context(composing_once())
         stack.enter_context(mock.patch.object(Oracle, "entropy", property(remembered_entropy)))
         gc.disable()  # each collection goes through all of torch: a tenth of the time
-        for index, name in enumerate(arguments.names or [*runs.names(), *runs.PLANTED]):
+        lines = map(str.strip, iter(sys.stdin.readline, ""))
+        names = lines if arguments.names == ["-"] else arguments.names or [*runs.names(), *runs.PLANTED]
+        for index, name in enumerate(names):
             found = _found(name, device, folder / f"{os.getpid()}_{index}")
             print(json.dumps(asdict(found)), file=sys.__stdout__, flush=True)
         os.chdir("/")

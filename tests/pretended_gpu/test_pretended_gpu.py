@@ -1,16 +1,20 @@
 """Whole runs on a CUDA device that is not there: nothing mixes devices, and nothing in a captured step asks the host.
 
 Options are found by listing ``conf/``, so a new loss, penalty or augmentation is run without an edit here. All runs are
-made by two processes that share the work, as importing torch takes longer than most of them.
+made by two processes that share the work, as importing torch takes longer than most of them; each takes the next run
+that waits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -44,25 +48,43 @@ def errors(request: pytest.FixtureRequest, shared_folder: Path) -> Errors:
 
 def _run_all(names: list[str], folder: Path) -> Errors:
     library.compiled()
-    command = [sys.executable, "-W", "error::UserWarning", "-m", "tests.pretended_gpu"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    children = {
-        subprocess.Popen(
-            [*command, "--folder", str(folder), *names[part::CHILDREN]],
-            env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ): names[part::CHILDREN]
-        for part in range(CHILDREN)
-        if names[part::CHILDREN]
-    }  # fmt: skip
+    folder.mkdir()
+    waiting = deque(names)
+    with ThreadPoolExecutor(CHILDREN) as pool:
+        parts = list(pool.map(lambda part: _run_in_child(waiting, folder, part), range(CHILDREN)))
+    found = {name: errors for part in parts for name, errors in part.items()}
+    return {**dict.fromkeys(waiting, ["not run: every process ended before"]), **found}
+
+
+def _run_in_child(waiting: deque[str], folder: Path, part: int) -> dict[str, list[str]]:
+    """Let a process of its own run one after the other of those that wait, which the other processes take from, too."""
+    command = [sys.executable, "-W", "error::UserWarning", "-m", "tests.pretended_gpu", "--folder", str(folder), "-"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # a core for each child
     errors: dict[str, list[str]] = {}
-    for child, expected in children.items():
-        out, err = child.communicate()
-        found = [json.loads(line) for line in out.splitlines()]
-        errors |= {each["name"]: each["errors"] for each in found}
-        missing = [name for name in expected if name not in errors]
-        end = f"the process ended with status {child.returncode} in {missing[:1]}: {err[-2000:]}"
-        errors |= {name: [end] for name in missing}
+    log = folder / f"child_{part}.log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as child,
+    ):
+        assert child.stdin is not None
+        assert child.stdout is not None
+        while child.poll() is None and (name := _next(waiting)) is not None:
+            with contextlib.suppress(BrokenPipeError):
+                print(name, file=child.stdin, flush=True)
+            line = child.stdout.readline()
+            status = None if line else child.wait()
+            ended = f"the process ended with status {status}: {log.read_text()[-2000:]}"
+            errors[name] = json.loads(line)["errors"] if line else [ended]
     return errors
+
+
+def _next(waiting: deque[str]) -> str | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 @pytest.mark.parametrize("name", runs.names())

@@ -72,7 +72,8 @@ def soak(place: Path) -> str:
     _other_times(pictures)
     completed((f"resume={stopped}", f"train.steps={recipes.STEPS}"), data)
     same_run(stopped, undisturbed)
-    return f"{len(CHANGES)} of {len(CHANGES)} changes refused, and taken when allowed; other times alone: bit-equal"
+    rejected = f"{len(CHANGES)} of {len(CHANGES)} changes rejected, and accepted when allowed"
+    return f"{rejected}; changed file times alone: bitwise equal"
 
 
 def _restore(kept: Path, pictures: Path) -> None:

@@ -53,7 +53,8 @@ def soak(place: Path, jumps: dict[str, tuple[Sabotage, Sabotage]] = JUMPS) -> st
             _sane(run, lived)
         except AssertionError as error:
             raise AssertionError(f"the clock {output}: {error}") from error
-    return f"{len(jumps)} of {len(jumps)} clocks: the runs end bit-equal, TensorBoard in order, speeds and times sane"
+    promised = "the runs end bitwise equal, TensorBoard in order, speeds and durations correct"
+    return f"{len(jumps)} of {len(jumps)} clocks: {promised}"
 
 
 def _sane(run: Path, lived: float) -> None:

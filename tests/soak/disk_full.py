@@ -73,7 +73,7 @@ def soak(place: Path, sinks: tuple[Sink, ...] = SINKS) -> str:
                 finally:
                     child.process.kill()
     names = ", ".join(sink.output for sink in sinks)
-    return f"{names}: stop and go_on as promised; with space again, the runs end bit-equal"
+    return f"{names}: stop and go_on as promised; with space again, the runs end bitwise equal"
 
 
 def _stops(run: Path, disk: Path, child: Child, data: Path, undisturbed: Path) -> None:

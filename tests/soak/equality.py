@@ -66,7 +66,7 @@ def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
         found[tag] = [(event.step, hash(event.encoded_image_string)) for event in board.Images(tag)]
     sentences = "samples/text_summary"
     if sentences in board.Tags()["tensors"]:
-        # TensorBoard forgets no text of steps that were taken back: the latest of each step that has a file.
+        # TensorBoard forgets no text of steps that a resume has dropped: the latest of each step that has a file.
         latest = {event.step: hash(event.tensor_proto.string_val[0]) for event in board.Tensors(sentences)}
         kept = {int(file.stem.removeprefix("step_")) for file in (run / "samples").glob("step_*.txt")}
         found["samples"] = sorted((step, text) for step, text in latest.items() if step in kept)

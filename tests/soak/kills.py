@@ -63,7 +63,7 @@ AIMED = (
     Moment("download, checked and not renamed", "*/mnist/.*.part", turns=2, rename=True, dataset=DOWNLOADED),
     Moment("image cache, complete and not renamed", "*/image_folder/.unfinished-*", rename=True),
     Moment("evaluation's store, half written", "*/references/.*.part"),
-    Moment("metrics.jsonl, taken back by a resumed run", "*/.metrics.jsonl.tmp", after_another=True),
+    Moment("metrics.jsonl, truncated by a resumed run", "*/.metrics.jsonl.tmp", after_another=True),
     Moment("checkpoint of a resumed run, half written", "*/.step_*.tmp", turns=CHECKPOINT_WRITES, after_another=True),
     Moment("configuration, half written", "*/.hydra/config.yaml"),
 )
@@ -186,4 +186,4 @@ def soak(place: Path, moments: Sequence[Moment], seed: int = 0) -> str:
             phases[survived] += 1
             print(f"{number + 1} of {len(moments)}: {survived}", file=sys.stderr, flush=True)
     counted = "\n".join(f"  {count} {phase}" for phase, count in sorted(phases.items()))
-    return f"{len(moments)} of {len(moments)} kills end bit-equal (seed {seed}):\n{counted}"
+    return f"{len(moments)} of {len(moments)} kills end bitwise equal (seed {seed}):\n{counted}"

@@ -26,7 +26,7 @@ def aimed(phase: str) -> kills.Moment:
 @pytest.mark.slow
 def test_kill_in_the_middle_of_a_checkpoint(tmp_path: Path) -> None:
     output = kills.soak(tmp_path, [aimed("checkpoint, half written")])
-    assert output.startswith("1 of 1 kills end bit-equal")
+    assert output.startswith("1 of 1 kills end bitwise equal")
 
 
 @pytest.mark.long
