@@ -53,7 +53,7 @@ def _run_all(names: list[str], folder: Path) -> Errors:
     with ThreadPoolExecutor(CHILDREN) as pool:
         parts = list(pool.map(lambda part: _run_in_child(waiting, folder, part), range(CHILDREN)))
     found = {name: errors for part in parts for name, errors in part.items()}
-    return {**dict.fromkeys(waiting, ["not run: every process ended before"]), **found}
+    return {**{name: ["not run: every process ended before"] for name in waiting}, **found}
 
 
 def _run_in_child(waiting: deque[str], folder: Path, part: int) -> dict[str, list[str]]:
