@@ -1,9 +1,9 @@
-"""Compare one thread with all of them, by the work of a forward pass: what ``MIN_FLOPS_FOR_THREADS`` comes from.
+"""Compare one thread with all of them, by the work of a forward pass: what ``MIN_FLOPS_PER_THREAD`` comes from.
 
     python benchmarks/threads.py
 
 For MLPs of several widths and batch sizes, steps in alternating blocks of either number; the ratio is the median over
-the pairs. A run takes one thread where its forward pass has fewer operations than the threshold.
+the pairs. A run takes a thread for each so many operations of its forward pass.
 """
 
 from __future__ import annotations

@@ -23,9 +23,10 @@ from gan_cli.runtime.torchrun import is_distributed
 
 logger = logging.getLogger(__name__)
 
-# Below this, threads wait for each other longer than they work (measured by benchmarks/threads.py); and beside another
-# busy process that wait, which spins, can make a run tens of times slower.
-MIN_FLOPS_FOR_THREADS = 50e6
+# Operations of a forward pass for each CPU thread. With fewer, threads wait for each other longer than they work (measured
+# with two, by benchmarks/threads.py); and beside another busy process that wait, which spins, can make a run tens of
+# times slower.
+MIN_FLOPS_PER_THREAD = 25e6
 # Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()
 # bf16 products pay only if the largest fully connected layer has at least this many weights: below it, the casts cost
@@ -216,9 +217,10 @@ def _most_threads(kind: str, work: Workload) -> int:
     A function of the work, not of a measurement: results differ in their last digits with the number of threads, and
     two runs of one configuration would differ by chance.
     """
-    if kind == "cpu" and work.forward_flops < MIN_FLOPS_FOR_THREADS:
-        return 1
-    return min(DEFAULT_THREADS, cpu.assigned_cores() or DEFAULT_THREADS)
+    available = min(DEFAULT_THREADS, cpu.assigned_cores() or DEFAULT_THREADS)
+    if kind != "cpu":
+        return available
+    return max(1, min(available, int(work.forward_flops / MIN_FLOPS_PER_THREAD)))
 
 
 def _torch_device(kind: str, index: int | str) -> torch.device:

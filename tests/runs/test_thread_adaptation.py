@@ -65,7 +65,7 @@ def started(record: Path | None, step: int = 0) -> AdaptThreads:
 def test_resumed_run_repeats_the_changes_bitwise(
     gan_train: Command, workplace: Path, suggestions: dict[int, int | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "MIN_FLOPS_FOR_THREADS", 0)
+    monkeypatch.setattr(device, "MIN_FLOPS_PER_THREAD", 1)
     monkeypatch.setattr(device, "DEFAULT_THREADS", 2)
     monkeypatch.setattr(cpu, "busy_cores", lambda: 0)
     threads, update = {}, GANTrainer.update

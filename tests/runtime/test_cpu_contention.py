@@ -56,7 +56,7 @@ def test_resumed_run_computes_with_the_threads_it_had(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = (*SHORT, *TINY, "hydra.run.dir=run")
-    monkeypatch.setattr(device, "MIN_FLOPS_FOR_THREADS", 0)
+    monkeypatch.setattr(device, "MIN_FLOPS_PER_THREAD", 1)
     monkeypatch.setattr(cpu, "busy_cores", lambda: 0)
     assert gan_train(*run).status == 0
     usual = torch.get_num_threads()

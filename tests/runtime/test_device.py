@@ -106,9 +106,20 @@ def test_work_is_read_off_the_networks() -> None:
     assert Workload.of(networks[:1], 5, points=False) == Workload(5, convolutional=False, widest=70)
 
 
-def test_small_networks_get_one_thread() -> None:
-    chosen(SMALL)
-    assert torch.get_num_threads() == 1
+@pytest.mark.parametrize(
+    ("mflop", "cores", "threads"),
+    [(0, 8, 1), (49, 8, 1), (50, 8, 2), (74, 8, 2), (74, 1, 1), (100, 8, 4), (10_000, 8, 8)],
+)
+def test_a_thread_has_25_million_operations_or_more(
+    mflop: int, cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "DEFAULT_THREADS", cores)
+    monkeypatch.setattr(cpu, "busy_cores", lambda: 0)
+    chosen(replace(SMALL, forward_flops=mflop * 10**6))
+    assert torch.get_num_threads() == threads
+
+
+def test_number_of_threads_can_be_set() -> None:
     chosen(SMALL, threads=2)
     assert torch.get_num_threads() == 2
 
