@@ -112,6 +112,7 @@ def _evaluate_samples(
     from gan_cli.algorithms.spec import algorithm_options, spec_of
     from gan_cli.evaluation import subjects
     from gan_cli.evaluation.document import document
+    from gan_cli.evaluation.factory import EvaluationOptions
     from gan_cli.evaluation.likelihood import estimate_likelihood
     from gan_cli.evaluation.nearest_neighbours import nearest_picture
     from gan_cli.inference.loading import GeneratorWeights
@@ -126,7 +127,8 @@ def _evaluate_samples(
     else:
         subject = subjects.from_run(directory, weights, device)
     picture = _picture(arguments, directory, subject)
-    evaluator = subject.evaluator(kinds, arguments.n, arguments.seed, arguments.weights, device)
+    options = EvaluationOptions(kinds, arguments.n, arguments.seed, weights=arguments.weights, device=device)
+    evaluator = subject.evaluator(options)
     evaluation = evaluator(lambda count: subject.draw(count, arguments.seed))
     metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
     likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
@@ -137,8 +139,8 @@ def _evaluate_samples(
             errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
             provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
     elif arguments.likelihood is not None:
-        options = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
-        raise ConfigError(f"--likelihood: expected with a run of {options} alone: other models have no posterior")
+        families = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
+        raise ConfigError(f"--likelihood: expected with a run of {families} alone: other models have no posterior")
     written = []
     if picture is not None:
         with writing(picture):

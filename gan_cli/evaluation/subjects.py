@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import spec_of
-from gan_cli.config.schema import BackboneKind
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
@@ -60,17 +59,9 @@ class EvaluationSubject(ABC):
     def draw(self, count: int, seed: int) -> FloatArray:
         """Draw samples ``(count, *shape)``, images in [-1, 1], points scaled to about that."""
 
-    def evaluator(
-        self,
-        backbones: Sequence[BackboneKind],
-        count: int | None,
-        seed: int,
-        weights: Path | None,
-        device: torch.device,
-    ) -> Evaluator:
-        """Build an evaluator for these samples; see ``factory.EvaluationOptions``."""
-        options = EvaluationOptions(backbones, count, seed, self.share, weights, device)
-        return build_evaluator(self.dataset, self.source, options)
+    def evaluator(self, options: EvaluationOptions) -> Evaluator:
+        """Build an evaluator for these samples, whose share of held-out data stands in place of that of the options."""
+        return build_evaluator(self.dataset, self.source, replace(options, share=self.share))
 
     def full_provenance(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """Return an evaluator's provenance together with that of the samples and the dataset's name."""
@@ -136,22 +127,16 @@ class ArraySubject(EvaluationSubject):
         """Return the first ``count`` samples of the file, which must have that many."""
         return self.samples[:count]
 
-    def evaluator(
-        self,
-        backbones: Sequence[BackboneKind],
-        count: int | None,
-        seed: int,
-        weights: Path | None,
-        device: torch.device,
-    ) -> Evaluator:
-        """Build an evaluator for ``count`` samples; None: for all in the file."""
+    def evaluator(self, options: EvaluationOptions) -> Evaluator:
+        """Build an evaluator for as many samples as the options say; None: for all in the file."""
         if len(self.samples) < MIN_SAMPLES:
             raise ConfigError(
                 f"--samples: expected {MIN_SAMPLES} samples or more, got {len(self.samples)} in {self.file}"
             )
-        if count is not None and count > len(self.samples):
+        count = len(self.samples) if options.samples is None else options.samples
+        if count > len(self.samples):
             raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
-        return super().evaluator(backbones, count or len(self.samples), seed, weights, device)
+        return super().evaluator(replace(options, samples=count))
 
 
 def from_run(directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU) -> GeneratorSubject:

@@ -57,7 +57,13 @@ def distinguishing_keys(runs: Sequence[RunRecord]) -> list[str]:
 
 def fallback_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Return the keys to label runs by that no key distinguishes."""
-    return [key for key in ("loss", "dataset") if all(key in run.options for run in runs)]
+    return [key for key in (objective_group(runs), "dataset") if all(key in run.options for run in runs)]
+
+
+def objective_group(runs: Sequence[RunRecord]) -> str:
+    """Return the config group that names what runs learn by: ``loss``, or ``algorithm`` where none has a GAN's loss."""
+    without_loss = all(run.options.get("loss") == "none" and "algorithm" in run.options for run in runs)
+    return "algorithm" if without_loss else "loss"
 
 
 def value(run: RunRecord, key: str) -> str:
@@ -88,7 +94,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def shared_settings(runs: Sequence[RunRecord]) -> Mapping[str, str]:
     """Return key -> value of the options and overridden settings that are equal in all runs."""
     overridden = [key for run in runs for key in map(_override_key, run.overrides)]
-    keys = dict.fromkeys(["dataset", "architecture", "loss", *overridden])
+    keys = dict.fromkeys(["dataset", "architecture", objective_group(runs), *overridden])
     known = [key for key in keys if _is_compared(key) and all(key in run.options or key in run.leaves for run in runs)]
     return {key: value(runs[0], key) for key in known if not _differs(runs, key)}
 

@@ -21,7 +21,8 @@ def title(comparison: Comparison) -> str:
     keys = [key for key, _ in varied(comparison)]
     names = settings.short_names(keys)
     shared = settings.shared_settings(comparison.runs)
-    subject = join_words([names[key] for key in keys]) if keys else shared.get("loss", comparison.groups[0].label)
+    learned_by = shared.get(settings.objective_group(comparison.runs), comparison.groups[0].label)
+    subject = join_words([names[key] for key in keys]) if keys else learned_by
     return f"{subject} on {shared['dataset']}" if "dataset" in shared else subject
 
 

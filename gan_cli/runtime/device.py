@@ -23,9 +23,9 @@ from gan_cli.runtime.torchrun import is_distributed
 
 logger = logging.getLogger(__name__)
 
-# Operations of a forward pass for each CPU thread. With fewer, threads wait for each other longer than they work (measured
-# with two, by benchmarks/threads.py); and beside another busy process that wait, which spins, can make a run tens of
-# times slower.
+# Operations of a forward pass for each CPU thread. With fewer, threads wait for each other longer than they work
+# (measured with two, by benchmarks/threads.py); and beside another busy process that wait, which spins, can make a run
+# tens of times slower.
 MIN_FLOPS_PER_THREAD = 25e6
 # Default of torch, read before an earlier run of the same process could change it.
 DEFAULT_THREADS = torch.get_num_threads()

@@ -256,3 +256,14 @@ def test_reading_changes_nothing(gan_report: Command, workplace: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     gan_report("run")
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_runs_without_a_gans_loss_are_named_by_their_algorithm(gan_report: Command, workplace: Path) -> None:
+    run = write_run(workplace / "run", figures={"loss/denoising": (0.5, 0.3)})
+    choices = {"dataset": "ring8", "algorithm": "diffusion", "loss": "none"}
+    (run / ".hydra" / "hydra.yaml").write_text(json.dumps({"runtime": {"choices": choices}}))
+    (row,) = table(gan_report("run"))
+    assert (row["algorithm"], row["dataset"]) == ("diffusion", "ring8")
+    assert "loss" not in row
+    assert gan_report("run", "--html", "page.html").status == 0
+    assert "diffusion on ring8" in (workplace / "page.html").read_text()
