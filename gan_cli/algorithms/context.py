@@ -48,7 +48,7 @@ class Context:
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
         timer: wraps the parts of a step: data, the updates of each network by its name, optimizer.
-        num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/vmap_replicas.py``).
+        num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/replicas.py``).
         streams: name -> random stream; None: those of the seed.
         group: the processes that train one model, each on a share of every batch.
         nonfinite_policy: constructs the policy for non-finite updates, on a device, of networks by their names.

@@ -26,12 +26,12 @@ from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator
 from gan_cli.evaluation.inputs import INPUTS
 from gan_cli.evaluation.measures import Inputs, Measure
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
+from gan_cli.inference.loading import CPU
 from gan_cli.metrics.registry import Metric, registered
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 
 # Default number of samples to generate, if there are that many (and at most half of the training images).
 DEFAULT_SAMPLES = 10_000
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)

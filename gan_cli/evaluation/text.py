@@ -17,6 +17,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
 from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
+from gan_cli.inference.loading import CPU
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
 from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
 from gan_cli.metrics.sentences import SentenceSets
@@ -31,7 +32,6 @@ Likelihood: TypeAlias = Callable[[Tensor], Tensor]
 
 # Sequences whose likelihood is computed at a time: logits of a large vocabulary take memory.
 BATCH = 200
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)

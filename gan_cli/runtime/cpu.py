@@ -9,7 +9,7 @@ import os
 
 import torch
 
-from gan_cli.runtime.cpu_contention import busy_cores
+from gan_cli.runtime.cpu_contention import busy_cores, idle_threads
 
 logger = logging.getLogger(__name__)
 
@@ -26,17 +26,14 @@ def assigned_cores() -> int | None:
     return int(text) if text.isdecimal() and int(text) else None
 
 
-def idle_cores(default: int) -> int:
-    """Return the number of threads to compute with: ``default``, reduced by the cores that other processes use."""
+def threads_beside_others(most: int) -> int:
+    """Return the number of threads to compute with: ``most``, or as many as find a core that others leave idle."""
     busy = busy_cores()
-    threads = max(1, default - busy)
-    if threads < default:
+    threads = idle_threads(most, busy)
+    if threads < most:
         logger.info(
-            "threads: %d of %d, since other processes keep %d busy (device.threads=%d insists)",
-            threads,
-            default,
-            busy,
-            default,
+            "threads: %d of %d, since other processes keep %d cores busy (device.threads=%d insists)",
+            *(threads, most, busy, most),
         )
     return threads
 

@@ -54,13 +54,22 @@ def busy_cores(start: CpuUsage = AT_START) -> int:
     return max(0, round(others / max(now.wall - start.wall, 0.1)))
 
 
+def own_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def idle_threads(most: int, busy: int) -> int:
+    """Return how many of at most ``most`` threads find an idle core beside ``busy`` cores; one in any case."""
+    return max(1, min(most, own_cores() - busy))
+
+
 class ContentionMonitor:
     """Suggests, from time to time, with how many threads a run should compute beside other processes."""
 
     def __init__(self, most: int) -> None:
         """``most`` is the number of threads without others."""
         self._most = most
-        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._start = CpuUsage.now()
         self._latest: int | None = None
 
@@ -71,6 +80,6 @@ class ContentionMonitor:
         """
         if self._most == 1 or time.perf_counter() - self._start.wall < WINDOW:
             return None
-        before, self._latest = self._latest, max(1, min(self._most, self._cores - busy_cores(self._start)))
+        before, self._latest = self._latest, idle_threads(self._most, busy_cores(self._start))
         self._start = CpuUsage.now()
         return self._latest if self._latest == before else None

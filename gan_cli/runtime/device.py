@@ -167,7 +167,7 @@ def choose(section: DeviceSection, work: Workload, eager_because: str | None = N
         _prepare_compiler(kind)
     most = _most_threads(kind, work)
     shared = kind == "cpu" and most > 1 and cpu.assigned_cores() is None  # a launcher has counted the other jobs itself
-    torch.set_num_threads(section.threads or (cpu.idle_cores(most) if shared else most))
+    torch.set_num_threads(section.threads or (cpu.threads_beside_others(most) if shared else most))
     if torch.are_deterministic_algorithms_enabled() != section.deterministic:
         torch.use_deterministic_algorithms(section.deterministic)  # imports torch._inductor, which takes a second
     if kind == "cuda":

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.storage import checkpoints
 from tests.conftest import TINY, Command
 from tests.helpers.nonfinite_losses import Poisoned

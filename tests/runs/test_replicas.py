@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_cli.algorithms.gan.vmap_replicas import Replicas
+from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.protocols.algorithm import Report
 from tests.conftest import Command, Finished, start_gan_train
 from tests.helpers.run_directories import wait_for

@@ -45,6 +45,7 @@ def test_what_the_system_tells_is_seconds_of_computing() -> None:
 @pytest.mark.parametrize(("busy", "threads"), [(0, 4), (1, 3), (9, 1)])
 def test_large_networks_get_the_cores_that_are_idle(busy: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "DEFAULT_THREADS", 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
     monkeypatch.setattr(cpu, "busy_cores", lambda: busy)
     choose(DeviceSection(kind=DeviceKind.cpu), LARGE)
     assert torch.get_num_threads() == threads

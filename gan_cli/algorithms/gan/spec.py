@@ -101,7 +101,7 @@ class GANSpec(AlgorithmSpec):
     def stack(cls, runs: Sequence[Algorithm], parts: Parts) -> StackedRuns:
         """Stack the runs, so that each operation is executed once for all of them."""
         # By its name: its module imports the trainer, which imports this one.
-        replicas: Any = resolve("gan_cli.algorithms.gan.vmap_replicas.Replicas", "train.replicas")
+        replicas: Any = resolve("gan_cli.algorithms.gan.replicas.Replicas", "train.replicas")
         stacked: StackedRuns = replicas(runs, parts.loss, parts.noise_level(), parts.optimizer)
         return stacked
 

@@ -121,7 +121,7 @@ class StackedLinear(nn.Module):
 
 
 def _is_row_wise(module: nn.Module) -> bool:
-    """Return whether stacked linear layers can replace what there is of them in a module, and the rest be kept."""
+    """Return whether a module computes each row apart, so that the rows of all runs can pass through it at once."""
     if type(module) is nn.Linear:
         return module.bias is not None
     if type(module) is nn.Flatten:

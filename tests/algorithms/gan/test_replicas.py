@@ -11,9 +11,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.launches import Work, counting
-from gan_cli.algorithms.gan import reports, vmap_replicas
+from gan_cli.algorithms.gan import reports
+from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.algorithms.gan.vmap_replicas import Replicas
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.runs import builder, planning
@@ -217,7 +217,8 @@ class _Reads(TorchDispatchMode):
 def test_reports_of_many_runs_read_the_device_as_often_as_those_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, transfers = [], Counter[int]()
     monkeypatch.setattr(
-        vmap_replicas, "transfer", lambda each: (transfers.update([len(each)]), reports.transfer(each))[1]
+        "gan_cli.algorithms.gan.replicas.transfer",
+        lambda each: (transfers.update([len(each)]), reports.transfer(each))[1],
     )
     for number in (2, 5):
         together = replicas(*PLANE, "loss=hinge", count=number)
