@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 # Length in characters to which a message shortens a wrong value.
 MAX_VALUE_LENGTH = 300
+# Joiners inside words of Persian and of many Indian languages, and inside emoji: not printable for Python.
+JOINERS = "\u200c\u200d"
 
 
 class UserError(Exception):
-    """A mistake of the user or an event outside the program, reported in one clear message without a traceback."""
+    """A mistake of the user or an event outside the program, reported in one clear message without a traceback.
+
+    Its text is one printable line, whatever keys, names and paths the message repeats.
+    """
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(UserError):
     """A command or a configuration that is wrong."""
+
+
+class SeveralMistakesError(ConfigError):
+    """Several mistakes, a line for each; made by :class:`Mistakes`."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        super().__init__(*map(str, errors))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)  # the lines are printable already
 
 
 class Mistakes:
@@ -32,7 +50,7 @@ class Mistakes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None and self._errors:
-            raise ConfigError("\n".join(map(str, self._errors))) from self._errors[0]
+            raise SeveralMistakesError(self._errors) from self._errors[0]
 
     @contextlib.contextmanager
     def collect(self) -> Iterator[None]:
@@ -110,6 +128,17 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
     """Raise :class:`InvalidValueError` unless ``condition`` holds."""
     if not condition:
         raise InvalidValueError(key, value, allowed)
+
+
+def printable(text: str) -> str:
+    """Return foreign text with each character that does not print escaped as in ``repr``: ``\\x1b``, ``\\n``.
+
+    A terminal would obey an escape sequence, and a line break would begin a line that looks like one of the program.
+    Letters of all languages stay as they are; lone surrogates, which cannot be encoded, do not.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in JOINERS else repr(each)[1:-1] for each in text)
 
 
 def truncated_repr(value: object) -> str:

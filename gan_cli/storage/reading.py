@@ -1,0 +1,103 @@
+"""Reading of files that anybody may have put in place: regular files alone, never waited for, of bounded length.
+
+Everything that is read from a run, a cache, a store or a user's path is opened here. A FIFO or a device in the place of
+a file would be waited for without end, and a sparse file of gigabytes would fill the memory. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+KIB = 2**10
+MIB = 2**20
+# Limits by kind of file, far above what a run writes.
+MAX_JSON_BYTES = 64 * MIB  # summary.json, evaluation.json, tags.json
+MAX_RECORDS_BYTES = 4096 * MIB  # metrics.jsonl, read line by line
+MAX_LINE_BYTES = 16 * MIB
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, without waiting for one that is none.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a FIFO, a socket or a device.
+    """
+    # Windows has neither FIFOs in folders nor this flag, but translates line ends without the other one.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags)
+    try:
+        require_regular(descriptor, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def require_regular(descriptor: int, path: Path) -> None:
+    """Raise ``OSError`` unless an open file descriptor, that of ``path``, is of a regular file."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a whole file of at most ``limit`` bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is longer.
+    """
+    with open_regular(path) as file:
+        # The length is asked first: to read up to the limit, the memory for it would be needed.
+        if os.fstat(file.fileno()).st_size > limit:
+            raise too_long(path, limit)
+        content = file.read(limit + 1)  # a file can grow meanwhile, and those of /proc have no length
+    if len(content) > limit:
+        raise too_long(path, limit)
+    return content
+
+
+def read_text(path: Path, limit: int, errors: str = "strict") -> str:
+    """Read a whole UTF-8 file of at most ``limit`` bytes.
+
+    Args:
+        path: of the file.
+        limit: its greatest length in bytes.
+        errors: treatment of bytes that are not UTF-8, as in ``bytes.decode``.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is longer.
+        UnicodeDecodeError: it is not UTF-8, and ``errors`` is ``"strict"``.
+    """
+    return read_bytes(path, limit).decode("utf-8", errors)
+
+
+def read_lines(path: Path, limit: int = MAX_RECORDS_BYTES, max_line: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+    """Yield the lines of a file one at a time, without their ends.
+
+    Args:
+        path: of the file.
+        limit: its greatest length in bytes.
+        max_line: greatest length of a line in bytes.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or it or one of its lines is longer.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise too_long(path, limit)
+        while line := file.readline(max_line + 1):
+            if len(line) > max_line:
+                raise OSError(errno.EFBIG, f"has a line of more than {max_line:,} bytes", str(path))
+            yield line.rstrip(b"\r\n")
+
+
+def too_long(path: Path, limit: int) -> OSError:
+    """Return the error for a file that is longer than ``limit`` bytes."""
+    return OSError(errno.EFBIG, f"longer than {limit:,} bytes", str(path))

@@ -1,0 +1,41 @@
+"""Messages: one printable line each, whatever foreign text they repeat."""
+
+from __future__ import annotations
+
+import pytest
+
+from gan_cli.errors import ConfigError, Mistakes, UserError, printable
+
+
+@pytest.mark.parametrize("text", ["plain", "Größe 大小 размер", "می‌خواهم", "👩‍👩‍👧", "a 'quoted' \\ text", "é"])
+def test_text_of_every_language_stays(text: str) -> None:
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("one\ntwo\rthree\tfour", "one\\ntwo\\rthree\\tfour"),
+        ("\x9b\x7f\0", "\\x9b\\x7f\\x00"),
+        ("right\u202eleft", "right\\u202eleft"),
+        ("lone \udcff", "lone \\udcff"),
+        ("two\u2028lines", "two\\u2028lines"),
+    ],
+)
+def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert str(UserError(f"key {text}: wrong")) == f"key {shown}: wrong"
+
+
+def collected(keys: list[str]) -> None:
+    with Mistakes() as mistakes:
+        for key in keys:
+            with mistakes.collect():
+                raise ConfigError(f"{key}: wrong")
+
+
+def test_several_mistakes_are_a_line_each() -> None:
+    with pytest.raises(ConfigError) as raised:
+        collected(["a\nb", "c"])
+    assert str(raised.value).splitlines() == ["a\\nb: wrong", "c: wrong"]
