@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 LIKELIHOOD_SAMPLES = 1000
+# Largest value of a pixel: more than any format of images has.
+MAX_VALUE = 1e9
 
 
 def main() -> NoReturn:
@@ -51,8 +53,16 @@ def _parser() -> argparse.ArgumentParser:
         "--samples",
         type=Path,
         metavar="FILE",
-        help="measure these instead of the generator's: .npy, images (N, C, H, W) in [-1, 1] or as bytes, or points"
-        " (N, 2) in the data's own coordinates, as gan-sample --out writes them; evaluation.json is left as it is",
+        help="measure these instead of the generator's: .npy, images (N, C, H, W), or points (N, 2) in the data's own"
+        " coordinates, as gan-sample --out writes them; evaluation.json is left as it is",
+    )
+    parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="of images of --samples, the values of black and of white [0 1, -1 1 or 0 255, whichever the values fit"
+        " first; of bytes, 0 255]",
     )
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="Inception's weights [downloaded to the data root]"
@@ -115,6 +125,7 @@ def _evaluate_samples(
     from gan_cli.evaluation.factory import EvaluationOptions
     from gan_cli.evaluation.likelihood import estimate_likelihood
     from gan_cli.evaluation.nearest_neighbours import nearest_picture
+    from gan_cli.evaluation.sample_files import ValueRange
     from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.runtime.device import inference_device
     from gan_cli.storage.files import writing
@@ -123,7 +134,8 @@ def _evaluate_samples(
     weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
     subject: subjects.EvaluationSubject
     if arguments.samples is not None:
-        subject = subjects.from_file(directory, arguments.samples)
+        value_range = None if arguments.range is None else ValueRange(*arguments.range)
+        subject = subjects.from_file(directory, arguments.samples, arguments.n, value_range)
     else:
         subject = subjects.from_run(directory, weights, device)
     picture = _picture(arguments, directory, subject)
@@ -152,7 +164,7 @@ def _evaluate_samples(
 
 def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
     """Return the content of ``evaluation.json`` for sequences, and no pictures."""
-    for option in ("backbone", "samples", "weights", "neighbours", "likelihood"):
+    for option in ("backbone", "samples", "range", "weights", "neighbours", "likelihood"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"--{option}: this run learned text, not images")
     if arguments.no_ema:
@@ -187,12 +199,24 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
         raise ConfigError(f"--neighbours: expected a name that ends in {allowed}, got {str(arguments.neighbours)!r}")
     if arguments.weights is not None and BackboneKind.inception not in kinds:
         raise ConfigError("--weights: these are Inception's; add --backbone inception")
+    if arguments.range is not None:
+        _check_range(arguments)
     if arguments.samples is not None and arguments.no_ema:
         raise ConfigError("--no-ema: expected without --samples, which are measured in place of the generator's")
     if BackboneKind.inception in kinds:
         from gan_cli.config.extras import require_extra
 
         require_extra("backbone inception", "fid")
+
+
+def _check_range(arguments: argparse.Namespace) -> None:
+    low, high = arguments.range
+    if arguments.samples is None:
+        raise ConfigError("--range: expected with --samples alone: the range of the generator's is known")
+    if not -MAX_VALUE <= low < high <= MAX_VALUE:
+        raise ConfigError(
+            f"--range: expected two numbers from {-MAX_VALUE:g} to {MAX_VALUE:g}, the lower first, got {low:g} {high:g}"
+        )
 
 
 if __name__ == "__main__":

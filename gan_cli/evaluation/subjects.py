@@ -8,27 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import spec_of
-from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
 from gan_cli.evaluation.real_data import sample_labels
+from gan_cli.evaluation.sample_files import FileSamples, ValueRange, read_samples
 from gan_cli.inference import loading
 from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
-from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.protocols.inference import TrainedSampler
 from gan_cli.storage.run_directory import RunDirectory
-
-# Tolerance by which images may exceed [-1, 1], for rounding as in half precision.
-RANGE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -111,32 +106,23 @@ class ArraySubject(EvaluationSubject):
     """Samples in a file as the subject of an evaluation.
 
     Attributes:
-        samples: ``(N, *shape)``.
-        file: the file they come from.
+        file: the samples with their provenance.
     """
 
-    samples: FloatArray
-    file: Path
+    file: FileSamples
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Provenance: the file and its checksum."""
-        return {"file": str(self.file), "checksum": sha256(self.file)}
+        """Provenance: the file, its checksum, its values and what these were taken for."""
+        return self.file.facts
 
     def draw(self, count: int, seed: int) -> FloatArray:
-        """Return the first ``count`` samples of the file, which must have that many."""
-        return self.samples[:count]
+        """Return the samples of the file, which are as many as the evaluator is built for."""
+        return self.file.samples
 
     def evaluator(self, options: EvaluationOptions) -> Evaluator:
-        """Build an evaluator for as many samples as the options say; None: for all in the file."""
-        if len(self.samples) < MIN_SAMPLES:
-            raise ConfigError(
-                f"--samples: expected {MIN_SAMPLES} samples or more, got {len(self.samples)} in {self.file}"
-            )
-        count = len(self.samples) if options.samples is None else options.samples
-        if count > len(self.samples):
-            raise ConfigError(f"--n: expected {len(self.samples)} at most, the samples in {self.file}, got {count}")
-        return super().evaluator(replace(options, samples=count))
+        """Build an evaluator for the samples of the file."""
+        return super().evaluator(replace(options, samples=len(self.file.samples)))
 
 
 def from_run(directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU) -> GeneratorSubject:
@@ -153,16 +139,24 @@ def from_run(directory: RunDirectory, weights: GeneratorWeights, device: torch.d
     )
 
 
-def from_file(directory: RunDirectory, file: Path) -> ArraySubject:
+def from_file(
+    directory: RunDirectory, file: Path, count: int | None = None, value_range: ValueRange | None = None
+) -> ArraySubject:
     """Load samples from a ``.npy`` file, to be compared with the data of a run.
+
+    Args:
+        directory: directory of the run.
+        file: the file.
+        count: number of samples, from the first on; None: all.
+        value_range: values of black and of white in images; None: told from the values.
 
     Raises:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
         DataError: the data cannot be read.
     """
     dataset = loading.run_dataset(directory)
-    samples = _to_model_scale(dataset, _read(file, dataset.shape), file)
-    return ArraySubject(dataset, _load(dataset), _heldout_share(directory), samples, file)
+    samples = read_samples(file, dataset, count, value_range)
+    return ArraySubject(dataset, _load(dataset), _heldout_share(directory), samples)
 
 
 def _load(dataset: Dataset) -> Images | Density:
@@ -174,38 +168,3 @@ def _load(dataset: Dataset) -> Images | Density:
 def _heldout_share(directory: RunDirectory) -> float:
     """Return the share of the data that the run held out; runs of earlier versions trained on all of them."""
     return float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
-
-
-def _read(file: Path, shape: tuple[int, ...]) -> FloatArray:
-    """Read ``(N, *shape)`` of finite numbers: bytes as they are, others as float32."""
-    try:
-        # Memory-mapped: a header that announces more data than the file has allocates no memory.
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
-        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)")
-    if values.shape[1:] != shape or values.ndim != len(shape) + 1:
-        wanted = ", ".join(map(str, shape))
-        raise ConfigError(f"--samples: expected an array of shape (N, {wanted}), got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ConfigError(f"--samples: {file} holds numbers that are not finite")
-    return values if values.dtype == np.uint8 else values.astype(np.float32)
-
-
-def _to_model_scale(dataset: Dataset, values: FloatArray, file: Path) -> FloatArray:
-    """Convert images to [-1, 1], and points to the scale of the generator's."""
-    if len(dataset.shape) == 1:
-        # Inverse of the dataset's coordinates, which are affine.
-        origin, one = (dataset.coordinates(np.full((1, *dataset.shape), value, np.float32)) for value in (0.0, 1.0))
-        return ((values - origin) / (one - origin)).astype(np.float32)
-    if values.dtype == np.uint8:
-        return (values / 127.5 - 1).astype(np.float32)
-    low, high = float(values.min()), float(values.max())
-    if max(-low, high) > 1 + RANGE_TOLERANCE:
-        raise ConfigError(
-            f"--samples: expected images in [-1, 1] or bytes, got values from {low:g} to {high:g} in {file}"
-        )
-    return values

@@ -200,6 +200,23 @@ def test_samples_of_the_run_in_a_file_score_as_the_run(digits: Path, gan_eval: C
     assert (digits / "evaluation.json").read_text() == written
 
 
+def test_images_in_a_file_score_the_same_on_every_scale(digits: Path, gan_eval: Command) -> None:
+    """What most scripts save is in [0, 1]; taken for [-1, 1], real images would score as grey ones."""
+    pictures = Digits().load().pixels[:60]
+    np.save("bytes.npy", pictures)
+    np.save("shares.npy", pictures / np.float32(255))
+    np.save("levels.npy", pictures * np.float32(15 / 255))
+    options = ("--json", "--backbone", "pixels")
+    first, second = (gan_eval(digits, "--samples", f"{name}.npy", *options) for name in ("bytes", "shares"))
+    assert figures(first.out) == figures(second.out)
+    assert "float32 from 0 to 1, taken as images in [0, 1] (--range LOW HIGH says otherwise)" in second.err
+    facts = json.loads(second.out)["generator"]
+    assert (facts["range"], facts["values"]) == ([0, 1], "float32 from 0 to 1")
+    named = gan_eval(digits, "--samples", "levels.npy", "--range", 0, 15, *options)
+    assert figures(named.out) == figures(first.out)
+    assert "taken as" not in named.err
+
+
 def test_evaluation_is_in_the_report(ring: Path, gan_eval: Command, gan_report: Command) -> None:
     assert gan_eval(ring, "--n", 40).status == 0
     values = figures((ring / "evaluation.json").read_text())

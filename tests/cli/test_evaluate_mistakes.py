@@ -41,7 +41,12 @@ FAULTS = {
     "objects": (("run", "--samples", "objects.npy"), "--samples: objects.npy is no array of numbers"),
     "words": (("run", "--samples", "words.npy"), "--samples: words.npy is no array of numbers"),
     "shape": (("run", "--samples", "shape.npy"), "expected an array of shape (N, 1, 8, 8), got (20, 8, 8)"),
-    "range": (("run", "--samples", "range.npy"), "expected images in [-1, 1] or bytes, got values from 0 to 255"),
+    "no range": (("run", "--samples", "range.npy"), "values from 0 to 16 in range.npy are no images"),
+    "other range": (("run", "--samples", "range.npy", "--range", -1, 1), "a range that holds 0 to 16"),
+    "turned range": (("run", "--samples", "range.npy", "--range", 1, 0), "the lower first, got 1 0"),
+    "endless range": (("run", "--samples", "range.npy", "--range", 0, "inf"), "the lower first, got 0 inf"),
+    "range of the run": (("run", "--range", 0, 1), "--range: expected with --samples alone"),
+    "range of points": (("ring", "--samples", "points.npy", "--range", 0, 1), "--range: this run learned points"),
     "nan": (("run", "--samples", "nan.npy"), "holds numbers that are not finite"),
     "few samples": (("run", "--samples", "few.npy"), "expected 10 samples or more, got 9"),
     "more": (("run", "--samples", "good.npy", "--n", 21), "--n: expected 20 at most"),
@@ -57,7 +62,8 @@ def test_mistake_costs_one_line(fault: str, digits: Path, ring: Path, gan_eval: 
     save("objects.npy", np.array([{}, {}]))
     save("words.npy", np.array(["a", "b"]))
     save("shape.npy", np.zeros((20, 8, 8), np.float32))
-    save("range.npy", np.linspace(0, 255, 20 * 64, dtype=np.float32).reshape(20, 1, 8, 8))
+    save("range.npy", np.linspace(0, 16, 20 * 64, dtype=np.float32).reshape(20, 1, 8, 8))
+    save("points.npy", np.zeros((20, 2)))
     save("nan.npy", np.full((20, 1, 8, 8), np.nan, np.float32))
     save("few.npy", np.zeros((9, 1, 8, 8), np.float32))
     save("good.npy", np.zeros((20, 1, 8, 8), np.float32))

@@ -34,12 +34,11 @@ from gan_cli.data.image_decoding import Target as Size
 from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, TokenUnit
-from gan_cli.evaluation import subjects
 from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import strategies
+from tests.fuzz import evaluation, strategies
 from tests.helpers.run_directories import write_run
 
 CANARY = "canary"
@@ -177,10 +176,6 @@ def _report(drawn: tuple[str, str, str, str, bool]) -> None:
     _command(report.main, ["run", *(["--html", "page.html"] if page else [])])
 
 
-def _samples(content: bytes) -> None:
-    subjects._read(_file(content, "samples.npy"), (2,))
-
-
 def _cache(drawn: tuple[bytes, bytes, bytes]) -> None:
     store = Path("store")
     shutil.rmtree(store, ignore_errors=True)
@@ -281,8 +276,6 @@ TARGETS: dict[str, Fuzzed] = {
     "report": Fuzzed(
         st.tuples(strategies.LINES, strategies.SUMMARIES, strategies.SUMMARIES, YAML_TEXTS, st.booleans()), _report
     ),
-    "samples": Fuzzed(_any_of([_npy(np.zeros((3, 2), np.float32)), _npy(np.zeros((3, 2), np.complex64)),
-                               _npy(np.array("x")), _npy(np.zeros((3, 2)))[:80]]), _samples),
     "image cache": Fuzzed(
         st.tuples(_any_of([META]) | strategies.VALUES.map(lambda value: strategies.json_text(value).encode()),
                   _any_of([_npy(np.zeros((2, 1, 4, 4), np.uint8))]), _any_of([_npy(np.zeros(2, np.int64))])), _cache
@@ -297,6 +290,7 @@ TARGETS: dict[str, Fuzzed] = {
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
+    **{name: Fuzzed(*kind) for name, kind in evaluation.KINDS.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]

@@ -1,0 +1,183 @@
+"""Samples in a file of NumPy's: read and checked, and their values brought to the scale of the generator's."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_cli.data.cache import sha256
+from gan_cli.errors import ConfigError
+from gan_cli.metrics.features import blocks
+from gan_cli.metrics.registry import MIN_SAMPLES
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Dataset
+from gan_cli.storage.reading import open_regular
+
+logger = logging.getLogger(__name__)
+
+# Share of a range by which values may exceed it, for rounding as in half precision.
+RANGE_TOLERANCE = 0.005
+# Numbers from 0 on are taken for [0, 255] only if one of them is at least this: 0 to 5, say, are hardly images.
+MIN_BRIGHTEST = 64
+# Rows that are checked at a time.
+BLOCK_SIZE = 1024
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Values of black and of white in images.
+
+    Attributes:
+        low: black, finite.
+        high: white, finite and more than ``low``.
+    """
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}]"
+
+    def holds(self, low: float, high: float) -> bool:
+        """Return whether values from ``low`` to ``high`` lie in the range, up to rounding."""
+        slack = RANGE_TOLERANCE * (self.high - self.low)
+        return self.low - slack <= low and high <= self.high + slack
+
+
+UNIT, SYMMETRIC, BYTES = ValueRange(0.0, 1.0), ValueRange(-1.0, 1.0), ValueRange(0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class FileSamples:
+    """Samples of a file on the scale of the generator's, with their provenance.
+
+    Attributes:
+        samples: ``(N, *shape)``; images in [-1, 1].
+        facts: the file, its checksum, the type and the ends of its values, and what these were taken for.
+    """
+
+    samples: FloatArray
+    facts: Mapping[str, Any]
+
+
+def read_samples(
+    file: Path, dataset: Dataset, count: int | None = None, value_range: ValueRange | None = None
+) -> FileSamples:
+    """Read samples from a ``.npy`` file, to be compared with those of a dataset.
+
+    Args:
+        file: an array ``(N, *shape)`` of finite numbers; points in the dataset's own coordinates.
+        dataset: a dataset of samples of that shape.
+        count: number of samples, from the first on; None: all.
+        value_range: values of black and of white in images; None: :func:`detect_range` says.
+
+    Raises:
+        ConfigError: the file cannot be read, holds no such array or too few samples, or values beyond the range.
+    """
+    values = _mapped(file)
+    _check_shape(values, dataset.shape, file)
+    if len(values) < MIN_SAMPLES:
+        raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {len(values)} in {file}")
+    count = len(values) if count is None else count
+    if count > len(values):
+        raise ConfigError(f"--n: expected {len(values)} at most, the samples in {file}, got {count}")
+    used = values[:count]
+    low, high = _ends(used, file)
+    facts = {"file": str(file), "checksum": sha256(file), "values": f"{values.dtype} from {low:g} to {high:g}"}
+    if len(dataset.shape) == 1:
+        if value_range is not None:
+            raise ConfigError("--range: this run learned points, not images")
+        return FileSamples(_scaled_points(dataset, used.astype(np.float32)), facts)
+    taken = value_range or detect_range(values.dtype, low, high)
+    if taken is None:
+        raise ConfigError(
+            f"--samples: values from {low:g} to {high:g} in {file} are no images in [-1, 1], [0, 1] or [0, 255];"
+            " --range LOW HIGH says which value is black and which is white"
+        )
+    if not taken.holds(low, high):
+        raise ConfigError(
+            f"--range: expected a range that holds {low:g} to {high:g}, the values in {file}, got {taken}"
+        )
+    if value_range is None:
+        logger.info(
+            "--samples: %s from %g to %g, taken as images in %s (--range LOW HIGH says otherwise)",
+            *(values.dtype, low, high, taken),
+        )
+    return FileSamples(_scaled_images(used, taken), {**facts, "range": [taken.low, taken.high]})
+
+
+def detect_range(dtype: npt.DTypeLike, low: float, high: float) -> ValueRange | None:
+    """Return the range that values of images from ``low`` to ``high`` are taken for; None where none suits.
+
+    Bytes are [0, 255]. What is never below 0 and never above 1, whatever its type, is [0, 1]; other values within
+    [-1, 1] are that; values from 0 on that reach 64 and stay below 255 are [0, 255].
+    """
+    if UNIT.holds(low, high):
+        return UNIT
+    if np.dtype(dtype) == np.uint8:
+        return BYTES
+    if SYMMETRIC.holds(low, high):
+        return SYMMETRIC
+    return BYTES if BYTES.holds(low, high) and high >= MIN_BRIGHTEST else None
+
+
+def _mapped(file: Path) -> npt.NDArray[Any]:
+    """Map an array of numbers into memory: a header that announces more data than the file has allocates none."""
+    try:
+        open_regular(file).close()
+        with np.errstate(over="ignore"):  # a shape whose product is no 64-bit number is refused all the same
+            values = np.lib.format.open_memmap(file, mode="r")
+    except OSError as error:
+        raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
+        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
+    if values.dtype.kind not in "fiub":
+        raise ConfigError(
+            f"--samples: {file} is no array of numbers as NumPy stores it (.npy), but one of {values.dtype}"
+        )
+    return values
+
+
+def _check_shape(values: npt.NDArray[Any], shape: tuple[int, ...], file: Path) -> None:
+    if values.ndim == len(shape) + 1 and values.shape[1:] == shape:
+        return
+    wanted = ", ".join(map(str, shape))
+    channels_last = len(shape) == 3 and values.shape[1:] == (*shape[1:], shape[0])
+    advice = ": its channels come last; array.transpose(0, 3, 1, 2) puts them first" if channels_last else ""
+    raise ConfigError(f"--samples: expected an array of shape (N, {wanted}), got {values.shape} in {file}{advice}")
+
+
+def _ends(values: npt.NDArray[Any], file: Path) -> tuple[float, float]:
+    """Return the least and the greatest value, after a check that all are finite."""
+    low, high = math.inf, -math.inf
+    for block in blocks(len(values), BLOCK_SIZE):
+        least, greatest = float(values[block].min()), float(values[block].max())
+        if not (math.isfinite(least) and math.isfinite(greatest)):  # a NaN is both the least and the greatest
+            raise ConfigError(f"--samples: {file} holds numbers that are not finite")
+        low, high = min(low, least), max(high, greatest)
+    return low, high
+
+
+def _scaled_images(values: npt.NDArray[Any], taken: ValueRange) -> FloatArray:
+    """Convert images of a range to [-1, 1]."""
+    if taken == SYMMETRIC:
+        return values.astype(np.float32)
+    result: FloatArray = np.empty(values.shape, np.float32)
+    for block in blocks(len(values), BLOCK_SIZE):
+        result[block] = (values[block].astype(np.float64) - taken.low) * (2 / (taken.high - taken.low)) - 1
+    return result
+
+
+def _scaled_points(dataset: Dataset, values: FloatArray) -> FloatArray:
+    """Convert points from the dataset's own coordinates to the scale of the generator's."""
+    # Inverse of the dataset's coordinates, which are affine.
+    origin, one = (dataset.coordinates(np.full((1, *dataset.shape), value, np.float32)) for value in (0.0, 1.0))
+    result: FloatArray = ((values - origin) / (one - origin)).astype(np.float32)
+    return result
