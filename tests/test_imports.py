@@ -167,3 +167,10 @@ def test_importing_these_loads_no_torch() -> None:
     code += "    assert 'torch' not in sys.modules, name\n"
     done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_only_unix_has_is_not_imported_when_a_module_is_loaded() -> None:
+    for name, file in _files().items():
+        statements = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Import)]
+        imported = {alias.name for node in statements for alias in node.names}
+        assert imported.isdisjoint({"fcntl", "grp", "pwd", "resource", "termios"}), name

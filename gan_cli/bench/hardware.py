@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import resource
 import sys
 import time
 
@@ -49,6 +48,8 @@ def memory_meaning(device: torch.device) -> str:
     """Return what :func:`peak_memory` counts, in words for a person."""
     if device.type == "cuda":
         return "the most that tensors took of the device at a time"
+    if _peak_resident() is None:
+        return "unknown on this system, and shown as 0"
     return "the most that the process had resident until then, torch and the rows above included"
 
 
@@ -64,4 +65,13 @@ def peak_memory(device: torch.device) -> int:
     """Return the peak in bytes, since :func:`reset_peak_memory` on CUDA, else since the start of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    return _peak_resident() or 0
+
+
+def _peak_resident() -> int | None:
+    """Return the peak of the process's resident memory in bytes; None where the system (Windows) does not count it."""
+    try:
+        import resource
+    except ImportError:
+        return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RESIDENT_UNIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -128,7 +127,7 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> Ru
 
     A resumed run still has the summary of its first end; its lock, or reports after that end, show that it continued.
     """
-    if _is_locked(directory.hydra / "lock"):
+    if directory.is_locked:
         return RunState.running
     try:
         stored = RunState(summary.get("status"))
@@ -136,20 +135,6 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> Ru
         return RunState.died
     went_on = last > (parse_number(summary.get("step")) or 0)
     return RunState.died if went_on and stored in (RunState.completed, RunState.interrupted) else stored
-
-
-def _is_locked(lock: Path) -> bool:
-    """Return whether a process is training in the directory; takes a shared lock, and releases it at once."""
-    if not lock.is_file():
-        return False
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # the file vanished, or the file system has no locks
-    return False
 
 
 def _json(file: Path) -> Mapping[str, Any]:

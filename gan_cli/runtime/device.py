@@ -230,7 +230,7 @@ def _torch_device(kind: str, index: int | str) -> torch.device:
             raise ConfigError(f"device.index: expected auto on {kind}, got {index}: only CUDA devices have numbers")
         return torch.device(kind)
     gpus = [str(torch.cuda.get_device_properties(number).uuid) for number in range(torch.cuda.device_count())]
-    chosen = gpu_locks.choose(index, gpus, gpu_locks.locks())
+    chosen = gpu_locks.choose(index, gpus, gpu_locks.locks_folder())
     torch.cuda.set_device(chosen)
     return torch.device("cuda", chosen)
 

@@ -5,7 +5,6 @@ A claim is a lock on a file, which the system releases when the process that hol
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import logging
@@ -14,10 +13,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from gan_cli.errors import ConfigError
 from gan_cli.runtime import torchrun
+from gan_cli.storage import locks
 from gan_cli.storage.files import writing
 
 logger = logging.getLogger(__name__)
@@ -35,12 +35,13 @@ class Claim:
 
     index: int
     others: int
-    lock: TextIO
+    lock: BinaryIO
 
 
-def locks() -> Path:
+def locks_folder() -> Path:
     """Return the folder of this user's locks on this machine; not in the home directory, which machines may share."""
-    return Path(tempfile.gettempdir()) / f"gan_cli-gpus-{os.getuid()}"
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has a folder for temporary files per user
+    return Path(tempfile.gettempdir()) / f"gan_cli-gpus-{user}"
 
 
 def choose(wanted: int | str, gpus: Sequence[str], folder: Path) -> int:
@@ -97,8 +98,7 @@ def claim(gpus: Sequence[str], folder: Path) -> Claim:
     """
     with writing(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
-        with (folder / "counting").open("w") as counting:
-            fcntl.flock(counting, fcntl.LOCK_EX)  # waits, but only while others count
+        with locks.lock(folder / "counting"):  # waits, but only while others count
             claims = [_count_claims(folder, gpu) for gpu in gpus]
             index = min(range(len(gpus)), key=claims.__getitem__)
             return Claim(index, claims[index], _take_free_lock(folder, gpus[index]))
@@ -108,7 +108,7 @@ def _count_claims(folder: Path, gpu: str) -> int:
     """Return the number of locks on a GPU that any process holds."""
     held = 0
     for file in folder.glob(f"{_name(gpu)}.*"):
-        lock = _try_lock(file)
+        lock = locks.try_lock(file)
         if lock is None:
             held += 1
         else:
@@ -116,23 +116,12 @@ def _count_claims(folder: Path, gpu: str) -> int:
     return held
 
 
-def _take_free_lock(folder: Path, gpu: str) -> TextIO:
+def _take_free_lock(folder: Path, gpu: str) -> BinaryIO:
     """Take the first lock on the GPU that no process holds."""
     number = 0
-    while (lock := _try_lock(folder / f"{_name(gpu)}.{number}")) is None:
+    while (lock := locks.try_lock(folder / f"{_name(gpu)}.{number}")) is None:
         number += 1
     return lock
-
-
-def _try_lock(file: Path) -> TextIO | None:
-    """Open and lock a file; None where another process has locked it."""
-    opened = file.open("a")  # not inherited by programs that Python starts
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        opened.close()
-        return None
-    return opened
 
 
 def _name(gpu: str) -> str:

@@ -16,9 +16,15 @@ logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Any  # of a signal: a function, one of signal.Handlers, or None where it is not Python's
 
-HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+def existing_signals(*names: str) -> tuple[signal.Signals, ...]:
+    """Return the signals of these names that the system has: Windows lacks most of them."""
+    return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
+
+
+HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGUSR1")
 # Handled only where other code of this process has a handler for it, such as that of submitit, which requeues.
-FORWARDED_SIGNALS = (signal.SIGUSR2,)
+FORWARDED_SIGNALS = existing_signals("SIGUSR2")
 
 
 class Interrupts:

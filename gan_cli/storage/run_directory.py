@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gan_cli.errors import ConfigError
-from gan_cli.storage import untrusted_yaml
+from gan_cli.storage import locks, untrusted_yaml
 from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.moved_targets import with_present_names
 
@@ -149,24 +147,28 @@ class RunDirectory:
         """Write ``evaluation.json`` atomically; raises ``OutputError``."""
         _write_json(self.evaluation, evaluation)
 
+    @property
+    def _lock(self) -> Path:
+        return self.hydra / "lock"
+
+    @property
+    def is_locked(self) -> bool:
+        """True while a process trains in the directory, as far as the file system can tell."""
+        return locks.is_held(self._lock)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the directory against a second process that would train in it; the lock ends with the process.
 
         Raises:
             ConfigError: another process has locked it.
+            OutputError: the lock cannot be written.
         """
-        with writing(self.hydra):
-            file = (self.hydra / "lock").open("w")
+        with writing(self._lock):
+            file = locks.try_lock(self._lock)
+        if file is None:
+            raise ConfigError(f"{self.path}: another process is training in this directory")
         with file:
-            try:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:  # gan-report takes the lock for a moment, to see whether the run is alive
-                    time.sleep(0.05)
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(f"{self.path}: another process is training in this directory") from error
             yield
 
 

@@ -8,7 +8,6 @@ once, before anything else is written. Imports no torch.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import IO
 
 from gan_cli.config.schema import may_change
 from gan_cli.errors import ConfigError
+from gan_cli.storage import locks
 from gan_cli.storage.files import fsync, writing
 from gan_cli.storage.run_directory import candidate_paths
 
@@ -101,8 +101,8 @@ class JobRegistry:
         """
         with writing(self._file):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # two jobs of one name may start at once
+            # Two jobs of one name may start at once. Windows reads no file that is locked, so the lock is another one.
+            with locks.lock(self.folder / "jobs.lock"), self._file.open("a+b") as file:
                 _drop_torn_line(file)
                 known = self.entries()
                 for entry in known:
@@ -124,14 +124,12 @@ class JobRegistry:
         Raises:
             ConfigError: another process holds the lock.
         """
-        lock = self.folder / f"{entry.index}.lock"
-        with writing(lock):
-            file = lock.open("w")
+        path = self.folder / f"{entry.index}.lock"
+        with writing(path):
+            file = locks.try_lock(path)
+        if file is None:
+            raise ConfigError(f"{entry.path}: another process is training in this directory")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(f"{entry.path}: another process is training in this directory") from error
             yield
 
     def close(self, reason: str) -> None:

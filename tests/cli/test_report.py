@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.helpers.run_directories import write_run, write_sweep
 
@@ -113,8 +113,7 @@ def test_alarms_are_listed_with_their_share_step_and_suggestion(gan_report: Comm
 def test_alarms_of_a_running_run_are_read_from_its_tags(gan_report: Command, workplace: Path) -> None:
     tags = {"divergence/jsd": (0.1, 0.6, 0.69), "diagnosis/oscillation": (0.0, 1.0, 0.0), "diagnosis/gap": (1.0, 1, 1)}
     run = write_run(workplace / "run", figures=tags, status=None)
-    with (run / ".hydra" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with RunDirectory(run).locked():
         (row,) = table(gan_report("run"))
         assert row["state"] == "running"
     (row,) = table(gan_report("run"))
