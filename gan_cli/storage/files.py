@@ -10,36 +10,15 @@ import uuid
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from gan_cli.errors import OutputError
-from gan_cli.storage.reading import require_regular
+from gan_cli.storage.reading import open_for_writing
 
 logger = logging.getLogger(__name__)
 
 # A temporary file that has not grown for this long was left behind by a process that was killed.
 LEFTOVER_SECONDS = 24 * 60 * 60
-
-
-def open_for_writing(path: Path, *, create: bool = True) -> BinaryIO:
-    """Open a regular file without a buffer, to read and to write; nothing is waited for.
-
-    Args:
-        path: of the file.
-        create: whether a file that does not exist is made.
-
-    Raises:
-        OSError: it cannot be opened, or is a folder, a FIFO, a socket or a device.
-    """
-    # Windows has no FIFOs to wait for, but line ends that it would translate.
-    flags = os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o666)
-    try:
-        require_regular(descriptor, path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return os.fdopen(descriptor, "r+b", buffering=0)
 
 
 class AppendOnlyFile:
@@ -49,8 +28,8 @@ class AppendOnlyFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a file at its end, or create it; raises ``OSError``."""
-        self._file = path.open("ab", buffering=0)
+        """Open a file at its end, or create it; raises ``OSError``, also for what is not a regular file."""
+        self._file = open_for_writing(path, os.O_CREAT | os.O_APPEND)
         self._size = self._file.seek(0, os.SEEK_END)
         self._torn = False
 

@@ -10,8 +10,7 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from gan_cli.storage.files import open_for_writing
-from gan_cli.storage.reading import open_regular
+from gan_cli.storage.reading import open_for_writing, open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def is_held(path: Path) -> bool:
 
 def _open_existing(path: Path) -> BinaryIO:
     try:
-        return open_for_writing(path, create=False)  # network file systems lock no file that is open only for reading
+        return open_for_writing(path, flags=0)  # network file systems lock no file that is open only for reading
     except OSError:
         return open_regular(path)
 

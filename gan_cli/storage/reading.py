@@ -1,4 +1,4 @@
-"""Reading of files that anybody may have put in place: regular files alone, never waited for, of bounded length.
+"""Opening of files that anybody may have put in place: regular files alone, never waited for, of bounded length.
 
 Everything that is read from a run, a cache, a store or a user's path is opened here. A FIFO or a device in the place of
 a file would be waited for without end, and a sparse file of gigabytes would fill the memory. Imports no torch.
@@ -36,6 +36,27 @@ def open_regular(path: Path) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_for_writing(path: Path, flags: int = os.O_CREAT) -> BinaryIO:
+    """Open a regular file without a buffer, to read and to write; nothing is waited for.
+
+    Args:
+        path: of the file.
+        flags: more of those of ``os.open``: whether the file is made where there is none, and whether writes append.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a FIFO, a socket or a device.
+    """
+    # Windows has no FIFOs to wait for, but line ends that it would translate.
+    flags |= os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        require_regular(descriptor, path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "r+b", buffering=0)
 
 
 def require_regular(descriptor: int, path: Path) -> None:
