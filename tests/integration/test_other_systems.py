@@ -72,8 +72,8 @@ def test_commands_work_on_a_system_without_fcntl(environment: dict[str, str], wo
         run(module, "--help")
     run("train", *RUN, "dry_run=true")
     assert not Path("run").exists()
-    said = run("train", *RUN)
-    assert said.count("does not support locks") == 1
+    output = run("train", *RUN)
+    assert output.count("does not support locks") == 1
     run("train", "resume=run", "train.steps=4")
     assert read_summary()["step"] == 4
     run("sample", "run", "--n", "4", "--out", "a.npy")

@@ -119,9 +119,9 @@ def test_resume_and_report_do_not_wait_for_a_fifo(gan_train: Command, gan_report
     assert done.err.count("\n") == 1
 
 
-def test_a_second_process_is_told_so(tmp_path: Path) -> None:
+def test_a_second_process_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     directory = RunDirectory(tmp_path)
-    told = pytest.raises(ConfigError, match="another process is training in this directory")
-    with directory.locked(), told, directory.locked():
+    rejected = pytest.raises(ConfigError, match="another process is training in this directory")
+    with directory.locked(), rejected, directory.locked():
         pass
