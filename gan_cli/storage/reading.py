@@ -50,13 +50,17 @@ def open_for_writing(path: Path, flags: int = os.O_CREAT) -> BinaryIO:
     """
     # Windows has no FIFOs to wait for, but line ends that it would translate.
     flags |= os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
+
+    def opened(name: str, mode: int) -> int:
+        return os.open(name, flags, 0o666)
+
+    file = open(path, "r+b", buffering=0, opener=opened)  # noqa: SIM115 - the caller closes it
     try:
-        require_regular(descriptor, path)
+        require_regular(file.fileno(), path)
     except BaseException:
-        os.close(descriptor)
+        file.close()
         raise
-    return os.fdopen(descriptor, "r+b", buffering=0)
+    return file
 
 
 def require_regular(descriptor: int, path: Path) -> None:
