@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of a model with a posterior over latents: samples of the test data whose likelihood is bounded (ELBO,"
         f" IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
+    parser.add_argument(
+        "--allow-changed-data",
+        action="store_true",
+        help="evaluate although the data are not those that the run was trained on",
+    )
     add_device_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
     parser.add_argument("--version", action="version", version=version())
@@ -135,9 +140,11 @@ def _evaluate_samples(
     subject: subjects.EvaluationSubject
     if arguments.samples is not None:
         value_range = None if arguments.range is None else ValueRange(*arguments.range)
-        subject = subjects.from_file(directory, arguments.samples, arguments.n, value_range)
+        subject = subjects.from_file(
+            directory, arguments.samples, arguments.n, value_range, allow_changed_data=arguments.allow_changed_data
+        )
     else:
-        subject = subjects.from_run(directory, weights, device)
+        subject = subjects.from_run(directory, weights, device, allow_changed_data=arguments.allow_changed_data)
     picture = _picture(arguments, directory, subject)
     options = EvaluationOptions(kinds, arguments.n, arguments.seed, weights=arguments.weights, device=device)
     evaluator = subject.evaluator(options)
@@ -174,7 +181,10 @@ def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
     from gan_cli.runtime.device import inference_device
 
     device = inference_device(arguments.device)
-    return document(*evaluate_text(directory, arguments.n, arguments.seed, device)), []
+    evaluated = evaluate_text(
+        directory, arguments.n, arguments.seed, device, allow_changed_data=arguments.allow_changed_data
+    )
+    return document(*evaluated), []
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:

@@ -14,6 +14,8 @@ from gan_cli.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gan_cli.inference.class_labels import ClassLabel
+    from gan_cli.protocols.inference import TrainedSampler
     from gan_cli.storage.run_directory import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
@@ -39,9 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of the latents [0]")
     parser.add_argument(
         "--label",
-        type=int,
         metavar="CLASS",
-        help="draw this class alone, from a run with conditional=true [all classes in turn, one row each]",
+        help="draw this class alone, from a run with conditional=true: its name, such as that of a folder, or else its"
+        " number from 0 on [all classes in turn, one row each]",
     )
     parser.add_argument(
         "--out",
@@ -156,9 +158,10 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         trained.network.to(device)
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
-    labels = _labels(arguments.label, trained.classes, count)
+    chosen = _chosen_class(arguments.label, trained)
+    labels = _labels(chosen, trained.classes, count)
     samples = trained.draw(count, arguments.seed, labels)
-    columns = None if labels is None or arguments.label is not None else math.ceil(count / trained.classes)
+    columns = None if labels is None or chosen is not None else math.ceil(count / trained.classes)
     written = []
     if out is not None:
         with writing(out):
@@ -179,7 +182,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
     if arguments.walk is not None:
         path, walking = (
             LatentPath(WALKERS, WALK_CORNERS, WALK_FRAMES),
-            _labels(arguments.label, trained.classes, WALKERS),
+            _labels(chosen, trained.classes, WALKERS),
         )
         frames = [images.grid(frame) for frame in trained.walk(path, arguments.seed, walking)]
         with writing(arguments.walk):
@@ -188,23 +191,34 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
+    if chosen is not None and chosen.name is not None:
+        print(chosen.describe(arguments.label), file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 
 
-def _labels(label: int | None, classes: int, count: int) -> Tensor | None:
-    """Return the class of each sample, ``(count,)``: the requested one, or all in turn; None without classes."""
-    if label is None and classes == 0:
+def _chosen_class(label: str | None, trained: TrainedSampler) -> ClassLabel | None:
+    """Return the class that ``--label`` asks for; None for all of them, and without classes."""
+    if label is None:
         return None
-    if classes == 0:
+    if trained.classes == 0:
         raise ConfigError("--label: this run was trained without classes; conditional=true trains with them")
-    if label is not None and not 0 <= label < classes:
-        raise ConfigError(f"--label: expected an integer from 0 to {classes - 1}, got {label}")
+
+    from gan_cli.inference.class_labels import find_class
+    from gan_cli.protocols.data import class_names
+
+    return find_class(label, trained.classes, class_names(trained.data))
+
+
+def _labels(chosen: ClassLabel | None, classes: int, count: int) -> Tensor | None:
+    """Return the class of each sample, ``(count,)``: the chosen one, or all in turn; None without classes."""
+    if classes == 0:
+        return None
 
     import torch
 
-    if label is not None:
-        return torch.full((count,), label)
+    if chosen is not None:
+        return torch.full((count,), chosen.index)
     # All samples of a class in one row of the grid.
     return torch.arange(count) // math.ceil(count / classes)
 

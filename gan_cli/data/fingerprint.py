@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from gan_cli.errors import DataError
-from gan_cli.protocols.data import Density, Images, Sequences
+from gan_cli.errors import DataError, truncated_repr
+from gan_cli.protocols.data import Density, Images, Sequences, class_names
 
 # Of larger data only this many bytes are hashed, in rows spread evenly over all of them.
 MAX_HASHED_BYTES = 2**28
 DENSITY_SAMPLES = 4096
 
-# Number of images or sequences, and their fingerprint, by name.
-DataIdentity: TypeAlias = dict[str, int | str]
+# Names of classes that a message lists.
+MAX_NAMES = 5
+# What whoever resumes a run can do about other data.
+RESUME_ADVICE = "train.allow_changed_data=true continues, but the result will differ from an uninterrupted run"
+
+# By name: the number of images or sequences, their fingerprint, and the names of their classes, if they have names.
+DataIdentity: TypeAlias = dict[str, int | str | list[str]]
 
 
 def fingerprint(source: Images | Sequences | Density) -> str:
@@ -47,26 +53,52 @@ def data_identity(source: Images | Sequences | Density) -> DataIdentity | None:
     No file could change those, and their last bits differ from one kind of processor to another.
     """
     if isinstance(source, Images):
-        return {"images": len(source.pixels), "fingerprint": fingerprint(source)}
+        classes: DataIdentity = {"classes": list(source.class_names)} if source.class_names else {}
+        return {"images": len(source.pixels), "fingerprint": fingerprint(source), **classes}
     if isinstance(source, Sequences):
         return {"sequences": len(source.tokens), "fingerprint": fingerprint(source)}
     return None
 
 
-def reject_changed_data(before: DataIdentity | None, now: DataIdentity | None) -> None:
+def reject_changed_data(
+    before: Mapping[str, Any] | None, now: DataIdentity | None, advice: str = RESUME_ADVICE
+) -> None:
     """Raise ``DataError`` where :func:`data_identity` of a run's data has changed; None: unknown, and not compared.
 
     Exact resume promises the numbers of an undisturbed run, which other data cannot give: the sampler's position and
-    the held-out rows refer to these data.
+    the held-out rows refer to these data. An evaluation compares with the data that were learned.
+
+    Args:
+        before: identity of the data then, as a checkpoint has it.
+        now: identity of the data that are there.
+        advice: end of the message, which says what the user can do.
     """
     if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
         return
-    (kind,) = (name for name in before if name != "fingerprint")
-    then, present = before[kind], now.get(kind, 0)
-    counts = f"{then} {kind} then, {present} now"
+    kind = next(name for name in ("images", "sequences") if name in now)
+    then, present = before.get(kind, 0), now[kind]
+    changes = [f"{then} {kind} then, {present} now"]
     if then == present:
-        counts = f"{then} {kind} then and now, but their contents differ"
-    raise DataError(
-        f"the data are not those that this run began with ({counts}): train.allow_changed_data=true continues,"
-        " but the result will differ from an uninterrupted run"
-    )
+        changes = [f"{then} {kind} then and now, but their contents differ"]
+    changes += describe_class_changes(class_names(before), class_names(now))
+    raise DataError(f"the data are not those that this run began with ({'; '.join(changes)}): {advice}")
+
+
+def reject_changed_classes(before: Mapping[str, Any] | None, now: DataIdentity | None) -> None:
+    """Raise ``DataError`` where the classes that networks are conditional on have other names than they had."""
+    changes = describe_class_changes(class_names(before), class_names(now))
+    if changes:
+        raise DataError(f"the data have other classes than the networks are conditional on ({'; '.join(changes)})")
+
+
+def describe_class_changes(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Return in words how many classes there were and are, and which are new or gone; empty where they are the same."""
+    if not before or tuple(before) == tuple(now):
+        return []
+    changes = [f"{len(before)} classes then, {len(now)} now"]
+    for words, names, others in (("new", now, before), ("gone", before, now)):
+        changed = [name for name in names if name not in set(others)]
+        more = f" and {len(changed) - MAX_NAMES} more" if len(changed) > MAX_NAMES else ""
+        if changed:
+            changes.append(f"{words}: {', '.join(map(truncated_repr, changed[:MAX_NAMES]))}{more}")
+    return [", ".join(changes)]

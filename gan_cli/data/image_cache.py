@@ -198,7 +198,7 @@ def _read(place: Path, key: str) -> CachedImages:
         if found != expected:
             raise _DamagedCacheError(f"found {found}, expected {expected}")
         return CachedImages(
-            Images(pixels, labels),
+            Images(pixels, labels, class_names=tuple(map(str, meta["classes"] or ()))),
             skipped=int(meta["skipped"]),
             failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
             classes=None if meta["classes"] is None else tuple(meta["classes"]),

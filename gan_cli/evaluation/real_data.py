@@ -6,6 +6,8 @@ whose features can be cached.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -13,22 +15,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_cli.data.fingerprint import fingerprint
+from gan_cli.data.fingerprint import data_identity, fingerprint, reject_changed_data
 from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.datasets.stacked_mnist import StackedMnist
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, DataError
 from gan_cli.evaluation.backbones.base import Samples
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import seeded_generator
 
+logger = logging.getLogger(__name__)
+
 # Training samples to compare with: at most this many, and at most as many as fit in this many bytes as float32.
 MAX_TRAINING = 100_000
 MAX_TRAINING_BYTES = 2**30
 MAX_HELDOUT = 10_000
 ORDER_SEED = 1
+# What whoever evaluates a run can do about other data.
+CHANGED_DATA_ADVICE = "--allow-changed-data compares with those that are there now"
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,27 @@ def _density_data(source: Density, unseen: Density, count: int) -> RealData:
         floor_origin="fresh draws",
         fingerprint=fingerprint(source),
     )
+
+
+def require_same_data(
+    before: Mapping[str, Any] | None, source: Images | Sequences | Density, allow_changed: bool
+) -> None:
+    """Check that data are those that a run was trained on; others are allowed with a warning, or rejected.
+
+    Args:
+        before: identity of the data that the run was trained on, as its checkpoint has it; None: unknown.
+        source: the data as loaded.
+        allow_changed: whether other data are allowed.
+
+    Raises:
+        DataError: they are others, and these are not allowed.
+    """
+    try:
+        reject_changed_data(before, data_identity(source), CHANGED_DATA_ADVICE)
+    except DataError as error:
+        if not allow_changed:
+            raise
+        logger.warning("%s", error)
 
 
 def _random_rows(count: int, limit: int) -> IntArray:

@@ -12,11 +12,12 @@ import torch
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import spec_of
-from gan_cli.errors import ConfigError
+from gan_cli.data.fingerprint import data_identity, reject_changed_classes
+from gan_cli.errors import DataError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
-from gan_cli.evaluation.real_data import sample_labels
+from gan_cli.evaluation.real_data import require_same_data, sample_labels
 from gan_cli.evaluation.sample_files import FileSamples, ValueRange, read_samples
 from gan_cli.inference import loading
 from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
@@ -96,8 +97,7 @@ class GeneratorSubject(EvaluationSubject):
         """Draw the samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
         if not self.trained.classes:
             return self.trained.draw(count, seed)
-        if self.labels is None:
-            raise ConfigError(f"{self.run}: was trained with classes, but its data have no labels any more")
+        assert self.labels is not None
         return self.trained.draw(count, seed, torch.from_numpy(sample_labels(self.labels, count, seed)))
 
 
@@ -125,22 +125,49 @@ class ArraySubject(EvaluationSubject):
         return super().evaluator(replace(options, samples=len(self.file.samples)))
 
 
-def from_run(directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU) -> GeneratorSubject:
+def from_run(
+    directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU, *, allow_changed_data: bool = False
+) -> GeneratorSubject:
     """Load the generator of a run's latest checkpoint, to be computed on the device, and its data.
+
+    Args:
+        directory: directory of the run.
+        weights: the moving average, or the network as training left it.
+        device: where to compute.
+        allow_changed_data: accept other data than the run was trained on, with a warning.
 
     Raises:
         ConfigError: no run directory, no checkpoint.
-        DataError: the data cannot be read.
+        DataError: the data cannot be read, or are others than the run was trained on.
     """
     trained = spec_of(directory).load_sampler(directory, weights)
+    source = _load(trained.dataset)
+    require_same_data(trained.data, source, allow_changed_data)
+    if trained.classes:
+        _require_same_classes(trained, source, directory)
     trained.network.to(device)
-    return GeneratorSubject(
-        trained.dataset, _load(trained.dataset), _heldout_share(directory), trained, weights, directory.path
-    )
+    return GeneratorSubject(trained.dataset, source, _heldout_share(directory), trained, weights, directory.path)
+
+
+def _require_same_classes(trained: TrainedSampler, source: Images | Density, directory: RunDirectory) -> None:
+    """Raise ``DataError`` where labels of the data are no classes of the generator's."""
+    reject_changed_classes(trained.data, data_identity(source))
+    labels = source.labels if isinstance(source, Images) else None
+    present = 0 if labels is None else trained.dataset.classes or int(labels.max()) + 1
+    if present != trained.classes:
+        raise DataError(
+            f"the data have other classes than {directory.path} is conditional on ({trained.classes} classes then,"
+            f" {present} now)"
+        )
 
 
 def from_file(
-    directory: RunDirectory, file: Path, count: int | None = None, value_range: ValueRange | None = None
+    directory: RunDirectory,
+    file: Path,
+    count: int | None = None,
+    value_range: ValueRange | None = None,
+    *,
+    allow_changed_data: bool = False,
 ) -> ArraySubject:
     """Load samples from a ``.npy`` file, to be compared with the data of a run.
 
@@ -149,14 +176,18 @@ def from_file(
         file: the file.
         count: number of samples, from the first on; None: all.
         value_range: values of black and of white in images; None: told from the values.
+        allow_changed_data: accept other data than the run was trained on, with a warning.
 
     Raises:
         ConfigError: no run directory; or the file cannot be read, or holds no samples like those of the run.
-        DataError: the data cannot be read.
+        DataError: the data cannot be read, or are others than the run was trained on.
     """
     dataset = loading.run_dataset(directory)
     samples = read_samples(file, dataset, count, value_range)
-    return ArraySubject(dataset, _load(dataset), _heldout_share(directory), samples)
+    source = _load(dataset)
+    if directory.has_checkpoint:
+        require_same_data(loading.trained_data(directory), source, allow_changed_data)
+    return ArraySubject(dataset, source, _heldout_share(directory), samples)
 
 
 def _load(dataset: Dataset) -> Images | Density:

@@ -16,7 +16,7 @@ from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
-from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences
+from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences, require_same_data
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
 from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
@@ -215,7 +215,7 @@ def sequence_evaluator(
 
 
 def evaluate_text(
-    directory: RunDirectory, count: int | None, seed: int, device: torch.device
+    directory: RunDirectory, count: int | None, seed: int, device: torch.device, *, allow_changed_data: bool = False
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
     """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
 
@@ -224,14 +224,16 @@ def evaluate_text(
         count: number of sequences to generate; None: 2,000, or half of the data.
         seed: seed of the generated sequences.
         device: device on which the language model computes.
+        allow_changed_data: accept other data of the same words than the run was trained on, with a warning.
 
     Raises:
         ConfigError: no run directory, no checkpoint; or the data have other words now.
-        DataError: the data cannot be read.
+        DataError: the data cannot be read, or are others than the run was trained on.
     """
     trained = spec_of(directory).load_text_sampler(directory)
     source = trained.dataset.load()
     assert isinstance(source, Sequences)
+    require_same_data(trained.data, source, allow_changed_data)
     if source.words != trained.vocabulary.words:
         raise ConfigError(f"{directory.path}: its data have other words now than when it was trained")
     share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)

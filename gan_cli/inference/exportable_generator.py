@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from gan_cli.inference.class_labels import describe_classes
 from gan_cli.inference.exportable import (
     NUM_SAMPLES,
     TRACE_BATCH,
@@ -13,6 +14,7 @@ from gan_cli.inference.exportable import (
     value_range,
 )
 from gan_cli.inference.generator import TrainedGenerator
+from gan_cli.protocols.data import class_names
 
 
 def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> ExportableNetwork:
@@ -32,7 +34,7 @@ def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> E
         )
     ]
     if trained.classes:
-        about_labels = f"`(N,)`, int64, classes 0 to {trained.classes - 1}"
+        about_labels = f"`(N,)`, int64, {describe_classes(trained.classes, class_names(trained.data))}"
         inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about_labels))
     shape = ", ".join(map(str, trained.dataset.shape))
     return ExportableNetwork(

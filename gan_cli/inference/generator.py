@@ -31,6 +31,7 @@ class TrainedGenerator:
         classes: number of classes it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
+        data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
         facts: none: there is one way to draw samples.
     """
 
@@ -39,6 +40,7 @@ class TrainedGenerator:
     classes: int
     dataset: Dataset
     step: int
+    data: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
@@ -80,4 +82,4 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
     dataset = run_dataset(directory)
     architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
     loaded = load_network(directory, weights, lambda classes: architecture.generator(dataset.shape, classes))
-    return TrainedGenerator(loaded.network, architecture.latent_dim, loaded.classes, dataset, loaded.step)
+    return TrainedGenerator(loaded.network, architecture.latent_dim, loaded.classes, dataset, loaded.step, loaded.data)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,11 +49,13 @@ class TrainedNetwork:
         network: with the weights of the checkpoint.
         classes: number of classes it is conditional on; 0: unconditional.
         step: number of updates it was trained for.
+        data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
     """
 
     network: nn.Module
     classes: int
     step: int
+    data: Mapping[str, Any] | None
 
 
 def load_network(
@@ -76,7 +79,22 @@ def load_network(
     network = build(classes)
     with checkpoint_errors(directory):
         network.load_state_dict(state["algorithm"][weights.value])
-        return TrainedNetwork(network.eval(), classes, int(state["step"]))
+        return TrainedNetwork(network.eval(), classes, int(state["step"]), data_identity_in(state))
+
+
+def trained_data(directory: RunDirectory) -> Mapping[str, Any] | None:
+    """Return the identity of the data that a run's latest intact checkpoint was trained on; None: unknown."""
+    state = checkpoints.load_latest(directory.checkpoints)
+    with checkpoint_errors(directory):
+        return data_identity_in(state)
+
+
+def data_identity_in(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the identity of the data in a checkpoint's state; None where an earlier version wrote none."""
+    identity = state.get("data")
+    if identity is not None and not (isinstance(identity, Mapping) and "fingerprint" in identity):
+        raise ValueError("what it has as data is no identity of data")
+    return identity
 
 
 def network_device(network: nn.Module) -> torch.device:

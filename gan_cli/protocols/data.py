@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -21,11 +21,13 @@ class Images:
         pixels: ``(N, C, H, W)``, uint8.
         labels: ``(N,)``, int64, or None where the data have no classes.
         rows: ``(M,)``, ascending, those to train on; None: all.
+        class_names: name of each class, in the order of the labels; empty where classes have numbers alone.
     """
 
     pixels: ByteArray
     labels: IntArray | None = None
     rows: IntArray | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -230,3 +232,9 @@ def data_kinds(dataset: Any) -> tuple[type, ...]:
     returned = typing.get_type_hints(dataset.load)["return"]
     alternatives = typing.get_args(returned) or (returned,)
     return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
+
+
+def class_names(identity: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of the classes in an identity of data; empty where it has none."""
+    names = None if identity is None else identity.get("classes")
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()

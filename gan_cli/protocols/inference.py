@@ -39,6 +39,7 @@ class TrainedSampler(Protocol):
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
         facts: how samples are drawn, where there is more than one way, as plain values for the provenance.
+        data: identity of the data that it was trained on, as its checkpoint has it; None: unknown.
     """
 
     @property
@@ -51,6 +52,8 @@ class TrainedSampler(Protocol):
     def step(self) -> int: ...
     @property
     def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def data(self) -> Mapping[str, Any] | None: ...
 
     def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
         """Generate ``(count, *shape)`` on the scale of [-1, 1]: the same for the same seed, up to a device's rounding.
@@ -81,6 +84,7 @@ class TrainedTextSampler(Protocol):
         vocabulary: its words and end token, as ``Sequences`` without rows.
         dataset: the dataset it learned.
         step: number of steps it was trained for.
+        data: identity of the data that it was trained on, as its checkpoint has it; None: unknown.
     """
 
     @property
@@ -91,6 +95,8 @@ class TrainedTextSampler(Protocol):
     def dataset(self) -> Dataset: ...
     @property
     def step(self) -> int: ...
+    @property
+    def data(self) -> Mapping[str, Any] | None: ...
 
     def sample(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
         """Sample tokens ``(count, T)``: the same for the same seed; a lower temperature favours likelier tokens."""

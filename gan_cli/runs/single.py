@@ -12,7 +12,7 @@ import torch
 
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
-from gan_cli.data.fingerprint import DataIdentity, reject_changed_data
+from gan_cli.data.fingerprint import DataIdentity, reject_changed_classes, reject_changed_data
 from gan_cli.errors import ConfigError, DataError
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
@@ -121,10 +121,13 @@ def _require_same_data(
     plan: Plan, directory: RunDirectory, state: dict[str, Any], current: DataIdentity | None
 ) -> None:
     """Raise ``DataError`` where the data have changed since the checkpoint and that is not allowed."""
+    with loading.checkpoint_errors(directory):
+        before = loading.data_identity_in(state)  # checkpoints of older versions lack it
     try:
-        with loading.checkpoint_errors(directory):
-            reject_changed_data(state.get("data"), current)  # checkpoints of older versions lack it
+        reject_changed_data(before, current)
     except DataError as error:
         if not plan.config.train.allow_changed_data:
             raise
+        if plan.config.conditional:
+            reject_changed_classes(before, current)
         logger.warning("%s", error)

@@ -8,6 +8,7 @@ import torch
 
 from gan_cli.algorithms.diffusion.inference import TrainedDenoiser
 from gan_cli.algorithms.diffusion.reverse import DeterministicStep, NoisyStep
+from gan_cli.inference.class_labels import describe_classes
 from gan_cli.inference.exportable import (
     NUM_SAMPLES,
     TRACE_BATCH,
@@ -16,6 +17,7 @@ from gan_cli.inference.exportable import (
     samples_comment,
     value_range,
 )
+from gan_cli.protocols.data import class_names
 
 
 def exportable_step(trained: TrainedDenoiser) -> ExportableNetwork:
@@ -76,7 +78,7 @@ def _inputs(trained: TrainedDenoiser) -> list[NetworkInput]:
     if not trained.settings.reverse.deterministic:
         inputs.append(NetworkInput("noise", example.flip(0), f"`(N, {sizes})`, float32, fresh from N(0, I)"))
     if trained.classes:
-        about = f"`(N,)`, int64, classes 0 to {trained.classes - 1}"
+        about = f"`(N,)`, int64, {describe_classes(trained.classes, class_names(trained.data))}"
         inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about))
     return inputs
 

@@ -35,6 +35,7 @@ class TrainedDenoiser:
         dataset: the dataset it learned.
         step: number of updates it was trained for.
         facts: how samples are drawn: schedule, sampler, steps and guidance, as plain values.
+        data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
     """
 
     network: nn.Module
@@ -43,6 +44,7 @@ class TrainedDenoiser:
     dataset: Dataset
     step: int
     facts: Mapping[str, Any]
+    data: Mapping[str, Any] | None
 
     @torch.no_grad()
     def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
@@ -87,7 +89,7 @@ def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = Generator
         **({"guidance": settings.guidance} if classes else {}),
     }
     network = loaded.network.requires_grad_(False)
-    return TrainedDenoiser(network, settings, classes, dataset, loaded.step, facts)
+    return TrainedDenoiser(network, settings, classes, dataset, loaded.step, facts, loaded.data)
 
 
 def _describe_node(node: Mapping[str, Any]) -> str:

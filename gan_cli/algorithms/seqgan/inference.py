@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
-from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, run_dataset
+from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, data_identity_in, run_dataset
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Sequences
@@ -33,12 +35,14 @@ class TrainedLanguageModel:
         vocabulary: its words and end token, as ``Sequences`` without rows.
         dataset: the dataset it learned.
         step: number of steps it was trained for.
+        data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
     """
 
     network: LSTMLanguageModel
     vocabulary: Sequences
     dataset: Dataset
     step: int
+    data: Mapping[str, Any] | None
 
     def sample(self, count: int, seed: int, temperature: float = 1.0) -> IntArray:
         """Sample tokens ``(count, T)``: the same for the same seed; a lower temperature favours likelier tokens."""
@@ -78,6 +82,6 @@ def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
         vocabulary = Sequences(no_rows, words, end, str(algorithm["between"]))
         network = architecture.language_model(len(words))
         network.load_state_dict(algorithm["generator"])
-        step = int(state["step"])
+        step, data = int(state["step"]), data_identity_in(state)
     assert isinstance(network, LSTMLanguageModel)
-    return TrainedLanguageModel(network.eval().requires_grad_(False), vocabulary, dataset, step)
+    return TrainedLanguageModel(network.eval().requires_grad_(False), vocabulary, dataset, step, data)
