@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.config import hydra_plugins
 from gan_cli.config.fields import describe
 from gan_cli.config.hydra_errors import explain_hydra_error
+from gan_cli.config.numbers import accept_whole_floats
+from gan_cli.config.resolution import resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.run_directory import job_dirname, unique_dir
 
@@ -27,9 +29,9 @@ class Composition:
     """The composed configuration of a run.
 
     Attributes:
-        config: the run's own configuration, interpolations unresolved.
+        config: the run's own configuration; its resolvers have been called for good, interpolations of keys are left.
         hydra: Hydra's own configuration, below the key ``hydra``.
-        overrides: those of the command line.
+        overrides: those of the command line, with the values of their resolvers.
     """
 
     config: DictConfig
@@ -40,7 +42,18 @@ class Composition:
     def from_running_job(cls, config: DictConfig) -> Composition:
         """Return the composition of the job that Hydra's launcher is running at the moment."""
         hydra = HydraConfig.get()
-        return cls(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
+        return cls.resolved(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
+
+    @classmethod
+    def resolved(cls, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> Composition:
+        """Call the resolvers of a composition for good, at the one moment at which all of them are called.
+
+        Raises:
+            ConfigError: a resolver fails.
+        """
+        composition = cls(resolve_for_good(config), hydra, overrides)
+        resolved = resolve_overrides(overrides, composition.config, composition.choices)
+        return replace(composition, overrides=resolved)
 
     @property
     def dry_run(self) -> bool:
@@ -86,6 +99,7 @@ def register(plugins: bool = True) -> list[str]:
         A list, empty at first, to which the resolver ``unique_dir`` adds each directory that it makes.
     """
     created: list[str] = []
+    accept_whole_floats()
 
     def make(wanted: str) -> str:
         created.append(unique_dir(wanted))
@@ -108,7 +122,7 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
         user_conf_dir: a folder of the user's own options (``--config-dir``).
 
     Raises:
-        ConfigError: an option or key is unknown, or a value has the wrong type.
+        ConfigError: an option or key is unknown, a value has the wrong type, or a resolver fails.
     """
     search = [] if user_conf_dir is None else [f"hydra.searchpath=[file://{user_conf_dir.resolve()}]"]
     try:
@@ -117,7 +131,7 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
         HydraConfig.instance().set_config(composed)
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-        return Composition(config, hydra, list(overrides))
+        return Composition.resolved(config, hydra, list(overrides))
     # Hydra rejects some overrides (`dataset=null`) with a plain ValueError.
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explain_hydra_error(error) from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union
 
+from gan_cli.config.numbers import as_integer, as_number, as_truth_value
 from gan_cli.config.targets import may_be_instance, parameters, resolve
 from gan_cli.errors import ConfigError, InvalidValueError, Mistakes, did_you_mean, truncated_repr
 
@@ -106,13 +107,34 @@ class Node:
 
 def _parse_argument(value: object, annotation: Any, path: str) -> object:
     """Return a value in the type of its annotation, a mapping as a node; a union is satisfied by any of its members."""
-    choices = _union_members(annotation)
     if isinstance(value, Mapping) and "_target_" in value and _interfaces(annotation):
         return Node.parse(value, path, annotation)
-    if not any(_has_type(value, choice) for choice in choices):
-        expected = " or ".join(_type_name(choice) for choice in choices)
+    value = _in_type(value, annotation)
+    if not _is_of(value, annotation):
+        expected = " or ".join(map(_type_name, _union_members(annotation)))
         raise ConfigError(f"{path}: expected {expected}, got {truncated_repr(value)}")
     return _convert(value, annotation)
+
+
+def _in_type(value: object, annotation: Any) -> object:
+    """Return a number in the notation of its annotation, as OmegaConf does in sections; other values as they are."""
+    for kind in () if _is_of(value, annotation) else _union_members(annotation):
+        items = typing.get_args(kind)
+        if typing.get_origin(kind) in (tuple, list, Sequence) and isinstance(value, list | tuple) and items:
+            kinds = items if len(items) == len(value) and Ellipsis not in items else items[:1] * len(value)
+            return [_in_type(item, each) for item, each in zip(value, kinds, strict=True)]
+        converted: object = None
+        if kind is int:
+            converted = as_integer(value)
+        elif isinstance(value, str) and kind in (float, bool):
+            converted = as_number(value) if kind is float else as_truth_value(value)
+        if converted is not None:
+            return converted
+    return value
+
+
+def _is_of(value: object, annotation: Any) -> bool:
+    return any(_has_type(value, kind) for kind in _union_members(annotation))
 
 
 def _interfaces(kind: Any) -> list[Any]:

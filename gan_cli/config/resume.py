@@ -14,9 +14,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.compose import Composition, compose, flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
+from gan_cli.config.override_text import OverrideText
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, truncated_repr
+from gan_cli.storage.interpolations import calls_resolver
 from gan_cli.storage.run_directory import RunDirectory
 
 
@@ -29,7 +31,7 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
     Raises:
         ConfigError: an override would change a key that is not in ``RESUMABLE_KEYS``.
     """
-    stored, earlier = directory.stored_config(), directory.stored_overrides()
+    stored, earlier = directory.stored_config(), _earlier_overrides(directory)
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
     before = compose(earlier, user_conf_dir)
     # Options first, by name: one that does not suit the earlier overrides could not be composed with them.
@@ -39,7 +41,28 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
             _reject_change(directory, group, before.choices[group], option)
     combined = [*_drop_replaced_callbacks(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
-    return Composition(_apply_changes(directory, stored, before, after), after.hydra, combined)
+    return Composition(_apply_changes(directory, stored, before, after), after.hydra, after.overrides)
+
+
+def _earlier_overrides(directory: RunDirectory) -> list[str]:
+    """Return the overrides that an earlier run was composed of, to compose them again.
+
+    Hydra's own, but for its search path, are left out: where the run was to be written, say. Hydra would call the
+    resolvers in some of them, and a run directory is data.
+
+    Raises:
+        ConfigError: an override calls a resolver; gan-train stores what it returned instead.
+    """
+    kept = []
+    for override in directory.stored_overrides():
+        item = OverrideText.split(override)
+        if item.is_of_hydra and (item.key != "hydra.searchpath" or calls_resolver(override)):
+            continue
+        if calls_resolver(override):
+            file = directory.hydra / "overrides.yaml"
+            raise ConfigError(f"{file}: expected plain values (key=value), got {truncated_repr(override)}")
+        kept.append(override)
+    return kept
 
 
 def _drop_replaced_callbacks(earlier: Sequence[str], overrides: Sequence[str]) -> list[str]:
@@ -56,7 +79,7 @@ def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
     Raises:
         ConfigError: a change concerns a key that is not in ``RESUMABLE_KEYS``.
     """
-    earlier = directory.stored_overrides()
+    earlier = _earlier_overrides(directory)
     before = wanted
     if earlier != list(wanted.overrides):
         with _suspended_hydra_job():

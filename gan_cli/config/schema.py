@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.fields import setting
+from gan_cli.config.numbers import as_integer
 from gan_cli.errors import require
 from gan_cli.storage.files import OnWriteError
 
@@ -199,6 +200,8 @@ class DeviceSection:
 
     def __post_init__(self) -> None:
         allowed = "auto or an integer >= 0"
+        if isinstance(self.index, str):  # a number from the environment: OmegaConf converts no member of a union
+            self.index = self.index if (number := as_integer(self.index)) is None else number
         numbered = isinstance(self.index, int) and self.index >= 0
         require(numbered or self.index == "auto", "index", self.index, allowed)
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1 or null")

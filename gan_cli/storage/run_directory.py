@@ -86,11 +86,12 @@ class RunDirectory:
         return config if present == plain else OmegaConf.create(present)
 
     def stored_overrides(self) -> list[str]:
-        """Read the overrides of the command line from ``.hydra/overrides.yaml``."""
+        """Read the overrides of the command line from ``.hydra/overrides.yaml``; no interpolation is resolved."""
         overrides = self._read("overrides.yaml")
         if not isinstance(overrides, ListConfig):
             raise ConfigError(f"{self.hydra / 'overrides.yaml'}: expected a list")
-        return [str(override) for override in overrides]
+        plain = OmegaConf.to_container(overrides, resolve=False)
+        return [str(override) for override in plain] if isinstance(plain, list) else []
 
     def _read(self, name: str) -> DictConfig | ListConfig:
         file = self.hydra / name

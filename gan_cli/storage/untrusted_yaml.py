@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gan_cli.errors import ConfigError
+from gan_cli.storage.interpolations import calls_resolver
 
 # The files that gan-train writes have some 10 kB (with Hydra's help page 40) and five levels.
 MAX_BYTES = 2**20
 MAX_DEPTH = 40
-# A resolver is code: it may read the environment or make directories. Only the variable of the data root is allowed.
-RESOLVER = re.compile(r"\$\{\s*(?!oc\.env:GAN_DATA\s*[,}])[^${}]*:|\$\{[^}:]*\$\{")
 # The C parser where there is one, as the one in Python is slow.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -50,5 +48,5 @@ def reject_resolvers(config: DictConfig, file: Path) -> None:
             pending += [*value.keys(), *value.values()]
         elif isinstance(value, list):
             pending += value
-        elif isinstance(value, str) and RESOLVER.search(value):
+        elif isinstance(value, str) and calls_resolver(value):
             raise ConfigError(f"{file}: expected plain values and keys (${{key}}), got {value[:100]!r}")

@@ -73,6 +73,18 @@ def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
     assert line.startswith("optimizer.lr: Adam has no such key.")
 
 
+@pytest.mark.parametrize("steps", [10.0, "10", "1e1", "1_0"])
+def test_whole_number_is_an_integer_in_any_notation(steps: object) -> None:
+    assert Node.parse({**LINEAR, "steps": steps}, "noise", object).arguments["steps"] == 10
+
+
+def test_text_is_a_number_where_one_is_needed() -> None:
+    node = {"_target_": ADAM, "lr": "1e-3", "lr_g": "0.5", "betas": ["0.5", 0.9]}
+    assert Node.parse(node, "optimizer", object).arguments == {"lr": 1e-3, "lr_g": 0.5, "betas": (0.5, 0.9)}
+    mlp = {"_target_": "gan_cli.architectures.mlp.MLP", "spectral_norm": "True", "generator_hidden": ["8", 16.0]}
+    assert Node.parse(mlp, "architecture", object).arguments == {"spectral_norm": True, "generator_hidden": (8, 16)}
+
+
 # ---- what is refused, and how that is said
 
 
@@ -88,8 +100,8 @@ def test_what_the_program_supplies_cannot_be_set_by_the_configuration() -> None:
         ({"_target_": ADAM, "betas": [0.5]}, "betas", "list", "[0.5]"),
         ({"_target_": ADAM, "betas": [0.5, "x"]}, "betas", "float", "'x'"),
         ({"_target_": ADAM, "decay": 0.5}, "decay", "Schedule or null", "0.5"),
-        ({**LINEAR, "steps": 10.0}, "steps", "int", "10.0"),
-        ({**LINEAR, "steps": "10"}, "steps", "int", "'10'"),
+        ({**LINEAR, "steps": 10.5}, "steps", "int", "10.5"),
+        ({**LINEAR, "steps": "10.5"}, "steps", "int", "'10.5'"),
         ({**LINEAR, "steps": False}, "steps", "int", "False"),
         ({"_target_": "gan_cli.architectures.mlp.MLP", "spectral_norm": 1}, "spectral_norm", "bool", "1"),
         ({"_target_": "gan_cli.architectures.mlp.MLP", "generator_hidden": "88"}, "generator_hidden", "int", "'88'"),
