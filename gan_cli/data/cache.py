@@ -7,20 +7,28 @@ import hashlib
 import io
 import json
 import logging
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from gan_cli.data.array_files import ArrayFileError, read_npz
 from gan_cli.errors import OutputError
 from gan_cli.storage.files import replacing_durably
+from gan_cli.storage.reading import open_regular, too_long
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_ROOT = "~/.cache/gan_cli"
 DIGEST_BYTES = 64
+# Far above the features of all samples of a data set that fits in memory: what is longer was not stored here.
+MAX_STORED_BYTES = 2**32
+# A checksum in hexadecimal, and the beginning of a zip archive: a file without these is not read any further.
+START = re.compile(rb"[0-9a-f]{64}PK")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -33,13 +41,13 @@ class Store:
     """Cache directory: the data root, or ``~/.cache/gan_cli`` where the root cannot be written."""
 
     def __init__(self, root: Path) -> None:
-        self._places = tuple(dict.fromkeys((root, Path(DEFAULT_ROOT).expanduser())))
+        self._places = (root, *(place for place in _home_root() if place != root))
 
     def find(self, name: str) -> Iterator[Path]:
-        """Yield the existing files of that name, the one in the data root first."""
+        """Yield whatever exists of that name, be it a file or not, the one in the data root first."""
         for place in self._places:
             with contextlib.suppress(OSError):
-                if (place / name).is_file():
+                if (place / name).exists():
                     yield place / name
 
     def write(self, name: str, content: bytes) -> Path:
@@ -62,23 +70,48 @@ class Store:
             return place / name
         raise OutputError(f"cannot write {name} below {' or '.join(map(str, self._places))}: {failure}") from failure
 
-    def load_or_compute(self, folder: str, key: Mapping[str, Any], compute: Callable[[], Arrays]) -> Arrays:
+    def load_or_compute(
+        self,
+        folder: str,
+        key: Mapping[str, Any],
+        compute: Callable[[], Arrays],
+        check: Callable[[Arrays], object] = lambda _: None,
+    ) -> Arrays:
         """Return arrays by name, read back or else computed and stored; a damaged file is recomputed, with a warning.
+
+        Where nothing can be written, the arrays are returned all the same, with a warning.
 
         Args:
             folder: folder of the file, below the root.
             key: all that the arrays depend on, as plain values.
             compute: called where no intact file exists.
+            check: raises :class:`DamagedError` where stored arrays are not such as ``compute`` returns.
         """
         name = f"{folder}/{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]}.npz"
         for path in self.find(name):
             try:
-                return deserialize_arrays(path.read_bytes())
+                arrays = read_arrays(path)
+                check(arrays)
             except (DamagedError, OSError) as error:
-                logger.warning("%s is damaged (%s): it is computed again", path, error)
-        arrays = compute()
-        self.write(name, serialize_arrays(arrays))
-        return arrays
+                logger.warning(
+                    "%s is damaged (%s): it is computed again", path, getattr(error, "strerror", None) or error
+                )
+            else:
+                return arrays
+        computed = compute()
+        try:
+            self.write(name, serialize_arrays(computed))
+        except OutputError as error:
+            logger.warning("%s: it is computed again the next time", error)
+        return computed
+
+
+def _home_root() -> tuple[Path, ...]:
+    """Return the default root; empty for a user without a home directory."""
+    try:
+        return (Path(DEFAULT_ROOT).expanduser(),)
+    except RuntimeError:
+        return ()
 
 
 def serialize_arrays(arrays: Arrays) -> bytes:
@@ -89,19 +122,47 @@ def serialize_arrays(arrays: Arrays) -> bytes:
     return hashlib.sha256(content).hexdigest().encode() + content
 
 
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays in a file of :func:`serialize_arrays`, which is read only once its checksum is right.
+
+    Raises:
+        DamagedError: a byte has changed, or the file holds other things than arrays of numbers or text.
+        OSError: the file cannot be read, is no regular file, or is longer than any that is stored.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MAX_STORED_BYTES:
+            raise too_long(path, MAX_STORED_BYTES)
+        return _read_arrays(file)
+
+
 def deserialize_arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays in a file of :func:`serialize_arrays`; raise :class:`DamagedError` if a byte has changed."""
-    digest, archive = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
-    if hashlib.sha256(archive).hexdigest().encode() != digest:
+    """Return the arrays in the content of a file of :func:`serialize_arrays`; errors as of :func:`read_arrays`."""
+    return _read_arrays(io.BytesIO(content))
+
+
+def _read_arrays(file: BinaryIO) -> dict[str, npt.NDArray[Any]]:
+    if not START.match(file.read(DIGEST_BYTES + len(b"PK"))):
+        raise DamagedError("it does not begin with a checksum and an archive")
+    file.seek(0)
+    expected = file.read(DIGEST_BYTES)
+    if _digest(file).encode() != expected:
         raise DamagedError("its checksum is another than it should be")
-    with np.load(io.BytesIO(archive), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    try:
+        # Nothing is compressed: the arrays have no more bytes than the file.
+        return read_npz(file, limit=file.tell())
+    except ArrayFileError as error:
+        raise DamagedError(str(error)) from error
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 checksum of a file, in hexadecimal."""
+    """Return the SHA-256 checksum of a regular file, in hexadecimal; raises ``OSError``."""
+    with open_regular(path) as file:
+        return _digest(file)
+
+
+def _digest(file: BinaryIO) -> str:
+    """Return the SHA-256 checksum, in hexadecimal, of what remains of an open file."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    while chunk := file.read(2**20):
+        digest.update(chunk)
     return digest.hexdigest()

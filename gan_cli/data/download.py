@@ -49,12 +49,12 @@ def download(name: str, mirrors: Sequence[str], folder: Path, check: Callable[[P
                 _fetch(url, part)
                 _check(part, check)
         except _MirrorError as error:
-            attempts.append(f"\n  {url}: {error}")
+            attempts.append(f"{url}: {error}")
         except OSError as error:
             raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
         else:
             return folder / name
-    raise DataError(f"{name}: no mirror gave it." + ("".join(attempts) or " None is configured."))
+    raise DataError(f"{name}: no mirror gave it ({'; '.join(attempts) or 'none is configured'}).")
 
 
 class _MirrorError(Exception):

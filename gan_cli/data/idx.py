@@ -5,24 +5,30 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import io
 import math
+import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
+from gan_cli.storage.reading import open_regular
 
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = b"\x00\x00\x08"
 MAX_DIMENSIONS = 4
-# The largest file of the family, EMNIST's, has 550 MB: a header that promises more is damaged or malicious.
-MAX_BYTES = 2**30
+# The images of the largest file that is read, MNIST's to train on: a header that promises more is damaged or malicious.
+MAX_BYTES = 60_000 * 28 * 28
+# What a file may have beside its data: the header, and gzip's own of a file that it could not make smaller.
+MAX_OVERHEAD_BYTES = 2**16
 CHUNK_BYTES = 2**20
+
+Stream: TypeAlias = "BinaryIO | gzip.GzipFile"
 
 
 def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
@@ -50,16 +56,21 @@ def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
 
 
 @contextlib.contextmanager
-def _uncompressed(path: Path) -> Iterator[io.BufferedIOBase]:
-    with path.open("rb") as file:
-        if file.peek(2).startswith(GZIP_MAGIC):
+def _uncompressed(path: Path) -> Iterator[Stream]:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES + MAX_OVERHEAD_BYTES:
+            raise DataError(f"{path}: {size} bytes; expected an IDX file, gzipped or not, of {MAX_BYTES} bytes at most")
+        packed = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        if packed:
             with gzip.GzipFile(fileobj=file) as stream:
                 yield stream
         else:
             yield file
 
 
-def _parse(stream: io.BufferedIOBase, path: Path, sha256: str | None) -> ByteArray:
+def _parse(stream: Stream, path: Path, sha256: str | None) -> ByteArray:
     magic = stream.read(4)
     if len(magic) < 4 or not magic.startswith(UNSIGNED_BYTES) or not 1 <= magic[3] <= MAX_DIMENSIONS:
         raise DataError(
@@ -82,11 +93,14 @@ def _parse(stream: io.BufferedIOBase, path: Path, sha256: str | None) -> ByteArr
     if stream.read(1):
         raise DataError(f"{path}: continues after the {expected} bytes of data expected for the shape {shape}")
     if sha256 is not None and digest.hexdigest() != sha256:
-        raise DataError(f"{path}: its uncompressed content has SHA-256 {digest.hexdigest()}, expected {sha256}")
+        raise DataError(
+            f"{path}: its uncompressed content, bytes of the shape {shape}, has SHA-256 {digest.hexdigest()}, expected"
+            f" {sha256}"
+        )
     return content
 
 
-def _fill(stream: io.BufferedIOBase, content: ByteArray, digest: hashlib._Hash) -> int:
+def _fill(stream: Stream, content: ByteArray, digest: hashlib._Hash) -> int:
     """Read into the array, chunk by chunk, and return the number of bytes read."""
     view = content.reshape(-1).data
     position = 0

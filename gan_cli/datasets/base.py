@@ -47,6 +47,18 @@ def expand_path(key: str, folder: str) -> Path:
         raise InvalidValueError(key, folder, "a folder below a home directory that exists") from error
 
 
+def is_present(path: Path) -> bool:
+    """Return True if there is anything of that name, whatever it is.
+
+    Raises:
+        DataError: its folder cannot be searched.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
 def check_mirrors(mirrors: Sequence[str]) -> None:
     """Check that mirrors are addresses on the web.
 
@@ -74,20 +86,30 @@ def check_decoding(size: int, channels: int, workers: int | None) -> None:
 
 
 @contextlib.contextmanager
-def checking_present_file() -> Iterator[None]:
-    """Add how the file can be replaced to a ``DataError`` of the block, which reads a file that is present."""
+def checking_present_file(name: str) -> Iterator[None]:
+    """Add how the published file is got to a ``DataError`` of the block, which reads a file that is present.
+
+    The file may be a user's own, under the name of one of the published data: it is never replaced, nor called useless.
+
+    Args:
+        name: name of the data, for a reader.
+    """
     try:
         yield
     except DataError as error:
+        if getattr(error.__cause__, "errno", None) is not None:  # nothing is known of its content
+            raise
         raise DataError(
-            f"{error}.\nDelete the file, and the next run downloads it; or put the right one there."
+            f"{error}. It is not the file that {name} is published as, and stays as it is: the published one is"
+            " downloaded, or can be put there, once this one has another name, or with another dataset.root=DIR;"
+            " dataset=image_folder dataset.path=DIR reads images of your own"
         ) from error
 
 
 def missing_files_error(error: DataError, files: str, place: Path) -> DataError:
     """Return the error of a download with what a user can do instead: put files (in words) into a place."""
     return DataError(
-        f"{error}\nPut {files} into {place}, or choose another data root with dataset.root=DIR or the environment"
+        f"{error} Put {files} into {place}, or choose another data root with dataset.root=DIR or the environment"
         " variable GAN_DATA."
     )
 

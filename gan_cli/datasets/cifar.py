@@ -17,10 +17,18 @@ import numpy as np
 
 from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
-from gan_cli.datasets.base import ImageDataset, check_mirrors, checking_present_file, expand_path, missing_files_error
+from gan_cli.datasets.base import (
+    ImageDataset,
+    check_mirrors,
+    checking_present_file,
+    expand_path,
+    is_present,
+    missing_files_error,
+)
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
+from gan_cli.storage.reading import open_regular
 
 CLASSES = 10
 SHAPE = (3, 32, 32)
@@ -104,9 +112,10 @@ class Cifar10(ImageDataset):
         Raises:
             DataError: a file is present but wrong, or none is present and none can be downloaded.
         """
+        files = self._read_files()
         count = self.images_per_file * len(self.split.value)
         pixels, labels = np.empty((count, *SHAPE), np.uint8), np.empty(count, np.int64)
-        for path, content in self._read_files():
+        for path, content in files:
             records = content.reshape(self.images_per_file, RECORD_BYTES)
             if records[:, 0].max() >= CLASSES:
                 raise DataError(f"{path}: holds the label {records[:, 0].max()}; expected labels from 0 to 9")
@@ -118,13 +127,9 @@ class Cifar10(ImageDataset):
     def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
         """Yield the path and the bytes of each file of the split, one at a time and in any order."""
         archive, folder = self.place / self.archive, self.place / self.unpacked
-        try:
-            packed = archive.exists()
-            missing = [name for name in self.split.value if not (folder / name).exists()]
-        except OSError as error:
-            raise DataError(f"{self.place}: cannot be read ({error.strerror or error})") from error
-        if packed:
-            with checking_present_file():
+        missing = [name for name in self.split.value if not is_present(folder / name)]
+        if is_present(archive):
+            with checking_present_file("CIFAR-10"):
                 self._check(archive)
             return self._from_archive(archive)
         if not missing:
@@ -134,17 +139,18 @@ class Cifar10(ImageDataset):
         return self._from_archive(self._download())
 
     def _check(self, archive: Path) -> None:
-        """Raise ``DataError`` unless this is exactly the published archive."""
+        """Raise ``DataError`` unless this is exactly the published archive; one of another size is not read."""
         try:
-            digest, size = sha256(archive), archive.stat().st_size
+            with open_regular(archive) as file:
+                size = os.fstat(file.fileno()).st_size
+            digest = sha256(archive) if size == self.archive_bytes else None
         except OSError as error:
             raise DataError(f"{archive}: cannot be read ({error.strerror or error})") from error
-        if digest != self.archive_checksum:
+        if digest is None:
             truncated = "truncated: " if size < self.archive_bytes else ""
-            raise DataError(
-                f"{archive}: {truncated}{size} bytes with SHA-256 {digest},"
-                f" expected {self.archive_bytes} with {self.archive_checksum}"
-            )
+            raise DataError(f"{archive}: {truncated}{size} bytes, expected {self.archive_bytes}")
+        if digest != self.archive_checksum:
+            raise DataError(f"{archive}: its content has SHA-256 {digest}, expected {self.archive_checksum}")
 
     def _download(self) -> Path:
         try:
@@ -184,7 +190,7 @@ class Cifar10(ImageDataset):
 
     def _from_file(self, path: Path) -> tuple[Path, ByteArray]:
         try:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 content = stream.read(self.file_bytes + 1)
                 size = os.fstat(stream.fileno()).st_size
         except OSError as error:

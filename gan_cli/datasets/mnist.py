@@ -14,7 +14,14 @@ from PIL import Image
 
 from gan_cli.data.download import download
 from gan_cli.data.idx import read_idx
-from gan_cli.datasets.base import ImageDataset, check_mirrors, checking_present_file, expand_path, missing_files_error
+from gan_cli.datasets.base import (
+    ImageDataset,
+    check_mirrors,
+    checking_present_file,
+    expand_path,
+    is_present,
+    missing_files_error,
+)
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -48,6 +55,7 @@ class IdxDataset(ImageDataset):
     size: int | None = None
 
     licence: ClassVar[str]
+    title: ClassVar[str]
     folder: ClassVar[str]
     # SHA-256 of each file, uncompressed: mirrors pack the same content differently.
     checksums: ClassVar[Mapping[str, str]]
@@ -94,16 +102,13 @@ class IdxDataset(ImageDataset):
         path = self._find_file(name)
         if path is None:
             return read_idx(self._download(name))
-        with checking_present_file():
+        with checking_present_file(self.title):
             return read_idx(path, self.checksums[name])
 
     def _find_file(self, name: str) -> Path | None:
         """Return the file, uncompressed or gzipped, or None where there is neither."""
         candidates = (self.place / name, self.place / f"{name}.gz")
-        try:
-            return next((path for path in candidates if path.exists()), None)
-        except OSError as error:
-            raise DataError(f"{self.place}: cannot be read ({error.strerror or error})") from error
+        return next(filter(is_present, candidates), None)
 
     def _download(self, name: str) -> Path:
         try:
@@ -132,6 +137,7 @@ class Mnist(IdxDataset):
     """Handwritten digits (LeCun, Cortes & Burges 1998)."""
 
     licence = "MNIST (LeCun, Cortes & Burges): CC BY-SA 3.0, to be shared with attribution under the same terms."
+    title = "MNIST"
     folder = "mnist"
     checksums = MappingProxyType(
         {
@@ -151,6 +157,7 @@ class FashionMnist(IdxDataset):
     """
 
     licence = "Fashion-MNIST (Zalando SE): MIT licence, free for any use with its copyright notice."
+    title = "Fashion-MNIST"
     folder = "fashion_mnist"
     checksums = MappingProxyType(
         {

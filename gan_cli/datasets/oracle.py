@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import zipfile
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,13 @@ from torch import Tensor
 
 from gan_cli.architectures.language_model import nll, sample_sequences
 from gan_cli.architectures.lstm import LSTMLanguageModel
-from gan_cli.datasets.base import expand_path
+from gan_cli.data.array_files import ArrayFileError, read_npz
+from gan_cli.datasets.base import expand_path, is_present
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.rng import seeded_generator
+from gan_cli.storage.reading import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ KNOWN_ENTROPY = {20: 5.750, 40: 5.737}
 ENTROPY_SAMPLES = 4096
 # The oracle without a file, and the sequences of its estimate, are the same for all runs.
 ORACLE_SEED = 0
+# The weights in NumPy's longest type take 5.4 MB.
+MAX_FILE_BYTES = 2**23
 # Sequences sampled or scored at a time.
 BLOCK = 2048
 
@@ -103,7 +107,7 @@ class Oracle:
 
     def oracle(self, device: torch.device) -> LSTMOracle:
         """Return the distribution, on the device."""
-        if self._file.exists():
+        if is_present(self._file):
             return LSTMOracle(_build_network(_read(self._file)).to(device))
         logger.info("%s: not there; an oracle of the same sizes with weights from N(0, 1) instead", self._file)
         return LSTMOracle(_build_network(_random_weights()).to(device))
@@ -111,7 +115,7 @@ class Oracle:
     @property
     def entropy(self) -> float:
         """Entropy in nats a token: a known value for the paper's oracle, else estimated from sequences."""
-        if self._file.exists() and self.length in KNOWN_ENTROPY:
+        if is_present(self._file) and self.length in KNOWN_ENTROPY:
             return KNOWN_ENTROPY[self.length]
         oracle = self.oracle(torch.device("cpu"))
         generator = seeded_generator(ORACLE_SEED, "entropy of the oracle", torch.device("cpu"))
@@ -133,15 +137,17 @@ def _array_shapes() -> dict[str, tuple[int, ...]]:
 
 def _read(path: Path) -> dict[str, FloatArray]:
     """Read the arrays of a file, and check their shapes and values."""
+    shapes = _array_shapes()
     try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: not an .npz file; expected one with the arrays {', '.join(_array_shapes())}")
-        with file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as an .npz file of numbers ({error})") from error
-    for key, shape in _array_shapes().items():
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise ArrayFileError(f"{size} bytes, where an oracle takes {MAX_FILE_BYTES} at most")
+            arrays = read_npz(file, MAX_FILE_BYTES, shapes)
+    except (OSError, ArrayFileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read as an .npz file of numbers ({reason})") from error
+    for key, shape in shapes.items():
         if key not in arrays:
             raise DataError(f"{path}: there is no array '{key}'; expected one of shape {shape}")
         array = arrays[key]
@@ -150,9 +156,11 @@ def _read(path: Path) -> dict[str, FloatArray]:
                 f"{path}: '{key}' is {array.dtype} of shape {array.shape}; expected floating-point numbers of shape"
                 f" {shape}"
             )
-        if not np.isfinite(array).all():
+        with np.errstate(over="ignore"):
+            arrays[key] = array.astype(np.float32)
+        if not np.isfinite(arrays[key]).all():
             raise DataError(f"{path}: '{key}' has numbers that are not finite")
-    return {key: arrays[key].astype(np.float32) for key in _array_shapes()}
+    return arrays
 
 
 def _random_weights() -> dict[str, FloatArray]:

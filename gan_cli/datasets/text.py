@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from gan_cli.data.memory import data_memory
+from gan_cli.data.text_lines import is_text_encoding, read_text_lines
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.errors import DataError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray, IntArray
@@ -24,8 +27,8 @@ logger = logging.getLogger(__name__)
 END = 0
 EMPTY = ""
 UNKNOWN = "<unk>"
-# NUL, and unpaired surrogates, which some encodings accept: no text has them.
-INVALID_CHARACTERS = re.compile("[\0\ud800-\udfff]")
+# Different words, before the rare ones are replaced: no language has more in a text that fits in memory.
+MAX_WORDS = 2**22
 
 
 class TokenUnit(Enum):
@@ -79,7 +82,7 @@ class Text:
             self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
         )
         require(
-            _is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030"
+            is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030"
         )
 
     @property
@@ -99,21 +102,20 @@ class Text:
         """Load sentences in the order of their lines.
 
         Raises:
-            DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, or
-                no word is frequent enough.
+            DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, no
+                word is frequent enough, or it is longer, or has more words or sentences, than memory is for.
         """
-        path = expand_path("path", self.path or "").absolute()
-        lines = _read_lines(path, self.encoding)
-        sentences = [tokens for tokens in map(self.tokens.split_line, lines) if tokens]
-        _check_count(path, len(sentences))
-        _log_lines(path, sentences, len(lines) - len(sentences), self.max_length)
-        words = self._vocabulary(path, sentences)
-        tokens = _encode([sentence[: self.max_length] for sentence in sentences], words, self.max_length)
-        return Sequences(tokens, words, END, self.tokens.separator)
+        path = _require_file(expand_path("path", self.path or "").absolute())
+        sentences = _Sentences(path, self.max_length)
+        for line in read_text_lines(path, self.encoding):
+            sentences.add(self.tokens.split_line(line))
+        _check_count(path, len(sentences.lengths))
+        _log_lines(path, sentences, self.max_length)
+        words = self._vocabulary(path, sentences.counts)
+        return Sequences(sentences.encode(words), words, END, self.tokens.separator)
 
-    def _vocabulary(self, path: Path, sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    def _vocabulary(self, path: Path, counts: Counter[str]) -> tuple[str, ...]:
         """Return the words: the end, ``<unk>`` where any word is replaced by it, and the frequent words."""
-        counts = Counter(word for sentence in sentences for word in sentence)
         # A text may come with its own rare words replaced.
         replaced = counts.pop(UNKNOWN, 0)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
@@ -129,54 +131,15 @@ class Text:
         return (EMPTY, *([UNKNOWN] if rare or replaced else []), *frequent)
 
 
-def _is_text_encoding(encoding: str) -> bool:
-    """Return True for a text encoding of Python's that can skip invalid bytes, as is needed to locate them."""
-    try:
-        b"a".decode(encoding, "ignore")
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
-def _read_lines(path: Path, encoding: str) -> list[str]:
-    """Read the lines of a file, including blank ones, without their line ends."""
-    content = _read_bytes(path)
-    try:
-        text = content.decode(encoding)
-    except UnicodeError as error:
-        line, character = _line_and_column(content[: getattr(error, "start", 0)].decode(encoding, "ignore"))
-        raise DataError(
-            f"{path}: line {line}, character {character}: bytes that are not {encoding}; dataset.encoding names another"
-        ) from error
-    text = text.removeprefix("\ufeff")
-    invalid = INVALID_CHARACTERS.search(text)
-    if invalid:
-        line, character = _line_and_column(text[: invalid.start()])
-        raise DataError(f"{path}: line {line}, character {character}: U+{ord(invalid[0]):04X}; expected a file of text")
-    lines = _normalize_newlines(text).split("\n")
-    return lines if lines[-1] else lines[:-1]
-
-
-def _normalize_newlines(text: str) -> str:
-    """Return text with Unix line ends."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _line_and_column(before: str) -> tuple[int, int]:
-    """Return the line and the character in it, from 1 on, of the position that follows a text."""
-    text = _normalize_newlines(before.removeprefix("\ufeff"))
-    return text.count("\n") + 1, len(text) - text.rfind("\n")
-
-
-def _read_bytes(path: Path) -> bytes:
-    """Read the bytes of a regular file.
+def _require_file(path: Path) -> Path:
+    """Return the path of a file if it exists.
 
     Raises:
         DataError: there is none; suggests the most similar name.
     """
     try:
         if path.is_file():
-            return path.read_bytes()
+            return path
         if path.is_dir():
             raise DataError(f"{path}: a folder; expected a file")
         if path.exists():
@@ -187,6 +150,61 @@ def _read_bytes(path: Path) -> bytes:
     raise DataError(f"{path}: there is no such file.{did_you_mean(path.name, siblings)}")
 
 
+class _Sentences:
+    """Sentences in little memory: each token is the number of its word, in the order in which words are first seen.
+
+    Attributes:
+        counts: occurrences of each word, in that order, in sentences as long as they are.
+        lengths: tokens of each sentence, truncated.
+        blank: lines without a sentence.
+        truncated: sentences that are longer than the maximum.
+    """
+
+    def __init__(self, path: Path, max_length: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self.lengths = array("i")
+        self.blank = self.truncated = 0
+        self._path = path
+        self._max_length = max_length
+        self._max_count = data_memory() // (max_length * np.dtype(np.int64).itemsize)
+        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        self._tokens = array("i")
+
+    def add(self, words: Sequence[str]) -> None:
+        """Add a sentence, or count a blank line.
+
+        Raises:
+            DataError: there are more sentences or words than memory is for.
+        """
+        if not words:
+            self.blank += 1
+            return
+        self.counts.update(words)
+        self.truncated += len(words) > self._max_length
+        kept = words[: self._max_length]
+        self._tokens.extend(map(self._numbers.__getitem__, kept))
+        self.lengths.append(len(kept))
+        if len(self.counts) > MAX_WORDS:
+            raise DataError(
+                f"{self._path}: more than {MAX_WORDS:,} different words; dataset.tokens=characters has fewer"
+            )
+        if len(self.lengths) > self._max_count:
+            raise DataError(
+                f"{self._path}: more than {self._max_count:,} sentences of {self._max_length} tokens, which this"
+                " machine has no memory for; a smaller dataset.max_length allows more"
+            )
+
+    def encode(self, words: Sequence[str]) -> IntArray:
+        """Return tokens ``(N, max_length)``: the index of each word, or of ``<unk>``, padded with the end."""
+        indices = {word: index for index, word in enumerate(words)}
+        unknown = indices.get(UNKNOWN, END)
+        index_of = np.array([indices.get(word, unknown) for word in self._numbers], np.int64)
+        tokens = np.full((len(self.lengths), self._max_length), END, np.int64)
+        filled = np.arange(self._max_length) < np.array(self.lengths)[:, None]
+        tokens[filled] = index_of[np.array(self._tokens)]
+        return tokens
+
+
 def _check_count(path: Path, count: int) -> None:
     if count == 0:
         raise DataError(f"{path}: holds no sentence; expected one on each line")
@@ -194,25 +212,15 @@ def _check_count(path: Path, count: int) -> None:
         raise DataError(f"{path}: holds one sentence only; expected one on each line, and two or more")
 
 
-def _log_lines(path: Path, sentences: Sequence[Sequence[str]], blank: int, longest: int) -> None:
+def _log_lines(path: Path, sentences: _Sentences, longest: int) -> None:
     """Log the number of sentences, of blank lines left out and of truncated sentences."""
-    cut = sum(len(sentence) > longest for sentence in sentences)
-    logger.info("%s: %d sentences, %d blank lines left out", path, len(sentences), blank)
-    if cut:
+    count = len(sentences.lengths)
+    logger.info("%s: %d sentences, %d blank lines left out", path, count, sentences.blank)
+    if sentences.truncated:
         logger.warning(
             "%s: %d of %d lines are longer than dataset.max_length=%d tokens and were cut",
             path,
-            cut,
-            len(sentences),
+            sentences.truncated,
+            count,
             longest,
         )
-
-
-def _encode(sentences: Sequence[Sequence[str]], words: Sequence[str], length: int) -> IntArray:
-    """Return tokens ``(N, length)``: the index of each word, or of ``<unk>``, padded with the end."""
-    numbers = {word: number for number, word in enumerate(words)}
-    unknown = numbers.get(UNKNOWN, END)
-    tokens = np.full((len(sentences), length), END, np.int64)
-    for row, sentence in zip(tokens, sentences, strict=True):
-        row[: len(sentence)] = [numbers.get(word, unknown) for word in sentence]
-    return tokens

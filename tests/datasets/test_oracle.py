@@ -136,7 +136,7 @@ def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
     dataset = save(tmp_path, {})
     with (tmp_path / FILE).open("wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(DataError, match=r"not an \.npz file"):
+    with pytest.raises(DataError, match=r"cannot be read as an \.npz file of numbers \(no whole zip"):
         dataset.load()
 
 
