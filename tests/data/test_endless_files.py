@@ -198,7 +198,7 @@ def forged(content: bytes) -> bytes:
         lambda path: (path.unlink(), path.mkdir()),
     ],
 )
-def test_stored_arrays_that_are_damaged_are_computed_again_and_it_is_said(
+def test_stored_arrays_that_are_damaged_are_computed_again_with_a_warning(
     damage: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Store(tmp_path)
