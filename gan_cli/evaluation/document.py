@@ -13,7 +13,11 @@ DIGESTS = ("checksum", "reference", "fingerprint")
 
 
 def document(metrics: Mapping[str, float], floor: Mapping[str, float], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an evaluation as plain values: each metric with its floor and which way is better, then the provenance."""
+    """Return an evaluation as plain values: each metric with its floor and which way is better, then the provenance.
+
+    A metric by a backbone whose provenance has a caution repeats it.
+    """
+    cautions = {name: facts["caution"] for name, facts in provenance.get("backbones", {}).items() if "caution" in facts}
     return {
         "figures": {
             name: {
@@ -21,6 +25,7 @@ def document(metrics: Mapping[str, float], floor: Mapping[str, float], provenanc
                 "floor": _finite(floor[name]) if name in floor else None,
                 "better": metric_info(name).better,
                 "what": metric_info(name).description,
+                **_caution(name, cautions),
             }
             for name, value in metrics.items()
         },
@@ -32,13 +37,21 @@ def table(evaluated: Mapping[str, Any]) -> str:
     """Return the metrics of a :func:`document` in aligned columns, and their provenance below."""
     rows = [("", "value", "floor", "good", "")]
     for name, metric in evaluated["figures"].items():
-        rows.append((name, _number(metric["value"]), _number(metric["floor"]), metric["better"], metric["what"]))
+        caution = f" ({metric['caution']})" if "caution" in metric else ""
+        what = f"{metric['what']}{caution}"
+        rows.append((name, _number(metric["value"]), _number(metric["floor"]), metric["better"], what))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{name:<{widths[0]}}  {value:>{widths[1]}}  {floor:>{widths[2]}}  {good:<{widths[3]}}  {what}".rstrip()
         for name, value, floor, good, what in rows
     ]
     return "\n".join([*lines, "", *_provenance_lines(evaluated)])
+
+
+def _caution(name: str, cautions: Mapping[str, str]) -> dict[str, str]:
+    """Return the caution of the backbone that a metric is by, if there is one."""
+    backbone = name.rpartition("/")[2]
+    return {"caution": f"{backbone} {cautions[backbone]}"} if backbone in cautions else {}
 
 
 def _provenance_lines(evaluated: Mapping[str, Any]) -> list[str]:

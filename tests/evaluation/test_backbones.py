@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from gan_cli.datasets.mnist import Mnist, MnistSplit
 from gan_cli.errors import ConfigError, DataError, OutputError
 from gan_cli.evaluation.backbones import classifier_network
 from gan_cli.evaluation.backbones import inception as inception_module
+from gan_cli.evaluation.backbones.chance import binomial_tail, chance_facts
 from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, load_or_train_classifier
 from gan_cli.evaluation.backbones.classifier_network import ClassifierSettings
 from gan_cli.evaluation.backbones.inception import FILE, load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
+from gan_cli.evaluation.document import document, table
 from gan_cli.protocols.data import Images
 from tests.conftest import log_messages
 
@@ -158,9 +161,45 @@ def saved(stored: Any) -> bytes:
     return file.getvalue()
 
 
+def forged(**changes: Any) -> Any:
+    """A change of entries, with a checksum that fits the weights."""
+
+    def change(content: bytes) -> bytes:
+        stored = torch.load(io.BytesIO(content), weights_only=True)
+        stored.update(changes)
+        return saved(stored)
+
+    return change
+
+
+def not_finite(content: bytes) -> bytes:
+    stored = torch.load(io.BytesIO(content), weights_only=True)
+    stored["weights"]["head.bias"][0] = float("nan")
+    return saved({**stored, "checksum": classifier_network.checksum(stored["weights"])})
+
+
+def compressed(content: bytes) -> bytes:
+    """An archive that grows by a factor of hundreds."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2**24))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        forged(shape=[1, 10**6, 10**6]),
+        forged(classes=10**9),
+        forged(classes=2),
+        forged(accuracy=float("nan")),
+        forged(accuracy="high"),
+        forged(accuracy=10**400),
+        forged(measured_on="x" * 10**6),
+        forged(weights="weights"),
+        forged(weights={"head.bias": torch.zeros(1).expand(10**9)}),
+        not_finite,
+        compressed,
         lambda content: content[: len(content) // 2],
         lambda content: b"",
         lambda content: b"no archive",
@@ -169,7 +208,26 @@ def saved(stored: Any) -> bytes:
         lambda content: saved([1, 2]),
         lambda content: saved(Harm()),
     ],
-    ids=["cut", "empty", "text", "weight", "incomplete", "list", "code"],
+    ids=[
+        "shape",
+        "classes",
+        "fewer",
+        "nan",
+        "word",
+        "huge",
+        "long",
+        "words",
+        "expanded",
+        "not finite",
+        "bomb",
+        "cut",
+        "empty",
+        "text",
+        "weight",
+        "incomplete",
+        "list",
+        "code",
+    ],
 )
 def test_damaged_classifier_is_trained_again(
     damage: Any, store: Store, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +242,25 @@ def test_damaged_classifier_is_trained_again(
     assert len([line for line in log_messages(caplog) if "trained again" in line]) == 1
     assert not Path("harmed").exists()
     assert [file.name for file in first.path.parent.iterdir()] == [first.path.name]  # nothing half-written is left
+
+
+@pytest.mark.parametrize("kind", ["fifo", "sparse"])
+def test_what_is_no_classifier_file_is_not_read(kind: str, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A FIFO would be waited for without end, and gigabytes without content would fill the memory."""
+    data = coloured()
+    path = load_or_train_classifier("kept", data, None, store, SHORT).path
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**36)
+    with caplog.at_level("WARNING", "gan_cli"):
+        load_or_train_classifier("kept", data, None, store, SHORT)
+    lines = [line for line in log_messages(caplog) if "trained again" in line]
+    assert len(lines) == (kind == "sparse"), "a FIFO is no file of that name"
+    assert path.is_file()
+    assert path.stat().st_size < 2**22
 
 
 def test_classifier_of_another_process_is_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,3 +430,61 @@ def test_classifier_of_mnist(real_data: Path, store: Store, tmp_path: Path) -> N
     made: ClassifierBackbone = load_or_train_classifier("mnist", train, test, store)
     assert made.facts["accuracy"] >= 0.99
     assert made.path.parent == tmp_path / "root" / "classifiers"
+
+
+def guessed() -> Images:
+    """Images of noise whose labels have nothing to do with them."""
+    random = np.random.default_rng(1)
+    return Images(random.integers(0, 256, (300, 1, 8, 8), dtype=np.uint8), random.integers(0, 3, 300))
+
+
+def test_classifier_that_guesses_costs_a_warning(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "gan_cli"):
+        made = load_or_train_classifier("guesses", guessed(), None, store, SHORT)
+    (line,) = log_messages(caplog)
+    assert line.startswith("classifier of guesses: its accuracy, 0.")
+    assert "on 60 images held out of its training, is no better than chance (0." in line
+    assert made.facts["caution"] == "no better than chance"
+    assert 1 / 3 <= made.facts["chance"] < 0.6
+    assert load_or_train_classifier("guesses", guessed(), None, store, SHORT).facts["caution"], "read back, too"
+
+
+def test_classifier_that_learned_is_not(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "gan_cli"):
+        settings = ClassifierSettings(batch_size=16, fewest=60, most=60)
+        made = load_or_train_classifier("learned", coloured(200), None, store, settings)
+    assert not log_messages(caplog)
+    assert made.facts["accuracy"] > 0.9
+    assert "caution" not in made.facts
+
+
+def test_chance_is_the_commonest_class() -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    assert chance_facts(0.9, labels) == {"chance": 0.9, "caution": "no better than chance"}
+    assert chance_facts(0.96, labels) == {"chance": 0.9, "caution": "no better than chance"}, "within the noise of 100"
+    assert chance_facts(0.97, labels) == {"chance": 0.9}
+    assert chance_facts(1.0, np.zeros(5, np.int64)) == {"chance": 1.0, "caution": "no better than chance"}
+    assert "caution" in chance_facts(1.0, np.arange(4) % 2), "four of four are guessed once in sixteen times"
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "probability"), [(0, 5, 0.3), (3, 5, 0.3), (60, 100, 0.5), (10_000, 10_000, 0.999)]
+)
+def test_binomial_tail_is_that_of_scipy(successes: int, trials: int, probability: float) -> None:
+    from scipy.stats import binom
+
+    assert binomial_tail(successes, trials, probability) == pytest.approx(binom.sf(successes - 1, trials, probability))
+
+
+def test_metrics_of_a_backbone_at_chance_are_marked() -> None:
+    facts = {"classifier": {"accuracy": 0.3, "caution": "no better than chance"}, "pixels": {}}
+    metrics = {"frechet/classifier": 1.0, "frechet/pixels": 2.0, "sharpness": 3.0}
+    found = document(metrics, {}, {"backbones": facts})["figures"]
+    assert found["frechet/classifier"]["caution"] == "classifier no better than chance"
+    assert not any("caution" in found[name] for name in ("frechet/pixels", "sharpness"))
+    counts = {"generated": 1, "training": 2, "held_out": 3, "floor": 4}
+    data = {"name": "x", "held_out": "x", "floor": "x", "fingerprint": "x"}
+    others = {"generator": {}, "seed": 0, "versions": {}}
+    whole = {"figures": found, "samples": counts, "data": data, "backbones": facts, **others}
+    (line,) = (line for line in table(whole).splitlines() if line.startswith("frechet/classifier"))
+    assert line.endswith("(classifier no better than chance)")

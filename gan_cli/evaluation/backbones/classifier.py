@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
-import pickle
 import time
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_cli.data.cache import DamagedError, Store
 from gan_cli.data.fingerprint import fingerprint
@@ -20,9 +21,11 @@ from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones import classifier_network
 from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
+from gan_cli.evaluation.backbones.chance import CAUTION, chance_facts
 from gan_cli.evaluation.backbones.classifier_network import Classifier, ClassifierSettings
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
+from gan_cli.storage.reading import MIB, read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,12 @@ FORMAT = 1
 # Share of the data that the accuracy is measured on where there is no test split.
 TEST_SHARE = 0.2
 MIN_IMAGES = 20
+# A classifier that is right as often as guesses are with at least this probability is no better than they are.
+LEVEL = 0.01
+# A file of 100,000 classes has 60 MB.
+MAX_BYTES = 256 * MIB
+MAX_TEXT = 200
+NO_BETTER = "no better than chance"
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class ClassifierBackbone:
     Attributes:
         classifier: the network, in evaluation mode.
         checksum: SHA-256 of its weights.
-        facts: resizing, accuracy and what that was measured on.
+        facts: resizing, accuracy, what that was measured on, and the accuracy of chance.
         path: the file it is stored in.
     """
 
@@ -124,7 +133,13 @@ def load_or_train_classifier(
     settings, device = settings or ClassifierSettings(), device or torch.device("cpu")
     data_fingerprint = fingerprint(data)
     file = f"classifiers/{name}-{data_fingerprint[:12]}.pt"
-    identity = {"format": FORMAT, "data": data_fingerprint, "recipe": asdict(settings)}
+    identity = {
+        "format": FORMAT,
+        "data": data_fingerprint,
+        "recipe": asdict(settings),
+        "shape": list(data.pixels.shape[1:]),
+        "classes": int(data.labels.max()) + 1,
+    }
     backbone, problems = _find_cached(store, file, identity, device)
     for problem in problems:
         logger.warning("%s: it is trained again", problem)
@@ -133,7 +148,7 @@ def load_or_train_classifier(
         # Another process may have been first; then cached features belong to its weights.
         backbone, _ = _find_cached(store, file, identity, device)
         backbone = backbone or _read(store.write(file, content), content, identity, device)
-    facts = backbone.facts
+    facts = {**backbone.facts, **chance_facts(backbone.facts["accuracy"], _tested_labels(data, test))}
     logger.info(
         "classifier of %s: accuracy %.4f on %s, SHA-256 %s, %s",
         name,
@@ -142,7 +157,21 @@ def load_or_train_classifier(
         backbone.checksum[:12],
         backbone.path,
     )
-    return backbone
+    if CAUTION in facts:
+        logger.warning(
+            "classifier of %s: its accuracy, %.3f on %s, is %s (%.3f): metrics of the backbone classifier say little of"
+            " these data; the backbone pixels does without it",
+            *(name, facts["accuracy"], facts["measured_on"], facts[CAUTION], facts["chance"]),
+        )
+    return replace(backbone, facts=facts)
+
+
+def _tested_labels(data: Images, test: Images | None) -> IntArray:
+    """Return the labels of the images that the accuracy is measured on."""
+    assert data.labels is not None
+    if test is not None and test.labels is not None:
+        return test.labels
+    return data.labels[split_rows(len(data.labels), TEST_SHARE, minimum=1)[1]]
 
 
 def _train_and_serialize(
@@ -154,22 +183,22 @@ def _train_and_serialize(
     device: torch.device,
 ) -> bytes:
     """Train a classifier, measure its accuracy, and return both as the content of a file."""
-    assert data.labels is not None
-    classes = int(data.labels.max()) + 1
     training, tested, origin = _train_test_parts(data, test)
     logger.info("classifier of %s: trained once, on %d images", name, len(training[1]))
     started = time.perf_counter()
-    trained = classifier_network.train(*training, classes, settings, device)
+    trained = classifier_network.train(*training, identity["classes"], settings, device)
     seconds = time.perf_counter() - started
     accuracy = classifier_network.accuracy(trained, *tested)
     logger.info("classifier of %s: trained in %.0f s", name, seconds)
     weights = {key: value.cpu() for key, value in trained.state_dict().items()}
+    if not _finite(weights):
+        raise ConfigError(
+            f"backbone classifier: {name} cannot be learned, weights are not finite; use the backbone pixels"
+        )
     file = io.BytesIO()
     torch.save(
         {
             **identity,
-            "shape": list(data.pixels.shape[1:]),
-            "classes": classes,
             "accuracy": accuracy,
             "measured_on": f"{len(tested[1])} {origin}",
             "seconds": round(seconds, 1),
@@ -200,9 +229,10 @@ def _find_cached(
     problems: list[str] = []
     for path in store.find(file):
         try:
-            return _read(path, path.read_bytes(), identity, device), problems
+            return _read(path, read_bytes(path, MAX_BYTES), identity, device), problems
         except (DamagedError, OSError) as error:
-            problems.append(f"classifier {path} is of no use ({error})")
+            reason = error.strerror or error if isinstance(error, OSError) else error
+            problems.append(f"classifier {path} is of no use ({reason})")
     return None, problems
 
 
@@ -212,25 +242,52 @@ def _read(path: Path, content: bytes, identity: Mapping[str, Any], device: torch
     Raises:
         DamagedError: the content has changed, or is of another format or of other data.
     """
+    stored = _unpickled(content)
     try:
-        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         other = [key for key, value in identity.items() if stored[key] != value]
         if other:
             raise DamagedError(f"it is one of another {' and '.join(other)}")
-        built = Classifier(tuple(stored["shape"]), int(stored["classes"]))
+        built = Classifier(tuple(identity["shape"]), identity["classes"])
         built.load_state_dict(stored["weights"])
-        facts = {
-            "resizing": _resizing(built, stored["shape"]),
-            "accuracy": float(stored["accuracy"]),
-            "measured_on": str(stored["measured_on"]),
-            "file": path.name,
-        }
-        checksum = str(stored["checksum"])
-    except (pickle.UnpicklingError, RuntimeError, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
-        raise DamagedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    if classifier_network.checksum(built.state_dict()) != checksum:
+        accuracy, checksum, measured_on = float(stored["accuracy"]), str(stored["checksum"]), str(stored["measured_on"])
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise DamagedError(_first_line(error)) from error
+    if not 0 <= accuracy <= 1 or len(measured_on) > MAX_TEXT:
+        raise DamagedError("its accuracy is no share of images")
+    weights = built.state_dict()
+    if classifier_network.checksum(weights) != checksum:
         raise DamagedError("its weights have another checksum than they should")
+    if not _finite(weights):
+        raise DamagedError("its weights are not finite")
+    facts = {
+        "resizing": _resizing(built, identity["shape"]),
+        "accuracy": accuracy,
+        "measured_on": measured_on,
+        "file": path.name,
+    }
     return ClassifierBackbone(built.eval().requires_grad_(False).to(device), checksum, facts, path)
+
+
+def _unpickled(content: bytes) -> Any:
+    """Load plain values and tensors, which take no more memory than the content has bytes."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # torch does not compress; compressed or overlapping members could fill the memory.
+            if sum(member.file_size for member in archive.infolist()) > len(content):
+                raise DamagedError("its members are longer than the file")
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except DamagedError:
+        raise
+    except Exception as error:  # damaged bytes can raise anything
+        raise DamagedError(_first_line(error)) from error
+
+
+def _finite(weights: Mapping[str, Tensor]) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in weights.values())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _resizing(built: Classifier, shape: list[int]) -> str:
