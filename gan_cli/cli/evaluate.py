@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli.cli import add_device_option, exit_with_status, version
 from gan_cli.config.schema import BackboneKind
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, OutputError, printable
 from gan_cli.metrics.registry import MIN_SAMPLES
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from gan_cli.evaluation.subjects import EvaluationSubject
     from gan_cli.storage.run_directory import RunDirectory
 
@@ -110,20 +114,39 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         evaluated, pictures = (
             _evaluate_text(arguments, directory) if text else _evaluate_samples(arguments, directory, kinds)
         )
-    written = list(pictures)
+    # Printed first: what took minutes to compute must not be lost because a run is read-only.
+    print(json.dumps(evaluated, indent=2) if arguments.json else table(evaluated), flush=True)
     if arguments.samples is None:
-        directory.write_evaluation(evaluated)
-        written.insert(0, directory.evaluation)
-    print(json.dumps(evaluated, indent=2) if arguments.json else table(evaluated))
-    for path in written:
-        print(f"wrote {path}", file=sys.stderr)
+        _store(directory.evaluation, lambda: directory.write_evaluation(evaluated))
+    for path, picture in pictures.items():
+        _store(path, partial(_save_picture, path, picture), wanted=path == arguments.neighbours)
     return 0
+
+
+def _store(path: Path, write: Callable[[], None], *, wanted: bool = False) -> None:
+    """Write a file, and say so; one that cannot be written costs a line, and an error where the user has named it."""
+    try:
+        write()
+    except OutputError as error:
+        if wanted:
+            raise
+        print(f"gan-eval: {error}: the metrics were computed, but this file is not kept", file=sys.stderr)
+    else:
+        print(f"wrote {printable(str(path))}", file=sys.stderr)
+
+
+def _save_picture(path: Path, picture: Image) -> None:
+    from gan_cli.storage.files import writing
+
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
 
 
 def _evaluate_samples(
     arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
-) -> tuple[dict[str, Any], list[Path]]:
-    """Return the content of ``evaluation.json`` for images or points, and the pictures that were written."""
+) -> tuple[dict[str, Any], dict[Path, Image]]:
+    """Return the content of ``evaluation.json`` for images or points, and pictures by the file they are for."""
     from gan_cli.algorithms.spec import algorithm_options, spec_of
     from gan_cli.evaluation import subjects
     from gan_cli.evaluation.document import document
@@ -133,7 +156,6 @@ def _evaluate_samples(
     from gan_cli.evaluation.sample_files import ValueRange
     from gan_cli.inference.loading import GeneratorWeights
     from gan_cli.runtime.device import inference_device
-    from gan_cli.storage.files import writing
 
     device = inference_device(arguments.device)
     weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
@@ -160,16 +182,11 @@ def _evaluate_samples(
     elif arguments.likelihood is not None:
         families = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
         raise ConfigError(f"--likelihood: expected with a run of {families} alone: other models have no posterior")
-    written = []
-    if picture is not None:
-        with writing(picture):
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            nearest_picture(evaluator, evaluation.samples).save(picture)
-        written.append(picture)
-    return document(metrics, evaluator.floor(), provenance), written
+    pictures = {} if picture is None else {picture: nearest_picture(evaluator, evaluation.samples)}
+    return document(metrics, evaluator.floor(), provenance), pictures
 
 
-def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], list[Path]]:
+def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], dict[Path, Image]]:
     """Return the content of ``evaluation.json`` for sequences, and no pictures."""
     for option in ("backbone", "samples", "range", "weights", "neighbours", "likelihood"):
         if getattr(arguments, option) is not None:
@@ -184,7 +201,7 @@ def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tu
     evaluated = evaluate_text(
         directory, arguments.n, arguments.seed, device, allow_changed_data=arguments.allow_changed_data
     )
-    return document(*evaluated), []
+    return document(*evaluated), {}
 
 
 def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:

@@ -217,6 +217,24 @@ def test_images_in_a_file_score_the_same_on_every_scale(digits: Path, gan_eval: 
     assert "taken as" not in named.err
 
 
+def test_run_that_cannot_be_written_is_evaluated_all_the_same(digits: Path, gan_eval: Command) -> None:
+    """It computed, and printed nothing."""
+    shutil.rmtree(digits / "samples")
+    (digits / "samples").write_text("no folder")
+    (digits / "evaluation.json").mkdir()
+    done = gan_eval(digits, *FEW, "--json", "--backbone", "pixels")
+    assert done.status == 0, done.err
+    assert figures(done.out)["frechet/pixels"] > 0
+    lines = [line for line in done.err.splitlines() if "cannot write" in line]
+    assert len(lines) == 2, done.err
+    assert all(line.endswith("the metrics were computed, but this file is not kept") for line in lines)
+    assert str(digits / "evaluation.json") in lines[0]
+    named = gan_eval(digits, *FEW, "--json", "--backbone", "pixels", "--neighbours", "run/samples/a.png")
+    assert named.status == 2
+    assert figures(named.out) == figures(done.out)
+    assert named.err.splitlines()[-1].startswith("gan-eval: cannot write run/samples/a.png")
+
+
 def test_evaluation_is_in_the_report(ring: Path, gan_eval: Command, gan_report: Command) -> None:
     assert gan_eval(ring, "--n", 40).status == 0
     values = figures((ring / "evaluation.json").read_text())
