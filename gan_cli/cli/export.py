@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from gan_cli.cli import exit_with_status, version
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError
+from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 
 def main() -> NoReturn:
@@ -74,7 +75,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _summary(file: Path) -> dict[str, Any] | None:
     """Read ``summary.json``; None where there is none yet."""
     try:
-        summary = json.loads(file.read_text())
+        summary = json.loads(read_text(file, MAX_JSON_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
 from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Suggestion
 from gan_cli.protocols.callbacks import Alarm
+from gan_cli.storage.state_values import number, numbers, numbers_by_name
 
 # For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
 MAX_RATE, DEFAULT_RATE = 1.0, 2e-4
@@ -157,10 +158,18 @@ class AlarmMonitor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._streaks = dict(state["streaks"])
-        self._leads, self._gradients = list(state["leads"]), list(state["gradients"])
+        self._streaks = numbers_by_name(state["streaks"])
+        self._leads, self._gradients = numbers(state["leads"]), numbers(state["gradients"])
         self._peak = float(state["peak"])
-        self.alarms = [Alarm(**alarm) for alarm in state["alarms"]]
+        self.alarms = [_stored_alarm(**alarm) for alarm in state["alarms"]]
+
+
+def _stored_alarm(
+    name: str, step: int, last_step: int, figures: Mapping[str, float | None], message: str, try_next: str
+) -> Alarm:
+    """Return an alarm of a checkpoint, each value of which may be of any type."""
+    evidence = {str(tag): None if value is None else number(value) for tag, value in figures.items()}
+    return Alarm(str(name), int(number(step)), int(number(last_step)), evidence, str(message), str(try_next))
 
 
 def _alarm(rule: AlarmRule, step: int, metrics: Mapping[str, float]) -> Alarm:

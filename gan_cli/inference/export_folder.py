@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gan_cli.errors import ConfigError
 from gan_cli.storage.files import fsync, writing
+from gan_cli.storage.reading import open_regular
 
 CARD = "README.md"
 # First line of every model card: a folder whose card has it may be overwritten.
@@ -36,7 +37,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """
     with writing(folder):
         card = folder / CARD
-        earlier = card.is_file() and card.read_bytes().startswith(MARK)
+        earlier = _starts_with_mark(card)
         foreign = [] if earlier else [name for name in contents if os.path.lexists(folder / name)]
         if foreign:
             raise ConfigError(
@@ -54,6 +55,14 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
                 (staging / name).replace(folder / name)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _starts_with_mark(card: Path) -> bool:
+    try:
+        with open_regular(card) as file:
+            return file.read(len(MARK)) == MARK
+    except OSError:  # none, or of another kind
+        return False
 
 
 def _existing(folder: Path) -> Path:

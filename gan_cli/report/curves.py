@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from array import array
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gan_cli.protocols.arrays import DoubleArray
 from gan_cli.report.formatting import printable
 from gan_cli.report.records import Curve
+from gan_cli.storage.reading import read_lines
 
 # Larger than any float32, and small enough for sums of squares in float64.
 MAX_NUMBER = 1e100
+# A long run has a hundred tags and a hundred thousand reports.
+MAX_VALUES, MAX_TAGS = 10_000_000, 10_000
 SPEED = "speed/steps_per_second"
 
 
@@ -23,18 +29,20 @@ def read_curves(file: Path) -> dict[str, Curve]:
     Raises:
         OSError: the file exists and cannot be read.
     """
-    if file.exists() and not file.is_file():
-        return {}  # reading a pipe would block
     try:
-        with file.open(errors="replace") as lines:
-            return collect_curves(lines)
+        return collect_curves(line.decode(errors="replace") for line in read_lines(file))
     except FileNotFoundError:
         return {}
 
 
 def collect_curves(lines: Iterable[str]) -> dict[str, Curve]:
-    """Parse the lines of a ``metrics.jsonl`` as tag -> curve; of two lines of one step the later one counts."""
-    points: dict[str, dict[int, float]] = {}
+    """Parse the lines of a ``metrics.jsonl`` as tag -> curve; of two lines of one step the later one counts.
+
+    Raises:
+        OSError: there are more tags or values than a run has, which would fill the memory.
+    """
+    points: dict[str, tuple[array[float], array[float]]] = {}
+    count = 0
     for line in lines:
         record = parse_object(line)
         step = parse_number(record.get("step"))
@@ -43,8 +51,13 @@ def collect_curves(lines: Iterable[str]) -> dict[str, Curve]:
         for tag, value in record.items():
             parsed = parse_number(value)
             if tag not in ("step", "time") and parsed is not None:
-                points.setdefault(printable(tag), {})[int(step)] = parsed
-    return {tag: _curve(values) for tag, values in points.items()}
+                steps, values = points.setdefault(printable(tag), (array("d"), array("d")))
+                steps.append(int(step))
+                values.append(parsed)
+                count += 1
+        if count > MAX_VALUES or len(points) > MAX_TAGS:
+            raise OSError(errno.EFBIG, f"has more than {MAX_VALUES:,} values or {MAX_TAGS:,} tags")
+    return {tag: _curve(np.array(steps), np.array(values)) for tag, (steps, values) in points.items()}
 
 
 def training_seconds(curve: Curve | None) -> float | None:
@@ -74,6 +87,9 @@ def parse_number(value: object) -> float | None:
     return converted if abs(converted) <= MAX_NUMBER else None
 
 
-def _curve(values: Mapping[int, float]) -> Curve:
-    steps = sorted(values)
-    return Curve(np.array(steps, np.float64), np.array([values[step] for step in steps], np.float64))
+def _curve(steps: DoubleArray, values: DoubleArray) -> Curve:
+    """Sort the values by their steps, and keep the last one of each."""
+    order = np.argsort(steps, kind="stable")
+    steps, values = steps[order], values[order]
+    last = np.append(steps[1:] != steps[:-1], True)
+    return Curve(steps[last], values[last])

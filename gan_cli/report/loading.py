@@ -21,6 +21,7 @@ from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.formatting import printable
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
+from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 from gan_cli.storage.run_directory import RunDirectory
 
 # Sections that every configuration of this program has.
@@ -45,7 +46,7 @@ def read_run(path: Path, name: str) -> RunRecord:
     try:
         curves = read_curves(directory.metrics)
     except OSError as error:
-        raise ConfigError(f"{directory.metrics} cannot be read: {error.strerror}") from error
+        raise _unreadable(directory.metrics, error) from error
     last = max((int(curve.steps[-1]) for curve in curves.values()), default=0)
     summary = _json(directory.summary)
     state = _state(directory, summary, last)
@@ -109,7 +110,7 @@ def _options(directory: RunDirectory) -> dict[str, str]:
     try:
         # The C parser where available: most of the file is a help page, which the Python one parses slowly.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        node = yaml.load((directory.hydra / "hydra.yaml").read_text(), Loader=loader)
+        node = yaml.load(read_text(directory.hydra / "hydra.yaml", MAX_JSON_BYTES), Loader=loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     for key in ("runtime", "choices"):
@@ -138,13 +139,21 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> Ru
 
 
 def _json(file: Path) -> Mapping[str, Any]:
-    """Read the JSON object of a file; empty where there is none, or it is incomplete."""
-    if not file.is_file():
-        return {}
+    """Read the JSON object of a file; empty where there is none, or it is incomplete.
+
+    Raises:
+        ConfigError: there is one that cannot be read.
+    """
     try:
-        return parse_object(file.read_text(errors="replace"))
-    except OSError:
+        return parse_object(read_text(file, MAX_JSON_BYTES, errors="replace"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{file} cannot be read: {error.strerror or error}")
 
 
 def _mapping(node: object) -> Mapping[str, Any]:

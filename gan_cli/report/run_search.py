@@ -38,10 +38,14 @@ def find_runs(paths: Sequence[Path]) -> SearchResult:
     for path in paths:
         _require_folder(path)
         for folder in _folders(path, notes):
-            if (folder / ".hydra" / "config.yaml").is_file():
-                runs.setdefault(folder.resolve(), folder)
-            else:
+            try:
+                (folder / ".hydra" / "config.yaml").lstat()
+            except (FileNotFoundError, NotADirectoryError):
                 notes.append(f"{printable(folder)}: left out: it has a .hydra and no .hydra/config.yaml in it")
+            except OSError as error:
+                notes.append(f"{printable(folder)}: left out: .hydra/config.yaml cannot be read: {error.strerror}")
+            else:
+                runs.setdefault(folder.resolve(), folder)
     return SearchResult(tuple(runs.values()), tuple(notes))
 
 

@@ -10,8 +10,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from gan_cli.report.formatting import printable
+from gan_cli.storage.reading import open_regular
+from gan_cli.storage.sample_pictures import read_sample_picture
+
 MAX_SIDE = 640
 QUALITY = 85
+# Pictures that are tried, the last ones of a run.
+MAX_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,14 @@ class EmbeddedImage:
 
 def first_readable_image(files: Sequence[Path]) -> EmbeddedImage | None:
     """Embed the first picture that can be read; the last one of a run that was killed may be incomplete."""
-    return next((found for file in files if (found := embed_image(file)) is not None), None)
+    return next((found for file in files[:MAX_TRIES] if (found := embed_image(file)) is not None), None)
 
 
 def embed_image(file: Path) -> EmbeddedImage | None:
     """Embed a picture with no side longer than :data:`MAX_SIDE` pixels; None where the file is no complete picture."""
     try:
-        with Image.open(file) as image:
-            picture = image.convert("RGB")
-    # Pillow raises these for files that are no picture, incomplete, or absurdly large.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        picture = read_sample_picture(file)
+    except OSError:
         return None
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     # A grid of few colours is smaller without loss, and sharp; photographs are not.
@@ -79,10 +83,10 @@ class Quote:
 def read_quote(file: Path) -> Quote | None:
     """Read the beginning of a file of sentences; None where it cannot be read or is empty."""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             text = opened.read(MAX_BYTES).decode(errors="replace")
     except OSError:
         return None
-    lines = [line for line in text.splitlines() if line.strip()][:MAX_LINES]
+    lines = [printable(line) for line in text.splitlines() if line.strip()][:MAX_LINES]
     shortened = (line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 1]}\u2026" for line in lines)
     return Quote(tuple(shortened), file.name) if lines else None

@@ -39,14 +39,16 @@ class CallbackList:
     def __init__(self, callbacks: Sequence[Callback], group: ProcessGroup) -> None:
         """``callbacks`` are those of rank 0, in their order; none on all other ranks."""
         self._callbacks = callbacks
+        self._started: list[Callback] = []
         self._group = group
         self.step = 0
         self.stop_requested = False
 
     def on_start(self, step: int) -> None:
-        """Start all callbacks, to receive what happens from ``step`` on."""
+        """Start all callbacks, to receive what happens from ``step`` on; only what has started is ended and closed."""
         for callback in self._callbacks:
             callback.on_start(StartEvent(step))
+            self._started.append(callback)
 
     def on_step(self, step: int) -> None:
         event = StepEvent(step)
@@ -86,13 +88,13 @@ class CallbackList:
         self._group.broadcast_from_rank0(partial(self._pass_checkpoint, event))
 
     def on_end(self, event: EndEvent) -> None:
-        for callback in self._callbacks:
+        for callback in self._started:
             callback.on_end(event)
 
     def close(self) -> None:
-        """Close all callbacks, the last one first."""
-        for callback in reversed(self._callbacks):
-            callback.close()
+        """Close all callbacks that have been started, the last one first."""
+        while self._started:
+            self._started.pop().close()
 
     def pass_report(self, event: ReportEvent) -> bool:
         """Pass a report through the list, and return whether a callback asks for the run to end."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import logging
 import os
 import time
@@ -50,7 +52,7 @@ class AppendOnlyFile:
 
     def fsync(self) -> None:
         """Make what was written durable across a power cut; waits for the disk, and raises ``OSError``."""
-        os.fsync(self._file.fileno())
+        fsync(self._file)
 
     def close(self) -> None:
         self._file.close()
@@ -60,10 +62,45 @@ class AppendOnlyFile:
         self._torn = False
 
 
+# Of a file system that cannot flush: CIFS, gocryptfs and WSL cannot for folders.
+FLUSH_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
 def fsync(file: IO[Any]) -> None:
     """Flush an open file to the disk: renamed before that, it could be empty after a power failure."""
     file.flush()
-    os.fsync(file.fileno())
+    _fsync(file.fileno(), "file")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable across a power cut; raises ``OSError``."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError as error:  # Windows opens no folder, and one may be writable without being readable
+        _warn_of_missing_flush("folder", str(error.strerror))
+        return
+    try:
+        _fsync(descriptor, "folder")
+    finally:
+        os.close(descriptor)
+
+
+def _fsync(descriptor: int, kind: str) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in FLUSH_UNSUPPORTED:
+            raise
+        _warn_of_missing_flush(kind, str(error.strerror))
+
+
+@functools.cache
+def _warn_of_missing_flush(kind: str, reason: str) -> None:
+    logger.warning(
+        "this file system cannot flush a %s to the disk (%s): what was written last may be lost in a power failure",
+        kind,
+        reason,
+    )
 
 
 @contextlib.contextmanager

@@ -16,9 +16,10 @@ from typing import BinaryIO
 KIB = 2**10
 MIB = 2**20
 # Limits by kind of file, far above what a run writes.
-MAX_JSON_BYTES = 64 * MIB  # summary.json, evaluation.json, tags.json
-MAX_RECORDS_BYTES = 4096 * MIB  # metrics.jsonl, read line by line
-MAX_LINE_BYTES = 16 * MIB
+MAX_JSON_BYTES = 4 * MIB  # summary.json, evaluation.json, tags.json; parsed, they take forty times as much
+MAX_RECORDS_BYTES = 1024 * MIB  # metrics.jsonl, read line by line; a line of it has a thousand bytes
+MAX_LINE_BYTES = 4 * MIB
+MAX_LINES = 5_000_000
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -112,15 +113,19 @@ def read_lines(path: Path, limit: int = MAX_RECORDS_BYTES, max_line: int = MAX_L
         max_line: greatest length of a line in bytes.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or it or one of its lines is longer.
+        OSError: it cannot be read, is no regular file, it or one of its lines is longer, or it has too many lines.
     """
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > limit:
             raise too_long(path, limit)
-        while line := file.readline(max_line + 1):
+        for _ in range(MAX_LINES):
+            line = file.readline(max_line + 1)
+            if not line:
+                return
             if len(line) > max_line:
                 raise OSError(errno.EFBIG, f"has a line of more than {max_line:,} bytes", str(path))
             yield line.rstrip(b"\r\n")
+    raise OSError(errno.EFBIG, f"has more than {MAX_LINES:,} lines", str(path))
 
 
 def too_long(path: Path, limit: int) -> OSError:

@@ -19,6 +19,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.storage import locks, untrusted_yaml
 from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.moved_targets import with_present_names
+from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 MAX_NAME_LENGTH = 150
 
@@ -95,18 +96,19 @@ class RunDirectory:
 
     def _read(self, name: str) -> DictConfig | ListConfig:
         file = self.hydra / name
-        if not file.is_file():
-            raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}")
         try:
             return untrusted_yaml.load(file)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}") from error
         except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
+            reason = error.strerror if isinstance(error, OSError) else None
+            reason = reason or next(iter(str(error).splitlines()), type(error).__name__)[:300]
             raise ConfigError(f"{file} cannot be read: {reason}") from error
 
     def stored_summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none, or none that is complete."""
         try:
-            summary = json.loads(self.summary.read_text())
+            summary = json.loads(read_text(self.summary, MAX_JSON_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}
         return summary if isinstance(summary, dict) else {}

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gan_cli.storage.files import replacing_durably
+from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 # More than any machine has: a file that asks for more is damaged.
 MAX_THREADS = 4096
@@ -35,9 +36,9 @@ class ThreadChange:
 def read(path: Path) -> list[ThreadChange]:
     """Read all changes in the order in which they were made; none where there is no file, or no complete one."""
     try:
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        entries = [json.loads(line) for line in read_text(path, MAX_JSON_BYTES).splitlines()]
         changes = [ThreadChange(*(int(entry[name]) for name in ("step", "before", "threads"))) for entry in entries]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return []
     counts = (count for change in changes for count in (change.before, change.threads))
     return changes if all(1 <= count <= MAX_THREADS for count in counts) else []

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gan_cli.errors import ConfigError
 from gan_cli.storage.interpolations import calls_resolver
+from gan_cli.storage.reading import open_regular
 
 # The files that gan-train writes have some 10 kB (with Hydra's help page 40) and five levels.
 MAX_BYTES = 2**20
@@ -25,7 +26,7 @@ def load(file: Path) -> DictConfig | ListConfig:
         ConfigError: it is too large or too deep, or has aliases, by which a few lines can expand to gigabytes.
         OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException: it cannot be read.
     """
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{file}: expected {MAX_BYTES} bytes at most")

@@ -64,7 +64,8 @@ def _next_file_time(directory: Path) -> int:
     it started, or after the clock was set back.
     """
     seconds = (file.name.split(".")[3] for file in directory.glob("events.out.tfevents.*.*"))
-    newest = max((int(second) for second in seconds if second.isdecimal()), default=0)
+    # TensorBoard's own writers use ten digits as well.
+    newest = max((int(second) for second in seconds if second.isdecimal() and len(second) == 10), default=0)
     return max(int(time.time()), newest + 1)
 
 

@@ -5,7 +5,6 @@ numpy and Pillow only: callers copy tensors to the host.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import zlib
@@ -13,16 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from gan_cli.protocols.algorithm import Preview
 from gan_cli.protocols.arrays import ByteArray, FloatArray
 from gan_cli.storage.files import replacing
+from gan_cli.storage.sample_pictures import read_sample_picture
 
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
 GAP = 2
 SCATTER = 640
 MAX_ANIMATION_FRAMES = 120
+MAX_ANIMATION_PIXELS = 2**27  # of all frames: 400 MB
+MAX_WEBP_SIDE = 16_383
 FRAME_MS, LAST_FRAME_MS = 120, 2000
 
 REAL_COLOUR = (30, 30, 30)
@@ -141,14 +143,27 @@ def write_animation(frames: Sequence[Image.Image], path: Path) -> None:
 
 
 def write_progress_animation(files: Sequence[Path], path: Path) -> None:
-    """Write the animation of a run's sample images; of too many, evenly spaced ones with the first and the last."""
-    if len(files) > MAX_ANIMATION_FRAMES:
-        chosen = np.linspace(0, len(files) - 1, MAX_ANIMATION_FRAMES).round().astype(int)
+    """Write the animation of a run's sample images; of too many, evenly spaced ones with the first and the last.
+
+    Images that a crash has truncated are left out, and so are those of another size than the last one, from before
+    ``train.sample_count`` was changed.
+    """
+    last = next((picture for file in reversed(files) if (picture := _readable(file)) is not None), None)
+    if last is None:
+        return
+    count = min(MAX_ANIMATION_FRAMES, max(2, MAX_ANIMATION_PIXELS // (last.width * last.height)))
+    if len(files) > count:
+        chosen = np.linspace(0, len(files) - 1, count).round().astype(int)
         files = [files[index] for index in chosen]
-    frames = []
-    for file in files:
-        # An image that a crash has truncated is left out.
-        with contextlib.suppress(UnidentifiedImageError, SyntaxError), Image.open(file) as image:
-            frames.append(image.convert("RGB"))
-    if frames:
-        write_animation(frames, path)
+    pictures = (_readable(file) for file in files)
+    frames = [picture for picture in pictures if picture is not None and picture.size == last.size]
+    for frame in frames:
+        frame.thumbnail((MAX_WEBP_SIDE, MAX_WEBP_SIDE))
+    write_animation(frames or [last], path)
+
+
+def _readable(file: Path) -> Image.Image | None:
+    try:
+        return read_sample_picture(file)
+    except OSError:
+        return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from gan_cli.metrics.directions import direction
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent
+from gan_cli.storage.state_values import numbers_by_name
 
 
 class MetricTracker(Callback):
@@ -45,5 +46,6 @@ class MetricTracker(Callback):
         return {"final": dict(self.final), "best": {tag: dict(entry) for tag, entry in self.best.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.final = dict(state["final"])
-        self.best = {tag: dict(entry) for tag, entry in state["best"].items()}
+        best = {str(tag): numbers_by_name(entry) for tag, entry in state["best"].items()}
+        self.final = numbers_by_name(state["final"])
+        self.best = {tag: {"value": entry["value"], "step": entry["step"]} for tag, entry in best.items()}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent
-from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, write_atomic, writing
+from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, replacing, writing
+from gan_cli.storage.reading import MIB, read_lines
 from gan_cli.storage.run_directory import RunDirectory
+
+# Of a file that a run has written itself; a run that reports every step comes to a few gigabytes.
+MAX_BYTES = 65_536 * MIB
 
 
 class MetricsFileWriter(Callback):
@@ -27,7 +32,7 @@ class MetricsFileWriter(Callback):
 
     def on_start(self, event: StartEvent) -> None:
         """Open the file, and drop its lines of this step and later, which an earlier process has written."""
-        with writing(self._directory.path):
+        with writing(self._directory.metrics):
             _drop_lines_from(self._directory.metrics, event.step)
             self._file = AppendOnlyFile(self._directory.metrics)
 
@@ -60,14 +65,16 @@ class MetricsFileWriter(Callback):
 
 def _drop_lines_from(metrics: Path, step: int) -> None:
     """Drop the lines of ``metrics.jsonl`` from ``step`` on, and any line that a crash has truncated."""
-    if not metrics.exists():
+    if not os.path.lexists(metrics):
         return
-    kept = [line for line in metrics.read_text(errors="replace").splitlines() if _line_step(line) < step]
-    write_atomic(metrics, "".join(f"{line}\n" for line in kept).encode())
+    with replacing(metrics) as temporary, temporary.open("wb") as kept:
+        for line in read_lines(metrics, MAX_BYTES):
+            if _line_step(line) < step:
+                kept.write(line + b"\n")
 
 
-def _line_step(line: str) -> float:
+def _line_step(line: bytes) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return math.inf

@@ -35,10 +35,10 @@ class _LogFile(logging.Handler):
     """Handler that appends to the log of a run; the error of a line that cannot be written is deferred."""
 
     def __init__(self, path: Path, errors: WriteErrorHandler) -> None:
+        self._file = AppendOnlyFile(path)  # first: logging closes each handler at exit, also one that failed here
         super().__init__()
         self._path = path
         self._errors = errors
-        self._file = AppendOnlyFile(path)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -26,7 +26,7 @@ class SampleWriter(Callback):
 
     def on_start(self, event: StartEvent) -> None:
         """Make the folder, and delete samples of this step and later, which an earlier process has written."""
-        with writing(self._folder.parent):
+        with writing(self._folder):
             self._folder.mkdir(exist_ok=True)
             for file in self._files():
                 if _step_of(file) >= event.step:

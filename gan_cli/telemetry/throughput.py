@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.protocols.callbacks import Callback, ReportEvent, StartEvent
+from gan_cli.storage.state_values import numbers_by_name
 
 
 class Throughput(Callback):
@@ -47,4 +48,5 @@ class Throughput(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seconds_before = float(state["seconds"])
-        self._last = dict(state["last"])
+        last = numbers_by_name(state["last"])
+        self._last = {key: last[key] for key in self._last}

@@ -224,7 +224,7 @@ def test_target_outside_the_allowed_packages_is_refused(target: Any) -> None:
         "gan_cli.storage.run_directory.json",  # a module
         "gan_cli.storage.run_directory.Path",  # a class defined elsewhere
         "gan_cli.runtime.rng.latent_walk",  # a function
-        "gan_cli.storage.checkpoints.load",
+        "gan_cli.storage.checkpoint_archive.load",
         "torch.nn.functional.relu",
         "gan_cli.components.losses",
         "gan_cli.components.losses.",

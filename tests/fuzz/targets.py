@@ -9,7 +9,6 @@ import os
 import pickle
 import shutil
 import struct
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +37,8 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import data_files, evaluation, strategies
+from tests.fuzz import data_files, evaluation, run_directories, strategies
+from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
 
 CANARY = "canary"
@@ -173,7 +173,7 @@ def _report(drawn: tuple[str, str, str, str, bool]) -> None:
     for name, text in (("metrics.jsonl", metrics), ("summary.json", summary), ("evaluation.json", evaluation),
                        (".hydra/hydra.yaml", hydra)):  # fmt: skip
         (run / name).write_bytes(text.encode("utf-8", "surrogatepass"))
-    _command(report.main, ["run", *(["--html", "page.html"] if page else [])])
+    command(report.main, ["run", *(["--html", "page.html"] if page else [])])
 
 
 def _cache(drawn: tuple[bytes, bytes, bytes]) -> None:
@@ -223,18 +223,6 @@ def _oracle(content: bytes) -> None:
     Oracle(root=".", length=2, count=2).load()
 
 
-def _command(main: Callable[[], Any], arguments: list[str]) -> None:
-    before, sys.argv = sys.argv, ["command", *arguments]
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as message:
-            main()
-    except SystemExit as left:
-        assert left.code in (0, 2, 3, 4), left.code
-        assert "Traceback" not in message.getvalue()
-    finally:
-        sys.argv = before
-
-
 def _overrides(overrides: list[str]) -> None:
     register()
     with contextlib.suppress(MemoryError):
@@ -245,11 +233,11 @@ def _arguments(drawn: tuple[int, list[str]]) -> None:
     shutil.rmtree("run", ignore_errors=True)
     commands = (sample.main, evaluate.main, export.main, report.main, bench.main)
     place, arguments = drawn
-    _command(commands[place % len(commands)], [*(["dry_run=true"] if place % len(commands) == 4 else []), *arguments])
+    command(commands[place % len(commands)], [*(["dry_run=true"] if place % len(commands) == 4 else []), *arguments])
 
 
 def _train(overrides: list[str]) -> None:
-    _command(train_command.main, ["dry_run=true", *overrides])
+    command(train_command.main, ["dry_run=true", *overrides])
 
 
 def _any_of(contents: list[bytes]) -> st.SearchStrategy[bytes]:
@@ -291,7 +279,7 @@ TARGETS: dict[str, Fuzzed] = {
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in evaluation.KINDS.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]

@@ -12,7 +12,7 @@ import torch
 
 from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
-from gan_cli.storage import checkpoints
+from gan_cli.storage import checkpoint_archive
 from tests.conftest import TINY, Command
 from tests.helpers.nonfinite_losses import Poisoned
 from tests.helpers.run_directories import read_metrics, read_summary
@@ -51,7 +51,7 @@ def bad(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None]:
 
 
 def last() -> dict[str, Any]:
-    return checkpoints.load(Path("run/checkpoints/last.pt"))
+    return checkpoint_archive.load(Path("run/checkpoints/last.pt"))
 
 
 Bad = Callable[[dict[int, str]], None]
@@ -210,6 +210,6 @@ def test_one_of_several_runs_trained_as_one_saves_no_bad_numbers(
     monkeypatch.setattr(Replicas, "update", updated)
     done = gan_train(*QUICK, "train.replicas=2", "dataset=ring8", "train.log_every=100")
     assert done.status == 4
-    steps = [checkpoints.load(Path(f"run/seed_{seed}/checkpoints/last.pt"))["step"] for seed in (0, 1)]
+    steps = [checkpoint_archive.load(Path(f"run/seed_{seed}/checkpoints/last.pt"))["step"] for seed in (0, 1)]
     assert steps == [12, 6]
     assert "no checkpoint of step 8: not all of it is finite" in done.err

@@ -17,7 +17,7 @@ from gan_cli.datasets.digits import Digits
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.protocols.callbacks import EndEvent
 from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
-from gan_cli.storage import checkpoints
+from gan_cli.storage import checkpoint_archive
 from gan_cli.telemetry.sample_writer import SampleWriter
 from tests.conftest import TINY, Command
 from tests.helpers.preloaded import PreloadedProcess
@@ -36,7 +36,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def last_step(run: str) -> int:
-    return int(checkpoints.load(Path(run, "checkpoints", "last.pt"))["step"])
+    return int(checkpoint_archive.load(Path(run, "checkpoints", "last.pt"))["step"])
 
 
 def ignored(number: int, frame: FrameType | None) -> None:
@@ -151,7 +151,10 @@ def test_run_that_reaches_its_time_limit_can_be_resumed(
         assert "train.max_minutes=1 is over: resume=run continues" in done.err
         assert gan_train("resume=run").status == 0, "with a limit of its own"
     assert read_summary("run")["status"] == "completed"
-    same(*(checkpoints.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")), "algorithm")
+    same(
+        *(checkpoint_archive.load(Path(run, "checkpoints/last.pt"))["algorithm"] for run in ("run", "whole")),
+        "algorithm",
+    )
     assert figures(Path("run")) == figures(Path("whole"))
 
 

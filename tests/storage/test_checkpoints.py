@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from gan_cli.errors import ConfigError, OutputError
-from gan_cli.storage import checkpoints
+from gan_cli.storage import checkpoint_archive, checkpoints
 
 
 def state(step: int) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_saved_state_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_latest_few_are_kept_and_last_is_the_latest(tmp_path: Path) -> None:
     save(tmp_path, 9, 10, 99_999_999, 100_000_000, keep=2)
     assert names(tmp_path) == ["last.pt", "step_100000000.pt", "step_99999999.pt"]
-    assert checkpoints.load(tmp_path / "last.pt")["step"] == 100_000_000
+    assert checkpoint_archive.load(tmp_path / "last.pt")["step"] == 100_000_000
 
 
 def test_last_is_written_where_the_file_system_knows_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_last_is_written_where_the_file_system_knows_no_links(tmp_path: Path, mo
 
     monkeypatch.setattr(os, "link", refuse)
     save(tmp_path, 1, 2)
-    assert checkpoints.load(tmp_path / "last.pt")["step"] == 2
+    assert checkpoint_archive.load(tmp_path / "last.pt")["step"] == 2
     assert names(tmp_path) == ["last.pt", "step_00000001.pt", "step_00000002.pt"]
 
 

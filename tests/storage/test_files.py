@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import resource
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gan_cli.errors import OutputError
 from gan_cli.protocols.callbacks import StepEvent
-from gan_cli.storage.files import AppendOnlyFile, OnWriteError, WriteErrorHandler, write_atomic
+from gan_cli.storage.files import (
+    AppendOnlyFile,
+    OnWriteError,
+    WriteErrorHandler,
+    _warn_of_missing_flush,
+    write_atomic,
+)
 from gan_cli.telemetry import event_file
 from gan_cli.telemetry.console import Progress
 from tests.conftest import TINY, Command, log_messages
@@ -256,3 +264,19 @@ def test_run_that_goes_on_still_fails_if_its_end_cannot_be_saved(
     (small_disk / "filler").unlink()
     assert gan_train(f"resume={run}").status == 0
     assert steps_of(run) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_file_system_that_cannot_flush_costs_a_warning(
+    number: int, gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", unsupported)
+    _warn_of_missing_flush.cache_clear()
+    done = gan_train(*RUN, "train.steps=6", "hydra.run.dir=run")
+    assert done.status == 0
+    assert done.err.count("this file system cannot flush a folder to the disk") == 1
+    assert Path("run/checkpoints/step_00000006.pt").is_file()
