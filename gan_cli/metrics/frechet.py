@@ -14,17 +14,28 @@ from gan_cli.protocols.arrays import DoubleArray, Features
 
 @dataclass(frozen=True)
 class GaussianMoments:
-    """Mean and covariance of features.
+    """Mean and covariance of features, the latter as a product: ``covariance = factor @ factor.T``.
 
     Attributes:
         mean: ``(D,)``.
-        covariance: ``(D, D)``, unbiased: the sum of squares over ``count - 1``.
+        factor: ``(D, K)``, where K is at least the covariance's rank.
         count: how many samples they come from.
     """
 
     mean: DoubleArray
-    covariance: DoubleArray
+    factor: DoubleArray
     count: int
+
+    @classmethod
+    def from_covariance(cls, mean: DoubleArray, covariance: DoubleArray, count: int) -> GaussianMoments:
+        """Factorize a covariance ``(D, D)`` by its eigenvectors."""
+        return cls(mean, _factor(covariance), count)
+
+    @property
+    def covariance(self) -> DoubleArray:
+        """The covariance ``(D, D)``, unbiased: the sum of squares over ``count - 1``. Computed at each access."""
+        product: DoubleArray = self.factor @ self.factor.T
+        return product
 
 
 class MomentAccumulator:
@@ -65,7 +76,7 @@ class MomentAccumulator:
             InvalidValueError: there are fewer than two samples.
         """
         require(self.count >= 2, "features", self.count, "2 or more samples")
-        return GaussianMoments(self._mean.copy(), self._scatter / (self.count - 1), self.count)
+        return GaussianMoments.from_covariance(self._mean.copy(), self._scatter / (self.count - 1), self.count)
 
     def _merge(self, batch: DoubleArray) -> None:
         mean = batch.mean(axis=0)
@@ -79,7 +90,23 @@ class MomentAccumulator:
 
 
 def gaussian_moments(features: Features) -> GaussianMoments:
-    """Compute mean and covariance of features ``(N, D)`` block by block, by a :class:`MomentAccumulator`."""
+    """Compute mean and covariance of features ``(N, D)``.
+
+    Fewer samples than dimensions are a factor of their covariance themselves, once they are centred: no matrix
+    ``D x D`` is made of them, whose eigenvectors take minutes. Others are read block by block, by a
+    :class:`MomentAccumulator`.
+
+    Raises:
+        InvalidValueError: not a matrix, fewer than two samples, or not finite.
+    """
+    check_features(features, "features", least=2)
+    count, columns = features.shape
+    if count < columns:
+        centred = features.astype(np.float64)
+        mean = centred.mean(axis=0)
+        centred -= mean
+        centred /= np.sqrt(count - 1)
+        return GaussianMoments(mean, centred.T, count)
     accumulator = MomentAccumulator()
     accumulator.add(features)
     return accumulator.moments()
@@ -98,13 +125,13 @@ def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
     ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))`` (Dowson and Landau 1982); on Inception's features it is the FID of
     Heusel et al. 2017, eq. 6. With ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the
     singular values of ``F^T G``. This needs no root of a non-symmetric matrix, and covariances may be singular, as they
-    are whenever there are fewer samples than dimensions.
+    are whenever there are fewer samples than dimensions; then ``F^T G`` has as few rows or columns as there are samples.
 
     Raises:
         InvalidValueError: the two have different dimensions.
     """
     require(a.mean.shape == b.mean.shape, "features", b.mean.shape, f"a mean of shape {a.mean.shape}, as the other has")
-    first, second = _factor(a.covariance), _factor(b.covariance)
+    first, second = a.factor, b.factor
     overlap = np.linalg.svd(first.T @ second, compute_uv=False).sum() if first.size and second.size else 0.0
     distance = np.square(a.mean - b.mean).sum() + np.square(first).sum() + np.square(second).sum() - 2 * overlap
     return max(0.0, float(distance))
