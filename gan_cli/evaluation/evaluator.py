@@ -125,7 +125,8 @@ class Evaluator:
             }
             for measure in entry.measures:
                 compute = partial(measure.floor, reference)
-                metrics.update(cached_metrics(self._store, {**key, "measure": measure.cache_key}, compute))
+                names = measure.tags(entry.backbone.name).values()
+                metrics.update(cached_metrics(self._store, {**key, "measure": measure.cache_key}, names, compute))
         return metrics
 
     @property

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gan_cli.data.cache import Arrays, Store
+from gan_cli.data.cache import Arrays, DamagedError, Store
+from gan_cli.errors import truncated_repr
 from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput, Samples
 from gan_cli.evaluation.real_data import RealData
 from gan_cli.metrics.frechet import GaussianMoments, gaussian_moments
@@ -23,6 +25,10 @@ logger = logging.getLogger(__name__)
 FOLDER = "references"
 # Part of every key: raise it when features or statistics change.
 FORMAT = 1
+# The same of moments: 2 holds a factor in place of the covariance.
+MOMENTS_FORMAT = 2
+# Eigenvectors of more dimensions take many seconds.
+SLOW_FEATURE_DIM = 2048
 # Covariances of more dimensions take minutes and gigabytes, and say little of so few samples.
 MAX_FEATURE_DIM = 4096
 
@@ -41,7 +47,7 @@ class ReferenceFeatures:
         held_out: ``(H, D)``, features of samples that were not trained on.
         labels: ``(M,)``, labels of the training samples, or None.
         fresh: True if each sample is drawn anew.
-        checksum: SHA-256 of the features and moments of the reference.
+        checksum: SHA-256 of the features of the reference.
     """
 
     backbone: str
@@ -77,18 +83,27 @@ def compute_reference(data: RealData, backbone: Backbone, count: int, store: Sto
         held_out=cache.features("held out", data.held_out).features,
         labels=data.labels,
         fresh=data.fresh,
-        checksum=_checksum(training.features[:num_matched], moments),
+        checksum=_checksum(training.features[:num_matched], training.features[: data.num_reference]),
     )
 
 
-def cached_metrics(store: Store, key: dict[str, Any], compute: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-    """Return metrics by name, computed once for a key."""
+def cached_metrics(
+    store: Store, key: dict[str, Any], names: Collection[str], compute: Callable[[], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return metrics by name, computed once for a key; ``names`` are those that there may be."""
 
     def arrays() -> Arrays:
         metrics = compute()
         return {"names": np.array(list(metrics), dtype=np.str_), "values": np.array(list(metrics.values()), np.float64)}
 
-    stored = store.load_or_compute(FOLDER, {**key, "format": FORMAT}, arrays)
+    def check(stored: Arrays) -> None:
+        require_array(stored, "values", np.float64, (None,), finite=False)
+        require_array(stored, "names", np.str_, stored["values"].shape)
+        unknown = [str(name) for name in stored["names"] if str(name) not in names]
+        if unknown:
+            raise DamagedError(f"it has a metric {truncated_repr(unknown[0])}")
+
+    stored = store.load_or_compute(FOLDER, {**key, "format": FORMAT}, arrays, check)
     return {str(name): float(value) for name, value in zip(stored["names"], stored["values"], strict=True)}
 
 
@@ -112,8 +127,19 @@ class _ReferenceStore:
             return {"features": output.features, **predicted}
 
         # The digest of the samples covers how they were chosen.
-        stored = self.store.load_or_compute(FOLDER, self._key(role, digest=_digest(samples)), arrays)
+        key, check = self._key(role, digest=_digest(samples)), partial(self._check, samples)
+        stored = self.store.load_or_compute(FOLDER, key, arrays, check)
         return BackboneOutput(stored["features"], stored.get("predicted"))
+
+    def _check(self, samples: Samples, stored: Arrays) -> None:
+        """Raise ``DamagedError`` unless stored arrays are such as the backbone makes of the samples."""
+        example = self.backbone.extract(samples[:1])
+        require_array(stored, "features", np.float32, (len(samples), example.features.shape[1]))
+        if example.predicted is not None:
+            require_array(stored, "predicted", np.int64, (len(samples), *example.predicted.shape[1:]))
+            predicted, most = stored["predicted"], 0 if self.data.labels is None else self.data.labels.max()
+            if predicted.min() < 0 or predicted.max() > most:
+                raise DamagedError(f"its classes are {predicted.min()} to {predicted.max()}")
 
     def moments(self, features: FloatArray) -> GaussianMoments | None:
         width = features.shape[1]
@@ -127,15 +153,23 @@ class _ReferenceStore:
             return None
 
         def arrays() -> Arrays:
+            if SLOW_FEATURE_DIM < width <= len(features):
+                logger.info("moments of %d real samples by %s: computed once", len(features), self.backbone.name)
             found = gaussian_moments(features)
-            return {"mean": found.mean, "covariance": found.covariance, "count": np.array(found.count)}
+            return {"mean": found.mean, "factor": found.factor, "count": np.array(found.count)}
 
-        stored = self.store.load_or_compute(FOLDER, self._key("moments", digest=_digest(features)), arrays)
-        return GaussianMoments(stored["mean"], stored["covariance"], int(stored["count"]))
+        def check(stored: Arrays) -> None:
+            require_array(stored, "mean", np.float64, (width,))
+            require_array(stored, "factor", np.float64, (width, None))
+            require_array(stored, "count", np.int64, ())
 
-    def _key(self, what: str, digest: str) -> dict[str, Any]:
+        key = self._key("moments", digest=_digest(features), version=MOMENTS_FORMAT)
+        stored = self.store.load_or_compute(FOLDER, key, arrays, check)
+        return GaussianMoments(stored["mean"], stored["factor"], int(stored["count"]))
+
+    def _key(self, what: str, digest: str, version: int = FORMAT) -> dict[str, Any]:
         return {
-            "format": FORMAT,
+            "format": version,
             "what": what,
             "data": self.data.fingerprint,
             "samples": digest,
@@ -156,8 +190,33 @@ def _digest(values: npt.NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def _checksum(features: FloatArray, moments: GaussianMoments | None) -> str:
-    digest = hashlib.sha256(_digest(features).encode())
-    if moments is not None:
-        digest.update(_digest(moments.mean).encode() + _digest(moments.covariance).encode())
-    return digest.hexdigest()
+def _checksum(matched: FloatArray, reference: FloatArray) -> str:
+    """Return the checksum of the features that as many generated samples are compared with, and of all of them."""
+    return hashlib.sha256((_digest(matched) + _digest(reference)).encode()).hexdigest()
+
+
+def require_array(
+    arrays: Arrays, name: str, kind: npt.DTypeLike, shape: tuple[int | None, ...], *, finite: bool = True
+) -> None:
+    """Check an array that was stored.
+
+    Args:
+        arrays: arrays by name.
+        name: that of the array.
+        kind: its dtype; ``np.str_`` for text of any length.
+        shape: its shape, None for an axis of any length.
+        finite: whether all numbers have to be finite.
+
+    Raises:
+        DamagedError: it is missing, or is another.
+    """
+    array = arrays.get(name)
+    if array is None:
+        raise DamagedError(f"it has no {name}")
+    fits = len(array.shape) == len(shape) and all(
+        wanted in (None, length) for length, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not np.issubdtype(array.dtype, kind) or not fits:
+        raise DamagedError(f"its {name} are {array.dtype} of shape {array.shape}")
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DamagedError(f"its {name} are not finite")

@@ -125,7 +125,7 @@ def frechet_distance(a: GaussianMoments, b: GaussianMoments) -> float:
     ``|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2))`` (Dowson and Landau 1982); on Inception's features it is the FID of
     Heusel et al. 2017, eq. 6. With ``A = F F^T`` and ``B = G G^T`` the trace of ``(A B)^(1/2)`` is the sum of the
     singular values of ``F^T G``. This needs no root of a non-symmetric matrix, and covariances may be singular, as they
-    are whenever there are fewer samples than dimensions; then ``F^T G`` has as few rows or columns as there are samples.
+    are whenever there are fewer samples than dimensions: ``F^T G`` is then as small as the samples are few.
 
     Raises:
         InvalidValueError: the two have different dimensions.

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
+from gan_cli.data.cache import DamagedError, Store, serialize_arrays
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
+from gan_cli.evaluation.backbones import classifier, classifier_network
+from gan_cli.evaluation.backbones.classifier_network import Classifier
+from gan_cli.evaluation.reference_features import cached_metrics, compute_reference
 from gan_cli.evaluation.sample_files import ValueRange, read_samples
-from tests.fuzz.strategies import damaged
+from tests.evaluation.test_reference_features import Flat, few_images
+from tests.fuzz.strategies import SCALARS, damaged
 
 DTYPES = (
     "f2",
@@ -78,6 +85,70 @@ def _samples(drawn: tuple[bytes, bool, int | None, ValueRange | None]) -> None:
         assert np.abs(read.samples).max() <= 1.02
 
 
+STORED_NAMES = ("features", "predicted", "mean", "factor", "count", "names", "values", "x")
+STORED_SHAPES: Any = st.sampled_from(
+    [(), (0,), (1,), (16,), (40,), (20,), (40, 16), (20, 16), (16, 39), (40, 0), (2, 2)]
+)
+
+
+def _stored_array(dtype: str, shape: tuple[int, ...], value: float) -> Any:
+    with np.errstate(all="ignore"):
+        return np.full(shape, value).astype(dtype)
+
+
+STORED_ARRAYS = st.builds(
+    _stored_array, st.sampled_from(["f4", "f8", "i8", "i1", "c8", "U3", "?"]), STORED_SHAPES, st.just(1.0) | ODD
+)
+STORED = st.dictionaries(st.sampled_from(STORED_NAMES), STORED_ARRAYS, max_size=4).map(serialize_arrays)
+
+
+def _reference_store(drawn: tuple[int, bytes]) -> None:
+    """Replace one of the files of an evaluation: the metrics have the same names all the same."""
+    place, content = drawn
+    store, data = Store(Path.cwd() / "root"), few_images()
+
+    def metrics() -> dict[str, float]:
+        compute_reference(data, Flat(), 20, store)
+        return cached_metrics(store, {"what": "floor"}, ("a",), lambda: {"a": 1.0})
+
+    exact = metrics()
+    files = sorted((Path.cwd() / "root" / "references").iterdir())
+    files[place % len(files)].write_bytes(content)
+    assert metrics().keys() <= exact.keys()
+
+
+SMALL = {"format": 1, "data": "x", "recipe": {}, "shape": [1, 4, 4], "classes": 2}
+
+
+def _classifier_file() -> bytes:
+    network = Classifier((1, 4, 4), 2)
+    stored = {**SMALL, "accuracy": 1.0, "measured_on": "4 images", "weights": network.state_dict(),
+              "checksum": classifier_network.checksum(network.state_dict())}  # fmt: skip
+    stream = io.BytesIO()
+    torch.save(stored, stream)
+    return stream.getvalue()
+
+
+@st.composite
+def _forged_classifiers(draw: Any) -> bytes:
+    stored = torch.load(io.BytesIO(_classifier_file()), weights_only=True)
+    for key in draw(st.lists(st.sampled_from(sorted(stored)), min_size=1, max_size=3)):
+        inside = key == "weights" and isinstance(stored["weights"], dict) and draw(st.booleans())
+        part = stored["weights"] if inside else stored
+        name = draw(st.sampled_from(sorted(part))) if inside else key
+        part[name] = draw(SCALARS | st.builds(torch.full, st.sampled_from([(), (1,), (2,), (32,), (2, 128)]), ODD))
+    stream = io.BytesIO()
+    torch.save(stored, stream)
+    return stream.getvalue()
+
+
+def _classifier(content: bytes) -> None:
+    with contextlib.suppress(DamagedError):
+        read = classifier._read(Path("classifier.pt"), content, SMALL, torch.device("cpu"))
+        assert 0 <= read.facts["accuracy"] <= 1
+        assert np.isfinite(read.extract(np.zeros((2, 1, 4, 4), np.uint8)).features).all()
+
+
 # Name -> inputs, and what they are handed to.
 KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
     "sample arrays": (
@@ -89,4 +160,9 @@ KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         ),
         _samples,
     ),
+    "evaluation stores": (
+        st.tuples(st.integers(0, 3), STORED | st.just(serialize_arrays({"mean": np.zeros(16)})).flatmap(damaged)),
+        _reference_store,
+    ),
+    "classifier stores": (_forged_classifiers() | st.builds(_classifier_file).flatmap(damaged), _classifier),
 }

@@ -140,9 +140,7 @@ def test_few_samples_of_two_points_each_are_lines() -> None:
     """Of two points the deviation is their distance over the square root of 2: here 2 and 3, at an angle of 0.7."""
     angle, wide = 0.7, np.zeros((2, 2, 50))
     wide[0, :, 0] = np.array([-1, 1]) * 2 / np.sqrt(2)
-    wide[1, :, 0], wide[1, :, 1] = (
-        np.array([-1, 1]) * 3 / np.sqrt(2) * part for part in (np.cos(angle), np.sin(angle))
-    )
+    wide[1, :, :2] = np.outer([-1, 1], [np.cos(angle), np.sin(angle)]) * 3 / np.sqrt(2)
     wide[1, :, 2] = 5.0
     found = frechet_distance(*map(gaussian_moments, wide))
     assert found == pytest.approx(25 + 4 + 9 - 2 * 2 * 3 * np.cos(angle), rel=1e-12)
