@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.architectures.layers import Activation, Norm
 from gan_cli.architectures.mlp import MLP
+from gan_cli.components.ranges import Positive, Range, Widths, check_ranges
 from gan_cli.errors import ConfigError, require
+
+Coordinate: TypeAlias = Annotated[float, Range(-1_000_000, 1_000_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +32,13 @@ class _ClosedFormArchitecture(ABC):
         norm_d: normalisation of the hidden layers, all but the first.
     """
 
-    discriminator_hidden: tuple[int, ...] = (128, 128)
+    discriminator_hidden: Widths = (128, 128)
     activation: Activation = Activation.leaky_relu
     norm_d: Norm = Norm.none
 
     def __post_init__(self) -> None:
-        self._mlp()  # validates the settings
+        check_ranges(self)
+        self._mlp()  # validates the rest
 
     @property
     @abstractmethod
@@ -65,13 +70,13 @@ class Gaussian(_ClosedFormArchitecture):
         std: deviation of each coordinate.
     """
 
-    mean: tuple[float, ...] = (0.0, 0.0)
-    std: tuple[float, ...] = (0.3, 0.3)
+    mean: tuple[Coordinate, ...] = (0.0, 0.0)
+    std: tuple[Positive, ...] = (0.3, 0.3)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(len(self.mean) >= 1, "mean", list(self.mean), "a list of numbers, one a coordinate")
-        fits = len(self.std) == len(self.mean) and all(std > 0 for std in self.std)
+        fits = len(self.std) == len(self.mean)
         require(fits, "std", list(self.std), f"a list of {len(self.mean)} numbers > 0, one a coordinate")
 
     @property
@@ -96,8 +101,8 @@ class Segment(_ClosedFormArchitecture):
         end: the other.
     """
 
-    start: tuple[float, float] = (0.0, 0.0)
-    end: tuple[float, float] = (0.0, 1.0)
+    start: tuple[Coordinate, Coordinate] = (0.0, 0.0)
+    end: tuple[Coordinate, Coordinate] = (0.0, 1.0)
 
     @property
     def latent_dim(self) -> int:

@@ -16,7 +16,7 @@ from gan_cli.architectures.layers import (
     pyramid,
 )
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
-from gan_cli.errors import require
+from gan_cli.components.ranges import Width, check_ranges
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,17 @@ class DCGAN:
         class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
-    latent_dim: int = 100
-    width: int = 64
-    width_g: int | None = None
-    width_d: int | None = None
+    latent_dim: Width = 100
+    width: Width = 64
+    width_g: Width | None = None
+    width_d: Width | None = None
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.batch
     spectral_norm: bool = False
-    class_embedding: int = 32
+    class_embedding: Width = 32
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "width", "width_g", "width_d", "class_embedding"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, value, "an integer >= 1")
+        check_ranges(self)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -142,10 +142,8 @@ class ProjectionDiscriminator(nn.Module):
         return logits
 
 
-def require_layers(widths: Mapping[str, Sequence[int]], norms: Mapping[str, Norm]) -> None:
-    """Raise ``InvalidValueError`` unless the widths and norms of fully connected networks, by their keys, are valid."""
-    for key, layer_widths in widths.items():
-        require(all(width >= 1 for width in layer_widths), key, list(layer_widths), "a list of integers >= 1")
+def require_norms(norms: Mapping[str, Norm]) -> None:
+    """Raise ``InvalidValueError`` unless the norms, by their keys, are those of fully connected networks."""
     for key, norm in norms.items():
         allowed = "batch, layer or none: fully connected layers have no instances"
         require(norm is not Norm.instance, key, norm.name, allowed)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gan_cli.architectures.language_model import START_TOKEN, LSTMState
 from gan_cli.architectures.text_cnn import HighwayCNN
-from gan_cli.errors import require
+from gan_cli.components.ranges import Width, check_ranges
 from gan_cli.protocols.architecture import SequenceDiscriminator
 
 # Standard deviation of the language model's initial weights, as in the paper's code.
@@ -26,13 +26,12 @@ class LSTM:
         reader_model: architecture of the discriminator.
     """
 
-    embedding: int = 32
-    hidden: int = 32
+    embedding: Width = 32
+    hidden: Width = 32
     reader_model: HighwayCNN = field(default_factory=HighwayCNN)
 
     def __post_init__(self) -> None:
-        for key in ("embedding", "hidden"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        check_ranges(self)
 
     def language_model(self, vocabulary: int) -> LSTMLanguageModel:
         """Build a language model over ``vocabulary`` tokens, whose start token is 0."""

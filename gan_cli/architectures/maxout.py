@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 from torch import Tensor, nn
 
@@ -14,10 +15,10 @@ from gan_cli.architectures.layers import (
     ProjectionDiscriminator,
     embedding,
     norm_1d,
-    require_layers,
+    require_norms,
 )
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
-from gan_cli.errors import require
+from gan_cli.components.ranges import Range, Width, Widths, check_ranges
 
 
 class Maxout(nn.Module):
@@ -47,19 +48,17 @@ class MaxoutMLP:
         class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
-    latent_dim: int = 2
-    generator_hidden: tuple[int, ...] = (400, 400, 400, 400)
-    discriminator_hidden: tuple[int, ...] = (200, 200, 200)
+    latent_dim: Width = 2
+    generator_hidden: Widths = (400, 400, 400, 400)
+    discriminator_hidden: Widths = (200, 200, 200)
     norm_g: Norm = Norm.batch
-    pieces: int = 5
+    pieces: Annotated[int, Range(1, 1024)] = 5
     spectral_norm: bool = False
-    class_embedding: int = 16
+    class_embedding: Width = 16
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "pieces", "class_embedding"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        widths = {"generator_hidden": self.generator_hidden, "discriminator_hidden": self.discriminator_hidden}
-        require_layers(widths, {"norm_g": self.norm_g})
+        check_ranges(self)
+        require_norms({"norm_g": self.norm_g})
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""

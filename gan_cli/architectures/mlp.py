@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,10 @@ from gan_cli.architectures.layers import (
     WeightInit,
     embedding,
     norm_1d,
-    require_layers,
+    require_norms,
 )
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
+from gan_cli.components.ranges import Positive, Range, Width, Widths, check_ranges
 from gan_cli.errors import require
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -54,33 +55,27 @@ class MLP:
         class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
     """
 
-    latent_dim: int = 100
-    generator_hidden: tuple[int, ...] = (256, 512, 1024)
-    discriminator_hidden: tuple[int, ...] = (512, 256)
+    latent_dim: Width = 100
+    generator_hidden: Widths = (256, 512, 1024)
+    discriminator_hidden: Widths = (512, 256)
     activation: Activation = Activation.leaky_relu
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
-    norm_eps: float = 1e-5
-    octaves_d: int = 0
-    codes: int = 0
+    norm_eps: Positive = 1e-5
+    octaves_d: Annotated[int, Range(0, 16)] = 0
+    codes: Annotated[int, Range(0, 65_536)] = 0
     weights: WeightInit = WeightInit.uniform
-    gain_g: float = 1.0
-    gain_d: float = 1.0
+    gain_g: Positive = 1.0
+    gain_d: Positive = 1.0
     spectral_norm: bool = False
-    class_embedding: int = 16
+    class_embedding: Width = 16
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "class_embedding"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        check_ranges(self)
         require(not self.codes or bool(self.generator_hidden), "codes", self.codes, "0 without hidden layers in G")
-        widths = {"generator_hidden": self.generator_hidden, "discriminator_hidden": self.discriminator_hidden}
-        require_layers(widths, {"norm_g": self.norm_g, "norm_d": self.norm_d})
-        require(0 < self.norm_eps < math.inf, "norm_eps", self.norm_eps, "a number > 0")
-        require(0 <= self.octaves_d <= 16, "octaves_d", self.octaves_d, "an integer from 0 to 16")
+        require_norms({"norm_g": self.norm_g, "norm_d": self.norm_d})
         allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
-        require(0 <= self.codes < self.latent_dim, "codes", self.codes, allowed)
-        for key in ("gain_g", "gain_d"):
-            require(getattr(self, key) > 0, key, getattr(self, key), "a number > 0")
+        require(self.codes < self.latent_dim, "codes", self.codes, allowed)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""

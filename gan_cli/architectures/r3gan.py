@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from gan_cli.architectures.layers import ConditionalGenerator, embedding, pyramid
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
+from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import require
 
 NEGATIVE_SLOPE = 0.2
@@ -38,18 +40,16 @@ class R3GAN:
             ``latent_dim``.
     """
 
-    latent_dim: int = 64
-    width: int = 128
-    blocks: int = 2
-    cardinality: int = 16
-    expansion: int = 2
+    latent_dim: Width = 64
+    width: Width = 128
+    blocks: Annotated[int, Range(1, 256)] = 2
+    cardinality: Width = 16
+    expansion: Annotated[int, Range(1, 1024)] = 2
     spectral_norm: bool = False
-    class_embedding: int | None = None
+    class_embedding: Width | None = None
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "width", "blocks", "cardinality", "expansion", "class_embedding"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, value, "an integer >= 1")
+        check_ranges(self)
         inside = self.width * self.expansion
         allowed = f"a divisor of width * expansion, {inside}"
         require(inside % self.cardinality == 0, "cardinality", self.cardinality, allowed)

@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, relu
 
 from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, pyramid, upsample
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
-from gan_cli.errors import require
+from gan_cli.components.ranges import Width, check_ranges
 
 # Up to this image size all layers have the same width, above it each halving doubles the width (tables 3 and 4).
 MAX_UNIFORM_SIZE = 32
@@ -45,18 +45,16 @@ class ResNet:
         spectral_norm: divide D's weights by their largest singular value.
     """
 
-    latent_dim: int = 128
-    width_g: int | None = None
-    width_d: int | None = None
+    latent_dim: Width = 128
+    width_g: Width | None = None
+    width_d: Width | None = None
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.none
     pooling: Pooling = Pooling.sum
     spectral_norm: bool = True
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "width_g", "width_d"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, value, "an integer >= 1")
+        check_ranges(self)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gan_cli.architectures.language_model import autocast_dtype
+from gan_cli.components.ranges import NonNegative, Range, Width, Widths, check_ranges
 from gan_cli.errors import ConfigError, require
 from gan_cli.protocols.architecture import SequenceDiscriminator
 
@@ -33,20 +34,17 @@ class HighwayCNN:
         l2: factor on half the squared norm of the output layer's weights and bias in D's loss.
     """
 
-    embedding: int = 64
-    sizes: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
-    filters: tuple[int, ...] = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
-    keep: float = 0.75
-    l2: float = 0.2
+    embedding: Width = 64
+    sizes: tuple[Annotated[int, Range(1, 1024)], ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20)
+    filters: Widths = (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160)
+    keep: Annotated[float, Range(0, 1, above=True)] = 0.75
+    l2: NonNegative = 0.2
 
     def __post_init__(self) -> None:
-        require(self.embedding >= 1, "embedding", self.embedding, "an integer >= 1")
-        good = len(self.sizes) >= 1 and all(size >= 1 for size in self.sizes)
-        require(good, "sizes", list(self.sizes), "a list of integers >= 1, tokens in a window")
-        fits = len(self.filters) == len(self.sizes) and all(count >= 1 for count in self.filters)
+        check_ranges(self)
+        require(len(self.sizes) >= 1, "sizes", list(self.sizes), "a list of integers >= 1, tokens in a window")
+        fits = len(self.filters) == len(self.sizes)
         require(fits, "filters", list(self.filters), f"a list of {len(self.sizes)} integers >= 1, one a size")
-        require(0 < self.keep <= 1, "keep", self.keep, "a number above 0, up to 1")
-        require(self.l2 >= 0, "l2", self.l2, "a number >= 0")
 
     def build(self, vocabulary: int, length: int) -> HighwayDiscriminator:
         """Build the network for sequences of ``length`` tokens.

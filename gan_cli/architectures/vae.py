@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, pyramid, require_layers
+from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, pyramid, require_norms
 from gan_cli.architectures.mlp import MLP
 from gan_cli.components.likelihoods import samples_from_logits
-from gan_cli.errors import require
+from gan_cli.components.ranges import Width, Widths, check_ranges
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,19 @@ class FullyConnected:
         class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
     """
 
-    latent_dim: int = 40
-    encoder_hidden: tuple[int, ...] = (512, 512)
-    generator_hidden: tuple[int, ...] = (512, 512)
-    discriminator_hidden: tuple[int, ...] = (512, 256)
+    latent_dim: Width = 40
+    encoder_hidden: Widths = (512, 512)
+    generator_hidden: Widths = (512, 512)
+    discriminator_hidden: Widths = (512, 256)
     activation: Activation = Activation.relu
     norm_e: Norm = Norm.none
     norm_g: Norm = Norm.none
     norm_d: Norm = Norm.none
-    class_embedding: int = 16
+    class_embedding: Width = 16
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "class_embedding"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        widths = {f"{name}_hidden": getattr(self, f"{name}_hidden") for name in ("encoder", "generator")}
-        widths["discriminator_hidden"] = self.discriminator_hidden
-        require_layers(widths, {name: getattr(self, name) for name in ("norm_e", "norm_g", "norm_d")})
+        check_ranges(self)
+        require_norms({name: getattr(self, name) for name in ("norm_e", "norm_g", "norm_d")})
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
         """Build a network ``(N, *shape) -> (N, heads, latent_dim)``."""
@@ -102,20 +99,18 @@ class Convolutional:
         class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
     """
 
-    latent_dim: int = 40
-    width: int = 32
-    width_e: int | None = None
-    width_g: int | None = None
-    width_d: int | None = None
+    latent_dim: Width = 40
+    width: Width = 32
+    width_e: Width | None = None
+    width_g: Width | None = None
+    width_d: Width | None = None
     norm_e: Norm = Norm.batch
     norm_g: Norm = Norm.batch
     norm_d: Norm = Norm.batch
-    class_embedding: int = 32
+    class_embedding: Width = 32
 
     def __post_init__(self) -> None:
-        for key in ("latent_dim", "width", "width_e", "width_g", "width_d", "class_embedding"):
-            value = getattr(self, key)
-            require(value is None or value >= 1, key, value, "an integer >= 1")
+        check_ranges(self)
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
         """Build a network ``(N, C, S, S) -> (N, heads, latent_dim)``; raises ``ConfigError`` for other sizes."""

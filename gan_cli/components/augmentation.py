@@ -6,13 +6,13 @@ G is trained through the augmentation, which does not show in its samples (Zhao 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gan_cli.errors import require
+from gan_cli.components.ranges import Count, Range, Share, check_ranges
 from gan_cli.protocols.rng import Stream
 
 
@@ -28,15 +28,13 @@ class DiffAugment:
     """
 
     colour: bool = True
-    translation: float = 0.125
-    cutout: float = 0.5
-    probability: float = 1.0
+    translation: Annotated[float, Range(0, 0.5)] = 0.125
+    cutout: Annotated[float, Range(0, 1, below=True)] = 0.5
+    probability: Share = 1.0
     _p: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        require(0 <= self.translation <= 0.5, "translation", self.translation, "a number in [0, 0.5]")
-        require(0 <= self.cutout < 1, "cutout", self.cutout, "a number in [0, 1)")
-        require(0 <= self.probability <= 1, "probability", self.probability, "a number in [0, 1]")
+        check_ranges(self)
         self._p = torch.tensor(self.probability)
 
     def place(self, device: torch.device) -> None:
@@ -85,19 +83,16 @@ class Adaptive(DiffAugment):
         images: real samples that it takes from probability 0 to 1 at the fastest; 500,000 in the paper.
     """
 
-    probability: float = 0.0
-    target: float = 0.6
-    every: int = 4
-    images: int = 500_000
+    probability: Share = 0.0
+    target: Annotated[float, Range(-1, 1, above=True, below=True)] = 0.6
+    every: Count = 4
+    images: Count = 500_000
     _seen: Tensor = field(init=False, repr=False)
     _measure: Tensor = field(init=False, repr=False)
     _observed: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(-1 < self.target < 1, "target", self.target, "a number in (-1, 1)")
-        require(self.every >= 1, "every", self.every, "an integer >= 1")
-        require(self.images >= 1, "images", self.images, "an integer >= 1")
         self._seen, self._measure, self._observed = torch.zeros(()), torch.zeros(()), torch.zeros(())
 
     def place(self, device: torch.device) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_cli.errors import require
+from gan_cli.components.ranges import Positive, check_range
 from gan_cli.protocols.rng import Stream
 
 
@@ -96,7 +96,7 @@ class _FixedWidth(Likelihood):
 
     def __init__(self, name: str, width: float, learned: bool) -> None:
         super().__init__()
-        require(0 < width < math.inf, name, width, "a number > 0")
+        check_range(name, width, Positive)
         start = torch.tensor(math.log(width))
         if learned:
             self.log_width = nn.Parameter(start)
@@ -107,7 +107,7 @@ class _FixedWidth(Likelihood):
 class Gaussian(_FixedWidth):
     """The isotropic Gaussian N(x; decoded sample, sigma^2 I)."""
 
-    def __init__(self, sigma: float = 0.1, learned: bool = False) -> None:
+    def __init__(self, sigma: Positive = 0.1, learned: bool = False) -> None:
         """Set up a deviation that is fixed or a parameter.
 
         Args:
@@ -126,7 +126,7 @@ class Gaussian(_FixedWidth):
 class Laplace(_FixedWidth):
     """The density Laplace(x; decoded sample, scale), whose reconstruction error is the L1 distance."""
 
-    def __init__(self, scale: float = 0.1, learned: bool = False) -> None:
+    def __init__(self, scale: Positive = 0.1, learned: bool = False) -> None:
         """Set up a scale that is fixed or a parameter.
 
         Args:

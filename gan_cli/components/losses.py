@@ -11,16 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.errors import require
 from gan_cli.protocols.adversarial import Constraint, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 
 LOG_2 = math.log(2.0)
+Target: TypeAlias = Annotated[float, Range(-1_000_000, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,12 @@ class LeastSquares(_SingleGeneratorLoss):
     divergence_name: ClassVar[str] = "le_cam"
     ceiling: ClassVar[float] = 1.0
     score_name: ClassVar[str] = "output"
-    a: float = 0.0
-    b: float = 1.0
-    c: float = 1.0
+    a: Target = 0.0
+    b: Target = 1.0
+    c: Target = 1.0
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         require(self.a < self.b, "a", self.a, f"a number below b, which is {self.b}")
 
     @property

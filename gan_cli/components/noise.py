@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from gan_cli.components.ranges import Positive, Range, check_arguments
 from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
@@ -72,11 +73,15 @@ class Adaptive(_NoiseScale):
         largest: bound on the deviation; the lower bound is a thousandth of it.
     """
 
-    def __init__(self, target: float = 0.8, start: float = 0.1, speed: float = 0.05, largest: float = 1.0) -> None:
-        require(0.5 < target < 1, "target", target, "a number between 0.5 and 1")
-        require(largest > 0, "largest", largest, "a number > 0")
-        require(0 < start <= largest, "start", start, f"a number > 0 and at most largest, which is {largest}")
-        require(speed > 0, "speed", speed, "a number > 0")
+    def __init__(
+        self,
+        target: Annotated[float, Range(0.5, 1, above=True, below=True)] = 0.8,
+        start: Positive = 0.1,
+        speed: Positive = 0.05,
+        largest: Positive = 1.0,
+    ) -> None:
+        check_arguments(Adaptive, target=target, start=start, speed=speed, largest=largest)
+        require(start <= largest, "start", start, f"a number > 0 and at most largest, which is {largest}")
         super().__init__(start)
         self.target, self.start, self.speed, self.largest = target, start, speed, largest
 

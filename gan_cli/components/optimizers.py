@@ -5,19 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from gan_cli.components.fused_adam import FusedAdam
+from gan_cli.components.ranges import NonNegative, Positive, Range, check_ranges
 from gan_cli.components.uncompiled_optimizers import UncompiledSGD
-from gan_cli.errors import require
 from gan_cli.protocols.algorithm import Schedule
 
 # A step count, exact in float32, for which Adam's bias correction 1 - beta^step is 1 for every beta < 1. Incrementing
 # leaves it unchanged.
 NO_BIAS_CORRECTION_STEP = 2.0**100
+
+LearningRate: TypeAlias = Annotated[float, Range(0, 10_000, above=True)]
+OwnLearningRate: TypeAlias = Annotated[float, Range(0, 10_000, note="0: this network stays as it is")] | None
+Momentum: TypeAlias = Annotated[float, Range(0, 1, below=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +36,14 @@ class OptimizerConfig(ABC):
         decay: from step to a factor on all rates; None: 1.
     """
 
-    lr: float
-    lr_g: float | None = None
-    lr_d: float | None = None
-    weight_decay: float = 0.0
+    lr: LearningRate
+    lr_g: OwnLearningRate = None
+    lr_d: OwnLearningRate = None
+    weight_decay: NonNegative = 0.0
     decay: Schedule | None = None
 
     def __post_init__(self) -> None:
-        require(self.lr > 0, "lr", self.lr, "a number > 0")
-        for key in ("lr_g", "lr_d"):
-            value = getattr(self, key)
-            require(value is None or value >= 0, key, value, "a number >= 0 (0: this network stays as it is)")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "a number >= 0")
+        check_ranges(self)
 
     def for_generator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
         """Build the optimizer of G."""
@@ -69,14 +69,9 @@ class OptimizerConfig(ABC):
 class Adam(OptimizerConfig):
     """Adam (Kingma & Ba 2015); the defaults are those of the DCGAN paper (Radford et al. 2016, section 4)."""
 
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.eps > 0, "eps", self.eps, "a number > 0")
-        require(all(0 <= beta < 1 for beta in self.betas), "betas", list(self.betas), "two numbers in [0, 1)")
+    lr: LearningRate = 2e-4
+    betas: tuple[Momentum, Momentum] = (0.5, 0.999)
+    eps: Positive = 1e-8
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         return FusedAdam(parameters, lr, self.betas, self.eps, self.weight_decay)
@@ -86,14 +81,9 @@ class Adam(OptimizerConfig):
 class RMSprop(OptimizerConfig):
     """RMSProp (Hinton 2012); the default learning rate is that of WGAN (Arjovsky et al. 2017, algorithm 1)."""
 
-    lr: float = 5e-5
-    alpha: float = 0.99
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.eps > 0, "eps", self.eps, "a number > 0")
-        require(0 <= self.alpha < 1, "alpha", self.alpha, "a number in [0, 1)")
+    lr: LearningRate = 5e-5
+    alpha: Momentum = 0.99
+    eps: Positive = 1e-8
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """Build a fused Adam that computes RMSProp, of which torch has no fused implementation.
@@ -111,12 +101,8 @@ class RMSprop(OptimizerConfig):
 class SGD(OptimizerConfig):
     """Gradient descent with momentum, as the first GANs were trained (Goodfellow et al. 2014)."""
 
-    lr: float = 0.1
-    momentum: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(0 <= self.momentum < 1, "momentum", self.momentum, "a number in [0, 1)")
+    lr: LearningRate = 0.1
+    momentum: Momentum = 0.5
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         sgd = UncompiledSGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)

@@ -9,18 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
-from gan_cli.errors import require
+from gan_cli.components.ranges import Count, NonNegative, Positive, Range, check_ranges
 from gan_cli.protocols.adversarial import Critic, Penalty, ScoredBatch, Side
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.rng import Stream
 
 # Names of the penalties in one update of D.
 DuePenalties: TypeAlias = tuple[str, ...]
+Weight: TypeAlias = Annotated[float, Range(0, 1_000_000_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,11 @@ class _WeightedPenalty(ABC):
         every: D updates from one application to the next.
     """
 
-    weight: float
-    every: int = 1
+    weight: Weight
+    every: Count = 1
 
     def __post_init__(self) -> None:
-        require(self.weight >= 0, "weight", self.weight, "a number >= 0")
-        require(self.every >= 1, "every", self.every, "an integer >= 1")
+        check_ranges(self)
 
     @abstractmethod
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
@@ -49,7 +49,7 @@ class R1(_WeightedPenalty):
     """``1/2 |grad D(x)|^2`` on real samples (Mescheder et al. 2018, eq. 9); ``weight`` is the paper's gamma."""
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.real})
-    weight: float = 10.0
+    weight: Weight = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         return 0.5 * _squared_norm(real.input_gradient(), real.logits)
@@ -60,7 +60,7 @@ class R2(_WeightedPenalty):
     """``1/2 |grad D(G(z))|^2`` on generated samples (ibid., eq. 10); ``weight`` is the paper's gamma."""
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.fake})
-    weight: float = 10.0
+    weight: Weight = 10.0
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         return 0.5 * _squared_norm(fake.input_gradient(), fake.logits)
@@ -75,7 +75,7 @@ class Roth(_WeightedPenalty):
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset({Side.real, Side.fake})
-    weight: float = 0.1
+    weight: Weight = 0.1
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         on_real = (-real.logits).sigmoid().square() * _squared_norm(real.input_gradient(), real.logits)
@@ -93,13 +93,9 @@ class GradientPenalty(_WeightedPenalty):
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset()
-    weight: float = 10.0
-    target: float = 1.0
+    weight: Weight = 10.0
+    target: NonNegative = 1.0
     one_sided: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.target >= 0, "target", self.target, "a number >= 0")
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         """Compute the penalty at one random point between each real and generated sample or pack, ``(N,)``."""
@@ -117,14 +113,9 @@ class Dragan(_WeightedPenalty):
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset()
-    weight: float = 10.0
-    target: float = 1.0
-    spread: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.target >= 0, "target", self.target, "a number >= 0")
-        require(self.spread > 0, "spread", self.spread, "a number > 0")
+    weight: Weight = 10.0
+    target: NonNegative = 1.0
+    spread: Positive = 0.5
 
     def __call__(self, critic: Critic, real: ScoredBatch, fake: ScoredBatch, random: Stream) -> Tensor:
         start = real.samples.detach()
@@ -228,10 +219,10 @@ class WeightClipping:
     Arjovsky et al. 2017, algorithm 1.
     """
 
-    c: float = 0.01
+    c: Positive = 0.01
 
     def __post_init__(self) -> None:
-        require(self.c > 0, "c", self.c, "a number > 0")
+        check_ranges(self)
 
     @torch.no_grad()
     def project(self, parameters: list[Tensor]) -> None:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
-from gan_cli.errors import require
+from gan_cli.components.ranges import Count, Range, check_ranges
+
+Value: TypeAlias = Annotated[float, Range(0, 1_000_000_000)]
+PositiveValue: TypeAlias = Annotated[float, Range(0, 1_000_000_000, above=True)]
 
 
 @dataclass(frozen=True)
 class Constant:
     """The same value ``start`` at every step."""
 
-    start: float
+    start: Value
 
     def __post_init__(self) -> None:
-        require(self.start >= 0, "start", self.start, "a number >= 0")
+        check_ranges(self)
 
     def __call__(self, step: int) -> float:
         return self.start
@@ -28,14 +32,12 @@ class Constant:
 class _Interpolation:
     """Base of schedules that go from ``start`` to ``end`` in ``steps`` steps, and stay there."""
 
-    start: float
-    end: float
-    steps: int
+    start: Value
+    end: Value
+    steps: Count
 
     def __post_init__(self) -> None:
-        require(self.start >= 0, "start", self.start, "a number >= 0")
-        require(self.end >= 0, "end", self.end, "a number >= 0")
-        require(self.steps >= 1, "steps", self.steps, "an integer >= 1")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,8 @@ class Cosine(_Interpolation):
 class Exponential(_Interpolation):
     """A geometric sequence from ``start`` to ``end``, both above 0: the same ratio at every step."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.start > 0, "start", self.start, "a number > 0")
-        require(self.end > 0, "end", self.end, "a number > 0")
+    start: PositiveValue
+    end: PositiveValue
 
     def __call__(self, step: int) -> float:
         if step >= self.steps:

@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import inspect
-import types
+import sys
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Union
+from typing import Any
 
+from gan_cli.components.ranges import check_range, union_members, without_metadata
 from gan_cli.config.numbers import as_integer, as_number, as_truth_value
 from gan_cli.config.targets import may_be_instance, parameters, resolve
 from gan_cli.errors import ConfigError, InvalidValueError, Mistakes, did_you_mean, truncated_repr
-
-MAX_FLOAT32 = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ class Node:
                 with mistakes.collect():
                     if name not in value and parameter.default is inspect.Parameter.empty:
                         raise ConfigError(f"{path}.{name}: required by {target.__name__}, but not set")
+        _check_ranges(arguments, settable, path)
         node = cls(path, value["_target_"], target, kind, arguments)
         if not node.may_be(kind):
             raise node.wrong_kind()
@@ -111,14 +111,14 @@ def _parse_argument(value: object, annotation: Any, path: str) -> object:
         return Node.parse(value, path, annotation)
     value = _in_type(value, annotation)
     if not _is_of(value, annotation):
-        expected = " or ".join(map(_type_name, _union_members(annotation)))
+        expected = " or ".join(map(_type_name, _kinds(annotation)))
         raise ConfigError(f"{path}: expected {expected}, got {truncated_repr(value)}")
     return _convert(value, annotation)
 
 
 def _in_type(value: object, annotation: Any) -> object:
     """Return a number in the notation of its annotation, as OmegaConf does in sections; other values as they are."""
-    for kind in () if _is_of(value, annotation) else _union_members(annotation):
+    for kind in () if _is_of(value, annotation) else _kinds(annotation):
         items = typing.get_args(kind)
         if typing.get_origin(kind) in (tuple, list, Sequence) and isinstance(value, list | tuple) and items:
             kinds = items if len(items) == len(value) and Ellipsis not in items else items[:1] * len(value)
@@ -134,7 +134,21 @@ def _in_type(value: object, annotation: Any) -> object:
 
 
 def _is_of(value: object, annotation: Any) -> bool:
-    return any(_has_type(value, kind) for kind in _union_members(annotation))
+    return any(_has_type(value, kind) for kind in _kinds(annotation))
+
+
+def _check_ranges(arguments: Mapping[str, object], settable: Mapping[str, inspect.Parameter], path: str) -> None:
+    """Raise ``ConfigError`` for the first number outside of its range: others may be interpolations of the same."""
+    for key, value in arguments.items():
+        try:
+            check_range(key, value, settable[key].annotation)
+        except InvalidValueError as error:
+            raise error.with_path(path) from error
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """Return the members of a union, or the type alone, without their ranges."""
+    return [without_metadata(member) for member in union_members(annotation)]
 
 
 def _interfaces(kind: Any) -> list[Any]:
@@ -142,24 +156,13 @@ def _interfaces(kind: Any) -> list[Any]:
     simple = (bool, int, float, str, type(None))
     return [
         each
-        for each in _union_members(kind)
+        for each in _kinds(kind)
         if inspect.isclass(each) and each not in simple and not issubclass(each, Enum)
     ]
 
 
-def _union_members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the annotation alone."""
-    if typing.get_origin(annotation) in (Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _is_finite(value: float) -> bool:
-    """Return whether a number is finite as a float32."""
-    return abs(value) <= MAX_FLOAT32
-
-
-def _has_type(value: object, kind: Any) -> bool:
+def _has_type(value: object, annotation: Any) -> bool:
+    kind = without_metadata(annotation)
     if kind is Any:
         return True
     if kind in (None, type(None)):
@@ -174,7 +177,7 @@ def _has_type(value: object, kind: Any) -> bool:
             return len(value) == len(arguments) and all(map(_has_type, value, arguments))
         return all(_has_type(item, arguments[0]) for item in value)
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value)
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if inspect.isclass(kind) and issubclass(kind, Enum):
@@ -184,11 +187,11 @@ def _has_type(value: object, kind: Any) -> bool:
 
 def _convert(value: Any, annotation: Any) -> object:
     """Return a checked value in the type of its annotation: an enum by its name, a float, a tuple of a list."""
-    for kind in _union_members(annotation):
+    for kind in _kinds(annotation):
         if inspect.isclass(kind) and issubclass(kind, Enum) and isinstance(value, str) and value in kind.__members__:
             return kind[value]
         if kind is float and _has_type(value, float):
-            return float(value)
+            return float(value) if abs(value) <= sys.float_info.max else value  # out of range in any case
         if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
             kinds = typing.get_args(kind)
             kinds = kinds[:1] * len(value) if Ellipsis in kinds else kinds
@@ -196,8 +199,9 @@ def _convert(value: Any, annotation: Any) -> object:
     return value
 
 
-def _type_name(kind: Any) -> str:
+def _type_name(annotation: Any) -> str:
     """Return the description of a type for a message."""
+    kind = without_metadata(annotation)
     if kind in (None, type(None)):
         return "null"
     if typing.get_origin(kind) is typing.Literal:

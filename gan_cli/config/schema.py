@@ -6,17 +6,18 @@ schema; see ``config/nodes.py``. This module imports no torch, so that ``gan-tra
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+from gan_cli.components.ranges import Count, CountOrNone, Range, Seed, check_ranges
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.fields import setting
 from gan_cli.config.numbers import as_integer
 from gan_cli.errors import require
 from gan_cli.storage.files import OnWriteError
+from gan_cli.storage.thread_record import MAX_THREADS
 
 if TYPE_CHECKING:
     # A node as it stands in YAML, before `config.nodes.Node` checks it; and nodes by name.
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 else:
     # OmegaConf merges no mapping into a null of type dict, and its message for another type does not name the value.
     NodeConfig = NodeConfigs = Any
+
+
+# Batches of a step are drawn and generated ahead of its updates.
+DiscriminatorUpdates: TypeAlias = Annotated[int, Range(1, 10_000)]
 
 
 class DeviceKind(Enum):
@@ -73,15 +78,19 @@ class BackboneKind(Enum):
 class TrainSection:
     """Length, cadences and batches of a run. A step is one generator update; schedules and x-axes count steps."""
 
-    steps: int = setting(2000, "generator updates to train for")
-    batch_size: int = setting(64, "samples per update")
-    log_every: int = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
-    sample_every: int = setting(250, "steps between two sample grids; 0: none")
-    eval_every: int = setting(0, "steps between two evaluations of samples (metrics/...), and one at the end; 0: none")
-    sample_count: int = setting(64, "samples in a grid (2-D data: points in the scatter are 16 times as many)")
-    checkpoint_every: int = setting(500, "steps between two checkpoints; one more is written at the end")
-    keep_checkpoints: int = setting(3, "how many of the latest checkpoints stay on disk")
-    max_minutes: float = setting(
+    steps: Count = setting(2000, "generator updates to train for")
+    batch_size: Annotated[int, Range(1, 1_048_576)] = setting(64, "samples per update")
+    log_every: Count = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
+    sample_every: CountOrNone = setting(250, "steps between two sample grids; 0: none")
+    eval_every: CountOrNone = setting(
+        0, "steps between two evaluations of samples (metrics/...), and one at the end; 0: none"
+    )
+    sample_count: Annotated[int, Range(1, 100_000)] = setting(
+        64, "samples in a grid (2-D data: points in the scatter are 16 times as many)"
+    )
+    checkpoint_every: Count = setting(500, "steps between two checkpoints; one more is written at the end")
+    keep_checkpoints: Count = setting(3, "how many of the latest checkpoints stay on disk")
+    max_minutes: Annotated[float, Range(0, 10_000_000, note="0: no limit")] = setting(
         0.0, "save and stop after this many minutes, as on SIGTERM (can be resumed); 0: no limit"
     )
     non_finite: NonFinite | None = setting(
@@ -93,48 +102,42 @@ class TrainSection:
         OnWriteError.stop, "a checkpoint, log or picture that cannot be written: stop, or go_on without it"
     )
     allow_changed_data: bool = setting(False, "resume although the data are not those the run began with")
-    replicas: int = setting(1, "number of seeds trained as one (vmap): seed, seed + 1, ...; for small networks")
-    held_out: float = setting(0.05, "share of the data that is never trained on, to measure D's overfitting; 0: none")
+    replicas: Annotated[int, Range(1, 1024)] = setting(
+        1, "number of seeds trained as one (vmap): seed, seed + 1, ...; for small networks"
+    )
+    held_out: Annotated[float, Range(0, 0.5)] = setting(
+        0.05, "share of the data that is never trained on, to measure D's overfitting; 0: none"
+    )
 
     def __post_init__(self) -> None:
-        for key in (
-            "steps",
-            "batch_size",
-            "log_every",
-            "sample_count",
-            "checkpoint_every",
-            "keep_checkpoints",
-            "replicas",
-        ):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        require(self.sample_every >= 0, "sample_every", self.sample_every, "an integer >= 0 (0: no samples)")
-        require(self.eval_every >= 0, "eval_every", self.eval_every, "an integer >= 0 (0: no evaluations)")
-        require(0 <= self.max_minutes < math.inf, "max_minutes", self.max_minutes, "a number >= 0 (0: no limit)")
-        require(0 <= self.held_out <= 0.5, "held_out", self.held_out, "a number from 0 to 0.5")
+        check_ranges(self)
 
 
 @dataclass
 class EvaluationSection:
     """Comparison of samples with real ones every train.eval_every steps; gan-eval has options of its own."""
 
-    samples: int = setting(2000, "generated samples of an evaluation; at most half as many as training samples")
+    samples: Annotated[int, Range(20, 1_000_000)] = setting(
+        2000, "generated samples of an evaluation; at most half as many as training samples"
+    )
     backbone: BackboneKind = setting(
         BackboneKind.auto, "features they are compared by; auto: classifier where the data have labels, else pixels"
     )
 
     def __post_init__(self) -> None:
-        require(self.samples >= 20, "samples", self.samples, "an integer >= 20")
+        check_ranges(self)
 
 
 @dataclass
 class MovingAverageSection:
     """Exponential moving average of the generator's weights, which samples are drawn with."""
 
-    half_life: float = setting(50.0, "steps after which a weight's influence has halved; 0: no averaging")
+    half_life: Annotated[float, Range(0, 1_000_000_000, note="0: no averaging")] = setting(
+        50.0, "steps after which a weight's influence has halved; 0: no averaging"
+    )
 
     def __post_init__(self) -> None:
-        allowed = "a number of steps >= 0 (0: no averaging)"
-        require(0 <= self.half_life < math.inf, "half_life", self.half_life, allowed)
+        check_ranges(self)
 
 
 @dataclass
@@ -142,14 +145,12 @@ class WarmupSection:
     """Extra D updates in the first steps and periodically, as in the WGAN authors' code."""
 
     enabled: bool = setting(False, "extra D updates in the first steps and periodically, as in the WGAN authors' code")
-    d_steps: int = setting(100, "D updates in a warm-up step")
-    first: int = setting(25, "number of initial warm-up steps")
-    every: int = setting(500, "one warm-up step every n steps after that")
+    d_steps: DiscriminatorUpdates = setting(100, "D updates in a warm-up step")
+    first: CountOrNone = setting(25, "number of initial warm-up steps")
+    every: Count = setting(500, "one warm-up step every n steps after that")
 
     def __post_init__(self) -> None:
-        require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
-        require(self.first >= 0, "first", self.first, "an integer >= 0")
-        require(self.every >= 1, "every", self.every, "an integer >= 1")
+        check_ranges(self)
 
 
 @dataclass
@@ -163,7 +164,7 @@ class LossSection:
         None, "share of a batch that G learns from, D's favourites, over the steps; null: all"
     )
     constraint: NodeConfig | None = setting(None, "projection of D's weights after each D update")
-    d_steps: int = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
+    d_steps: DiscriminatorUpdates = setting(1, "D updates per generator update (k in the GAN paper, n_critic in WGAN)")
     reuse: bool = setting(
         False,
         "G learns from the samples that D's last update saw, as in many scripts: saves one forward pass of G; false:"
@@ -172,7 +173,7 @@ class LossSection:
     warmup: WarmupSection = field(default_factory=WarmupSection)
 
     def __post_init__(self) -> None:
-        require(self.d_steps >= 1, "d_steps", self.d_steps, "an integer >= 1")
+        check_ranges(self)
 
 
 @dataclass
@@ -180,7 +181,9 @@ class DeviceSection:
     """Device and number format to train with; what ``auto`` chose is logged in one line."""
 
     kind: DeviceKind = setting(DeviceKind.auto, "auto: cuda, else mps, else cpu")
-    index: int | str = setting("auto", "number of a GPU, or auto: a GPU not locked by another run of gan_cli")
+    index: Annotated[int, Range(0, 1023)] | str = setting(
+        "auto", "number of a GPU, or auto: a GPU not locked by another run of gan_cli"
+    )
     sync_batch_norm: bool = setting(False, "with several processes: take batch norm's statistics over all of them")
     precision: Precision = setting(
         Precision.auto,
@@ -193,18 +196,18 @@ class DeviceSection:
         None, "capture whole steps and replay them as CUDA graphs; null: on CUDA, in a single process"
     )
     deterministic: bool = setting(False, "reject operations without a deterministic implementation")
-    threads: int | None = setting(None, "CPU threads; null: one for small networks, else torch's choice")
+    threads: Annotated[int, Range(1, MAX_THREADS)] | None = setting(
+        None, "CPU threads; null: one for small networks, else torch's choice"
+    )
     data: DataPlacement = setting(
         DataPlacement.auto, "resident (on the device), streamed (from the host), or auto: resident if the data fit"
     )
 
     def __post_init__(self) -> None:
-        allowed = "auto or an integer >= 0"
         if isinstance(self.index, str):  # a number from the environment: OmegaConf converts no member of a union
             self.index = self.index if (number := as_integer(self.index)) is None else number
-        numbered = isinstance(self.index, int) and self.index >= 0
-        require(numbered or self.index == "auto", "index", self.index, allowed)
-        require(self.threads is None or self.threads >= 1, "threads", self.threads, "an integer >= 1 or null")
+        require(isinstance(self.index, int) or self.index == "auto", "index", self.index, "an integer or auto")
+        check_ranges(self)
 
 
 @dataclass
@@ -235,8 +238,10 @@ class Config:
     sweep: SweepSection = field(default_factory=SweepSection)
     objective: str | None = setting(None, "deprecated alias of sweep.metric")
     conditional: bool = setting(False, "condition G and D on the class of each sample; needs data with labels")
-    pac: int = setting(1, "samples that D scores together (PacGAN): 2 to 4 against mode collapse")
-    seed: int = setting(0, "seeds weights, data order, latents and noise")
+    pac: Annotated[int, Range(1, 1024)] = setting(
+        1, "samples that D scores together (PacGAN): 2 to 4 against mode collapse"
+    )
+    seed: Seed = setting(0, "seeds weights, data order, latents and noise")
     resume: str | None = setting(None, "run directory to resume, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 
@@ -248,11 +253,12 @@ class Config:
         return NonFinite.rollback if self.diagnostics.on_alarm is OnAlarm.rollback else NonFinite.stop
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         size = self.train.batch_size
-        require(self.pac >= 1 and size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
+        require(size % self.pac == 0, "pac", self.pac, f"a divisor of train.batch_size, {size}")
         require(self.pac == 1 or not self.conditional, "pac", self.pac, "1 with conditional=true")
         largest = 2**63 - self.train.replicas
-        require(0 <= self.seed <= largest, "seed", self.seed, f"an integer from 0 to {largest}")
+        require(self.seed <= largest, "seed", self.seed, f"an integer from 0 to {largest}")
 
 
 # Keys that may change when a run is resumed: its length, what it writes, where it computes and finds its data.

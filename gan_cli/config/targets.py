@@ -57,8 +57,8 @@ def allowed_prefixes() -> tuple[str, ...]:
 
 
 def parameters(target: type) -> dict[str, inspect.Parameter]:
-    """Return the parameters of the constructor by name, with their annotations resolved to types."""
-    hints = typing.get_type_hints(inspect.getattr_static(target, "__init__"))
+    """Return the parameters of the constructor by name, with their annotations resolved to types and ranges."""
+    hints = typing.get_type_hints(inspect.getattr_static(target, "__init__"), include_extras=True)
     return {
         name: parameter.replace(annotation=hints.get(name, Any))
         for name, parameter in inspect.signature(target).parameters.items()

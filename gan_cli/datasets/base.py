@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
+from gan_cli.components.ranges import Range
 from gan_cli.errors import DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
+
+# Side in pixels, and channels, of images that are decoded; and threads that decode them.
+Side: TypeAlias = Annotated[int, Range(4, 1024)]
+Channels: TypeAlias = Annotated[int, Range(1, 3)]
+Workers: TypeAlias = Annotated[int, Range(1, 256)]
 
 
 class ImageDataset:
@@ -74,15 +80,13 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
         )
 
 
-def check_decoding(size: int, channels: int, workers: int | None) -> None:
-    """Check how images of any size are to be decoded: side, channels, and threads that decode them.
+def check_channels(channels: int) -> None:
+    """Check the number of channels that images are decoded to.
 
     Raises:
-        InvalidValueError: one of them is out of range.
+        InvalidValueError: it is neither 1 nor 3.
     """
-    require(4 <= size <= 1024, "size", size, "an integer from 4 to 1024")
     require(channels in (1, 3), "channels", channels, "1 (grey) or 3 (RGB)")
-    require(workers is None or workers >= 1, "workers", workers, "an integer >= 1 or null")
 
 
 @contextlib.contextmanager

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.components.ranges import NonNegative, Range, check_ranges
 from gan_cli.datasets.base import PlaneDataset
 from gan_cli.datasets.gaussian_mixtures import MARGIN
-from gan_cli.errors import require
 from gan_cli.protocols.arrays import FloatArray
 
 
@@ -60,10 +60,10 @@ class _Curve(PlaneDataset, ABC):
     # The point that is the origin of the scaled coordinates.
     centre: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
-    std: float
+    std: NonNegative
 
     def __post_init__(self) -> None:
-        require(self.std >= 0, "std", self.std, "a number >= 0")
+        check_ranges(self)
 
     @property
     @abstractmethod
@@ -100,7 +100,7 @@ class SwissRoll(_Curve):
         std: deviation of the noise on each coordinate, beside a radius of 4.7 to 14.1.
     """
 
-    std: float = 0.25
+    std: NonNegative = 0.25
 
     @property
     def extent(self) -> float:
@@ -126,7 +126,7 @@ class TwoMoons(_Curve):
 
     centre: ClassVar[tuple[float, float]] = (0.5, 0.25)
 
-    std: float = 0.05
+    std: NonNegative = 0.05
 
     @property
     def extent(self) -> float:
@@ -157,12 +157,8 @@ class ParallelLines(_Curve):
         theta: where the real line stands on the x-axis, -100 to 100.
     """
 
-    std: float = 0.0
-    theta: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(abs(self.theta) <= 100, "theta", self.theta, "a number from -100 to 100")
+    std: NonNegative = 0.0
+    theta: Annotated[float, Range(-100, 100)] = 0.5
 
     @property
     def extent(self) -> float:

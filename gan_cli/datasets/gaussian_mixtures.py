@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import Annotated, TypeAlias
 
 import torch
 from torch import Tensor
 
+from gan_cli.components.ranges import Positive, Range, check_ranges
 from gan_cli.data.splits import split_rows
 from gan_cli.datasets.base import PlaneDataset
-from gan_cli.errors import require
 from gan_cli.protocols.arrays import FloatArray
 
 # Deviations from the outermost centres that still lie within [-1, 1] after scaling.
@@ -31,7 +32,7 @@ class GaussianMixture:
     """
 
     centres: Tensor
-    std: float
+    std: Positive
 
     def on(self, device: torch.device) -> GaussianMixture:
         """Return the same mixture with its centres on the device."""
@@ -84,6 +85,9 @@ class FixedPoints:
         return FixedPoints(self.points[train]), FixedPoints(self.points[heldout])
 
 
+Points: TypeAlias = Annotated[int, Range(1, 10_000_000)]
+
+
 @dataclass(frozen=True)
 class _Mixture(PlaneDataset, ABC):
     """Base of ring and grid: points are scaled so that the whole mixture lies within [-1, 1], or by ``unit``.
@@ -95,14 +99,12 @@ class _Mixture(PlaneDataset, ABC):
         count: draw this many points once and learn from those, as PacGAN does; None: fresh points for every batch.
     """
 
-    std: float
-    unit: float | None = None
-    count: int | None = None
+    std: Positive
+    unit: Positive | None = None
+    count: Points | None = None
 
     def __post_init__(self) -> None:
-        require(self.std > 0, "std", self.std, "a number > 0")
-        require(self.unit is None or self.unit > 0, "unit", self.unit, "a number > 0 or null")
-        require(self.count is None or self.count >= 1, "count", self.count, "an integer >= 1 or null")
+        check_ranges(self)
 
     @abstractmethod
     def centres(self) -> Tensor:
@@ -129,16 +131,11 @@ class _Mixture(PlaneDataset, ABC):
 class Ring(_Mixture):
     """Ring of ``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis."""
 
-    modes: int = 8
-    radius: float = 1.0
-    std: float = 0.01
-    unit: float | None = None
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.modes >= 1, "modes", self.modes, "an integer >= 1")
-        require(self.radius > 0, "radius", self.radius, "a number > 0")
+    modes: Annotated[int, Range(1, 10_000)] = 8
+    radius: Positive = 1.0
+    std: Positive = 0.01
+    unit: Positive | None = None
+    count: Points | None = None
 
     def centres(self) -> Tensor:
         """Return ``(modes, 2)``; the angle 2 pi is left out, as it is the angle 0."""
@@ -150,16 +147,11 @@ class Ring(_Mixture):
 class Grid(_Mixture):
     """Grid of ``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin."""
 
-    side: int = 5
-    spacing: float = 2.0
-    std: float = 0.05
-    unit: float | None = None
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.side >= 1, "side", self.side, "an integer >= 1")
-        require(self.spacing > 0, "spacing", self.spacing, "a number > 0")
+    side: Annotated[int, Range(1, 100)] = 5
+    spacing: Positive = 2.0
+    std: Positive = 0.05
+    unit: Positive | None = None
+    count: Points | None = None
 
     def centres(self) -> Tensor:
         ticks = (torch.arange(self.side, dtype=torch.float32) - (self.side - 1) / 2) * self.spacing

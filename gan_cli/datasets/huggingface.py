@@ -21,11 +21,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gan_cli.components.ranges import check_ranges
 from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, check_decoding, expand_path, require_folder
+from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
 from gan_cli.errors import ConfigError, DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
 
@@ -64,10 +65,10 @@ class HuggingFace(ImageDataset):
     subset: str | None = None
     split: str = "train"
     revision: str | None = None
-    size: int = 32
-    channels: int = 3
+    size: Side = 32
+    channels: Channels = 3
     strict: bool = False
-    workers: int | None = None
+    workers: Workers | None = None
 
     licence: ClassVar[str] = "A Hugging Face dataset: the terms on its card on the hub, or in its folder, apply."
 
@@ -79,7 +80,8 @@ class HuggingFace(ImageDataset):
         require(self.label_column != "", "label_column", self.label_column, "the name of a column or null")
         require(self.label_column != self.column, "label_column", self.label_column, "another column than the images'")
         require(self.split != "", "split", self.split, "the name of a split")
-        check_decoding(self.size, self.channels, self.workers)
+        check_ranges(self)
+        check_channels(self.channels)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from gan_cli.components.ranges import check_ranges
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target
 from gan_cli.data.image_files import SUFFIXES, ImageFile, class_names, list_images
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import ImageDataset, check_decoding, expand_path, require_folder
+from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 
@@ -38,16 +39,17 @@ class ImageFolder(ImageDataset):
 
     path: str | None
     root: str
-    size: int = 32
-    channels: int = 3
+    size: Side = 32
+    channels: Channels = 3
     strict: bool = False
-    workers: int | None = None
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
         expand_path("path", self.path or "")
         expand_path("root", self.root)
-        check_decoding(self.size, self.channels, self.workers)
+        check_ranges(self)
+        check_channels(self.channels)
 
     @property
     def shape(self) -> tuple[int, ...]:

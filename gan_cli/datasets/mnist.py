@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from PIL import Image
 
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.download import download
 from gan_cli.data.idx import read_idx
 from gan_cli.datasets.base import (
@@ -22,7 +23,7 @@ from gan_cli.datasets.base import (
     is_present,
     missing_files_error,
 )
-from gan_cli.errors import DataError, require
+from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
 
@@ -52,7 +53,7 @@ class IdxDataset(ImageDataset):
     root: str
     mirrors: tuple[str, ...]
     split: MnistSplit = MnistSplit.train
-    size: int | None = None
+    size: Annotated[int, Range(8, 256)] | None = None
 
     licence: ClassVar[str]
     title: ClassVar[str]
@@ -63,7 +64,7 @@ class IdxDataset(ImageDataset):
     def __post_init__(self) -> None:
         expand_path("root", self.root)
         check_mirrors(self.mirrors)
-        require(self.size is None or 8 <= self.size <= 256, "size", self.size, "an integer from 8 to 256 or null")
+        check_ranges(self)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 
 from gan_cli.architectures.language_model import nll, sample_sequences
 from gan_cli.architectures.lstm import LSTMLanguageModel
+from gan_cli.components.ranges import Range, Seed, check_ranges
 from gan_cli.data.array_files import ArrayFileError, read_npz
 from gan_cli.datasets.base import expand_path, is_present
-from gan_cli.errors import DataError, require
+from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.rng import seeded_generator
@@ -70,17 +71,15 @@ class Oracle:
     """
 
     root: str
-    length: int = 20
-    count: int = 10_000
-    seed: int = 0
+    length: Annotated[int, Range(1, 1024)] = 20
+    count: Annotated[int, Range(1, 10_000_000)] = 10_000
+    seed: Seed = 0
 
     licence: ClassVar[str] = "Synthetic sequences, drawn from a random LSTM (Yu et al. 2017): free of rights."
 
     def __post_init__(self) -> None:
         expand_path("root", self.root)
-        for key in ("length", "count"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
+        check_ranges(self)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from gan_cli.components.ranges import Range, Seed, check_ranges
 from gan_cli.datasets.base import ImageDataset
 from gan_cli.datasets.mnist import SIDE, Mnist, MnistSplit
 from gan_cli.errors import require
@@ -37,17 +38,16 @@ class StackedMnist(ImageDataset):
     root: str
     mirrors: tuple[str, ...]
     split: MnistSplit = MnistSplit.train
-    count: int = 128_000
-    size: int = 28
-    seed: int = 0
+    count: Annotated[int, Range(1, 10_000_000)] = 128_000
+    size: Annotated[int, Range(28, 32)] = 28
+    seed: Seed = 0
 
     licence: ClassVar[str] = Mnist.licence
 
     def __post_init__(self) -> None:
         Mnist(self.root, self.mirrors, self.split)  # rejects invalid root, mirrors or split
-        require(1 <= self.count <= 10_000_000, "count", self.count, "an integer from 1 to 10,000,000")
+        check_ranges(self)
         require(self.size in (28, 32), "size", self.size, "28 or 32")
-        require(self.seed >= 0, "seed", self.seed, "an integer >= 0")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from gan_cli.components.ranges import Count, Range, check_ranges
 from gan_cli.data.memory import data_memory
 from gan_cli.data.text_lines import is_text_encoding, read_text_lines
 from gan_cli.datasets.base import expand_path, require_folder
@@ -68,19 +69,15 @@ class Text:
 
     path: str | None
     tokens: TokenUnit = TokenUnit.words
-    max_length: int = 32
-    min_count: int = 2
-    most_words: int | None = None
+    max_length: Annotated[int, Range(2, 1024)] = 32
+    min_count: Count = 2
+    most_words: Count | None = None
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a file with a sentence on each line (dataset.path=FILE)")
         expand_path("path", self.path or "")
-        require(2 <= self.max_length <= 1024, "max_length", self.max_length, "an integer from 2 to 1024")
-        require(self.min_count >= 1, "min_count", self.min_count, "an integer >= 1")
-        require(
-            self.most_words is None or self.most_words >= 1, "most_words", self.most_words, "an integer >= 1 or null"
-        )
+        check_ranges(self)
         require(
             is_text_encoding(self.encoding), "encoding", self.encoding, "an encoding of text such as utf-8 or gb18030"
         )

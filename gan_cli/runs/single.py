@@ -30,6 +30,7 @@ from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.interrupts import Interrupts, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.thread_record import stored_threads
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Progress
 
@@ -79,7 +80,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             step = int(state["step"])
             if plan.config.device.threads is None:
                 # With another number of threads, floating-point sums are rounded differently.
-                torch.set_num_threads(int(state["threads"]))
+                torch.set_num_threads(stored_threads(state))
         check_data = partial(_require_same_data, plan, directory, state)
         assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):

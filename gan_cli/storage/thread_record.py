@@ -7,15 +7,16 @@ runs never change it and have no such file.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gan_cli.storage.files import replacing_durably
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
-# More than any machine has: a file that asks for more is damaged.
-MAX_THREADS = 4096
+# More than any machine has; the threads of 100,000 end the process.
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,18 @@ def read(path: Path) -> list[ThreadChange]:
         return []
     counts = (count for change in changes for count in (change.before, change.threads))
     return changes if all(1 <= count <= MAX_THREADS for count in counts) else []
+
+
+def stored_threads(state: Mapping[str, Any]) -> int:
+    """Return the number of threads in the content of a checkpoint.
+
+    Raises:
+        LookupError, TypeError, ValueError: there is none, or not one that a machine could have.
+    """
+    threads = int(state["threads"])
+    if not 1 <= threads <= MAX_THREADS:
+        raise ValueError(f"threads: expected an integer from 1 to {MAX_THREADS:,}, got {threads}")
+    return threads
 
 
 def write(path: Path, changes: Sequence[ThreadChange]) -> None:

@@ -325,5 +325,5 @@ def test_quickest_claim_runs_and_is_not_trained_twice(tmp_path: Path) -> None:
 def test_mistakes_cost_a_line(tmp_path: Path) -> None:
     done = claims("--only", "optimal_discriminator", "--folder", tmp_path, "--override", "train.steps=0", "--seeds", 1)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["train.steps: expected an integer >= 1, got 0"]
+    assert done.stderr.splitlines() == ["train.steps: expected an integer from 1 to 1,000,000,000, got 0"]
     assert claims("--only", "nothing").returncode == 2

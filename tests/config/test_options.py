@@ -6,29 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import PROVIDED
-from gan_cli.config.schema import conf_dir
 from gan_cli.config.targets import parameters, resolve
 from tests.conftest import SHORT, Command
-from tests.helpers.options import TRAINED_ELSEWHERE, needed, small, trainable
+from tests.helpers.options import TRAINED_ELSEWHERE, needed, option_nodes, small, trainable
 
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
-
-
-def targets() -> list[tuple[str, str, dict[str, object]]]:
-    """``(file, path of the node, node)`` for every node with a target in every option file."""
-    found = []
-    for file in sorted(conf_dir().rglob("*.yaml")):
-        stack = [("", OmegaConf.to_container(OmegaConf.load(file), resolve=False))]
-        while stack:
-            path, node = stack.pop()
-            if isinstance(node, dict):
-                if "_target_" in node:
-                    found.append((str(file.relative_to(conf_dir())), path, node))
-                stack += [(f"{path}.{key}", value) for key, value in node.items()]
-    return found
 
 
 @pytest.mark.parametrize("option", trainable())
@@ -53,7 +37,9 @@ def test_option_survives_a_dry_run_that_writes_nothing(option: str, gan_train: C
     assert list(workplace.iterdir()) == []
 
 
-@pytest.mark.parametrize(("file", "path", "node"), targets(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("file", "path", "node"), option_nodes(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_option_spells_out_every_parameter(file: str, path: str, node: dict[str, object]) -> None:
     """What a YAML file does not list could not be overridden without a `+`, nor be found with --help."""
     expected = set(parameters(resolve(node["_target_"], path)))

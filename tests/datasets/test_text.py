@@ -140,9 +140,9 @@ def test_missing_files_and_what_is_none_are_named(file: Path, tmp_path: Path) ->
         ({"path": None}, "path: expected a file with a sentence on each line .dataset.path=FILE., got None"),
         ({"path": ""}, "path: expected a file"),
         ({"path": "~no such user/x"}, "path: expected a folder below a home directory that exists"),
-        ({"max_length": 1}, "max_length: expected an integer from 2 to 1024, got 1"),
-        ({"min_count": 0}, "min_count: expected an integer >= 1, got 0"),
-        ({"most_words": 0}, "most_words: expected an integer >= 1 or null, got 0"),
+        ({"max_length": 1}, "max_length: expected an integer from 2 to 1,024, got 1"),
+        ({"min_count": 0}, "min_count: expected an integer from 1 to 1,000,000,000, got 0"),
+        ({"most_words": 0}, "most_words: expected an integer from 1 to 1,000,000,000 or null, got 0"),
         *(
             ({"encoding": name}, "encoding: expected an encoding of text")
             for name in ("", "hex", "idna", "utf-9", "\0", "x" * 9)

@@ -37,7 +37,7 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import data_files, evaluation, run_directories, strategies
+from tests.fuzz import data_files, evaluation, numbers, run_directories, strategies
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
 
@@ -278,6 +278,7 @@ TARGETS: dict[str, Fuzzed] = {
     "store": Fuzzed(_any_of([cache.serialize_arrays({"a": np.zeros(3)})]), _store),
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
+    "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
     **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS}.items()},
 }  # fmt: skip

@@ -127,3 +127,17 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
 def trainable() -> list[str]:
     """Options of a run; those of sweeps, search spaces, are tried out in tests/sweeps/test_launchers.py."""
     return [option for option in options() if not option.startswith("sweep=")]
+
+
+def option_nodes() -> list[tuple[str, str, dict[str, object]]]:
+    """``(file, path of the node, node)`` for every node with a target in every option file."""
+    found = []
+    for file in sorted(conf_dir().rglob("*.yaml")):
+        stack = [("", OmegaConf.to_container(OmegaConf.load(file), resolve=False))]
+        while stack:
+            path, node = stack.pop()
+            if isinstance(node, dict):
+                if "_target_" in node:
+                    found.append((str(file.relative_to(conf_dir())), path, node))
+                stack += [(f"{path}.{key}", value) for key, value in node.items()]
+    return found

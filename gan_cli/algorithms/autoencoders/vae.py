@@ -19,7 +19,7 @@ from gan_cli.algorithms.autoencoders.spec import VAESpec
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import Likelihood, kl_to_standard_normal, reparameterize
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.errors import require
+from gan_cli.components.ranges import NonNegative, check_arguments
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.architecture import AutoencoderArchitecture
 from gan_cli.protocols.data import ProbeBatches, Sampler
@@ -39,7 +39,7 @@ class VAE(VAESpec, AutoencoderTrainer):
         probe_batches: ProbeBatches,
         likelihood: Likelihood,
         beta: Schedule,
-        free_bits: float = 0.0,
+        free_bits: NonNegative = 0.0,
     ) -> None:
         """Build the networks and their optimizer.
 
@@ -53,7 +53,7 @@ class VAE(VAESpec, AutoencoderTrainer):
             beta: weight of the KL over the steps: 1 makes the loss a bound; more or less than 1, Higgins et al. 2017.
             free_bits: nats of each dimension of z without a cost (lambda of Kingma et al. 2016, appendix C).
         """
-        require(0 <= free_bits < float("inf"), "free_bits", free_bits, "a number of nats >= 0")
+        check_arguments(VAE, free_bits=free_bits)
         super().__init__(
             context=context,
             architecture=architecture,

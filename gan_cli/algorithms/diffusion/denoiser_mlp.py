@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.diffusion.networks import Conditioning, in_float32, zero_initialized
-from gan_cli.errors import require
+from gan_cli.components.ranges import Range, Width, check_ranges
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,13 @@ class DenoiserMLP:
             structure in the plane; images have none.
     """
 
-    width: int = 512
-    blocks: int = 2
-    embedding: int = 128
-    octaves: int = 4
+    width: Width = 512
+    blocks: Annotated[int, Range(1, 256)] = 2
+    embedding: Width = 128
+    octaves: Annotated[int, Range(0, 16)] = 4
 
     def __post_init__(self) -> None:
-        for key in ("width", "blocks", "embedding"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
-        require(0 <= self.octaves <= 16, "octaves", self.octaves, "an integer from 0 to 16")
+        check_ranges(self)
 
     def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, *shape), (N,), (N,) labels -> (N, *shape)``, 0 before it is trained."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.errors import require
 
 # Largest beta: the last one of the cosine schedule would be 1 (Nichol & Dhariwal 2021, section 3.2, below eq.
@@ -25,6 +26,9 @@ class NoiseSchedule(Protocol):
         ...
 
 
+Variance: TypeAlias = Annotated[float, Range(0, 1, above=True, below=True)]
+
+
 @dataclass(frozen=True)
 class LinearBetas:
     """Betas on a straight line (Ho et al. 2020, section 4).
@@ -37,12 +41,12 @@ class LinearBetas:
         end: beta_T of 1,000 timesteps.
     """
 
-    start: float = 1e-4
-    end: float = 0.02
+    start: Variance = 1e-4
+    end: Variance = 0.02
 
     def __post_init__(self) -> None:
-        require(0 < self.start < 1, "start", self.start, "a number between 0 and 1")
-        require(self.start <= self.end < 1, "end", self.end, f"a number from {self.start} to 1, exclusive")
+        check_ranges(self)
+        require(self.start <= self.end, "end", self.end, f"a number from {self.start} to 1, exclusive")
 
     def betas(self, timesteps: int) -> Tensor:
         scale = 1000 / timesteps
@@ -58,10 +62,10 @@ class CosineAlphaBars:
         offset: s of the paper, which keeps the first betas from being too small.
     """
 
-    offset: float = 0.008
+    offset: Annotated[float, Range(0, 1000)] = 0.008
 
     def __post_init__(self) -> None:
-        require(0 <= self.offset < math.inf, "offset", self.offset, "a number >= 0")
+        check_ranges(self)
 
     def betas(self, timesteps: int) -> Tensor:
         share = torch.arange(timesteps + 1, dtype=torch.float64, device="cpu") / timesteps

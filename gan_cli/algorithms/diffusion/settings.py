@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
@@ -12,6 +11,7 @@ from gan_cli.algorithms.diffusion.process import Prediction, alpha_bars
 from gan_cli.algorithms.diffusion.reverse import Guidance, ReverseSteps
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
 from gan_cli.algorithms.diffusion.transitions import ReverseSampler
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError, require
 
@@ -19,6 +19,11 @@ StepsT = TypeVar("StepsT", bound=ReverseSteps)
 
 # Smallest alpha_T at which x_0 may be computed from epsilon without a bound; Ho's schedule has 0.006.
 MIN_ALPHA = 1e-3
+
+Timesteps: TypeAlias = Annotated[int, Range(2, 100_000)]
+SamplingSteps: TypeAlias = Annotated[int, Range(1, 100_000)]
+LabelDropout: TypeAlias = Annotated[float, Range(0, 1, below=True)]
+GuidanceScale: TypeAlias = Annotated[float, Range(0, 10_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +42,16 @@ class DiffusionSettings:
 
     schedule: NoiseSchedule
     reverse: ReverseSampler
-    timesteps: int
+    timesteps: Timesteps
     prediction: Prediction
-    sampling_steps: int
-    label_dropout: float
-    guidance: float
+    sampling_steps: SamplingSteps
+    label_dropout: LabelDropout
+    guidance: GuidanceScale
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         timesteps, steps = self.timesteps, self.sampling_steps
-        require(timesteps >= 2, "timesteps", timesteps, "an integer >= 2")
-        require(1 <= steps <= timesteps, "sampling_steps", steps, f"an integer from 1 to timesteps, {timesteps}")
-        dropout, guidance = self.label_dropout, self.guidance
-        require(0 <= dropout < 1, "label_dropout", dropout, "a number from 0 to 1, exclusive")
-        require(0 <= guidance < math.inf, "guidance", guidance, "a number >= 0")
+        require(steps <= timesteps, "sampling_steps", steps, f"an integer from 1 to timesteps, {timesteps}")
 
     @classmethod
     def from_node(cls, node: Node) -> DiffusionSettings:

@@ -15,7 +15,13 @@ from gan_cli.algorithms.diffusion.previews import PreviewSampler
 from gan_cli.algorithms.diffusion.process import ForwardProcess, Prediction
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
-from gan_cli.algorithms.diffusion.settings import DiffusionSettings
+from gan_cli.algorithms.diffusion.settings import (
+    DiffusionSettings,
+    GuidanceScale,
+    LabelDropout,
+    SamplingSteps,
+    Timesteps,
+)
 from gan_cli.algorithms.diffusion.spec import QUARTILES, DiffusionSpec
 from gan_cli.algorithms.diffusion.tags import EXPLAINED, HELD_OUT
 from gan_cli.algorithms.diffusion.transitions import ReverseSampler
@@ -61,11 +67,11 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         probe_batches: ProbeBatches,
         schedule: NoiseSchedule,
         reverse: ReverseSampler,
-        timesteps: int,
+        timesteps: Timesteps,
         prediction: Prediction,
-        sampling_steps: int,
-        label_dropout: float,
-        guidance: float,
+        sampling_steps: SamplingSteps,
+        label_dropout: LabelDropout,
+        guidance: GuidanceScale,
     ) -> None:
         """Build the network and its optimizer.
 

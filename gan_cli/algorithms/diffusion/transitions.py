@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.errors import require
+from gan_cli.components.ranges import Share, check_ranges
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class DDIM:
         eta: 0 draws no noise, so that x_T determines the sample; 1 is ancestral sampling with the posterior's variance.
     """
 
-    eta: float = 0.0
+    eta: Share = 0.0
 
     def __post_init__(self) -> None:
-        require(0 <= self.eta <= 1, "eta", self.eta, "a number from 0 to 1")
+        check_ranges(self)
 
     @property
     def deterministic(self) -> bool:

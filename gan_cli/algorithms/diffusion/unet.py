@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention, silu
 
 from gan_cli.algorithms.diffusion.networks import Conditioning, zero_initialized
 from gan_cli.architectures.layers import upsample
+from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import ConfigError, require
 
 # Smallest and largest side of an image, and the smallest side of the lowest feature map.
@@ -29,22 +31,20 @@ class UNet:
         dropout: share of features dropped inside the residual blocks in training.
     """
 
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 2)
-    blocks: int = 1
-    groups: int = 8
-    heads: int = 1
-    dropout: float = 0.0
+    width: Width = 32
+    multipliers: tuple[Annotated[int, Range(1, 1024)], ...] = (1, 2, 2)
+    blocks: Annotated[int, Range(1, 256)] = 1
+    groups: Width = 8
+    heads: Width = 1
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("width", "blocks", "groups", "heads"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "an integer >= 1")
+        check_ranges(self)
         factors = self.multipliers
-        require(len(factors) >= 1 and min(factors) >= 1, "multipliers", list(factors), "a list of integers >= 1")
+        require(len(factors) >= 1, "multipliers", list(factors), "a list of integers >= 1")
         require(self.width % self.groups == 0, "groups", self.groups, f"a divisor of width, {self.width}")
         lowest = self.width * factors[-1]
         require(lowest % self.heads == 0, "heads", self.heads, f"a divisor of {lowest}, width times the last")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "a number from 0 to 1, exclusive")
 
     def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Build a network ``(N, C, S, S), (N,), (N,) labels -> (N, C, S, S)``, 0 before it is trained.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from gan_cli.architectures.language_model import (
     token_mask,
     weighted_nll,
 )
-from gan_cli.errors import require
+from gan_cli.components.ranges import Range, Share, check_ranges
 from gan_cli.protocols.rng import Stream
 
 # Roll-outs that D scores in one forward pass.
@@ -38,13 +38,12 @@ class Rollouts:
             gradient, and much less variance.
     """
 
-    count: int = 16
-    update_rate: float = 0.8
+    count: Annotated[int, Range(1, 1024)] = 16
+    update_rate: Share = 0.8
     baseline: bool = False
 
     def __post_init__(self) -> None:
-        require(self.count >= 1, "count", self.count, "an integer >= 1")
-        require(0 <= self.update_rate <= 1, "update_rate", self.update_rate, "a number from 0 to 1")
+        check_ranges(self)
 
     def bind(self, context: GeneratorContext) -> PolicyGradient:
         return PolicyGradient(self, context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -25,9 +25,10 @@ from gan_cli.algorithms.seqgan.statistics import distinct_metrics, nll_oracle, n
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.language_model import LanguageModel, sample_sequences, token_mask, weighted_nll
 from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.components.ranges import CountOrNone, Positive, Range, check_arguments
 from gan_cli.data.corpus import Corpus
 from gan_cli.data.splits import selected_tokens
-from gan_cli.errors import ConfigError, require
+from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import NonFiniteReport, Report, RollbackAdjustment, Sentences
 from gan_cli.protocols.architecture import SequenceArchitecture
@@ -41,6 +42,8 @@ HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D"
 REPORT_CAPACITY = 4096
 # Sequences that are sampled at a time.
 BLOCK = 2048
+
+UpdatesInRound: TypeAlias = Annotated[int, Range(1, 10_000)]
 
 
 @dataclass(frozen=True)
@@ -84,26 +87,22 @@ class SeqGAN(SeqGANSpec):
         corpus: Corpus,
         estimator: Estimator,
         objective: Objective,
-        mle_epochs: int = 120,
-        d_pretraining: int = 150,
-        g_steps: int = 1,
-        d_steps: int = 5,
-        d_epochs: int = 3,
-        d_samples: int = 10_000,
-        forget_every: int = 0,
-        lr_game: float = 1.0,
-        clip_norm: float = 5.0,
-        temperature: float = 1.0,
-        measured: int = 2000,
+        mle_epochs: CountOrNone = 120,
+        d_pretraining: CountOrNone = 150,
+        g_steps: UpdatesInRound = 1,
+        d_steps: Annotated[int, Range(0, 10_000)] = 5,
+        d_epochs: UpdatesInRound = 3,
+        d_samples: Annotated[int, Range(1, 10_000_000)] = 10_000,
+        forget_every: CountOrNone = 0,
+        lr_game: Positive = 1.0,
+        clip_norm: Positive = 5.0,
+        temperature: Positive = 1.0,
+        measured: Annotated[int, Range(1, 1_000_000)] = 2000,
     ) -> None:
-        counts = {"mle_epochs": mle_epochs, "d_pretraining": d_pretraining, "d_steps": d_steps}
-        for key, value in {**counts, "forget_every": forget_every}.items():
-            require(value >= 0, key, value, "an integer >= 0")
-        for key, value in {"g_steps": g_steps, "d_epochs": d_epochs, "d_samples": d_samples}.items():
-            require(value >= 1, key, value, "an integer >= 1")
-        require(measured >= 1, "measured", measured, "an integer >= 1")
-        for key, size in {"lr_game": lr_game, "clip_norm": clip_norm, "temperature": temperature}.items():
-            require(size > 0, key, size, "a number > 0")
+        counts = {"mle_epochs": mle_epochs, "d_pretraining": d_pretraining, "forget_every": forget_every}
+        of_round = {"g_steps": g_steps, "d_steps": d_steps, "d_epochs": d_epochs, "d_samples": d_samples}
+        factors = {"lr_game": lr_game, "clip_norm": clip_norm, "temperature": temperature}
+        check_arguments(SeqGAN, **counts, **of_round, **factors, measured=measured)
         if context.group.size > 1:
             raise ConfigError("algorithm=seqgan: trains in one process, got several")
         self.context = context
