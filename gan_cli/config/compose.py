@@ -132,8 +132,8 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         return Composition.resolved(config, hydra, list(overrides))
-    # Hydra rejects some overrides (`dataset=null`) with a plain ValueError.
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    # Hydra rejects some overrides (`dataset=null`) with a plain ValueError, and OmegaConf converts integers to floats.
+    except (HydraException, OmegaConfBaseException, ValueError, OverflowError) as error:
         raise explain_hydra_error(error) from error
 
 

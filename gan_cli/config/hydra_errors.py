@@ -15,6 +15,7 @@ from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, UserError, did_you_mea
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
 AMBIGUOUS_VALUE = re.compile(r"Ambiguous value for argument '(.*?)'")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
+FULL_KEY = re.compile(r"full_key: (\S+)")
 TYPE_DESCRIPTIONS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
 UNSUPPORTED_INTERVAL = "BasicSweeper does not support sweep type"
 DETAIL_PREFIXES = ("full_key:", "object_type=", "reference_type=", "See http")
@@ -32,6 +33,8 @@ def explain_hydra_error(error: BaseException) -> UserError:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
             return ConfigError(_explain_key(link))
     first = chain[0]
+    if isinstance(first, OverflowError) and (key := FULL_KEY.search(str(first))):
+        return ConfigError(f"{_truncate_middle(key[1])}: expected a number, got an integer that no float can hold")
     if isinstance(first, MissingConfigException) and first.missing_cfg_file:
         group, _, option = first.missing_cfg_file.rpartition("/plugin/")
         if group:

@@ -155,9 +155,7 @@ def _interfaces(kind: Any) -> list[Any]:
     """Return the members of a union, or the type alone, that a node may stand for."""
     simple = (bool, int, float, str, type(None))
     return [
-        each
-        for each in _kinds(kind)
-        if inspect.isclass(each) and each not in simple and not issubclass(each, Enum)
+        each for each in _kinds(kind) if inspect.isclass(each) and each not in simple and not issubclass(each, Enum)
     ]
 
 

@@ -28,7 +28,7 @@ def validate_config(config: DictConfig) -> Config:
         plain = OmegaConf.to_container(config, resolve=False)
         merged = OmegaConf.merge(OmegaConf.structured(Config), plain)
         values = OmegaConf.to_container(merged, resolve=True, throw_on_missing=True, structured_config_mode=SCMode.DICT)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, OverflowError) as error:
         raise explain_hydra_error(error) from error
     assert isinstance(values, dict)
     return _section(Config, values, "")

@@ -154,3 +154,12 @@ def test_range(bounds: Range, inside: list[float], outside: list[float], descrip
     assert all(value in bounds for value in inside)
     assert not any(value in bounds for value in outside)
     assert bounds.describe() == description
+
+
+def test_integer_that_no_float_can_hold_costs_one_line(gan_train: Command) -> None:
+    done = gan_train("dry_run=true", f"diagnostics.rollback.lr_g=1{'0' * 400}")
+    expected = "gan-train: diagnostics.rollback.lr_g: expected a number, got an integer that no float can hold\n"
+    assert (done.status, done.err) == (2, expected)
+    done = gan_train("dry_run=true", f"optimizer.lr=1{'0' * 400}")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert done.err.startswith("gan-train: optimizer.lr: expected a number > 0 and <= 10,000, got 1000")
