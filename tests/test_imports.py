@@ -32,7 +32,7 @@ ORDER = (
     ("protocols", "errors"),
 )
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
-MAX_LEVELS = 13
+MAX_LEVELS = 14
 # What may lie at the root of the package.
 ROOT_FILES = {"__init__.py", "__main__.py", "errors.py"}
 
