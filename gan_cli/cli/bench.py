@@ -54,10 +54,11 @@ def _parser() -> argparse.ArgumentParser:
 def _bench(arguments: argparse.Namespace) -> int:
     _check(arguments)
     from gan_cli.config.compose import compose, register
+    from gan_cli.config.path_overrides import user_conf_dir
 
     register()
     _reject_resume(arguments.overrides)
-    composition = compose(arguments.overrides, arguments.config_dir)
+    composition = compose(arguments.overrides, user_conf_dir(arguments.config_dir))
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.bench import benchmark, table
@@ -88,8 +89,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--seconds: expected a number > 0, got {arguments.seconds:g}")
     if arguments.profile is not None and not arguments.profile.name.endswith(TRACES):
         raise ConfigError(f"--profile: expected a name that ends in {' or '.join(TRACES)}, got {arguments.profile}")
-    if arguments.config_dir is not None and not arguments.config_dir.is_dir():
-        raise ConfigError(f"--config-dir: there is no folder {str(arguments.config_dir)!r}")
 
 
 def _reject_resume(overrides: Sequence[str]) -> None:

@@ -38,10 +38,11 @@ def _dispatch(arguments: Sequence[str]) -> int:
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("overrides", nargs="*")
     known, flags = parser.parse_known_intermixed_args(arguments)
-    if known.config_dir is not None and not known.config_dir.is_dir():
-        raise ConfigError(f"--config-dir: there is no folder {str(known.config_dir)!r}")
+    from gan_cli.config.path_overrides import user_conf_dir
     from gan_cli.sweeps import command
 
+    folder = user_conf_dir(known.config_dir)
+    arguments = _with_literal_paths(arguments, folder, known.multirun)
     sweep, arguments = command.pop_continue(arguments)
     if sweep is not None:
         if not known.multirun:
@@ -51,8 +52,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if torchrun.is_distributed() and (flags or known.multirun):
         raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
-        return _single(command.pop_continue(known.overrides)[1], known.config_dir)
+        return _single(command.pop_continue(known.overrides)[1], folder)
     return _with_hydra(arguments, known.multirun)
+
+
+def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun: bool) -> list[str]:
+    """Return the arguments for Hydra, with all paths as they were typed, whatever characters they have."""
+    from gan_cli.config.path_overrides import read_paths
+    from gan_cli.sweeps import command
+
+    kept = list(arguments)
+    for name in ("--config-dir", "-cd") if folder is not None else ():
+        while name in kept:
+            del kept[kept.index(name) : kept.index(name) + 2]
+    flags, overrides = command.split_flags([item for item in kept if not item.startswith("--config-dir=")])
+    own = [] if folder is None else [f"--config-dir={folder}"]
+    return [*own, *flags, *read_paths(overrides, multirun)]
 
 
 def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
@@ -67,6 +82,7 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     composition = compose(overrides, user_conf_dir) if earlier is None else recompose(earlier, overrides, user_conf_dir)
     if earlier is None and composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
+    directory = earlier.path if earlier is not None else composition.wanted_directory
     with gc_paused():
         from gan_cli.runs import replicas, single
 
@@ -78,7 +94,7 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     if earlier is not None:
         return single.resume(composition, earlier)
     start = single.start if composition.replicas == 1 else replicas.start
-    return start(composition, Path(composition.hydra.hydra.run.dir))
+    return start(composition, directory)
 
 
 def _restarted_run() -> str | None:
@@ -96,7 +112,9 @@ def _resume_directory(arguments: Sequence[str]) -> str | None:
     values = [value for key, _, value in (item.partition("=") for item in arguments) if key.lstrip("+") == "resume"]
     if not values or values[-1] == "null":
         return None
-    directory = values[-1].strip("'\"")
+    from gan_cli.config.path_overrides import typed_path
+
+    directory = typed_path(values[-1])
     if not directory:
         raise ConfigError("resume: expected a run directory, got nothing")
     return directory
@@ -109,8 +127,9 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from gan_cli.config.compose import register
-    from gan_cli.config.hydra_errors import explain_hydra_error
+    from gan_cli.config.hydra_errors import explain_hydra_error, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
+    from gan_cli.config.path_overrides import own_directory, typed_path
     from gan_cli.config.schema import conf_dir
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.sweeps.job import job
@@ -118,6 +137,10 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
 
     if _resume_directory(arguments) is not None:
         raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
+    for argument in arguments:
+        key, _, value = argument.lstrip("+").partition("=")
+        if multirun and key == "hydra.sweep.dir" and "${" not in value:
+            own_directory(key, "" if value in ("???", "null") else typed_path(value))
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
@@ -140,12 +163,15 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
                     return 0
                 print("gan-train: hydra/sweeper=optuna: no job came to a value of sweep.metric", file=sys.stderr)
                 return 1
-            # Hydra raises this for flags that exclude each other; any other ValueError is a bug.
-            if str(error).startswith(("Only one of --", "The --resolve flag")):
-                raise ConfigError(str(error)) from error
+            if raised_by_hydra(error):  # flags that exclude each other, say
+                _remove_unstarted_sweeps(created)
+                raise explain_hydra_error(error) from error
             raise
         except Exception as error:
             process_lost = as_job_process_lost(error)
+            if process_lost is None and raised_by_hydra(error):
+                _remove_unstarted_sweeps(created)
+                raise explain_hydra_error(error) from error
             if process_lost is None:
                 raise
             raise process_lost from error
@@ -158,7 +184,8 @@ def _with_scratch_directory(arguments: Sequence[str], scratch: str) -> list[str]
 
 
 def _is_dry(arguments: Sequence[str]) -> bool:
-    return any(argument.lstrip("+").lower() == "dry_run=true" for argument in arguments)
+    values = [argument.lstrip("+").lower() for argument in arguments if argument.lstrip("+").startswith("dry_run=")]
+    return values[-1:] == ["dry_run=true"]
 
 
 @contextlib.contextmanager

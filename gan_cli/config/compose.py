@@ -19,6 +19,8 @@ from gan_cli.config import hydra_plugins
 from gan_cli.config.fields import describe
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.numbers import accept_whole_floats
+from gan_cli.config.override_text import quoted
+from gan_cli.config.path_overrides import own_directory, read_paths
 from gan_cli.config.resolution import resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.run_directory import job_dirname, unique_dir
@@ -64,6 +66,19 @@ class Composition:
     def replicas(self) -> int:
         """Number of runs that are trained together in one process (``train.replicas``)."""
         return int(OmegaConf.select(self.config, "train.replicas"))
+
+    @property
+    def wanted_directory(self) -> Path:
+        """Directory in which the run is to be written (``hydra.run.dir``); it may get a number if it is in use.
+
+        Raises:
+            ConfigError: it is not set, cannot be resolved, or is a folder that cannot be a run's own.
+        """
+        try:
+            wanted = self.hydra.hydra.run.dir
+        except OmegaConfBaseException as error:
+            raise explain_hydra_error(error) from error
+        return own_directory("hydra.run.dir", wanted)
 
     @property
     def user_conf_dir(self) -> Path | None:
@@ -124,7 +139,8 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
     Raises:
         ConfigError: an option or key is unknown, a value has the wrong type, or a resolver fails.
     """
-    search = [] if user_conf_dir is None else [f"hydra.searchpath=[file://{user_conf_dir.resolve()}]"]
+    search = [] if user_conf_dir is None else [f"hydra.searchpath=[{quoted(f'file://{user_conf_dir.resolve()}')}]"]
+    overrides = read_paths(overrides)
     try:
         with initialize_config_dir(str(conf_dir()), job_name="train", version_base="1.3"):
             composed = hydra_compose("config", [*overrides, *search], return_hydra_config=True)
@@ -132,8 +148,9 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         return Composition.resolved(config, hydra, list(overrides))
-    # Hydra rejects some overrides (`dataset=null`) with a plain ValueError, and OmegaConf converts integers to floats.
-    except (HydraException, OmegaConfBaseException, ValueError, OverflowError) as error:
+    # Hydra rejects some overrides (`dataset=null`) with a plain ValueError and variables to copy with a KeyError, and
+    # OmegaConf converts integers to floats.
+    except (HydraException, OmegaConfBaseException, ValueError, KeyError, OverflowError) as error:
         raise explain_hydra_error(error) from error
 
 

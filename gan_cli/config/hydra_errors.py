@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
+import hydra
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, InterpolationResolutionError, OmegaConfBaseException
 
 from gan_cli.config.extras import EXTRAS
+from gan_cli.config.override_errors import explain_unreadable_override
 from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, UserError, did_you_mean, truncated_repr
 
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
@@ -17,6 +21,11 @@ AMBIGUOUS_VALUE = re.compile(r"Ambiguous value for argument '(.*?)'")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
 FULL_KEY = re.compile(r"full_key: (\S+)")
 TYPE_DESCRIPTIONS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
+RESOLUTION_ERROR = re.compile(r"(\w+) raised while resolving interpolation: (.*)", re.DOTALL)
+PARSER_WORDS = re.compile(
+    r"(?:mismatched|extraneous|viable alternative at) input|token recognition error|missing [A-Z_]+ at"
+)
+NOT_OPTIONAL = "is not Optional"
 UNSUPPORTED_INTERVAL = "BasicSweeper does not support sweep type"
 DETAIL_PREFIXES = ("full_key:", "object_type=", "reference_type=", "See http")
 
@@ -42,7 +51,9 @@ def explain_hydra_error(error: BaseException) -> UserError:
         if first.options is not None:
             return ConfigError(_explain_option(first.missing_cfg_file, first.options))
     if isinstance(first, OverrideParseException):
-        return ConfigError(f"cannot read the override {truncated_repr(first.override)}: {_one_line(str(first))}")
+        return ConfigError(explain_unreadable_override(first.override))
+    if isinstance(first, KeyError):
+        return ConfigError(f"hydra.job.env_copy: there is no environment variable {truncated_repr(first.args[0])}")
     if UNSUPPORTED_INTERVAL in str(first):
         return ConfigError(
             "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
@@ -53,13 +64,33 @@ def explain_hydra_error(error: BaseException) -> UserError:
             f"{_truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list:"
             " key=[a,b]"
         )
-    return ConfigError(_one_line(str(first)))
+    return ConfigError(_explain_interpolation(_one_line(str(first))))
+
+
+def raised_by_hydra(error: BaseException) -> bool:
+    """Return whether Hydra itself has raised an error, of whatever kind: it checks few of its settings."""
+    last = traceback.extract_tb(error.__traceback__)[-2:]  # the innermost may be one of Python, which it calls
+    return any(Path(frame.filename).is_relative_to(Path(hydra.__file__).parent) for frame in last)
+
+
+def _explain_interpolation(message: str) -> str:
+    """Return why an interpolation cannot be resolved, without the words of a parser or of Python."""
+    found = RESOLUTION_ERROR.match(message)
+    kind, reason = found.groups() if found else ("", message)
+    if kind == "GrammarParseError" or PARSER_WORDS.search(reason):
+        return "cannot be read: expected ${key} or ${resolver:argument,...}, with all quotes and brackets closed"
+    if kind == "TypeError":
+        return "the resolver takes another number of arguments"
+    return reason.strip("'\"") if kind else reason
 
 
 def _explain_option(missing: str, options: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if not group:
         return f"there is no configuration {truncated_repr(option)}"
+    name, colon, index = option.partition(":")
+    if group == "device" and name in options and colon and index.isdecimal():
+        return f"{group}={_truncate_middle(option)}: no such option. Expected device={name} device.index={index}"
     hint = did_you_mean(option, options)
     return f"{group}={_truncate_middle(option)}: no such option.{hint} Options: {', '.join(sorted(options))}"
 
@@ -69,7 +100,7 @@ def _explain_key(error: OmegaConfBaseException) -> str:
     parent, _, name = full.rpartition(".")
     key, parent_shown = _truncate_middle(full), _truncate_middle(parent)
     siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
-    if name and siblings and name not in siblings:
+    if name and siblings and name not in siblings and not isinstance(error, InterpolationResolutionError):
         where = f"{parent_shown} has" if parent else "there is"
         hint = did_you_mean(name, siblings) or f" Allowed: {', '.join(siblings)}"
         return f"{key}: {where} no such key.{hint}"
@@ -79,7 +110,9 @@ def _explain_key(error: OmegaConfBaseException) -> str:
     if wrong_type:
         value, kind = wrong_type.groups()
         return f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {_truncate_middle(value)}"
-    return f"{key}: {_one_line(error.msg or str(error))}"
+    if NOT_OPTIONAL in (error.msg or ""):
+        return f"{key}: expected a value, got null"
+    return f"{key}: {_explain_interpolation(_one_line(error.msg or str(error)))}"
 
 
 def _one_line(message: str) -> str:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString, Sweep
+from hydra.errors import HydraException
+
+from gan_cli.storage.interpolations import calls_resolver
 
 QUOTE = re.compile(r"(\\*)'")
 LAST_BACKSLASHES = re.compile(r"(\\+)\Z")
@@ -37,9 +44,35 @@ class OverrideText:
         """True for one of Hydra itself (``hydra.run.dir``, ``hydra/launcher``), which says nothing about a run."""
         return self.key.startswith(("hydra.", "hydra/"))
 
+    @property
+    def calls_resolver(self) -> bool:
+        """True where its value, as Hydra reads it, would call a resolver; its text may hide that by backslashes."""
+        if self.value is None or "{" not in self.value:
+            return False
+        try:
+            parsed = OverridesParser.create().parse_override(f"key={self.value}")
+        except HydraException:
+            return True  # it cannot be told, and cannot be composed
+        return any(map(calls_resolver, _texts(parsed._value)))
+
     def with_value(self, value: str) -> str:
         """Return the override with another value, a text in Hydra's grammar."""
         return f"{self.prefix}{self.key}={value}"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in the value of a parsed override: in lists, mappings and sweeps as well."""
+    if isinstance(value, QuotedString):
+        yield value.text
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, dict):
+        yield from _texts([*value.keys(), *value.values()])
+    elif isinstance(value, Sweep):
+        yield from _texts([getattr(value, name, None) for name in ("list", "args", "start", "stop")])
 
 
 def quoted(text: str) -> str:

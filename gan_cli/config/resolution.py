@@ -52,7 +52,7 @@ def resolve_overrides(overrides: Sequence[str], resolved: DictConfig, choices: M
 
 def _resolve_override(override: str, resolved: DictConfig, choices: Mapping[str, Any]) -> str:
     item = OverrideText.split(override)
-    if item.is_of_hydra or item.value is None or not calls_resolver(item.value):
+    if item.is_of_hydra or not item.calls_resolver:
         return override
     if item.prefix == "~":
         return f"~{item.key}"

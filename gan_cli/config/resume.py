@@ -18,7 +18,6 @@ from gan_cli.config.override_text import OverrideText
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError, truncated_repr
-from gan_cli.storage.interpolations import calls_resolver
 from gan_cli.storage.run_directory import RunDirectory
 
 
@@ -56,9 +55,9 @@ def _earlier_overrides(directory: RunDirectory) -> list[str]:
     kept = []
     for override in directory.stored_overrides():
         item = OverrideText.split(override)
-        if item.is_of_hydra and (item.key != "hydra.searchpath" or calls_resolver(override)):
+        if item.is_of_hydra and (item.key != "hydra.searchpath" or item.calls_resolver):
             continue
-        if calls_resolver(override):
+        if item.calls_resolver:
             file = directory.hydra / "overrides.yaml"
             raise ConfigError(f"{file}: expected plain values (key=value), got {truncated_repr(override)}")
         kept.append(override)

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from gan_cli.config.path_overrides import typed_path
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError
@@ -114,7 +115,7 @@ def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     others = [item for item in arguments if override_key(item) != CONTINUE]
     if not values or values[-1] == "null":
         return None, others
-    directory = values[-1].strip("'\"")
+    directory = typed_path(values[-1])
     if not directory:
         raise ConfigError(f"{CONTINUE}: expected the directory of a sweep, got nothing")
     return directory, others

@@ -1,0 +1,113 @@
+"""Paths are taken as they stand on the command line, and ``~`` is the home directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from gan_cli.config.compose import compose, register
+from gan_cli.config.path_overrides import read_paths, typed_path
+from gan_cli.sweeps import command
+from tests.conftest import SHORT, TINY, Command
+
+ODD = "Übung (1), [中文] {x}=#'$y"
+FOLDER = ("dataset=image_folder", "dataset.size=8", "dataset.root=.")
+
+
+@pytest.fixture(autouse=True)
+def registered(workplace: Path) -> None:
+    register()
+
+
+def path_of(override: str) -> object:
+    return compose(["dataset=image_folder", override]).config.dataset.path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ODD, "/a/b c", "~/x", "a,b", "a=b", "#", "[x]", "{a:1}", "1", "1e3", "true", "it's", 'a "b"', "$x", "a\tb", "${x",
+     "x'", "range(1,2)", "choice(a)", " a ", "C:/x", "-", "é"],
+)  # fmt: skip
+def test_path_is_taken_as_it_stands(path: str) -> None:
+    assert path_of(f"dataset.path={path}") == path
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\\'\"$"), min_size=1, max_size=8))
+def test_any_text_is_a_path(path: str) -> None:
+    (override,) = read_paths([f"dataset.path={path}"])
+    assert command.OverridesParser.create().parse_override(override).value() == (None if path == "null" else path)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [("'a b'", "a b"), ('"a,b"', "a,b"), ("'it\\'s'", "it's"), (r"a\,b\ c", "a,b c"), ("null", None)],
+)
+def test_grammar_of_hydra_still_works(value: str, path: object) -> None:
+    assert path_of(f"dataset.path={value}") == path
+
+
+def test_interpolations_in_paths_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACE", "/data/ü")
+    assert path_of("dataset.path=${oc.env:PLACE}/b (1)") == "/data/ü/b (1)"
+
+
+@pytest.mark.parametrize("override", ["dataset.path=a b", "+dataset.path=é,x", "resume='~/a b'", "hydra.run.dir=~/x"])
+def test_reading_paths_twice_changes_nothing(override: str) -> None:
+    once = read_paths([override])
+    assert read_paths(once) == once
+
+
+def test_other_keys_are_left_to_the_grammar() -> None:
+    overrides = ["seed=1", "sweep.metric=[a", "path=é", "~dataset.path", "dataset.path=", "dataset.path=null"]
+    assert read_paths(overrides) == overrides
+
+
+def test_comma_separates_paths_in_a_multirun_unless_such_a_file_exists(workplace: Path) -> None:
+    typed = ["dataset.path=a (1),b,'c,d'"]
+    assert read_paths(typed, multirun=True) == ["dataset.path='a (1)',b,'c,d'"]
+    Path("a (1),b,'c,d'").mkdir()
+    assert read_paths(typed, multirun=True) == [r"dataset.path='a (1),b,\'c,d\''"]
+
+
+def test_home_directory_in_paths_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/é x")
+    for value in ("~/run", "'~/run'", '"~/run"'):
+        assert typed_path(value) == "/home/é x/run"
+        assert compose([f"hydra.run.dir={value}"]).wanted_directory == Path("/home/é x/run")
+    assert compose(["hydra.run.dir=~nobody_at_all/x"]).wanted_directory == Path("~nobody_at_all/x")
+
+
+def test_runs_in_odd_folders(workplace: Path, gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = workplace / f"home {ODD}"
+    monkeypatch.setenv("HOME", str(home))
+    (home / ODD).mkdir(parents=True)
+    for number in range(12):
+        Image.fromarray(np.full((8, 8), number * 9, np.uint8)).save(home / ODD / f"{number}.png")
+    (workplace / ODD / "loss").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[2] / "conf" / "loss" / "jsd.yaml", workplace / ODD / "loss" / "mine.yaml")
+    options = (f"--config-dir={ODD}", "loss=mine", *FOLDER, *SHORT, *TINY, f"dataset.path=~/{ODD}")
+    for directory in (f"run {ODD}", "~/run"):
+        done = gan_train(*options, f"hydra.run.dir={directory}")
+        assert done.status == 0, done.err
+        done = gan_train(f"--config-dir={ODD}", f"resume={directory}", "train.steps=3")
+        assert done.status == 0, done.err
+        assert "continuing from step 2" in done.err
+    assert (workplace / f"run {ODD}" / "summary.json").is_file()
+    assert (home / "run" / "summary.json").is_file()
+    assert {each.name for each in home.iterdir()} == {ODD, "run"}
+
+
+def test_sweeps_in_odd_folders(workplace: Path, gan_train: Command) -> None:
+    (workplace / ODD).mkdir()
+    options = ("-m", "--config-dir", ODD, f"hydra.sweep.dir=sweep {ODD}", *SHORT, *TINY, "dataset=ring8", "seed=0,1")
+    done = gan_train(*options)
+    assert done.status == 0, done.err
+    done = gan_train("-m", "--config-dir", ODD, f"sweep.continue=sweep {ODD}", "train.steps=3")
+    assert done.status == 0, done.err
+    assert done.err.count("continuing from step 2") == 2
