@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config import hydra_plugins
+from gan_cli.config import hydra_plugins, option_files
 from gan_cli.config.fields import describe
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.numbers import accept_whole_floats
@@ -23,6 +23,7 @@ from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
 from gan_cli.config.resolution import resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
+from gan_cli.storage.interpolations import reject_growth
 from gan_cli.storage.run_directory import job_dirname, unique_dir
 
 
@@ -51,8 +52,9 @@ class Composition:
         """Call the resolvers of a composition for good, at the one moment at which all of them are called.
 
         Raises:
-            ConfigError: a resolver fails.
+            ConfigError: a resolver fails, or the values would grow too large with interpolations expanded.
         """
+        reject_growth(OmegaConf.to_container(config, resolve=False))
         composition = cls(resolve_for_good(config), hydra, overrides)
         resolved = resolve_overrides(overrides, composition.config, composition.choices)
         return replace(composition, overrides=resolved)
@@ -126,6 +128,7 @@ def register(plugins: bool = True) -> list[str]:
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
     hydra_plugins.register(plugins)
+    option_files.register()
     return created
 
 

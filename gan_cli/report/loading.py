@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -21,6 +20,7 @@ from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.formatting import printable
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
+from gan_cli.storage import untrusted_yaml
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -108,14 +108,10 @@ def _overrides(directory: RunDirectory) -> tuple[str, ...]:
 def _options(directory: RunDirectory) -> dict[str, str]:
     """Read config group -> option from ``hydra.yaml``; the groups of Hydra itself are left out."""
     try:
-        # The C parser where available: most of the file is a help page, which the Python one parses slowly.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        node = yaml.load(read_text(directory.hydra / "hydra.yaml", MAX_JSON_BYTES), Loader=loader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        node = untrusted_yaml.load_plain(directory.hydra / "hydra.yaml")
+    except ConfigError:
         return {}
-    for key in ("runtime", "choices"):
-        node = _mapping(node).get(key)
-    chosen = _mapping(node).items()
+    chosen = _mapping(_mapping(_mapping(node).get("runtime")).get("choices")).items()
     return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from gan_cli.errors import ConfigError
 from gan_cli.storage import locks, untrusted_yaml
 from gan_cli.storage.files import write_atomic, writing
+from gan_cli.storage.interpolations import reject_growth
 from gan_cli.storage.moved_targets import with_present_names
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
@@ -83,6 +82,7 @@ class RunDirectory:
             raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
         untrusted_yaml.reject_resolvers(config, self.hydra / "config.yaml")
         plain = OmegaConf.to_container(config, resolve=False)
+        reject_growth(plain, f"{self.hydra / 'config.yaml'}: ")
         present = with_present_names(plain)
         return config if present == plain else OmegaConf.create(present)
 
@@ -98,12 +98,10 @@ class RunDirectory:
         file = self.hydra / name
         try:
             return untrusted_yaml.load(file)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}") from error
-        except (OSError, YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            reason = reason or next(iter(str(error).splitlines()), type(error).__name__)[:300]
-            raise ConfigError(f"{file} cannot be read: {reason}") from error
+        except ConfigError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise ConfigError(f"{self.path} is no run directory: it has no .hydra/{name}") from error
+            raise
 
     def stored_summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none, or none that is complete."""

@@ -43,7 +43,7 @@ def test_message_does_not_repeat_a_long_value() -> None:
         "seed: ${oc.env:HOME}",
         "dataset: {root: '${oc.env:GAN_DATA,${unique_dir:canary}}'}",
         "seed: ${hydra:run.dir}",
-        "a: &a [x]\nb: *a",
+        "a: &a [x]\nb: &b [" + "*a," * 200 + "]\nc: [" + "*b," * 200 + "]",
         "a: " + "[" * 100 + "]" * 100,
         "a: " + "x" * 2**20,
         "a: !!python/object/apply:os.mkdir [canary]",

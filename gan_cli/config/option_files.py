@@ -1,0 +1,37 @@
+"""Option files (``conf/``, ``--config-dir``, ``hydra.searchpath``), read as any YAML of unknown origin is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from omegaconf import OmegaConf
+
+from gan_cli.errors import ConfigError
+from gan_cli.storage import untrusted_yaml
+
+HEADER_LENGTH = 512  # in which Hydra looks for `# @package`
+
+
+class BoundedFileSource(FileConfigSource):
+    """Hydra's source of YAML files in folders, with types and sizes bounded: aliases may expand to gigabytes."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load an option; raises ``ConfigError`` where the file is not one of plain values."""
+        file = (Path(self.path) / self._normalize_file_name(config_path)).resolve()
+        if not file.exists():
+            raise ConfigLoadError(f"Config not found : {file}")
+        text = untrusted_yaml.read_text(file)
+        plain = untrusted_yaml.parse(text, str(file))
+        if not isinstance(plain, dict | None):
+            raise ConfigError(f"{file}: expected a mapping")
+        header = ConfigSource._get_header_dict(text[:HEADER_LENGTH])
+        place = f"{self.scheme()}://{self.path}"
+        return ConfigResult(config=OmegaConf.create(plain or {}), path=place, provider=self.provider, header=header)
+
+
+def register() -> None:
+    """Put the bounded source in the place of Hydra's own; may be called repeatedly."""
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = BoundedFileSource
