@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,8 +20,8 @@ from gan_cli.runtime import torchrun
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-# Beginning of Optuna's message that no trial has a value.
-NO_TRIAL_COMPLETED = "No trials are completed yet."
+# Beginnings of Optuna's messages that no trial has a value, or none of the last ones of a grid.
+NO_TRIAL_COMPLETED = ("No trials are completed yet.", "`Study.stop` is supposed to be invoked")
 
 
 def main() -> NoReturn:
@@ -122,60 +122,70 @@ def _resume_directory(arguments: Sequence[str]) -> str | None:
 
 def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     """Let Hydra parse its flags and, in a multirun, launch the jobs; each job is a run of its own."""
-    import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from gan_cli.config.compose import register
-    from gan_cli.config.hydra_errors import explain_hydra_error, raised_by_hydra
+    from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
-    from gan_cli.config.path_overrides import own_directory, typed_path
-    from gan_cli.config.schema import conf_dir
     from gan_cli.runtime.interrupts import exit_on_signal
+    from gan_cli.sweeps.composition_check import composing_all_jobs
     from gan_cli.sweeps.job import job
-    from gan_cli.sweeps.signal_forwarding import as_job_process_lost, forward_signals
+    from gan_cli.sweeps.launch_errors import launch_errors_explained
+    from gan_cli.sweeps.signal_forwarding import forward_signals
 
     if _resume_directory(arguments) is not None:
         raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
-    for argument in arguments:
-        key, _, value = argument.lstrip("+").partition("=")
-        if multirun and key == "hydra.sweep.dir" and "${" not in value:
-            own_directory(key, "" if value in ("???", "null") else typed_path(value))
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
     task = job if multirun else _run
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
-        around.enter_context(_patched_argv(_with_scratch_directory(arguments, scratch)))
         around.enter_context(lazy_help_texts())
         # A signal between two jobs ends the sweep as well, and jobs in other processes receive it.
         around.enter_context(exit_on_signal())
         around.enter_context(forward_signals(arguments))
+        around.enter_context(composing_all_jobs())
         try:
-            hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)()
-        except (HydraException, OmegaConfBaseException) as error:
+            with launch_errors_explained():
+                _call_hydra(_with_scratch_directory(arguments, scratch), task)
+        except (HydraException, OmegaConfBaseException, UserError) as error:
             _remove_unstarted_sweeps(created)
             raise explain_hydra_error(error) from error
-        except ValueError as error:
-            if str(error) == NO_TRIAL_COMPLETED:
+        except Exception as error:
+            if str(error).startswith(NO_TRIAL_COMPLETED):
                 if _is_dry(arguments):
                     return 0
                 print("gan-train: hydra/sweeper=optuna: no job came to a value of sweep.metric", file=sys.stderr)
                 return 1
-            if raised_by_hydra(error):  # flags that exclude each other, say
-                _remove_unstarted_sweeps(created)
-                raise explain_hydra_error(error) from error
-            raise
-        except Exception as error:
-            process_lost = as_job_process_lost(error)
-            if process_lost is None and raised_by_hydra(error):
-                _remove_unstarted_sweeps(created)
-                raise explain_hydra_error(error) from error
-            if process_lost is None:
+            if not raised_by_hydra(error) and not is_omegaconf_failure(error):
                 raise
-            raise process_lost from error
+            _remove_unstarted_sweeps(created)
+            raise explain_hydra_error(error) from error
     return 0
+
+
+def _call_hydra(arguments: Sequence[str], task: Callable[[DictConfig], object]) -> None:
+    """Call Hydra's main function; keys that only some options of a sweep have are left to its jobs."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gan_cli.config.schema import conf_dir
+    from gan_cli.sweeps.composition_check import left_to_jobs
+    from gan_cli.sweeps.launch_errors import is_running
+
+    main = hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")(task)
+    try:
+        with _patched_argv(arguments):
+            main()
+    except (HydraException, OmegaConfBaseException) as error:
+        left = None if is_running() else left_to_jobs(arguments, error)
+        if left is None:
+            raise
+        with _patched_argv(left):
+            main()
 
 
 def _with_scratch_directory(arguments: Sequence[str], scratch: str) -> list[str]:

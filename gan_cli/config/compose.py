@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.conf import HydraConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -17,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import hydra_plugins, option_files
 from gan_cli.config.fields import describe
-from gan_cli.config.hydra_errors import explain_hydra_error
+from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure
 from gan_cli.config.numbers import accept_whole_floats
 from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
@@ -45,7 +46,7 @@ class Composition:
     def from_running_job(cls, config: DictConfig) -> Composition:
         """Return the composition of the job that Hydra's launcher is running at the moment."""
         hydra = HydraConfig.get()
-        return cls.resolved(config, OmegaConf.create({"hydra": hydra}), list(hydra.overrides.task))
+        return cls.resolved(config, OmegaConf.create({"hydra": hydra}), plain_overrides(hydra))
 
     @classmethod
     def resolved(cls, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> Composition:
@@ -155,6 +156,22 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
     # OmegaConf converts integers to floats.
     except (HydraException, OmegaConfBaseException, ValueError, KeyError, OverflowError) as error:
         raise explain_hydra_error(error) from error
+    except (AssertionError, AttributeError, TypeError) as error:
+        if not is_omegaconf_failure(error):
+            raise
+        raise explain_hydra_error(error) from error
+
+
+def plain_overrides(hydra: DictConfig | HydraConf, kind: str = "task") -> list[str]:
+    """Return the overrides in Hydra's configuration as they were typed: an interpolation in them is of the job's keys.
+
+    Args:
+        hydra: Hydra's own configuration.
+        kind: ``task`` for those of the run, ``hydra`` for those of Hydra itself.
+    """
+    overrides = OmegaConf.to_container(hydra.overrides, resolve=False)
+    assert isinstance(overrides, dict)
+    return [str(override) for override in overrides[kind]]
 
 
 def flatten_config(config: DictConfig) -> dict[str, Any]:

@@ -10,7 +10,12 @@ from pathlib import Path
 import hydra
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from gan_cli.config.extras import EXTRAS
 from gan_cli.config.override_errors import explain_unreadable_override
@@ -19,7 +24,6 @@ from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, UserError, did_you_mea
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
 AMBIGUOUS_VALUE = re.compile(r"Ambiguous value for argument '(.*?)'")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
-FULL_KEY = re.compile(r"full_key: (\S+)")
 TYPE_DESCRIPTIONS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
 RESOLUTION_ERROR = re.compile(r"(\w+) raised while resolving interpolation: (.*)", re.DOTALL)
 PARSER_WORDS = re.compile(
@@ -27,6 +31,8 @@ PARSER_WORDS = re.compile(
 )
 NOT_OPTIONAL = "is not Optional"
 UNSUPPORTED_INTERVAL = "BasicSweeper does not support sweep type"
+# OmegaConf adds the key also to errors that are none of its own, such as an AttributeError of None.
+FAILURE_KEY = re.compile(r"^\s+full_key: (\S+)", re.MULTILINE)
 DETAIL_PREFIXES = ("full_key:", "object_type=", "reference_type=", "See http")
 
 
@@ -42,8 +48,13 @@ def explain_hydra_error(error: BaseException) -> UserError:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
             return ConfigError(_explain_key(link))
     first = chain[0]
-    if isinstance(first, OverflowError) and (key := FULL_KEY.search(str(first))):
+    if isinstance(first, OverflowError) and (key := FAILURE_KEY.search(str(first))):
         return ConfigError(f"{_truncate_middle(key[1])}: expected a number, got an integer that no float can hold")
+    if not isinstance(first, OmegaConfBaseException) and is_omegaconf_failure(first):
+        key = FAILURE_KEY.search(str(first))
+        return ConfigError(
+            f"{'an override' if key is None else _truncate_middle(key[1])}: a key below one that is null cannot be set"
+        )
     if isinstance(first, MissingConfigException) and first.missing_cfg_file:
         group, _, option = first.missing_cfg_file.rpartition("/plugin/")
         if group:
@@ -84,6 +95,23 @@ def _explain_interpolation(message: str) -> str:
     return reason.strip("'\"") if kind else reason
 
 
+def is_omegaconf_failure(error: BaseException) -> bool:
+    """Return whether OmegaConf has failed at an override without an error of its own: a key below one that is null."""
+    return FAILURE_KEY.search(str(error)) is not None or (
+        isinstance(error, AssertionError) and str(error).startswith("Unexpected type")
+    )
+
+
+def missing_key(error: BaseException) -> str | None:
+    """Return the dotted key that a configuration lacks, or None for any other error of Hydra or OmegaConf."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ConfigAttributeError | ConfigKeyError) and link.full_key:
+            return str(link.full_key)
+        link = link.__cause__
+    return None
+
+
 def _explain_option(missing: str, options: Sequence[str]) -> str:
     group, _, option = missing.rpartition("/")
     if not group:
@@ -104,6 +132,8 @@ def _explain_key(error: OmegaConfBaseException) -> str:
         where = f"{parent_shown} has" if parent else "there is"
         hint = did_you_mean(name, siblings) or f" Allowed: {', '.join(siblings)}"
         return f"{key}: {where} no such key.{hint}"
+    if isinstance(error, ConfigKeyError) and not siblings:
+        return f"{key}: {parent_shown} has no such key, it is empty"
     if isinstance(error, ConfigAttributeError) and not siblings:
         return f"{key}: {parent_shown} is null; choose an option of {parent_shown} first"
     wrong_type = WRONG_TYPE.match(error.msg or "")

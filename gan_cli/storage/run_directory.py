@@ -21,6 +21,7 @@ from gan_cli.storage.moved_targets import with_present_names
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 MAX_NAME_LENGTH = 150
+NOT_IN_NAMES = str.maketrans({"/": "-", "\\": "", "$": ""})
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,8 @@ def job_dirname(overrides: str, number: int) -> str:
 
     Slashes, which would nest folders, are replaced; names that are too long are cut and end in a digest.
     """
-    name = overrides.replace("/", "-") or str(number)
+    # As text, "${" in the name would be an interpolation, and a backslash is no part of a name everywhere.
+    name = overrides.translate(NOT_IN_NAMES) or str(number)
     if len(name) > MAX_NAME_LENGTH:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[: MAX_NAME_LENGTH - 9]}-{digest}"

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from gan_cli.config.compose import plain_overrides
 from gan_cli.config.path_overrides import typed_path
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
-from gan_cli.errors import ConfigError
-from gan_cli.storage.files import writing
+from gan_cli.errors import ConfigError, truncated_repr
+from gan_cli.storage.files import replacing, writing
+from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 from gan_cli.sweeps.job_registry import JobRegistry, override_key
 
 CONTINUE = "sweep.continue"
 COMMAND_FILE = "command.json"
 # Keys of Hydra that determine the jobs of a command; its other keys may differ: another launcher, say.
 JOB_DEFINING_KEYS = ("hydra/sweeper", "hydra.sweeper.params", "sweep")
+
+
+# Overrides of Hydra that have functions, programs or modules of anybody's choice called.
+NAMES_CODE = re.compile(
+    r"_target_|custom_search_space|env_set|launcher\.(setup|additional_parameters)|\$\{(?!hydra:)[^}]*:"
+    r"|hydra\.(callbacks|job_logging|hydra_logging|searchpath)"
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,9 @@ class Command:
     hydra: tuple[str, ...]
 
     @classmethod
-    def from_hydra_config(cls, overrides: DictConfig) -> Command:
-        """Return the command of ``hydra.overrides`` in a composed configuration."""
-        return cls(tuple(overrides.task), tuple(overrides.hydra))
+    def from_hydra_config(cls, hydra: DictConfig) -> Command:
+        """Return the command that Hydra's own configuration was composed of."""
+        return cls(tuple(plain_overrides(hydra)), tuple(plain_overrides(hydra, "hydra")))
 
     @classmethod
     def from_command_line(cls, overrides: Sequence[str]) -> Command:
@@ -49,30 +60,36 @@ class Command:
 
     def label(self, job: Sequence[str]) -> str:
         """Return the overrides of a job that differ between jobs, joined by commas."""
-        fixed = {override_key(item) for item in self.task if not _sweeps(item)}
+        fixed = {override_key(item) for item in self.task if not sweeps(item)}
         return ",".join(item for item in job if override_key(item) not in fixed)
 
     def write(self, folder: Path) -> None:
         """Write ``command.json`` into a folder, atomically."""
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            temporary = folder / f".{COMMAND_FILE}.tmp"
-            temporary.write_text(json.dumps({"task": self.task, "hydra": self.hydra}, indent=2) + "\n")
-            temporary.replace(folder / COMMAND_FILE)
+            with replacing(folder / COMMAND_FILE) as temporary:
+                temporary.write_text(json.dumps({"task": self.task, "hydra": self.hydra}, indent=2) + "\n")
 
     @classmethod
     def from_sweep(cls, sweep: Path) -> Command:
-        """Read the command that started the sweep of a directory.
+        """Read the command that started the sweep of a directory, which is to be continued.
 
         Raises:
             ConfigError: the directory holds no sweep, or its ``command.json`` cannot be read.
         """
+        if not (JobRegistry(sweep).folder / COMMAND_FILE).exists():
+            raise ConfigError(f"{CONTINUE}={sweep}: {_explain_no_command(sweep)}")
+        return cls.stored(sweep)
+
+    @classmethod
+    def stored(cls, sweep: Path) -> Command:
+        """Read ``command.json`` of a sweep; raises ``ConfigError`` where it is missing or cannot be read."""
         file = JobRegistry(sweep).folder / COMMAND_FILE
         try:
-            stored = json.loads(file.read_text())
-            return cls(tuple(map(str, stored["task"])), tuple(map(str, stored["hydra"])))
+            stored = json.loads(read_text(file, MAX_JSON_BYTES))
+            return cls(*(tuple(map(_require_text, stored[kind])) for kind in ("task", "hydra")))
         except FileNotFoundError as error:
-            raise ConfigError(f"{CONTINUE}={sweep}: {_explain_no_command(sweep)}") from error
+            raise ConfigError(f"{file} is missing: the callback hydra.callbacks.tally writes it") from error
         except OSError as error:
             raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -90,6 +107,7 @@ class Command:
         """
         was, now = (_job_overrides((*command.task, *command.hydra)) for command in (self, typed))
         if not now:
+            self._reject_code(sweep)
             replaced = [override_key(item) for item in (*typed.task, *typed.hydra, "hydra.mode=MULTIRUN")]
             earlier = drop_replaced(self.task, typed.task)
             task, hydra = (
@@ -104,6 +122,21 @@ class Command:
         # In the earlier order, which numbers the jobs; overrides that may change and were not typed again are dropped.
         kept = [item for item in self.task if item in typed.task]
         return Command((*kept, *(item for item in typed.task if item not in kept)), typed.hydra)
+
+    def _reject_code(self, sweep: Path) -> None:
+        """Reject a stored command that names code to call, which a directory of unknown origin is not to do."""
+        for item in self.hydra:
+            if NAMES_CODE.search(item):
+                raise ConfigError(
+                    f"{CONTINUE}={sweep}: the sweep began with {truncated_repr(item)}, which names code to be called:"
+                    " type the whole command again to continue it"
+                )
+
+
+def _require_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value)}")
+    return value
 
 
 def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -146,7 +179,8 @@ def continuation_arguments(sweep: Path, arguments: Sequence[str]) -> list[str]:
 
 def _job_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the overrides that determine which jobs there are, and what each of them trains."""
-    return [item for item in overrides if _defines_jobs(override_key(item)) or _identifies_runs(item)]
+    kept = [item for item in overrides if _defines_jobs(override_key(item)) or _identifies_runs(item)]
+    return [without_single_choice(item) for item in kept]
 
 
 def _defines_jobs(key: str) -> bool:
@@ -156,7 +190,7 @@ def _defines_jobs(key: str) -> bool:
 def _identifies_runs(override: str) -> bool:
     """Return whether an override of the runs must not change, or differs between jobs."""
     key = override_key(override)
-    return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or _sweeps(override))
+    return not key.startswith(("hydra.", "hydra/")) and (not may_change(key) or sweeps(override))
 
 
 def _differences(was: Sequence[str], now: Sequence[str]) -> str:
@@ -168,11 +202,30 @@ def _differences(was: Sequence[str], now: Sequence[str]) -> str:
     return "; ".join([*changes, *(f"without {item}" for item in before.values())]) or "other repetitions"
 
 
-def _sweeps(override: str) -> bool:
+def sweeps(override: str) -> bool:
+    """Return whether an override has several values, of which each is of other jobs."""
+    parsed = _parsed(override)
+    return parsed is not None and parsed.is_sweep_override() and not _is_single_choice(parsed)
+
+
+def without_single_choice(override: str) -> str:
+    """Return an override as it is in the jobs where its value is a choice of one: ``a=5`` of ``a=choice(5)``."""
+    parsed = _parsed(override)
+    if parsed is None or not _is_single_choice(parsed):
+        return override
+    return f"{parsed.get_key_element()}={next(iter(parsed.sweep_string_iterator()))}"
+
+
+def _is_single_choice(override: Override) -> bool:
+    value = override.value()
+    return isinstance(value, ChoiceSweep) and len(value.list) == 1
+
+
+def _parsed(override: str) -> Override | None:
     try:
-        return OverridesParser.create().parse_override(override).is_sweep_override()
+        return OverridesParser.create().parse_override(override)
     except HydraException:
-        return False  # Hydra will report what is wrong with it
+        return None  # Hydra will report what is wrong with it
 
 
 def _explain_no_command(sweep: Path) -> str:

@@ -19,12 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.compose import Composition
 from gan_cli.config.resume import resume_config
 from gan_cli.config.sweep_metric import SweepMetric
-from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error
+from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error, printable
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command
 from gan_cli.sweeps.job_registry import JobEntry, JobIdentity, JobRegistry
 from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
+from gan_cli.sweeps.launch_errors import passing_through_hydra
+from gan_cli.sweeps.sweep_check import sweeps_over_grid
 
 BUG_EXIT_STATUS = 1
 
@@ -39,18 +41,18 @@ def job(config: DictConfig) -> float | None:
 
     Raises:
         SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
+        CallbackError: with the ``UserError`` that ends the sweep, as its registry cannot be used.
     """
-    composition = Composition.from_running_job(config)
-    # From Hydra's own copy, where the sweep's directory is resolved; its resolver would make a new one elsewhere.
-    hydra = HydraConfig.get()
-    registry, output_dir = JobRegistry(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
-    if registry.closed:
-        _remove_if_empty(output_dir)
-        return None
-    label = Command.from_sweep(registry.sweep).label(composition.overrides) or output_dir.name
-    entry = registry.register(JobIdentity.from_overrides(hydra.job.num, composition.overrides), output_dir, label)
-    if entry.path != output_dir:
-        _remove_if_empty(output_dir)
+    # Not as an Exception, which Hydra would print in its own words.
+    with passing_through_hydra():
+        composition = Composition.from_running_job(config)
+        # From Hydra's own copy, where the sweep's directory is resolved; its resolver would make a new one elsewhere.
+        hydra = HydraConfig.get()
+        registry, output_dir = JobRegistry(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
+        if registry.closed:
+            _remove_if_empty(output_dir)
+            return None
+        entry = _register(composition, registry, output_dir)
 
     from gan_cli.sweeps.isolation import isolated_job
 
@@ -62,6 +64,24 @@ def job(config: DictConfig) -> float | None:
     if status and composition.config.sweep.fail_fast:
         registry.close(entry.label)
     return None if status or composition.dry_run else _sweep_metric_value(composition, entry)
+
+
+def _register(composition: Composition, registry: JobRegistry, output_dir: Path) -> JobEntry:
+    """Return the job's entry in the registry, with the directory that it has had from its start.
+
+    Raises:
+        ConfigError: the registry or the sweep's command cannot be read, or the job of this number was another one.
+        OutputError: the registry cannot be written.
+    """
+    hydra = composition.hydra.hydra
+    label = Command.stored(registry.sweep).label(composition.overrides) or output_dir.name
+    identity = JobIdentity.from_overrides(hydra.job.num, composition.overrides)
+    if sweeps_over_grid(hydra):
+        registry.reject_other_job(identity)
+    entry = registry.register(identity, output_dir, label)
+    if entry.path != output_dir:
+        _remove_if_empty(output_dir)
+    return entry
 
 
 def _sweep_metric_value(composition: Composition, entry: JobEntry) -> float | None:
@@ -182,4 +202,4 @@ def _report(entry: JobEntry, message: str) -> None:
 
 def _print(line: str) -> None:
     # Flushed, since a launcher may collect the output of this process.
-    print(f"gan-train: {line}", file=sys.stderr, flush=True)
+    print(f"gan-train: {printable(line)}", file=sys.stderr, flush=True)

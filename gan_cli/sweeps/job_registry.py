@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import IO
 
 from gan_cli.config.schema import may_change
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.storage import locks
-from gan_cli.storage.files import fsync, writing
+from gan_cli.storage.files import fsync, write_atomic, writing
+from gan_cli.storage.reading import MIB, open_for_writing, read_lines
 from gan_cli.storage.run_directory import candidate_paths
+
+# Far above the entries of the largest sweep.
+MAX_REGISTRY_BYTES, MAX_ENTRY_BYTES = 256 * MIB, MIB
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class JobRegistry:
             ConfigError: the registry cannot be read.
         """
         try:
-            lines = self._file.read_text(errors="replace").splitlines()
+            lines = list(read_lines(self._file, MAX_REGISTRY_BYTES, MAX_ENTRY_BYTES))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -93,16 +97,36 @@ class JobRegistry:
             JobEntry(index, identity, self.sweep / name, label) for index, (identity, name, label) in enumerate(entries)
         ]
 
+    def reject_other_job(self, identity: JobIdentity) -> None:
+        """Reject a job that was another one when the sweep began, with other values of the environment say.
+
+        Raises:
+            ConfigError: the registry has a job of this number with other overrides.
+        """
+        known = [entry.identity for entry in self.entries() if entry.identity.number == identity.number]
+        if known and identity not in known:
+            was, now = known[0].overrides, identity.overrides
+            raise ConfigError(
+                f"job {identity.number} of {self.sweep} began with {_without(was, now)}, and would have"
+                f" {_without(now, was)} now: begin another sweep, or restore what has changed"
+            )
+
     def register(self, identity: JobIdentity, wanted: Path, label: str) -> JobEntry:
         """Return the entry of a job; a new one gets the directory ``wanted``, or the next free name like it.
 
         Raises:
+            ConfigError: ``wanted`` is no folder below the sweep's directory.
             OutputError: the registry cannot be written.
         """
+        if not _is_inside(os.path.relpath(wanted, self.sweep)):
+            raise ConfigError(
+                f"hydra.sweep.subdir: expected a folder below hydra.sweep.dir, got {truncated_repr(str(wanted))}"
+            )
         with writing(self._file):
             self.folder.mkdir(parents=True, exist_ok=True)
             # Two jobs of one name may start at once. Windows reads no file that is locked, so the lock is another one.
-            with locks.lock(self.folder / "jobs.lock"), self._file.open("a+b") as file:
+            lock = locks.lock(self.folder / "jobs.lock")
+            with lock, open_for_writing(self._file, os.O_CREAT | os.O_APPEND) as file:
                 _drop_torn_line(file)
                 known = self.entries()
                 for entry in known:
@@ -139,7 +163,7 @@ class JobRegistry:
             reason: kept in the marker's file, for a person.
         """
         with writing(self._closed_marker):
-            self._closed_marker.write_text(f"{reason}\n")
+            write_atomic(self._closed_marker, f"{reason}\n".encode(errors="replace"))
 
     def reopen(self) -> None:
         """Allow jobs to start again."""
@@ -152,6 +176,16 @@ class JobRegistry:
         return self._closed_marker.exists()
 
 
+def _is_inside(name: str) -> bool:
+    """Return whether a relative path is that of a folder below the folder to which it is relative."""
+    path = Path(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _without(overrides: Sequence[str], others: Sequence[str]) -> str:
+    return ", ".join(item for item in overrides if item not in others) or "fewer overrides"
+
+
 def override_key(override: str) -> str:
     """Return the key of an override: ``a.b`` of ``+a.b=1``."""
     return override.lstrip("+~").partition("=")[0]
@@ -162,12 +196,15 @@ def _format_line(identity: JobIdentity, name: str, label: str) -> bytes:
     return f"{json.dumps(entry)}\n".encode()
 
 
-def _parse_line(line: str) -> tuple[JobIdentity, str, str] | None:
+def _parse_line(line: bytes) -> tuple[JobIdentity, str, str] | None:
     try:
         entry = json.loads(line)
         overrides = tuple(str(override) for override in entry["overrides"])
-        return JobIdentity(int(entry["number"]), overrides), str(entry["directory"]), str(entry["label"])
-    except (ValueError, KeyError, TypeError):
+        name = str(entry["directory"])
+        if not _is_inside(name):  # a registry may be of unknown origin
+            return None
+        return JobIdentity(int(entry["number"]), overrides), name, str(entry["label"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

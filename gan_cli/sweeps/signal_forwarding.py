@@ -1,4 +1,4 @@
-"""Forwarding of signals to the processes of a launcher, and errors for processes that are lost. Imports no torch."""
+"""Forwarding of signals to the processes of a launcher. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from gan_cli.errors import UserError
 from gan_cli.runtime.interrupts import signal_handlers
-from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.job_registry import override_key
+from gan_cli.sweeps.launch_errors import LAUNCHER
 
-LAUNCHER = "hydra/launcher"
 # Launchers whose jobs run in child processes of this one, or below children that forward signals.
 LAUNCHERS_WITH_CHILDREN = ("joblib", "submitit_local")
-# Modules of launchers' libraries that define the exceptions for a lost process.
-LAUNCHER_ERROR_MODULES = ("joblib.externals.loky.process_executor", "submitit.core.utils", "ray.exceptions")
-SLURM_MISSING_MESSAGE = 'Could not detect "srun"'
-
-
-class JobProcessLostError(UserError):
-    """The process of a job that ended unexpectedly, or could not be started."""
-
-    exit_status = 1
 
 
 def forward_signals(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
@@ -62,18 +51,6 @@ def _forward_signals() -> Iterator[None]:
             raise
         # Any exception of the launcher after a signal is a consequence of it.
         raise SystemExit(128 + received[-1]) from None
-
-
-def as_job_process_lost(error: BaseException) -> JobProcessLostError | None:
-    """Return a launcher's exception as the error to report, or None where it is a bug."""
-    if isinstance(error, RuntimeError) and str(error).startswith(SLURM_MISSING_MESSAGE):
-        return JobProcessLostError(f"{LAUNCHER}=submitit_slurm: there is no Slurm here; submitit_local does without")
-    if type(error).__module__ not in LAUNCHER_ERROR_MODULES or type(error).__name__.startswith("RayTaskError"):
-        return None
-    first = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-    return JobProcessLostError(
-        f"a job's process is gone: {first}. The same command with {CONTINUE}=DIR continues the sweep"
-    )
 
 
 def _child_processes() -> Iterator[int]:

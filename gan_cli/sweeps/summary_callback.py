@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.config.path_overrides import own_directory
+from gan_cli.errors import printable
+from gan_cli.storage.files import writing
+from gan_cli.storage.reading import open_for_writing
 from gan_cli.sweeps.command import Command
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
 from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
+from gan_cli.sweeps.launch_errors import announce, passing_through_hydra
+from gan_cli.sweeps.sweep_check import check_sweep
 
 MAX_NAMES = 20
+# What Hydra and its sweepers write into the directory of a sweep.
+HYDRA_FILES = ("multirun.yaml", "optimization_results.yaml")
 
 
 class SweepSummaryCallback(Callback):
@@ -22,27 +31,48 @@ class SweepSummaryCallback(Callback):
 
     def __init__(self) -> None:
         self._before: Mapping[int, JobStatus] = {}
+        self._jobs: int | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remember the status of earlier jobs, and store the command for ``sweep.continue``."""
-        registry = _job_registry(config)
-        self._before = {entry.index: job_status(entry.path) for entry in registry.entries()}
-        registry.reopen()
-        Command.from_hydra_config(config.hydra.overrides).write(registry.folder)
+        """Check the sweep, remember the status of earlier jobs, and store the command for ``sweep.continue``.
+
+        Raises:
+            CallbackError: with the ``UserError`` of a setting out of its range, of too many jobs, or of a sweep's
+                directory that cannot be read or written.
+        """
+        with passing_through_hydra():
+            self._jobs = check_sweep(config)
+            registry = _own_registry(config)
+            _require_writable(registry.sweep)
+            self._before = {entry.index: job_status(entry.path) for entry in registry.entries()}
+            registry.reopen()
+            Command.from_hydra_config(config.hydra).write(registry.folder)
+            announce(registry)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print how many jobs failed, and which.
 
         Raises:
             SystemExit: with status 1, if any did. Hydra passes on no exit status in any other way.
+            CallbackError: with the ``UserError`` of a registry that cannot be read.
         """
-        registry = _job_registry(config)
-        after = {entry: job_status(entry.path) for entry in registry.entries()}
-        failed = [entry for entry, now in after.items() if _has_failed(now, bool(config.dry_run))]
-        for line in self._lines(registry, after, failed):
-            print(f"gan-train: {line}", file=sys.stderr)
-        if failed:
-            sys.exit(1)
+        with passing_through_hydra():
+            registry = _job_registry(config)
+            after = {entry: job_status(entry.path) for entry in registry.entries()}
+            failed = [entry for entry, now in after.items() if _has_failed(now, bool(config.dry_run))]
+            never_started = self._never_started(registry, after)
+            for line in self._lines(registry, after, failed):
+                print(f"gan-train: {printable(line)}", file=sys.stderr)
+            if never_started:
+                print(f"gan-train: {never_started} of {self._jobs} jobs were never started", file=sys.stderr)
+            if failed or never_started:
+                sys.exit(1)
+
+    def _never_started(self, registry: JobRegistry, after: Iterable[JobEntry]) -> int:
+        """Return how many jobs the launcher has left out, of which it may say nothing."""
+        if self._jobs is None or registry.closed:
+            return 0
+        return max(0, self._jobs - len({entry.identity.number for entry in after}))
 
     def _lines(
         self, registry: JobRegistry, after: Mapping[JobEntry, JobStatus], failed: Sequence[JobEntry]
@@ -65,6 +95,29 @@ class SweepSummaryCallback(Callback):
         if registry.closed:
             lines.append("sweep.fail_fast: no job was started after the first that failed")
         return lines
+
+
+def _own_registry(config: DictConfig) -> JobRegistry:
+    """Return the registry of a sweep that begins or is continued; raises ``ConfigError`` as ``own_directory`` does."""
+    missing = OmegaConf.is_missing(config.hydra.sweep, "dir")
+    directory = "" if missing else str(config.hydra.sweep.dir or "")
+    registry = JobRegistry(Path(directory).absolute())
+    if not registry.folder.is_dir() or not directory:  # a sweep may be continued from inside
+        own_directory("hydra.sweep.dir", directory)
+    return registry
+
+
+def _require_writable(sweep: Path) -> None:
+    """Reject a sweep's directory where Hydra could not write its files, or would wait for ever as they are no files.
+
+    Raises:
+        OutputError: with the file or folder.
+    """
+    with writing(sweep):
+        sweep.mkdir(parents=True, exist_ok=True)
+    for name in HYDRA_FILES:
+        with writing(sweep / name), contextlib.suppress(FileNotFoundError):
+            open_for_writing(sweep / name, flags=0).close()
 
 
 def _has_failed(now: JobStatus, dry_run: bool) -> bool:

@@ -69,7 +69,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["-m", "hydra.sweep.dir=", "seed=0,1"], ["hydra.sweep.dir: expected a folder of its own"]),
     (["hydra.job.env_copy=[NOT_SET_HERE]"], ["hydra.job.env_copy", "'NOT_SET_HERE'"]),
     (["-m", "hydra.job.env_copy=[NOT_SET_HERE]", "seed=0,1"], ["hydra.job.env_copy", "'NOT_SET_HERE'"]),
-    (["-m", "hydra.sweeper=null", "seed=0,1"], ["sweeper is not configured"]),
+    (["-m", "hydra.sweeper=null", "seed=0,1"], ["hydra.sweeper: expected the settings of a sweeper"]),
     (["hydra.job.chdir=abc"], ["hydra.job.chdir", "'abc'"]),
     (["device=cuda:1"], ["device=cuda:1: no such option. Expected device=cuda device.index=1"]),
     (["seed=${"], ["'seed=${': '{' (character 7) is not closed"]),
