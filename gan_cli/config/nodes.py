@@ -15,8 +15,9 @@ from enum import Enum
 from typing import Any
 
 from gan_cli.components.ranges import check_range, union_members, without_metadata
+from gan_cli.config.interfaces import may_be_instance
 from gan_cli.config.numbers import as_integer, as_number, as_truth_value
-from gan_cli.config.targets import may_be_instance, parameters, resolve
+from gan_cli.config.targets import parameters, resolve
 from gan_cli.errors import ConfigError, InvalidValueError, Mistakes, did_you_mean, truncated_repr
 
 

@@ -64,13 +64,3 @@ def parameters(target: type) -> dict[str, inspect.Parameter]:
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
-
-
-def may_be_instance(target: type, kind: Any) -> bool:
-    """Return whether instances of a class may be of a kind, without building one, which may have any side effect."""
-    if not getattr(kind, "_is_protocol", False):
-        return issubclass(target, kind)
-    methods = [name for base in kind.__mro__[:-1] for name, part in vars(base).items() if inspect.isfunction(part)]
-    wanted = {name for name in methods if not name.startswith("_") or name == "__call__"}
-    # Not hasattr: every class can be called, which says nothing about its instances.
-    return wanted <= {name for base in target.__mro__ for name in vars(base)}

@@ -10,9 +10,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, algorithm_options
+from gan_cli.config.interfaces import may_be_instance
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
-from gan_cli.config.targets import may_be_instance, resolve
+from gan_cli.config.targets import resolve
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Dataset, Images, Sequences, data_kinds
 

@@ -37,7 +37,7 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import data_files, evaluation, numbers, run_directories, strategies
+from tests.fuzz import data_files, evaluation, node_kinds, numbers, run_directories, strategies
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
 
@@ -279,6 +279,7 @@ TARGETS: dict[str, Fuzzed] = {
     "overrides": Fuzzed(strategies.OVERRIDES, _overrides),
     "command line of gan-train": Fuzzed(strategies.OVERRIDES, _train),
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
+    "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
     **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS}.items()},
 }  # fmt: skip

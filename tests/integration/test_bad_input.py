@@ -217,6 +217,16 @@ def test_checkpoint_of_another_architecture(finished: Path, gan_train: Command, 
         assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("threads", [0, 100_000, 10**23, "many"])
+def test_checkpoint_of_impossible_threads(threads: object, finished: Path, gan_train: Command) -> None:
+    last = finished / "checkpoints" / "last.pt"
+    torch.save(torch.load(last) | {"threads": threads}, last)
+    done = gan_train("resume=run", "train.steps=3")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert "does not fit the configuration of its run: " in done.err
+    assert str(threads) in done.err
+
+
 class _Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, ("executed",)
