@@ -1,4 +1,4 @@
-"""Whether the instances of a class may be of a kind, asked of the class: building one may have any side effect."""
+"""Questions to a class about the kinds of its instances: building one may have any side effect."""
 
 from __future__ import annotations
 

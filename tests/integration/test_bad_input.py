@@ -222,7 +222,8 @@ def test_checkpoint_of_impossible_threads(threads: object, finished: Path, gan_t
     last = finished / "checkpoints" / "last.pt"
     torch.save(torch.load(last) | {"threads": threads}, last)
     done = gan_train("resume=run", "train.steps=3")
-    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert done.status == 2
+    assert done.err.splitlines()[-1].startswith("gan-train: the checkpoint in ")
     assert "does not fit the configuration of its run: " in done.err
     assert str(threads) in done.err
 
