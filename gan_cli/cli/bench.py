@@ -5,23 +5,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from gan_cli.cli import exit_with_status, version
+from gan_cli.cli.numbers import number, require_output_file
 from gan_cli.errors import ConfigError
 
 STDOUT = "-"
+# Longest time that steps are timed: a day.
+MAX_SECONDS = 86_400
 TRACES = (".json", ".json.gz")
 
 
 def main() -> NoReturn:
     """Run ``gan-bench`` on the command line of this process."""
-    arguments = _parser().parse_intermixed_args()
-    exit_with_status("gan-bench", lambda: _bench(arguments))
+    exit_with_status("gan-bench", lambda: _bench(_parser().parse_intermixed_args()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,7 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with options of your own")
     parser.add_argument(
-        "--seconds", type=float, default=5.0, help="how long steps are timed in each way of running, about [5]"
+        "--seconds",
+        type=number("--seconds", 0, MAX_SECONDS),
+        default=5.0,
+        help="how long steps are timed in each way of running, about [5]",
     )
     parser.add_argument(
         "--json", metavar="FILE", help="all results as JSON; -: on stdout, and the table on stderr instead"
@@ -85,10 +89,11 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if not 0 < arguments.seconds < math.inf:
-        raise ConfigError(f"--seconds: expected a number > 0, got {arguments.seconds:g}")
     if arguments.profile is not None and not arguments.profile.name.endswith(TRACES):
         raise ConfigError(f"--profile: expected a name that ends in {' or '.join(TRACES)}, got {arguments.profile}")
+    require_output_file("--profile", arguments.profile)
+    if arguments.json not in (None, STDOUT):
+        require_output_file("--json", Path(arguments.json))
 
 
 def _reject_resume(overrides: Sequence[str]) -> None:

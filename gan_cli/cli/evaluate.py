@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli.cli import add_device_option, exit_with_status, version
+from gan_cli.cli.numbers import MAX_SAMPLES, MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError, OutputError, printable
 from gan_cli.metrics.registry import MIN_SAMPLES
@@ -29,8 +30,7 @@ MAX_VALUE = 1e9
 
 def main() -> NoReturn:
     """Run ``gan-eval`` on the command line of this process."""
-    arguments = _parser().parse_args()
-    exit_with_status("gan-eval", lambda: _evaluate(arguments))
+    exit_with_status("gan-eval", lambda: _evaluate(_parser().parse_args()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,8 +48,17 @@ def _parser() -> argparse.ArgumentParser:
         help="features that samples are compared by; may be given several times [classifier, where the data have"
         " labels, and pixels]",
     )
-    parser.add_argument("--n", type=int, help="how many samples [10,000, or half of the data; text: 2,000]")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the latents, of labels and of subsets [0]")
+    parser.add_argument(
+        "--n",
+        type=integer("--n", MIN_SAMPLES, MAX_SAMPLES),
+        help="how many samples [10,000, or half of the data; text: 2,000]",
+    )
+    parser.add_argument(
+        "--seed",
+        type=integer("--seed", 0, MAX_SEED),
+        default=0,
+        help="seed of the latents, of labels and of subsets [0]",
+    )
     parser.add_argument(
         "--no-ema", action="store_true", help="the generator as training left it, instead of its moving average"
     )
@@ -62,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--range",
-        type=float,
+        type=number("--range", -MAX_VALUE, MAX_VALUE),
         nargs=2,
         metavar=("LOW", "HIGH"),
         help="of images of --samples, the values of black and of white [0 1, -1 1 or 0 255, whichever the values fit"
@@ -80,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--likelihood",
-        type=int,
+        type=integer("--likelihood", 0, MAX_SAMPLES),
         metavar="N",
         help="of a model with a posterior over latents: samples of the test data whose likelihood is bounded (ELBO,"
         f" IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
@@ -215,15 +224,12 @@ def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: Ev
 
 def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> None:
     """Raise ``ConfigError`` for options that are wrong whatever the files hold."""
-    if arguments.n is not None and arguments.n < MIN_SAMPLES:
-        raise ConfigError(f"--n: expected an integer >= {MIN_SAMPLES}, got {arguments.n}")
-    if arguments.seed < 0:
-        raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
-    if arguments.likelihood is not None and (arguments.likelihood < 0 or arguments.likelihood == 1):
-        raise ConfigError(f"--likelihood: expected an integer >= 2 or 0, got {arguments.likelihood}")
+    if arguments.likelihood == 1:
+        raise ConfigError(f"--likelihood: expected 0 or an integer from 2 to {MAX_SAMPLES:,}, got 1")
     if arguments.neighbours is not None and arguments.neighbours.suffix.lower() not in PICTURES:
         allowed = ", ".join(PICTURES)
         raise ConfigError(f"--neighbours: expected a name that ends in {allowed}, got {str(arguments.neighbours)!r}")
+    require_output_file("--neighbours", arguments.neighbours)
     if arguments.weights is not None and BackboneKind.inception not in kinds:
         raise ConfigError("--weights: these are Inception's; add --backbone inception")
     if arguments.range is not None:
@@ -240,10 +246,8 @@ def _check_range(arguments: argparse.Namespace) -> None:
     low, high = arguments.range
     if arguments.samples is None:
         raise ConfigError("--range: expected with --samples alone: the range of the generator's is known")
-    if not -MAX_VALUE <= low < high <= MAX_VALUE:
-        raise ConfigError(
-            f"--range: expected two numbers from {-MAX_VALUE:g} to {MAX_VALUE:g}, the lower first, got {low:g} {high:g}"
-        )
+    if not low < high:
+        raise ConfigError(f"--range: expected two numbers, the lower first, got {low:g} {high:g}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.cli import add_device_option, exit_with_status, version
+from gan_cli.cli.numbers import (
+    MAX_SAMPLES,
+    MAX_SEED,
+    integer,
+    number,
+    require_memory,
+    require_output_file,
+    require_output_folder,
+)
 from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,13 +31,19 @@ PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 # Default number of samples: of images or points, and of sentences.
 SAMPLES, SENTENCES = 64, 16
 WALKERS = 16
+# Largest temperature: words are drawn evenly long before.
+MAX_TEMPERATURE = 1e6
+# Memory for each value of the samples, as drawn and joined, and for each pixel of a grid.
+BYTES_PER_VALUE, BYTES_PER_PIXEL = 16, 3
+# Longest side of a grid in pixels: what the format has, or what programs still show.
+MAX_SIDE = 65_500
+MAX_SIDES = {".webp": 16_383}
 WALK_CORNERS, WALK_FRAMES = 6, 16
 
 
 def main() -> NoReturn:
     """Run ``gan-sample`` on the command line of this process."""
-    arguments = _parser().parse_args()
-    exit_with_status("gan-sample", lambda: _sample(arguments))
+    exit_with_status("gan-sample", lambda: _sample(_parser().parse_args()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
     )
     parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
-    parser.add_argument("--n", type=int, help="how many samples [64; sentences: 16]")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the latents [0]")
+    parser.add_argument("--n", type=integer("--n", 1, MAX_SAMPLES), help="how many samples [64; sentences: 16]")
+    parser.add_argument("--seed", type=integer("--seed", 0, MAX_SEED), default=0, help="seed of the latents [0]")
     parser.add_argument(
         "--label",
         metavar="CLASS",
@@ -55,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=number("--temperature", 0, MAX_TEMPERATURE),
         metavar="T",
         help="text: below 1 likely words become likelier, above 1 less likely [1]",
     )
@@ -67,12 +82,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    if arguments.n is not None and arguments.n < 1:
-        raise ConfigError(f"--n: expected an integer >= 1, got {arguments.n}")
-    if arguments.seed < 0:
-        raise ConfigError(f"--seed: expected an integer >= 0, got {arguments.seed}")
-    if arguments.temperature is not None and not 0 < arguments.temperature < math.inf:
-        raise ConfigError(f"--temperature: expected a number > 0, got {arguments.temperature:g}")
     from gan_cli.storage.run_directory import RunDirectory
 
     # Before anything is loaded, so that a mistake in the command is reported at once.
@@ -94,6 +103,9 @@ def _check_names(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--out: expected a name that ends in {allowed} or .txt, got {str(out)!r}")
     if arguments.walk is not None and arguments.walk.suffix.lower() != ".webp":
         raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
+    require_output_file("--out", out)
+    require_output_file("--walk", arguments.walk)
+    require_output_folder("--separate", arguments.separate)
 
 
 def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
@@ -116,6 +128,7 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
         trained = spec_of(directory).load_text_sampler(directory)
         device = inference_device(arguments.device)
         trained.network.to(device)
+    require_memory("--n", count, count * math.prod(trained.dataset.shape) * BYTES_PER_VALUE)
     tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
     sentences = trained.vocabulary.to_sentences(tokens)
     if out is None:
@@ -160,8 +173,9 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     chosen = _chosen_class(arguments.label, trained)
     labels = _labels(chosen, trained.classes, count)
-    samples = trained.draw(count, arguments.seed, labels)
     columns = None if labels is None or chosen is not None else math.ceil(count / trained.classes)
+    _check_size(trained.dataset.shape, count, columns, out)
+    samples = trained.draw(count, arguments.seed, labels)
     written = []
     if out is not None:
         with writing(out):
@@ -195,6 +209,23 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         print(chosen.describe(arguments.label), file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
+
+
+def _check_size(shape: tuple[int, ...], count: int, columns: int | None, out: Path | None) -> None:
+    """Raise ``ConfigError`` where samples do not fit in memory, or a grid of them in a picture of its format."""
+    from gan_cli.telemetry.images import grid_size
+
+    require_memory("--n", count, count * math.prod(shape) * BYTES_PER_VALUE)
+    if out is None or out.suffix.lower() == ".npy" or len(shape) == 1:
+        return
+    width, height = grid_size(shape, count, columns)
+    most = MAX_SIDES.get(out.suffix.lower(), MAX_SIDE)
+    if max(width, height) > most:
+        raise ConfigError(
+            f"--n: {count:,} samples make a grid of {width:,} x {height:,} pixels, more than the {most:,} a side of"
+            f" {out.suffix} here; --out FILE.npy or --separate DIR take any number"
+        )
+    require_memory("--n", count, width * height * shape[0] * BYTES_PER_PIXEL)
 
 
 def _chosen_class(label: str | None, trained: TrainedSampler) -> ClassLabel | None:

@@ -25,7 +25,7 @@ from gan_cli.evaluation.backbones.pixels import Pixels
 from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator
 from gan_cli.evaluation.inputs import INPUTS
 from gan_cli.evaluation.measures import Inputs, Measure
-from gan_cli.evaluation.real_data import default_count, find_test_split, real_data
+from gan_cli.evaluation.real_data import default_count, find_test_split, real_data, require_evaluation_memory
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.registry import Metric, registered
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
@@ -103,6 +103,7 @@ def build_evaluator(
     """
     kinds = _kinds(dataset, source, options.backbones)
     count = default_count(source, DEFAULT_SAMPLES, options.share) if options.samples is None else options.samples
+    require_evaluation_memory(count, dataset.shape)
     root = expand_path("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or DEFAULT_ROOT)
     store, part = Store(root), find_test_split(dataset)
     loaded = None if part is None else part.load()

@@ -7,6 +7,7 @@ whose features can be cached.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from gan_cli.data.fingerprint import data_identity, fingerprint, reject_changed_data
+from gan_cli.data.memory import data_memory
 from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.datasets.stacked_mnist import StackedMnist
@@ -33,6 +35,8 @@ MAX_TRAINING = 100_000
 MAX_TRAINING_BYTES = 2**30
 MAX_HELDOUT = 10_000
 ORDER_SEED = 1
+# Memory for each value of the samples while they are drawn, joined and rounded to 256 levels.
+BYTES_PER_VALUE = 16
 # What whoever evaluates a run can do about other data.
 CHANGED_DATA_ADVICE = "--allow-changed-data compares with those that are there now"
 
@@ -174,6 +178,20 @@ def require_same_data(
         if not allow_changed:
             raise
         logger.warning("%s", error)
+
+
+def require_evaluation_memory(count: int, shape: tuple[int, ...]) -> None:
+    """Check before any sample is drawn that an evaluation of so many of them fits in memory.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    size = count * math.prod(shape) * BYTES_PER_VALUE
+    if size > data_memory():
+        raise ConfigError(
+            f"an evaluation of {count:,} samples of shape {shape} takes {size:,} bytes of memory, more than the"
+            f" {data_memory():,} for data here: fewer samples (gan-eval --n, evaluation.samples) take less"
+        )
 
 
 def _random_rows(count: int, limit: int) -> IntArray:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
+from gan_cli.evaluation.real_data import require_evaluation_memory
 from gan_cli.metrics.features import blocks
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray
@@ -88,6 +89,7 @@ def read_samples(
     count = len(values) if count is None else count
     if count > len(values):
         raise ConfigError(f"--n: expected {len(values)} at most, the samples in {file}, got {count}")
+    require_evaluation_memory(count, dataset.shape)
     used = values[:count]
     low, high = _ends(used, file)
     facts = {"file": str(file), "checksum": sha256(file), "values": f"{values.dtype} from {low:g} to {high:g}"}

@@ -16,7 +16,13 @@ from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.evaluator import Evaluation, versions
-from gan_cli.evaluation.real_data import ORDER_SEED, RealSequences, real_sequences, require_same_data
+from gan_cli.evaluation.real_data import (
+    ORDER_SEED,
+    RealSequences,
+    real_sequences,
+    require_evaluation_memory,
+    require_same_data,
+)
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
 from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
@@ -210,6 +216,7 @@ def sequence_evaluator(
     """
     half = len(selected_tokens(split_sequences(source, share).train)) // 2
     wanted = max(MIN_SAMPLES, min(size.count, half)) if count is None else count
+    require_evaluation_memory(wanted, dataset.shape)
     data, known = real_sequences(source, wanted, share), dataset if isinstance(dataset, KnownDistribution) else None
     return SequenceEvaluator(data, replace(size, count=wanted), seed, known, device)
 

@@ -71,16 +71,30 @@ def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
     """Arrange samples ``(N, C, H, W)`` in [-1, 1] in a grid, nearly square unless ``columns`` says otherwise."""
     count, channels, height, width = samples.shape
     columns = columns or math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    scale = max(1, round(TILE / max(height, width)))
+    scale = _scale(height, width)
     tile_height, tile_width = height * scale + GAP, width * scale + GAP
-    sheet = np.full((rows * tile_height + GAP, columns * tile_width + GAP, channels), 255, np.uint8)
+    sheet_width, sheet_height = grid_size(samples.shape[1:], count, columns)
+    sheet = np.full((sheet_height, sheet_width, channels), 255, np.uint8)
     # Nearest neighbour shows the actual pixels, not an interpolation of them.
     enlarged = to_bytes(samples).repeat(scale, axis=2).repeat(scale, axis=3)
     for index, tile in enumerate(np.moveaxis(enlarged, 1, -1)):
         top, left = GAP + index // columns * tile_height, GAP + index % columns * tile_width
         sheet[top : top + height * scale, left : left + width * scale] = tile
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+
+
+def grid_size(shape: tuple[int, ...], count: int, columns: int | None = None) -> tuple[int, int]:
+    """Return width and height in pixels of the :func:`grid` of so many samples ``(C, H, W)``."""
+    _, height, width = shape
+    columns = columns or math.ceil(math.sqrt(count))
+    scale = _scale(height, width)
+    rows = math.ceil(count / columns)
+    return columns * (width * scale + GAP) + GAP, rows * (height * scale + GAP) + GAP
+
+
+def _scale(height: int, width: int) -> int:
+    """Return the whole factor by which small images are enlarged."""
+    return max(1, round(TILE / max(height, width)))
 
 
 def scatter(preview: Preview) -> Image.Image:

@@ -186,7 +186,7 @@ def test_files_that_were_asked_for(gan_bench: Command, workplace: Path) -> None:
         (["loss/penalty=r1", "device.compile=true"], "device.compile: expected false with penalties (r1)"),
         (["train.replicas=2"], "train.replicas: expected 1, got 2"),
         (["resume=run"], "resume: expected null"),
-        (["--seconds", "0"], "--seconds: expected a number > 0, got 0"),
+        (["--seconds", "0"], "--seconds: expected a number > 0 and <= 86400, got 0"),
         (["--profile", "trace.txt"], "--profile: expected a name that ends in .json"),
         (["--config-dir", "nowhere"], "--config-dir: there is no folder 'nowhere'"),
     ],

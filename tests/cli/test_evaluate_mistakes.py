@@ -30,8 +30,19 @@ def save(name: str, array: Any) -> str:
 
 FAULTS = {
     "no run": (("nowhere",), "nowhere is no run directory"),
-    "few": (("run", "--n", 9), "--n: expected an integer >= 10, got 9"),
-    "seed": (("run", "--seed", -1), "--seed: expected an integer >= 0"),
+    "few": (("run", "--n", 9), "--n: expected an integer from 10 to 1,000,000, got 9"),
+    "many": (("run", "--n", 10**12), "--n: expected an integer from 10 to 1,000,000, got 1000000000000"),
+    "no number": (("run", "--n", "many"), "--n: expected an integer from 10 to 1,000,000, got many"),
+    "long number": (("run", "--n", "9" * 5000), "--n: expected an integer from 10 to 1,000,000, got 999"),
+    "seed": (("run", "--seed", -1), "--seed: expected an integer from 0 to 9,223,372,036,854,775,807, got -1"),
+    "huge seed": (
+        ("run", "--seed", 2**63),
+        "--seed: expected an integer from 0 to 9,223,372,036,854,775,807, got 9223",
+    ),
+    "likelihood": (("run", "--likelihood", 1), "--likelihood: expected 0 or an integer from 2 to 1,000,000, got 1"),
+    "below nothing": (("run", "--likelihood", -5), "--likelihood: expected an integer from 0 to 1,000,000, got -5"),
+    "below a file": (("run", "--neighbours", "text.npy/a.png"), "--neighbours: expected a folder, got 'text.npy'"),
+    "a folder": (("run", "--neighbours", "folder.png"), "--neighbours: expected a file, got 'folder.png'"),
     "picture": (("run", "--neighbours", "a.txt"), "--neighbours: expected a name that ends in .png"),
     "weights alone": (("run", "--weights", "w.pth"), "--weights: these are Inception's; add --backbone inception"),
     "package": (("run", "--backbone", "inception"), "pip install 'gan_cli[fid]'"),
@@ -44,7 +55,7 @@ FAULTS = {
     "no range": (("run", "--samples", "range.npy"), "values from 0 to 16 in range.npy are no images"),
     "other range": (("run", "--samples", "range.npy", "--range", -1, 1), "a range that holds 0 to 16"),
     "turned range": (("run", "--samples", "range.npy", "--range", 1, 0), "the lower first, got 1 0"),
-    "endless range": (("run", "--samples", "range.npy", "--range", 0, "inf"), "the lower first, got 0 inf"),
+    "endless range": (("run", "--samples", "range.npy", "--range", 0, "inf"), "--range: expected a number > "),
     "range of the run": (("run", "--range", 0, 1), "--range: expected with --samples alone"),
     "range of points": (("ring", "--samples", "points.npy", "--range", 0, 1), "--range: this run learned points"),
     "nan": (("run", "--samples", "nan.npy"), "holds numbers that are not finite"),
@@ -66,6 +77,7 @@ def test_mistake_costs_one_line(fault: str, digits: Path, ring: Path, gan_eval: 
     save("points.npy", np.zeros((20, 2)))
     save("nan.npy", np.full((20, 1, 8, 8), np.nan, np.float32))
     save("few.npy", np.zeros((9, 1, 8, 8), np.float32))
+    Path("folder.png").mkdir()
     save("good.npy", np.zeros((20, 1, 8, 8), np.float32))
     arguments, words = FAULTS[fault]
     done = gan_eval(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from gan_cli.cli import bench, evaluate, sample
 from gan_cli.data.cache import DamagedError, Store, serialize_arrays
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
@@ -21,6 +23,7 @@ from gan_cli.evaluation.reference_features import cached_metrics, compute_refere
 from gan_cli.evaluation.sample_files import ValueRange, read_samples
 from tests.evaluation.test_reference_features import Flat, few_images
 from tests.fuzz.strategies import SCALARS, damaged
+from tests.helpers.run_directories import write_run
 
 DTYPES = (
     "f2",
@@ -149,6 +152,59 @@ def _classifier(content: bytes) -> None:
         assert np.isfinite(read.extract(np.zeros((2, 1, 4, 4), np.uint8)).features).all()
 
 
+NUMBERS = ("0", "-1", "1", "10", "12", "1e3", "1e9", "1e400", "nan", "-inf", str(10**12), str(2**63), str(2**63 - 1), "9" * 5000,
+           "", " 7", "1_0", "0x5", "٣", "a", "é\udcff", "0.5", "-0", "1000001", "86401")  # fmt: skip
+PLACES = (
+    "new/a.npy",
+    "a.png",
+    "a.webp",
+    "a.jpg",
+    "folder",
+    "folder/a.png",
+    "file/a.npy",
+    "run/x.png",
+    "x" * 300 + ".png",
+    "a.json",
+)
+COMMANDS: Mapping[str, tuple[Callable[[], Any], tuple[str, ...], tuple[str, ...]]] = {
+    "sample": (sample.main, ("--n", "--seed", "--label", "--temperature"), ("--out", "--separate", "--walk")),
+    "eval": (evaluate.main, ("--n", "--seed", "--likelihood"), ("--neighbours", "--samples")),
+    "bench": (bench.main, ("--seconds",), ("--json", "--profile")),
+}
+COMMAND_LINES: Any = st.sampled_from(sorted(COMMANDS)).flatmap(
+    lambda name: st.tuples(
+        st.just(name),
+        st.lists(
+            st.tuples(st.sampled_from(COMMANDS[name][1]), st.sampled_from(NUMBERS) | st.text(max_size=5)), max_size=3
+        ),
+        st.lists(st.tuples(st.sampled_from(COMMANDS[name][2]), st.sampled_from(PLACES)), max_size=1),
+    )
+)
+
+
+def _command_line(drawn: tuple[str, list[tuple[str, str]], list[tuple[str, str]]]) -> None:
+    """Give numbers and places of outputs to a command whose run has no checkpoint: a mistake costs one line before."""
+    name, numbers, places = drawn
+    Path("folder").mkdir(exist_ok=True)
+    Path("file").write_text("")
+    if not Path("run").exists():
+        write_run(Path("run"))
+    before = sorted(Path().iterdir())
+    arguments = [text for pair in (*numbers, *places) for text in pair]
+    subject = ["dataset=ring8", "dry_run=true"] if name == "bench" else ["run"]
+    argv, sys.argv = sys.argv, [f"gan-{name}", *subject, *arguments]
+    message = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(message):
+            COMMANDS[name][0]()
+    except SystemExit as left:
+        assert left.code in (0, 2), left.code
+    finally:
+        sys.argv = argv
+    assert "Traceback" not in message.getvalue()
+    assert sorted(Path().iterdir()) == before
+
+
 # Name -> inputs, and what they are handed to.
 KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
     "sample arrays": (
@@ -164,5 +220,6 @@ KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         st.tuples(st.integers(0, 3), STORED | st.just(serialize_arrays({"mean": np.zeros(16)})).flatmap(damaged)),
         _reference_store,
     ),
+    "command numbers": (COMMAND_LINES, _command_line),
     "classifier stores": (_forged_classifiers() | st.builds(_classifier_file).flatmap(damaged), _classifier),
 }

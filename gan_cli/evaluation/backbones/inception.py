@@ -7,7 +7,9 @@ effect of resizing on the metric).
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import io
 import logging
 import pickle
 from collections.abc import Callable, Mapping
@@ -24,6 +26,7 @@ from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
 from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
+from gan_cli.storage.reading import MIB, read_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ MIRRORS = ("https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/",
 # SHA-256 of the published file: its name has the first digits, and several independent users publish the rest.
 CHECKSUM = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 FEATURES = "2048"
+# Inception's weights have 96 MB.
+MAX_WEIGHTS_BYTES = 512 * MIB
 BLOCK = 64
 
 # Bytes (N, 3, H, W) -> a tuple of one tensor (N, 2048); a feature extractor of torch-fidelity.
@@ -134,11 +139,12 @@ def _verify_weights(path: Path) -> str:
     torch-fidelity opens the file itself, and not every release does so safely: no code in it may be executed.
     """
     try:
-        checksum = sha256(path)
-        torch.load(path, map_location="cpu", weights_only=True)
+        content = read_bytes(path, MAX_WEIGHTS_BYTES)
     except OSError as error:
         raise DataError(f"--weights: {path} cannot be read ({error.strerror or error})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    try:
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--weights: {path} is no file of weights alone: {reason}") from error
-    return checksum
+    return hashlib.sha256(content).hexdigest()
