@@ -42,6 +42,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self._places = (root, *(place for place in _home_root() if place != root))
+        self._warned = False
 
     def find(self, name: str) -> Iterator[Path]:
         """Yield whatever exists of that name, be it a file or not, the one in the data root first."""
@@ -66,7 +67,7 @@ class Store:
                 continue
             if failure is not None:
                 reason = failure.strerror or failure
-                logger.warning("%s cannot be written (%s): %s is kept in %s", self._places[0], reason, name, place)
+                self._warn_once("%s cannot be written (%s): %s is kept in %s", self._places[0], reason, name, place)
             return place / name
         raise OutputError(f"cannot write {name} below {' or '.join(map(str, self._places))}: {failure}") from failure
 
@@ -99,11 +100,25 @@ class Store:
             else:
                 return arrays
         computed = compute()
-        try:
-            self.write(name, serialize_arrays(computed))
-        except OutputError as error:
-            logger.warning("%s: it is computed again the next time", error)
+        self.write_if_possible(name, serialize_arrays(computed))
         return computed
+
+    def write_if_possible(self, name: str, content: bytes) -> Path:
+        """Write a file as :meth:`write` does; where nothing can be written, a warning says so, once for all files.
+
+        Returns:
+            The file, which is not there if it could not be written.
+        """
+        try:
+            return self.write(name, content)
+        except OutputError as error:
+            self._warn_once("%s: such files are computed again the next time", error)
+            return self._places[0] / name
+
+    def _warn_once(self, message: str, *arguments: object) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(message, *arguments)
 
 
 def _home_root() -> tuple[Path, ...]:

@@ -110,7 +110,7 @@ def load_or_train_classifier(
     settings: ClassifierSettings | None = None,
     device: torch.device | None = None,
 ) -> ClassifierBackbone:
-    """Load the classifier of a dataset from the store, or train it now and store it.
+    """Load the classifier of a dataset from the store, or train it now and store it, with a warning where that fails.
 
     Several processes may do so at once: each trains, and those that finish later use the first one stored.
 
@@ -124,7 +124,6 @@ def load_or_train_classifier(
 
     Raises:
         ConfigError: the data have no labels, or too few samples.
-        OutputError: it cannot be stored anywhere.
     """
     if data.labels is None:
         raise ConfigError("backbone classifier: these data have no labels to train one with; use the backbone pixels")
@@ -147,7 +146,7 @@ def load_or_train_classifier(
         content = _train_and_serialize(name, data, test, settings, identity, device)
         # Another process may have been first; then cached features belong to its weights.
         backbone, _ = _find_cached(store, file, identity, device)
-        backbone = backbone or _read(store.write(file, content), content, identity, device)
+        backbone = backbone or _read(store.write_if_possible(file, content), content, identity, device)
     facts = {**backbone.facts, **chance_facts(backbone.facts["accuracy"], _tested_labels(data, test))}
     logger.info(
         "classifier of %s: accuracy %.4f on %s, SHA-256 %s, %s",
