@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli.cli import add_device_option, exit_with_status, version
-from gan_cli.cli.numbers import MAX_SAMPLES, MAX_SEED, integer, number, require_output_file
+from gan_cli.cli.numbers import MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError, OutputError, printable
-from gan_cli.metrics.registry import MIN_SAMPLES
+from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--n",
         type=integer("--n", MIN_SAMPLES, MAX_SAMPLES),
-        help="how many samples [10,000, or half of the data; text: 2,000]",
+        help="how many samples; some metrics take time with its square [10,000, or half of the data; text: 2,000]",
     )
     parser.add_argument(
         "--seed",

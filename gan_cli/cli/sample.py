@@ -35,9 +35,8 @@ WALKERS = 16
 MAX_TEMPERATURE = 1e6
 # Memory for each value of the samples, as drawn and joined, and for each pixel of a grid.
 BYTES_PER_VALUE, BYTES_PER_PIXEL = 16, 3
-# Longest side of a grid in pixels: what the format has, or what programs still show.
-MAX_SIDE = 65_500
-MAX_SIDES = {".webp": 16_383}
+# Longest side of a grid in pixels: that of WebP, and far more than a person looks at.
+MAX_SIDE = 16_383
 WALK_CORNERS, WALK_FRAMES = 6, 16
 
 
@@ -219,11 +218,10 @@ def _check_size(shape: tuple[int, ...], count: int, columns: int | None, out: Pa
     if out is None or out.suffix.lower() == ".npy" or len(shape) == 1:
         return
     width, height = grid_size(shape, count, columns)
-    most = MAX_SIDES.get(out.suffix.lower(), MAX_SIDE)
-    if max(width, height) > most:
+    if max(width, height) > MAX_SIDE:
         raise ConfigError(
-            f"--n: {count:,} samples make a grid of {width:,} x {height:,} pixels, more than the {most:,} a side of"
-            f" {out.suffix} here; --out FILE.npy or --separate DIR take any number"
+            f"--n: {count:,} samples make a grid of {width:,} x {height:,} pixels, more than {MAX_SIDE:,} a side;"
+            " --out FILE.npy and --separate DIR take any number"
         )
     require_memory("--n", count, width * height * shape[0] * BYTES_PER_PIXEL)
 

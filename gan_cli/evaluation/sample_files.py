@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Mapping
@@ -12,11 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_cli.data.cache import sha256
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import require_evaluation_memory
 from gan_cli.metrics.features import blocks
-from gan_cli.metrics.registry import MIN_SAMPLES
+from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
 from gan_cli.storage.reading import open_regular
@@ -61,7 +61,7 @@ class FileSamples:
 
     Attributes:
         samples: ``(N, *shape)``; images in [-1, 1].
-        facts: the file, its checksum, the type and the ends of its values, and what these were taken for.
+        facts: the file, the checksum of the samples, the type and the ends of its values, and the range.
     """
 
     samples: FloatArray
@@ -87,12 +87,14 @@ def read_samples(
     if len(values) < MIN_SAMPLES:
         raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {len(values)} in {file}")
     count = len(values) if count is None else count
+    if count > MAX_SAMPLES:
+        raise ConfigError(f"--samples: {file} has {count:,} samples, more than {MAX_SAMPLES:,}: --n measures the first")
     if count > len(values):
         raise ConfigError(f"--n: expected {len(values)} at most, the samples in {file}, got {count}")
     require_evaluation_memory(count, dataset.shape)
     used = values[:count]
     low, high = _ends(used, file)
-    facts = {"file": str(file), "checksum": sha256(file), "values": f"{values.dtype} from {low:g} to {high:g}"}
+    facts = {"file": str(file), "checksum": _checksum(used), "values": f"{values.dtype} from {low:g} to {high:g}"}
     if len(dataset.shape) == 1:
         if value_range is not None:
             raise ConfigError("--range: this run learned points, not images")
@@ -165,6 +167,14 @@ def _ends(values: npt.NDArray[Any], file: Path) -> tuple[float, float]:
             raise ConfigError(f"--samples: {file} holds numbers that are not finite")
         low, high = min(low, least), max(high, greatest)
     return low, high
+
+
+def _checksum(values: npt.NDArray[Any]) -> str:
+    """Return the SHA-256, in hexadecimal, of the shape, the type and the values of the samples that are used."""
+    digest = hashlib.sha256(f"{values.shape} {values.dtype}".encode())
+    for block in blocks(len(values), BLOCK_SIZE):
+        digest.update(np.ascontiguousarray(values[block]).data)
+    return digest.hexdigest()
 
 
 def _scaled_images(values: npt.NDArray[Any], taken: ValueRange) -> FloatArray:

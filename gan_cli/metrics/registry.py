@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Metrics of fewer samples than this are not computed.
 MIN_SAMPLES = 10
+# Most samples that gan-eval measures: some metrics look at pairs of samples, and published ones take half as many.
+MAX_SAMPLES = 100_000
 # Rank of a metric that is no default column of reports.
 UNRANKED = 1000
 

@@ -30,17 +30,17 @@ def save(name: str, array: Any) -> str:
 
 FAULTS = {
     "no run": (("nowhere",), "nowhere is no run directory"),
-    "few": (("run", "--n", 9), "--n: expected an integer from 10 to 1,000,000, got 9"),
-    "many": (("run", "--n", 10**12), "--n: expected an integer from 10 to 1,000,000, got 1000000000000"),
-    "no number": (("run", "--n", "many"), "--n: expected an integer from 10 to 1,000,000, got many"),
-    "long number": (("run", "--n", "9" * 5000), "--n: expected an integer from 10 to 1,000,000, got 999"),
+    "few": (("run", "--n", 9), "--n: expected an integer from 10 to 100,000, got 9"),
+    "many": (("run", "--n", 10**12), "--n: expected an integer from 10 to 100,000, got 1000000000000"),
+    "no number": (("run", "--n", "many"), "--n: expected an integer from 10 to 100,000, got many"),
+    "long number": (("run", "--n", "9" * 5000), "--n: expected an integer from 10 to 100,000, got 999"),
     "seed": (("run", "--seed", -1), "--seed: expected an integer from 0 to 9,223,372,036,854,775,807, got -1"),
     "huge seed": (
         ("run", "--seed", 2**63),
         "--seed: expected an integer from 0 to 9,223,372,036,854,775,807, got 9223",
     ),
-    "likelihood": (("run", "--likelihood", 1), "--likelihood: expected 0 or an integer from 2 to 1,000,000, got 1"),
-    "below nothing": (("run", "--likelihood", -5), "--likelihood: expected an integer from 0 to 1,000,000, got -5"),
+    "likelihood": (("run", "--likelihood", 1), "--likelihood: expected 0 or an integer from 2 to 100,000, got 1"),
+    "below nothing": (("run", "--likelihood", -5), "--likelihood: expected an integer from 0 to 100,000, got -5"),
     "below a file": (("run", "--neighbours", "text.npy/a.png"), "--neighbours: expected a folder, got 'text.npy'"),
     "a folder": (("run", "--neighbours", "folder.png"), "--neighbours: expected a file, got 'folder.png'"),
     "picture": (("run", "--neighbours", "a.txt"), "--neighbours: expected a name that ends in .png"),

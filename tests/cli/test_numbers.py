@@ -74,7 +74,8 @@ FAULTS = {
     "negative seed": (("--seed", -1), "--seed: expected an integer from 0 to "),
     "hot": (("--temperature", "1e9"), "--temperature: expected a number > 0 and <= 1e+06, got 1e9"),
     "wide webp": (("--n", 100_000, "--out", "a.webp"), "a grid of 18,"),
-    "wide jpeg": (("--n", 1_000_000, "--out", "a.jpg"), "--n: 1,000,000 samples "),
+    "wide png": (("--n", 100_000, "--out", "a.png"), "--n: 100,000 samples make a grid of 18,"),
+    "memory": (("--n", 1_000_000, "--out", "a.npy"), "--n: 1,000,000 samples take 1,024,000,000 bytes of memory"),
     "folder": (("--out", "folder.png"), "--out: expected a file, got 'folder.png', which is a folder"),
     "below a file": (("--out", "text/a.png"), "--out: expected a folder, got 'text'"),
     "separate": (("--separate", "text"), "--separate: expected a folder, got 'text'"),
@@ -86,7 +87,7 @@ FAULTS = {
 def test_mistake_of_gan_sample_costs_one_line(
     fault: str, images: Path, gan_sample: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "data_memory", lambda: 2**31)  # whatever this machine has
+    monkeypatch.setattr(memory, "data_memory", lambda: 2**29)  # whatever this machine has
     Path("folder.png").mkdir()
     Path("text").write_text("")
     arguments, words = FAULTS[fault]

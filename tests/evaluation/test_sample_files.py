@@ -153,6 +153,15 @@ def test_first_samples_alone_are_looked_at(tmp_path: Path) -> None:
     assert "--n: expected 40 at most" in refused(tmp_path / "samples.npy", 41)
 
 
+def test_file_of_too_many_samples_is_read_as_far_as_it_is_measured(tmp_path: Path) -> None:
+    """A file without content: what is not measured is not read."""
+    with (tmp_path / "samples.npy").open("wb") as file:
+        file.write(header("1000000, 1, 8, 8"))
+        file.truncate(file.tell() + 1_000_000 * 64 * 4)
+    assert "has 1,000,000 samples, more than 100,000: --n measures the first" in refused(tmp_path / "samples.npy")
+    assert len(read_samples(tmp_path / "samples.npy", Digits(), 20).samples) == 20
+
+
 def test_points_have_no_range(tmp_path: Path) -> None:
     points = np.random.default_rng(0).uniform(-3, 3, (20, 2))
     read = read_samples(saved(points, tmp_path), Ring(radius=2.0))
