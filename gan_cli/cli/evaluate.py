@@ -114,11 +114,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     directory.stored_config()
 
     # torch and what needs it are imported once the command is known to be right
+    from gan_cli.config.stored_errors import stored_errors
     from gan_cli.evaluation.document import table
     from gan_cli.inference.loading import learned_sequences
     from gan_cli.telemetry import run_log
 
-    with run_log.console():
+    with run_log.console(), stored_errors(directory):
         text = learned_sequences(directory)
         evaluated, pictures = (
             _evaluate_text(arguments, directory) if text else _evaluate_samples(arguments, directory, kinds)

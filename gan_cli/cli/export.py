@@ -54,10 +54,11 @@ def _export(arguments: argparse.Namespace) -> int:
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.algorithms.spec import spec_of
+    from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference import export_formats, model_card
     from gan_cli.telemetry import run_log
 
-    with run_log.console():
+    with run_log.console(), stored_errors(directory):
         exportable = spec_of(directory).load_exportable(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](exportable, architecture)

@@ -88,10 +88,12 @@ def _sample(arguments: argparse.Namespace) -> int:
     directory = RunDirectory(arguments.run)
     directory.stored_config()
 
+    from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference.loading import learned_sequences
 
-    sample = _sample_text if learned_sequences(directory) else _sample_images
-    return sample(arguments, directory)
+    with stored_errors(directory):
+        sample = _sample_text if learned_sequences(directory) else _sample_images
+        return sample(arguments, directory)
 
 
 def _check_names(arguments: argparse.Namespace) -> None:

@@ -20,6 +20,8 @@ from gan_cli.runtime import torchrun
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from gan_cli.config.compose import Composition
+
 # Beginnings of Optuna's messages that no trial has a value, or none of the last ones of a grid.
 NO_TRIAL_COMPLETED = ("No trials are completed yet.", "`Study.stop` is supposed to be invoked")
 
@@ -73,28 +75,49 @@ def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun:
 def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     """Train one run; its directory is made once the configuration is checked and the data are read."""
     from gan_cli.config.compose import compose, register
-    from gan_cli.config.resume import recompose
-    from gan_cli.storage.run_directory import RunDirectory
 
     register(plugins=any("hydra/" in override for override in overrides))
     resumed = _resume_directory(overrides) or _restarted_run()
-    earlier = None if resumed is None else RunDirectory(Path(resumed))
-    composition = compose(overrides, user_conf_dir) if earlier is None else recompose(earlier, overrides, user_conf_dir)
-    if earlier is None and composition.choices.get("sweep") is not None:
+    if resumed is not None:
+        return _resume(Path(resumed), overrides, user_conf_dir)
+    composition = compose(overrides, user_conf_dir)
+    if composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
-    directory = earlier.path if earlier is not None else composition.wanted_directory
+    directory = composition.wanted_directory
     with gc_paused():
         from gan_cli.runs import replicas, single
 
+    _reject_distributed_replicas(composition)
     if composition.dry_run:
         print(single.dry_run(composition))
         return 0
-    if torchrun.is_distributed() and composition.replicas > 1:
-        raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
-    if earlier is not None:
-        return single.resume(composition, earlier)
     start = single.start if composition.replicas == 1 else replicas.start
     return start(composition, directory)
+
+
+def _resume(path: Path, overrides: Sequence[str], user_conf_dir: Path | None) -> int:
+    """Resume one run, with the changes of overrides."""
+    from gan_cli.config.resume import recompose
+    from gan_cli.config.stored_errors import stored_errors
+    from gan_cli.storage.run_directory import RunDirectory
+
+    directory = RunDirectory(path)
+    with stored_errors(directory, overrides, "overrides.yaml"):
+        composition = recompose(directory, overrides, user_conf_dir)
+    with gc_paused():
+        from gan_cli.runs import single
+
+    _reject_distributed_replicas(composition)
+    with stored_errors(directory, overrides):
+        if composition.dry_run:
+            print(single.dry_run(composition))
+            return 0
+        return single.resume(composition, directory)
+
+
+def _reject_distributed_replicas(composition: Composition) -> None:
+    if torchrun.is_distributed() and composition.replicas > 1 and not composition.dry_run:
+        raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
 
 
 def _restarted_run() -> str | None:

@@ -113,6 +113,13 @@ class RunDirectory:
         return summary if isinstance(summary, dict) else {}
 
     @property
+    def written_by(self) -> str | None:
+        """Version of this program that has written the run's summary, or None where there is none."""
+        versions = self.stored_summary().get("versions")
+        version = versions.get("gan_cli") if isinstance(versions, dict) else None
+        return version[:50] if isinstance(version, str) else None
+
+    @property
     def is_claimed(self) -> bool:
         """True once a run has claimed the directory."""
         return self.hydra.exists()
