@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
@@ -15,7 +15,8 @@ from gan_cli.storage import untrusted_yaml
 HEADER_LENGTH = 512  # in which Hydra looks for `# @package`
 
 
-class BoundedFileSource(FileConfigSource):
+# Hydra registers its own again when it finds its plugins anew; it leaves the one that is there if it has the same name.
+class FileConfigSource(file_config_source.FileConfigSource):
     """Hydra's source of YAML files in folders, with types and sizes bounded: aliases may expand to gigabytes."""
 
     def load_config(self, config_path: str) -> ConfigResult:
@@ -34,4 +35,4 @@ class BoundedFileSource(FileConfigSource):
 
 def register() -> None:
     """Put the bounded source in the place of Hydra's own; may be called repeatedly."""
-    SourcesRegistry.instance().types[FileConfigSource.scheme()] = BoundedFileSource
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf._utils import get_yaml_loader
+from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.errors import ConfigError, printable, truncated_repr
 from gan_cli.storage.interpolations import calls_resolver
@@ -46,7 +47,11 @@ def load(file: Path) -> DictConfig | ListConfig:
     plain = load_plain(file)
     if not isinstance(plain, dict | list | None):
         raise ConfigError(f"{printable(str(file))}: expected a mapping or a list, got {truncated_repr(plain)}")
-    return OmegaConf.create(plain or {}) if not isinstance(plain, list) else OmegaConf.create(plain)
+    try:
+        return OmegaConf.create(plain or {}) if not isinstance(plain, list) else OmegaConf.create(plain)
+    except OmegaConfBaseException as error:
+        where = f"{printable(str(file))}: {truncated_repr(str(error.full_key))}"
+        raise ConfigError(f"{where}: expected text with interpolations like ${{key}}") from error
 
 
 def load_plain(file: Path) -> Plain:

@@ -83,6 +83,11 @@ def test_home_directory_in_paths_of_the_command(monkeypatch: pytest.MonkeyPatch)
     assert compose(["hydra.run.dir=~nobody_at_all/x"]).wanted_directory == Path("~nobody_at_all/x")
 
 
+def test_plugins_may_be_found_again() -> None:
+    register(plugins=False)
+    register(plugins=True)
+
+
 def test_runs_in_odd_folders(workplace: Path, gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     home = workplace / f"home {ODD}"
     monkeypatch.setenv("HOME", str(home))

@@ -37,7 +37,7 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import data_files, evaluation, node_kinds, numbers, run_directories, strategies
+from tests.fuzz import configuration, data_files, evaluation, node_kinds, numbers, run_directories, strategies
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
 
@@ -281,7 +281,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]

@@ -53,6 +53,7 @@ NOT_PLAIN = {
     "own alias": "q: &a [*a]",
     "levels": "q: " + "[" * 500,
     "no end": "q: [",
+    "no interpolation": "q: ${...}",
     "aliases": ALIASES,
     "aliases of mappings": MAPPINGS,
     "levels by aliases": CHAIN,
