@@ -6,13 +6,13 @@ file has, and an archive unpacks to no more than its reader expects. No array is
 
 from __future__ import annotations
 
-import io
 import math
 import struct
 import zipfile
 import zlib
 from collections.abc import Container
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ KINDS = "biufcU"
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
+CHUNK_BYTES = 2**20
 MAX_CODE_POINT = 0x10FFFF
 
 
@@ -29,16 +30,33 @@ class ArrayFileError(Exception):
     """The content of a file that is not what NumPy writes for arrays of numbers; the message says why."""
 
 
-def read_npy(stream: io.BufferedIOBase, size: int) -> npt.NDArray[Any]:
-    """Read the array of a ``.npy`` file.
+@dataclass(frozen=True)
+class NpyHeader:
+    """Header of a ``.npy`` file of numbers or text.
 
-    Args:
-        stream: at the beginning of the file.
-        size: bytes of the file.
+    Attributes:
+        shape: of the array.
+        column_major: True if the first axis changes fastest (Fortran's order).
+        dtype: of its elements, none of whose kinds needs unpickling.
+    """
+
+    shape: tuple[int, ...]
+    column_major: bool
+    dtype: np.dtype[Any]
+
+    def check_size(self, found: int) -> None:
+        """Raise :class:`ArrayFileError` unless ``found`` bytes are what the array takes."""
+        announced = math.prod(self.shape) * self.dtype.itemsize
+        if announced != found:
+            raise ArrayFileError(f"an array of {found} bytes, where its header announces {announced}")
+
+
+def read_header(stream: IO[bytes]) -> NpyHeader:
+    """Read the header of a ``.npy`` file, from its beginning.
 
     Raises:
-        ArrayFileError: it is no such file, holds other things than numbers and text, or is of another length than its
-            header announces.
+        ArrayFileError: it is no such file, or of other things than numbers and text.
+        OSError: it cannot be read.
     """
     try:
         shape, column_major, dtype = HEADERS[np.lib.format.read_magic(stream)](stream)
@@ -48,23 +66,40 @@ def read_npy(stream: io.BufferedIOBase, size: int) -> npt.NDArray[Any]:
         raise ArrayFileError("no array as NumPy stores it") from error
     if dtype.kind not in KINDS or dtype.itemsize == 0:
         raise ArrayFileError(f"an array of {dtype}, not of numbers")
-    found, announced = size - stream.tell(), math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or announced != found:
-        raise ArrayFileError(f"an array of {found} bytes, where its header announces {announced}")
-    array = np.empty(math.prod(shape), dtype)
+    if min(shape, default=0) < 0:
+        raise ArrayFileError(f"an array of the shape {shape}")
+    return NpyHeader(shape, column_major, dtype)
+
+
+def read_npy(stream: IO[bytes], size: int) -> npt.NDArray[Any]:
+    """Read the array of a ``.npy`` file.
+
+    Args:
+        stream: at the beginning of the file.
+        size: bytes of the file.
+
+    Raises:
+        ArrayFileError: it is no such file, holds other things than numbers and text, or is of another length than its
+            header announces.
+        OSError: it cannot be read.
+    """
+    header = read_header(stream)
+    header.check_size(size - stream.tell())
+    array = np.empty(math.prod(header.shape), header.dtype)
     if array.size:
         _fill(stream, array.view(np.uint8).data)
-    if dtype.kind == "U" and _code_points(array).max(initial=0) > MAX_CODE_POINT:
+    if header.dtype.kind == "U" and _code_points(array).max(initial=0) > MAX_CODE_POINT:
         raise ArrayFileError("an array of text with characters that there are none of")
-    return array.reshape(shape, order="F" if column_major else "C")
+    return array.reshape(header.shape, order="F" if header.column_major else "C")
 
 
-def _fill(stream: io.BufferedIOBase, view: memoryview) -> None:
+def _fill(stream: IO[bytes], view: memoryview) -> None:
     while view:
-        count = stream.readinto(view)
-        if not count:
+        chunk = stream.read(min(CHUNK_BYTES, len(view)))
+        if not chunk:
             raise ArrayFileError("an array that breaks off")
-        view = view[count:]
+        view[: len(chunk)] = chunk
+        view = view[len(chunk) :]
 
 
 def _code_points(array: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
@@ -120,7 +155,6 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]
     try:
         # Never read beyond the size that it announces, which was checked, whatever it is compressed from.
         with archive.open(info) as stream:
-            assert isinstance(stream, io.BufferedIOBase)
             return read_npy(stream, info.file_size)
     except ArrayFileError as error:
         raise ArrayFileError(f"{info.filename} is {error}") from error

@@ -1,5 +1,7 @@
 """Decoded images on disk: one folder ``<store>/<key>`` with ``pixels.npy``, ``labels.npy`` and ``meta.json``.
 
+Where images could not be read, ``unread.npy`` lists them: the next run tries them again.
+
 A cache is built in a temporary folder beside its own and renamed when it is complete, so that it is never seen
 half-built: several processes may build the same one, the first to finish wins, and the others use its result.
 """
@@ -10,6 +12,8 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
+import os
 import shutil
 import time
 import uuid
@@ -17,14 +21,22 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
+from gan_cli.data.cached_images import (
+    LABELS,
+    META,
+    PIXELS,
+    UNREAD,
+    CachedImages,
+    DamagedCacheError,
+    read_cache,
+)
 from gan_cli.data.image_decoding import Decoded, Target
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Images
 from gan_cli.storage.files import LEFTOVER_SECONDS, fsync
 
 logger = logging.getLogger(__name__)
@@ -33,23 +45,6 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 UNFINISHED = ".unfinished-"
 MAX_FAILURES = 3
-
-
-@dataclass(frozen=True)
-class CachedImages:
-    """Decoded images of a cache, and those that could not be decoded.
-
-    Attributes:
-        images: pixels in a read-only memory map, labels in memory.
-        skipped: images that could not be decoded.
-        failures: ``(name, reason)`` of the first few of them.
-        classes: names of the labels, if there are labels.
-    """
-
-    images: Images
-    skipped: int
-    failures: tuple[tuple[str, str], ...]
-    classes: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -69,10 +64,6 @@ class Labels:
 LabelFunction = Callable[[Sequence[int]], Labels | None]
 
 
-class _DamagedCacheError(Exception):
-    """The files of a cache do not match each other; the message says how."""
-
-
 def cache_key(target: Target, identities: Iterable[bytes]) -> str:
     """Return 64 hexadecimal digits that depend on the target format and on the identities of the source's items."""
     digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(target)}).encode())
@@ -81,44 +72,82 @@ def cache_key(target: Target, identities: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def open_cache(store: Path, key: str) -> CachedImages | None:
+def open_cache(store: Path, key: str, target: Target) -> CachedImages | None:
     """Open the finished cache of that key; None if there is none. A damaged one is removed, with a warning.
 
     Raises:
-        DataError: a damaged cache cannot be removed.
+        DataError: the cache cannot be read, or a damaged one cannot be removed.
     """
     place = store / key
     try:
-        return _read(place, key) if place.is_dir() else None
-    except _DamagedCacheError as error:
+        return read_cache(place, key, target) if os.path.lexists(place) else None
+    except DamagedCacheError as error:
         logger.warning("%s: the cache of decoded images is damaged (%s), it is built again", place, error)
     except OSError as error:
         raise DataError(f"{place}: cannot be read ({error.strerror or error})") from error
+    remove_cache(store, key)
+    return None
+
+
+def remove_cache(store: Path, key: str) -> None:
+    """Remove the cache of that key, or whatever has its name; raises ``DataError``."""
     with _wrap_write_errors(store):
         # Renamed first, in one step: another process must not see it half removed.
         aside = store / f"{UNFINISHED}{uuid.uuid4().hex}"
         with contextlib.suppress(FileNotFoundError):  # another process was first
-            place.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-    return None
+            (store / key).rename(aside)
+        _remove(aside)
 
 
-def build_cache(store: Path, key: str, target: Target, batches: Iterable[Decoded], make_labels: LabelFunction) -> None:
-    """Write the cache of ``key``; memory holds one batch, and eight bytes for each image that is kept.
+def _remove(path: Path) -> None:
+    """Remove a folder, or else a file or link of that name, as far as that is possible."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def build_cache(
+    store: Path,
+    key: str,
+    target: Target,
+    batches: Iterable[Decoded],
+    make_labels: LabelFunction,
+    count: int | None = None,
+) -> None:
+    """Write the cache of ``key``; memory holds one batch, and eight bytes for each image.
+
+    Args:
+        store: folder of the caches; made if there is none.
+        key: name of the cache.
+        target: format of the images.
+        batches: the decoded images.
+        make_labels: called with the positions of those that were kept.
+        count: number of images that are expected, for whose pixels there must be room; None: unknown.
 
     Raises:
-        DataError: the store cannot be written. Errors of ``batches`` propagate; either way no temporary file is left.
+        DataError: the store cannot be written, or has no room. Errors of ``batches`` propagate; either way no temporary
+            file is left.
     """
     staging = store / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
         with _wrap_write_errors(store):
             staging.mkdir(parents=True)
             _remove_leftovers(store)
+            _require_room(store, (count or 0) * math.prod(target.shape))
             _write(staging, key, target, batches, make_labels)
             with contextlib.suppress(FileExistsError):
                 _install(staging, store / key)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _require_room(store: Path, size: int) -> None:
+    free = shutil.disk_usage(store).free
+    if size > free:
+        raise DataError(
+            f"{store}: the decoded images take {size:,} bytes, and {free:,} are free there; a smaller dataset.size"
+            " takes fewer, and dataset.root=DIR or the environment variable GAN_DATA chooses another place"
+        )
 
 
 def _install(staging: Path, place: Path) -> None:
@@ -143,19 +172,21 @@ def _remove_leftovers(store: Path) -> None:
     """Remove unfinished caches of killed processes, once nothing in them has changed for a day."""
     for folder in store.glob(f"{UNFINISHED}*"):
         with contextlib.suppress(OSError):  # its owner removes it at this moment
-            changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            inside = tuple(folder.iterdir()) if folder.is_dir() else ()
+            changed = max(path.lstat().st_mtime for path in (folder, *inside))
             if time.time() - changed > LEFTOVER_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
 
 
 def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], make_labels: LabelFunction) -> None:
-    kept, failures, skipped, tried = array("q"), list[tuple[str, str]](), 0, 0
-    with (staging / "pixels.npy").open("wb") as stream:
+    kept, unread, failures, skipped, tried = array("q"), array("q"), list[tuple[str, str]](), 0, 0
+    with (staging / PIXELS).open("wb") as stream:
         _write_header(stream, (0, *target.shape))
         data_start = stream.tell()
         for batch in batches:
             stream.write(batch.pixels.data)
             kept.extend(tried + position for position in batch.kept)
+            unread.extend(tried + position for position in batch.unread)
             failures += batch.failures[: MAX_FAILURES - len(failures)]
             skipped += len(batch.failures)
             tried += batch.total
@@ -167,9 +198,9 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
         fsync(stream)
     labels = make_labels(kept)
     if labels is not None:
-        with (staging / "labels.npy").open("wb") as stream:
-            np.save(stream, labels.numbers)
-            fsync(stream)
+        _save(staging / LABELS, labels.numbers)
+    if unread:
+        _save(staging / UNREAD, np.array(unread, np.int64))
     meta = {
         "format": FORMAT,
         "key": key,
@@ -177,35 +208,18 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
         "classes": None if labels is None else labels.classes,
         "skipped": skipped,
         "failures": failures,
+        "unread": len(unread),
     }
-    with (staging / "meta.json").open("wb") as stream:
+    with (staging / META).open("wb") as stream:
         stream.write(json.dumps(meta, indent=2).encode())
+        fsync(stream)
+
+
+def _save(path: Path, numbers: IntArray) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, numbers)
         fsync(stream)
 
 
 def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-def _read(place: Path, key: str) -> CachedImages:
-    try:
-        meta: dict[str, Any] = json.loads((place / "meta.json").read_bytes())
-        pixels = np.load(place / "pixels.npy", mmap_mode="r")
-        labels = None if meta["classes"] is None else np.array(np.load(place / "labels.npy", mmap_mode="r"))
-        found = (meta["key"], list(pixels.shape), pixels.dtype, None if labels is None else labels.shape)
-        count = meta["shape"][0]
-        expected = (key, meta["shape"], np.uint8, None if labels is None else (count,))
-        if found != expected:
-            raise _DamagedCacheError(f"found {found}, expected {expected}")
-        return CachedImages(
-            Images(pixels, labels, class_names=tuple(map(str, meta["classes"] or ()))),
-            skipped=int(meta["skipped"]),
-            failures=tuple((str(name), str(reason)) for name, reason in meta["failures"]),
-            classes=None if meta["classes"] is None else tuple(meta["classes"]),
-        )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _DamagedCacheError(str(error)) from error
-    except (_DamagedCacheError, OSError):
-        raise
-    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
-        raise _DamagedCacheError(str(error) or type(error).__name__) from error

@@ -1,16 +1,34 @@
-"""List the images below a folder, in an order that depends on their names alone."""
+"""List the images below a folder, in an order that depends on their names alone.
+
+Folders that are nobody's images are left out: those of systems and other programs, and the runs of this one, whose
+grids of generated images would be learned, and would change the data from one start of a run to the next.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from gan_cli.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+# Folders of thumbnails, deleted files, snapshots and the like, in small letters: of Synology and QNAP, Windows, macOS,
+# Linux, and Python. Hidden ones (``.git``, ``.ipynb_checkpoints``) are left out as well.
+SYSTEM_FOLDERS = frozenset(
+    {
+        *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@__thumb"),
+        *("$recycle.bin", "recycler", "system volume information"),
+        *("__macosx", "lost+found", "__pycache__"),
+    }
+)
+# A run directory has this file, a sweep's folder the other one.
+RUN_FILE, SWEEP_FILE = (".hydra", "config.yaml"), "multirun.yaml"
+# Of a run whose directory is the folder of images itself.
+RUN_FOLDERS = ("samples", "checkpoints")
 
 
 class ImageFile(NamedTuple):
@@ -32,16 +50,34 @@ class ImageFile(NamedTuple):
         return b"%b\0%d\0%d\0" % (os.fsencode(self.name), self.size, self.modified_ns)
 
 
-def list_images(folder: Path) -> list[ImageFile]:
-    """Return every file below ``folder`` with a suffix of an image, in the order of their names.
+@dataclass(frozen=True)
+class ImageListing:
+    """Images below a folder, and the folders below it that hold none of them.
 
-    Hidden files and folders (``.name``) are left out. Links are followed, but each folder is listed once, whichever
-    ways lead to it: links cannot form a loop.
+    Attributes:
+        files: the images, in the order of their names.
+        ignored: folders that systems and other programs made, and hidden ones.
+        runs: directories of runs and sweeps.
+        empty: folders of the first level without any image or run.
+    """
+
+    files: list[ImageFile]
+    ignored: tuple[str, ...]
+    runs: tuple[str, ...]
+    empty: tuple[str, ...]
+
+
+def list_images(folder: Path) -> ImageListing:
+    """List every file below ``folder`` with a suffix of an image, in the order of their names.
+
+    Hidden files and folders (``.name``), folders of systems and run directories are left out. Links are followed, but
+    each folder is listed once, whichever ways lead to it: links cannot form a loop.
 
     Raises:
         DataError: a folder cannot be listed.
     """
     found: list[ImageFile] = []
+    ignored, runs, top = list[str](), list[str](), set[str]()
     listed: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
@@ -57,15 +93,33 @@ def list_images(folder: Path) -> list[ImageFile]:
                 inside = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             raise DataError(f"{place}: the folder cannot be listed ({error.strerror or error})") from error
+        is_run = _is_run(place, {entry.name for entry in inside})
+        if is_run and prefix:
+            runs.append(prefix.rstrip("/"))
+            continue
         for entry in inside:
-            if entry.name.startswith("."):
-                continue
             status_of = _status(entry)
             if status_of is not None and stat.S_ISDIR(status_of.st_mode):
-                (links if entry.is_symlink() else folders).append(f"{prefix}{entry.name}/")
-            elif entry.name.lower().endswith(SUFFIXES):
+                name = f"{prefix}{entry.name}"
+                if entry.name.startswith(".") or entry.name.lower() in SYSTEM_FOLDERS:
+                    ignored.append(name)
+                elif is_run and entry.name in RUN_FOLDERS:
+                    runs.append(name)
+                else:
+                    (links if entry.is_symlink() else folders).append(f"{name}/")
+                    if not (prefix or entry.is_symlink()):
+                        top.add(name)
+            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
                 found += _image_file(f"{prefix}{entry.name}", status_of)
-    return sorted(found)
+    filled = {name.partition("/")[0] for name in (*(file.name for file in found), *runs)}
+    return ImageListing(sorted(found), tuple(sorted(ignored)), tuple(sorted(runs)), tuple(sorted(top - filled)))
+
+
+def _is_run(place: str, names: Container[str]) -> bool:
+    """Return True for the directory of a run or of a sweep, by the names in it."""
+    if SWEEP_FILE in names:
+        return True
+    return RUN_FILE[0] in names and os.path.isfile(os.path.join(place, *RUN_FILE))  # noqa: PTH113, PTH118
 
 
 def class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from gan_cli.data.image_cache import MAX_FAILURES, CachedImages, Labels, build_cache, open_cache
+from gan_cli.data.cached_images import CachedImages
+from gan_cli.data.image_cache import MAX_FAILURES, Labels, build_cache, open_cache, remove_cache
 from gan_cli.data.image_decoding import Decoded, Encoded, Target, decode_all
 from gan_cli.data.image_files import printable
 from gan_cli.errors import DataError
@@ -45,6 +46,10 @@ class ImageSource(Protocol):
         """Return an image's name together with the source's."""
         ...
 
+    def is_readable(self, position: int) -> bool:
+        """Return True if the image at a position can be read now, whether it can be decoded or not."""
+        ...
+
     def labels(self, kept: Sequence[int]) -> Labels | None:
         """Return the labels of the images at the positions ``kept``; called once :meth:`encoded` is exhausted."""
         ...
@@ -60,7 +65,7 @@ def load_images(
         target: format they are converted to.
         store: the folder of the caches.
         key: name of the cache, which changes with whatever changes the pixels; see ``image_cache.cache_key``.
-        strict: reject the source if an image cannot be decoded, instead of leaving that one out with a warning.
+        strict: reject the source if an image cannot be read or decoded, instead of leaving that one out with a warning.
         workers: threads that decode; None: one per processor, 16 at most.
 
     Raises:
@@ -71,13 +76,14 @@ def load_images(
     if cached.skipped and strict:
         raise _decoding_error(source, *cached.failures[0])
     if cached.skipped:
-        total = cached.skipped + len(cached.images.pixels)
+        unread = 0 if cached.unread is None else len(cached.unread)
         logger.warning(
-            "%s: left out %d of %d images that cannot be decoded, first %s",
+            "%s: left out %d of %d images that cannot be decoded, first %s%s",
             source.location,
             cached.skipped,
-            total,
+            cached.skipped + len(cached.images.pixels),
             _examples(cached.failures),
+            f"; {unread} of them cannot be read, which the next run tries again" if unread else "",
         )
     return cached.images
 
@@ -86,14 +92,33 @@ def _open_or_build(
     source: ImageSource, target: Target, store: Path, key: str, strict: bool, workers: int | None
 ) -> CachedImages:
     for _ in range(ATTEMPTS):
-        cached = open_cache(store, key)
-        if cached is not None:
+        cached = open_cache(store, key, target)
+        if cached is not None and _is_final(cached, source):
             return cached
+        if cached is not None:
+            remove_cache(store, key)
         number = "the" if source.count is None else source.count
         logger.info("decoding %s images of %s into %s", number, source.location, store / key)
         with contextlib.closing(_decode(source, target, strict, workers)) as batches:
-            build_cache(store, key, target, batches, source.labels)
+            build_cache(store, key, target, batches, source.labels, source.count)
+        built = open_cache(store, key, target)
+        if built is not None:
+            return built
     raise DataError(f"{store / key}: the cache of decoded images is removed as soon as it is built")
+
+
+def _is_final(cached: CachedImages, source: ImageSource) -> bool:
+    """Return True if no image that is missing in a cache could be read by now; log it otherwise."""
+    if source.count is not None and cached.skipped + len(cached.images.pixels) != source.count:
+        logger.warning("%s: its cache of decoded images is of another number of images", source.location)
+        return False
+    if cached.unread is None:
+        logger.info("%s: images that an earlier version left out are tried again", source.location)
+        return False
+    if any(source.is_readable(int(position)) for position in cached.unread):
+        logger.info("%s: images that could not be read before now can", source.location)
+        return False
+    return True
 
 
 def _decode(source: ImageSource, target: Target, strict: bool, workers: int | None) -> Generator[Decoded, None, None]:

@@ -220,6 +220,10 @@ class _ColumnSource:
         """Return a name such as ``owner/name: row 7``."""
         return f"{self.location}: {name}"
 
+    def is_readable(self, position: int) -> bool:
+        """Return True: what the library cannot read ends the reading."""
+        return True
+
     def labels(self, kept: Sequence[int]) -> Labels | None:
         """Return labels as the library numbers its classes, or else in the order of their sorted values."""
         if self.label_column is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,25 @@ import numpy as np
 
 from gan_cli.components.ranges import check_ranges
 from gan_cli.data.image_cache import Labels, cache_key
-from gan_cli.data.image_decoding import Encoded, Target
-from gan_cli.data.image_files import SUFFIXES, ImageFile, class_names, list_images
+from gan_cli.data.image_decoding import Encoded, Target, UnreadImageError, read_image_file
+from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, class_names, list_images, printable
 from gan_cli.data.image_pipeline import load_images
 from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 
+logger = logging.getLogger(__name__)
+
+# Folders that a message names.
+MAX_NAMES = 5
+
 
 @dataclass(frozen=True)
 class ImageFolder(ImageDataset):
     """PNG, JPEG, WebP and BMP files below a folder; its sub-folders are classes if all images lie in them.
+
+    Hidden folders, those of systems and other programs (``@eaDir``, ``$RECYCLE.BIN``, ``__MACOSX``) and run directories
+    are left out, and so are sub-folders without an image, which are no classes.
 
     Every image is turned upright as its EXIF data say, cropped to its central square and resized with an antialiasing
     filter. What cannot be decoded is left out, with a warning.
@@ -70,12 +79,29 @@ class ImageFolder(ImageDataset):
                 the cache cannot be written.
         """
         folder = require_folder(expand_path("path", self.path or "").absolute())
-        files = list_images(folder)
+        listing = list_images(folder)
+        _log_left_out(folder, listing)
+        files = listing.files
         if not files:
             raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below")
         target, store = Target(self.size, self.channels), expand_path("root", self.root) / "image_folder"
         key = cache_key(target, (file.identity for file in files))
         return load_images(_FolderSource(folder, files), target, store, key, self.strict, self.workers)
+
+
+def _log_left_out(folder: Path, listing: ImageListing) -> None:
+    """Log the folders below the one of images that hold none of them, a line for each kind."""
+    if listing.ignored:
+        logger.info("%s: left out folders of the system and of other programs: %s", folder, _examples(listing.ignored))
+    if listing.runs:
+        logger.warning("%s: left out run directories: %s", folder, _examples(listing.runs))
+    if listing.empty and class_names(listing.files) is not None:
+        logger.warning("%s: folders without an image are no classes: %s", folder, _examples(listing.empty))
+
+
+def _examples(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(map(printable, names[:MAX_NAMES])) + more
 
 
 @dataclass(frozen=True)
@@ -98,6 +124,15 @@ class _FolderSource:
 
     def full_name(self, name: str) -> str:
         return str(self.folder / name)
+
+    def is_readable(self, position: int) -> bool:
+        try:
+            read_image_file(self.folder / self.files[position].name)
+        except UnreadImageError:
+            return False
+        except ValueError:
+            pass  # of another length by now
+        return True
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
         """Return labels by first-level folder, if all images lie in such folders."""

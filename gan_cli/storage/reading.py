@@ -81,9 +81,12 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """
     with open_regular(path) as file:
         # The length is asked first: to read up to the limit, the memory for it would be needed.
-        if os.fstat(file.fileno()).st_size > limit:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
             raise too_long(path, limit)
-        content = file.read(limit + 1)  # a file can grow meanwhile, and those of /proc have no length
+        content = file.read(size + 1)
+        if len(content) > size:  # a file can grow meanwhile, and those of /proc have no length
+            content += file.read(limit + 1 - len(content))
     if len(content) > limit:
         raise too_long(path, limit)
     return content

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import json
+import logging
 import os
 import shutil
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from gan_cli.data import image_decoding
+from gan_cli.data import image_cache, image_decoding
+from gan_cli.data.image_decoding import Target
 from gan_cli.errors import DataError
+from gan_cli.storage.reading import read_bytes
 from tests.helpers.image_trees import SIZE, caches, dataset, picture, reference, tree
 from tests.helpers.preloaded import PreloadedProcess
 
@@ -56,6 +64,188 @@ def test_whatever_changes_the_result_makes_another_cache(images: Path, root: Pat
     (images / "c.png").unlink()
     assert len(dataset(images, root).load().pixels) == 1
     assert len(caches(root)) == 6
+
+
+def sparse(path: Path) -> None:
+    os.truncate(path, 100 * 2**30)
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def in_the_place_of_the_folder(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def replace(place: Path) -> None:
+        shutil.rmtree(place)
+        make(place)
+
+    return replace
+
+
+def changed_meta(**changes: object) -> Callable[[Path], None]:
+    def change(place: Path) -> None:
+        meta = json.loads((place / "meta.json").read_text())
+        (place / "meta.json").write_text(json.dumps(meta | changes))
+
+    return change
+
+
+def header(shape: tuple[int, ...], data: bytes = b"") -> bytes:
+    """A .npy file that announces bytes of that shape."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return stream.getvalue() + data
+
+
+@pytest.mark.parametrize("make", [sparse, fifo, endless, lambda path: (path.unlink(), path.mkdir())])
+@pytest.mark.parametrize("name", ["meta.json", "pixels.npy", "labels.npy"])
+def test_files_of_a_cache_that_never_end_are_damage(
+    images: Path, root: Path, name: str, make: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(images, "a/1.png", "b/2.png")
+    expected = dataset(images, root).load().pixels.copy()
+    make(caches(root)[0] / name)
+    tracemalloc.start()
+    try:
+        assert np.array_equal(dataset(images, root).load().pixels, expected)
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
+    assert "is damaged" in caplog.text
+    assert len(caches(root)) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda place: (place / "meta.json").write_bytes(b"[" * 100_000),
+        lambda place: (place / "meta.json").write_bytes(b"9" * 100_000),
+        lambda place: (place / "meta.json").write_text("null"),
+        changed_meta(key="0" * 64),
+        changed_meta(shape=[3, 3, SIZE, SIZE]),
+        changed_meta(shape="x"),
+        changed_meta(shape=[10**30, 3, SIZE, SIZE]),
+        changed_meta(classes=[1, 2]),
+        changed_meta(classes=["a"]),
+        changed_meta(classes={"a": 1}),
+        changed_meta(failures=[["x"]]),
+        changed_meta(failures=7),
+        changed_meta(skipped=-1),
+        changed_meta(skipped=1.5),
+        changed_meta(skipped=1, unread=2),
+        changed_meta(skipped=5, unread=5),
+        changed_meta(skipped=3),
+        lambda place: (place / "pixels.npy").write_bytes(header((2, 3, SIZE, SIZE), bytes(100))),
+        lambda place: (place / "pixels.npy").write_bytes(header((2, 3, SIZE, 10**15))),
+        lambda place: (place / "pixels.npy").write_bytes(header((-2, 3, SIZE, SIZE))),
+        lambda place: (place / "pixels.npy").write_bytes(b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535),
+        lambda place: np.save(place / "pixels.npy", np.zeros((2, 3, SIZE, SIZE))),
+        lambda place: np.save(place / "pixels.npy", np.zeros((2, 3, 1, 1), np.uint8)),
+        lambda place: np.save(place / "pixels.npy", np.array([{}, {}], object)),
+        lambda place: np.save(place / "labels.npy", np.array([0, 2])),
+        lambda place: np.save(place / "labels.npy", np.array([-1, 0])),
+        lambda place: np.save(place / "labels.npy", np.array([0.0, 1.0])),
+        lambda place: np.save(place / "labels.npy", np.array([{}, {}], object)),
+        in_the_place_of_the_folder(Path.touch),
+        in_the_place_of_the_folder(os.mkfifo),
+        in_the_place_of_the_folder(lambda place: place.symlink_to("nowhere")),
+        in_the_place_of_the_folder(Path.mkdir),
+    ],
+)
+def test_forged_caches_are_built_again(
+    images: Path, root: Path, damage: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(images, "a/1.png", "b/2.png")
+    expected = dataset(images, root).load().pixels.copy()
+    damage(caches(root)[0])
+    for _ in range(2):
+        again = dataset(images, root).load()
+        assert np.array_equal(again.pixels, expected)
+        assert again.labels is not None
+        assert again.labels.tolist() == [0, 1]
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "is damaged" in warning or "another number of images" in warning
+    assert len(caches(root)) == 1
+
+
+def unreadable(*names: str) -> Callable[[Path, int], bytes]:
+    def read(path: Path, limit: int) -> bytes:
+        if path.name in names:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read_bytes(path, limit)
+
+    return read
+
+
+def test_image_that_could_not_be_read_is_tried_again(
+    images: Path, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(images, "a/1.png", "b/2.png", "b/3.png")
+    (images / "a" / "4.png").write_bytes(b"no image")
+    monkeypatch.setattr(image_decoding, "read_bytes", unreadable("2.png"))
+    for _ in range(2):  # built, and from the cache
+        caplog.clear()
+        loaded = dataset(images, root).load()
+        assert loaded.labels is not None
+        assert loaded.labels.tolist() == [0, 1]
+        assert "left out 2 of 4 images that cannot be decoded" in caplog.text
+        assert "b/2.png (Input/output error)" in caplog.text
+        assert "; 1 of them cannot be read, which the next run tries again" in caplog.text
+    monkeypatch.setattr(image_decoding, "read_bytes", read_bytes)
+    caplog.clear()
+    loaded = dataset(images, root).load()
+    assert loaded.labels is not None
+    assert loaded.labels.tolist() == [0, 1, 1]
+    assert "left out 1 of 4 images that cannot be decoded" in caplog.text
+    assert "tries again" not in caplog.text
+    monkeypatch.setattr(image_decoding, "decode", None)  # what cannot be decoded is remembered
+    assert len(dataset(images, root).load().pixels) == 3
+    assert len(caches(root)) == 1
+
+
+def test_lack_of_memory_is_no_damage(
+    images: Path, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def exhausted(content: bytes, target: Target) -> None:
+        raise MemoryError
+
+    tree(images, "a.png", "b.png")
+    with monkeypatch.context() as patched:
+        patched.setattr(image_decoding, "_decode", exhausted)
+        with pytest.raises(DataError, match=r"a.png \(not enough memory\)"):
+            dataset(images, root).load()
+    assert len(dataset(images, root).load().pixels) == 2
+
+
+def test_images_that_an_earlier_version_left_out_are_tried_again_once(
+    images: Path, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    tree(images, "a.png", "b.png")
+    (images / "c.png").write_bytes(b"no image")
+    dataset(images, root).load()
+    meta = caches(root)[0] / "meta.json"
+    old = {name: value for name, value in json.loads(meta.read_text()).items() if name != "unread"}
+    meta.write_text(json.dumps(old))
+    for _ in range(2):
+        dataset(images, root).load()
+    assert caplog.text.count("images that an earlier version left out are tried again") == 1
+
+
+def test_images_of_more_bytes_than_are_free_are_not_decoded(
+    images: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(images, "a.png", "b.png")
+    monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DataError, match="the decoded images take 1,536 bytes, and 1,000 are free there; a smaller"):
+        dataset(images, root).load()
+    assert caches(root) == []
 
 
 @pytest.mark.parametrize(

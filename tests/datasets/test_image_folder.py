@@ -96,6 +96,68 @@ def test_folders_of_the_first_level_are_classes(images: Path, root: Path) -> Non
     assert json.loads((caches(root)[0] / "meta.json").read_text())["classes"] == ["cat", "dog"]
 
 
+SYSTEM = ["@eaDir", "$RECYCLE.BIN", "$Recycle.Bin", ".ipynb_checkpoints", "__MACOSX", ".git", "lost+found",
+          "System Volume Information", ".thumbnails", "#recycle", "@Recycle", "__pycache__"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYSTEM)
+def test_folders_of_systems_are_no_classes(
+    images: Path, root: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    tree(images, "cat/1.png", "dog/2.png", f"{name}/3.png", f"cat/{name}/4.png", f"dog/{name}/more/5.png")
+    loaded = dataset(images, root).load()
+    assert loaded.labels is not None
+    assert (loaded.labels.tolist(), loaded.class_names) == ([0, 1], ("cat", "dog"))
+    listed = ", ".join(sorted([name, f"cat/{name}", f"dog/{name}"]))
+    assert f"{images}: left out folders of the system and of other programs: {listed}" in caplog.messages
+
+
+def test_folder_of_images_may_have_any_name(tmp_path: Path, root: Path) -> None:
+    assert len(dataset(tree(tmp_path / ".hidden" / "lost+found", "a.png"), root).load().pixels) == 1
+
+
+def test_folders_without_an_image_are_no_classes(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tree(images, "cat/1.png", "dog/2.png")
+    (images / "emu" / "empty").mkdir(parents=True)
+    (images / "fox").mkdir()
+    (images / "fox" / "notes.txt").touch()
+    assert dataset(images, root).load().class_names == ("cat", "dog")
+    assert caplog.messages == [f"{images}: folders without an image are no classes: emu, fox"]
+
+
+def run_directory(folder: Path) -> None:
+    tree(folder / "samples", "step_00000050.png")
+    (folder / ".hydra").mkdir()
+    (folder / ".hydra" / "config.yaml").touch()
+
+
+def test_run_directories_are_left_out(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tree(images, "cat/1.png", "dog/2.png")
+    run_directory(images / "outputs" / "2026-01-01" / "12-00-00")
+    tree(images / "multirun" / "x", "page.png")
+    (images / "multirun" / "x" / "multirun.yaml").touch()
+    loaded = dataset(images, root).load()
+    assert (loaded.count, loaded.class_names) == (2, ("cat", "dog"))
+    assert caplog.messages == [f"{images}: left out run directories: multirun/x, outputs/2026-01-01/12-00-00"]
+    caplog.clear()
+    tree(images / "own", ".hydra/a.png", "3.png")  # no run: it has no stored configuration
+    assert dataset(images, root).load().class_names == ("cat", "dog", "own")
+
+
+def test_run_whose_directory_is_the_folder_of_images_does_not_learn_its_own(
+    images: Path, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(images, "1.png", "2.png")
+    before = dataset(images, root).load().pixels.copy()
+    run_directory(images)
+    loaded = dataset(images, root).load()
+    assert np.array_equal(loaded.pixels, before)
+    assert loaded.labels is None
+    assert f"{images}: left out run directories: samples" in caplog.messages
+    assert len(dataset(images / "samples", root).load().pixels) == 1
+
+
 @pytest.mark.parametrize("names", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/2.png", "3.png")])
 def test_other_trees_have_no_classes(images: Path, root: Path, names: tuple[str, ...]) -> None:
     assert dataset(tree(images, *names), root).load().labels is None

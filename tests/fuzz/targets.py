@@ -28,7 +28,6 @@ from gan_cli.config.compose import compose, register
 from gan_cli.config.validate import validate_config
 from gan_cli.data import cache
 from gan_cli.data.idx import read_idx
-from gan_cli.data.image_cache import cache_key, open_cache
 from gan_cli.data.image_decoding import Target as Size
 from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
@@ -37,7 +36,16 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
-from tests.fuzz import configuration, data_files, evaluation, node_kinds, numbers, run_directories, strategies
+from tests.fuzz import (
+    configuration,
+    data_files,
+    evaluation,
+    image_files,
+    node_kinds,
+    numbers,
+    run_directories,
+    strategies,
+)
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
 
@@ -176,22 +184,6 @@ def _report(drawn: tuple[str, str, str, str, bool]) -> None:
     command(report.main, ["run", *(["--html", "page.html"] if page else [])])
 
 
-def _cache(drawn: tuple[bytes, bytes, bytes]) -> None:
-    store = Path("store")
-    shutil.rmtree(store, ignore_errors=True)
-    key = cache_key(Size(4, 1), [b"x"])
-    (store / key).mkdir(parents=True)
-    for name, content in zip(("meta.json", "pixels.npy", "labels.npy"), drawn, strict=True):
-        (store / key / name).write_bytes(content)
-    open_cache(store, key)
-
-
-def _cache_meta() -> bytes:
-    key = cache_key(Size(4, 1), [b"x"])
-    text = {"format": 1, "key": key, "shape": [2, 1, 4, 4], "classes": ["a", "b"], "skipped": 0, "failures": []}
-    return strategies.json_text(text).encode()
-
-
 def _npy(array: Any) -> bytes:
     return _bytes_of(lambda stream: np.save(stream, array))
 
@@ -248,7 +240,6 @@ YAML_TEXTS = st.sampled_from(
     ["", "{", "- a", "\0", "train: [1]", "a: &a [x]\nb: *a", "!!python/object/apply:os.mkdir [canary]", "a: " + "[" * 500,
      "? [a]\n: b", "1: 2", "x: !!binary aGk=", "d: 2001-01-01", "{" * 5000, "a: 9" + "9" * 5000, "'a': ${unique_dir:canary}"]
 ) | st.text(max_size=60) | strategies.VALUES.map(lambda value: yaml.safe_dump({"train": value, "seed": value}))  # fmt: skip
-META = _cache_meta()
 
 TARGETS: dict[str, Fuzzed] = {
     "idx": Fuzzed(_any_of([IDX, gzip.compress(IDX, mtime=0), IDX[:4] + b"\xff" * 12]), lambda content: read_idx(_file(content))),
@@ -264,10 +255,9 @@ TARGETS: dict[str, Fuzzed] = {
     "report": Fuzzed(
         st.tuples(strategies.LINES, strategies.SUMMARIES, strategies.SUMMARIES, YAML_TEXTS, st.booleans()), _report
     ),
-    "image cache": Fuzzed(
-        st.tuples(_any_of([META]) | strategies.VALUES.map(lambda value: strategies.json_text(value).encode()),
-                  _any_of([_npy(np.zeros((2, 1, 4, 4), np.uint8))]), _any_of([_npy(np.zeros(2, np.int64))])), _cache
-    ),
+    "image cache": Fuzzed(image_files.CACHE, image_files.cache),
+    "picture metadata": Fuzzed(image_files.METADATA, image_files.metadata),
+    "class folders": Fuzzed(image_files.TREE, image_files.tree),
     "text": Fuzzed(
         st.tuples(_any_of([TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), b"a b\0c\n" * 2, b"\r" * 9, b"a" * 99_999]),
                   st.sampled_from(ENCODINGS), st.sampled_from(TokenUnit)), _text
