@@ -261,7 +261,7 @@ def test_missing_folder_with_a_suggestion(images: Path, root: Path) -> None:
     ("settings", "message"),
     [
         ({"path": None}, r"path: expected a folder of images \(dataset.path=DIR\), got None"),
-        ({"size": 3}, "size: expected an integer from 4 to 1024, got 3"),
+        ({"size": 3}, "size: expected an integer from 4 to 1,024, got 3"),
         ({"size": 1025}, "size: "),
         ({"channels": 2}, r"channels: expected 1 \(grey\) or 3 \(RGB\), got 2"),
         ({"workers": 0}, "workers: "),
