@@ -50,8 +50,14 @@ class FusedAdam(UncompiledOptimizer, torch.optim.Adam):
         self._steps = self._stack_steps()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load the state of an optimizer of torch's or of this class."""
+        """Load the state of an optimizer of torch's or of this class; moments of another shape raise ``ValueError``."""
         super().load_state_dict(state_dict)
+        for parameter in self.param_groups[0]["params"]:
+            state = self.state[parameter]
+            # Checkpoints of earlier versions hold a first moment for every `beta_1`.
+            for name in state.keys() & {"exp_avg"} | {"exp_avg_sq"}:
+                if not isinstance(state[name], Tensor) or state[name].shape != parameter.shape:
+                    raise ValueError(f"{name} of the optimizer is not of the shape {tuple(parameter.shape)}")
         self._steps = self._stack_steps()
 
     def _stack_steps(self) -> Tensor:

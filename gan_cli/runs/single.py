@@ -30,6 +30,7 @@ from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.interrupts import Interrupts, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.state_structure import require_like
 from gan_cli.storage.thread_record import stored_threads
 from gan_cli.telemetry import run_log
 from gan_cli.telemetry.console import Progress
@@ -73,7 +74,8 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
     ):
         plan = _checked_plan(composition, group)
         state = group.broadcast_from_rank0(lambda: checkpoints.load_latest(directory.checkpoints))
-        follower.warn_if_world_size_changed(state, group)
+        with loading.checkpoint_errors(directory):
+            follower.warn_if_world_size_changed(state, group)
         warn_if_device_changed(state, plan.device.torch_device.type)
         torchrun.store_run_directory(directory.path)
         with loading.checkpoint_errors(directory):
@@ -85,6 +87,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):
             with loading.checkpoint_errors(directory):
+                require_like(state["algorithm"], assembled.algorithm.state_dict())
                 assembled.algorithm.load_state_dict(state["algorithm"])
             if group.rank > 0:
                 with Interrupts() as interrupted:

@@ -213,12 +213,16 @@ def _checkpoint_values(drawn: tuple[str, list[tuple[int, Any, str]]]) -> None:
     name, changes = drawn
     run = _fresh_run()
     state = torch.load("base/checkpoints/last.pt", weights_only=True)
+    paths = sorted(_paths(state), key=len)
     for place, value, way in changes:
-        paths = sorted(_paths(state), key=len)  # the first levels as often as all others together
-        *above, last = paths[place % (len(paths) if place % 2 else 40)]
+        *above, last = paths[place % (len(paths) if place % 2 else 40)]  # the first levels as often as all others
         node = state
-        for key in above:
-            node = node[key]
+        try:
+            for key in above:
+                node = node[key]
+            node[last]
+        except (LookupError, TypeError):
+            continue  # gone with an earlier change
         if way == "renamed" and isinstance(node, dict):
             node[f"{last}\x1b[31m\n"] = node.pop(last)
         elif way == "removed":

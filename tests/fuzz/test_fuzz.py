@@ -11,11 +11,15 @@ from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import Command
+from tests.fuzz import run_directories
 from tests.fuzz.running import feed
 from tests.fuzz.targets import TARGETS
 
+# Each of their inputs takes a whole command.
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in run_directories.KINDS]
 
-@pytest.mark.parametrize("name", TARGETS)
+
+@pytest.mark.parametrize("name", [*(name for name in TARGETS if name not in run_directories.KINDS), *SLOW])
 def test_broken_input_costs_one_message(name: str, tmp_path: Path) -> None:
     assert feed(name, 16, tmp_path) >= 16
 
