@@ -206,7 +206,8 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
-    if chosen is not None and chosen.name is not None:
+    # Classes that are folders had no names in checkpoints of earlier versions: the number is a place in their order.
+    if chosen is not None and (chosen.name is not None or trained.dataset.classes is None):
         print(chosen.describe(arguments.label), file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0

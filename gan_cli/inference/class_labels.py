@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, did_you_mean, truncated_repr
+from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, did_you_mean, printable, truncated_repr
 
 # Names that a message or a card lists.
 MAX_NAMES = 20
@@ -28,7 +28,7 @@ class ClassLabel:
     def describe(self, word: str) -> str:
         """Return in one line which class a user's word was taken for."""
         name = "" if self.name is None else f"class {truncated_repr(self.name)}, "
-        return f"label {word}: {name}index {self.index}"
+        return f"label {printable(word)}: {name}index {self.index}"
 
 
 def find_class(word: str, classes: int, names: Sequence[str]) -> ClassLabel:

@@ -100,7 +100,9 @@ def test_checkpoint_without_an_identity_is_evaluated_if_its_classes_fit(
     assert state.pop("data")["classes"] == ["cats", "dogs"]
     torch.save(state, last)
     assert gan_eval(run, *EVAL).status == 0
-    assert gan_sample(run, "--label", 1).status == 0
+    sampled = gan_sample(run, "--label", 1)
+    assert sampled.status == 0
+    assert "label 1: index 1" in sampled.err.splitlines()
     make_classes(two, ("birds",), 5)
     done = gan_eval(run, *EVAL)
     assert done.status == 3
@@ -164,6 +166,7 @@ def test_name_comes_before_number() -> None:
     assert find_class("3", 4, ()) == ClassLabel(3, None)
     assert find_class("3", 4, ("of", "another", "number")) == ClassLabel(3, None)
     assert ClassLabel(3, "2").describe("2") == "label 2: class '2', index 3"
+    assert ClassLabel(3, "2\n").describe("2\n") == r"label 2\n: class '2\n', index 3"
     for word in ("4", "-1", "", "9" * 5000, "1.0", "two"):
         with pytest.raises(ConfigError, match="expected the name of a class"):
             find_class(word, 4, names)
