@@ -12,6 +12,7 @@ import importlib
 import io
 import logging
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,9 @@ def _verify_weights(path: Path) -> str:
     except OSError as error:
         raise DataError(f"--weights: {path} cannot be read ({error.strerror or error})") from error
     try:
-        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of damaged bytes before it refuses them
+            torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--weights: {path} is no file of weights alone: {reason}") from error
