@@ -24,8 +24,8 @@ UNSIGNED_BYTES = b"\x00\x00\x08"
 MAX_DIMENSIONS = 4
 # The images of the largest file that is read, MNIST's to train on: a header that promises more is damaged or malicious.
 MAX_BYTES = 60_000 * 28 * 28
-# What a file may have beside its data: the header, and gzip's own of a file that it could not make smaller.
-MAX_OVERHEAD_BYTES = 2**16
+# With the header, and what gzip adds to a file that it cannot make smaller.
+MAX_FILE_BYTES = MAX_BYTES + 2**16
 CHUNK_BYTES = 2**20
 
 Stream: TypeAlias = "BinaryIO | gzip.GzipFile"
@@ -59,7 +59,7 @@ def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
 def _uncompressed(path: Path) -> Iterator[Stream]:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES + MAX_OVERHEAD_BYTES:
+        if size > MAX_FILE_BYTES:
             raise DataError(f"{path}: {size} bytes; expected an IDX file, gzipped or not, of {MAX_BYTES} bytes at most")
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)

@@ -154,7 +154,7 @@ class Cifar10(ImageDataset):
 
     def _download(self) -> Path:
         try:
-            return download(self.archive, self.mirrors, self.place, self._check)
+            return download(self.archive, self.mirrors, self.place, self._check, self.archive_bytes)
         except DataError as error:
             files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
             raise missing_files_error(error, files, self.place) from error

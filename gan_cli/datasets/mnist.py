@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.download import download
-from gan_cli.data.idx import read_idx
+from gan_cli.data.idx import MAX_FILE_BYTES, read_idx
 from gan_cli.datasets.base import (
     ImageDataset,
     check_mirrors,
@@ -113,7 +113,13 @@ class IdxDataset(ImageDataset):
 
     def _download(self, name: str) -> Path:
         try:
-            return download(f"{name}.gz", self.mirrors, self.place, lambda path: read_idx(path, self.checksums[name]))
+            return download(
+                f"{name}.gz",
+                self.mirrors,
+                self.place,
+                lambda path: read_idx(path, self.checksums[name]),
+                MAX_FILE_BYTES,
+            )
         except DataError as error:
             missing = " and ".join(f"{name}.gz" for name in self.names if self._find_file(name) is None)
             files = f"{missing} (or the same unpacked, without .gz)"

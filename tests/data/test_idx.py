@@ -20,6 +20,7 @@ from PIL import Image
 
 from gan_cli.data import download as download_module
 from gan_cli.data import idx as idx_module
+from gan_cli.data.download import TransferLimits
 from gan_cli.data.idx import read_idx
 from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, MnistSplit, _resize
 from gan_cli.errors import DataError, InvalidValueError
@@ -287,7 +288,7 @@ def test_the_next_mirror_helps_out(
 def test_a_mirror_that_does_not_answer_times_out(
     tmp_path: Path, mirrors: list[Mirror], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download_module, "TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(download_module, "LIMITS", TransferLimits(0.2, 0.2))
     mirrors[0].silent = threading.Event()
     mirrors[1].serve_small()
     try:

@@ -125,9 +125,10 @@ def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mi
     [
         (CONTENT[:-100], 0, f"sent a wrong file: truncated: {len(CONTENT) - 100} bytes, expected {len(CONTENT)}"),
         (CONTENT[:-100], 100, "IncompleteRead"),
-        (packed(WHOLE[::-1]), 0, "sent a wrong file: "),
+        (CONTENT[:-1] + b"x", 0, "sent a wrong file: its content has SHA-256"),
+        (CONTENT + b"x", 0, f"sent more than the {len(CONTENT):,} bytes"),
     ],
-    ids=["truncated", "broken off", "wrong content"],
+    ids=["truncated", "broken off", "wrong content", "too long"],
 )
 def test_a_wrong_download_gets_no_name_and_the_next_mirror_helps_out(
     tmp_path: Path,

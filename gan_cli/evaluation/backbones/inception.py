@@ -121,10 +121,10 @@ def _find_or_download(root: Path, mirrors: tuple[str, ...]) -> Path:
     if path.is_file():
         return path
     try:
-        return download(FILE, mirrors, folder, _check)
+        return download(FILE, mirrors, folder, _check, MAX_WEIGHTS_BYTES)
     except DataError as error:
         raise DataError(
-            f"{error}\nPut {FILE} into {folder}, or name a file with --weights FILE; it is published at {MIRRORS[0]}"
+            f"{error} Put {FILE} into {folder}, or name a file with --weights FILE; it is published at {MIRRORS[0]}"
         ) from error
 
 
