@@ -185,7 +185,7 @@ class _BoundedFile:
         self._file.flush()
 
     def cancel(self) -> None:
-        """Take no more bytes."""
+        """Reject all bytes from now on."""
         self._cancelled = True
 
 
