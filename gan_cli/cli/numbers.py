@@ -87,7 +87,7 @@ def require_output_file(option: str, file: Path | None) -> None:
     """
     if file is None:
         return
-    if file.is_dir():
+    if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir() raises for a file in a folder without rights
         raise ConfigError(f"{option}: expected a file, got {str(file)!r}, which is a folder")
     require_output_folder(option, file.parent)
 
@@ -101,7 +101,7 @@ def require_output_folder(option: str, folder: Path | None) -> None:
     if folder is None:
         return
     found = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-    if not found.is_dir():
+    if not os.path.isdir(found):  # noqa: PTH112
         raise ConfigError(f"{option}: expected a folder, got {str(folder)!r}: {found} is none")
     if not os.access(found, os.W_OK | os.X_OK):
         raise ConfigError(f"{option}: cannot write below {found}: no permission")
