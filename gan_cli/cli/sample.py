@@ -206,9 +206,8 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         written.append(arguments.walk)
     for path_written in written:
         print(path_written)
-    # Classes that are folders had no names in checkpoints of earlier versions: the number is a place in their order.
-    if chosen is not None and (chosen.name is not None or trained.dataset.classes is None):
-        print(chosen.describe(arguments.label), file=sys.stderr)
+    for line in _class_lines(trained, arguments.label, chosen):
+        print(line, file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 
@@ -240,6 +239,18 @@ def _chosen_class(label: str | None, trained: TrainedSampler) -> ClassLabel | No
     from gan_cli.protocols.data import class_names
 
     return find_class(label, trained.classes, class_names(trained.data))
+
+
+def _class_lines(trained: TrainedSampler, label: str | None, chosen: ClassLabel | None) -> list[str]:
+    """Return which class a label was taken for, or which ones the rows of a grid are of, where that can be mistaken."""
+    from gan_cli.inference.class_labels import describe_classes
+    from gan_cli.protocols.data import class_names
+
+    names = class_names(trained.data)
+    if chosen is None or label is None:
+        return [f"rows: {describe_classes(trained.classes, names)}"] if trained.classes and names else []
+    # Classes that are folders had no names in checkpoints of earlier versions: the number is a place in their order.
+    return [chosen.describe(label)] if chosen.name is not None or trained.dataset.classes is None else []
 
 
 def _labels(chosen: ClassLabel | None, classes: int, count: int) -> Tensor | None:

@@ -148,6 +148,7 @@ def test_label_that_is_the_name_of_a_class_is_that_class(
     shutil.rmtree(folder)  # classes are those of the checkpoint
     everything = gan_sample(run, "--n", 24, "--out", "all.npy")
     assert everything.status == 0, everything.err
+    assert "rows: classes 0 to 11: 0 '0', 1 '1', 2 '10', 3 '11', 4 '2'," in everything.err
     named = gan_sample(run, "--n", 24, "--label", 2, "--out", "two.npy")
     assert named.status == 0, named.err
     assert "label 2: class '2', index 4" in named.err.splitlines()
