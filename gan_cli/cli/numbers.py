@@ -17,14 +17,13 @@ MAX_SEED = 2**63 - 1
 MAX_DIGITS = 40
 
 
-def integer(option: str, least: int, most: int, also: str = "") -> Callable[[str], int]:
+def integer(option: str, least: int, most: int) -> Callable[[str], int]:
     """Return an argparse type of integers in a range with both ends.
 
     Args:
         option: as the user writes it, for the message.
         least: the least value.
         most: the greatest value.
-        also: what else is allowed, in words, for the message.
     """
 
     def parse(text: str) -> int:
@@ -33,7 +32,7 @@ def integer(option: str, least: int, most: int, also: str = "") -> Callable[[str
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            raise ConfigError(f"{option}: expected an integer from {least:,} to {most:,}{also}, got {_shown(text)}")
+            raise ConfigError(f"{option}: expected an integer from {least:,} to {most:,}, got {_shown(text)}")
         return value
 
     return parse
