@@ -242,7 +242,7 @@ def evaluate_text(
     assert isinstance(source, Sequences)
     require_same_data(trained.data, source, allow_changed_data)
     if source.words != trained.vocabulary.words:
-        raise ConfigError(f"{directory.path}: its data have other words now than when it was trained")
+        raise ConfigError(f"the data of {directory.path} have other words now than when it was trained")
     share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
     evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
     trained.network.to(device)

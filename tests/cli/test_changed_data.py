@@ -16,6 +16,7 @@ from gan_cli.errors import ConfigError, DataError
 from gan_cli.inference.class_labels import ClassLabel, describe_classes, find_class
 from gan_cli.protocols.data import Images, class_names
 from tests.conftest import SHORT, TINY, Command
+from tests.helpers.options import SHORT_GAME, SMALL_WIDTHS
 
 EVAL = ("--backbone", "pixels", "--n", 10, "--json")
 
@@ -199,7 +200,42 @@ def test_forged_names_of_classes_are_no_names(forged: object) -> None:
     assert class_names({"fingerprint": "x", "classes": forged}) == ()
 
 
+@pytest.mark.slow
 def test_card_of_an_export_names_the_classes(two: Path, gan_train: Command, gan_export: Command) -> None:
     run = train(gan_train, two, "conditional=true")
     assert gan_export(run, "--format", "torch", "--out", "exported").status == 0
     assert "classes 0 to 1: 0 'cats', 1 'dogs'" in Path("exported/README.md").read_text()
+
+
+@pytest.mark.slow
+def test_evaluation_of_a_text_model_on_changed_sentences_has_to_be_allowed(
+    workplace: Path, gan_train: Command, gan_eval: Command
+) -> None:
+    sentences = [f"{article} {colour} {noun}" for article in "ab" for colour in "cdefg" for noun in "hijkl"]
+    file = workplace / "sentences.txt"
+    file.write_text("\n".join(sentences))
+    text = (
+        "algorithm=seqgan",
+        "algorithm.estimator.count=2",
+        *SHORT_GAME,
+        *SMALL_WIDTHS["lstm"],
+        "dataset=text",
+        f"dataset.path={file}",
+        "dataset.max_length=4",
+        "dataset.min_count=1",
+    )
+    done = gan_train(*text, *SHORT, "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    assert gan_eval("run", "--n", 10, "--json").status == 0
+    file.write_text("\n".join(reversed(sentences)))
+    refused = gan_eval("run", "--n", 10, "--json")
+    assert refused.status == 3
+    assert (
+        "(50 sequences then and now, but their contents differ): --allow-changed-data" in refused.err.splitlines()[-1]
+    )
+    allowed = gan_eval("run", "--n", 10, "--json", "--allow-changed-data")
+    assert allowed.status == 0, allowed.err
+    file.write_text("\n".join(["other words altogether", *sentences]))
+    others = gan_eval("run", "--n", 10, "--json", "--allow-changed-data")
+    assert others.status == 2
+    assert "gan-eval: the data of run have other words now" in others.err.splitlines()[-1]
