@@ -35,6 +35,7 @@ from gan_cli.report.curves import read_curves
 from gan_cli.report.records import Curve
 from gan_cli.runs import planning, single
 from gan_cli.runtime import rng
+from gan_cli.runtime.parent_watch import children_end_with_this_process, end_with_parent
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -100,6 +101,7 @@ def train_run(job: Job, folder: Path) -> Path:
 
 
 def _init_worker() -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends; train.log has it all
 
@@ -118,10 +120,11 @@ class RunPool:
         # Workers keep a loaded torch between runs; forked ones would share the state of its threads.
         pool = ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"), initializer=_init_worker)
         self._pool = pool
-        try:
-            yield self
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with children_end_with_this_process():
+            try:
+                yield self
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def submit(self, jobs: Sequence[Job], fresh: bool) -> None:
         """Submit runs for training, each once; ``fresh`` deletes earlier runs first."""

@@ -24,6 +24,7 @@ from benchmarks.versus.pairs import WHOLE_PIXEL_PAIR
 from benchmarks.versus.results import Results
 from benchmarks.versus.seed import Runs, Seed, measure_seed
 from benchmarks.versus.text import TEXT
+from gan_cli.runtime.parent_watch import children_end_with_this_process, end_with_parent
 
 SEEDS = 3
 PAGE = Path("docs/comparisons.md")
@@ -84,6 +85,11 @@ def train_all(arguments: argparse.Namespace) -> list[Runs]:
         ]
 
 
+def _init_worker() -> None:
+    end_with_parent()
+    torch.set_num_threads(1)
+
+
 def measure_runs(seeds: Sequence[Runs], arguments: argparse.Namespace) -> Results:
     """Measure the runs of all seeds, side by side, and draw the pictures of the first."""
     first = seeds[0]
@@ -95,9 +101,8 @@ def measure_runs(seeds: Sequence[Runs], arguments: argparse.Namespace) -> Result
         Seed(runs, arguments.samples, arguments.pairs, folder) for runs, folder in zip(seeds, pictures, strict=True)
     ]
     workers = min(arguments.jobs, len(parts))
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    context = multiprocessing.get_context("spawn")
+    with children_end_with_this_process(), ProcessPoolExecutor(workers, context, initializer=_init_worker) as pool:
         found: list[dict[str, Any]] = list(pool.map(measure_seed, parts))
     test = measure.TestDigits.of(first["mnist"]["vae"], arguments.pairs)
     networks = {

@@ -152,6 +152,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.runtime.interrupts import exit_on_signal
+    from gan_cli.runtime.parent_watch import children_end_with_this_process
     from gan_cli.sweeps.composition_check import composing_all_jobs
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.launch_errors import launch_errors_explained
@@ -169,6 +170,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
         # A signal between two jobs ends the sweep as well, and jobs in other processes receive it.
         around.enter_context(exit_on_signal())
         around.enter_context(forward_signals(arguments))
+        around.enter_context(children_end_with_this_process())
         around.enter_context(composing_all_jobs())
         try:
             with launch_errors_explained():

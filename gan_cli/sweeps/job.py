@@ -20,6 +20,7 @@ from gan_cli.config.compose import Composition
 from gan_cli.config.resume import resume_config
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.errors import ConfigError, DivergedError, UserError, as_user_error, printable
+from gan_cli.runtime.parent_watch import end_with_parent
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.sweeps.command import Command
@@ -43,6 +44,7 @@ def job(config: DictConfig) -> float | None:
         SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
         CallbackError: with the ``UserError`` that ends the sweep, as its registry cannot be used.
     """
+    end_with_parent()
     # Not as an Exception, which Hydra would print in its own words.
     with passing_through_hydra():
         composition = Composition.from_running_job(config)

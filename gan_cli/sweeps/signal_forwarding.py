@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from gan_cli.runtime.interrupts import signal_handlers
+from gan_cli.runtime.interrupts import existing_signals, signal_handlers
 from gan_cli.sweeps.job_registry import override_key
 from gan_cli.sweeps.launch_errors import LAUNCHER
 
 # Launchers whose jobs run in child processes of this one, or below children that forward signals.
 LAUNCHERS_WITH_CHILDREN = ("joblib", "submitit_local")
+
+# Also of a terminal that is closed (unless it is ignored: nohup), and of a batch system.
+FORWARDED = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
 
 def forward_signals(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
@@ -25,7 +28,7 @@ def forward_signals(arguments: Sequence[str]) -> contextlib.AbstractContextManag
 
 @contextlib.contextmanager
 def _forward_signals() -> Iterator[None]:
-    """Send SIGTERM to all child processes at the first SIGINT or SIGTERM; exit at the second.
+    """Send SIGTERM to all child processes at the first signal that would end this process; exit at the second.
 
     The jobs in the children save a checkpoint, and the launcher notices their end. Without children there is nothing to
     wait for, and the first signal ends this process.
@@ -44,7 +47,7 @@ def _forward_signals() -> Iterator[None]:
                 os.kill(child, signal.SIGTERM)
 
     try:
-        with signal_handlers((signal.SIGINT, signal.SIGTERM), forward):
+        with signal_handlers([each for each in FORWARDED if signal.getsignal(each) is not signal.SIG_IGN], forward):
             yield
     except BaseException:
         if not received:

@@ -244,7 +244,7 @@ def test_optuna_goes_on_after_failed_jobs_and_says_when_there_is_nothing_else(wo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_for_the_sweep_reaches_jobs_in_other_processes(number: signal.Signals, workplace: Path) -> None:
     """Each saves a checkpoint."""
     arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *LONG, "seed=0,1", "train.log_every=50"]
@@ -258,6 +258,23 @@ def test_signal_for_the_sweep_reaches_jobs_in_other_processes(number: signal.Sig
         assert summary(job)["status"] == "interrupted"
         state = torch.load(job / "checkpoints" / "last.pt", weights_only=True)
         assert state["step"] == summary(job)["step"] > 50
+
+
+@pytest.mark.slow
+def test_killed_worker_ends_the_sweep_in_one_line_that_names_the_lost_jobs(workplace: Path) -> None:
+    arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *LONG, "seed=0,1,2", "train.log_every=50"]
+    process = start([*arguments, "train.steps=1000000", "hydra.sweep.dir=sweep"])
+    wait_for(lambda: len(list(Path("sweep").glob("*/events.out.*"))) == 2)
+    worker = trained_by(jobs_of(Path("sweep"))[0])[0]
+    assert worker != process.pid
+    os.kill(worker, signal.SIGKILL)
+    done = ended(process)
+    assert done.status == 1
+    (line,) = (line for line in done.err.splitlines() if line.startswith("gan-train: "))
+    assert "a job's process is gone" in line
+    assert "Lost: 2 of 2 jobs that were started (seed=0; seed=1)" in line
+    assert f"sweep.continue={Path('sweep').absolute()} continues" in line
+    wait_for(lambda: not alive(process.pid))
 
 
 @pytest.fixture
