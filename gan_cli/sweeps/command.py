@@ -87,7 +87,7 @@ class Command:
         file = JobRegistry(sweep).folder / COMMAND_FILE
         try:
             stored = json.loads(read_text(file, MAX_JSON_BYTES))
-            return cls(*(tuple(map(_require_text, stored[kind])) for kind in ("task", "hydra")))
+            return cls(*(_require_texts(stored[kind]) for kind in ("task", "hydra")))
         except FileNotFoundError as error:
             raise ConfigError(f"{file} is missing: the callback hydra.callbacks.tally writes it") from error
         except OSError as error:
@@ -133,10 +133,10 @@ class Command:
                 )
 
 
-def _require_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {type(value)}")
-    return value
+def _require_texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"expected a list of texts, got {type(value)}")
+    return tuple(value)
 
 
 def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:

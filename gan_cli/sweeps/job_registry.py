@@ -24,6 +24,8 @@ from gan_cli.storage.run_directory import candidate_paths
 
 # Far above the entries of the largest sweep.
 MAX_REGISTRY_BYTES, MAX_ENTRY_BYTES = 256 * MIB, MIB
+# Of a file's name on any file system, and of folders in each other.
+MAX_NAME_BYTES, MAX_PARTS = 255, 8
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ class JobRegistry:
             # Two jobs of one name may start at once. Windows reads no file that is locked, so the lock is another one.
             lock = locks.lock(self.folder / "jobs.lock")
             with lock, open_for_writing(self._file, os.O_CREAT | os.O_APPEND) as file:
+                known = self.entries()  # before the file is read whole: this one bounds its length
                 _drop_torn_line(file)
-                known = self.entries()
                 for entry in known:
                     if entry.identity == identity:
                         return entry
@@ -179,7 +181,12 @@ class JobRegistry:
 def _is_inside(name: str) -> bool:
     """Return whether a relative path is that of a folder below the folder to which it is relative."""
     path = Path(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    try:
+        lengths = [len(os.fsencode(part)) for part in path.parts]
+    except UnicodeEncodeError:
+        return False
+    fits = 0 < len(lengths) <= MAX_PARTS and max(lengths) <= MAX_NAME_BYTES
+    return fits and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _without(overrides: Sequence[str], others: Sequence[str]) -> str:
@@ -199,13 +206,14 @@ def _format_line(identity: JobIdentity, name: str, label: str) -> bytes:
 def _parse_line(line: bytes) -> tuple[JobIdentity, str, str] | None:
     try:
         entry = json.loads(line)
-        overrides = tuple(str(override) for override in entry["overrides"])
-        name = str(entry["directory"])
-        if not _is_inside(name):  # a registry may be of unknown origin
-            return None
-        return JobIdentity(int(entry["number"]), overrides), name, str(entry["label"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        number, name, label, overrides = (entry[key] for key in ("number", "directory", "label", "overrides"))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    # A registry may be of unknown origin.
+    texts = [name, label, *overrides] if isinstance(overrides, list) else [None]
+    if not isinstance(number, int) or not all(isinstance(text, str) for text in texts) or not _is_inside(name):
+        return None
+    return JobIdentity(number, tuple(overrides)), name, label
 
 
 def _drop_torn_line(file: IO[bytes]) -> None:

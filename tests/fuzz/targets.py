@@ -45,6 +45,7 @@ from tests.fuzz import (
     numbers,
     run_directories,
     strategies,
+    sweeps,
 )
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
@@ -271,7 +272,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]
