@@ -248,7 +248,7 @@ def _run(config: DictConfig) -> NoReturn:
         sys.exit(0)
     start = single.start if composition.replicas == 1 else replicas.start
     try:
-        status = start(composition, Path(composition.hydra.hydra.runtime.output_dir))
+        status = start(composition, composition.wanted_directory)
     except UserError as error:
         print(f"gan-train: {error}", file=sys.stderr)
         status = error.exit_status

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from gan_cli.components.ranges import check_range, union_members, without_metadata
@@ -154,7 +156,7 @@ def _kinds(annotation: Any) -> list[Any]:
 
 def _interfaces(kind: Any) -> list[Any]:
     """Return the members of a union, or the type alone, that a node may stand for."""
-    simple = (bool, int, float, str, type(None))
+    simple = (bool, int, float, str, Path, type(None))
     return [
         each for each in _kinds(kind) if inspect.isclass(each) and each not in simple and not issubclass(each, Enum)
     ]
@@ -181,14 +183,18 @@ def _has_type(value: object, annotation: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if inspect.isclass(kind) and issubclass(kind, Enum):
         return isinstance(value, str) and value in kind.__members__
+    if kind is Path:
+        return isinstance(value, str)
     return inspect.isclass(kind) and kind in (bool, str) and isinstance(value, kind)
 
 
 def _convert(value: Any, annotation: Any) -> object:
-    """Return a checked value in the type of its annotation: an enum by its name, a float, a tuple of a list."""
+    """Return a checked value in the type of its annotation: an enum by its name, a float, a path, a tuple of a list."""
     for kind in _kinds(annotation):
         if inspect.isclass(kind) and issubclass(kind, Enum) and isinstance(value, str) and value in kind.__members__:
             return kind[value]
+        if kind is Path and isinstance(value, str):
+            return Path(os.path.expanduser(value))  # noqa: PTH111 - never raises
         if kind is float and _has_type(value, float):
             return float(value) if abs(value) <= sys.float_info.max else value  # out of range in any case
         if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
@@ -205,6 +211,8 @@ def _type_name(annotation: Any) -> str:
         return "null"
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(map(repr, typing.get_args(kind)))
+    if kind is Path:
+        return "a path"
     if inspect.isclass(kind) and issubclass(kind, Enum):
         return " or ".join(kind.__members__)
     if typing.get_origin(kind) is tuple and Ellipsis not in typing.get_args(kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,26 @@ def test_text_is_a_number_where_one_is_needed() -> None:
     assert Node.parse(node, "optimizer", object).arguments == {"lr": 1e-3, "lr_g": 0.5, "betas": (0.5, 0.9)}
     mlp = {"_target_": "gan_cli.architectures.mlp.MLP", "spectral_norm": "True", "generator_hidden": ["8", 16.0]}
     assert Node.parse(mlp, "architecture", object).arguments == {"spectral_norm": True, "generator_hidden": (8, 16)}
+
+
+@dataclasses.dataclass
+class Reader:
+    """A class of a user's own with parameters that are paths."""
+
+    folder: Path
+    files: tuple[Path, ...] = ()
+    cache: Path | None = None
+
+
+def test_path_is_text_with_the_home_directory_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.setenv("GAN_PLUGINS", __name__)
+    node = {"_target_": f"{__name__}.Reader", "folder": "~/a b", "files": ["c", "~/d"]}
+    assert built(node) == Reader(Path("/home/x/a b"), (Path("c"), Path("/home/x/d")))
+    assert refusal({**node, "folder": 3, "cache": [1]}) == [
+        "optimizer.folder: expected a path, got 3",
+        "optimizer.cache: expected a path or null, got [1]",
+    ]
 
 
 # ---- what is refused, and how that is said

@@ -101,7 +101,8 @@ def _interpolations(drawn: tuple[dict[str, Any], str]) -> None:
         validate_config(run.stored_config())
     elif way == "options":
         Path("own/loss").mkdir(parents=True, exist_ok=True)
-        Path("own/loss/mine.yaml").write_text(f"# @package noise\n{yaml.safe_dump(tree)}")
+        text = yaml.safe_dump(tree).replace("unique_dir", "oc.env")  # options of one's own may call resolvers
+        Path("own/loss/mine.yaml").write_text(f"# @package noise\n{text}")
         validate_config(compose(["loss=mine"], Path("own")).config)
     else:
         texts = {key: value for key, value in tree.items() if isinstance(value, str) and "unique_dir" not in value}
