@@ -1,6 +1,6 @@
 """``python -m gan_cli`` is ``gan-train``: the form that process launchers need."""
 
-from gan_cli.cli.train import main
+from gan_cli.cli import gan_train
 
 if __name__ == "__main__":
-    main()
+    gan_train()

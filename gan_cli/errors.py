@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
@@ -87,10 +89,25 @@ class OutOfMemoryError(UserError):
     """Sizes that need more memory than the host or the device has."""
 
 
+# What a machine answers, for want of room, rights or descriptors, whatever the program does.
+ENVIRONMENT_ERRNOS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "ESTALE"),
+        *("EMFILE", "ENFILE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN"),
+    )
+    if hasattr(errno, name)
+)
+
+
 def as_user_error(error: BaseException) -> UserError | None:
     """Return an error as the :class:`UserError` to report, or None where it is a bug."""
     if isinstance(error, UserError):
         return error
+    if isinstance(error, OSError) and (error.errno in ENVIRONMENT_ERRNOS or _without_folder(error)):
+        return OutputError(_os_error_message(error))
+    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):  # a library that cannot be opened
+        return OutputError(os.strerror(errno.EMFILE))
     # torch raises a plain RuntimeError for some failed allocations; only its message tells.
     failed_allocation = isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("allocate memory", "out of memory")
@@ -98,6 +115,20 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, MemoryError) or failed_allocation:
         return OutOfMemoryError(f"not enough memory for these sizes: {(str(error).splitlines() or [''])[0]}")
     return None
+
+
+def _without_folder(error: OSError) -> bool:
+    """Return whether the working directory has been removed; ``os.getcwd`` names no file in its error."""
+    return isinstance(error, FileNotFoundError) and error.filename is None
+
+
+def _os_error_message(error: OSError) -> str:
+    if _without_folder(error):
+        return "the working directory is gone"
+    reason = error.strerror or str(error)
+    if error.filename is None:  # of an open file: of the output, where nothing else has been written
+        return f"cannot write: {reason}" if error.errno in (errno.ENOSPC, errno.EFBIG) else reason
+    return f"{reason}: {truncated_repr(error.filename)}"
 
 
 class InvalidValueError(ValueError):

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli.arguments import version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import number, require_output_file
 from gan_cli.errors import ConfigError
 

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gan_cli.cli import add_device_option, exit_with_status, version
+from gan_cli.cli.arguments import add_device_option, version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError, OutputError, printable

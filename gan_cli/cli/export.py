@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli.arguments import version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
@@ -16,8 +17,7 @@ from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 def main() -> NoReturn:
     """Run ``gan-export`` on the command line of this process."""
-    arguments = _parser().parse_args()
-    exit_with_status("gan-export", lambda: _export(arguments))
+    exit_with_status("gan-export", lambda: _export(_parser().parse_args()))
 
 
 def _parser() -> argparse.ArgumentParser:

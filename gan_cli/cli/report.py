@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli.arguments import version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run ``gan-report`` on the command line of this process."""
-    arguments = _parser().parse_args()
-    exit_with_status("gan-report", lambda: _report(arguments))
+    exit_with_status("gan-report", lambda: _report(_parser().parse_args()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,9 +57,6 @@ def _report(arguments: argparse.Namespace) -> int:
     from gan_cli.report import html_page, tables
     from gan_cli.storage.files import writing
 
-    # Characters that the terminal's encoding lacks are replaced instead of ending the report.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
     comparison = _compare(_load_runs(arguments.paths), arguments)
     if arguments.html is None:
         print(tables.csv_text(comparison) if arguments.csv else tables.markdown(comparison))

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import add_device_option, exit_with_status, version
+from gan_cli.cli.arguments import add_device_option, version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import (
     MAX_SAMPLES,
     MAX_SEED,

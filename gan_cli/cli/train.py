@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli import exit_with_status, version
+from gan_cli.cli.arguments import version
+from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.errors import ConfigError, UserError
 from gan_cli.runtime import torchrun
 
@@ -35,6 +36,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if "--version" in arguments:
         print(version())
         return 0
+    torchrun.require_environment()
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config-dir", "-cd", type=Path)
     parser.add_argument("--multirun", "-m", action="store_true")

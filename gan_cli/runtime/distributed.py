@@ -9,8 +9,11 @@ update passes through D more than once, which torch's ``DistributedDataParallel`
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
+import socket
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,15 +22,18 @@ from typing import Any, Protocol, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-from gan_cli.errors import WorkerLostError
+from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, WorkerLostError
 from gan_cli.runtime import torchrun
 
 Value = TypeVar("Value")
 
 # Other ranks wait this long at most, while one evaluates or downloads.
 TIMEOUT = timedelta(hours=2)
+# Without torchrun, which starts all processes together: until a line says what is waited for, and until the error.
+NOTICE_SECONDS = 5.0
+MEETING_TIMEOUT = timedelta(minutes=5)
 # Fragments of the error messages by which Gloo and NCCL report that a peer is gone.
 CONNECTION_LOST_MESSAGES = (
     "Connection closed by peer",
@@ -241,15 +247,59 @@ def _init_process_group() -> None:
     """Initialize the default process group of all processes that torchrun has started."""
     # Objects and stop requests are exchanged between CPUs, whatever device the networks are on.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    rank, size = torchrun.rank(), torchrun.world_size()
     store = torchrun.agent_store()
-    if store is None or not torchrun.is_single_node():
+    if store is None:
+        dist.init_process_group(backend, store=_meet(rank, size), rank=rank, world_size=size, timeout=TIMEOUT)
+        return
+    if not torchrun.is_single_node():
         dist.init_process_group(backend, timeout=TIMEOUT)
         return
     # After a restart torch would read the addresses that the failed processes stored (pytorch#135712). The number of
     # restarts as a prefix separates the two, but only on one machine: every machine counts its own.
     prefixed = PrefixStore(f"gan_cli/restarts {torchrun.restart_count()}", store)
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group(backend, store=prefixed, rank=rank, world_size=size, timeout=TIMEOUT)
+
+
+def _meet(rank: int, size: int) -> TCPStore:
+    """Return the store at which processes meet that were started without torchrun, by Slurm for example.
+
+    Raises:
+        ConfigError: they have not all come in time.
+    """
+    host, port = torchrun.master_address()
+    others = f"the other processes at MASTER_ADDR={host}, MASTER_PORT={port}"
+    # On every rank: rank 0, which alone logs, may be the one that does not come.
+    notice = threading.Timer(NOTICE_SECONDS, print, [f"rank {rank}: waiting for {others}"], {"file": sys.stderr})
+    notice.daemon = True
+    notice.start()
+    try:
+        socket.getaddrinfo(host, port)  # torch would ask for an unknown host again and again
+        if rank > 0:
+            _wait_for_listener(host, port)
+        return TCPStore(host, port, size, is_master=rank == 0, timeout=MEETING_TIMEOUT)
+    except (OSError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), "")[:MAX_VALUE_LENGTH]
+        raise ConfigError(f"WORLD_SIZE={size}, RANK={rank}: {others} were not met: {reason}") from error
+    finally:
+        notice.cancel()
+
+
+def _wait_for_listener(host: str, port: int) -> None:
+    """Wait until something listens at an address; raises ``OSError`` after the time within which processes meet.
+
+    torch's client would wait as well, but not notice signals meanwhile, and write C++ stack traces.
+    """
+    end = time.monotonic() + MEETING_TIMEOUT.total_seconds()
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=NOTICE_SECONDS).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def local_rank0_first(group: ProcessGroup, compute: Callable[[], Value]) -> Value:

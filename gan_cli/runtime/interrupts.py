@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeAlias
 
+from gan_cli.runtime.keyboard_interrupt import raise_or_leave
+
 logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Any  # of a signal: a function, one of signal.Handlers, or None where it is not Python's
@@ -22,9 +24,8 @@ def existing_signals(*names: str) -> tuple[signal.Signals, ...]:
     return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
 
 
-HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGUSR1")
-# Handled only where other code of this process has a handler for it, such as that of submitit, which requeues.
-FORWARDED_SIGNALS = existing_signals("SIGUSR2")
+# All that ask a process to end: a closed terminal (SIGHUP) and the limit of processor time (SIGXCPU) as well.
+HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
 
 class Interrupts:
@@ -54,13 +55,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         # Only the main thread can handle signals in Python; a run in another thread is stopped by its caller.
         if threading.current_thread() is threading.main_thread():
-            present = {number: signal.getsignal(number) for number in (*HANDLED_SIGNALS, *FORWARDED_SIGNALS)}
-            # A handler that is not Python's (None) could not be restored.
-            handled = [
-                number
-                for number, handler in present.items()
-                if handler is not None and (number in HANDLED_SIGNALS or _is_foreign(handler))
-            ]
+            handled = [number for number in HANDLED_SIGNALS if _may_handle(number, signal.getsignal(number))]
             self._previous = self._stack.enter_context(signal_handlers(handled, self._receive))
         return self
 
@@ -95,7 +90,7 @@ def signal_handlers(
 
 @contextlib.contextmanager
 def exit_on_signal() -> Iterator[None]:
-    """Let SIGTERM and SIGUSR1 raise ``SystemExit`` in the block, for the time before there is anything to save.
+    """Let signals that ask to end raise ``SystemExit`` in the block, for the time before there is anything to save.
 
     The process unwinds instead of ending on the spot, so that half-written caches and downloads are removed. Handlers
     of other code are left in place.
@@ -120,9 +115,17 @@ def _exit_with_signal(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _may_handle(number: signal.Signals, handler: Handler) -> bool:
+    """Return whether a run may replace the handler of a signal."""
+    if handler is signal.SIG_IGN and number.name == "SIGHUP":
+        return False  # started by nohup, to outlive its terminal
+    return handler is not None  # one that is not Python's could not be restored
+
+
 def _is_foreign(handler: Handler) -> bool:
     """Return whether a handler was installed by other code, rather than by Python or this module."""
-    return callable(handler) and handler not in (signal.default_int_handler, _exit_with_signal, *signal.Handlers)
+    ours = (signal.default_int_handler, raise_or_leave, _exit_with_signal, *signal.Handlers)
+    return callable(handler) and handler not in ours
 
 
 def _write_to_stderr(number: int, message: str) -> None:

@@ -80,4 +80,4 @@ def test_long_override_is_not_repeated_whole(override: str) -> None:
 def test_name_that_is_too_long_costs_one_line(gan_sample: Command) -> None:
     done = gan_sample("x" * 5000)
     assert (done.status, len(done.err.splitlines())) == (2, 1)
-    assert "longer than a name can be" in done.err
+    assert "File name too long" in done.err

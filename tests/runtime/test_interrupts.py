@@ -32,7 +32,7 @@ RUN = (
     "train.sample_every=4",
     "train.checkpoint_every=4",
 )
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
 
 def last_step(run: str) -> int:
@@ -66,14 +66,19 @@ def test_first_signal_is_noted_and_handlers_are_put_back(handlers: None) -> None
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
-def test_signal_without_a_meaning_is_left_alone(handlers: None) -> None:
-    signal.signal(signal.SIGUSR2, signal.SIG_DFL)
-    with Interrupts():
-        assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
-    signal.signal(signal.SIGUSR2, ignored)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_signal_that_would_end_the_process_stops_the_run(number: signal.Signals, handlers: None) -> None:
+    signal.signal(number, signal.SIG_DFL)
     with Interrupts() as interrupted:
-        signal.raise_signal(signal.SIGUSR2)
-        assert interrupted.exit_status == 128 + signal.SIGUSR2
+        signal.raise_signal(number)
+        assert interrupted.exit_status == 128 + number
+
+
+def test_closed_terminal_is_ignored_where_nohup_said_so(handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with exit_on_signal(), Interrupts() as interrupted:
+        signal.raise_signal(signal.SIGHUP)
+        assert not interrupted()
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -96,7 +101,7 @@ def test_signal_is_not_handed_on_after_an_error(handlers: None) -> None:
 
 
 def test_before_training_a_signal_unwinds_the_process(handlers: None) -> None:
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    for number in NUMBERS[1:]:
         signal.signal(number, signal.SIG_DFL)
         with pytest.raises(SystemExit) as left, exit_on_signal():
             signal.raise_signal(number)
