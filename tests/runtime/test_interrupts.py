@@ -74,7 +74,7 @@ def test_signal_that_would_end_the_process_stops_the_run(number: signal.Signals,
         assert interrupted.exit_status == 128 + number
 
 
-def test_closed_terminal_is_ignored_where_nohup_said_so(handlers: None) -> None:
+def test_closed_terminal_is_ignored_under_nohup(handlers: None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with exit_on_signal(), Interrupts() as interrupted:
         signal.raise_signal(signal.SIGHUP)
