@@ -161,15 +161,25 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
         raise InvalidValueError(key, value, allowed)
 
 
-def printable(text: str) -> str:
+def printable(foreign: object) -> str:
     """Return foreign text with each character that does not print escaped as in ``repr``: ``\\x1b``, ``\\n``.
 
     A terminal would obey an escape sequence, and a line break would begin a line that looks like one of the program.
     Letters of all languages stay as they are; lone surrogates, which cannot be encoded, do not.
+
+    Args:
+        foreign: a text, or what ``str`` makes one of, such as a path.
     """
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() or each in JOINERS else repr(each)[1:-1] for each in text)
+    text = str(foreign)
+    return text if text.isprintable() else "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable() or character in JOINERS:
+        return character
+    if "\udc80" <= character <= "\udcff":  # stands for a byte of a file name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return repr(character)[1:-1]
 
 
 def truncated_repr(value: object) -> str:

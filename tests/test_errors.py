@@ -19,7 +19,7 @@ def test_text_of_every_language_stays(text: str) -> None:
         ("one\ntwo\rthree\tfour", "one\\ntwo\\rthree\\tfour"),
         ("\x9b\x7f\0", "\\x9b\\x7f\\x00"),
         ("right\u202eleft", "right\\u202eleft"),
-        ("lone \udcff", "lone \\udcff"),
+        ("byte \udcff, lone \ud800", "byte \\xff, lone \\ud800"),
         ("two\u2028lines", "two\\u2028lines"),
     ],
 )

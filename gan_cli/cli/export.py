@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from gan_cli.cli.arguments import version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, printable
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 
@@ -65,7 +65,7 @@ def _export(arguments: argparse.Namespace) -> int:
     text = model_card.model_card(exportable, kind, exported, OmegaConf.to_yaml(config), summary)
     # The card first: it marks the folder as one that the next export may write over.
     export_folder.write_folder(folder, {export_folder.CARD: text.encode(), **exported.files})
-    print(folder)
+    print(printable(folder))
     print(
         f"{exportable.kind} of step {exportable.step}: {', '.join(exported.files)}, {export_folder.CARD}",
         file=sys.stderr,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gan_cli.cli.arguments import version
 from gan_cli.cli.exit_status import exit_with_status
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from gan_cli.report.grouping import Comparison
@@ -64,7 +64,7 @@ def _report(arguments: argparse.Namespace) -> int:
     with writing(arguments.html):
         arguments.html.parent.mkdir(parents=True, exist_ok=True)
         arguments.html.write_text(html_page.page(comparison), encoding="utf-8")
-    print(arguments.html)
+    print(printable(arguments.html))
     return 0
 
 
@@ -81,7 +81,7 @@ def _load_runs(paths: Sequence[Path]) -> list[RunRecord]:
         except ConfigError as error:
             notes.append(f"left out: {error}")
     for note in notes:
-        print(f"gan-report: {note}", file=sys.stderr)
+        print(f"gan-report: {printable(note)}", file=sys.stderr)
     if not runs:
         below = " and ".join(repr(str(path)) for path in paths)
         raise ConfigError(f"no run in {below}: a run directory has a .hydra/config.yaml that gan-train wrote")
@@ -99,7 +99,7 @@ def _compare(runs: Sequence[RunRecord], arguments: argparse.Namespace) -> Compar
         (main,) = columns.validate_tags("--sort", [arguments.sort], known)
         groups = grouping.rank_groups(groups, main)
     for note in grouping.repeated_seeds(groups):
-        print(f"gan-report: {note}", file=sys.stderr)
+        print(f"gan-report: {printable(note)}", file=sys.stderr)
     return grouping.Comparison(tuple(keys), tuple(groups), tuple(tags), main)
 
 

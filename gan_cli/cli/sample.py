@@ -19,7 +19,7 @@ from gan_cli.cli.numbers import (
     require_output_file,
     require_output_folder,
 )
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,7 +132,8 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
         trained.network.to(device)
     require_memory("--n", count, count * math.prod(trained.dataset.shape) * BYTES_PER_VALUE)
     tokens = trained.sample(count, arguments.seed, arguments.temperature or 1.0)
-    sentences = trained.vocabulary.to_sentences(tokens)
+    # One on each line, whatever the words are: line breaks and lone surrogates are escaped.
+    sentences = list(map(printable, trained.vocabulary.to_sentences(tokens)))
     if out is None:
         print("\n".join(sentences))
     else:
@@ -142,7 +143,7 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
                 np.save(out, tokens)
             else:
                 out.write_text("".join(f"{sentence}\n" for sentence in sentences), encoding="utf-8")
-        print(out)
+        print(printable(out))
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 
@@ -206,9 +207,9 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
             images.write_animation(frames, arguments.walk)
         written.append(arguments.walk)
     for path_written in written:
-        print(path_written)
+        print(printable(path_written))
     for line in _class_lines(trained, arguments.label, chosen):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
 

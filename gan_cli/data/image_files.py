@@ -128,11 +128,6 @@ def class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:
     return tuple(sorted(names)) if len(names) >= 2 and "" not in names else None
 
 
-def printable(name: str) -> str:
-    """Return a file name that can be written anywhere: bytes that are not UTF-8 become backslash escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     """Return the status of the entry, or of what it links to; None for a broken link."""
     try:

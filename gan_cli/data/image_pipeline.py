@@ -14,8 +14,7 @@ from tqdm import tqdm
 from gan_cli.data.cached_images import CachedImages
 from gan_cli.data.image_cache import MAX_FAILURES, Labels, build_cache, open_cache, remove_cache
 from gan_cli.data.image_decoding import Decoded, Encoded, Target, decode_all
-from gan_cli.data.image_files import printable
-from gan_cli.errors import DataError
+from gan_cli.errors import DataError, printable
 from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ import numpy as np
 from gan_cli.components.ranges import check_ranges
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, Target, UnreadImageError, read_image_file
-from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, class_names, list_images, printable
+from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, class_names, list_images
 from gan_cli.data.image_pipeline import load_images
 from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
-from gan_cli.errors import DataError, require
+from gan_cli.errors import DataError, printable, require
 from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)

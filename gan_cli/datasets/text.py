@@ -20,7 +20,7 @@ from gan_cli.data.text_lines import is_text_encoding, read_text_lines
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.errors import DataError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Sequences
+from gan_cli.protocols.data import MAX_WORD_LENGTH, Sequences
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,10 @@ class Text:
         frequent = [word for word in ordered[: self.most_words] if counts[word] >= self.min_count]
         if not frequent:
             raise DataError(f"{path}: no word is seen {self.min_count} times; lower dataset.min_count")
+        if (longest := max(map(len, frequent))) > MAX_WORD_LENGTH:
+            raise DataError(
+                f"{path}: a word of {longest:,} characters; expected {MAX_WORD_LENGTH:,} at most, with blanks between"
+            )
         rare = len(ordered) - len(frequent)
         if rare:
             share = 1 - sum(counts[word] for word in frequent) / counts.total()

@@ -35,6 +35,11 @@ class Images:
         return len(self.pixels if self.rows is None else self.rows)
 
 
+# Longest word in characters: what has neither blanks nor line breaks is no text. A checkpoint's words are repeated in
+# many sentences, and a few that are longer would fill the memory.
+MAX_WORD_LENGTH = 10_000
+
+
 @dataclass(frozen=True)
 class Sequences:
     """Sentences, or other sequences of tokens, in memory.

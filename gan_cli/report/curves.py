@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from gan_cli.errors import printable
 from gan_cli.protocols.arrays import DoubleArray
-from gan_cli.report.formatting import printable
 from gan_cli.report.records import Curve
 from gan_cli.storage.reading import read_lines
 

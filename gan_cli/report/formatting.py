@@ -8,12 +8,6 @@ from collections.abc import Sequence
 MISSING = "-"
 
 
-def printable(text: object) -> str:
-    """Return text of unknown origin without control characters and undecodable bytes, safe for any terminal or page."""
-    decoded = str(text).encode("utf-8", "replace").decode("utf-8")
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in decoded)
-
-
 def format_number(value: float) -> str:
     """Format a number with about four digits: ``0.1404``, ``1,500``, ``2e-04``."""
     size = abs(value)

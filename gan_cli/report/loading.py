@@ -13,12 +13,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, printable
 from gan_cli.metrics.registry import MetricInfo
 from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
-from gan_cli.report.formatting import printable
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
 from gan_cli.storage import untrusted_yaml
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_cli.errors import ConfigError, did_you_mean
-from gan_cli.report.formatting import printable
+from gan_cli.errors import ConfigError, did_you_mean, printable
 
 # Folders of a run that contain many files and no runs.
 SKIPPED_FOLDERS = {"checkpoints", "samples", "export"}

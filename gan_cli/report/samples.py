@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from gan_cli.report.formatting import printable
+from gan_cli.errors import printable
 from gan_cli.storage.reading import open_regular
 from gan_cli.storage.sample_pictures import read_sample_picture
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from gan_cli.report.formatting import MISSING, printable
+from gan_cli.errors import printable
+from gan_cli.report.formatting import MISSING
 from gan_cli.report.records import RunRecord
 
 # Keys that do not make another experiment of a run: its seed, its folders, the target of its sweep, its cadences.

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import gan_cli
+from gan_cli.errors import printable
 from gan_cli.runtime import torchrun
 from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
@@ -19,6 +20,14 @@ from gan_cli.storage.run_directory import RunDirectory
 PACKAGE_LOGGER = logging.getLogger(gan_cli.__name__)
 # For the lines of reports, which a progress bar replaces on a terminal.
 progress_logger = logging.getLogger(f"{gan_cli.__name__}.progress")
+
+
+class _PrintableLine(logging.Formatter):
+    """Formatter of records as a printable line each, whatever names and paths their messages repeat."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 class _Console(logging.Handler):
@@ -39,7 +48,7 @@ class _LogFile(logging.Handler):
         super().__init__()
         self._path = path
         self._errors = errors
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.setFormatter(_PrintableLine("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         with self._errors.deferring("train.log", self._path):
@@ -56,7 +65,7 @@ def console() -> Iterator[MemoryHandler]:
     """Show log lines on stderr, and yield a buffer that keeps them until a run directory exists (:func:`copied_to`)."""
     console_handler = _Console()
     buffered = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
-    console_handler.setFormatter(logging.Formatter("%(message)s"))
+    console_handler.setFormatter(_PrintableLine("%(message)s"))
     # Of several processes only rank 0 logs.
     PACKAGE_LOGGER.setLevel(logging.CRITICAL + 1 if torchrun.is_nonzero_rank() else logging.INFO)
     PACKAGE_LOGGER.propagate = False

@@ -246,8 +246,8 @@ def test_markdown_holds_hostile_names(gan_report: Command, workplace: Path) -> N
     write_run(workplace / "b", config={"name": "z"}, figures={"metrics/recall/|\ud800": (1.0,)})
     done = gan_report(".")
     row = done.out.splitlines()[2]
-    assert "x\\|y\N{REPLACEMENT CHARACTER}\\| \\<b> \\`c\\`" in row
-    assert "metrics/recall/\\|?" in done.out
+    assert "x\\|y\\\\n\\| \\<b> \\`c\\`" in row
+    assert "metrics/recall/\\|\\\\ud800" in done.out
 
 
 def test_reading_changes_nothing(gan_report: Command, workplace: Path) -> None:

@@ -117,6 +117,11 @@ def test_too_high_a_cut_off_costs_one_line(file: Path) -> None:
         loaded(file, "a b\na c\n", min_count=3)
 
 
+def test_word_that_is_none_costs_one_line(file: Path) -> None:
+    with pytest.raises(DataError, match=r"a word of 20,000 characters; expected 10,000 at most"):
+        loaded(file, f"a b\n{'x' * 20_000} b\n{'x' * 20_000}\n")
+
+
 def test_missing_files_and_what_is_none_are_named(file: Path, tmp_path: Path) -> None:
     file.write_text("a\nb\n")
     with pytest.raises(DataError, match=r"caption.txt: there is no such file. Did you mean 'captions.txt'\?$"):

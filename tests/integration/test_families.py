@@ -160,6 +160,47 @@ def test_sentences_are_written_to_files(finished: FinishedRun, gan_sample: Comma
     assert load_language_model(RunDirectory(Path("run"))).vocabulary.to_sentences(tokens) == lines
 
 
+def with_words(run: str, **changes: object) -> None:
+    """Change the vocabulary in the checkpoints of a run."""
+    for file in Path(run, "checkpoints").glob("*.pt"):
+        state = torch.load(file, weights_only=True)
+        state["algorithm"].update(changes)
+        torch.save(state, file)
+
+
+def test_words_that_no_terminal_should_get_are_escaped(finished: FinishedRun, gan_sample: Command) -> None:
+    finished("text", "run", 2)
+    words = load_language_model(RunDirectory(Path("run"))).vocabulary.words
+    with_words("run", words=[f"{word}\x1b[2J\n\udcff" for word in words])
+    printed, written = gan_sample("run", "--n", 5), gan_sample("run", "--n", 5, "--out", "lines.txt")
+    assert (printed.status, written.status) == (0, 0)
+    assert printed.out.splitlines() == Path("lines.txt").read_text().splitlines()
+    assert len(printed.out.splitlines()) == 5
+    assert "\\x1b[2J\\n\\xff" in printed.out
+    assert printed.out.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"end": 10**30},
+        {"end": -1},
+        {"end": "x"},
+        {"words": ["x" * 10**6] * 6},
+        {"words": [1, 2]},
+        {"words": []},
+        {"between": None},
+    ],
+)
+def test_damaged_vocabulary_costs_one_line(
+    changes: dict[str, object], finished: FinishedRun, gan_sample: Command
+) -> None:
+    finished("text", "run", 2)
+    with_words("run", **changes)
+    done = gan_sample("run", "--n", 2)
+    assert (done.status, len(done.err.splitlines())) == (2, 1), done.err
+
+
 def test_low_temperature_samples_the_likeliest_words(finished: FinishedRun, gan_sample: Command) -> None:
     finished("oracle", "run", 2)
     done = gan_sample("run", "--n", 5, "--temperature", "1e-4")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gan_cli.errors import printable
 from gan_cli.report import charts, columns, settings, svg
 from gan_cli.report.columns import Better
 from gan_cli.report.curves import collect_curves, training_seconds
-from gan_cli.report.formatting import format_mean_and_deviation, format_number, printable
+from gan_cli.report.formatting import format_mean_and_deviation, format_number
 from gan_cli.report.grouping import natural_sort_key, spread
 from gan_cli.report.records import Curve
 

@@ -14,10 +14,11 @@ from gan_cli.architectures import language_model
 from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
+from gan_cli.errors import truncated_repr
 from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, data_identity_in, run_dataset
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Dataset, Sequences
+from gan_cli.protocols.data import MAX_WORD_LENGTH, Dataset, Sequences
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -74,14 +75,22 @@ def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
     state = checkpoints.load_latest(directory.checkpoints)
     with checkpoint_errors(directory):
         algorithm = state["algorithm"]
-        words = tuple(map(str, algorithm["words"]))
-        if not 0 < len(words) <= MAX_CLASSES:
-            raise ValueError(f"it has {len(words)} words")
-        end = None if algorithm["end"] is None else int(algorithm["end"])
-        no_rows: IntArray = np.empty((0, *dataset.shape), np.int64)
-        vocabulary = Sequences(no_rows, words, end, str(algorithm["between"]))
-        network = architecture.language_model(len(words))
+        vocabulary = _vocabulary(algorithm, dataset)
+        network = architecture.language_model(len(vocabulary.words))
         network.load_state_dict(algorithm["generator"])
         step, data = int(state["step"]), data_identity_in(state)
     assert isinstance(network, LSTMLanguageModel)
     return TrainedLanguageModel(network.eval().requires_grad_(False), vocabulary, dataset, step, data)
+
+
+def _vocabulary(algorithm: Mapping[str, Any], dataset: Dataset) -> Sequences:
+    """Return the words of a checkpoint as ``Sequences`` without rows; raises ``ValueError`` where they are damaged."""
+    words, end, between = algorithm["words"], algorithm["end"], algorithm["between"]
+    if not 0 < len(words) <= MAX_CLASSES:
+        raise ValueError(f"it has {len(words)} words")
+    if not all(isinstance(word, str) and len(word) <= MAX_WORD_LENGTH for word in (*words, between)):
+        raise ValueError(f"expected words of {MAX_WORD_LENGTH} characters at most")
+    if end is not None and not (isinstance(end, int) and 0 <= end < len(words)):
+        raise ValueError(f"expected the end token below {len(words)}, got {truncated_repr(end)}")
+    no_rows: IntArray = np.empty((0, *dataset.shape), np.int64)
+    return Sequences(no_rows, tuple(words), end, between)
