@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gan_cli.errors import ConfigError, Mistakes, UserError, printable
+from gan_cli.errors import JOINERS, ConfigError, Mistakes, UserError, printable
 
 
 @pytest.mark.parametrize("text", ["plain", "Größe 大小 размер", "می‌خواهم", "👩‍👩‍👧", "a 'quoted' \\ text", "é"])
@@ -26,6 +28,14 @@ def test_text_of_every_language_stays(text: str) -> None:
 def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert str(UserError(f"key {text}: wrong")) == f"key {shown}: wrong"
+
+
+@given(st.text())
+def test_any_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
+    clean = printable(text)
+    assert all(each.isprintable() for each in clean if each not in JOINERS)
+    clean.encode()
+    assert len(clean.splitlines()) <= 1
 
 
 def collected(keys: list[str]) -> None:

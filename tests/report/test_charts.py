@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_cli.errors import printable
 from gan_cli.report import charts, columns, settings, svg
 from gan_cli.report.columns import Better
 from gan_cli.report.curves import collect_curves, training_seconds
@@ -191,15 +190,6 @@ def test_figures_are_short(value: float, text: str) -> None:
 @given(finite, st.none() | st.floats(0, 1e30))
 def test_every_figure_has_a_text(mean: float, deviation: float | None) -> None:
     assert 0 < len(format_mean_and_deviation(mean, deviation)) < 60
-
-
-@given(st.text(st.characters()))
-def test_printable_text_is_one_line_that_can_be_encoded(text: str) -> None:
-    clean = printable(text)
-    assert len(clean) == len(text)
-    assert clean.encode().decode() == clean
-    assert len(clean.splitlines()) <= 1
-    assert printable("loss/d ü") == "loss/d ü"
 
 
 def test_natural_order() -> None:
