@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -261,7 +260,9 @@ def _prepare_compiler(kind: str) -> None:
             "device.compile: expected false, because torch.compile needs triton on cuda and it is not installed:"
             " pip install triton"
         )
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path("~/.cache/gan_cli/compiled").expanduser()))
+    cache = os.path.expanduser("~/.cache/gan_cli/compiled")  # noqa: PTH111 - never raises
+    if not cache.startswith("~"):  # a user without a home directory has torch's own, in that of temporary files
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", cache)
 
 
 def _available_kind(kind: DeviceKind) -> str:

@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Any]:
         The state, a dictionary with the number of updates, at least 0, as ``step``.
 
     Raises:
-        ConfigError: the file refers to code.
+        ConfigError: the file refers to code, or there is no right to read it.
         DamagedCheckpointError: it cannot be read, or is not a checkpoint.
     """
     try:
@@ -55,6 +55,8 @@ def load(path: Path) -> dict[str, Any]:
         raise DamagedCheckpointError(first_line(error)) from error
     except (ConfigError, DamagedCheckpointError):
         raise
+    except PermissionError as error:  # it may be whole: an earlier one would repeat what the run has done since
+        raise ConfigError(f"checkpoint {path} cannot be read: {error.strerror}") from error
     except Exception as error:  # damaged bytes can raise anything
         raise DamagedCheckpointError(first_line(error)) from error
     return _checked(state)

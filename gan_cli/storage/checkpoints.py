@@ -109,11 +109,13 @@ def delete_after(folder: Path, step: int) -> None:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    """Return the numbered checkpoints of a folder, the latest first; raises ``OSError`` where it cannot be listed."""
+    """Return the numbered checkpoints of a folder, the latest first; raises ``ConfigError`` if it cannot be listed."""
     try:
         names = os.listdir(folder)  # noqa: PTH208 - a folder without rights is an error here, and empty to glob()
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be read: {error.strerror}") from error
     return sorted((folder / name for name in names if NAME.fullmatch(name)), key=_step, reverse=True)
 
 
