@@ -93,8 +93,8 @@ def list_images(folder: Path) -> ImageListing:
                 inside = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             raise DataError(f"{place}: the folder cannot be listed ({error.strerror or error})") from error
-        is_run = _is_run(place, {entry.name for entry in inside})
-        if is_run and prefix:
+        of_run = is_run(place, {entry.name for entry in inside})
+        if of_run and prefix:
             runs.append(prefix.rstrip("/"))
             continue
         for entry in inside:
@@ -103,7 +103,7 @@ def list_images(folder: Path) -> ImageListing:
                 name = f"{prefix}{entry.name}"
                 if entry.name.startswith(".") or entry.name.lower() in SYSTEM_FOLDERS:
                     ignored.append(name)
-                elif is_run and entry.name in RUN_FOLDERS:
+                elif of_run and entry.name in RUN_FOLDERS:
                     runs.append(name)
                 else:
                     (links if entry.is_symlink() else folders).append(f"{name}/")
@@ -115,7 +115,7 @@ def list_images(folder: Path) -> ImageListing:
     return ImageListing(sorted(found), tuple(sorted(ignored)), tuple(sorted(runs)), tuple(sorted(top - filled)))
 
 
-def _is_run(place: str, names: Container[str]) -> bool:
+def is_run(place: str, names: Container[str]) -> bool:
     """Return True for the directory of a run or of a sweep, by the names in it."""
     if SWEEP_FILE in names:
         return True

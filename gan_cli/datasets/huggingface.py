@@ -24,8 +24,9 @@ import numpy as np
 from gan_cli.components.ranges import check_ranges
 from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
-from gan_cli.data.image_decoding import Encoded, Target
+from gan_cli.data.image_decoding import MAX_FILE_BYTES, Encoded, Target
 from gan_cli.data.image_pipeline import load_images
+from gan_cli.data.table_folder import check_table_folder
 from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
 from gan_cli.errors import ConfigError, DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
@@ -103,6 +104,8 @@ class HuggingFace(ImageDataset):
         library = _import_datasets()
         store = expand_path("root", self.root) / "huggingface"
         folder = self._folder()
+        if folder is not None:
+            check_table_folder(folder)
         with _wrap_read_errors(str(folder or self.name)):
             builder = library.load_dataset_builder(
                 str(folder or self.name), self.subset, revision=self.revision, cache_dir=str(store / "datasets")
@@ -290,8 +293,8 @@ class _ColumnSource:
             return b""
         fsspec = importlib.import_module("fsspec")  # comes with datasets
         with fsspec.open(path, "rb") as stream:
-            content: bytes = stream.read()
-        return content
+            content: bytes = stream.read(MAX_FILE_BYTES + 1)
+        return content if len(content) <= MAX_FILE_BYTES else b""
 
 
 def _holds_files(kind: Any) -> bool:

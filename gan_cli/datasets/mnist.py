@@ -15,6 +15,7 @@ from PIL import Image
 from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.download import download
 from gan_cli.data.idx import MAX_FILE_BYTES, read_idx
+from gan_cli.data.memory import require_memory
 from gan_cli.datasets.base import (
     ImageDataset,
     check_mirrors,
@@ -134,6 +135,8 @@ def _resize(images: ByteArray, side: int) -> ByteArray:
     """
     if images.shape[1:] == (side, side):
         return images
+    size = len(images) * side * side
+    require_memory(size, f"{len(images):,} images of {side} pixels", "a smaller dataset.size takes fewer")
     result = np.empty((len(images), side, side), np.uint8)
     for position, image in enumerate(images):
         result[position] = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))

@@ -17,6 +17,7 @@ from gan_cli.architectures.language_model import nll, sample_sequences
 from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.components.ranges import Range, Seed, check_ranges
 from gan_cli.data.array_files import ArrayFileError, read_npz
+from gan_cli.data.memory import require_memory
 from gan_cli.datasets.base import expand_path, is_present
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import FloatArray
@@ -38,6 +39,8 @@ ENTROPY_SAMPLES = 4096
 ORACLE_SEED = 0
 # The weights in NumPy's longest type take 5.4 MB.
 MAX_FILE_BYTES = 2**23
+# While sequences are drawn: a uniform number, the token, and the token again as the blocks are joined.
+BYTES_PER_TOKEN = 4 + 8 + 8
 # Sequences sampled or scored at a time.
 BLOCK = 2048
 
@@ -96,6 +99,8 @@ class Oracle:
         Raises:
             DataError: the file does not hold an oracle.
         """
+        size = self.count * self.length * BYTES_PER_TOKEN
+        require_memory(size, f"{self.count:,} sequences of {self.length} tokens", "a smaller dataset.count takes fewer")
         generator = seeded_generator(self.seed, "sequences of the oracle", torch.device("cpu"))
         tokens = self.oracle(torch.device("cpu")).draw(self.count, self.length, generator)
         return Sequences(tokens.numpy(), tuple(map(str, range(VOCABULARY))))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from gan_cli.components.ranges import Range, Seed, check_ranges
+from gan_cli.data.memory import require_memory
 from gan_cli.datasets.base import ImageDataset
 from gan_cli.datasets.mnist import SIDE, Mnist, MnistSplit
 from gan_cli.errors import require
@@ -63,6 +65,8 @@ class StackedMnist(ImageDataset):
         Raises:
             DataError: MNIST is present but wrong, or is absent and cannot be downloaded.
         """
+        size = self.count * math.prod(self.shape)
+        require_memory(size, f"{self.count:,} images of {self.size} pixels", "a smaller dataset.count takes fewer")
         digits = Mnist(self.root, self.mirrors, self.split).load()
         assert digits.labels is not None
         chosen = np.random.default_rng(self.seed).integers(len(digits.pixels), size=(self.count, CHANNELS))

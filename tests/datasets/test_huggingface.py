@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,6 +75,37 @@ def root(tmp_path: Path) -> Path:
 
 def caches(root: Path) -> list[Path]:
     return sorted(path.parent for path in (root / "huggingface").glob("*/meta.json"))
+
+
+@pytest.mark.parametrize("name", ["train.parquet", "train.jsonl", "train/a.png", "metadata.csv", "data.zip"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_folder_with_a_file_that_never_ends(
+    library: object, folder: Path, root: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    table(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    make(folder / name)
+    with pytest.raises(DataError, match=rf"{name}: cannot be read \(not a regular file\)$"):
+        dataset(folder, root).load()
+
+
+@pytest.mark.parametrize("name", ["train-1.parquet", "train-1.jsonl", "metadata.csv"])
+def test_sparse_file_costs_one_line(library: object, folder: Path, root: Path, name: str) -> None:
+    table(folder)
+    (folder / name).touch()
+    os.truncate(folder / name, 100 * 2**30)
+    with pytest.raises(DataError) as caught:
+        dataset(folder, root).load()
+    assert "\n" not in str(caught.value)
+
+
+def test_run_below_the_data_is_not_learned(library: object, folder: Path, root: Path) -> None:
+    table(folder)
+    run = folder / "outputs" / "1"
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "config.yaml").touch()
+    with pytest.raises(DataError, match=r"outputs/1: a run directory below the data, .* move it, or the data$"):
+        dataset(folder, root).load()
 
 
 @pytest.mark.parametrize("column", ["image", "file"])

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -286,3 +288,22 @@ def test_names_that_are_no_text(images: Path, root: Path, caplog: pytest.LogCapt
         caplog.clear()
         assert len(dataset(images, root).load().pixels) == 1
         assert r"bad\xff.png" in caplog.text
+
+
+@pytest.mark.slow
+def test_run_below_its_own_data_resumes_with_the_same_data(tmp_path: Path) -> None:
+    """The run's own grids lie below ``dataset.path=.``, and are not there yet when it starts."""
+    tree(tmp_path, *(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(20)))
+    arguments = ["dataset=image_folder", "dataset.path=.", "dataset.root=.", "dataset.size=8", "architecture=mlp",
+                 "architecture.generator_hidden=[8]", "train.batch_size=4", "train.sample_every=2",
+                 "device.threads=1"]  # fmt: skip
+    command = [sys.executable, "-m", "gan_cli"]
+    run = ["hydra.run.dir=outputs/a", "train.steps=2"]
+    begun = subprocess.run([*command, *arguments, *run], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert begun.returncode == 0, begun.stderr
+    assert list((tmp_path / "outputs" / "a" / "samples").glob("*.png"))
+    resumed = subprocess.run(
+        [*command, "resume=outputs/a", "train.steps=4"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "left out run directories: outputs/a" in resumed.stderr + resumed.stdout

@@ -1,0 +1,43 @@
+"""Data that do not fit in memory: refused with the figure before anything is allocated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gan_cli.data import memory
+from gan_cli.datasets.mnist import _resize
+from gan_cli.datasets.oracle import Oracle
+from gan_cli.datasets.stacked_mnist import StackedMnist
+from gan_cli.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "data_memory", lambda: 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        (
+            lambda: Oracle("nowhere", length=20, count=10_000_000).load(),
+            "10,000,000 sequences of 20 tokens take 4,000,000,000 bytes of memory, more than the 1,000,000 for data;"
+            " a smaller dataset.count takes fewer",
+        ),
+        (
+            lambda: StackedMnist("nowhere", (), count=10_000_000, size=32).load(),
+            "10,000,000 images of 32 pixels take 30,720,000,000 bytes of memory, more than the 1,000,000 for data;"
+            " a smaller dataset.count takes fewer",
+        ),
+        (
+            lambda: _resize(np.zeros((100, 28, 28), np.uint8), 256),
+            "100 images of 256 pixels take 6,553,600 bytes of memory, more than the 1,000,000 for data;"
+            " a smaller dataset.size takes fewer",
+        ),
+    ],
+)
+def test_data_that_do_not_fit_cost_one_line(load: object, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load()  # type: ignore[operator]
+    assert str(caught.value) == message
