@@ -299,8 +299,8 @@ def test_run_below_its_own_data_resumes_with_the_same_data(tmp_path: Path) -> No
                  "device.threads=1"]  # fmt: skip
     command = [sys.executable, "-m", "gan_cli"]
     run = ["hydra.run.dir=outputs/a", "train.steps=2"]
-    begun = subprocess.run([*command, *arguments, *run], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert begun.returncode == 0, begun.stderr
+    first = subprocess.run([*command, *arguments, *run], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert first.returncode == 0, first.stderr
     assert list((tmp_path / "outputs" / "a" / "samples").glob("*.png"))
     resumed = subprocess.run(
         [*command, "resume=outputs/a", "train.steps=4"], cwd=tmp_path, capture_output=True, text=True, timeout=120
