@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from gan_cli.data.image_files import is_run, printable
+from gan_cli.data.image_files import is_run
 from gan_cli.errors import DataError
 
 # Tables of text are read line by line, however long a line is; of images, they hold no more than paths and labels.
@@ -27,7 +27,7 @@ def check_table_folder(folder: Path) -> None:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if place != str(folder) and is_run(place, {*files, *inside}):
             raise DataError(
-                f"{printable(place)}: a run directory below the data, whose generated images would be learned;"
+                f"{place}: a run directory below the data, whose generated images would be learned;"
                 " move it, or the data"
             )
         for name in sorted(files):
