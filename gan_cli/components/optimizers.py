@@ -60,6 +60,11 @@ class OptimizerConfig(ABC):
     def _scheduled(self, parameters: Iterable[Tensor], lr: float) -> ScheduledOptimizer:
         return ScheduledOptimizer(self.optimizer(list(parameters), lr), self.decay)
 
+    @property
+    def num_moments(self) -> int:
+        """Number of tensors that the optimizer keeps for each parameter, as far as it is known; here 0."""
+        return 0
+
     @abstractmethod
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """Build the torch optimizer with these settings."""
@@ -73,6 +78,10 @@ class Adam(OptimizerConfig):
     betas: tuple[Momentum, Momentum] = (0.5, 0.999)
     eps: Positive = 1e-8
 
+    @property
+    def num_moments(self) -> int:
+        return 1 if self.betas[0] == 0 and self.weight_decay == 0 else 2
+
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         return FusedAdam(parameters, lr, self.betas, self.eps, self.weight_decay)
 
@@ -84,6 +93,10 @@ class RMSprop(OptimizerConfig):
     lr: LearningRate = 5e-5
     alpha: Momentum = 0.99
     eps: Positive = 1e-8
+
+    @property
+    def num_moments(self) -> int:
+        return 1 if self.weight_decay == 0 else 2
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         """Build a fused Adam that computes RMSProp, of which torch has no fused implementation.
@@ -103,6 +116,10 @@ class SGD(OptimizerConfig):
 
     lr: LearningRate = 0.1
     momentum: Momentum = 0.5
+
+    @property
+    def num_moments(self) -> int:
+        return 1 if self.momentum else 0
 
     def optimizer(self, parameters: list[Tensor], lr: float) -> torch.optim.Optimizer:
         sgd = UncompiledSGD(parameters, lr, self.momentum, weight_decay=self.weight_decay, fused=True)

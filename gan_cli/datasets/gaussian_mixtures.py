@@ -115,6 +115,11 @@ class _Mixture(PlaneDataset, ABC):
         """Length in the data's own coordinates of one unit of the scaled ones."""
         return float(self.centres().abs().max()) + MARGIN * self.std if self.unit is None else self.unit
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the points, where they are drawn once."""
+        return 4 * 2 * (self.count or 0)
+
     def load(self) -> GaussianMixture | FixedPoints:
         """Return the mixture in scaled coordinates, or the fixed points drawn from it: the same in every run."""
         mixture = GaussianMixture(self.centres() / self.scale, self.std / self.scale)

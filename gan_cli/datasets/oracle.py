@@ -89,6 +89,11 @@ class Oracle:
         return (self.length,)
 
     @property
+    def num_bytes(self) -> int:
+        """Memory of the tokens."""
+        return 8 * self.count * self.length
+
+    @property
     def classes(self) -> int:
         """The number of classes is 0: sequences have no labels."""
         return 0

@@ -56,6 +56,11 @@ class StackedMnist(ImageDataset):
         return (CHANNELS, self.size, self.size)
 
     @property
+    def num_bytes(self) -> int:
+        """Memory of the images and of their labels."""
+        return self.count * (math.prod(self.shape) + 8)
+
+    @property
     def classes(self) -> int:
         return 1000
 

@@ -110,6 +110,8 @@ LoadedData: TypeAlias = Images | Density | Sequences
 class Dataset(Protocol):
     """Training data that are not loaded yet. Constructing one reads no file; :meth:`load` does.
 
+    A class may also have ``num_bytes``, the memory that its data take, where its settings determine it.
+
     Attributes:
         licence: terms of use of the data, and so of models trained on them; one sentence.
     """

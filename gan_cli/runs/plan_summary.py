@@ -6,6 +6,7 @@ import dataclasses
 from enum import Enum
 
 from gan_cli.config.nodes import Node
+from gan_cli.runs.memory import format_bytes
 from gan_cli.runs.planning import Plan, accepted_parts
 
 
@@ -33,6 +34,7 @@ def summarize(plan: Plan) -> str:
     rows |= {name: describe(getattr(plan, name)) for name in ("noise", "augment") if name in accepted}
     rows |= {
         "optimizer": describe(plan.optimizer),
+        "memory": f"{format_bytes(plan.memory.total)} or more",
         "device": ", ".join(f"{key}={value}" for key, value in plan.device.facts().items()),
         "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
     }

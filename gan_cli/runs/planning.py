@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
@@ -23,6 +25,7 @@ from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import Dataset, Density, data_kinds
 from gan_cli.runs import compatibility
+from gan_cli.runs.memory import MemoryNeed, memory_need
 from gan_cli.runtime.device import Device, Workload, choose
 from gan_cli.runtime.flops import FlopCounter
 from gan_cli.runtime.meta_device import SkipInitialization
@@ -42,12 +45,14 @@ class Plan(Parts):
         outline: its networks on the meta device, without memory behind their weights.
         device: where it computes, with every ``auto`` decided.
         callbacks: those of the user, by name; every run builds its own.
+        memory: what it needs at least.
     """
 
     config: Config
     outline: Outline
     device: Device
     callbacks: Mapping[str, Node]
+    memory: MemoryNeed
 
     @property
     def family(self) -> type[AlgorithmSpec]:
@@ -87,12 +92,17 @@ def plan(config: DictConfig) -> Plan:
     metric = SweepMetric.from_config(typed)
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
-    flops = _forward_flops(family, parts.architecture, sizes, outline) * typed.train.batch_size * typed.train.replicas
+    forward = _count_forward(family, parts.architecture, sizes, outline)
+    _require_enough_samples(typed, forward.coupled)
+    flops = forward.flops * typed.train.batch_size * typed.train.replicas
     work = _workload(outline, parts.dataset, flops // 2, typed.train.replicas)
     device = choose(_device_section(typed), work, family.eager_because)
+    itemsize = 4 if device.autocast is None else 2
+    memory = memory_need(typed, parts, outline, itemsize * forward.outputs / 2)
+    memory.require_available(device.torch_device)
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
-    return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks)
+    return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks, memory=memory)
 
 
 def _device_section(config: Config) -> DeviceSection:
@@ -178,8 +188,36 @@ def _workload(outline: Outline, dataset: Dataset, forward_flops: int, replicas: 
     return Workload.of(outline.networks.values(), forward_flops, points=points, replicas=replicas)
 
 
-def _forward_flops(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes, outline: Outline) -> int:
-    """Count the floating-point operations of one forward pass of two samples through all networks of a run.
+@dataclass(frozen=True)
+class ForwardPass:
+    """What one forward pass of two samples through all networks of a run takes.
+
+    Attributes:
+        flops: floating-point operations.
+        outputs: numbers that products and convolutions compute.
+        coupled: names of the networks whose batch norm has a single value of each channel for each sample, so that it
+            has no variance of one sample.
+    """
+
+    flops: int
+    outputs: int
+    coupled: frozenset[str]
+
+
+def _require_enough_samples(config: Config, coupled: Collection[str]) -> None:
+    """Raise ``ConfigError`` where batch norm would have to compute a variance of one sample, or of one pack in D."""
+    for name in sorted(coupled):
+        pac = config.pac if name == "discriminator" else 1
+        if config.train.batch_size // pac < 2:
+            packs = f" in two packs of pac={pac}" if pac > 1 else ""
+            raise ConfigError(
+                f"train.batch_size: expected at least {2 * pac} samples{packs} for batch norm in the {name}, got"
+                f" {config.train.batch_size}"
+            )
+
+
+def _count_forward(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes, outline: Outline) -> ForwardPass:
+    """Count what one forward pass of two samples through all networks of a run takes.
 
     Networks of moderate size are built on the CPU for it: on the meta device, the first addition imports
     ``torch._dynamo``, which takes as long as importing torch itself. Torch's own generator is left as it was.
@@ -188,7 +226,22 @@ def _forward_flops(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes,
     device = "cpu" if weights <= MAX_WEIGHTS_BUILT else "meta"
     with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
         counted = family.outline(architecture, sizes) if device == "cpu" else outline
-        counter = FlopCounter()
+        counter, coupled = FlopCounter(), set[str]()
+        hooks = [
+            layer.register_forward_pre_hook(partial(_note_if_coupled, coupled, name))
+            for name, network in counted.networks.items()
+            for layer in network.modules()
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        ]
         with counter:
             counted.run()
-    return counter.total
+        for hook in hooks:
+            hook.remove()
+    return ForwardPass(counter.total, counter.outputs, frozenset(coupled))
+
+
+def _note_if_coupled(coupled: set[str], name: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Note the name of a network if batch norm has one value of each channel for each of its two samples."""
+    features = inputs[0]
+    if features.numel() <= 2 * features.shape[1]:
+        coupled.add(name)

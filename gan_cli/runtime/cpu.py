@@ -9,6 +9,7 @@ import os
 
 import torch
 
+from gan_cli.runtime.container import ControlGroups
 from gan_cli.runtime.cpu_contention import busy_cores, idle_threads
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,12 @@ def assigned_cores() -> int | None:
     """Return the number of cores that the launcher has assigned to this job, or None where it has set none."""
     text = os.environ.get(CORES, "")
     return int(text) if text.isdecimal() and int(text) else None
+
+
+def quota_cores(groups: ControlGroups | None = None) -> int | None:
+    """Return the number of cores that a container's quota pays for, at least 1, or None where it has no quota."""
+    quota = (groups or ControlGroups()).cpu_quota()
+    return None if quota is None else max(1, int(quota))
 
 
 def threads_beside_others(most: int) -> int:

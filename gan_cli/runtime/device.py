@@ -216,7 +216,7 @@ def _most_threads(kind: str, work: Workload) -> int:
     A function of the work, not of a measurement: results differ in their last digits with the number of threads, and
     two runs of one configuration would differ by chance.
     """
-    available = min(DEFAULT_THREADS, cpu.assigned_cores() or DEFAULT_THREADS)
+    available = min(DEFAULT_THREADS, cpu.assigned_cores() or DEFAULT_THREADS, cpu.quota_cores() or DEFAULT_THREADS)
     if kind != "cpu":
         return available
     return max(1, min(available, int(work.forward_flops / MIN_FLOPS_PER_THREAD)))

@@ -22,11 +22,13 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Attributes:
         total: multiplications and additions so far.
+        outputs: numbers that they have computed so far; a backward pass needs at least as many.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch annotates no mode
         self.total = 0
+        self.outputs = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -42,6 +44,7 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         formula: Formula | None = _FUSED_ON_CPU.get(operator) or flop_registry.get(operator)
         if formula is not None:
             self.total += formula(*args, **options, out_val=out)
+            self.outputs += out.numel() if isinstance(out, Tensor) else out[0].numel()
         return out
 
 

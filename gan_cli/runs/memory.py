@@ -1,0 +1,106 @@
+"""The memory that a run needs at least, added up from its plan before anything of it is allocated."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from gan_cli.algorithms.spec import Outline, Parts
+from gan_cli.config.schema import Config
+from gan_cli.errors import OutOfMemoryError
+from gan_cli.runtime import torchrun
+from gan_cli.runtime.memory import available_memory
+
+FLOAT = 4
+# Batches of one step's updates that are drawn and generated in one pass.
+BATCHES_PER_PASS = 8
+# 2-D data: points in the scatter for each sample of a grid.
+POINTS_PER_SAMPLE = 16
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Lower bounds of the bytes that parts of a run need, by what they are; each names the keys it depends on.
+
+    Attributes:
+        on_device: of networks, batches and samples.
+        on_host: of the data.
+    """
+
+    on_device: Mapping[str, int]
+    on_host: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Bytes of all parts together."""
+        return sum(self.on_device.values()) + sum(self.on_host.values())
+
+    def require_available(self, device: torch.device) -> None:
+        """Raise ``OutOfMemoryError`` where a run on this device needs more memory than the device or host has left."""
+        host = torch.device("cpu")
+        if device.type == "cuda":
+            _require_available(self.on_device, device)
+            _require_available(self.on_host, host)
+        else:
+            _require_available({**self.on_device, **self.on_host}, host)
+
+
+def _require_available(parts: Mapping[str, int], device: torch.device) -> None:
+    available, total = available_memory(device), sum(parts.values())
+    if available is not None and total > available:
+        largest = sorted(parts.items(), key=lambda part: -part[1])[:3]
+        named = ", ".join(f"{format_bytes(size)} {what}" for what, size in largest)
+        raise OutOfMemoryError(
+            f"not enough memory: this run needs at least {format_bytes(total)}, and {device.type} has"
+            f" {format_bytes(available)} left: {named}"
+        )
+
+
+def memory_need(config: Config, parts: Parts, outline: Outline, activations: float) -> MemoryNeed:
+    """Add up what a run needs at least.
+
+    Args:
+        config: the typed configuration.
+        parts: of the run, built but not loaded.
+        outline: its networks.
+        activations: bytes that one sample's forward pass through all networks leaves for the backward pass.
+    """
+    train, numel = config.train, math.prod(parts.dataset.shape)
+    weights = {name: sum(each.numel() for each in network.parameters()) for name, network in outline.networks.items()}
+    # Of a GAN, G alone is averaged.
+    averaged = weights.get("generator", sum(weights.values()))
+    copies = 2 + parts.optimizer.num_moments
+    largest = 1 if parts.loss is None else parts.loss.d_steps.largest
+    staged = train.batch_size * numel * min(largest, BATCHES_PER_PASS)
+    grid = train.sample_count * numel * (POINTS_PER_SAMPLE if len(parts.dataset.shape) == 1 else 1)
+    probe = min(config.diagnostics.samples, 1024) if config.diagnostics.every else 0
+    shown = f"train.batch_size={train.batch_size}"
+    replicated = f", train.replicas={train.replicas}" if train.replicas > 1 else ""
+    of_networks = FLOAT * (copies * sum(weights.values()) + averaged) * train.replicas
+    # Several processes divide a batch among themselves.
+    processes = int(os.environ["WORLD_SIZE"]) if torchrun.is_distributed() else 1
+    of_batches = (int(train.batch_size * activations) + FLOAT * staged) // processes
+    sizes = {
+        f"for weights, gradients and moments (architecture, optimizer{replicated})": of_networks,
+        f"for batches ({shown}{replicated})": of_batches * train.replicas,
+        f"for sample grids (train.sample_count={train.sample_count})": FLOAT * grid if train.sample_every else 0,
+        f"for probes (diagnostics.samples={config.diagnostics.samples})": FLOAT * probe * (3 * numel + probe),
+        f"for evaluations (evaluation.samples={config.evaluation.samples})": (
+            FLOAT * config.evaluation.samples * numel if train.eval_every else 0
+        ),
+    }
+    data = int(getattr(parts.dataset, "num_bytes", 0))
+    return MemoryNeed(
+        {what: size for what, size in sizes.items() if size}, {"for the data (dataset.count)": data} if data else {}
+    )
+
+
+def format_bytes(size: int) -> str:
+    """Return a size in the largest unit of which there is at least one: ``1.5 GiB``."""
+    power = min(max(0, (size.bit_length() - 1) // 10), 6)
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
+    return f"{size:,} bytes" if power == 0 else f"{size / 1024**power:,.1f} {unit}"
