@@ -90,7 +90,7 @@ class Oracle:
 
     @property
     def num_bytes(self) -> int:
-        """Memory of the tokens."""
+        """Memory of the tokens of all sequences."""
         return 8 * self.count * self.length
 
     @property

@@ -190,7 +190,7 @@ def _workload(outline: Outline, dataset: Dataset, forward_flops: int, replicas: 
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What one forward pass of two samples through all networks of a run takes.
+    """Cost of one forward pass of two samples through all networks of a run.
 
     Attributes:
         flops: floating-point operations.
@@ -217,7 +217,7 @@ def _require_enough_samples(config: Config, coupled: Collection[str]) -> None:
 
 
 def _count_forward(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes, outline: Outline) -> ForwardPass:
-    """Count what one forward pass of two samples through all networks of a run takes.
+    """Count the cost of one forward pass of two samples through all networks of a run.
 
     Networks of moderate size are built on the CPU for it: on the meta device, the first addition imports
     ``torch._dynamo``, which takes as long as importing torch itself. Torch's own generator is left as it was.
