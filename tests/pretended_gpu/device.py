@@ -113,6 +113,7 @@ class PretendedDevice:
             "set_device": lambda _: None,
             "get_device_properties": lambda _: Properties(),
             "get_device_name": lambda _: Properties.name,
+            "mem_get_info": lambda _=None: (MEMORY, MEMORY),
             "get_device_capability": lambda _=None: (Properties.major, Properties.minor),
             "synchronize": lambda *_: self.wait_for_copies(),
             "set_sync_debug_mode": self.set_sync_debug_mode,
