@@ -39,6 +39,7 @@ from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import (
     configuration,
     data_files,
+    environment,
     evaluation,
     image_files,
     node_kinds,
@@ -272,7 +273,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]
