@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeAlias
 
 from gan_cli.components.ranges import Range
-from gan_cli.errors import DataError, InvalidValueError, did_you_mean, require
+from gan_cli.data.cache import DEFAULT_ROOT
+from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
 
 # Side in pixels, and channels, of images that are decoded; and threads that decode them.
@@ -51,6 +53,18 @@ def expand_path(key: str, folder: str) -> Path:
         return Path(folder).expanduser()
     except RuntimeError as error:
         raise InvalidValueError(key, folder, "a folder below a home directory that exists") from error
+
+
+def data_root(root: str | None) -> Path:
+    """Return the data root: the one that a dataset has, else that of the environment, else the default one.
+
+    Raises:
+        ConfigError: it lies in a home directory that there is none of.
+    """
+    try:
+        return expand_path("root", root or os.environ.get("GAN_DATA") or DEFAULT_ROOT)
+    except InvalidValueError as error:
+        raise ConfigError(f"no data root ({error}): the environment variable GAN_DATA names one") from error
 
 
 def is_present(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ import torch
 
 from gan_cli.config.extras import require_extra
 from gan_cli.config.schema import BackboneKind, Config
-from gan_cli.data.cache import DEFAULT_ROOT, Store
-from gan_cli.datasets.base import expand_path
+from gan_cli.data.cache import Store
+from gan_cli.datasets.base import data_root
 from gan_cli.datasets.mnist import SIDE, Mnist
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError
@@ -104,7 +103,7 @@ def build_evaluator(
     kinds = _kinds(dataset, source, options.backbones)
     count = default_count(source, DEFAULT_SAMPLES, options.share) if options.samples is None else options.samples
     require_evaluation_memory(count, dataset.shape)
-    root = expand_path("root", getattr(dataset, "root", None) or os.environ.get("GAN_DATA") or DEFAULT_ROOT)
+    root = data_root(getattr(dataset, "root", None))
     store, part = Store(root), find_test_split(dataset)
     loaded = None if part is None else part.load()
     assert not isinstance(loaded, Sequences)

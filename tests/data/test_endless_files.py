@@ -19,11 +19,12 @@ import pytest
 from gan_cli.data.array_files import ArrayFileError, read_npz
 from gan_cli.data.cache import DamagedError, Store, deserialize_arrays, read_arrays, serialize_arrays
 from gan_cli.data.idx import MAX_BYTES
+from gan_cli.datasets.base import data_root
 from gan_cli.datasets.cifar import Cifar10, CifarSplit
 from gan_cli.datasets.mnist import FashionMnist, Mnist
 from gan_cli.datasets.oracle import FILE, Oracle
 from gan_cli.datasets.text import Text, TokenUnit
-from gan_cli.errors import DataError
+from gan_cli.errors import ConfigError, DataError
 
 SPARSE_BYTES = 100 * 2**30
 MNIST, CIFAR = "mnist/train-images-idx3-ubyte", "cifar10/cifar-10-binary.tar.gz"
@@ -232,6 +233,24 @@ def test_store_that_cannot_be_written_still_gives_what_was_computed(
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     assert Store(tmp_path / "file").load_or_compute("x", {}, lambda: STORED) is STORED
     assert "cannot write x/" in caplog.text
+    assert "computed again the next time" in caplog.text
+
+
+def test_data_root_in_a_home_directory_that_there_is_none_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_DATA", "~no-such-user/x")
+    with pytest.raises(ConfigError, match=r"^no data root \(root: expected a folder .*\): .* GAN_DATA names one$"):
+        data_root(None)
+    assert data_root("/elsewhere") == Path("/elsewhere")
+
+
+def test_store_needs_no_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gan_cli.data.cache.DEFAULT_ROOT", "~no-such-user/x")
+    assert Store(tmp_path).load_or_compute("x", {}, lambda: STORED) is STORED
+    assert Store(tmp_path).load_or_compute("x", {}, dict).keys() == STORED.keys()
+    (tmp_path / "file").touch()
+    assert Store(tmp_path / "file").load_or_compute("x", {}, lambda: STORED) is STORED
     assert "computed again the next time" in caplog.text
 
 
