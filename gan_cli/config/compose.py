@@ -22,7 +22,7 @@ from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failur
 from gan_cli.config.numbers import accept_whole_floats
 from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
-from gan_cli.config.resolution import resolve_for_good, resolve_overrides
+from gan_cli.config.resolution import reject_undecodable, resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.interpolations import reject_growth
 from gan_cli.storage.run_directory import job_dirname, unique_dir
@@ -58,6 +58,7 @@ class Composition:
         reject_growth(OmegaConf.to_container(config, resolve=False))
         composition = cls(resolve_for_good(config), hydra, overrides)
         resolved = resolve_overrides(overrides, composition.config, composition.choices)
+        reject_undecodable([OmegaConf.to_container(composition.config, resolve=False), resolved])
         return replace(composition, overrides=resolved)
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
@@ -28,9 +30,19 @@ class FileConfigSource(file_config_source.FileConfigSource):
         plain = untrusted_yaml.parse(text, str(file))
         if not isinstance(plain, dict | None):
             raise ConfigError(f"{file}: expected a mapping")
+        _expand_home(plain or {})
         header = ConfigSource._get_header_dict(text[:HEADER_LENGTH])
         place = f"{self.scheme()}://{self.path}"
         return ConfigResult(config=OmegaConf.create(plain or {}), path=place, provider=self.provider, header=header)
+
+
+def _expand_home(option: dict[str, Any]) -> None:
+    """Replace ``~`` in the directories of runs and sweeps, which Hydra itself makes, in an option that sets them."""
+    hydra = option.get("hydra")
+    for section in hydra.values() if isinstance(hydra, dict) else ():
+        directory = section.get("dir") if isinstance(section, dict) else None
+        if isinstance(directory, str):
+            section["dir"] = os.path.expanduser(directory)  # noqa: PTH111 - never raises
 
 
 def register() -> None:

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.override_text import OverrideText, value_text
 from gan_cli.config.schema import Config
+from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.storage.interpolations import calls_resolver, escape
 
 
@@ -48,6 +49,18 @@ def resolve_overrides(overrides: Sequence[str], resolved: DictConfig, choices: M
         choices: option chosen from each config group.
     """
     return [_resolve_override(override, resolved, choices) for override in overrides]
+
+
+def reject_undecodable(value: object) -> None:
+    """Raise ``ConfigError`` for text with bytes that are no UTF-8, which no configuration could be stored with."""
+    if isinstance(value, dict | list):
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            reject_undecodable(inner)
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"expected text in UTF-8, got {truncated_repr(value)}") from error
 
 
 def _resolve_override(override: str, resolved: DictConfig, choices: Mapping[str, Any]) -> str:

@@ -83,9 +83,30 @@ def test_home_directory_in_paths_of_the_command(monkeypatch: pytest.MonkeyPatch)
     assert compose(["hydra.run.dir=~nobody_at_all/x"]).wanted_directory == Path("~nobody_at_all/x")
 
 
+@pytest.mark.parametrize("key", ["dataset.path", "hydra.run.dir", "sweep.metric"])
+def test_bytes_that_are_no_text_are_refused(key: str, workplace: Path, gan_train: Command) -> None:
+    done = gan_train("dataset=image_folder", f"{key}='a\udcff'")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert r"expected text in UTF-8, got" in done.err
+    assert list(workplace.iterdir()) == []
+
+
 def test_plugins_may_be_found_again() -> None:
     register(plugins=False)
     register(plugins=True)
+
+
+def test_home_directory_in_an_option(workplace: Path, gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(workplace / "home"))
+    (workplace / "own" / "experiment").mkdir(parents=True)
+    text = "# @package _global_\nhydra: {run: {dir: ~/run}, sweep: {dir: ~/sweep}}\n"
+    (workplace / "own" / "experiment" / "mine.yaml").write_text(text)
+    for flags in ((), ("-m",)):
+        done = gan_train(*flags, "--config-dir", "own", "experiment=mine", *SHORT, *TINY, "dataset=ring8")
+        assert done.status == 0, done.err
+    assert {each.name for each in workplace.iterdir()} >= {"own", "home"}
+    assert not (workplace / "~").exists()
+    assert (workplace / "home" / "sweep" / "multirun.yaml").is_file()
 
 
 def test_runs_in_odd_folders(workplace: Path, gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
