@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 from gan_cli.errors import DataError
+from gan_cli.runtime.memory import available_host_memory
 
-# Of the memory of this machine, for data: the rest is the run's own, and other programs'.
-MAX_SHARE = 0.5
+# Of the memory that is there, for data: the rest is the run's own.
+MAX_SHARE = 0.8
+# Where nothing tells how much there is: more than any machine has.
+UNKNOWN = 2**60
 
 
 def data_memory() -> int:
-    """Return the bytes of memory that data may take on this machine."""
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MAX_SHARE)
+    """Return the bytes of memory that data may take, on this machine and in this process's container."""
+    available = available_host_memory()
+    return UNKNOWN if available is None else int(available * MAX_SHARE)
 
 
 def require_memory(size: int, contents: str, advice: str) -> None:
@@ -26,5 +28,6 @@ def require_memory(size: int, contents: str, advice: str) -> None:
     Raises:
         DataError: they take more than data may.
     """
-    if size > data_memory():
-        raise DataError(f"{contents} take {size:,} bytes of memory, more than the {data_memory():,} for data; {advice}")
+    limit = data_memory()
+    if size > limit:
+        raise DataError(f"{contents} take {size:,} bytes of memory, more than the {limit:,} for data; {advice}")

@@ -14,7 +14,12 @@ from gan_cli.errors import DataError
 
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "data_memory", lambda: 1_000_000)
+    monkeypatch.setattr(memory, "available_host_memory", lambda: 1_250_000)
+
+
+def test_unknown_memory_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_host_memory", lambda: None)
+    memory.require_memory(2**50, "data", "nothing")
 
 
 @pytest.mark.parametrize(
