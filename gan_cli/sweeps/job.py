@@ -50,7 +50,8 @@ def job(config: DictConfig) -> float | None:
         composition = Composition.from_running_job(config)
         # From Hydra's own copy, where the sweep's directory is resolved; its resolver would make a new one elsewhere.
         hydra = HydraConfig.get()
-        registry, output_dir = JobRegistry(Path(hydra.sweep.dir).absolute()), Path(hydra.runtime.output_dir)
+        sweep = Path(hydra.runtime.cwd, hydra.sweep.dir)  # hydra.job.chdir=true has changed the working directory
+        registry, output_dir = JobRegistry(sweep), Path(hydra.runtime.output_dir)
         if registry.closed:
             _remove_if_empty(output_dir)
             return None

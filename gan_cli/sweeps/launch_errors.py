@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from gan_cli.errors import ConfigError, UserError
+from gan_cli.errors import ConfigError, OutputError, UserError
 from gan_cli.sweeps.command import CONTINUE
 from gan_cli.sweeps.job_registry import JobRegistry
 from gan_cli.sweeps.job_status import JobState, job_status
@@ -60,6 +61,7 @@ def launch_errors_explained() -> Iterator[None]:
 
     Raises:
         JobProcessLostError: a process of the launcher has ended, or could not be started.
+        OutputError: a file of Hydra, its launcher or its sweeper cannot be written.
     """
     token = _running.set(None)
     try:
@@ -67,6 +69,12 @@ def launch_errors_explained() -> Iterator[None]:
     except CallbackError as wrapped:
         # With what has led to it, which this statement would replace by the wrapper.
         raise wrapped.error from wrapped.error.__cause__ or wrapped.error.__context__
+    except OSError as error:
+        # Jobs handle their own: this one is of the files of Hydra, its launcher or its sweeper.
+        lost = as_job_process_lost(error, _running.get())
+        if lost is None and (not isinstance(error.filename, str) or error.errno == errno.ENAMETOOLONG):
+            raise
+        raise lost or OutputError(f"cannot write {error.filename}: {error.strerror}") from error
     except Exception as error:
         lost = as_job_process_lost(error, _running.get())
         if lost is None:

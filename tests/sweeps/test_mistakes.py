@@ -254,6 +254,29 @@ def test_job_without_a_command_file(gan_train: Command, workplace: Path) -> None
     assert "sweep.continue" not in line
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["hydra.sweep.dir=file"],
+        ["hydra.sweep.dir=file/x"],
+        ["hydra.sweep.dir=/dev/null"],
+        ["hydra/launcher=submitit_local", "hydra.launcher.submitit_folder=file/x", "hydra.sweep.dir=sweep"],
+    ],
+)
+def test_what_cannot_be_written_costs_one_line(overrides: list[str], gan_train: Command, workplace: Path) -> None:
+    Path("file").touch()
+    done = gan_train("-m", *RING, "seed=0,1", *overrides)
+    assert done.status == 2, done.err
+    (line,) = (line for line in done.err.splitlines() if "HYDRA" not in line)
+    assert line.startswith("gan-train: cannot write ")
+
+
+def test_jobs_with_a_working_directory_of_their_own(gan_train: Command, workplace: Path) -> None:
+    done = gan_train("-m", *RING, "seed=0", "hydra.job.chdir=true", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    assert len(jobs_of(workplace / "sweep")) == 1
+
+
 def test_sweep_is_continued_from_inside(gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gan_train("-m", *RING, "seed=0", "hydra.sweep.dir=sweep").status == 0
     monkeypatch.chdir("sweep")
