@@ -106,7 +106,7 @@ def _lost_jobs(registry: JobRegistry | None) -> str:
     if registry is None:
         return ""
     with contextlib.suppress(ConfigError):  # a registry that cannot be read: the loss is the error to report
-        entries = registry.entries()
+        entries = sorted(registry.entries(), key=lambda entry: entry.identity.number)
         lost = [entry.label for entry in entries if job_status(entry.path).state in (JobState.absent, JobState.started)]
         names = "; ".join(lost[:MAX_NAMES]) + (f"; {len(lost) - MAX_NAMES} more" if len(lost) > MAX_NAMES else "")
         jobs = f". Lost: {len(lost)} of {len(entries)} jobs that were started ({names})" if lost else ""

@@ -9,15 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from gan_cli.runtime.interrupts import existing_signals, signal_handlers
+from gan_cli.runtime.interrupts import HANDLED_SIGNALS, signal_handlers
 from gan_cli.sweeps.job_registry import override_key
 from gan_cli.sweeps.launch_errors import LAUNCHER
 
 # Launchers whose jobs run in child processes of this one, or below children that forward signals.
 LAUNCHERS_WITH_CHILDREN = ("joblib", "submitit_local")
-
-# Also of a terminal that is closed (unless it is ignored: nohup), and of a batch system.
-FORWARDED = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
 
 def forward_signals(arguments: Sequence[str]) -> contextlib.AbstractContextManager[None]:
@@ -47,7 +44,9 @@ def _forward_signals() -> Iterator[None]:
                 os.kill(child, signal.SIGTERM)
 
     try:
-        with signal_handlers([each for each in FORWARDED if signal.getsignal(each) is not signal.SIG_IGN], forward):
+        # nohup ignores SIGHUP, so that the sweep outlives its terminal.
+        numbers = [each for each in HANDLED_SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+        with signal_handlers(numbers, forward):
             yield
     except BaseException:
         if not received:
