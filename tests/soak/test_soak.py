@@ -96,4 +96,4 @@ def test_download_removes_what_killed_processes_left(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     with recipes.mirror({"file": b"content"}) as mirror:
-        download("file.gz", [mirror], tmp_path / "here", lambda path: None)
+        download("file.gz", [mirror], tmp_path / "here", lambda path: None, 1000)
