@@ -140,7 +140,7 @@ def test_after_the_clock_was_set_back(
 
 
 def test_second_interrupt_leaves_at_once(workplace: Path) -> None:
-    process = start_gan_train("train.steps=1000000", "hydra.run.dir=run", "train.log_every=1", "loss.d_steps=1000000")
+    process = start_gan_train("train.steps=1000000", "hydra.run.dir=run", "train.log_every=1", "loss.d_steps=10000")
     wait_for((workplace / "run" / "samples" / "step_00000000.png").exists)
     # One step takes far longer than the test; the first signal waits for its end, the second does not.
     process.send_signal(signal.SIGINT)
