@@ -98,8 +98,10 @@ def plan(config: DictConfig) -> Plan:
     work = _workload(outline, parts.dataset, flops // 2, typed.train.replicas)
     device = choose(_device_section(typed), work, family.eager_because)
     itemsize = 4 if device.autocast is None else 2
-    memory = memory_need(typed, parts, outline, itemsize * forward.outputs / 2)
-    memory.require_available(device.torch_device)
+    # Of two samples; and of two products, one at least is kept for the backward pass.
+    memory = memory_need(typed, parts, outline, itemsize * forward.outputs / 4)
+    if not typed.dry_run:  # which may describe a run of a larger machine
+        memory.require_available(device.torch_device)
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
     return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks, memory=memory)

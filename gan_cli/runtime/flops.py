@@ -22,7 +22,7 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Attributes:
         total: multiplications and additions so far.
-        outputs: numbers that they have computed so far; a backward pass needs at least as many.
+        outputs: numbers that they have computed so far.
     """
 
     def __init__(self) -> None:
