@@ -19,8 +19,9 @@ from gan_cli.protocols.algorithm import Schedule
 # leaves it unchanged.
 NO_BIAS_CORRECTION_STEP = 2.0**100
 
-LearningRate: TypeAlias = Annotated[float, Range(0, 10_000, above=True)]
-OwnLearningRate: TypeAlias = Annotated[float, Range(0, 10_000, note="0: this network stays as it is")] | None
+# Rates at which a run diverges are allowed: that is its own lesson, with an exit status of its own.
+LearningRate: TypeAlias = Annotated[float, Range(0, 1e38, above=True)]
+OwnLearningRate: TypeAlias = Annotated[float, Range(0, 1e38, note="0: this network stays as it is")] | None
 Momentum: TypeAlias = Annotated[float, Range(0, 1, below=True)]
 
 

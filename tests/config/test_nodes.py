@@ -157,7 +157,7 @@ def test_missing_key_is_reported() -> None:
 
 
 def test_value_out_of_range_is_reported_with_its_full_path() -> None:
-    assert refusal({"_target_": ADAM, "lr": -1}) == ["optimizer.lr: expected a number > 0 and <= 10,000, got -1.0"]
+    assert refusal({"_target_": ADAM, "lr": -1}) == ["optimizer.lr: expected a number > 0 and <= 1e+38, got -1.0"]
     assert refusal({"_target_": ADAM, "decay": {**LINEAR, "steps": 0}}) == [
         "optimizer.decay.steps: expected an integer from 1 to 1,000,000,000, got 0"
     ]
