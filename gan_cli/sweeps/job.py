@@ -200,7 +200,8 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _report(entry: JobEntry, message: str) -> None:
-    _print(f"job {entry.identity.number} ({entry.label}): {message}")
+    # Several mistakes are a line each.
+    _print(f"job {entry.identity.number} ({entry.label}): {'; '.join(message.splitlines())}")
 
 
 def _print(line: str) -> None:
