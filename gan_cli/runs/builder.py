@@ -87,7 +87,7 @@ def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) 
         log_every=train.log_every,
         sample_count=train.sample_count,
         half_life=plan.config.ema.half_life,
-        probe_samples=diagnostics.samples,
+        probe_samples=plan.probe_samples,
         probe_every=max(1, diagnostics.every * train.log_every),
         timer=timer,
         group=group,

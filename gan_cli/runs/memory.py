@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +15,12 @@ from gan_cli.errors import OutOfMemoryError
 from gan_cli.runtime import torchrun
 from gan_cli.runtime.memory import available_memory
 
+logger = logging.getLogger(__name__)
+
 FLOAT = 4
+# Share of the memory that a run leaves which a probe may take, and passes of its samples through the networks at once:
+# of real samples that D trains on, of held-out ones and of generated ones.
+PROBE_SHARE, PROBE_PASSES = 0.25, 3
 # Batches of one step's updates that are drawn and generated in one pass.
 BATCHES_PER_PASS = 8
 # 2-D data: points in the scatter for each sample of a grid.
@@ -82,8 +87,7 @@ def memory_need(config: Config, parts: Parts, outline: Outline, activations: flo
     replicated = f", train.replicas={train.replicas}" if train.replicas > 1 else ""
     of_networks = FLOAT * (copies * sum(weights.values()) + averaged) * train.replicas
     # Several processes divide a batch among themselves.
-    processes = int(os.environ["WORLD_SIZE"]) if torchrun.is_distributed() else 1
-    of_batches = (int(train.batch_size * activations) + FLOAT * staged) // processes
+    of_batches = (int(train.batch_size * activations) + FLOAT * staged) // torchrun.world_size()
     sizes = {
         f"for weights, gradients and moments (architecture, optimizer{replicated})": of_networks,
         f"for batches ({shown}{replicated})": of_batches * train.replicas,
@@ -97,6 +101,29 @@ def memory_need(config: Config, parts: Parts, outline: Outline, activations: flo
     return MemoryNeed(
         {what: size for what, size in sizes.items() if size}, {"for the data (dataset.count)": data} if data else {}
     )
+
+
+def probe_samples(config: Config, need: MemoryNeed, activations: float, device: torch.device) -> int:
+    """Return how many samples of each kind a probe may have; logs a warning where memory is short.
+
+    A probe is one more pass through the networks, beside a batch. It has ``diagnostics.samples`` where they fit, and no
+    fewer than the batch, which fits anyway.
+
+    Args:
+        config: the typed configuration.
+        need: what the run needs at least.
+        activations: bytes that one sample's forward pass through all networks leaves for the backward pass.
+        device: on which the networks are.
+    """
+    wanted, batch = config.diagnostics.samples, config.train.batch_size
+    available = available_memory(device)
+    if available is None or not activations or not config.diagnostics.every:
+        return wanted
+    room = PROBE_SHARE * max(0, available - need.total) / config.train.replicas
+    count = min(wanted, max(batch, int(room / (PROBE_PASSES * activations))))
+    if count < wanted:
+        logger.warning("diagnostics: %d samples in a probe, of diagnostics.samples=%d: memory is short", count, wanted)
+    return count
 
 
 def format_bytes(size: int) -> str:

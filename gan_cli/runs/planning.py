@@ -25,7 +25,8 @@ from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import Dataset, Density, data_kinds
 from gan_cli.runs import compatibility
-from gan_cli.runs.memory import MemoryNeed, memory_need
+from gan_cli.runs.memory import MemoryNeed, memory_need, probe_samples
+from gan_cli.runtime import torchrun
 from gan_cli.runtime.device import Device, Workload, choose
 from gan_cli.runtime.flops import FlopCounter
 from gan_cli.runtime.meta_device import SkipInitialization
@@ -46,6 +47,7 @@ class Plan(Parts):
         device: where it computes, with every ``auto`` decided.
         callbacks: those of the user, by name; every run builds its own.
         memory: what it needs at least.
+        probe_samples: samples of each kind in a probe.
     """
 
     config: Config
@@ -53,6 +55,7 @@ class Plan(Parts):
     device: Device
     callbacks: Mapping[str, Node]
     memory: MemoryNeed
+    probe_samples: int
 
     @property
     def family(self) -> type[AlgorithmSpec]:
@@ -99,12 +102,21 @@ def plan(config: DictConfig) -> Plan:
     device = choose(_device_section(typed), work, family.eager_because)
     itemsize = 4 if device.autocast is None else 2
     # Of two samples; and of two products, one at least is kept for the backward pass.
-    memory = memory_need(typed, parts, outline, itemsize * forward.outputs / 4)
+    activations = itemsize * forward.outputs / 4
+    memory = memory_need(typed, parts, outline, activations)
     if not typed.dry_run:  # which may describe a run of a larger machine
         memory.require_available(device.torch_device)
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
-    return Plan(**vars(parts), config=typed, outline=outline, device=device, callbacks=callbacks, memory=memory)
+    return Plan(
+        **vars(parts),
+        config=typed,
+        outline=outline,
+        device=device,
+        callbacks=callbacks,
+        memory=memory,
+        probe_samples=probe_samples(typed, memory, activations, device.torch_device),
+    )
 
 
 def _device_section(config: Config) -> DeviceSection:
@@ -208,13 +220,16 @@ class ForwardPass:
 
 def _require_enough_samples(config: Config, coupled: Collection[str]) -> None:
     """Raise ``ConfigError`` where batch norm would have to compute a variance of one sample, or of one pack in D."""
+    # Batch norm is over each process's part of the batch, unless it is synchronized.
+    processes = 1 if config.device.sync_batch_norm else torchrun.world_size()
     for name in sorted(coupled):
         pac = config.pac if name == "discriminator" else 1
-        if config.train.batch_size // pac < 2:
+        if config.train.batch_size // (pac * processes) < 2:
             packs = f" in two packs of pac={pac}" if pac > 1 else ""
+            on = f" on each of {processes} processes" if processes > 1 else ""
             raise ConfigError(
-                f"train.batch_size: expected at least {2 * pac} samples{packs} for batch norm in the {name}, got"
-                f" {config.train.batch_size}"
+                f"train.batch_size: expected at least {2 * pac * processes} samples{packs}{on} for batch norm in the"
+                f" {name}, got {config.train.batch_size}"
             )
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gan_cli.config.compose import compose, register
-from gan_cli.errors import OutOfMemoryError
+from gan_cli.errors import ConfigError, OutOfMemoryError
 from gan_cli.runs import memory, planning
 from gan_cli.runs.memory import MemoryNeed, format_bytes
 from tests.conftest import TINY, Command
@@ -114,3 +114,26 @@ def test_batch_norm_of_one_sample_is_refused_before_anything_is_written(
 def test_batch_of_one_trains_without_batch_norm(overrides: list[str], gan_train: Command, workplace: Path) -> None:
     done = gan_train("dataset=ring8", *TINY, "train.batch_size=1", "train.steps=2", *overrides, "hydra.run.dir=run")
     assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize(("gibibytes", "count"), [(64, 128), (2, 36), (0.5, 16)])
+def test_probe_follows_the_memory_that_there_is_and_the_batch(
+    gibibytes: float, count: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda device: int(gibibytes * 2**30))
+    plan = planned("architecture=dcgan", "architecture.width=256", "train.batch_size=16", "dry_run=true")
+    need = MemoryNeed({"networks": 2**29}, {})
+    assert memory.probe_samples(plan.config, need, 3.5 * 2**20, plan.device.torch_device) == count
+    assert ("memory is short" in caplog.text) is (count < 128)
+
+
+def test_probe_is_whole_where_memory_is_not_short() -> None:
+    assert planned("dataset=ring8", *TINY).probe_samples == 128
+
+
+def test_batch_norm_is_over_the_part_of_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    planned("architecture=mlp", "train.batch_size=8")
+    with pytest.raises(ConfigError, match="expected at least 8 samples on each of 4 processes for batch norm in the"):
+        planned("architecture=mlp", "train.batch_size=4")
+    planned("architecture=mlp", "train.batch_size=4", "device.sync_batch_norm=true")
