@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import hydra_plugins, option_files
 from gan_cli.config.fields import describe
-from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure
+from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
 from gan_cli.config.numbers import accept_whole_floats
 from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
@@ -158,7 +158,7 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
     except (HydraException, OmegaConfBaseException, ValueError, KeyError, OverflowError) as error:
         raise explain_hydra_error(error) from error
     except (AssertionError, AttributeError, TypeError) as error:
-        if not is_omegaconf_failure(error):
+        if not is_omegaconf_failure(error) and not is_defaults_failure(error):
             raise
         raise explain_hydra_error(error) from error
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal import defaults_list
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import (
@@ -55,6 +56,8 @@ def explain_hydra_error(error: BaseException) -> UserError:
         return ConfigError(
             f"{'an override' if key is None else _truncate_middle(key[1])}: a key below one that is null cannot be set"
         )
+    if is_defaults_failure(first):
+        return ConfigError("group=[...]: expected a list of names of options, such as loss/penalty=[r1,r2]")
     if isinstance(first, MissingConfigException) and first.missing_cfg_file:
         group, _, option = first.missing_cfg_file.rpartition("/plugin/")
         if group:
@@ -100,6 +103,12 @@ def is_omegaconf_failure(error: BaseException) -> bool:
     return FAILURE_KEY.search(str(error)) is not None or (
         isinstance(error, AssertionError) and str(error).startswith("Unexpected type")
     )
+
+
+def is_defaults_failure(error: BaseException) -> bool:
+    """Return whether Hydra has failed at a list of options without an error of its own: at a number in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, TypeError) and bool(frames) and frames[-1].filename == defaults_list.__file__
 
 
 def missing_key(error: BaseException) -> str | None:

@@ -113,10 +113,10 @@ SUMMARIES: Draw = st.one_of(
     st.text(max_size=30),
 )
 
-KEYS = ("loss", "dataset", "seed", "train.steps", "optimizer.lr", "noise.start", "architecture.latent_dim", "resume",
+KEYS = ("loss", "noise", "loss/penalty", "dataset", "seed", "train.steps", "optimizer.lr", "noise.start", "architecture.latent_dim", "resume",
         "loss.penalty", "loss.objective", "loss.objective._target_", "device.threads", "hydra.run.dir", "optimizer.betas",
         "hydra/launcher", "train", "x", "", "a.b.c", "loss@x", "hydra.searchpath", "dataset.root")  # fmt: skip
-OPTIONS = ("jsd", "wgan", "ring8", "mnst", "1", "-1", "1e400", "nan", "null", "[1,2]", "{a:1}", "[", "}", "'x", '"x"', "1,2",
+OPTIONS = ("jsd", "wgan", "[0]", "[null]", "[{a:1}]", "[r1,1]", "ring8", "mnst", "1", "-1", "1e400", "nan", "null", "[1,2]", "{a:1}", "[", "}", "'x", '"x"', "1,2",
            "range(1,5)", "choice(a,b)", "glob(*)", "${x}", "${oc.env:NO}", "${.lr}", "${hydra:runtime.cwd}", "", "\\", "\0", "é",
            "int(3)", "extend_list(1)", "shuffle(1,2)", "[" * 60, "{a:" * 60, "9" * 5000, "x" * 3000, "???", *HOSTILE_TARGETS)  # fmt: skip
 OVERRIDES: Draw = st.lists(

@@ -16,6 +16,10 @@ from tests.helpers.preloaded import PreloadedProcess
 
 # overrides -> what the message must say
 MISTAKES: list[tuple[list[str], list[str]]] = [
+    *(
+        (["dataset=ring8", each], ["group=[...]", "loss/penalty=[r1,r2]"])
+        for each in ("noise=[0]", "noise=[null]", "loss/penalty=[{a:1}]")
+    ),
     (["loss=wgna"], ["loss=wgna", "'wgan'", "jsd, lsgan, minimax"]),
     (["dataset=mnst"], ["dataset=mnst", "'mnist'"]),
     (["los=wgan"], ["los", "'loss'"]),
