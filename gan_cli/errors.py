@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 # Length in characters to which a message shortens a wrong value.
@@ -34,11 +34,8 @@ class ConfigError(UserError):
 class SeveralMistakesError(ConfigError):
     """Several mistakes, a line for each; made by :class:`Mistakes`."""
 
-    def __init__(self, errors: Sequence[ConfigError]) -> None:
-        super().__init__(*map(str, errors))
-
     def __str__(self) -> str:
-        return "\n".join(self.args)  # the lines are printable already
+        return "\n".join(map(printable, self.args))
 
 
 class Mistakes:
@@ -52,7 +49,7 @@ class Mistakes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None and self._errors:
-            raise SeveralMistakesError(self._errors) from self._errors[0]
+            raise SeveralMistakesError(*_lines(self._errors)) from self._errors[0]
 
     @contextlib.contextmanager
     def collect(self) -> Iterator[None]:
@@ -61,6 +58,12 @@ class Mistakes:
             yield
         except ConfigError as error:
             self._errors.append(error)
+
+
+def _lines(errors: Iterable[ConfigError]) -> Iterator[str]:
+    """Yield the lines of all errors, of which one may be of several mistakes itself."""
+    for error in errors:
+        yield from error.args if isinstance(error, SeveralMistakesError) else [str(error)]
 
 
 class OutputError(UserError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +51,18 @@ def test_several_mistakes_are_a_line_each() -> None:
     with pytest.raises(ConfigError) as raised:
         collected(["a\nb", "c"])
     assert str(raised.value).splitlines() == ["a\\nb: wrong", "c: wrong"]
+    # As between processes.
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+def collected_of_parts(parts: list[list[str]]) -> None:
+    with Mistakes() as mistakes:
+        for keys in parts:
+            with mistakes.collect():
+                collected(keys)
+
+
+def test_mistakes_of_a_part_are_lines_of_the_whole() -> None:
+    with pytest.raises(ConfigError) as raised:
+        collected_of_parts([["a", "b"], ["c"]])
+    assert str(raised.value).splitlines() == ["a: wrong", "b: wrong", "c: wrong"]

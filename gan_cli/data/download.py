@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import textwrap
 import threading
@@ -71,7 +72,7 @@ def download(
     Raises:
         DataError: the folder cannot be written, or no mirror gave the file; names the reason for each mirror.
     """
-    attempts = []
+    attempts, made = [], not folder.exists()
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}"
         try:
@@ -84,6 +85,9 @@ def download(
             raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
         else:
             return folder / name
+    if made:
+        with contextlib.suppress(OSError):  # another process may have put a file there
+            folder.rmdir()
     raise DataError(f"{name}: no mirror gave it ({'; '.join(attempts) or 'none is configured'}).")
 
 

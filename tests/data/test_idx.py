@@ -314,7 +314,7 @@ def test_all_mirrors_failing_says_why_and_what_to_put_where(tmp_path: Path, mirr
     assert "dataset.root=DIR" in message
     assert "GAN_DATA" in message
     assert caught.value.exit_status == 3
-    assert list((tmp_path / "small").iterdir()) == []
+    assert not (tmp_path / "small").exists()
 
 
 def test_a_disk_that_fills_up_is_no_failure_of_the_mirror(tmp_path: Path, mirrors: list[Mirror]) -> None:

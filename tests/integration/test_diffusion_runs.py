@@ -265,7 +265,7 @@ def test_run_that_diverges_is_stopped(gan_train: Command, workplace: Path) -> No
         (("dataset=ring8", "architecture=unet"), "architecture: unet takes images"),
         (("dataset=ring8", "conditional=true"), "conditional"),
         (("architecture=unet",), "architecture: unet with 3 multipliers takes square images of 16 to 128"),
-        (("algorithm.timesteps=1",), "algorithm.timesteps: expected an integer >= 2, got 1"),
+        (("algorithm.timesteps=1",), "algorithm.timesteps: expected an integer from 2 to 100,000, got 1"),
         (("algorithm/reverse=ddim", "algorithm.reverse.eta=2"), "algorithm.reverse.eta"),
         (("algorithm/schedule=linear", "algorithm.schedule.start=0.5"), "algorithm.schedule.end"),
         (("algorithm.label_dropout=1",), "algorithm.label_dropout"),
