@@ -6,6 +6,7 @@ a file would be waited for without end, and a sparse file of gigabytes would fil
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -30,7 +31,8 @@ def open_regular(path: Path) -> BinaryIO:
     """
     # Windows has neither FIFOs in folders nor this flag, but translates line ends without the other one.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags)
+    with _named(path):
+        descriptor = os.open(path, flags)
     try:
         require_regular(descriptor, path)
         return os.fdopen(descriptor, "rb")
@@ -55,13 +57,23 @@ def open_for_writing(path: Path, flags: int = os.O_CREAT) -> BinaryIO:
     def opened(name: str, mode: int) -> int:
         return os.open(name, flags, 0o666)
 
-    file = open(path, "r+b", buffering=0, opener=opened)  # noqa: SIM115 - the caller closes it
+    with _named(path):
+        file = open(path, "r+b", buffering=0, opener=opened)  # noqa: SIM115 - the caller closes it
     try:
         require_regular(file.fileno(), path)
     except BaseException:
         file.close()
         raise
     return file
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Raise ``OSError`` for a name that no file can have: Python raises ``ValueError``, as for what is in a file."""
+    try:
+        yield
+    except ValueError as error:  # a null character, or letters that the file system's encoding lacks
+        raise OSError(errno.EINVAL, "no name that a file can have", str(path)) from error
 
 
 def require_regular(descriptor: int, path: Path) -> None:

@@ -65,3 +65,9 @@ def test_lines_one_at_a_time(tmp_path: Path) -> None:
     assert list(reading.read_lines(tmp_path / "x")) == [b"a", b"b", b"", b"last"]
     with pytest.raises(OSError, match="a line of more than 3 bytes"):
         list(reading.read_lines(tmp_path / "x", max_line=3))
+
+
+@pytest.mark.parametrize("opened", [reading.open_regular, reading.open_for_writing])
+def test_name_that_no_file_can_have_is_an_error_of_the_file(opened, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(OSError, match="no name that a file can have"):
+        opened(tmp_path / "a\0b")
