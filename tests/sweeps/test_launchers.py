@@ -45,10 +45,17 @@ def summary(directory: Path) -> dict[str, object]:
 
 
 def start(arguments: Sequence[str], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """A sweep as a process that leads a group of its own."""
+    """A sweep as a process that leads a group of its own, and ignores no signal that its parent ignores."""
     command = [sys.executable, "-m", "gan_cli", "-m", *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True, preexec_fn=_reset_signals
+    )
+
+
+def _reset_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str]) -> Finished:
