@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from gan_cli.cli import report, train
 from gan_cli.config.compose import compose, register
@@ -141,7 +142,7 @@ def _path(drawn: tuple[str, str, bool]) -> None:
         except UserError:
             assert "${" in path  # an interpolation
         else:
-            found = composed.config.dataset.path
+            found = OmegaConf.select(composed.config, "dataset.path")  # None for Hydra's ???
             assert found == path or set(path) & set("\\'\"$") or path in ("null", "???"), found
     flags = ["-m"] if multirun else []
     command(train.main, [*flags, "dry_run=true", "dataset=ring8", f"{key}={path}"])
