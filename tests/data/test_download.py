@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gan_cli.data.download import CHUNK_BYTES, TransferLimits, download
 from gan_cli.errors import DataError
 
 LIMITS = TransferLimits(connect_seconds=1, window_seconds=0.2, window_bytes=1000)
+PATIENT = TransferLimits(connect_seconds=10, window_seconds=30, window_bytes=1000)
 MAX_BYTES = 50_000
 CONTENT = bytes(range(250)) * (MAX_BYTES // 250)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -118,14 +120,17 @@ def test_mirror_without_end_is_left_for_the_next(
 ) -> None:
     answer, reason = ANSWERS[name]
     bad, good = serve(answer), serve(whole(CONTENT))
+    # Short where the mirror is to be found slow; all others end by themselves, on a busy machine later.
+    slow = " bytes in " in reason
     with pytest.raises(DataError) as caught:
-        download("x", [bad, bad], tmp_path / "a", check, MAX_BYTES, LIMITS)
+        download("x", [bad, bad], tmp_path / "a", check, MAX_BYTES, LIMITS if slow else PATIENT)
     assert str(caught.value).count(f"{bad}/x: ") == 2
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 3
     assert not (tmp_path / "a").exists()
-    assert download("x", [bad, good], tmp_path / "b", check, MAX_BYTES, LIMITS).read_bytes() == CONTENT
+    limits = replace(LIMITS, window_seconds=1) if slow else PATIENT
+    assert download("x", [bad, good], tmp_path / "b", check, MAX_BYTES, limits).read_bytes() == CONTENT
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["x"]
 
 
@@ -135,7 +140,7 @@ def test_file_of_as_many_bytes_as_it_may_have_arrives(
 ) -> None:
     for headers in (b"Content-Length: %d\r\n\r\n" % count, b"\r\n"):
         address = serve(lambda client, ended, headers=headers: client.sendall(OK + headers + CONTENT[:count]))
-        path = download("x", [address], tmp_path, lambda _: None, count, LIMITS)
+        path = download("x", [address], tmp_path, lambda _: None, count, PATIENT)
         assert path.read_bytes() == CONTENT[:count]
 
 
