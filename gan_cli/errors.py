@@ -11,6 +11,8 @@ from types import TracebackType
 
 # Length in characters to which a message shortens a wrong value.
 MAX_VALUE_LENGTH = 300
+# Length in characters to which a whole message is shortened: room for a few lists of names, whatever a library repeats.
+MAX_LINE_LENGTH = 1900
 # Joiners inside words of Persian and of many Indian languages, and inside emoji: not printable for Python.
 JOINERS = "\u200c\u200d"
 
@@ -18,13 +20,14 @@ JOINERS = "\u200c\u200d"
 class UserError(Exception):
     """A mistake of the user or an event outside the program, reported in one clear message without a traceback.
 
-    Its text is one printable line, whatever keys, names and paths the message repeats.
+    Its text is one printable line of at most :data:`MAX_LINE_LENGTH` characters, whatever keys, names and paths the
+    message repeats.
     """
 
     exit_status = 2
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return _line(super().__str__())
 
 
 class ConfigError(UserError):
@@ -35,7 +38,7 @@ class SeveralMistakesError(ConfigError):
     """Several mistakes, a line for each; made by :class:`Mistakes`."""
 
     def __str__(self) -> str:
-        return "\n".join(map(printable, self.args))
+        return "\n".join(map(_line, self.args))
 
 
 class Mistakes:
@@ -177,6 +180,11 @@ def printable(foreign: object) -> str:
     return text if text.isprintable() else "".join(map(_printable_character, text))
 
 
+def _line(message: object) -> str:
+    """Return a message as one printable line of bounded length."""
+    return truncate_middle(printable(message), MAX_LINE_LENGTH)
+
+
 def _printable_character(character: str) -> str:
     if character.isprintable() or character in JOINERS:
         return character
@@ -189,6 +197,14 @@ def truncated_repr(value: object) -> str:
     """Return ``repr(value)``, cut off after :data:`MAX_VALUE_LENGTH` characters."""
     text = repr(value)
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}..."
+
+
+def truncate_middle(text: str, length: int = MAX_VALUE_LENGTH) -> str:
+    """Return a text of at most ``length`` characters: ``...`` stands for the middle of a longer one."""
+    if len(text) <= length:
+        return text
+    tail = (length - len("...")) // 2
+    return f"{text[: length - len('...') - tail]}...{text[-tail:]}"
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_cli.errors import JOINERS, ConfigError, Mistakes, UserError, printable
+from gan_cli.errors import JOINERS, MAX_LINE_LENGTH, ConfigError, Mistakes, UserError, printable, truncate_middle
 
 
 @pytest.mark.parametrize("text", ["plain", "Größe 大小 размер", "می‌خواهم", "👩‍👩‍👧", "a 'quoted' \\ text", "é"])
@@ -38,6 +38,29 @@ def test_any_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
     assert all(each.isprintable() for each in clean if each not in JOINERS)
     clean.encode()
     assert len(clean.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("length", [10, 11, 300])
+def test_the_middle_of_a_long_text_is_left_out(length: int) -> None:
+    text = "".join(chr(ord("a") + number % 26) for number in range(1000))
+    short = truncate_middle(text, length)
+    head, tail = short.split("...")
+    assert len(short) == length
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert abs(len(head) - len(tail)) <= 1
+    assert truncate_middle(text[:length], length) == text[:length]
+
+
+@pytest.mark.parametrize("foreign", ["a" * 10_000, "\x1b" * 1000])
+def test_a_message_is_of_bounded_length_whatever_it_repeats(foreign: str) -> None:
+    message = str(UserError(f"file.npz: {foreign}: cannot be read"))
+    assert len(message) == MAX_LINE_LENGTH
+    assert message.startswith("file.npz: ")
+    assert message.endswith(": cannot be read")
+    with pytest.raises(ConfigError) as raised:
+        collected([foreign, "c"])
+    assert [len(line) for line in str(raised.value).splitlines()] == [MAX_LINE_LENGTH, len("c: wrong")]
 
 
 def collected(keys: list[str]) -> None:

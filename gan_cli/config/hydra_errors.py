@@ -20,7 +20,7 @@ from omegaconf.errors import (
 
 from gan_cli.config.extras import EXTRAS
 from gan_cli.config.override_errors import explain_unreadable_override
-from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, UserError, did_you_mean, truncated_repr
+from gan_cli.errors import ConfigError, UserError, did_you_mean, truncate_middle, truncated_repr
 
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
 AMBIGUOUS_VALUE = re.compile(r"Ambiguous value for argument '(.*?)'")
@@ -50,11 +50,11 @@ def explain_hydra_error(error: BaseException) -> UserError:
             return ConfigError(_explain_key(link))
     first = chain[0]
     if isinstance(first, OverflowError) and (key := FAILURE_KEY.search(str(first))):
-        return ConfigError(f"{_truncate_middle(key[1])}: expected a number, got an integer that no float can hold")
+        return ConfigError(f"{truncate_middle(key[1])}: expected a number, got an integer that no float can hold")
     if not isinstance(first, OmegaConfBaseException) and is_omegaconf_failure(first):
         key = FAILURE_KEY.search(str(first))
         return ConfigError(
-            f"{'an override' if key is None else _truncate_middle(key[1])}: a key below one that is null cannot be set"
+            f"{'an override' if key is None else truncate_middle(key[1])}: a key below one that is null cannot be set"
         )
     if is_defaults_failure(first):
         return ConfigError("group=[...]: expected a list of names of options, such as loss/penalty=[r1,r2]")
@@ -75,7 +75,7 @@ def explain_hydra_error(error: BaseException) -> UserError:
     ambiguous = AMBIGUOUS_VALUE.match(str(first))
     if ambiguous:
         return ConfigError(
-            f"{_truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list:"
+            f"{truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list:"
             " key=[a,b]"
         )
     return ConfigError(_explain_interpolation(_one_line(str(first))))
@@ -127,15 +127,15 @@ def _explain_option(missing: str, options: Sequence[str]) -> str:
         return f"there is no configuration {truncated_repr(option)}"
     name, colon, index = option.partition(":")
     if group == "device" and name in options and colon and index.isdecimal():
-        return f"{group}={_truncate_middle(option)}: no such option. Expected device={name} device.index={index}"
+        return f"{group}={truncate_middle(option)}: no such option. Expected device={name} device.index={index}"
     hint = did_you_mean(option, options)
-    return f"{group}={_truncate_middle(option)}: no such option.{hint} Options: {', '.join(sorted(options))}"
+    return f"{group}={truncate_middle(option)}: no such option.{hint} Options: {', '.join(sorted(options))}"
 
 
 def _explain_key(error: OmegaConfBaseException) -> str:
     full = str(error.full_key)
     parent, _, name = full.rpartition(".")
-    key, parent_shown = _truncate_middle(full), _truncate_middle(parent)
+    key, parent_shown = truncate_middle(full), truncate_middle(parent)
     siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
     if name and siblings and name not in siblings and not isinstance(error, InterpolationResolutionError):
         where = f"{parent_shown} has" if parent else "there is"
@@ -148,7 +148,7 @@ def _explain_key(error: OmegaConfBaseException) -> str:
     wrong_type = WRONG_TYPE.match(error.msg or "")
     if wrong_type:
         value, kind = wrong_type.groups()
-        return f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {_truncate_middle(value)}"
+        return f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {truncate_middle(value)}"
     if NOT_OPTIONAL in (error.msg or ""):
         return f"{key}: expected a value, got null"
     return f"{key}: {_explain_interpolation(_one_line(error.msg or str(error)))}"
@@ -157,11 +157,4 @@ def _explain_key(error: OmegaConfBaseException) -> str:
 def _one_line(message: str) -> str:
     """Return a message without the positions and types that Hydra and OmegaConf add below it, on one line."""
     lines = [line.strip() for line in message.strip().splitlines()]
-    return _truncate_middle(" ".join(line for line in lines if line and not line.startswith(DETAIL_PREFIXES)))
-
-
-def _truncate_middle(text: str) -> str:
-    """Return a text with its middle cut out where it is long: Hydra repeats values of any length."""
-    return (
-        text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH // 2]}...{text[-MAX_VALUE_LENGTH // 2 :]}"
-    )
+    return truncate_middle(" ".join(line for line in lines if line and not line.startswith(DETAIL_PREFIXES)))
