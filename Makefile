@@ -12,7 +12,7 @@ REV ?= HEAD
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-long golden lint format type check bench gpu gpu-wheels claims versus tensorboard clean
+.PHONY: help train test test-slow test-long golden lint format type check bench gpu gpu-wheels claims versus docs tensorboard clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,11 +60,14 @@ claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed
 versus: $(VENV)/.ready  ## rerun docs/comparisons.md (an hour); ARGS="--rewrite" only rewrites the page
 	$(BIN)/python -m benchmarks.versus $(ARGS)
 
+docs: $(VENV)/.ready  ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict $(ARGS)
+
 tensorboard: $(VENV)/.ready  ## look at all runs below outputs/
 	$(BIN)/tensorboard --logdir outputs
 
 clean:  ## remove the environment, caches and builds, but no outputs
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find gan_cli tests -name __pycache__ -type d -exec rm -rf {} +
 
 # The stamp file stands for an environment that is complete and up to date.

@@ -1,0 +1,50 @@
+"""The documentation site: its pages link to each other, and it builds without a warning."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+from website.links import line_anchor, linked_sources, site_links, site_path
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "expected"),
+    [
+        ("index.md", "[a](docs/claims.md)", "[a](claims.md)"),
+        ("index.md", "[a](docs/images/digits.png)", "[a](images/digits.png)"),
+        ("claims.md", "[a](diagnosis.md#alarms)", "[a](diagnosis.md#alarms)"),
+        ("decisions/README.md", "[a](../../README.md)", "[a](../index.md)"),
+        ("architecture.md", "[`errors`](../gan_cli/errors.py)", "[`errors`](source/gan_cli/errors.py.md)"),
+        ("claims.md", "[a](https://example.org/x.md)", "[a](https://example.org/x.md)"),
+        ("claims.md", "[a](nowhere.md)", "[a](nowhere.md)"),
+    ],
+)
+def test_links_of_the_repository_become_links_of_the_site(page: str, link: str, expected: str) -> None:
+    assert site_links(link, page) == expected
+
+
+def test_link_with_a_symbol_leads_to_its_line() -> None:
+    anchor = line_anchor("gan_cli/errors.py", "`ConfigError`")
+    line = int(anchor.removeprefix("#line-"))
+    assert (ROOT / "gan_cli/errors.py").read_text().splitlines()[line - 1].startswith("class ConfigError")
+
+
+def test_linked_sources_have_pages() -> None:
+    assert "gan_cli/algorithms/gan/trainer.py" in linked_sources()
+    assert site_path("gan_cli/errors.py") == "source/gan_cli/errors.py.md"
+
+
+@pytest.mark.slow
+def test_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    quiet = {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "site" / "index.html").exists()

@@ -1,0 +1,34 @@
+"""Write the pages of the site that are made of other files than those of ``docs/``; run by mkdocs-gen-files."""
+
+from __future__ import annotations
+
+import mkdocs_gen_files
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_for_filename
+
+from website.links import ROOT, TOP_PAGES, linked_sources, site_path
+
+
+def write_pages() -> None:
+    """Write every generated page."""
+    for name, page in TOP_PAGES.items():
+        _write(page, (ROOT / name).read_text())
+    for path in linked_sources():
+        _write(site_path(path), _source_page(path))
+
+
+def _source_page(path: str) -> str:
+    """Return a page with the source of a file, with an anchor ``line-N`` at each line."""
+    text = (ROOT / path).read_text()
+    lexer = get_lexer_for_filename(path, stripnl=False)
+    code = highlight(text, lexer, HtmlFormatter(lineanchors="line", linenos="inline", cssclass="highlight"))
+    return f"---\nsearch: {{exclude: true}}\nhide: [navigation, toc]\n---\n\n# {path}\n\n{code}\n"
+
+
+def _write(page: str, text: str) -> None:
+    with mkdocs_gen_files.open(page, "w") as file:
+        file.write(text)
+
+
+write_pages()
