@@ -47,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TAG",
         help="show this metric, and only those asked for; may be repeated [measured ones, divergence, accuracy of D]",
     )
+    parser.add_argument(
+        "--all-columns",
+        action="store_true",
+        help="all measured metrics, and columns that few of the rows have a value in [the most telling ones]",
+    )
     parser.add_argument("--sort", metavar="TAG", help="the best by this metric first [in the order of the choices]")
     parser.add_argument("--each", action="store_true", help="a row for each run, instead of one for all its seeds")
     parser.add_argument("--version", action="version", version=version())
@@ -92,15 +97,22 @@ def _compare(runs: Sequence[RunRecord], arguments: argparse.Namespace) -> Compar
     from gan_cli.report import columns, grouping
 
     known = columns.known_tags(runs)
-    tags = columns.validate_tags("--metric", arguments.metric, known) or columns.default_tags(runs)
     keys, groups = (grouping.group_each_run if arguments.each else grouping.group_by_configuration)(runs)
+    wanted = columns.validate_tags("--metric", arguments.metric, known)
+    # What there is to choose from where nothing was asked for.
+    every = columns.default_tags(known, None)
+    common = columns.default_tags(grouping.common_tags(groups, known))
+    tags = wanted or (every if arguments.all_columns else common) or every
+    left_out = [] if wanted else [tag for tag in every if tag not in tags]
     main = grouping.main_tag(groups, tags)
     if arguments.sort is not None:
         (main,) = columns.validate_tags("--sort", [arguments.sort], known)
         groups = grouping.rank_groups(groups, main)
     for note in grouping.repeated_seeds(groups):
         print(f"gan-report: {printable(note)}", file=sys.stderr)
-    return grouping.Comparison(tuple(keys), tuple(groups), tuple(tags), main)
+    return grouping.Comparison(
+        tuple(keys), tuple(groups), tuple(tags), main, tuple(left_out), one_run_a_group=arguments.each
+    )
 
 
 if __name__ == "__main__":

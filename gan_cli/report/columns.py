@@ -10,7 +10,7 @@ from gan_cli.errors import ConfigError, did_you_mean
 from gan_cli.metrics.directions import direction, metric_name
 from gan_cli.metrics.registry import UNRANKED, metric_infos
 from gan_cli.metrics.training_tags import training_tags
-from gan_cli.report.records import CEILING, DIVERGENCE, RunRecord
+from gan_cli.report.records import CEILING, DIVERGENCE, HELD_OUT_SUFFIX, RunRecord
 
 
 class Better(Enum):
@@ -71,15 +71,19 @@ def known_tags(runs: Iterable[RunRecord]) -> list[str]:
     return list(dict.fromkeys(tag for run in runs for tag in (*run.final, *run.curves)))
 
 
-def default_tags(runs: Iterable[RunRecord]) -> list[str]:
-    """Return the default columns: metrics measured on samples, divergences, else the accuracy of D."""
-    tags = known_tags(runs)
+def default_tags(tags: Sequence[str], most_measured: int | None = MAX_MEASURED_COLUMNS) -> list[str]:
+    """Return the default columns: metrics measured on samples, divergences, else the accuracy of D.
+
+    Args:
+        tags: of the metrics that runs have.
+        most_measured: maximum number of measured metrics, of ``evaluation.json`` and of ``metrics/`` each; None: all.
+    """
     evaluated = [tag for tag in tags if is_measured(tag) and not tag.startswith(PERIODIC_PREFIX)]
     periodic = [tag for tag in tags if is_measured(tag) and tag.startswith(PERIODIC_PREFIX)]
     periodic = [tag for tag in periodic if tag.removeprefix(PERIODIC_PREFIX) not in evaluated]
     measured = [
-        *sorted(evaluated, key=_rank)[:MAX_MEASURED_COLUMNS],
-        *sorted(periodic, key=_rank)[:MAX_MEASURED_COLUMNS],
+        *sorted(evaluated, key=_rank)[:most_measured],
+        *sorted(periodic, key=_rank)[:most_measured],
     ]
     divergences = [tag for tag in tags if _is_estimate(tag)]
     # Where nothing was measured, the accuracy of D is the next best information.
@@ -109,7 +113,10 @@ def validate_tags(option: str, wanted: Sequence[str], known: Iterable[str]) -> l
     names = sorted(set(known))
     for tag in wanted:
         if tag not in names:
-            raise ConfigError(f"{option} {tag}: no run has such a metric.{did_you_mean(tag, names)}")
+            advice = did_you_mean(tag, names)
+            if metric_name(tag) in metric_infos() and not any(metric_name(name) == metric_name(tag) for name in names):
+                advice = " gan-eval PATH... measures it."
+            raise ConfigError(f"{option} {tag}: no run has such a metric.{advice}")
     return list(dict.fromkeys(wanted))
 
 
@@ -169,7 +176,7 @@ def comparable_groups(tag: str, divergences: Sequence[str]) -> dict[str, list[in
 
 def _is_estimate(tag: str) -> bool:
     """Return whether a tag is the divergence that D estimates on training data."""
-    return tag.startswith(DIVERGENCE) and better(tag) is not None and not tag.endswith("_held_out")
+    return tag.startswith(DIVERGENCE) and better(tag) is not None and not tag.endswith(HELD_OUT_SUFFIX)
 
 
 def _rank(tag: str) -> int:

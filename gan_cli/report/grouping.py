@@ -14,6 +14,9 @@ from gan_cli.report.formatting import format_count
 from gan_cli.report.records import AlarmRecord, RunRecord, RunState
 from gan_cli.report.settings import configuration_id, distinguishing_keys, fallback_keys, short_names, value
 
+# Share of the groups that have a metric which is a default column.
+MIN_FILLED_SHARE = 1 / 3
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -70,7 +73,13 @@ class RunGroup:
         return spread(run.final[tag] for run in self.reported_runs if tag in run.final)
 
     def best(self, tag: str) -> Spread | None:
-        """Return the statistics of best values over :attr:`reported_runs`; None where none of them has the metric."""
+        """Return the statistics of best values over :attr:`reported_runs`; None where none of them has the metric.
+
+        The best of a metric that was not measured on samples is None as well: the smallest divergence is what a D
+        estimated that had not learned anything yet.
+        """
+        if not is_measured(tag):
+            return None
         return spread(run.best[tag].value for run in self.reported_runs if tag in run.best)
 
     @property
@@ -115,12 +124,16 @@ class Comparison:
         groups: in the order of display.
         tags: metrics of the table.
         main: metric that groups are ranked by, or None where the groups have none in common.
+        left_out: metrics that the table would have if more of the groups had them.
+        one_run_a_group: whether the groups are single runs, whose directories are shown.
     """
 
     keys: tuple[str, ...]
     groups: tuple[RunGroup, ...]
     tags: tuple[str, ...]
     main: str | None
+    left_out: tuple[str, ...] = ()
+    one_run_a_group: bool = False
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -166,6 +179,12 @@ def main_tag(groups: Sequence[RunGroup], tags: Sequence[str]) -> str | None:
     measured = [tag for tag in tags if is_measured(tag)]
     with_measured = [group for group in groups if any(group.final(tag) for tag in measured)]
     return next((tag for tag in measured if all(group.final(tag) for group in with_measured)), None)
+
+
+def common_tags(groups: Sequence[RunGroup], tags: Sequence[str]) -> list[str]:
+    """Return the metrics that at least a third of the groups have."""
+    least = MIN_FILLED_SHARE * len(groups)
+    return [tag for tag in tags if sum(group.final(tag) is not None for group in groups) >= least]
 
 
 def repeated_seeds(groups: Iterable[RunGroup]) -> list[str]:

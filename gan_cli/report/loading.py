@@ -50,7 +50,8 @@ def read_run(path: Path, name: str) -> RunRecord:
     summary = _json(directory.summary)
     state = _state(directory, summary, last)
     ended = state not in (RunState.running, RunState.died)
-    evaluation = _json(path / "evaluation.json")
+    evaluation = _json(directory.evaluation)
+    evaluated = _evaluated_metrics(evaluation)
     overrides = _overrides(directory)
     elapsed = parse_number(summary.get("seconds")) if ended else training_seconds(curves.get(SPEED))
     return RunRecord(
@@ -65,13 +66,14 @@ def read_run(path: Path, name: str) -> RunRecord:
         final={
             **{tag: float(curve.values[-1]) for tag, curve in curves.items()},
             **_parse_metrics(summary.get("final") if ended else None),
-            **_evaluated_metrics(evaluation),
+            **evaluated,
         },
         best={**_best(curves), **_best_of_summary(summary.get("best") if ended else None)},
         curves=curves,
         alarms=_alarms_of_summary(summary.get("alarms")) if ended else _alarms(curves),
         samples=_samples(directory),
         provenance={key: value for key, value in evaluation.items() if key != FIGURES},
+        evaluated=tuple(evaluated),
         infos=_infos(_json(directory.tags)),
     )
 

@@ -17,6 +17,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Prefix of the divergences that D estimates, and the tag of their largest value.
 DIVERGENCE, CEILING = "divergence/", "divergence/ceiling"
+# End of the tag of a divergence on samples that D does not train on.
+HELD_OUT_SUFFIX = "_held_out"
 
 
 class RunState(Enum):
@@ -87,6 +89,7 @@ class RunRecord:
         alarms: in the order of their first steps.
         samples: sample grids, or files of sentences, the last one first.
         provenance: of the metrics in ``evaluation.json``.
+        evaluated: tags of the metrics in ``evaluation.json``.
         infos: of ``tags.json``: tag, or the part of several before the slash -> unit, direction and ceiling; empty for
             runs of earlier versions and without a loss.
     """
@@ -105,6 +108,7 @@ class RunRecord:
     alarms: tuple[AlarmRecord, ...]
     samples: tuple[Path, ...]
     provenance: Mapping[str, Any]
+    evaluated: tuple[str, ...] = ()
     infos: Mapping[str, MetricInfo] = field(default_factory=dict)
 
     def info(self, tag: str) -> MetricInfo | None:
@@ -119,5 +123,5 @@ class RunRecord:
     @property
     def divergence(self) -> str:
         """Name of the divergence that D estimates, as in ``divergence/<name>``; empty before the first report."""
-        names = [tag.removeprefix(DIVERGENCE) for tag in self.final if tag.startswith(DIVERGENCE) and tag != CEILING]
-        return min(names, key=len, default="")
+        names = (tag.removeprefix(DIVERGENCE) for tag in self.final if tag.startswith(DIVERGENCE) and tag != CEILING)
+        return next((name for name in names if not name.endswith(HELD_OUT_SUFFIX)), "")

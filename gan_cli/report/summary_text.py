@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from gan_cli.report import settings
+from gan_cli.report import provenance, settings
 from gan_cli.report.columns import Better, better, is_measured
 from gan_cli.report.formatting import format_count, format_mean_and_deviation, join_words
 from gan_cli.report.grouping import Comparison, GroupAlarm, RunGroup, Spread, rank_groups
@@ -51,19 +51,28 @@ def extent(comparison: Comparison) -> str:
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """Return sentences on the best group, the alarms and unfinished runs."""
-    return [*_best(comparison), *_alarms(comparison), *_unfinished(comparison)]
+    """Return sentences on the best group, how it was measured, the alarms and unfinished runs."""
+    return [*_best(comparison), *provenance.sentences(comparison), *_alarms(comparison), *_unfinished(comparison)]
 
 
 def legend(comparison: Comparison) -> str:
     """Return the explanation of the numbers in the table."""
     if all(len(group.runs) == 1 for group in comparison.groups):
-        return "Metrics are those of the last report of each run. best: the best value on the way."
-    return (
-        "Metrics are those of the last report: mean ± sample standard deviation over seeds, of completed runs where a"
-        " configuration has any, else of all as far as they have come. n: how many runs, where not all. best: the best"
-        " value on the way."
-    )
+        sentences = ["Metrics are those of the last report of each run."]
+    else:
+        sentences = [
+            "Metrics are those of the last report: mean ± sample standard deviation over seeds, of completed runs where"
+            " a configuration has any, else of all as far as they have come.",
+            "n: how many runs, where not all.",
+        ]
+    if any(group.best(tag) for group in comparison.groups for tag in comparison.tags):
+        sentences.append("best: the best value on the way.")
+    if comparison.left_out:
+        sentences.append(
+            f"Left out, or in few of the rows: {join_words(_limit_items(comparison.left_out))} (--all-columns shows"
+            " them)."
+        )
+    return " ".join(sentences)
 
 
 def format_alarm(raised: GroupAlarm) -> str:
@@ -109,7 +118,7 @@ def _no_ranking(comparison: Comparison) -> list[str]:
         return ["No metric was measured on the samples of every configuration, so none is called the best."]
     return [
         "Nothing here measures the samples themselves, so no configuration is called the best: a divergence is what D"
-        " estimates, on a scale of its own for each kind, and a weak D estimates too little. gan-eval RUN_DIR measures"
+        " estimates, on a scale of its own for each kind, and a weak D estimates too little. gan-eval PATH... measures"
         " the samples; --sort TAG ranks by any metric.",
         *(sentence for tag in comparison.tags if tag.startswith("divergence/") for sentence in _range(comparison, tag)),
     ]

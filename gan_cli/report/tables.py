@@ -7,7 +7,9 @@ import io
 import re
 from collections.abc import Sequence
 
+from gan_cli.errors import printable
 from gan_cli.report import summary_text
+from gan_cli.report.columns import is_measured
 from gan_cli.report.formatting import MISSING, format_mean_and_deviation
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
 
@@ -25,10 +27,11 @@ def markdown(comparison: Comparison) -> str:
         *(name for column in columns for name in column),
         "alarms",
         "seconds",
+        *(["directory"] if comparison.one_run_a_group else []),
     ]
-    rows = [_row(group, tags, bests) for group in comparison.groups]
-    left = len(header) - len(tags) - len(bests) - 3  # number of columns before "step"
-    ruler = ["---" if index < left or name == "alarms" else "---:" for index, name in enumerate(header)]
+    rows = [_row(group, tags, bests, comparison.one_run_a_group) for group in comparison.groups]
+    left = header.index("step")
+    ruler = ["---" if index < left or name in ("alarms", "directory") else "---:" for index, name in enumerate(header)]
     lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
     sentences = [f"- {_escaped(sentence)}" for sentence in summary_text.summary(comparison)]
     return "\n".join([*lines, "", *sentences, "", _escaped(summary_text.legend(comparison))])
@@ -38,20 +41,23 @@ def csv_text(comparison: Comparison) -> str:
     """Return CSV with a row for each group: mean, deviation, count and best of each metric, with full precision."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    metrics = [f"{tag}{part}" for tag in comparison.tags for part in ("", " std", " n", " best")]
-    writer.writerow(
-        [*comparison.keys, "group", "runs", "seeds", "state", "step", *metrics, "alarms", "seconds", "seconds std"]
-    )
+    parts = {tag: ("", " std", " n", " best") if is_measured(tag) else ("", " std", " n") for tag in comparison.tags}
+    metrics = [f"{tag}{part}" for tag in comparison.tags for part in parts[tag]]
+    facts = ["group", "runs", "seeds", "state", "step"]
+    writer.writerow([*comparison.keys, *facts, *metrics, "alarms", "seconds", "seconds std", "directories"])
     for group in comparison.groups:
         measured = [
             cell
             for tag in comparison.tags
-            for cell in (*_parts(group.final(tag)), _count(group.final(tag)), _parts(group.best(tag))[0])
+            for cell in (*_parts(group.final(tag)), _count(group.final(tag)), _parts(group.best(tag))[0])[
+                : len(parts[tag])
+            ]
         ]
         alarms = "; ".join(summary_text.format_alarm(each) for each in group.alarms)
         seeds = " ".join(run.seed for run in group.runs)
-        facts = [group.label, len(group.runs), seeds, group.states, group.step]
-        writer.writerow([*group.values, *facts, *measured, alarms, *_parts(group.seconds)])
+        directories = "; ".join(printable(run.path) for run in group.runs)
+        facts = [group.label, str(len(group.runs)), seeds, group.states, str(group.step)]
+        writer.writerow([*group.values, *facts, *measured, alarms, *_parts(group.seconds), directories])
     return file.getvalue().rstrip("\n")
 
 
@@ -63,7 +69,7 @@ def format_spread(spread: Spread | None, of: int) -> str:
     return text if spread.count == of else f"{text} (n={spread.count})"
 
 
-def _row(group: RunGroup, tags: Sequence[str], bests: Sequence[str]) -> list[str]:
+def _row(group: RunGroup, tags: Sequence[str], bests: Sequence[str], with_directory: bool) -> list[str]:
     count = len(group.runs)
     cells: list[str] = []
     for tag in tags:
@@ -72,7 +78,8 @@ def _row(group: RunGroup, tags: Sequence[str], bests: Sequence[str]) -> list[str
             cells.append(format_spread(group.best(tag), count))
     alarms = ", ".join(summary_text.format_alarm(each) for each in group.alarms) or "none"
     facts = [str(count), group.states, f"{group.step:,}"]
-    return [*(group.values or (group.label,)), *facts, *cells, alarms, format_spread(group.seconds, count)]
+    directory = [printable(group.runs[0].path)] if with_directory else []
+    return [*(group.values or (group.label,)), *facts, *cells, alarms, format_spread(group.seconds, count), *directory]
 
 
 def _parts(spread: Spread | None) -> list[str]:
