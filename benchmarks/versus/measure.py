@@ -27,8 +27,9 @@ from gan_cli.data.samplers import normalize
 from gan_cli.evaluation import subjects
 from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
+from gan_cli.evaluation.factory import EvaluationOptions
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
-from gan_cli.inference.loading import CPU, GeneratorWeights
+from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.metrics.importance_sampling import Estimate, iwae_bounds, log_weights
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
@@ -107,7 +108,7 @@ def measure_samples(runs: Mapping[str, Run], evaluator: Evaluator) -> MeasuredSa
 def make_evaluator(run: Run, count: int) -> Evaluator:
     """Return the evaluator for the samples of all runs with a run's dataset."""
     subject = subjects.from_run(run.directory, GeneratorWeights.average)
-    return subject.evaluator((BackboneKind.auto,), count, 0, None, CPU)
+    return subject.evaluator(EvaluationOptions((BackboneKind.auto,), count))
 
 
 def likelihood_metrics(models: TrainedModels, test: TestDigits) -> Metrics:

@@ -1,11 +1,11 @@
-"""``gan-eval``: metrics of the generator of a run, with their provenance."""
+"""``gan-eval``: metrics of the generators of runs, with their provenance."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,13 +14,15 @@ from gan_cli.cli.arguments import add_device_option, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
-from gan_cli.errors import ConfigError, OutputError, printable
+from gan_cli.errors import ConfigError, OutputError, as_user_error, printable
 from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from gan_cli.evaluation.subjects import EvaluationSubject
+    from gan_cli.evaluation.request import EvaluationRequest
+    from gan_cli.evaluation.run_evaluation import EvaluatedRun, RunEvaluations
+    from gan_cli.evaluation.targets import Targets
     from gan_cli.storage.run_directory import RunDirectory
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
@@ -38,10 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gan-eval",
         description="Compare samples from the generator (its moving average) of a run with real ones, print the metrics"
-        " beside what real samples score in their place (the noise floor), and write them to RUN_DIR/evaluation.json"
-        " with all that they depend on.",
+        " beside what real samples score in their place (the noise floor), and write them to evaluation.json in the run"
+        " directory with all that they depend on. Of a sweep or another folder, all completed runs are measured, and a"
+        " table of them is printed; gan-report compares them over their seeds.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="a run directory with a checkpoint, a sweep, or any folder above them",
+    )
     parser.add_argument(
         "--backbone",
         action="append",
@@ -101,7 +110,18 @@ def _parser() -> argparse.ArgumentParser:
         help="evaluate although the data are not those that the run was trained on",
     )
     add_device_option(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, that of evaluation.json, instead of a table")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="of several runs, measure those anew that were measured with the same options before [they are skipped]",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON instead of a table: that of evaluation.json, of several runs a list of these",
+    )
+    form.add_argument("--csv", action="store_true", help="print CSV instead of a table, a row for each run")
     parser.add_argument("--version", action="version", version=version())
     return parser
 
@@ -109,32 +129,134 @@ def _parser() -> argparse.ArgumentParser:
 def _evaluate(arguments: argparse.Namespace) -> int:
     kinds = tuple(BackboneKind[name] for name in arguments.backbone or ["auto"])
     _check(arguments, kinds)
-    from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.evaluation.targets import find_targets
 
-    directory = RunDirectory(arguments.run)
-    directory.stored_config()
+    targets = find_targets(arguments.paths)
+    request = _request(arguments, kinds)
+    if targets.single:
+        targets.runs[0].stored_config()
+        return _evaluate_one(arguments, targets, request)
+    for option in ("samples", "neighbours"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option}: expected with a single run directory")
+    return _evaluate_several(arguments, targets, request)
 
+
+def _request(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> EvaluationRequest:
+    from gan_cli.evaluation.request import EvaluationRequest
+
+    return EvaluationRequest(
+        backbones=kinds,
+        count=arguments.n,
+        seed=arguments.seed,
+        ema=not arguments.no_ema,
+        samples=arguments.samples,
+        value_range=None if arguments.range is None else tuple(arguments.range),
+        weights=arguments.weights,
+        neighbours=arguments.neighbours,
+        likelihood=arguments.likelihood,
+        allow_changed_data=arguments.allow_changed_data,
+        device=arguments.device,
+    )
+
+
+def _evaluate_one(arguments: argparse.Namespace, targets: Targets, request: EvaluationRequest) -> int:
     # torch and what needs it are imported once the command is known to be right
-    from gan_cli.config.stored_errors import stored_errors
+    from gan_cli.cli.evaluation_progress import EvaluationProgress
     from gan_cli.evaluation.document import table
-    from gan_cli.inference.loading import learned_sequences
+    from gan_cli.evaluation.run_evaluation import RunEvaluations
+    from gan_cli.evaluation.runs_table import csv_table
     from gan_cli.telemetry import run_log
 
-    with run_log.console(), stored_errors(directory):
-        text = learned_sequences(directory)
-        evaluated, pictures = (
-            _evaluate_text(arguments, directory) if text else _evaluate_samples(arguments, directory, kinds)
-        )
+    (directory,) = targets.runs
+    with run_log.console(), EvaluationProgress(1) as progress:
+        progress.begin(targets.names[0])
+        evaluated = RunEvaluations(request, progress.stage)(directory)
     # Printed first: what took minutes to compute must not be lost because a run is read-only.
-    print(json.dumps(evaluated, indent=2) if arguments.json else table(evaluated), flush=True)
-    if arguments.samples is None:
-        _store(directory.evaluation, lambda: directory.write_evaluation(evaluated))
-    for path, picture in pictures.items():
-        _store(path, partial(_save_picture, path, picture), wanted=path == arguments.neighbours)
+    if arguments.json:
+        print(json.dumps(evaluated.document, indent=2), flush=True)
+    elif arguments.csv:
+        print(csv_table({printable(directory.path): evaluated.document}), flush=True)
+    else:
+        print(table(evaluated.document), flush=True)
+    _store_all(directory, evaluated, request)
     return 0
 
 
-def _store(path: Path, write: Callable[[], None], *, wanted: bool = False) -> None:
+def _evaluate_several(arguments: argparse.Namespace, targets: Targets, request: EvaluationRequest) -> int:
+    """Measure runs one after the other; one that cannot be measured costs a line, and the exit status of its error."""
+    for note in targets.notes:
+        print(f"gan-eval: {note}", file=sys.stderr)
+    stored = {} if arguments.again else {run: request.stored_evaluation(run) for run in targets.runs}
+    documents = {run: content for run, content in stored.items() if content is not None}
+    pending = [(name, run) for name, run in zip(targets.names, targets.runs, strict=True) if run not in documents]
+    if documents:
+        skipped = f"{len(documents)} of {len(targets.runs)} runs"
+        print(f"gan-eval: {skipped} measured with the same options before (--again: anew)", file=sys.stderr)
+    status = _measure(pending, request, documents) if pending else 0
+    _print_several(arguments, targets, documents)
+    return status
+
+
+def _measure(
+    pending: Sequence[tuple[str, RunDirectory]], request: EvaluationRequest, documents: dict[RunDirectory, Any]
+) -> int:
+    """Add the evaluations of runs to the documents, and return the exit status: that of the first error, or 0."""
+    from gan_cli.cli.evaluation_progress import EvaluationProgress
+    from gan_cli.evaluation.run_evaluation import RunEvaluations
+    from gan_cli.evaluation.runs_table import headline
+    from gan_cli.telemetry import run_log
+
+    status = 0
+    with run_log.console(), EvaluationProgress(len(pending)) as progress:
+        evaluations = RunEvaluations(request, progress.stage)
+        for name, run in pending:
+            progress.begin(name)
+            try:
+                documents[run] = _evaluate_and_store(run, evaluations, request)
+            except Exception as error:
+                user_error = as_user_error(error)
+                if user_error is None:
+                    raise
+                status = status or user_error.exit_status
+                progress.end(f"not measured: {user_error}")
+            else:
+                progress.end(headline(documents[run]))
+    return status
+
+
+def _evaluate_and_store(run: RunDirectory, evaluations: RunEvaluations, request: EvaluationRequest) -> dict[str, Any]:
+    evaluated = evaluations(run)
+    _store_all(run, evaluated, request, quiet=True)
+    return evaluated.document
+
+
+def _print_several(
+    arguments: argparse.Namespace, targets: Targets, documents: Mapping[RunDirectory, dict[str, Any]]
+) -> None:
+    """Print the evaluations of all runs that have one, in the order of the command line."""
+    from gan_cli.evaluation.runs_table import csv_table, text_table
+
+    measured = [(name, run) for name, run in zip(targets.names, targets.runs, strict=True) if run in documents]
+    if arguments.json:
+        print(json.dumps([{"run": str(run.path), **documents[run]} for _, run in measured], indent=2))
+    elif arguments.csv:
+        print(csv_table({printable(run.path): documents[run] for _, run in measured}))
+    elif measured:
+        print(text_table({name: documents[run] for name, run in measured}))
+
+
+def _store_all(
+    directory: RunDirectory, evaluated: EvaluatedRun, request: EvaluationRequest, quiet: bool = False
+) -> None:
+    """Write ``evaluation.json``, unless the samples were those of a file, and the pictures."""
+    if request.samples is None:
+        _store(directory.evaluation, partial(directory.write_evaluation, evaluated.document), quiet=quiet)
+    for path, picture in evaluated.pictures.items():
+        _store(path, partial(_save_picture, path, picture), wanted=path == request.neighbours, quiet=quiet)
+
+
+def _store(path: Path, write: Callable[[], None], *, wanted: bool = False, quiet: bool = False) -> None:
     """Write a file, and say so; one that cannot be written costs a line, and an error where the user has named it."""
     try:
         write()
@@ -143,7 +265,8 @@ def _store(path: Path, write: Callable[[], None], *, wanted: bool = False) -> No
             raise
         print(f"gan-eval: {error}: the metrics were computed, but this file is not kept", file=sys.stderr)
     else:
-        print(f"wrote {printable(str(path))}", file=sys.stderr)
+        if not quiet:
+            print(f"wrote {printable(str(path))}", file=sys.stderr)
 
 
 def _save_picture(path: Path, picture: Image) -> None:
@@ -152,76 +275,6 @@ def _save_picture(path: Path, picture: Image) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-
-
-def _evaluate_samples(
-    arguments: argparse.Namespace, directory: RunDirectory, kinds: tuple[BackboneKind, ...]
-) -> tuple[dict[str, Any], dict[Path, Image]]:
-    """Return the content of ``evaluation.json`` for images or points, and pictures by the file they are for."""
-    from gan_cli.algorithms.spec import algorithm_options, spec_of
-    from gan_cli.evaluation import subjects
-    from gan_cli.evaluation.document import document
-    from gan_cli.evaluation.factory import EvaluationOptions
-    from gan_cli.evaluation.likelihood import estimate_likelihood
-    from gan_cli.evaluation.nearest_neighbours import nearest_picture
-    from gan_cli.evaluation.sample_files import ValueRange
-    from gan_cli.inference.loading import GeneratorWeights
-    from gan_cli.runtime.device import inference_device
-
-    device = inference_device(arguments.device)
-    weights = GeneratorWeights.raw if arguments.no_ema else GeneratorWeights.average
-    subject: subjects.EvaluationSubject
-    if arguments.samples is not None:
-        value_range = None if arguments.range is None else ValueRange(*arguments.range)
-        subject = subjects.from_file(
-            directory, arguments.samples, arguments.n, value_range, allow_changed_data=arguments.allow_changed_data
-        )
-    else:
-        subject = subjects.from_run(directory, weights, device, allow_changed_data=arguments.allow_changed_data)
-    picture = _picture(arguments, directory, subject)
-    options = EvaluationOptions(kinds, arguments.n, arguments.seed, weights=arguments.weights, device=device)
-    evaluator = subject.evaluator(options)
-    evaluation = evaluator(lambda count: subject.draw(count, arguments.seed))
-    metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
-    likelihood_samples = LIKELIHOOD_SAMPLES if arguments.likelihood is None else arguments.likelihood
-    if arguments.samples is None and spec_of(directory).has_posterior:
-        if likelihood_samples:
-            bounds = estimate_likelihood(directory, weights, likelihood_samples, arguments.seed, device)
-            metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
-            errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
-            provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
-    elif arguments.likelihood is not None:
-        families = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
-        raise ConfigError(f"--likelihood: expected with a run of {families} alone: other models have no posterior")
-    pictures = {} if picture is None else {picture: nearest_picture(evaluator, evaluation.samples)}
-    return document(metrics, evaluator.floor(), provenance), pictures
-
-
-def _evaluate_text(arguments: argparse.Namespace, directory: RunDirectory) -> tuple[dict[str, Any], dict[Path, Image]]:
-    """Return the content of ``evaluation.json`` for sequences, and no pictures."""
-    for option in ("backbone", "samples", "range", "weights", "neighbours", "likelihood"):
-        if getattr(arguments, option) is not None:
-            raise ConfigError(f"--{option}: this run learned text, not images")
-    if arguments.no_ema:
-        raise ConfigError("--no-ema: the writer of a run on text has no moving average")
-    from gan_cli.evaluation.document import document
-    from gan_cli.evaluation.text import evaluate_text
-    from gan_cli.runtime.device import inference_device
-
-    device = inference_device(arguments.device)
-    evaluated = evaluate_text(
-        directory, arguments.n, arguments.seed, device, allow_changed_data=arguments.allow_changed_data
-    )
-    return document(*evaluated), {}
-
-
-def _picture(arguments: argparse.Namespace, directory: RunDirectory, subject: EvaluationSubject) -> Path | None:
-    """Return the file for the picture of neighbours; None for points, and by default for samples of a file."""
-    images = len(subject.dataset.shape) == 3
-    if arguments.neighbours is not None and not images:
-        raise ConfigError("--neighbours: this run learned points, not images")
-    default = directory.samples / "nearest.png" if images and arguments.samples is None else None
-    return arguments.neighbours or default
 
 
 def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> None:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +24,14 @@ from gan_cli.telemetry import images
 
 # Generated samples (N, *shape) in [-1, 1], as many as are asked for.
 DrawSamples = Callable[[int], FloatArray]
+# Called with a few words on what is about to be computed.
+OnStage: TypeAlias = Callable[[str], None]
 # Type of samples as they are compared: images as bytes, points or tokens.
 SamplesT = TypeVar("SamplesT")
+
+
+def ignore_stage(stage: str) -> None:
+    """Show nothing of the stages of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,13 @@ class Evaluator:
     """Evaluator of images and points against real ones, whose features and statistics are computed once."""
 
     def __init__(
-        self, data: RealData, backbone_measures: Sequence[BackboneMeasures], count: int, seed: int, store: Store
+        self,
+        data: RealData,
+        backbone_measures: Sequence[BackboneMeasures],
+        count: int,
+        seed: int,
+        store: Store,
+        on_stage: OnStage = ignore_stage,
     ) -> None:
         """Compute features and statistics of the real samples, or read them from the store.
 
@@ -82,6 +94,7 @@ class Evaluator:
             count: number of generated samples of an evaluation.
             seed: seed recorded in the provenance.
             store: cache of features and statistics.
+            on_stage: called with what is about to be computed.
         """
         if count < MIN_SAMPLES:
             raise ConfigError(f"expected at least {MIN_SAMPLES} samples to evaluate, got {count}")
@@ -90,7 +103,8 @@ class Evaluator:
         self.count = count
         self.seed = seed
         self._store = store
-        self._references = [compute_reference(data, entry.backbone, count, store) for entry in backbone_measures]
+        self._on_stage = on_stage
+        self._references = [self._reference(entry.backbone) for entry in backbone_measures]
 
     def __call__(self, draw: DrawSamples) -> Evaluation[Samples]:
         """Draw samples and measure them.
@@ -98,11 +112,14 @@ class Evaluator:
         Raises:
             DivergedError: a sample is not finite.
         """
+        self._on_stage(f"drawing {self.count:,} samples")
         samples = self.quantize(draw(self.count))
         metrics: dict[str, float] = {}
         for entry, reference in zip(self.backbone_measures, self._references, strict=True):
+            self._on_stage(f"features of {len(samples):,} generated samples by {entry.backbone.name}")
             generated = entry.backbone.extract(samples)
             for measure in entry.measures:
+                self._on_stage(", ".join(measure.tags(entry.backbone.name).values()))
                 metrics.update(measure(reference, generated))
         return Evaluation(metrics, self.provenance(len(samples)), samples)
 
@@ -126,6 +143,7 @@ class Evaluator:
             for measure in entry.measures:
                 compute = partial(measure.floor, reference)
                 names = measure.tags(entry.backbone.name).values()
+                self._on_stage(f"{', '.join(names)} of real samples")
                 metrics.update(cached_metrics(self._store, {**key, "measure": measure.cache_key}, names, compute))
         return metrics
 
@@ -155,6 +173,10 @@ class Evaluator:
     def reference_for(self, index: int) -> ReferenceFeatures:
         """Return the real samples' features by the backbone with that index in the list."""
         return self._references[index]
+
+    def _reference(self, backbone: Backbone) -> ReferenceFeatures:
+        self._on_stage(f"features of {len(self.data.training):,} real samples by {backbone.name}")
+        return compute_reference(self.data, backbone, self.count, self._store)
 
     def provenance(self, generated: int) -> dict[str, Any]:
         """Return all that the metrics of that many generated samples depend on, apart from the generator."""

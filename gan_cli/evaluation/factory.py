@@ -21,7 +21,7 @@ from gan_cli.evaluation.backbones.base import Backbone
 from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, load_or_train_classifier
 from gan_cli.evaluation.backbones.inception import load_inception
 from gan_cli.evaluation.backbones.pixels import Pixels
-from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator
+from gan_cli.evaluation.evaluator import BackboneMeasures, Evaluator, OnStage, ignore_stage
 from gan_cli.evaluation.inputs import INPUTS
 from gan_cli.evaluation.measures import Inputs, Measure
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data, require_evaluation_memory
@@ -44,6 +44,7 @@ class EvaluationOptions:
         share: share of the data that the discriminator does not train on.
         weights: file of Inception's weights; None: the published ones.
         device: device of the backbones.
+        on_stage: called with what is about to be computed.
     """
 
     backbones: Sequence[BackboneKind] = (BackboneKind.auto,)
@@ -52,6 +53,7 @@ class EvaluationOptions:
     share: float = 0.05
     weights: Path | None = None
     device: torch.device = CPU
+    on_stage: OnStage = ignore_stage
 
 
 # Maps dataset, data, backbone and seed to the measures to take.
@@ -111,9 +113,10 @@ def build_evaluator(
     data = real_data(source, loaded, count, options.share)
     backbone_measures = []
     for kind in kinds:
+        options.on_stage(f"the backbone {kind.name}")
         backbone = _backbone(kind, dataset, source, test, store, root, options)
         backbone_measures.append(BackboneMeasures(backbone, choose(dataset, source, backbone, options.seed)))
-    return Evaluator(data, backbone_measures, count, options.seed, store)
+    return Evaluator(data, backbone_measures, count, options.seed, store, options.on_stage)
 
 
 def training_evaluator(

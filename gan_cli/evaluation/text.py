@@ -15,7 +15,7 @@ from gan_cli.algorithms.spec import spec_of
 from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
-from gan_cli.evaluation.evaluator import Evaluation, versions
+from gan_cli.evaluation.evaluator import Evaluation, OnStage, ignore_stage, versions
 from gan_cli.evaluation.real_data import (
     ORDER_SEED,
     RealSequences,
@@ -222,7 +222,13 @@ def sequence_evaluator(
 
 
 def evaluate_text(
-    directory: RunDirectory, count: int | None, seed: int, device: torch.device, *, allow_changed_data: bool = False
+    directory: RunDirectory,
+    count: int | None,
+    seed: int,
+    device: torch.device,
+    *,
+    allow_changed_data: bool = False,
+    on_stage: OnStage = ignore_stage,
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
     """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
 
@@ -232,11 +238,13 @@ def evaluate_text(
         seed: seed of the generated sequences.
         device: device on which the language model computes.
         allow_changed_data: accept other data of the same words than the run was trained on, with a warning.
+        on_stage: called with what is about to be computed.
 
     Raises:
         ConfigError: no run directory, no checkpoint; or the data have other words now.
         DataError: the data cannot be read, or are others than the run was trained on.
     """
+    on_stage("loading the run and its data")
     trained = spec_of(directory).load_text_sampler(directory)
     source = trained.dataset.load()
     assert isinstance(source, Sequences)
@@ -246,6 +254,7 @@ def evaluate_text(
     share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
     evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
     trained.network.to(device)
+    on_stage(f"{', '.join(evaluator.names)} of {evaluator.count:,} generated sequences")
     evaluation = evaluator(lambda wanted: trained.sample(wanted, seed), trained.nll)
     facts = {
         "run": str(directory.path),
@@ -255,4 +264,5 @@ def evaluate_text(
         "device": device.type,
     }
     data = {"name": type(trained.dataset).__name__, **evaluation.provenance["data"]}
+    on_stage("the same metrics of real sequences")
     return dict(evaluation.metrics), evaluator.floor(), {"generator": facts, **evaluation.provenance, "data": data}

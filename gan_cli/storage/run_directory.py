@@ -106,11 +106,11 @@ class RunDirectory:
 
     def stored_summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty where there is none, or none that is complete."""
-        try:
-            summary = json.loads(read_text(self.summary, MAX_JSON_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return summary if isinstance(summary, dict) else {}
+        return _stored_json(self.summary)
+
+    def stored_evaluation(self) -> dict[str, Any]:
+        """Read ``evaluation.json``; empty where there is none, or none that is complete."""
+        return _stored_json(self.evaluation)
 
     @property
     def written_by(self) -> str | None:
@@ -179,6 +179,14 @@ class RunDirectory:
             raise ConfigError(f"{self.path}: another process is training in this directory")
         with file:
             yield
+
+
+def _stored_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(file, MAX_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ def save(name: str, array: Any) -> str:
 
 
 FAULTS = {
-    "no run": (("nowhere",), "nowhere is no run directory"),
+    "no run": (("nowhere",), "there is no folder 'nowhere'"),
     "few": (("run", "--n", 9), "--n: expected an integer from 10 to 100,000, got 9"),
     "many": (("run", "--n", 10**12), "--n: expected an integer from 10 to 100,000, got 1000000000000"),
     "no number": (("run", "--n", "many"), "--n: expected an integer from 10 to 100,000, got many"),

@@ -1,0 +1,72 @@
+"""Options of gan-eval as plain values, and the runs that were measured with them already. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_cli import __version__
+from gan_cli.config.schema import BackboneKind
+from gan_cli.storage.run_directory import RunDirectory
+
+CHECKPOINT_NAME = re.compile(r"step_(\d{8,})\.pt")
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """Options of an evaluation as they were asked for.
+
+    Attributes:
+        backbones: features that samples are compared by.
+        count: number of samples; None: the default for the data.
+        seed: of latents, of labels and of subsets.
+        ema: whether the generator is its moving average.
+        samples: file of samples to measure in place of the generator's, or None.
+        value_range: values of black and of white in that file; None: told from the values.
+        weights: file of Inception's weights; None: the published ones.
+        neighbours: file of the picture of nearest neighbours; None: that in the run directory.
+        likelihood: number of samples whose likelihood is bounded; None: the default.
+        allow_changed_data: whether the data may be others than the run was trained on.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    backbones: tuple[BackboneKind, ...] = (BackboneKind.auto,)
+    count: int | None = None
+    seed: int = 0
+    ema: bool = True
+    samples: Path | None = None
+    value_range: tuple[float, float] | None = None
+    weights: Path | None = None
+    neighbours: Path | None = None
+    likelihood: int | None = None
+    allow_changed_data: bool = False
+    device: str = "auto"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options that the metrics depend on, as ``evaluation.json`` keeps them."""
+        return {
+            "backbones": [kind.name for kind in self.backbones],
+            "n": self.count,
+            "seed": self.seed,
+            "ema": self.ema,
+            "weights": None if self.weights is None else str(self.weights),
+            "likelihood": self.likelihood,
+        }
+
+    def stored_evaluation(self, directory: RunDirectory) -> dict[str, Any] | None:
+        """Return the evaluation of a run's latest checkpoint by this version with these options; None without one."""
+        stored = directory.stored_evaluation()
+        generator, versions = (stored.get(key) for key in ("generator", "versions"))
+        if not isinstance(generator, dict) or not isinstance(versions, dict) or stored.get("options") != self.options:
+            return None
+        is_latest = generator.get("step") == _latest_step(directory)
+        return stored if is_latest and versions.get("gan_cli") == __version__ else None
+
+
+def _latest_step(directory: RunDirectory) -> int | None:
+    """Return the step of the latest checkpoint by the names of the files; None where there is none."""
+    names = (CHECKPOINT_NAME.fullmatch(path.name) for path in directory.checkpoints.glob("step_*.pt"))
+    return max((int(name[1]) for name in names if name), default=None)

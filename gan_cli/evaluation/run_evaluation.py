@@ -1,0 +1,151 @@
+"""Evaluation of runs as gan-eval asks for it: generator or file, images, points or text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gan_cli.algorithms.spec import algorithm_options, spec_of
+from gan_cli.config.stored_errors import stored_errors
+from gan_cli.data.fingerprint import fingerprint
+from gan_cli.errors import ConfigError
+from gan_cli.evaluation import subjects
+from gan_cli.evaluation.document import document
+from gan_cli.evaluation.evaluator import Evaluator, OnStage, ignore_stage
+from gan_cli.evaluation.factory import EvaluationOptions
+from gan_cli.evaluation.likelihood import DEFAULT_COUNT, estimate_likelihood
+from gan_cli.evaluation.nearest_neighbours import nearest_picture
+from gan_cli.evaluation.request import EvaluationRequest
+from gan_cli.evaluation.sample_files import ValueRange
+from gan_cli.evaluation.text import evaluate_text
+from gan_cli.inference.loading import GeneratorWeights, learned_sequences
+from gan_cli.runtime.device import inference_device
+from gan_cli.storage.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """Content of the files that an evaluation leaves.
+
+    Attributes:
+        document: of ``evaluation.json``.
+        pictures: by the file they are for.
+    """
+
+    document: dict[str, Any]
+    pictures: Mapping[Path, Image.Image] = field(default_factory=dict)
+
+
+class RunEvaluations:
+    """Evaluations of runs one after the other with the same options; those on the same data share an evaluator."""
+
+    def __init__(self, request: EvaluationRequest, on_stage: OnStage = ignore_stage) -> None:
+        """Prepare the evaluations of runs.
+
+        Args:
+            request: options of all evaluations.
+            on_stage: called with what is about to be computed.
+        """
+        self._request = request
+        self._on_stage = on_stage
+        self._device = inference_device(request.device)
+        self._weights = GeneratorWeights.average if request.ema else GeneratorWeights.raw
+        self._evaluator: tuple[object, Evaluator] | None = None
+
+    def __call__(self, directory: RunDirectory) -> EvaluatedRun:
+        """Evaluate a run's latest checkpoint, or the samples of the file.
+
+        Raises:
+            ConfigError: no run directory, no checkpoint, or options that do not suit the run.
+            DataError: the data cannot be read, or are others than the run was trained on.
+            DivergedError: a sample is not finite.
+        """
+        directory.stored_config()
+        with stored_errors(directory):
+            is_text = learned_sequences(directory)
+            evaluated = self._evaluate_text(directory) if is_text else self._evaluate_samples(directory)
+        return EvaluatedRun({**evaluated.document, "options": self._request.options}, evaluated.pictures)
+
+    def _evaluate_samples(self, directory: RunDirectory) -> EvaluatedRun:
+        request = self._request
+        self._on_stage("loading the run and its data")
+        subject = self._subject(directory)
+        picture = self._picture_file(directory, subject)
+        evaluator = self._evaluator_for(subject)
+        evaluation = evaluator(lambda count: subject.draw(count, request.seed))
+        metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
+        if request.samples is None and spec_of(directory).has_posterior:
+            count = DEFAULT_COUNT if request.likelihood is None else request.likelihood
+            if count:
+                self._on_stage(f"bounds on the likelihood of {count:,} samples")
+                bounds = estimate_likelihood(directory, self._weights, count, request.seed, self._device)
+                metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
+                errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
+                provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
+        elif request.likelihood is not None:
+            families = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
+            raise ConfigError(f"--likelihood: expected with a run of {families} alone: other models have no posterior")
+        pictures = {}
+        if picture is not None:
+            self._on_stage("nearest training samples")
+            pictures[picture] = nearest_picture(evaluator, evaluation.samples)
+        return EvaluatedRun(document(metrics, evaluator.floor(), provenance), pictures)
+
+    def _evaluate_text(self, directory: RunDirectory) -> EvaluatedRun:
+        request = self._request
+        defaults = EvaluationRequest()
+        for option in ("backbones", "samples", "value_range", "weights", "neighbours", "likelihood"):
+            if getattr(request, option) != getattr(defaults, option):
+                name = {"backbones": "backbone", "value_range": "range"}.get(option, option)
+                raise ConfigError(f"--{name}: this run learned text, not images")
+        if not request.ema:
+            raise ConfigError("--no-ema: the writer of a run on text has no moving average")
+        evaluated = evaluate_text(
+            directory,
+            request.count,
+            request.seed,
+            self._device,
+            allow_changed_data=request.allow_changed_data,
+            on_stage=self._on_stage,
+        )
+        return EvaluatedRun(document(*evaluated))
+
+    def _subject(self, directory: RunDirectory) -> subjects.EvaluationSubject:
+        request = self._request
+        if request.samples is None:
+            return subjects.from_run(
+                directory, self._weights, self._device, allow_changed_data=request.allow_changed_data
+            )
+        value_range = None if request.value_range is None else ValueRange(*request.value_range)
+        return subjects.from_file(
+            directory, request.samples, request.count, value_range, allow_changed_data=request.allow_changed_data
+        )
+
+    def _evaluator_for(self, subject: subjects.EvaluationSubject) -> Evaluator:
+        """Return the evaluator of the run before where the data are the same, else a new one."""
+        key = (repr(subject.dataset), subject.share, fingerprint(subject.source))
+        if self._evaluator is None or self._evaluator[0] != key:
+            request = self._request
+            options = EvaluationOptions(
+                request.backbones,
+                request.count,
+                request.seed,
+                weights=request.weights,
+                device=self._device,
+                on_stage=self._on_stage,
+            )
+            self._evaluator = None  # its data make room for those of the next one
+            self._evaluator = key, subject.evaluator(options)
+        return self._evaluator[1]
+
+    def _picture_file(self, directory: RunDirectory, subject: subjects.EvaluationSubject) -> Path | None:
+        """Return the file for the picture of neighbours; None for points, and by default for samples of a file."""
+        images = len(subject.dataset.shape) == 3
+        if self._request.neighbours is not None and not images:
+            raise ConfigError("--neighbours: this run learned points, not images")
+        default = directory.samples / "nearest.png" if images and self._request.samples is None else None
+        return self._request.neighbours or default
