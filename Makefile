@@ -1,10 +1,15 @@
-# Every target sets up .venv first when it has to; `make help` lists them.
+# Every target sets up .venv first when it has to, with what it needs; `make help` lists them.
 # VENV= (empty) uses PYTHON as it is: for a machine that has the packages already.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(if $(VENV),$(BIN)/python,$(PYTHON))
-READY := $(if $(VENV),$(VENV)/.ready)
+# Stamps of an environment that is complete and up to date: for training, and with the tools of developers.
+TRAIN_READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
+GPU_READY := $(if $(VENV),$(DEV_READY))
+# What is imported is compiled then: to compile all of torch, sympy and scipy beforehand takes half of the installation.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt
 ARGS ?=
 REV ?= HEAD
 
@@ -17,61 +22,66 @@ export PYTHONDONTWRITEBYTECODE :=
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-train: $(VENV)/.ready  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
+train: $(TRAIN_READY)  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
 	$(BIN)/gan-train $(ARGS)
 
-test: $(VENV)/.ready  ## run the default tests (4 to 10 minutes); ARGS="-k resume" selects
+test: $(DEV_READY)  ## run the default tests (4 to 10 minutes); ARGS="-k resume" selects
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(VENV)/.ready  ## run the slow tests (10 to 30 minutes)
+test-slow: $(DEV_READY)  ## run the slow tests (10 to 30 minutes)
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-long: $(VENV)/.ready  ## run the longest tests, which CI leaves out (10 to 30 minutes)
+test-long: $(DEV_READY)  ## run the longest tests, which CI leaves out (10 to 30 minutes)
 	$(BIN)/python -m pytest -m long $(ARGS)
 
-golden: $(VENV)/.ready  ## compare short runs with those of another commit, bit by bit: REV=<commit>
+golden: $(DEV_READY)  ## compare short runs with those of another commit, bit by bit: REV=<commit>
 	$(BIN)/python -m tests.golden --rev $(REV) $(ARGS)
 
-lint: $(VENV)/.ready  ## check style
+lint: $(DEV_READY)  ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: $(VENV)/.ready  ## rewrite files in the project's style
+format: $(DEV_READY)  ## rewrite files in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-type: $(VENV)/.ready  ## check types (mypy, strict)
+type: $(DEV_READY)  ## check types (mypy, strict)
 	$(BIN)/mypy
 
 check: lint type test  ## everything that has to pass before a commit lands
 
-bench: $(VENV)/.ready  ## compare training speed with a plain loop (a quarter of an hour); ARGS="--rows mlp_wgan"
+bench: $(TRAIN_READY)  ## compare training speed with a plain loop (a quarter of an hour); ARGS="--rows mlp_wgan"
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
-gpu: $(READY)  ## try and measure the CUDA code on a GPU (eight minutes); ARGS="--dry", ARGS="--only probes"; VENV= uses PYTHON
+gpu: $(GPU_READY)  ## try and measure the CUDA code on a GPU (eight minutes); ARGS="--dry", ARGS="--only probes"; VENV= uses PYTHON
 	$(RUN) -m benchmarks.gpu $(ARGS)
 
-gpu-wheels: $(READY)  ## collect in .gpu_wheels/ what a machine with a GPU and no network lacks; ARGS="--python 3.12"
+gpu-wheels: $(GPU_READY)  ## collect in .gpu_wheels/ what a machine with a GPU and no network lacks; ARGS="--python 3.12"
 	$(RUN) -m benchmarks.gpu.wheels $(ARGS)
 
-claims: $(VENV)/.ready  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
+claims: $(DEV_READY)  ## rerun docs/claims.md (half an hour); FAST=1: one seed; ARGS="--only jsd_saturates"
 	$(BIN)/python -m benchmarks.claims $(if $(FAST),--seeds 1) $(ARGS)
 
-versus: $(VENV)/.ready  ## rerun docs/comparisons.md (an hour); ARGS="--rewrite" only rewrites the page
+versus: $(DEV_READY)  ## rerun docs/comparisons.md (an hour); ARGS="--rewrite" only rewrites the page
 	$(BIN)/python -m benchmarks.versus $(ARGS)
 
-docs: $(VENV)/.ready  ## build the documentation site into site/
+docs: $(DEV_READY)  ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict $(ARGS)
 
-tensorboard: $(VENV)/.ready  ## look at all runs below outputs/
+tensorboard: $(TRAIN_READY)  ## look at all runs below outputs/
 	$(BIN)/tensorboard --logdir outputs
 
 clean:  ## remove the environment, caches and builds, but no outputs
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find gan_cli tests -name __pycache__ -type d -exec rm -rf {} +
 
-# The stamp file stands for an environment that is complete and up to date.
-$(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+$(TRAIN_READY): pyproject.toml constraints.txt
+	@echo "installing torch and what else training needs into $(VENV) (with CUDA some gigabytes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -e .
+	@touch $@
+
+$(DEV_READY): $(TRAIN_READY)
+	@echo "installing what tests, sweeps, exports and tools need into $(VENV)"
+	@$(INSTALL) -e ".[dev]"
 	@touch $@

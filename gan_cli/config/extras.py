@@ -14,19 +14,28 @@ class Extra:
     """Packages that are installed only on request.
 
     Attributes:
+        name: as in ``pip install 'gan-cli[name]'``.
         packages: importable names of all that it brings; none for Hydra's plugins, which Hydra finds by itself.
-        install: the command that installs them.
     """
 
-    packages: tuple[str, ...]
-    install: str
+    name: str
+    packages: tuple[str, ...] = ()
+
+    @property
+    def install(self) -> str:
+        """The command that installs it, into an environment from a wheel or from a checkout."""
+        return f"pip install 'gan-cli[{self.name}]'"
 
 
 EXTRAS: Mapping[str, Extra] = {
-    "export": Extra(("safetensors", "onnx", "onnxscript"), "pip install 'gan_cli[export]'"),
-    "fid": Extra(("torch_fidelity",), "pip install 'gan_cli[fid]'"),
-    "huggingface": Extra(("datasets",), "pip install 'gan_cli[huggingface]'"),
-    "sweep": Extra((), "pip install 'gan-cli[sweep]'"),
+    extra.name: extra
+    for extra in (
+        Extra("export", ("safetensors", "onnx", "onnxscript")),
+        Extra("fid", ("torch_fidelity",)),
+        Extra("huggingface", ("datasets",)),
+        Extra("sweep"),
+        Extra("text", ("nltk",)),
+    )
 }
 # Format of gan-export -> those packages of the extra `export` that writing it takes.
 EXPORT_PACKAGES: Mapping[str, tuple[str, ...]] = {

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from gan_cli.algorithms.spec import spec_of
+from gan_cli.config.extras import require_extra
 from gan_cli.data.splits import selected_tokens, split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones.classifier_network import checksum
@@ -241,9 +242,10 @@ def evaluate_text(
         on_stage: called with what is about to be computed.
 
     Raises:
-        ConfigError: no run directory, no checkpoint; or the data have other words now.
+        ConfigError: nltk is not installed; no run directory, no checkpoint; or the data have other words now.
         DataError: the data cannot be read, or are others than the run was trained on.
     """
+    require_extra("metrics of text", "text")
     on_stage("loading the run and its data")
     trained = spec_of(directory).load_text_sampler(directory)
     source = trained.dataset.load()

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, algorithm_options
+from gan_cli.config.extras import require_extra
 from gan_cli.config.interfaces import may_be_instance
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import BackboneKind, Config, LossSection, conf_dir
@@ -103,11 +104,13 @@ def reject_unsupported_data(dataset: Node, config: Config, family: type[Algorith
 
 
 def reject_incompatible_with_data(config: Config, dataset: Dataset) -> None:
-    """Raise ``ConfigError`` for settings that these data rule out: labels or augmentation that do not apply."""
+    """Raise ``ConfigError`` for settings that these data rule out, and for metrics of theirs that are not installed."""
     if config.conditional and dataset.classes == 0:
         raise ConfigError(f"conditional: expected false for {type(dataset).__name__}, whose samples have no labels")
     if config.augment is not None and Images not in data_kinds(type(dataset)):
         raise ConfigError(f"augment: expected none for samples of shape {dataset.shape}; it changes images")
+    if config.train.eval_every and Sequences in data_kinds(type(dataset)):
+        require_extra("train.eval_every", "text")
 
 
 def _at(config: Config, key: str) -> Any:

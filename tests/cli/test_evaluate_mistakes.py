@@ -45,7 +45,7 @@ FAULTS = {
     "a folder": (("run", "--neighbours", "folder.png"), "--neighbours: expected a file, got 'folder.png'"),
     "picture": (("run", "--neighbours", "a.txt"), "--neighbours: expected a name that ends in .png"),
     "weights alone": (("run", "--weights", "w.pth"), "--weights: these are Inception's; add --backbone inception"),
-    "package": (("run", "--backbone", "inception"), "pip install 'gan_cli[fid]'"),
+    "package": (("run", "--backbone", "inception"), "pip install 'gan-cli[fid]'"),
     "no file": (("run", "--samples", "no.npy"), "--samples: no.npy cannot be read (No such file or directory)"),
     "folder": (("run", "--samples", "run"), "--samples: run cannot be read (Is a directory)"),
     "text": (("run", "--samples", "text.npy"), "--samples: text.npy is no array of numbers"),

@@ -87,7 +87,7 @@ def test_mistake_in_the_alias_names_both_keys(gan_train: Command, workplace: Pat
 @pytest.mark.parametrize("sweeper", [[], ["-m", "hydra/sweeper=optuna", "optimizer.lr=choice(1e-3,1e-4)"]])
 def test_two_metrics_cost_one_line(sweeper: list[str], gan_train: Command, workplace: Path) -> None:
     if sweeper:
-        pytest.importorskip("optuna", reason="needs gan_cli[sweep]")
+        pytest.importorskip("optuna", reason="needs gan-cli[sweep]")
     both = ("objective=divergence/jsd", "sweep.metric=divergence/jsd_held_out")
     done = gan_train(*sweeper, *RING, *both)
     assert done.status == 2
@@ -136,7 +136,7 @@ def test_run_stored_with_the_old_key_is_resumed_and_reported(
 
 
 def test_sweep_that_began_with_the_old_key_is_continued_with_either(gan_train: Command, workplace: Path) -> None:
-    pytest.importorskip("optuna", reason="needs gan_cli[sweep]")
+    pytest.importorskip("optuna", reason="needs gan-cli[sweep]")
     search = ("-m", "hydra/sweeper=optuna", *RING[:-1], "optimizer.lr=choice(1e-3,1e-4)")
     some = gan_train(*search, "objective=divergence/jsd", "hydra.sweeper.n_trials=2", "hydra.sweep.dir=sweep")
     assert some.status == 0, some.err

@@ -32,7 +32,7 @@ COUNT = 7
 def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
     """The library, kept from looking anything up on the network."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return pytest.importorskip("datasets", reason="needs gan_cli[huggingface]")
+    return pytest.importorskip("datasets", reason="needs gan-cli[huggingface]")
 
 
 def encoded(seed: int) -> bytes:
@@ -43,7 +43,7 @@ def encoded(seed: int) -> bytes:
 
 def table(folder: Path, name: str = "train-00000-of-00001.parquet", count: int = COUNT, **columns: list) -> Path:
     """A parquet file as the hub stores images: pairs of bytes and path, without a word about the library."""
-    parquet = pytest.importorskip("pyarrow.parquet", reason="needs gan_cli[huggingface]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs gan-cli[huggingface]")
     import pyarrow
 
     images = [{"bytes": encoded(seed), "path": None} for seed in range(count)]
@@ -391,7 +391,7 @@ def from_hub(name: str, root: Path, endpoint: str, out: Path) -> str:
 
 @pytest.mark.slow
 def test_a_dataset_of_the_hub(folder: Path, root: Path, hub: str, tmp_path: Path) -> None:
-    pytest.importorskip("datasets", reason="needs gan_cli[huggingface]")
+    pytest.importorskip("datasets", reason="needs gan-cli[huggingface]")
     table(folder)
     assert "DataError" not in from_hub("owner/animals", root, hub, tmp_path / "out.npz")
     loaded = np.load(tmp_path / "out.npz")

@@ -321,7 +321,7 @@ def test_package_that_is_not_there(
     done = gan_export("run", "--format", kind)
     assert done.status == 2
     assert package in done.err
-    assert "pip install 'gan_cli[export]'" in done.err
+    assert "pip install 'gan-cli[export]'" in done.err
     assert len(done.err.splitlines()) == 1
     assert not (images / "export").exists()
 
