@@ -1,19 +1,19 @@
-"""Run tests with other versions of Python and torch, each in an environment of its own, and print a table in Markdown.
+"""Run tests with other versions of Python and of the dependencies, each in an environment of its own; print a table.
 
-    python -m benchmarks.versions                               # all pairs that can be had here
-    python -m benchmarks.versions --python 3.12 --torch 2.11.0  # one of them
-    python -m benchmarks.versions --python 3.13 --torch present # torch as that Python has it already
-    python -m benchmarks.versions --tests tests                 # the whole default tier; by default what torch decides
+    python -m benchmarks.versions                                # every Python of this machine, each with three ends
+    python -m benchmarks.versions --python 3.12 --versions lowest
+    python -m benchmarks.versions --python 3.12 --versions 2.12.0  # that torch, and what constraints.txt pins
+    python -m benchmarks.versions --tests tests                  # all quick tests; by default what torch decides
+    python -m benchmarks.versions --backend ""                   # torch as the package index has it: on Linux with CUDA
 
-Interpreters are looked for on PATH and among those of pyenv. What pip would install is asked first: a torch of more
-megabytes than ``--most`` (a build for CUDA, which brings gigabytes with it) is left out, and so is a pair that has no
-wheel. CPU builds come from wherever pip is configured to look. Other packages are those of ``constraints.txt``.
+``lowest`` is the lowest version of each dependency that pyproject.toml allows and that has a wheel for that Python,
+``pinned`` what constraints.txt says, ``newest`` the newest release of everything. uv (``pip install uv``) resolves and
+installs them. Interpreters are looked for on PATH and among those of pyenv; one that is missing is a row of the table.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -23,40 +23,48 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
 
 from benchmarks.formatting import heading, row
 from benchmarks.recipes import ROOT
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-PRESENT, NEWEST = "present", "newest"
-TORCHES = ("2.11.0", "2.13.0", NEWEST)
+LOWEST, PINNED, NEWEST = "lowest", "pinned", "newest"
+# Torch as the interpreter has it already, and of the rest what is pinned.
+PRESENT = "present"
+ENDS = (LOWEST, PINNED, NEWEST)
+# Compiled packages, to be taken as wheels: what has none for a Python is not of its versions.
+COMPILED = ("matplotlib", "numpy", "pillow", "safetensors", "scikit-learn", "scipy")
 # What depends on torch: steps of every family, optimizers, random streams, CUDA graphs by a stand-in, files, runs.
 TESTS = (
     *("tests/components", "tests/algorithms", "tests/runtime", "tests/storage", "tests/architectures", "tests/data"),
     *("tests/datasets", "tests/diagnostics", "tests/runs", "tests/inference", "tests/telemetry", "tests/bench"),
     *("tests/config/test_options.py", "tests/integration/test_resume.py", "tests/integration/test_families.py"),
 )
-# Beside the dependencies of pyproject.toml.
-TEST_PACKAGES = ("pytest", "pytest-xdist", "hypothesis", "matplotlib", "safetensors", "setuptools")
-MOST_MEGABYTES = 400.0
+# Beside the dependencies of pyproject.toml and of its extra for metrics of text.
+TEST_PACKAGES = (
+    "hypothesis>=6.100",
+    "matplotlib>=3.8",
+    "pytest>=8.2",
+    "pytest-xdist>=3.6",
+    "safetensors>=0.5",
+    "setuptools",
+)
 # Seconds of the installation, and of the tests, of a pair.
 LIMIT = 3600.0
-COLUMNS = ("Python", "torch", "tests", "seconds")
+COLUMNS = ("Python", "versions", "torch", "tests", "seconds")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Versions of Python and torch.
+    """A Python with versions of the dependencies.
 
     Attributes:
         python: ``3.12``.
-        torch: ``2.11.0``; ``newest``; or ``present``: as the interpreter has it.
+        versions: ``lowest``, ``pinned`` or ``newest``; a version of torch, or ``present``, beside what is pinned.
     """
 
     python: str
-    torch: str
+    versions: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class Outcome:
     """What became of a pair.
 
     Attributes:
+        pair: what was asked for.
         python: full version, as far as it is known.
         torch: the same.
         result: the last line of the tests, or why there were none.
@@ -71,15 +80,17 @@ class Outcome:
         failed: tests that failed.
     """
 
-    python: str
-    torch: str
+    pair: Pair
     result: str
+    python: str = ""
+    torch: str = ""
     seconds: float = 0.0
     failed: Sequence[str] = ()
 
     def line(self) -> str:
         """Format as a row of the table, with the names of failed tests below."""
-        cells = (self.python, self.torch, self.result, f"{self.seconds:.0f}" if self.seconds else "")
+        seconds = f"{self.seconds:.0f}" if self.seconds else ""
+        cells = (self.python or self.pair.python, self.pair.versions, self.torch, self.result, seconds)
         return "\n".join((row(cells), *(f"  failed: {name}" for name in self.failed)))
 
 
@@ -108,21 +119,27 @@ def _answers(python: str, version: str) -> bool:
     return done.stdout.strip() == version
 
 
-def requirement(torch: str) -> str:
-    """Return what pip is asked for."""
-    return "torch" if torch == NEWEST else f"torch=={torch}"
-
-
 def constraints(text: str) -> str:
     """Return the constraints without the pin of torch."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("torch=="))
 
 
 def dependencies(pyproject: str) -> list[str]:
-    """Return the dependencies of the package but torch; Python 3.10 reads no TOML by itself."""
+    """Return the dependencies of the package and of metrics of text; Python 3.10 reads no TOML by itself."""
     block = re.search(r"^dependencies = \[\n(.*?)^\]", pyproject, flags=re.MULTILINE | re.DOTALL)
+    text = re.search(r"^text = \[(.*?)\]", pyproject, flags=re.MULTILINE | re.DOTALL)
     assert block is not None
-    return [name for name in re.findall(r'"([^"]+)"', block[1]) if not name.startswith("torch>")]
+    assert text is not None
+    return re.findall(r'"([^"]+)"', block[1] + text[1])
+
+
+def requirements(pair: Pair, declared: Sequence[str]) -> list[str]:
+    """Return what is asked for: the dependencies as declared, with torch as the pair wants it, and what tests need."""
+    others = [name for name in declared if not name.startswith("torch>")]
+    torch = [name for name in declared if name.startswith("torch>")] if pair.versions in ENDS else []
+    if pair.versions not in (*ENDS, PRESENT):
+        torch = [f"torch=={pair.versions}"]
+    return [*torch, *others, *TEST_PACKAGES]
 
 
 def run(command: Iterable[object], **options: object) -> str:
@@ -136,42 +153,31 @@ def run(command: Iterable[object], **options: object) -> str:
     return str(done.stdout)
 
 
-def megabytes(url: str) -> float:
-    """Return the size of a file that pip would download."""
-    if url.startswith("file:"):
-        return Path(unquote(urlsplit(url).path)).stat().st_size / 1e6
-    with urlopen(Request(url, method="HEAD"), timeout=60) as answer:
-        return int(answer.headers["Content-Length"]) / 1e6
-
-
-def require_small(pair: Pair, most: float) -> None:
-    """Raise ``NotObtainableError`` where torch has no wheel for that Python, or one of more than ``most`` megabytes."""
-    asked = ("--dry-run", "--no-deps", "--ignore-installed", "--quiet", "--report", "-", "--only-binary=:all:")
-    python = ("--python-version", pair.python, "--target", "unused")
-    report = json.loads(run((sys.executable, "-m", "pip", "install", *asked, *python, requirement(pair.torch))))
-    (wheel,) = report["install"]
-    size = megabytes(wheel["download_info"]["url"])
-    if size > most:
-        raise NotObtainableError(f"torch {wheel['metadata']['version']} is a wheel of {size:,.0f} MB, more than --most")
-
-
-def environment(pair: Pair, folder: Path, most: float) -> Path:
+def environment(pair: Pair, folder: Path, backend: str) -> Path:
     """Make an environment for a pair, and return its interpreter.
+
+    Args:
+        pair: what is wanted.
+        folder: of the environment.
+        backend: of torch, as uv names it (``cpu``); empty for that of the package index.
 
     Raises:
         NotObtainableError: it cannot be made here.
     """
-    base = interpreter(pair.python)
-    if pair.torch != PRESENT:
-        require_small(pair, most)
-    present = ("--system-site-packages",) if pair.torch == PRESENT else ()
-    run((base, "-m", "venv", "--clear", *present, folder))
-    python = folder / "bin" / "python"
-    pins = folder / "constraints.txt"
-    pins.write_text(constraints((ROOT / "constraints.txt").read_text()))
-    torch = [] if pair.torch == PRESENT else [requirement(pair.torch)]
-    needed = dependencies((ROOT / "pyproject.toml").read_text())
-    run((python, "-m", "pip", "install", "--quiet", "-c", pins, *torch, *needed, *TEST_PACKAGES))
+    base, uv = interpreter(pair.python), shutil.which("uv")
+    if uv is None:
+        raise NotObtainableError("no uv on PATH: pip install uv")
+    run((base, "-m", "venv", "--clear", *(("--system-site-packages",) if pair.versions == PRESENT else ()), folder))
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    asked, pins = folder / "asked.txt", folder / "pins.txt"
+    asked.write_text("\n".join(requirements(pair, dependencies((ROOT / "pyproject.toml").read_text()))))
+    text = (ROOT / "constraints.txt").read_text()
+    pins.write_text({LOWEST: "", NEWEST: "", PINNED: text}.get(pair.versions, constraints(text)))
+    options = ["--quiet", "--python", python, "--constraint", pins]
+    options += ["--resolution", "lowest-direct" if pair.versions == LOWEST else "highest"]
+    options += [word for name in COMPILED for word in ("--only-binary", name)]
+    options += ["--torch-backend", backend] if backend else []
+    run((uv, "pip", "install", *options, "--requirements", asked))
     return python
 
 
@@ -182,8 +188,8 @@ def versions(python: Path) -> tuple[str, str]:
     return found, torch
 
 
-def test(python: Path, tests: Sequence[str]) -> Outcome:
-    """Run tests of this checkout in an environment."""
+def test(pair: Pair, python: Path, tests: Sequence[str]) -> Outcome:
+    """Run tests of this checkout in the environment of a pair."""
     found, torch = versions(python)
     start = time.monotonic()
     command = [str(python), "-m", "pytest", "--tb=line", "-p", "no:cacheprovider", *tests]
@@ -191,7 +197,7 @@ def test(python: Path, tests: Sequence[str]) -> Outcome:
     variables = {**inherited, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=LIMIT, check=False)
     lines = done.stdout.strip().splitlines() or [done.stderr.strip() or "pytest printed nothing"]
-    return Outcome(found, torch, counts(lines[-1]), time.monotonic() - start, failed_tests(lines))
+    return Outcome(pair, counts(lines[-1]), found, torch, time.monotonic() - start, failed_tests(lines))
 
 
 def failed_tests(lines: Iterable[str]) -> list[str]:
@@ -205,14 +211,14 @@ def counts(line: str) -> str:
     return ", ".join(re.findall(r"\d+ (?:passed|failed|skipped|errors?|xfailed)", line)) or line
 
 
-def outcomes(pairs: Iterable[Pair], folder: Path, tests: Sequence[str], most: float) -> Iterator[Outcome]:
+def outcomes(pairs: Iterable[Pair], folder: Path, tests: Sequence[str], backend: str) -> Iterator[Outcome]:
     """Test pair after pair; one that cannot be had is an outcome, too. Environments are deleted afterwards."""
     for pair in pairs:
-        place = folder / f"python_{pair.python}_torch_{pair.torch}"
+        place = folder / f"python_{pair.python}_{pair.versions}"
         try:
-            yield test(environment(pair, place, most), tests)
+            yield test(pair, environment(pair, place, backend), tests)
         except (NotObtainableError, subprocess.TimeoutExpired, OSError) as error:
-            yield Outcome(pair.python, pair.torch, f"not tested: {error}")
+            yield Outcome(pair, f"not tested: {error}")
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -223,17 +229,15 @@ def main() -> None:
         prog="python -m benchmarks.versions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--python", nargs="+", default=PYTHONS, metavar="VERSION", help=f"[{' '.join(PYTHONS)}]")
-    parser.add_argument("--torch", nargs="+", default=TORCHES, metavar="VERSION", help=f"[{' '.join(TORCHES)}]")
-    parser.add_argument(
-        "--tests", nargs="+", default=TESTS, metavar="PATH", help="of tests, or other arguments of pytest"
-    )
+    parser.add_argument("--versions", nargs="+", default=ENDS, metavar="VERSION", help=f"[{' '.join(ENDS)}]")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="of tests [what torch decides]")
     parser.add_argument("--folder", type=Path, default=Path("outputs/versions"), help="of the environments")
-    parser.add_argument("--most", type=float, default=MOST_MEGABYTES, help=f"megabytes of a torch [{MOST_MEGABYTES:g}]")
+    parser.add_argument("--backend", default="cpu", help='of torch; "": as the package index has it [cpu]')
     arguments = parser.parse_args()
-    pairs = [Pair(python, torch) for python in arguments.python for torch in arguments.torch]
+    pairs = [Pair(python, versions) for python in arguments.python for versions in arguments.versions]
     print(heading(COLUMNS), flush=True)
     failed = False
-    for outcome in outcomes(pairs, arguments.folder.absolute(), arguments.tests, arguments.most):
+    for outcome in outcomes(pairs, arguments.folder.absolute(), arguments.tests, arguments.backend):
         print(outcome.line(), flush=True)
         failed |= bool(outcome.failed)
     sys.exit(int(failed))

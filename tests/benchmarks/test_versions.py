@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +24,60 @@ def test_constraints_lose_the_pin_of_torch_alone() -> None:
     )
 
 
-def test_dependencies_are_those_of_the_package_but_torch() -> None:
+def test_dependencies_are_those_of_the_package_and_of_metrics_of_text() -> None:
     tomllib = pytest.importorskip("tomllib")
     text = (ROOT / "pyproject.toml").read_text()
-    declared = tomllib.loads(text)["project"]["dependencies"]
-    assert versions.dependencies(text) == [name for name in declared if not name.startswith("torch")]
-    assert len(versions.dependencies(text)) == len(declared) - 1
+    project = tomllib.loads(text)["project"]
+    assert versions.dependencies(text) == [*project["dependencies"], *project["optional-dependencies"]["text"]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "torch"),
+    [
+        ("lowest", ["torch>=2.11"]),
+        ("pinned", ["torch>=2.11"]),
+        ("newest", ["torch>=2.11"]),
+        ("2.12.0", ["torch==2.12.0"]),
+        ("present", []),
+    ],
+)
+def test_torch_is_asked_for_as_the_pair_wants_it(wanted: str, torch: list[str]) -> None:
+    asked = versions.requirements(Pair("3.12", wanted), ["torch>=2.11", "torchvision>=1", "numpy>=1.26"])
+    assert asked == [*torch, "torchvision>=1", "numpy>=1.26", *versions.TEST_PACKAGES]
+
+
+def test_ends_resolve_as_their_names_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest and the newest know no pins; a torch of one's own, all pins but torch's."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(versions, "interpreter", lambda version: Path("python"))
+    monkeypatch.setattr(versions.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(versions, "run", lambda command: commands.append([str(word) for word in command]))
+    for wanted in ("lowest", "newest", "pinned", "2.12.0"):
+        folder = tmp_path / wanted
+        folder.mkdir()
+        assert versions.environment(Pair("3.12", wanted), folder, "cpu").parent.parent == folder
+        pins = (folder / "pins.txt").read_text()
+        assert ("numpy==" in pins, "\ntorch==" in pins) == (wanted in ("pinned", "2.12.0"), wanted == "pinned")
+        install = commands[-1]
+        resolution = install[install.index("--resolution") + 1]
+        assert resolution == ("lowest-direct" if wanted == "lowest" else "highest")
+        assert install[install.index("--torch-backend") + 1] == "cpu"
+
+
+def test_without_uv_a_pair_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "interpreter", lambda version: Path("python"))
+    monkeypatch.setattr(versions.shutil, "which", lambda name: None)
+    with pytest.raises(NotObtainableError, match="pip install uv"):
+        versions.environment(Pair("3.12", "lowest"), tmp_path, "cpu")
+
+
+def test_pythons_are_those_of_the_classifiers() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    prefix = "Programming Language :: Python :: 3."
+    assert [f"3.{each.removeprefix(prefix)}" for each in classifiers if each.startswith(prefix)] == list(
+        versions.PYTHONS
+    )
 
 
 def test_tests_that_it_runs_exist() -> None:
@@ -52,17 +99,6 @@ def test_interpreters_are_asked_for_their_version(tmp_path: Path, monkeypatch: p
         versions.interpreter("9.9")
 
 
-def test_large_builds_of_torch_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wheel = tmp_path / "torch-2.6.0+cpu.whl"
-    wheel.write_bytes(bytes(3_000_000))
-    url = f"file://{wheel}".replace("+", "%2B")
-    report = {"install": [{"download_info": {"url": url}, "metadata": {"version": "2.6.0"}}]}
-    monkeypatch.setattr(versions, "run", lambda command: json.dumps(report))
-    versions.require_small(Pair("3.12", "2.6.0"), most=4)
-    with pytest.raises(NotObtainableError, match=r"^torch 2\.6\.0 is a wheel of 3 MB, more than --most$"):
-        versions.require_small(Pair("3.12", "2.6.0"), most=2)
-
-
 def test_failed_commands_say_why_in_a_line() -> None:
     script = "import sys; sys.exit('WARNING: this\\nERROR: No matching distribution found for torch==9\\nhint')"
     with pytest.raises(NotObtainableError, match=r"^No matching distribution found for torch==9$"):
@@ -72,21 +108,21 @@ def test_failed_commands_say_why_in_a_line() -> None:
 def test_pair_that_cannot_be_had_is_a_row_and_the_next_is_tested(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def environment(pair: Pair, folder: Path, most: float) -> Path:
+    def environment(pair: Pair, folder: Path, backend: str) -> Path:
         folder.mkdir(parents=True)
-        if pair.torch == "9":
+        if pair.versions == "9":
             raise NotObtainableError("no such version")
         return folder
 
-    def test(python: Path, tests: Sequence[str]) -> Outcome:
-        return Outcome("3.12.1", "2.11.0", "5 passed", 3.4, ["tests/x.py::test_y"])
+    def test(pair: Pair, python: Path, tests: Sequence[str]) -> Outcome:
+        return Outcome(pair, "5 passed", "3.12.1", "2.11.0", 3.4, ["tests/x.py::test_y"])
 
     monkeypatch.setattr(versions, "environment", environment)
     monkeypatch.setattr(versions, "test", test)
-    pairs = [Pair("3.12", "9"), Pair("3.12", "2.11.0")]
-    first, second = versions.outcomes(pairs, tmp_path / "environments", ["tests"], 400)
-    assert first.line() == "| 3.12 | 9 | not tested: no such version |  |"
-    assert second.line() == "| 3.12.1 | 2.11.0 | 5 passed | 3 |\n  failed: tests/x.py::test_y"
+    pairs = [Pair("3.12", "9"), Pair("3.12", "lowest")]
+    first, second = versions.outcomes(pairs, tmp_path / "environments", ["tests"], "cpu")
+    assert first.line() == "| 3.12 | 9 |  | not tested: no such version |  |"
+    assert second.line() == "| 3.12.1 | lowest | 2.11.0 | 5 passed | 3 |\n  failed: tests/x.py::test_y"
     assert not list((tmp_path / "environments").iterdir())
 
 
@@ -114,12 +150,12 @@ def test_command_prints_a_table_and_fails_with_a_test(
 
     def outcomes(pairs: list[Pair], *_: Any) -> list[Outcome]:
         asked.extend(pairs)
-        return [Outcome("3.12.1", "2.11.0", "1 failed", 1.0, ["tests/x.py::test_y"])]
+        return [Outcome(pairs[0], "1 failed", "3.12.1", "2.11.0", 1.0, ["tests/x.py::test_y"])]
 
     monkeypatch.setattr(versions, "outcomes", outcomes)
-    monkeypatch.setattr(sys, "argv", ["versions", "--python", "3.12", "3.13", "--torch", "2.11.0"])
+    monkeypatch.setattr(sys, "argv", ["versions", "--python", "3.12", "3.13", "--versions", "newest"])
     with pytest.raises(SystemExit) as left:
         versions.main()
     assert left.value.code == 1
-    assert asked == [Pair("3.12", "2.11.0"), Pair("3.13", "2.11.0")]
-    assert capsys.readouterr().out.splitlines()[0] == "| Python | torch | tests | seconds |"
+    assert asked == [Pair("3.12", "newest"), Pair("3.13", "newest")]
+    assert capsys.readouterr().out.splitlines()[0] == "| Python | versions | torch | tests | seconds |"
