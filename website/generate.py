@@ -7,6 +7,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_for_filename
 
+from website import reference
 from website.links import ROOT, TOP_PAGES, linked_sources, site_path
 
 
@@ -16,6 +17,8 @@ def write_pages() -> None:
         _write(page, (ROOT / name).read_text())
     for path in linked_sources():
         _write(site_path(path), _source_page(path))
+    for page, text in reference.pages():
+        _write(page, text)
 
 
 def _source_page(path: str) -> str:

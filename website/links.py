@@ -22,12 +22,18 @@ TOP_PAGES = {
     "SECURITY.md": "security.md",
 }
 LINK = re.compile(r"(\[(?P<text>[^\]]*)\]\()(?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?(\))")
+ROLE = re.compile(r":(?:meth|class|func|attr|data|mod):(?=<code>)")
 SYMBOL = re.compile(r"`([\w.]+)`")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Rewrite the links of one page; mkdocs calls this."""
     return site_links(markdown, page.file.src_uri)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Leave out Sphinx's roles, which docstrings have in front of code; mkdocs calls this."""
+    return ROLE.sub("", html)
 
 
 def site_links(markdown: str, page: str) -> str:

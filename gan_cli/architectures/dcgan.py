@@ -29,6 +29,7 @@ class DCGAN:
 
     Attributes:
         latent_dim: dimensions of z.
+        width: channels of the largest feature map, where no other width is given.
         width_g: channels of G's largest feature map.
         width_d: channels of D's largest feature map.
         norm_g: normalisation of G's layers.

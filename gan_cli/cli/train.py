@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from gan_cli.cli import help_page
 from gan_cli.cli.arguments import version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.errors import ConfigError, UserError
@@ -35,6 +36,9 @@ def main() -> NoReturn:
 def _dispatch(arguments: Sequence[str]) -> int:
     if "--version" in arguments:
         print(version())
+        return 0
+    if help_page.is_asked_for(arguments):
+        print(help_page.read(arguments))
         return 0
     torchrun.require_environment()
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

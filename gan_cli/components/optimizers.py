@@ -73,7 +73,12 @@ class OptimizerConfig(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(OptimizerConfig):
-    """Adam (Kingma & Ba 2015); the defaults are those of the DCGAN paper (Radford et al. 2016, section 4)."""
+    """Adam (Kingma & Ba 2015); the defaults are those of the DCGAN paper (Radford et al. 2016, section 4).
+
+    Attributes:
+        betas: decay rates of the moving averages of the gradient (momentum) and of its square.
+        eps: added to the root of the second moment, against division by zero.
+    """
 
     lr: LearningRate = 2e-4
     betas: tuple[Momentum, Momentum] = (0.5, 0.999)
@@ -89,7 +94,12 @@ class Adam(OptimizerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class RMSprop(OptimizerConfig):
-    """RMSProp (Hinton 2012); the default learning rate is that of WGAN (Arjovsky et al. 2017, algorithm 1)."""
+    """RMSProp (Hinton 2012); the default learning rate is that of WGAN (Arjovsky et al. 2017, algorithm 1).
+
+    Attributes:
+        alpha: decay rate of the moving average of the squared gradient.
+        eps: added to the root of that average, against division by zero.
+    """
 
     lr: LearningRate = 5e-5
     alpha: Momentum = 0.99
@@ -113,7 +123,11 @@ class RMSprop(OptimizerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SGD(OptimizerConfig):
-    """Gradient descent with momentum, as the first GANs were trained (Goodfellow et al. 2014)."""
+    """Gradient descent with momentum, as the first GANs were trained (Goodfellow et al. 2014).
+
+    Attributes:
+        momentum: share of the previous update that is added to the next one.
+    """
 
     lr: LearningRate = 0.1
     momentum: Momentum = 0.5

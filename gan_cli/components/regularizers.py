@@ -110,6 +110,10 @@ class Dragan(_WeightedPenalty):
 
     The points are those of the authors' code: each real sample moves a random share of the way to a copy of itself
     with uniform noise of ``spread`` standard deviations of the batch.
+
+    Attributes:
+        target: the gradient norm to hold; 1 in the paper.
+        spread: largest distance that a real sample is moved by, in standard deviations of the batch.
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset()
@@ -217,6 +221,9 @@ class WeightClipping:
     """Projection of every parameter, biases too, onto [-c, c], which bounds the critic's Lipschitz constant.
 
     Arjovsky et al. 2017, algorithm 1.
+
+    Attributes:
+        c: largest absolute value of a weight; 0.01 in the paper.
     """
 
     c: Positive = 0.01

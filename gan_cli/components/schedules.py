@@ -17,7 +17,11 @@ PositiveValue: TypeAlias = Annotated[float, Range(0, 1_000_000_000, above=True)]
 
 @dataclass(frozen=True)
 class Constant:
-    """The same value ``start`` at every step."""
+    """The same value ``start`` at every step.
+
+    Attributes:
+        start: the value.
+    """
 
     start: Value
 
@@ -30,7 +34,13 @@ class Constant:
 
 @dataclass(frozen=True)
 class _Interpolation:
-    """Base of schedules that go from ``start`` to ``end`` in ``steps`` steps, and stay there."""
+    """Base of schedules that go from ``start`` to ``end`` in ``steps`` steps, and stay there.
+
+    Attributes:
+        start: value at step 0.
+        end: value from step ``steps`` on.
+        steps: number of steps from ``start`` to ``end``.
+    """
 
     start: Value
     end: Value

@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import hydra_plugins, option_files
-from gan_cli.config.fields import describe
 from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
 from gan_cli.config.numbers import accept_whole_floats
 from gan_cli.config.override_text import quoted
@@ -109,7 +108,7 @@ class Composition:
 
 
 def register(plugins: bool = True) -> list[str]:
-    """Register the schema, the help page and the resolvers that ``conf/config.yaml`` uses with Hydra.
+    """Register the schema and the resolvers that ``conf/config.yaml`` uses with Hydra.
 
     Args:
         plugins: whether launchers and sweepers of plugins may be used; without them Hydra is ready seconds earlier.
@@ -126,7 +125,6 @@ def register(plugins: bool = True) -> list[str]:
 
     store = ConfigStore.instance()
     store.store(name="schema", node=Config, provider="gan_cli")
-    store.store(group="hydra/help", name="gan_train", node=_help(), provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
     hydra_plugins.register(plugins)
@@ -188,34 +186,3 @@ def flatten_config(config: DictConfig) -> dict[str, Any]:
 
     walk(OmegaConf.to_container(config, resolve=False), "")
     return flat
-
-
-def _help() -> dict[str, str]:
-    rows = describe(Config)
-    width = max(len(key) for key, _, _ in rows)
-    settings = "\n".join(f"  {key:<{width}}  {text} [{default}]" for key, default, text in rows)
-    template = f"""gan-train: train a GAN, and see what is going wrong
-
-Usage:
-  gan-train [group=option] [key=value] ...     one run
-  gan-train experiment=NAME                    a published protocol, or a recipe of this project
-  gan-train loss=jsd loss/penalty=[r1,r2]      any loss with any penalties
-  gan-train -m key=a,b seed=0,1 ...            one run for each combination
-  gan-train -m ... sweep.continue=SWEEP_DIR    the same command: continue an earlier sweep
-  gan-train resume=RUN_DIR [train.steps=N]     resume a run
-  gan-train dry_run=true ...                   check everything, write nothing
-  gan-train --config-dir DIR ...               with options of your own (docs/extending.md)
-  gan-train --cfg job ...                      show the configuration
-  gan-train --version | --help | --hydra-help
-
-Groups and their options (group=option):
-
-$APP_CONFIG_GROUPS
-Settings (key=value) [default; allowed names]:
-
-{settings}
-
-The parameters of the chosen options, as composed for this command line:
-
-$CONFIG"""
-    return {"app_name": "gan-train", "header": "", "footer": "", "template": template}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import IntegerNode
+if TYPE_CHECKING:
+    from omegaconf import IntegerNode
 
 # Longer ones are out of every range; Python converts no more than 4300 digits, and slowly.
 MAX_LENGTH = 40
@@ -38,6 +39,8 @@ def as_truth_value(text: str) -> bool | None:
 
 def accept_whole_floats() -> None:
     """Let OmegaConf's integers take whole numbers in any notation (``train.steps=1e5``); may be called repeatedly."""
+    from omegaconf import IntegerNode  # here, so that the schema and its help are there without OmegaConf
+
     original = getattr(IntegerNode, ORIGINAL)
     if getattr(original, "takes_whole_floats", False):
         return

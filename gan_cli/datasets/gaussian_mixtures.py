@@ -93,7 +93,7 @@ class _Mixture(PlaneDataset, ABC):
     """Base of ring and grid: points are scaled so that the whole mixture lies within [-1, 1], or by ``unit``.
 
     Args:
-        std: deviation of each coordinate.
+        std: standard deviation of each coordinate.
         unit: length in the data's own coordinates of one unit of those that the networks see; 1: they see the data's
             own, as in most published protocols. None: such that the whole mixture lies within [-1, 1].
         count: draw this many points once and learn from those, as PacGAN does; None: fresh points for every batch.
@@ -134,7 +134,12 @@ class _Mixture(PlaneDataset, ABC):
 
 @dataclass(frozen=True)
 class Ring(_Mixture):
-    """Ring of ``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis."""
+    """Ring of ``modes`` Gaussians at equal angles on a circle; the first lies on the positive x-axis.
+
+    Attributes:
+        modes: number of Gaussians.
+        radius: of the circle, in the data's own coordinates.
+    """
 
     modes: Annotated[int, Range(1, 10_000)] = 8
     radius: Positive = 1.0
@@ -150,7 +155,12 @@ class Ring(_Mixture):
 
 @dataclass(frozen=True)
 class Grid(_Mixture):
-    """Grid of ``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin."""
+    """Grid of ``side`` x ``side`` Gaussians, ``spacing`` apart, around the origin.
+
+    Attributes:
+        side: Gaussians in a row, and number of rows.
+        spacing: distance between neighbours, in the data's own coordinates.
+    """
 
     side: Annotated[int, Range(1, 100)] = 5
     spacing: Positive = 2.0

@@ -26,7 +26,7 @@ NOT_IN_NAMES = str.maketrans({"/": "-", "\\": "", "$": ""})
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Directory of one run; the layout is a contract (README, "What is in a run directory")."""
+    """Directory of one run; the layout is a contract (docs/run-directory.md)."""
 
     path: Path
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from gan_cli import __version__
-from gan_cli.config.fields import describe
-from gan_cli.config.schema import Config, conf_dir
 from tests.conftest import Command
 
 # Fails on any import of torch; -X importtime would only tell afterwards.
@@ -34,26 +32,6 @@ def test_mistake_is_reported_without_importing_torch(workplace: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, "loss=wgna"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("gan-train: loss=wgna: no such option. Did you mean 'wgan'?")
-
-
-def test_help_names_every_group_option_and_setting(gan_train: Command) -> None:
-    text = gan_train("--help").out
-    for file in conf_dir().rglob("*.yaml"):
-        group = file.parent.relative_to(conf_dir())
-        if group != Path() and group.parts[0] != "hydra":
-            listed = next(line for line in text.splitlines() if line.startswith(f"{group}: "))
-            assert file.stem in listed.split(": ")[1].split(", ")
-    for key, _, documentation in describe(Config):
-        assert key in text
-        assert documentation in text
-    assert "[auto; auto|fp32|bf16]\n" in text
-
-
-def test_names_of_an_enumeration_are_listed_after_the_default() -> None:
-    defaults = {key: default for key, default, _ in describe(Config)}
-    assert defaults["device.precision"] == "auto; auto|fp32|bf16"
-    assert defaults["train.non_finite"] == "null; stop|rollback|skip"
-    assert defaults["seed"] == "0"
 
 
 def test_configuration_can_be_shown(gan_train: Command, workplace: Path) -> None:

@@ -102,7 +102,7 @@ def test_options_that_a_plugin_registers_in_another_process_are_moved_too() -> N
     assert "another.yaml" in store.list("hydra/launcher")
 
 
-def test_help_copies_few_options(gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_of_hydra_copies_few_options(gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     copies = 0
     deepcopy = DictConfig.__deepcopy__
 
@@ -112,5 +112,5 @@ def test_help_copies_few_options(gan_train: Command, monkeypatch: pytest.MonkeyP
         return deepcopy(config, memo)
 
     monkeypatch.setattr(DictConfig, "__deepcopy__", counted)
-    assert gan_train("--help").status == 0
+    assert gan_train("--hydra-help").status == 0
     assert copies < 500  # 7,700 where each listing copies the store

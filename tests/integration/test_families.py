@@ -345,7 +345,7 @@ def test_oracle_of_other_shapes_costs_one_line(gan_train: Command, workplace: Pa
 
 def test_every_tag_of_a_family_is_explained(finished: FinishedRun) -> None:
     pages = "".join(
-        (ROOT / name).read_text() for name in ("README.md", "docs/vae.md", "docs/text.md", "docs/diffusion.md")
+        (ROOT / name).read_text() for name in ("docs/tags.md", "docs/vae.md", "docs/text.md", "docs/diffusion.md")
     )
     for family in FAMILIES:
         finished(family, family, 6)

@@ -27,7 +27,18 @@ from gan_cli.protocols.rng import Stream
 
 
 class VAE(VAESpec, AutoencoderTrainer):
-    """Trains encoder and decoder to maximize the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I))."""
+    """Trains encoder and decoder to maximize the evidence lower bound, E log p(x | z) - KL(q(z | x), N(0, I)).
+
+    Args:
+        context: settings of the run.
+        architecture: builds encoder and decoder.
+        optimizer: of both.
+        sampler: yields training batches.
+        probe_batches: training and held-out samples to measure the bound on.
+        likelihood: log p(x | z).
+        beta: from step to the weight of the KL divergence.
+        free_bits: nats that each dimension of z may hold at no cost (Kingma et al. 2016); 0: every nat is penalized.
+    """
 
     def __init__(
         self,

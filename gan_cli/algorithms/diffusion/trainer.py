@@ -53,7 +53,23 @@ class NoisyBatch:
 
 
 class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
-    """Trains a network to predict v, or epsilon, of x_t = alpha_t x_0 + sigma_t epsilon, t drawn uniformly."""
+    """Trains a network to predict v, or epsilon, of x_t = alpha_t x_0 + sigma_t epsilon, t drawn uniformly.
+
+    Args:
+        context: settings of the run.
+        architecture: builds the denoiser.
+        optimizer: of the denoiser.
+        sampler: yields training batches.
+        probe_batches: training and held-out samples to measure the loss on.
+        schedule: how much noise each timestep adds.
+        reverse: the steps from noise to a sample.
+        timesteps: T, the number of timesteps of the forward process.
+        prediction: what the network predicts: epsilon, the noise, or v (Salimans & Ho 2022).
+        sampling_steps: steps from noise to a sample, at most ``timesteps``.
+        label_dropout: share of the labels that are left out in training, for guidance; with ``conditional=true``.
+        guidance: how strongly the class guides samples: 0 not at all, 1 as in training, above 1 classifier-free
+            guidance (Ho & Salimans 2022); with ``conditional=true``.
+    """
 
     network_name: ClassVar[str] = "the denoiser"
 
