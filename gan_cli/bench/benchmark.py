@@ -29,6 +29,7 @@ from gan_cli.runs.assembly import AssembledRun, assemble_run
 from gan_cli.runs.planning import Plan
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.distributed import SingleProcess
+from gan_cli.runtime.host import processor_name
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ def _setting(plan: Plan, algorithm: Algorithm) -> Setting:
     networks = {name: part for name, part in vars(algorithm).items() if isinstance(part, nn.Module) and name[0] != "_"}
     return Setting(
         versions={"gan_cli": __version__, "python": platform.python_version(), "torch": torch.__version__},
-        processor=_processor(),
+        processor=processor_name(),
         cores=os.cpu_count() or 1,
         device=plan.device.facts(),
         dataset=type(plan.dataset).__name__,
@@ -219,16 +220,6 @@ def _setting(plan: Plan, algorithm: Algorithm) -> Setting:
         d_steps=plan.config.loss.d_steps,
         without_warmup=plan.config.loss.warmup.enabled,
     )
-
-
-def _processor() -> str:
-    """Return the name of the CPU, as far as the system provides it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def _bench(arguments: argparse.Namespace) -> int:
             file = Path(arguments.json)
             with writing(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(f"{text}\n")
+                file.write_text(f"{text}\n", encoding="utf-8")
     return 0
 
 

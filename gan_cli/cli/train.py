@@ -35,7 +35,12 @@ def main() -> NoReturn:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     if "--version" in arguments:
-        print(version())
+        if "--verbose" in arguments:
+            from gan_cli.cli.environment import verbose_version
+
+            print(verbose_version())
+        else:
+            print(version())
         return 0
     if help_page.is_asked_for(arguments):
         print(help_page.read(arguments))

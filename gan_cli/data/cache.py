@@ -24,6 +24,8 @@ from gan_cli.storage.reading import open_regular, too_long
 logger = logging.getLogger(__name__)
 
 DEFAULT_ROOT = "~/.cache/gan_cli"
+# Environment variable that names another.
+ROOT_VARIABLE = "GAN_DATA"
 DIGEST_BYTES = 64
 # Far above the features of all samples of a data set that fits in memory: what is longer was not stored here.
 MAX_STORED_BYTES = 2**32

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, TypeAlias
 
 from gan_cli.components.ranges import Range
-from gan_cli.data.cache import DEFAULT_ROOT
+from gan_cli.data.cache import DEFAULT_ROOT, ROOT_VARIABLE
 from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
 
@@ -62,9 +62,9 @@ def data_root(root: str | None) -> Path:
         ConfigError: it lies in a home directory that there is none of.
     """
     try:
-        return expand_path("root", root or os.environ.get("GAN_DATA") or DEFAULT_ROOT)
+        return expand_path("root", root or os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
     except InvalidValueError as error:
-        raise ConfigError(f"no data root ({error}): the environment variable GAN_DATA names one") from error
+        raise ConfigError(f"no data root ({error}): the environment variable {ROOT_VARIABLE} names one") from error
 
 
 def is_present(path: Path) -> bool:
