@@ -17,16 +17,19 @@ REV ?= HEAD
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-long golden lint format type check bench gpu gpu-wheels claims versus docs tensorboard clean
+.PHONY: help train test test-portable test-slow test-long golden lint format type check bench gpu gpu-wheels claims versus docs tensorboard clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 train: $(TRAIN_READY)  ## train with the defaults; ARGS="loss=wgan dataset=mnist" overrides them
 	$(BIN)/gan-train $(ARGS)
 
 test: $(DEV_READY)  ## run the default tests (4 to 10 minutes); ARGS="-k resume" selects
 	$(BIN)/python -m pytest $(ARGS)
+
+test-portable: $(DEV_READY)  ## run the default tests without fcntl, resource, fork, signals and symbolic links
+	$(BIN)/python -m pytest -p tests.pretended_system.plugin $(ARGS)
 
 test-slow: $(DEV_READY)  ## run the slow tests (10 to 30 minutes)
 	$(BIN)/python -m pytest -m slow $(ARGS)

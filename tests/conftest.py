@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from gan_cli.cli import bench, evaluate, export, report, sample, train
 from gan_cli.data.cache import Store
@@ -41,6 +41,12 @@ class Finished:
 
 
 Command = Callable[..., Finished]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is tested of Unix itself where there is none."""
+    if item.get_closest_marker("posix") and os.name != "posix":
+        pytest.skip("needs signals, FIFOs, rights or processes of Unix")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,8 +119,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold a file's lock inside: other workers wait."""
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(file):
         yield
 
 

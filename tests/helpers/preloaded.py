@@ -21,8 +21,11 @@ from pathlib import Path
 # All that a run imports, so that every process finds it in memory.
 PRELOAD = ("gan_cli.cli.train", "gan_cli.runs.single", "gan_cli.runs.replicas", "gan_cli.sweeps.job")
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__, *PRELOAD])
+# Windows cannot fork: there each process imports all of it.
+_forks = "forkserver" in multiprocessing.get_all_start_methods()
+_context = multiprocessing.get_context("forkserver" if _forks else "spawn")
+if _forks:
+    _context.set_forkserver_preload([__name__, *PRELOAD])
 
 
 class PreloadedProcess:

@@ -13,45 +13,15 @@ import pytest
 from tests.conftest import SHORT, TINY
 from tests.helpers.paths import ROOT
 from tests.helpers.run_directories import has_reported, read_metrics, read_summary, wait_for
+from tests.pretended_system import FOLDER
 
-# Loaded by Python before all else. Modules of gan_cli and of filelock find these modules missing, and these names in no
-# module; other libraries, such as torch, were built for this system and keep them.
-SITECUSTOMIZE = """
-import builtins, os, signal, types
-
-MISSING = {"fcntl", "grp", "pwd", "resource", "termios"}
-NAMES = {
-    os: {"getuid", "geteuid", "getgid", "fork", "mkfifo", "O_NONBLOCK", "sched_getaffinity", "killpg", "setsid"},
-    signal: {"SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM", "pthread_sigmask"},
-}
-
-def lacking(module):
-    copy = types.ModuleType(module.__name__)
-    copy.__dict__.update({name: value for name, value in vars(module).items() if name not in NAMES[module]})
-    return copy
-
-LACKING = {module.__name__: lacking(module) for module in NAMES}
-importing = builtins.__import__
-
-def without(name, globals=None, locals=None, fromlist=(), level=0):
-    if not level and str((globals or {}).get("__name__")).startswith(("gan_cli", "filelock")):
-        if name in MISSING:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        if name in LACKING:
-            return LACKING[name]
-    return importing(name, globals, locals, fromlist, level)
-
-builtins.__import__ = without
-"""
 RUN = ("dataset=ring8", *TINY, *SHORT, "device.threads=1", "train.checkpoint_every=1", "hydra.run.dir=run")
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Variables of a process on the system that lacks these things."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    return {**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}{os.pathsep}{ROOT}"}
+    return {**os.environ, "PYTHONPATH": f"{FOLDER}{os.pathsep}{ROOT}"}
 
 
 def command(module: str, *arguments: str) -> list[str]:

@@ -1,0 +1,71 @@
+"""Takes away fcntl, resource, users, FIFOs, fork, most signals and symbolic links.
+
+Modules of gan_cli and of filelock find these modules missing, and these names in no module; other libraries, such as
+torch, were built for this system and keep them. ``fork`` is not the way in which processes start, and nobody makes a
+symbolic link, as on Windows without the privilege for it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import multiprocessing
+import os
+import signal
+import types
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+MODULES = frozenset({"fcntl", "grp", "pwd", "resource", "termios"})
+NAMES: Mapping[types.ModuleType, frozenset[str]] = {
+    os: frozenset(
+        {"O_NONBLOCK", "fork", "forkpty", "geteuid", "getgid", "getloadavg", "getuid", "killpg", "mkfifo"}
+        | {"register_at_fork", "sched_getaffinity", "setsid", "sync", "sysconf"}
+    ),
+    signal: frozenset(
+        {"SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "alarm", "pthread_sigmask", "setitimer", "sigwait"}
+    ),
+}
+_import = builtins.__import__
+
+
+class _Lacking(types.ModuleType):
+    """A module without some of its names; all others are those of the real one, as they are at the moment."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        super().__init__(module.__name__)
+        self.__dict__["_real"] = module
+
+    def __getattr__(self, name: str) -> Any:
+        real = self.__dict__["_real"]
+        if name in NAMES[real]:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+        return getattr(real, name)
+
+
+_LACKING = {module.__name__: _Lacking(module) for module in NAMES}
+
+
+def _import_without(
+    name: str,
+    globals: Mapping[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    fromlist: Any = (),
+    level: int = 0,
+) -> types.ModuleType:
+    importer = str((globals or {}).get("__name__"))
+    if not level and importer.startswith(("gan_cli", "filelock")):
+        if name in MODULES:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        if name in _LACKING:
+            return _LACKING[name]
+    return _import(name, globals, locals, fromlist, level)
+
+
+def _no_symlink(source: object, target: object, *_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EPERM, "a required privilege is not held by the client", str(target))
+
+
+builtins.__import__ = _import_without
+os.symlink = _no_symlink
+multiprocessing.set_start_method("spawn", force=True)
