@@ -1,3 +1,3 @@
 """gan_cli: a command-line runner for GAN experiments."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -24,8 +24,9 @@ def existing_signals(*names: str) -> tuple[signal.Signals, ...]:
     return tuple(signal.Signals[name] for name in names if hasattr(signal, name))
 
 
-# All that ask a process to end: a closed terminal (SIGHUP) and the limit of processor time (SIGXCPU) as well.
-HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+# All that ask a process to end: a closed terminal (SIGHUP), the limit of processor time (SIGXCPU) and Ctrl-Break on
+# Windows (SIGBREAK) as well.
+HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBREAK")
 
 
 class Interrupts:
