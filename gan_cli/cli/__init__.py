@@ -38,6 +38,11 @@ def gan_bench() -> NoReturn:
     _run("bench")
 
 
+def gan_tour() -> NoReturn:
+    """Run ``gan-tour`` on the command line of this process."""
+    _run("tour")
+
+
 def _run(command: str) -> NoReturn:
     keyboard_interrupt.leave_on_interrupt()
     importlib.import_module(f"gan_cli.cli.{command}").main()

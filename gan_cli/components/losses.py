@@ -258,6 +258,36 @@ class Hinge(_SingleGeneratorLoss):
         return logits
 
 
+class SigmoidCritic(_SingleGeneratorLoss):
+    """A critic that keeps the sigmoid: WGAN's losses of ``f = sigmoid(l)``, bounded instead of Lipschitz.
+
+    The largest ``E f(x) - E f(G(z))`` over all f with values in [0, 1] is the total variation distance, which like the
+    JSD stands at its ceiling, without a gradient, where the distributions do not overlap (Arjovsky et al. 2017,
+    section 2).
+    """
+
+    divergence_name: ClassVar[str] = "total_variation"
+    ceiling: ClassVar[float] = 1.0
+    score_name: ClassVar[str] = "probability"
+    boundary: float = 0.0
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Compute ``f(G(z)) - f(x)`` per pair of samples, ``(N,)``, each in [-1, 1]."""
+        return fake.sigmoid() - real.sigmoid()
+
+    def g_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Compute ``-f(G(z))`` per sample, ``(N,)``, whose gradient vanishes where the sigmoid is flat."""
+        return -fake.sigmoid()
+
+    def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Compute a lower bound on the total variation distance, 0-dimensional, in [0, 1]."""
+        return (-self.d_loss(real, fake).mean()).clamp(0.0, 1.0)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """Return f, in [0, 1]; same shape as ``logits``."""
+        return logits.sigmoid()
+
+
 class Relativistic(_SingleGeneratorLoss):
     """D compares each real sample with a generated one (Jolicoeur-Martineau 2019, RSGAN; Huang et al. 2024, eq. 2)."""
 

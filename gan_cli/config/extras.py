@@ -32,6 +32,7 @@ EXTRAS: Mapping[str, Extra] = {
     for extra in (
         Extra("export", ("safetensors", "onnx", "onnxscript")),
         Extra("fid", ("torch_fidelity",)),
+        Extra("figures", ("matplotlib",)),
         Extra("huggingface", ("datasets",)),
         Extra("sweep"),
         Extra("text", ("nltk",)),

@@ -1,0 +1,1 @@
+"""One module for each station: its commands, its texts, and the picture."""

@@ -1,0 +1,78 @@
+"""The stations of the tour: their commands, texts and the page that is made of them."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from gan_cli.config.compose import compose, register
+from gan_cli.tour.catalogue import STATIONS
+from gan_cli.tour.page import PAGE, markdown
+from gan_cli.tour.station import Command, Station
+
+EACH = pytest.mark.parametrize("station", STATIONS, ids=lambda station: station.name)
+
+
+def runs_of(command: Command) -> list[list[str]]:
+    """The overrides of each run of a command."""
+    jobs: list[list[str]] = [[]]
+    for item in command.arguments:
+        if item == "-m":
+            continue
+        key, _, value = item.partition("=")
+        values = split_choices(value) if command.is_multirun else [value]
+        jobs = [[*job, f"{key}={each}"] for job in jobs for each in values]
+    return jobs
+
+
+def split_choices(value: str) -> list[str]:
+    """The values of a sweep's override; commas within brackets separate none."""
+    parts, depth = [""], 0
+    for letter in value:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def test_names_and_commands_are_unambiguous() -> None:
+    assert len({station.name for station in STATIONS}) == len(STATIONS)
+    commands = [command for station in STATIONS for command in station.commands]
+    lines = {command.name: command.line for command in commands}
+    assert all(lines[command.name] == command.line for command in commands)
+
+
+@EACH
+def test_commands_compose(station: Station) -> None:
+    register()
+    for command in station.commands:
+        for overrides in runs_of(command):
+            compose(overrides, None)
+
+
+@EACH
+def test_what_to_try_next_composes(station: Station) -> None:
+    register()
+    tried = [shlex.split(command) for _, command in station.change]
+    assert tried
+    for program, *arguments in tried:
+        if program == "gan-train":
+            for overrides in runs_of(Command("tried", shlex.join(arguments))):
+                compose(overrides, None)
+        else:
+            assert program in ("gan-sample", "gan-eval", "gan-report", "python")
+
+
+@EACH
+def test_texts_are_complete(station: Station) -> None:
+    assert station.question.endswith("?")
+    assert len(station.theory.split()) > 30
+    assert 30 < len(station.see.split()) < 150
+    assert all(sentence.endswith((".", ":")) for sentence, _ in station.change)
+
+
+def test_the_page_is_made_of_the_stations() -> None:
+    assert PAGE.read_text(encoding="utf-8") == markdown(), "python -m gan_cli.tour.page rewrites it"
