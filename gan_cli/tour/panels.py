@@ -107,4 +107,4 @@ def legend(panel: Axes, entries: Sequence[str] = ()) -> None:
     handles, labels = panel.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     shown = list(entries) or list(unique)
-    panel.legend([unique[label] for label in shown], shown)
+    panel.legend([unique[label] for label in shown], shown, markerscale=4)

@@ -14,7 +14,7 @@ from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.tour.station import Command, Station
 
 # With these a station only shows that it works: its curves are too short to teach anything.
-SHORT = ("train.steps=6", "train.log_every=1", "train.sample_every=3", "train.batch_size=32", "train.eval_every=0")
+SHORT = ("train.steps=6", "train.log_every=1", "train.sample_every=3", "train.batch_size=32")
 DOTS_PER_INCH = 100
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (
     "dataset=digits architecture=mlp_deep loss=wgan optimizer.lr=5e-4 train.steps=800 train.batch_size=128"
-    " train.sample_every=400 train.eval_every=200 evaluation.samples=500 ema.half_life=0"
+    " train.sample_every=400 train.eval_every=200 evaluation.samples=500 evaluation.backbone=pixels ema.half_life=0"
 )
 OBJECTIVES = "loss.objective._target_=gan_cli.components.losses"
 # What is undone -> the overrides that undo it.
