@@ -88,7 +88,7 @@ def _paragraph(text: str) -> str:
 
 def _continued(command: str) -> str:
     """Return a command over several lines, as a shell takes it."""
-    return " \\\n    ".join(textwrap.wrap(command, COLUMNS - 6, break_long_words=False, break_on_hyphens=False))
+    return " \\\n    ".join(textwrap.wrap(command, COLUMNS - 8, break_long_words=False, break_on_hyphens=False))
 
 
 def _code(lines: list[str], language: str) -> list[str]:

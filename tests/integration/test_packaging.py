@@ -58,6 +58,6 @@ def test_wheel_trains_from_an_empty_directory(installed: Path, workplace: Path) 
 
 
 def test_commands_are_installed(installed: Path) -> None:
-    assert {"gan-train", "gan-sample", "gan-export", "gan-bench", "gan-report"} <= {
+    assert {"gan-train", "gan-sample", "gan-export", "gan-bench", "gan-report", "gan-tour"} <= {
         path.name for path in (installed / "bin").iterdir()
     }

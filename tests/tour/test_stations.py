@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
 
 from gan_cli.config.compose import compose, register
 from gan_cli.tour.catalogue import STATIONS
-from gan_cli.tour.page import PAGE, markdown
+from gan_cli.tour.page import COLUMNS, markdown
 from gan_cli.tour.station import Command, Station
 
 EACH = pytest.mark.parametrize("station", STATIONS, ids=lambda station: station.name)
@@ -74,5 +75,14 @@ def test_texts_are_complete(station: Station) -> None:
     assert all(sentence.endswith((".", ":")) for sentence, _ in station.change)
 
 
-def test_the_page_is_made_of_the_stations() -> None:
-    assert PAGE.read_text(encoding="utf-8") == markdown(), "python -m gan_cli.tour.page rewrites it"
+def test_the_page_has_every_station_in_order() -> None:
+    text = markdown()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[:-1] == [f"## {number}. {station.question}" for number, station in enumerate(STATIONS, 1)]
+    assert max(map(len, text.splitlines())) <= COLUMNS
+    for station in STATIONS:
+        assert f"](images/tour/{station.name}.png)" in text
+    commands = shlex.split(" ".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)))
+    for station in STATIONS:
+        for command in station.commands:
+            assert " ".join(command.arguments) in " ".join(commands)
