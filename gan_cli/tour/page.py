@@ -79,7 +79,7 @@ def _next(station: Station) -> Iterator[str]:
         yield _paragraph(sentence)
         yield from _code([_continued(command)], "bash")
     if station.claim:
-        yield f"Over several seeds, with bounds set beforehand: [{station.claim.split('#')[1]}]({station.claim}).\n"
+        yield f"Measured over several seeds: [{station.claim.split('#')[1]}]({station.claim}).\n"
 
 
 def _paragraph(text: str) -> str:
