@@ -21,6 +21,17 @@ def may_be_instance(target: type, kind: Any) -> bool:
     )
 
 
+def lacking(target: type, interface: Any) -> list[str]:
+    """Return what a class lacks to offer an interface: names of variables, and methods with their parameters."""
+    variables = [name for name in _class_variables(interface) if not hasattr(target, name)]
+    methods = [
+        f"{name}({', '.join(list(inspect.signature(method).parameters)[1:])})"
+        for name, method in _methods(interface)
+        if not _offers(target, name, method)
+    ]
+    return list(dict.fromkeys([*variables, *methods]))
+
+
 def _class_variables(interface: type) -> Iterator[str]:
     for base in interface.__mro__:
         for name, annotation in inspect.get_annotations(base).items():

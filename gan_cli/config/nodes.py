@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_cli.components.ranges import check_range, union_members, without_metadata
-from gan_cli.config.interfaces import may_be_instance
+from gan_cli.config.interfaces import lacking, may_be_instance
 from gan_cli.config.numbers import as_integer, as_number, as_truth_value
-from gan_cli.config.targets import parameters, resolve
+from gan_cli.config.targets import ALLOWED_PREFIXES, parameters, resolve
 from gan_cli.errors import ConfigError, InvalidValueError, Mistakes, did_you_mean, truncated_repr
 
 
@@ -55,7 +55,11 @@ class Node:
             ConfigError: one line for each mistake.
         """
         if not isinstance(value, Mapping) or "_target_" not in value:
-            raise ConfigError(f"{path}: expected a node with a _target_, got {truncated_repr(value)}")
+            group = path.partition(".")[0]
+            raise ConfigError(
+                f"{path}: expected a class and its settings, as an option of {group} brings them, got"
+                f" {truncated_repr(value)}"
+            )
         target = resolve(value["_target_"], path)
         settable = {name: each for name, each in parameters(target).items() if name not in provided}
         arguments: dict[str, object] = {}
@@ -83,7 +87,15 @@ class Node:
 
     def wrong_kind(self) -> ConfigError:
         """Return the error for a class that is not of the kind that is needed."""
-        return ConfigError(f"{self.path}._target_: expected {_type_name(self.kind)}, got {self.name!r}")
+        kinds = _interfaces(self.kind)
+        parts = lacking(self.target, kinds[0]) if len(kinds) == 1 and self.is_own else []
+        what = f", which lacks {', '.join(parts)}" if parts else ""
+        return ConfigError(f"{self.path}._target_: expected {_type_name(self.kind)}, got {self.name!r}{what}")
+
+    @property
+    def is_own(self) -> bool:
+        """True for a class of the user's own, which may be meant to be of the kind that is needed."""
+        return not self.name.startswith(ALLOWED_PREFIXES)
 
     def build(self, **provided: object) -> Any:
         """Build the object, and those of the nodes inside it first.

@@ -122,6 +122,9 @@ class HuggingFace(ImageDataset):
         )
         return load_images(columns, target, store, key, self.strict, self.workers)
 
+    def require_files(self) -> None:
+        self._folder()
+
     def _folder(self) -> Path | None:
         """Return the local folder of that name, or None for a name on the hub."""
         path = expand_path("name", self.name or "")

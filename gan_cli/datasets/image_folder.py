@@ -78,7 +78,7 @@ class ImageFolder(ImageDataset):
             DataError: there is no such folder or no image in it, an image cannot be decoded and ``strict`` holds, or
                 the cache cannot be written.
         """
-        folder = require_folder(expand_path("path", self.path or "").absolute())
+        folder = self._folder()
         listing = list_images(folder)
         _log_left_out(folder, listing)
         files = listing.files
@@ -87,6 +87,12 @@ class ImageFolder(ImageDataset):
         target, store = Target(self.size, self.channels), expand_path("root", self.root) / "image_folder"
         key = cache_key(target, (file.identity for file in files))
         return load_images(_FolderSource(folder, files), target, store, key, self.strict, self.workers)
+
+    def require_files(self) -> None:
+        self._folder()
+
+    def _folder(self) -> Path:
+        return require_folder(expand_path("path", self.path or "").absolute())
 
 
 def _log_left_out(folder: Path, listing: ImageListing) -> None:

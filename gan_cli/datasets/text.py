@@ -102,7 +102,7 @@ class Text:
             DataError: there is no such file, its bytes are not of that encoding, it holds less than two sentences, no
                 word is frequent enough, or it is longer, or has more words or sentences, than memory is for.
         """
-        path = _require_file(expand_path("path", self.path or "").absolute())
+        path = self._file()
         sentences = _Sentences(path, self.max_length)
         for line in read_text_lines(path, self.encoding):
             sentences.add(self.tokens.split_line(line))
@@ -110,6 +110,12 @@ class Text:
         _log_lines(path, sentences, self.max_length)
         words = self._vocabulary(path, sentences.counts)
         return Sequences(sentences.encode(words), words, END, self.tokens.separator)
+
+    def require_files(self) -> None:
+        self._file()
+
+    def _file(self) -> Path:
+        return _require_file(expand_path("path", self.path or "").absolute())
 
     def _vocabulary(self, path: Path, counts: Counter[str]) -> tuple[str, ...]:
         """Return the words: the end, ``<unk>`` where any word is replaced by it, and the frequent words."""

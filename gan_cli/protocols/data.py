@@ -141,6 +141,15 @@ class Dataset(Protocol):
 
 
 @runtime_checkable
+class OwnFiles(Protocol):
+    """Data of files or folders that the user names, and that have to be there already: nothing is downloaded."""
+
+    def require_files(self) -> None:
+        """Raise the ``DataError`` of :meth:`Dataset.load` where there is no such file or folder; read nothing."""
+        ...
+
+
+@runtime_checkable
 class Modal(Protocol):
     """A dataset of a mixture whose modes are known."""
 

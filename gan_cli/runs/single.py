@@ -17,7 +17,7 @@ from gan_cli.errors import ConfigError, DataError
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import LoadedData
+from gan_cli.protocols.data import LoadedData, OwnFiles
 from gan_cli.runs import builder, follower, planning
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
@@ -39,8 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 def dry_run(composition: Composition) -> str:
-    """Check and build everything but the data, and return a description of the run for a person."""
+    """Check and build everything but the data, and return a description of the run for a person.
+
+    Raises:
+        ConfigError: the run could not start.
+        DataError: the files of its data are not there.
+    """
     plan = planning.plan(composition.config)
+    if isinstance(plan.dataset, OwnFiles):
+        plan.dataset.require_files()
     with run_log.console():
         warn_if_alias(plan.config)
     return summarize(plan)

@@ -161,7 +161,7 @@ def test_an_alarm_needs_no_section_of_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("node", "words"),
     [
-        (None, "algorithm: expected a node with a _target_"),
+        (None, "algorithm: expected a class and its settings"),
         ({"_target_": "torch.nn.Linear"}, "algorithm._target_: expected a class of algorithms"),
         ({"_target_": "os.system"}, "algorithm._target_: only gan_cli."),
     ],

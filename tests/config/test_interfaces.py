@@ -15,7 +15,8 @@ from gan_cli.components.noise import Adaptive
 from gan_cli.components.regularizers import R1, WeightClipping
 from gan_cli.components.schedules import Linear
 from gan_cli.config.compose import compose, register
-from gan_cli.config.interfaces import may_be_instance
+from gan_cli.config.interfaces import lacking, may_be_instance
+from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
@@ -160,3 +161,31 @@ def test_class_of_the_kind_is_admitted(target: type) -> None:
 )
 def test_kinds_of_classes(target: type, kind: type, expected: bool) -> None:
     assert may_be_instance(target, kind) is expected
+
+
+class HalfAnObjective:
+    """A loss of a user's own with half of what a loss has."""
+
+    score_name: ClassVar[str] = "margin"
+    ceiling: ClassVar[float | None] = None
+    relativistic: ClassVar[bool] = False
+    boundary = None
+
+    def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return real - fake
+
+    def g_loss(self, fake: Tensor) -> Tensor:
+        return -fake
+
+
+def test_what_a_class_of_ones_own_lacks_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", "tests")
+    assert lacking(HalfAnObjective, Objective) == [
+        "divergence_name",
+        "g_loss(real, fake)",
+        "divergence(real, fake)",
+        "score(logits)",
+        "g_choices(fake)",
+    ]
+    with pytest.raises(ConfigError, match=r"expected Objective, got '.*', which lacks divergence_name, g_loss"):
+        Node.parse({"_target_": f"{__name__}.HalfAnObjective"}, "loss.objective", Objective)

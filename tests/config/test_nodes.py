@@ -180,7 +180,7 @@ def test_all_mistakes_of_a_node_are_reported_at_once() -> None:
 @pytest.mark.parametrize("node", [3, "adam", None, [], {}, {"lr": 0.1}])
 def test_what_is_no_node_is_refused(node: Any) -> None:
     (line,) = refusal(node)
-    assert line == f"optimizer: expected a node with a _target_, got {node!r}"
+    assert line == f"optimizer: expected a class and its settings, as an option of optimizer brings them, got {node!r}"
 
 
 def test_class_of_another_kind_is_refused_before_anything_is_built() -> None:

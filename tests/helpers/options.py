@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.schema import conf_dir
 from tests.conftest import TINY, real_data_root
 from tests.helpers.image_folder import make_folder
+from tests.helpers.paths import ROOT
 
 SMALL_READER = ["architecture.reader_model.sizes=[1,2]", "architecture.reader_model.filters=[2,2]"]
 SMALL_WIDTHS = {
@@ -49,7 +50,7 @@ SMALL_ALGORITHMS = {
 }
 IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
 NEEDED = {
-    "dataset=image_folder": ["dataset.path=somewhere"],
+    "dataset=image_folder": [f"dataset.path={ROOT / 'docs'}"],
     "dataset=huggingface": ["dataset.name=owner/name"],
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
@@ -57,7 +58,8 @@ NEEDED = {
     "architecture=denoiser_mlp": ["algorithm=diffusion"],
     "architecture=unet": ["algorithm=diffusion", "architecture.multipliers=[1,1]"],
     "dataset=oracle": ["algorithm=seqgan"],
-    "dataset=text": ["algorithm=seqgan", "dataset.path=somewhere"],
+    "dataset=text": ["algorithm=seqgan", f"dataset.path={ROOT / 'README.md'}"],
+    "experiment=seqgan_coco": [f"dataset.path={ROOT / 'README.md'}"],
     "algorithm=seqgan": ["dataset=oracle"],
     "loss=none": ["algorithm=vae"],
 }
