@@ -13,6 +13,10 @@ from types import TracebackType
 MAX_VALUE_LENGTH = 300
 # Length in characters to which a whole message is shortened: room for a few lists of names, whatever a library repeats.
 MAX_LINE_LENGTH = 1900
+# Fewest letters that may stand for a word that begins with them; share of common letters that makes two words close.
+SHORTEST_PREFIX, CLOSE = 3, 0.6
+# Closeness, at least, of a word to a name that it is the beginning of.
+BEGINNING = 0.9
 # Joiners inside words of Persian and of many Indian languages, and inside emoji: not printable for Python.
 JOINERS = "\u200c\u200d"
 
@@ -209,5 +213,32 @@ def truncate_middle(text: str, length: int = MAX_VALUE_LENGTH) -> str:
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` with the candidate closest to ``word``, or an empty string when none is close."""
-    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    meant = closest(word, candidates)
+    return f" Did you mean '{meant}'?" if meant else ""
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that a misspelled word is closest to, or None when none is close.
+
+    Case, hyphens and underscores do not count. A candidate that begins with the word, or the other way around, is
+    closer than one that merely shares letters with it.
+    """
+    found = [(closeness(word, each), each) for each in candidates]
+    best, meant = max(found, key=lambda each: each[0], default=(0.0, ""))
+    return meant if best >= CLOSE else None
+
+
+def closeness(word: str, name: str) -> float:
+    """Return how close a misspelled word is to a name, from 0 to 1; see :func:`closest`."""
+    word = word[:MAX_VALUE_LENGTH]
+    typed, known = letters(word), letters(name)
+    if typed == known:
+        return 1.0
+    ratio = difflib.SequenceMatcher(None, word, name).ratio()
+    begins = typed.startswith(known) or known.startswith(typed)
+    return BEGINNING + (1 - BEGINNING) * ratio if begins and min(len(typed), len(known)) >= SHORTEST_PREFIX else ratio
+
+
+def letters(name: str) -> str:
+    """Return a name in lower case, without hyphens and underscores: what is left of it in a hurry."""
+    return name.lower().replace("-", "").replace("_", "")

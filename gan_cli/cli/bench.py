@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gan_cli.cli.arguments import version
+from gan_cli.cli.arguments import CommandParser, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import number, require_output_file
 from gan_cli.errors import ConfigError
@@ -23,11 +23,11 @@ TRACES = (".json", ".json.gz")
 
 def main() -> NoReturn:
     """Run ``gan-bench`` on the command line of this process."""
-    exit_with_status("gan-bench", lambda: _bench(_parser().parse_intermixed_args()))
+    exit_with_status("gan-bench", lambda: _bench(_parser().parse_intermixed()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-bench",
         description="Train with a configuration for a few seconds in each way of running that this machine has (as it"
         " is, compiled, recorded as CUDA graphs), and say how fast that goes, what share of the device's peak it is,"
@@ -59,11 +59,14 @@ def _parser() -> argparse.ArgumentParser:
 def _bench(arguments: argparse.Namespace) -> int:
     _check(arguments)
     from gan_cli.config.compose import compose, register
+    from gan_cli.config.corrections import require_overrides
     from gan_cli.config.path_overrides import user_conf_dir
 
-    register()
     _reject_resume(arguments.overrides)
-    composition = compose(arguments.overrides, user_conf_dir(arguments.config_dir))
+    folder = user_conf_dir(arguments.config_dir)
+    require_overrides("gan-bench", arguments.overrides, folder)
+    register()
+    composition = compose(arguments.overrides, folder)
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.bench import benchmark, table

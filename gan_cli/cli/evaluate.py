@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gan_cli.cli.arguments import add_device_option, version
+from gan_cli.cli.arguments import CommandParser, add_device_option, typed_folders, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
@@ -33,11 +33,11 @@ MAX_VALUE = 1e9
 
 def main() -> NoReturn:
     """Run ``gan-eval`` on the command line of this process."""
-    exit_with_status("gan-eval", lambda: _evaluate(_parser().parse_args()))
+    exit_with_status("gan-eval", lambda: _evaluate(_parser().parse()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-eval",
         description="Compare samples from the generator (its moving average) of a run with real ones, print the metrics"
         " beside what real samples score in their place (the noise floor), and write them to evaluation.json in the run"
@@ -46,10 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="PATH",
-        help="a run directory with a checkpoint, a sweep, or any folder above them",
+        help="a run directory with a checkpoint, a sweep, or any folder above them; last: the latest below outputs/",
     )
     parser.add_argument(
         "--backbone",
@@ -131,7 +131,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     _check(arguments, kinds)
     from gan_cli.evaluation.targets import find_targets
 
-    targets = find_targets(arguments.paths)
+    targets = find_targets(typed_folders("gan-eval", arguments.paths))
     request = _request(arguments, kinds)
     if targets.single:
         targets.runs[0].stored_config()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_cli.cli.arguments import version
+from gan_cli.cli.arguments import CommandParser, add_run_argument, typed_run, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError, printable
@@ -17,20 +17,19 @@ from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 def main() -> NoReturn:
     """Run ``gan-export`` on the command line of this process."""
-    exit_with_status("gan-export", lambda: _export(_parser().parse_args()))
+    exit_with_status("gan-export", lambda: _export(_parser().parse()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-export",
         description="Write the generator (its moving average) of a run, and a model card (README.md) that says what it"
         " is and how to sample from it without gan_cli.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
+    add_run_argument(parser)
     parser.add_argument(
         "--format",
         choices=tuple(EXPORT_PACKAGES),
-        required=True,
         help="safetensors: the weights, with config.json; onnx: the network for ONNX Runtime; torch: the network for"
         " torch.export.load",
     )
@@ -43,9 +42,10 @@ def _export(arguments: argparse.Namespace) -> int:
     from omegaconf import OmegaConf
 
     from gan_cli.inference import export_folder
-    from gan_cli.storage.run_directory import RunDirectory
 
-    directory, kind = RunDirectory(arguments.run), arguments.format
+    directory, kind = typed_run("gan-export", arguments.run), arguments.format
+    if kind is None:
+        raise ConfigError(f"--format: expected {' or '.join(EXPORT_PACKAGES)}, such as --format safetensors")
     config = directory.stored_config()
     folder = arguments.out or directory.path / "export" / kind
     export_folder.check_folder(folder)

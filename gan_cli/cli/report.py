@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli.arguments import version
+from gan_cli.cli.arguments import CommandParser, typed_folders, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.errors import ConfigError, printable
 
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run ``gan-report`` on the command line of this process."""
-    exit_with_status("gan-report", lambda: _report(_parser().parse_args()))
+    exit_with_status("gan-report", lambda: _report(_parser().parse()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-report",
         description="Compare runs: what differs between them, their last and best metrics with mean and deviation over"
         " seeds, alarms, and seconds of training. Reads runs that have not ended yet, and what is left of runs that"
         " died. Writes a Markdown table to stdout, unless --csv or --html is given.",
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="a run directory, a sweep, or any folder above them"
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="a run directory, a sweep, or any folder above them; last: the latest run below outputs/",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="the table as CSV, with full precision")
@@ -62,7 +66,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from gan_cli.report import html_page, tables
     from gan_cli.storage.files import writing
 
-    comparison = _compare(_load_runs(arguments.paths), arguments)
+    comparison = _compare(_load_runs(typed_folders("gan-report", arguments.paths)), arguments)
     if arguments.html is None:
         print(tables.csv_text(comparison) if arguments.csv else tables.markdown(comparison))
         return 0

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli.arguments import add_device_option, version
+from gan_cli.cli.arguments import CommandParser, add_device_option, add_run_argument, typed_run, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import (
     MAX_SAMPLES,
@@ -43,15 +43,15 @@ WALK_CORNERS, WALK_FRAMES = 6, 16
 
 def main() -> NoReturn:
     """Run ``gan-sample`` on the command line of this process."""
-    exit_with_status("gan-sample", lambda: _sample(_parser().parse_args()))
+    exit_with_status("gan-sample", lambda: _sample(_parser().parse()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-sample",
         description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
     )
-    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="a run directory with a checkpoint")
+    add_run_argument(parser)
     parser.add_argument("--n", type=integer("--n", 1, MAX_SAMPLES), help="how many samples [64; sentences: 16]")
     parser.add_argument("--seed", type=integer("--seed", 0, MAX_SEED), default=0, help="seed of the latents [0]")
     parser.add_argument(
@@ -82,11 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from gan_cli.storage.run_directory import RunDirectory
-
     # Before anything is loaded, so that a mistake in the command is reported at once.
     _check_names(arguments)
-    directory = RunDirectory(arguments.run)
+    directory = typed_run("gan-sample", arguments.run)
     directory.stored_config()
 
     from gan_cli.config.stored_errors import stored_errors

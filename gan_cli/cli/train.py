@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gan_cli.config.compose import Composition
+    from gan_cli.storage.run_directory import RunDirectory
 
 # Beginnings of Optuna's messages that no trial has a value, or none of the last ones of a grid.
 NO_TRIAL_COMPLETED = ("No trials are completed yet.", "`Study.stop` is supposed to be invoked")
@@ -51,10 +52,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("overrides", nargs="*")
     known, flags = parser.parse_known_intermixed_args(arguments)
+    from gan_cli.config.corrections import require_overrides
     from gan_cli.config.path_overrides import user_conf_dir
     from gan_cli.sweeps import command
 
     folder = user_conf_dir(known.config_dir)
+    require_overrides("gan-train", arguments, folder)
     arguments = _with_literal_paths(arguments, folder, known.multirun)
     sweep, arguments = command.pop_continue(arguments)
     if sweep is not None:
@@ -88,9 +91,9 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     from gan_cli.config.compose import compose, register
 
     register(plugins=any("hydra/" in override for override in overrides))
-    resumed = _resume_directory(overrides) or _restarted_run()
+    resumed = _resumed_run(overrides)
     if resumed is not None:
-        return _resume(Path(resumed), overrides, user_conf_dir)
+        return _resume(resumed, overrides, user_conf_dir)
     composition = compose(overrides, user_conf_dir)
     if composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
@@ -106,13 +109,11 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     return start(composition, directory)
 
 
-def _resume(path: Path, overrides: Sequence[str], user_conf_dir: Path | None) -> int:
+def _resume(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     """Resume one run, with the changes of overrides."""
     from gan_cli.config.resume import recompose
     from gan_cli.config.stored_errors import stored_errors
-    from gan_cli.storage.run_directory import RunDirectory
 
-    directory = RunDirectory(path)
     with stored_errors(directory, overrides, "overrides.yaml"):
         composition = recompose(directory, overrides, user_conf_dir)
     with gc_paused():
@@ -131,14 +132,16 @@ def _reject_distributed_replicas(composition: Composition) -> None:
         raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
 
 
-def _restarted_run() -> str | None:
-    """Return the run directory that a process restarted by torchrun continues in, if it has a checkpoint; else None."""
+def _resumed_run(overrides: Sequence[str]) -> RunDirectory | None:
+    """Return the run of ``resume=RUN_DIR``, or the one that a process restarted by torchrun continues in, or None."""
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.storage.run_search import locate_run
 
-    directory = torchrun.stored_run_directory()
-    if directory is None or not RunDirectory(directory).has_checkpoint:
-        return None
-    return str(directory)
+    typed = _resume_directory(overrides)
+    if typed is not None:
+        return locate_run(Path(typed), "gan-train resume=")
+    restarted = torchrun.stored_run_directory()
+    return RunDirectory(restarted) if restarted is not None and RunDirectory(restarted).has_checkpoint else None
 
 
 def _resume_directory(arguments: Sequence[str]) -> str | None:
@@ -164,6 +167,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.runtime.parent_watch import children_end_with_this_process
+    from gan_cli.sweeps import command
     from gan_cli.sweeps.composition_check import composing_all_jobs
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.launch_errors import launch_errors_explained
@@ -175,6 +179,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
     task = job if multirun else _run
+    _, overrides = command.split_flags(arguments)
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
         around.enter_context(lazy_help_texts())
@@ -188,7 +193,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
                 _call_hydra(_with_scratch_directory(arguments, scratch), task)
         except (HydraException, OmegaConfBaseException, UserError) as error:
             _remove_unstarted_sweeps(created)
-            raise explain_hydra_error(error) from error
+            raise explain_hydra_error(error, overrides) from error
         except Exception as error:
             if str(error).startswith(NO_TRIAL_COMPLETED):
                 if _is_dry(arguments):
@@ -198,7 +203,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
             if not raised_by_hydra(error) and not is_omegaconf_failure(error):
                 raise
             _remove_unstarted_sweeps(created)
-            raise explain_hydra_error(error) from error
+            raise explain_hydra_error(error, overrides) from error
     return 0
 
 

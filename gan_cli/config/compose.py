@@ -16,9 +16,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config import hydra_plugins, option_files
+from gan_cli.config import experiments, hydra_plugins, option_files
 from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
-from gan_cli.config.numbers import accept_whole_floats
+from gan_cli.config.numbers import adapt_omegaconf
 from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
 from gan_cli.config.resolution import reject_undecodable, resolve_for_good, resolve_overrides
@@ -117,7 +117,7 @@ def register(plugins: bool = True) -> list[str]:
         A list, empty at first, to which the resolver ``unique_dir`` adds each directory that it makes.
     """
     created: list[str] = []
-    accept_whole_floats()
+    adapt_omegaconf()
 
     def make(wanted: str) -> str:
         created.append(unique_dir(wanted))
@@ -129,6 +129,7 @@ def register(plugins: bool = True) -> list[str]:
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
     hydra_plugins.register(plugins)
     option_files.register()
+    experiments.register()
     return created
 
 
@@ -154,11 +155,11 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
     # Hydra rejects some overrides (`dataset=null`) with a plain ValueError and variables to copy with a KeyError, and
     # OmegaConf converts integers to floats.
     except (HydraException, OmegaConfBaseException, ValueError, KeyError, OverflowError) as error:
-        raise explain_hydra_error(error) from error
+        raise explain_hydra_error(error, overrides) from error
     except (AssertionError, AttributeError, TypeError) as error:
         if not is_omegaconf_failure(error) and not is_defaults_failure(error):
             raise
-        raise explain_hydra_error(error) from error
+        raise explain_hydra_error(error, overrides) from error
 
 
 def plain_overrides(hydra: DictConfig | HydraConf, kind: str = "task") -> list[str]:

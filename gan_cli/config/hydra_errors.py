@@ -6,11 +6,12 @@ import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal import defaults_list
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -18,12 +19,23 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from gan_cli.config import suggestions
 from gan_cli.config.extras import EXTRAS
+from gan_cli.config.numbers import as_number
 from gan_cli.config.override_errors import explain_unreadable_override
+from gan_cli.config.override_text import OverrideText
+from gan_cli.config.suggestions import mistyped, shell_words
+from gan_cli.config.vocabulary import MULTIPLE, flatten, vocabulary
 from gan_cli.errors import ConfigError, UserError, did_you_mean, truncate_middle, truncated_repr
 
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
-AMBIGUOUS_VALUE = re.compile(r"Ambiguous value for argument '(.*?)'")
+SEVERAL_VALUES = (
+    re.compile(r"Ambiguous value for argument '(.*?)'\n", re.DOTALL),
+    re.compile(r"Sweep parameters '(.*)' requires --multirun", re.DOTALL),
+)
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,0\d+")
+NO_OPTION_NAME = "Config group override must be a string or a list"
+NO_SECTION = re.compile(r"is not a subclass of \w+Section\. value: (.*)")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
 TYPE_DESCRIPTIONS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false", "String": "text"}
 RESOLUTION_ERROR = re.compile(r"(\w+) raised while resolving interpolation: (.*)", re.DOTALL)
@@ -37,17 +49,23 @@ FAILURE_KEY = re.compile(r"^\s+full_key: (\S+)", re.MULTILINE)
 DETAIL_PREFIXES = ("full_key:", "object_type=", "reference_type=", "See http")
 
 
-def explain_hydra_error(error: BaseException) -> UserError:
-    """Return the :class:`UserError` for an error of Hydra or OmegaConf: key, value, what is allowed, nearest match."""
+def explain_hydra_error(error: BaseException, overrides: Sequence[str] = ()) -> UserError:
+    """Return the :class:`UserError` for an error of Hydra or OmegaConf: key, value, what is allowed, nearest match.
+
+    Args:
+        error: any error that composing, or reading a value, has raised.
+        overrides: of the command line, to say which of them is meant otherwise, and how.
+    """
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
     for link in chain:
         if isinstance(link, UserError):
             return link
+    typed = list(map(OverrideText.split, overrides))
     for link in chain:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
-            return ConfigError(_explain_key(link))
+            return _explain_key(link, typed)
     first = chain[0]
     if isinstance(first, OverflowError) and (key := FAILURE_KEY.search(str(first))):
         return ConfigError(f"{truncate_middle(key[1])}: expected a number, got an integer that no float can hold")
@@ -63,22 +81,22 @@ def explain_hydra_error(error: BaseException) -> UserError:
         if group:
             return ConfigError(f"{group}={option} needs a plugin that is not installed: {EXTRAS['sweep'].install}")
         if first.options is not None:
-            return ConfigError(_explain_option(first.missing_cfg_file, first.options))
+            return _explain_option(first.missing_cfg_file, first.options, typed)
     if isinstance(first, OverrideParseException):
         return ConfigError(explain_unreadable_override(first.override))
     if isinstance(first, KeyError):
         return ConfigError(f"hydra.job.env_copy: there is no environment variable {truncated_repr(first.args[0])}")
-    if UNSUPPORTED_INTERVAL in str(first):
+    message = str(first)
+    if UNSUPPORTED_INTERVAL in message:
         return ConfigError(
             "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
         )
-    ambiguous = AMBIGUOUS_VALUE.match(str(first))
-    if ambiguous:
-        return ConfigError(
-            f"{truncate_middle(ambiguous[1])}: several values; add --multirun (-m) to run each, or quote a list:"
-            " key=[a,b]"
-        )
-    return ConfigError(_explain_interpolation(_one_line(str(first))))
+    if NO_OPTION_NAME in message:
+        return _explain_no_name(typed)
+    for pattern in SEVERAL_VALUES:
+        if found := pattern.match(message):
+            return _explain_several(found[1])
+    return ConfigError(_explain_interpolation(_one_line(message)))
 
 
 def raised_by_hydra(error: BaseException) -> bool:
@@ -121,37 +139,95 @@ def missing_key(error: BaseException) -> str | None:
     return None
 
 
-def _explain_option(missing: str, options: Sequence[str]) -> str:
+def _explain_option(missing: str, options: Sequence[str], typed: Sequence[OverrideText]) -> ConfigError:
+    """Explain an option that its group does not have; ``missing`` is ``group/option``."""
     group, _, option = missing.rpartition("/")
     if not group:
-        return f"there is no configuration {truncated_repr(option)}"
-    name, colon, index = option.partition(":")
-    if group == "device" and name in options and colon and index.isdecimal():
-        return f"{group}={truncate_middle(option)}: no such option. Expected device={name} device.index={index}"
-    hint = did_you_mean(option, options)
-    return f"{group}={truncate_middle(option)}: no such option.{hint} Options: {', '.join(sorted(options))}"
+        return ConfigError(f"there is no configuration {truncated_repr(option)}")
+    for item in typed:
+        if f"{item.key}/{item.value}" == missing:  # an option that is a path has slashes itself
+            group, option = item.key, str(item.value)
+    mistake = f"{group}={truncate_middle(option)}: no such option."
+    listed = f" Options: {', '.join(sorted(options))}"
+    return mistyped(mistake, f"{group}={option}", suggestions.for_option(group, option, options), listed)
 
 
-def _explain_key(error: OmegaConfBaseException) -> str:
+def _explain_no_name(typed: Sequence[OverrideText]) -> ConfigError:
+    """Explain a number in the place of an option's name (``noise=0.1``)."""
+    for item in typed:
+        options = vocabulary().groups.get(item.key)
+        if options is not None and item.value is not None and as_number(item.value) is not None:
+            mistake = f"{item.key}={truncate_middle(item.value)}: expected the name of an option, got a number."
+            meant = suggestions.for_option(item.key, item.value, options)
+            return mistyped(mistake, f"{item.key}={item.value}", meant, f" Options: {', '.join(sorted(options))}")
+    return ConfigError("expected group=option with the name of an option, or key=value")
+
+
+def _explain_several(override: str) -> ConfigError:
+    """Explain several values outside a sweep."""
+    item = OverrideText.split(override)
+    shown = truncate_middle(override)
+    if item.value is not None and DECIMAL_COMMA.fullmatch(item.value):
+        meant = suggestions.Suggestion((item.with_value(item.value.replace(",", ".")),))
+        return mistyped(f"{shown}: several values.", override, meant)
+    listed = ""
+    if item.value is not None and "(" not in item.value and "[" not in item.value:
+        both = item.key in MULTIPLE or ("/" not in item.key and "." in item.key)
+        listed = f", or for a list: {shell_words([item.with_value(f'[{item.value}]')])}" if both else ""
+    line = shell_words(["gan-train", "-m", override])
+    return ConfigError(f"{shown}: several values; --multirun (-m) runs each: {truncate_middle(line)}{listed}")
+
+
+def _explain_key(error: OmegaConfBaseException, typed: Sequence[OverrideText]) -> ConfigError:
     full = str(error.full_key)
     parent, _, name = full.rpartition(".")
     key, parent_shown = truncate_middle(full), truncate_middle(parent)
     siblings = [str(sibling) for sibling in error.parent_node] if isinstance(error.parent_node, DictConfig) else []
     if name and siblings and name not in siblings and not isinstance(error, InterpolationResolutionError):
         where = f"{parent_shown} has" if parent else "there is"
-        hint = did_you_mean(name, siblings) or f" Allowed: {', '.join(siblings)}"
-        return f"{key}: {where} no such key.{hint}"
+        allowed = ", ".join(sibling for sibling in siblings if sibling != "hydra")
+        hint = did_you_mean(name, siblings) or f" Allowed: {allowed}"
+        return _explain_missing(error, f"{key}: {where} no such key.", typed, hint)
     if isinstance(error, ConfigKeyError) and not siblings:
-        return f"{key}: {parent_shown} has no such key, it is empty"
+        return _explain_missing(error, f"{key}: {parent_shown} has no such key, it is empty.", typed)
     if isinstance(error, ConfigAttributeError) and not siblings:
-        return f"{key}: {parent_shown} is null; choose an option of {parent_shown} first"
-    wrong_type = WRONG_TYPE.match(error.msg or "")
-    if wrong_type:
+        hint = f" Choose an option of {parent_shown} first"
+        return _explain_missing(error, f"{key}: {parent_shown} is null.", typed, hint)
+    message = error.msg or ""
+    if wrong_type := WRONG_TYPE.match(message):
         value, kind = wrong_type.groups()
-        return f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {truncate_middle(value)}"
-    if NOT_OPTIONAL in (error.msg or ""):
-        return f"{key}: expected a value, got null"
-    return f"{key}: {_explain_interpolation(_one_line(error.msg or str(error)))}"
+        return ConfigError(f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {truncate_middle(value)}")
+    if no_section := NO_SECTION.search(message):
+        keys = ", ".join(vocabulary().keys_of(full))
+        meant = suggestions.for_section(full, no_section[1], {})
+        mistake = f"{key}: expected keys of its own, got {truncate_middle(no_section[1])}."
+        return mistyped(mistake, f"{full}={no_section[1]}", meant, f" Its keys: {keys}")
+    if NOT_OPTIONAL in message:
+        return ConfigError(f"{key}: expected a value, got null")
+    return ConfigError(f"{key}: {_explain_interpolation(_one_line(message or str(error)))}")
+
+
+def _explain_missing(
+    error: OmegaConfBaseException, mistake: str, typed: Sequence[OverrideText], hint: str = ""
+) -> ConfigError:
+    """Explain a key that there is not, with what the override that names it may mean, or else with a hint."""
+    full = str(error.full_key)
+    for item in reversed(typed):
+        if item.value is not None and (item.key == full or item.key.startswith(f"{full}.")):
+            meant = suggestions.for_key(item.key, item.value, _composed(error))
+            return mistyped(mistake, f"{item.prefix}{item.key}={item.value}", meant, "" if meant else hint)
+    return ConfigError(f"{mistake}{hint}")
+
+
+def _composed(error: OmegaConfBaseException) -> dict[str, Any]:
+    """Return key -> value of the configuration in which a key was looked for."""
+    node = error.parent_node
+    root = None if node is None else node._get_root()
+    if not isinstance(root, DictConfig):
+        return {}
+    content = OmegaConf.to_container(root, resolve=False, enum_to_str=True)
+    assert isinstance(content, dict)
+    return dict(flatten({key: value for key, value in content.items() if key != "hydra"}))
 
 
 def _one_line(message: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from omegaconf import IntegerNode
+from collections.abc import Callable
+from typing import Any
 
 # Longer ones are out of every range; Python converts no more than 4300 digits, and slowly.
 MAX_LENGTH = 40
@@ -37,18 +35,35 @@ def as_truth_value(text: str) -> bool | None:
     return TRUTH_VALUES.get(text.lower())
 
 
-def accept_whole_floats() -> None:
-    """Let OmegaConf's integers take whole numbers in any notation (``train.steps=1e5``); may be called repeatedly."""
-    from omegaconf import IntegerNode  # here, so that the schema and its help are there without OmegaConf
+def adapt_omegaconf() -> None:
+    """Let OmegaConf's values take whole numbers in any notation, and no number as true; may be called repeatedly."""
+    from omegaconf import BooleanNode, IntegerNode  # here, so that the schema and its help are there without OmegaConf
 
-    original = getattr(IntegerNode, ORIGINAL)
-    if getattr(original, "takes_whole_floats", False):
-        return
+    for kind, read in ((IntegerNode, _read_integer), (BooleanNode, _read_truth_value)):
+        original = getattr(kind, ORIGINAL)
+        if not getattr(original, "is_adapted", False):
+            setattr(kind, ORIGINAL, _adapted(original, read))
 
-    def convert(node: IntegerNode, value: Any) -> int:
-        whole = as_integer(value) if isinstance(value, float | str) else None
-        converted: int = original(node, value) if whole is None else whole
-        return converted
 
-    convert.takes_whole_floats = True  # type: ignore[attr-defined]  # a mark on a function
-    setattr(IntegerNode, ORIGINAL, convert)
+def _adapted(original: Callable[[Any, Any], Any], read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a conversion of OmegaConf that is asked where ``read`` returns None."""
+
+    def convert(node: Any, value: Any) -> Any:
+        converted = read(value)
+        return original(node, value) if converted is None else converted
+
+    convert.is_adapted = True  # type: ignore[attr-defined]  # a mark on a function
+    return convert
+
+
+def _read_integer(value: object) -> int | None:
+    """Return a whole number in another notation: ``train.steps=1e5``."""
+    return as_integer(value) if isinstance(value, float | str) else None
+
+
+def _read_truth_value(value: object) -> None:
+    """Raise ``ValidationError`` for a number that is neither 0 nor 1: ``conditional=10`` means something else."""
+    from omegaconf.errors import ValidationError
+
+    if isinstance(value, int | float) and value not in (0, 1):
+        raise ValidationError(f"Value '{value}' of type '{type(value).__name__}' could not be converted to Boolean")

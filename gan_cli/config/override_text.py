@@ -60,6 +60,14 @@ class OverrideText:
         return f"{self.prefix}{self.key}={value}"
 
 
+def is_sweep(override: str) -> bool:
+    """Return whether an override has several values, as a sweep takes them; False where it cannot be read."""
+    try:
+        return bool(OverridesParser.create().parse_override(override).is_sweep_override())
+    except HydraException:
+        return False
+
+
 def _texts(value: object) -> Iterator[str]:
     """Yield all texts in the value of a parsed override: in lists, mappings and sweeps as well."""
     if isinstance(value, QuotedString):

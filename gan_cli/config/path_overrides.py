@@ -70,7 +70,7 @@ def own_directory(key: str, wanted: object) -> Path:
 
 def _read_path(override: str, multirun: bool) -> str:
     item = OverrideText.split(override)
-    if not _is_path(item.key) or item.prefix == "~" or item.value is None or item.value in NOT_A_PATH:
+    if not is_path_key(item.key) or item.prefix == "~" or item.value is None or item.value in NOT_A_PATH:
         return override
     swept = multirun and item.key not in COMMAND_KEYS and "," in item.value
     if swept and not os.path.exists(item.value):  # noqa: PTH110 - raises for no name
@@ -79,7 +79,8 @@ def _read_path(override: str, multirun: bool) -> str:
     return item.with_value(_path_text(item, item.value))
 
 
-def _is_path(key: str) -> bool:
+def is_path_key(key: str) -> bool:
+    """Return whether the value of a key is a path."""
     return key in COMMAND_KEYS or ("." in key and key.rpartition(".")[2] in PATH_NAMES)
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_cli.errors import ConfigError, did_you_mean, printable
-
-# Folders of a run that contain many files and no runs.
-SKIPPED_FOLDERS = {"checkpoints", "samples", "export"}
+from gan_cli.storage.run_search import run_folders
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,7 @@ def _folders(top: Path, notes: list[str]) -> Iterator[Path]:
     def note(error: OSError) -> None:
         notes.append(f"{printable(error.filename)}: left out: {error.strerror}")
 
-    for name, folders, _ in os.walk(top, onerror=note):
-        if ".hydra" in folders:
-            yield Path(name)
-        folders[:] = sorted(
-            folder for folder in folders if folder not in SKIPPED_FOLDERS and not folder.startswith(".")
-        )
+    yield from run_folders(top, note)
 
 
 def _require_folder(path: Path) -> None:

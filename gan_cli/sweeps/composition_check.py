@@ -68,7 +68,7 @@ def _compose_all(config: DictConfig, batch: Sequence[Sequence[str]]) -> None:
         try:
             loader.load_sweep_config(master_config=config, sweep_overrides=list(overrides))
         except (HydraException, OmegaConfBaseException, ValueError) as error:
-            failed.setdefault(str(explain_hydra_error(error)), []).append(overrides)
+            failed.setdefault(str(explain_hydra_error(error, overrides)), []).append(overrides)
     if not failed:
         return
     message, jobs = next(iter(failed.items()))

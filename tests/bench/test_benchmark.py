@@ -182,7 +182,7 @@ def test_files_that_were_asked_for(gan_bench: Command, workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["loss=wgna"], "loss=wgna: no such option. Did you mean 'wgan'?"),
+        (["loss=wgna"], "loss=wgna: no such option. Did you mean loss=wgan?"),
         (["loss/penalty=r1", "device.compile=true"], "device.compile: expected false with penalties (r1)"),
         (["train.replicas=2"], "train.replicas: expected 1, got 2"),
         (["resume=run"], "resume: expected null"),
@@ -204,7 +204,7 @@ def test_mistake_costs_one_line(arguments: list[str], message: str, gan_bench: C
 def test_unknown_flag_is_reported_by_the_parser(gan_bench: Command) -> None:
     done = gan_bench("--multirun", "seed=0,1")
     assert done.status == 2
-    assert "unrecognized arguments: --multirun" in done.err
+    assert "'--multirun': gan-bench takes no such argument" in done.err
 
 
 def test_options_of_ones_own_are_measured_too(gan_bench: Command, workplace: Path) -> None:

@@ -1,0 +1,79 @@
+"""What can be typed: the groups with their options, and every key with the options that bring it. Imports no torch.
+
+Whether an option is chosen or not; needed for messages alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gan_cli.config.reference.groups import GROUPS
+from gan_cli.config.reference.options import Catalog, Option
+from gan_cli.config.reference.settings import sections
+
+# Options of these set keys of others, and bring none of their own.
+WITHOUT_KEYS = ("experiment", "sweep")
+# Groups that take several options at once: loss/penalty=[r1,r2].
+MULTIPLE = ("loss/penalty", "callback", "experiment", "sweep")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All that can be typed.
+
+    Attributes:
+        catalog: the options.
+        groups: config group -> its options, without those of Hydra itself.
+        settings: keys that are always there.
+        switches: those of them that are true or false.
+    """
+
+    catalog: Catalog
+    groups: Mapping[str, tuple[str, ...]]
+    settings: tuple[str, ...]
+    switches: tuple[str, ...]
+
+    @functools.cached_property
+    def brought(self) -> dict[str, list[str]]:
+        """Key -> the options (``loss/penalty=r1``) that bring it, the likeliest first; reads all options."""
+        groups = [group for group in self.groups if group not in WITHOUT_KEYS]
+        options = [option for group in groups for option in self.catalog.options(group)]
+        found: dict[str, list[str]] = {}
+        for option in sorted(options, key=functools.partial(_likelihood, self.catalog)):
+            for parameter in option.parameters:
+                found.setdefault(parameter.key, []).append(f"{option.group}={option.name}")
+        return {key: lines for key, lines in found.items() if key not in self.settings}
+
+    def keys_of(self, section: str) -> list[str]:
+        """Return the keys of a section of the schema, with their full names."""
+        return [key for key in self.settings if key.startswith(f"{section}.")]
+
+
+@functools.cache
+def vocabulary() -> Vocabulary:
+    """Return all that can be typed without options of the user's own."""
+    catalog, groups = Catalog(), [group for group in GROUPS if not group.startswith("hydra/")]
+    described = [parameter for section in sections() for parameter in section.settings]
+    return Vocabulary(
+        catalog,
+        {group: tuple(catalog.names(group)) for group in groups},
+        tuple(parameter.key for parameter in described),
+        tuple(parameter.key for parameter in described if parameter.default in ("true", "false")),
+    )
+
+
+def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, int, str]:
+    """Return what options are sorted by: the default first, then the shortest name, mostly the plainest of its kind."""
+    return catalog.defaults.get(option.group) != option.name, len(option.name), option.name
+
+
+def flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``dotted.key, value`` of everything in nested mappings that is no mapping."""
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
