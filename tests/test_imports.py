@@ -16,7 +16,7 @@ import gan_cli
 
 PACKAGE = Path(gan_cli.__file__).parent
 
-# Each package may import those of later lines, and none of its own line (docs/architecture.md shows it as a picture).
+# Each package may import those of later lines, and none of its own line (docs/architecture.md lists it).
 ORDER = (
     ("cli",),
     ("tour",),

@@ -67,7 +67,7 @@ class Gaussian(_ClosedFormArchitecture):
 
     Attributes:
         mean: of each coordinate, on the scale of [-1, 1].
-        std: deviation of each coordinate.
+        std: standard deviation of each coordinate.
     """
 
     mean: tuple[Coordinate, ...] = (0.0, 0.0)

@@ -46,8 +46,8 @@ class MLP:
         codes: number of discrete codes of G: the index of the largest of the first ``codes`` dimensions of z selects a
             learned vector, which is added in G's first layer; the rest of z is continuous. A continuous G puts mass
             between separated modes; with equally likely codes it need not. 0: none.
-        weights: initialisation of both networks. uniform: torch's own, of deviation ``(3 fan_in)^-1/2``. orthogonal:
-            orthonormal rows or columns (Saxe et al. 2014), and biases of 0.
+        weights: initialisation of both networks. uniform: torch's own, of standard deviation ``(3 fan_in)^-1/2``.
+            orthogonal: orthonormal rows or columns (Saxe et al. 2014), and biases of 0.
         gain_g: factor on G's initial weights. At 2.4 (He et al. 2015) the variance of activations is preserved through
             layers with uniform initialisation, and G has large gradients from the start.
         gain_d: the same for D.

@@ -108,10 +108,10 @@ class Gaussian(_FixedWidth):
     """The isotropic Gaussian N(x; decoded sample, sigma^2 I)."""
 
     def __init__(self, sigma: Positive = 0.1, learned: bool = False) -> None:
-        """Set up a deviation that is fixed or a parameter.
+        """Set up a standard deviation that is fixed or a parameter.
 
         Args:
-            sigma: deviation of each dimension, on the scale of [-1, 1]; its initial value, if it is learned.
+            sigma: standard deviation of each dimension, on the scale of [-1, 1]; its initial value, if it is learned.
             learned: whether it is learned, one number for all dimensions.
         """
         super().__init__("sigma", sigma, learned)

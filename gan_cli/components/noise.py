@@ -32,10 +32,10 @@ class _NoiseScale:
 
 
 class Scheduled(_NoiseScale):
-    """A deviation that is a function of the step.
+    """A standard deviation that is a function of the step.
 
     Args:
-        schedule: from step to deviation; None: no noise.
+        schedule: from step to standard deviation; None: no noise.
     """
 
     def __init__(self, schedule: Schedule | None) -> None:
@@ -59,7 +59,7 @@ class Scheduled(_NoiseScale):
 
 
 class Adaptive(_NoiseScale):
-    """A deviation that keeps D's accuracy at a target: more noise while D is right more often, less while less.
+    """A standard deviation that keeps D's accuracy at a target: the more often D is right, the more noise.
 
     After each update of D, ``sigma <- sigma exp(speed (accuracy - target))``, within bounds; accuracy is the mean over
     both sides. So D never separates the two distributions completely, however strong it is (Arjovsky & Bottou 2017,
@@ -68,9 +68,10 @@ class Adaptive(_NoiseScale):
 
     Args:
         target: accuracy to keep, above 1/2.
-        start: initial deviation, on the scale of [-1, 1].
-        speed: change of the deviation's logarithm per D update, divided by the accuracy's distance from the target.
-        largest: bound on the deviation; the lower bound is a thousandth of it.
+        start: initial standard deviation, on the scale of [-1, 1].
+        speed: change of the logarithm of the standard deviation per D update, divided by the accuracy's distance
+            from the target.
+        largest: upper bound on the standard deviation; the lower bound is a thousandth of it.
     """
 
     def __init__(
