@@ -25,8 +25,15 @@ from website.links import DOCS, ROOT
 
 RUNS = ROOT / "outputs" / "pictures"
 IMAGES = DOCS / "images"
-GOOD = ["experiment=ring8_best", "device.threads=1", "train.sample_every=200"]
-COLLAPSED = ["dataset=ring8", "train.steps=5000", "optimizer.lr=1e-3", "device.threads=1"]
+GOOD = ["experiment=ring8_best", "train.sample_every=200"]
+COLLAPSED = [
+    "dataset=ring8",
+    "optimizer.lr_g=1e-3",
+    "optimizer.lr_d=2e-4",
+    "optimizer/decay=none",
+    "train.batch_size=64",
+    "train.steps=1000",
+]
 SIDE = 360
 FRAME_MS, LAST_FRAME_MS = 120, 2000
 # The drawn console: characters a line, and its colours.
@@ -102,7 +109,7 @@ def _trained(name: str, overrides: Sequence[str]) -> Path:
     if summary.exists() and json.loads(summary.read_text())["status"] == "completed":
         return directory
     begun = (directory / "checkpoints" / "last.pt").exists()
-    arguments = [f"resume={directory}"] if begun else [*overrides, f"hydra.run.dir={directory}"]
+    arguments = [f"resume={directory}"] if begun else [*overrides, "device.threads=1", f"hydra.run.dir={directory}"]
     subprocess.run([sys.executable, "-m", "gan_cli", *arguments], cwd=ROOT, check=True)
     return directory
 

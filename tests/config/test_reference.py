@@ -200,3 +200,10 @@ def test_options_of_a_folder_of_ones_own_are_described_by_their_class(
     assert "loss.objective.margin [2.0]  a number" in done.out
     assert "how far" in done.out
     assert "own_loss_of_mine" not in sys.modules
+
+
+def test_options_are_completed(gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_LINE", "gan-train noise=")
+    monkeypatch.setenv("COMP_POINT", "16")
+    done = gan_train("-sc", "query=bash")
+    assert done.out.split() == [f"noise={name}" for name in CATALOG.names("noise")]

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gan_cli.config.reference.groups import GROUPS
+from gan_cli.config.reference.options import Catalog
+from gan_cli.config.reference.settings import sections
 from tests.helpers.paths import ROOT
+from website import reference
 from website.links import line_anchor, linked_sources, site_links, site_path
 
 
@@ -38,6 +42,21 @@ def test_link_with_a_symbol_leads_to_its_line() -> None:
 def test_linked_sources_have_pages() -> None:
     assert "gan_cli/algorithms/gan/trainer.py" in linked_sources()
     assert site_path("gan_cli/errors.py") == "source/gan_cli/errors.py.md"
+
+
+def test_reference_has_every_option_parameter_setting_and_argument() -> None:
+    pages = dict(reference.pages())
+    for group in GROUPS:
+        page = pages[f"reference/options/{group.replace('/', '-')}.md"]
+        for option in Catalog().options(group):
+            assert f"`{option.name}`" in page
+            assert group == "experiment" or all(f"| `{each.key}` |" in page for each in option.parameters)
+        assert f"({group.replace('/', '-')}.md)" in pages["reference/options/SUMMARY.md"]
+    assert all(
+        f"| `{each.key}` |" in pages["reference/settings.md"] for section in sections() for each in section.settings
+    )
+    for argument in ("--label CLASS", "--backbone", "--html FILE", "--format"):
+        assert argument in pages["reference/commands.md"]
 
 
 @pytest.mark.slow
