@@ -135,8 +135,16 @@ def _tensorboard() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--logdir", str(RUNS), "--port", str(port), "--samples_per_plugin", "images=1000", "--load_fast=false"]
-    server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *options], stderr=subprocess.DEVNULL)
+    options = [
+        "--logdir",
+        str(RUNS.relative_to(ROOT)),
+        "--port",
+        str(port),
+        "--samples_per_plugin",
+        "images=1000",
+        "--load_fast=false",
+    ]
+    server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *options], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         while server.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
