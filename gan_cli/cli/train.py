@@ -94,7 +94,8 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     resumed = _resumed_run(overrides)
     if resumed is not None:
         return _resume(resumed, overrides, user_conf_dir)
-    composition = compose(overrides, user_conf_dir)
+    with gc_paused():  # what is chosen for the data imports torch
+        composition = compose(overrides, user_conf_dir)
     if composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
     directory = composition.wanted_directory

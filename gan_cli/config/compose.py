@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config import experiments, hydra_plugins, option_files
+from gan_cli.config import automatic, experiments, hydra_plugins, option_files
+from gan_cli.config.automatic import Choice
 from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
 from gan_cli.config.numbers import adapt_omegaconf
 from gan_cli.config.override_text import quoted
@@ -35,11 +36,13 @@ class Composition:
         config: the run's own configuration; its resolvers have been called for good, interpolations of keys are left.
         hydra: Hydra's own configuration, below the key ``hydra``.
         overrides: those of the command line, with the values of their resolvers.
+        chosen: what the program has chosen, by key.
     """
 
     config: DictConfig
     hydra: DictConfig
     overrides: Sequence[str]
+    chosen: Mapping[str, Choice] = field(default_factory=dict)
 
     @classmethod
     def from_running_job(cls, config: DictConfig) -> Composition:
@@ -55,7 +58,8 @@ class Composition:
             ConfigError: a resolver fails, or the values would grow too large with interpolations expanded.
         """
         reject_growth(OmegaConf.to_container(config, resolve=False))
-        composition = cls(resolve_for_good(config), hydra, overrides)
+        config, chosen = automatic.settle(config)
+        composition = cls(resolve_for_good(config), hydra, overrides, chosen)
         resolved = resolve_overrides(overrides, composition.config, composition.choices)
         reject_undecodable([OmegaConf.to_container(composition.config, resolve=False), resolved])
         return replace(composition, overrides=resolved)
@@ -127,6 +131,7 @@ def register(plugins: bool = True) -> list[str]:
     store.store(name="schema", node=Config, provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
+    automatic.register()
     hydra_plugins.register(plugins)
     option_files.register()
     experiments.register()

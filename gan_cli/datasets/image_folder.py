@@ -69,6 +69,14 @@ class ImageFolder(ImageDataset):
         """The number of classes is None: it is known once the folder is read."""
         return
 
+    def count_images(self) -> int:
+        """Return the number of image files, decodable or not.
+
+        Raises:
+            DataError: there is no such folder, or it cannot be listed.
+        """
+        return len(list_images(self._folder()).files)
+
     def load(self) -> Images:
         """Load pixels ``(N, C, size, size)`` in the order of the files' names; labels if there are classes.
 

@@ -150,6 +150,15 @@ class OwnFiles(Protocol):
 
 
 @runtime_checkable
+class CountableImages(Protocol):
+    """A dataset of images of the user's own, whose number is known without decoding them."""
+
+    def count_images(self) -> int:
+        """Return how many files would be decoded; raises ``DataError`` where they cannot be listed."""
+        ...
+
+
+@runtime_checkable
 class Modal(Protocol):
     """A dataset of a mixture whose modes are known."""
 

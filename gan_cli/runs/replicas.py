@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from gan_cli.config.automatic import log_choices
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
@@ -61,6 +62,7 @@ def start(composition: Composition, wanted: Path) -> int:
     with run_log.console() as buffered, exit_on_signal():
         plan = planning.plan(composition.config)
         warn_if_alias(plan.config)
+        log_choices(composition.chosen)
         assembled = assemble_run(plan, composition, builder.assemble_replicas, SingleProcess())
         # Checkpoints of all runs are written by one thread, and fail as one.
         saver = BackgroundWriter(WriteErrorHandler(plan.config.train.on_write_error), wanted)

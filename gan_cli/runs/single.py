@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gan_cli.config.automatic import log_choices
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.data.fingerprint import DataIdentity, reject_changed_classes, reject_changed_data
@@ -50,6 +51,7 @@ def dry_run(composition: Composition) -> str:
         plan.dataset.require_files()
     with run_log.console():
         warn_if_alias(plan.config)
+        log_choices(composition.chosen)
     return summarize(plan)
 
 
@@ -112,6 +114,7 @@ def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
     """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by this many processes."""
     plan = planning.plan(composition.config)
     warn_if_alias(plan.config)
+    log_choices(composition.chosen)
     if group.size > 1 and may_roll_back(plan.config):
         raise ConfigError(
             "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"

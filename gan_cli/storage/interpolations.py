@@ -15,6 +15,8 @@ from gan_cli.errors import ConfigError, printable, truncated_repr
 # A resolver is code: it may read the environment or make directories. Only the variable of the data root is allowed.
 # An interpolation inside another one counts as a resolver, as its text is known only once it is resolved.
 RESOLVER = re.compile(r"(?<!\\)(?:\\\\)*(?:\$\{\s*(?!oc\.env:GAN_DATA\s*[,}])[^${}]*:|\$\{[^}:]*\$\{)")
+# A value that the program chooses, and the usual one (config/automatic.py).
+AUTOMATIC = re.compile(r"\$\{auto:(\w+),([^${},]+)\}")
 INTERPOLATION_START = re.compile(r"(\\*)\$\{")
 KEY_PARTS = re.compile(r"[^.\[\]]+")
 # Resolvers that return another value of the configuration, which their first argument names.

@@ -19,7 +19,8 @@ COMMON = (
     "train.sample_count=4",
     "train.checkpoint_every=5",
 )
-POINTS = ("dataset=ring8", "architecture=mlp_small")
+# With settings of their own: the defaults of a dataset may change.
+POINTS = ("dataset=ring8", "architecture=mlp_small", "optimizer.lr=2e-4", "optimizer/decay=none")
 DIGITS = ("dataset=digits", "architecture=mlp_small")
 DCGAN = ("dataset=digits", "architecture=dcgan", "architecture.width=8")
 TEXT = (
@@ -94,7 +95,7 @@ RECIPES = {
     "noise_linear": Recipe((*DIGITS, "noise=linear", "noise.start=0.3")),
     "reuse": Recipe((*DCGAN, "loss.reuse=true")),
     "reuse_relativistic": Recipe((*DIGITS, "loss=rgan", "loss.reuse=true", "loss.d_steps=2")),
-    "warmup": Recipe((*POINTS, "loss=wgan", "loss.warmup.enabled=true", "loss.warmup.d_steps=10")),
+    "warmup": Recipe((*POINTS, "loss=wgan", "optimizer.lr=5e-5", "loss.warmup.enabled=true", "loss.warmup.d_steps=10")),
     "skip": Recipe((*DIGITS, "train.non_finite=skip", "loss/penalty=r1")),
     "replicas": Recipe((*POINTS, "train.replicas=3")),
     "streamed_diffaugment": Recipe((*DCGAN, "device.data=streamed", "augment=diffaugment")),

@@ -14,6 +14,7 @@ from tests.helpers.paths import ROOT
 SMALL_READER = ["architecture.reader_model.sizes=[1,2]", "architecture.reader_model.filters=[2,2]"]
 SMALL_WIDTHS = {
     "dcgan": ["architecture.width=4"],
+    "dcgan_small": ["architecture.width=4"],
     "resnet": ["architecture.width_g=4", "architecture.width_d=4"],
     "r3gan": ["architecture.width=4", "architecture.cardinality=2"],
     "gaussian": ["architecture.discriminator_hidden=[8]"],

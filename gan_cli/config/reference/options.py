@@ -17,6 +17,7 @@ from gan_cli.config.reference.annotations import describe_type
 from gan_cli.config.reference.classes import describe_class
 from gan_cli.config.reference.groups import GROUPS
 from gan_cli.config.schema import conf_dir
+from gan_cli.storage.interpolations import AUTOMATIC
 
 OVERRIDE = re.compile(r"override /?(?P<group>[\w/]+)(@\S+)?")
 # Options that are Hydra's own, without a file here.
@@ -182,7 +183,7 @@ def _head(source: str) -> str:
 def _as_text(value: object) -> str:
     """Return a value as one would type it."""
     if isinstance(value, str):
-        return re.sub(r"\$\{\.?([\w.]+)\}", r"\1", value)
+        return re.sub(r"\$\{\.?([\w.]+)\}", r"\1", AUTOMATIC.sub(r"\2 or chosen", value))
     return json.dumps(value).replace('"', "").replace(", ", ",")
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from gan_cli.tour.station import Finished
 
 LOSSES = ("wgan", "wgan_gp", "hinge", "r3gan")
-COMMAND = Command("after_wgan", f"-m loss={','.join(LOSSES)} dataset=ring8 train.steps=2000 train.sample_every=1000")
+COMMAND = Command(
+    "after_wgan",
+    f"-m loss={','.join(LOSSES)} dataset=ring8 train.steps=2000 train.batch_size=64 train.sample_every=1000",
+)
 
 
 def draw(finished: Finished) -> Figure:

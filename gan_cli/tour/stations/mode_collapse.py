@@ -20,7 +20,8 @@ COLLAPSING = (
 COLLAPSE = Command("mode_collapse", f"{COLLAPSING} train.steps=2500")
 COVERED = Command(
     "wgan_gp_ring",
-    f"{RING} {NETWORKS} loss=wgan_gp optimizer=adam optimizer.lr=1e-3 optimizer.betas=[0.5,0.9]"
+    f"{RING} {NETWORKS} loss=wgan_gp loss.penalty.gradient.weight=10 optimizer=adam optimizer.lr=1e-3"
+    " optimizer.betas=[0.5,0.9]"
     " ema.half_life=0 train.batch_size=256 train.sample_every=500 train.steps=2500",
 )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gan_cli.tour.finished import FinishedRun
 
 # The narrow ring of the literature, in its own coordinates, and small networks with much noise to start from.
-RING = "dataset=ring8 dataset.radius=2 dataset.std=0.02 dataset.unit=1"
+RING = "dataset=ring8 dataset.radius=2 dataset.std=0.02 dataset.unit=1 optimizer/decay=none"
 NETWORKS = (
     "architecture=mlp_small architecture.latent_dim=256 architecture.generator_hidden=[128,128]"
     " architecture.discriminator_hidden=[128,128] architecture.activation=relu"

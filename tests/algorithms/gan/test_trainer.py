@@ -110,9 +110,9 @@ def test_batch_norm_under_a_penalty_is_warned_about(
 ) -> None:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     register()
-    planning.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=layer"]).config)
-    assert "batch norm" not in caplog.text
     planning.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan"]).config)
+    assert "batch norm" not in caplog.text
+    planning.plan(compose(["dataset=mnist", "loss=wgan_gp", "architecture=dcgan", "architecture.norm_d=batch"]).config)
     assert "architecture.norm_d" in caplog.text
 
 

@@ -1,0 +1,190 @@
+"""Settings that are chosen for a run: ``${auto:norm_d,batch}`` in an option file is ``batch``, or what suits better.
+
+What is chosen is stored in the run's configuration like any other value, so that a resumed run keeps it; whoever sets
+the key, in an option or on the command line, has chosen it themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import groupby
+from typing import Any, cast
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.config.nodes import Node
+from gan_cli.config.small_data import settings_for
+from gan_cli.errors import ConfigError, DataError, did_you_mean
+from gan_cli.storage.interpolations import AUTOMATIC
+
+logger = logging.getLogger(__name__)
+
+# Factors on the usual values: of rates and penalties for points in the plane, of WGAN-GP's penalty for modes there.
+POINTS_RATE, POINTS_WEIGHT, MODES_WEIGHT = 10.0, 0.01, 0.1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value chosen for a setting.
+
+    Attributes:
+        value: as it stands in the configuration.
+        reason: what it was chosen for, in a few words; empty for the usual value, which is not worth a line.
+    """
+
+    value: Any
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Facts that choices depend on.
+
+    Attributes:
+        config: the composed configuration, with interpolations unresolved.
+    """
+
+    config: DictConfig
+
+    @property
+    def has_penalties(self) -> bool:
+        """True where D's gradient is penalized."""
+        return bool(OmegaConf.select(self.config, "loss.penalty"))
+
+    @cached_property
+    def has_points(self) -> bool:
+        """True where the data are points in the plane."""
+        from gan_cli.protocols.data import Density, data_kinds  # these import torch
+
+        return self._dataset is not None and set(data_kinds(type(self._dataset))) == {Density}
+
+    @cached_property
+    def has_modes(self) -> bool:
+        """True where the data are a mixture whose modes are known."""
+        from gan_cli.protocols.data import Modal
+
+        return isinstance(self._dataset, Modal)
+
+    @cached_property
+    def images(self) -> int | None:
+        """Number of the user's own images; None for other data, and where they cannot be listed."""
+        from gan_cli.protocols.data import CountableImages
+
+        if not isinstance(self._dataset, CountableImages):
+            return None
+        try:
+            return self._dataset.count_images()
+        except DataError:  # told when the data are loaded
+            return None
+
+    @cached_property
+    def _dataset(self) -> object | None:
+        node = OmegaConf.select(self.config, "dataset")
+        try:
+            return cast(object, Node.parse(OmegaConf.to_container(node, resolve=True), "dataset", object).build())
+        except (ConfigError, ValueError):  # told when the configuration is checked
+            return None
+
+
+def norm_d(situation: Situation, usual: str) -> Choice:
+    """Choose the normalisation of D's layers: layer norm in place of batch norm where D's gradient is penalized.
+
+    Penalties bound the gradient sample by sample, but with batch norm D's logit of one sample depends on the others
+    (Gulrajani et al. 2017, section 4).
+    """
+    return Choice("layer", "a gradient penalty") if situation.has_penalties else Choice(usual)
+
+
+def scaled_for_points(situation: Situation, usual: float, factor: float) -> Choice:
+    """Choose a multiple of the usual number for points in the plane.
+
+    The learning rates and the penalties of the literature are for wide networks on images: D's gradient at narrow
+    structures in the plane is a hundred times as large.
+    """
+    return Choice(_rounded(factor * usual), "points in the plane") if situation.has_points else Choice(usual)
+
+
+def critic_penalty(situation: Situation, usual: float) -> Choice:
+    """Choose the weight of WGAN-GP's penalty: less for mixtures in the plane.
+
+    At weight w and distance W the critic's slope is 1 + W / 2w. Where modes are narrow, W is small long before G has
+    found them; WGAN-GP's authors have a weight of 0.1 in their own experiments in the plane (gan_toy.py). Other data
+    keep the paper's, at which the critic's value is the distance.
+    """
+    return Choice(_rounded(MODES_WEIGHT * usual), "modes in the plane") if situation.has_modes else Choice(usual)
+
+
+def by_number_of_images(situation: Situation, usual: object, setting: str) -> Choice:
+    """Choose a setting by the number of the user's own images; see :mod:`gan_cli.config.small_data`."""
+    if situation.images is None:
+        return Choice(usual)
+    return Choice(getattr(settings_for(situation.images), setting), f"{situation.images:,} images")
+
+
+CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
+    "norm_d": norm_d,
+    "learning_rate": partial(scaled_for_points, factor=POINTS_RATE),
+    "critic_penalty": critic_penalty,
+    "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
+    "steps": partial(by_number_of_images, setting="steps"),
+    "batch_size": partial(by_number_of_images, setting="batch_size"),
+    "width": partial(by_number_of_images, setting="width"),
+    "half_life": partial(by_number_of_images, setting="half_life"),
+    "augmentation": partial(by_number_of_images, setting="augmentation"),
+}
+
+
+def choose(name: str, usual: object, situation: Situation) -> Choice:
+    """Return the choice for ``${auto:NAME,USUAL}``; raises ``ConfigError`` for an unknown name."""
+    if name not in CHOOSERS:
+        hint = did_you_mean(name, CHOOSERS) or f" Allowed: {', '.join(CHOOSERS)}."
+        raise ConfigError(f"${{auto:{name},...}}: there is no such choice.{hint}")
+    return CHOOSERS[name](situation, usual)
+
+
+def register() -> None:
+    """Register the resolver ``auto`` with OmegaConf; may be called repeatedly."""
+
+    def value(name: str, usual: object, *, _root_: DictConfig) -> Any:
+        return choose(name, usual, Situation(_root_)).value
+
+    OmegaConf.register_new_resolver("auto", value, replace=True)
+
+
+def settle(config: DictConfig) -> tuple[DictConfig, dict[str, Choice]]:
+    """Return a copy of a composed configuration with the choices that it leaves to the program, and these by key."""
+    settled, situation = config.copy(), Situation(config)
+    calls = _calls(OmegaConf.to_container(config, resolve=False), ())
+    choices = {key: choose(name, usual, situation) for key, name, usual in calls}
+    for key, choice in choices.items():
+        OmegaConf.update(settled, key, choice.value)
+    return settled, choices
+
+
+def log_choices(choices: Mapping[str, Choice]) -> None:
+    """Log what was chosen and why in one line, unless all is as usual."""
+    unusual = sorted((choice.reason, f"{key}={choice.value}") for key, choice in choices.items() if choice.reason)
+    parts = [
+        f"{', '.join(setting for _, setting in group)} for {reason}"
+        for reason, group in groupby(unusual, lambda item: item[0])
+    ]
+    if parts:
+        logger.info("chosen automatically: %s. To choose otherwise, set the key", "; ".join(parts))
+
+
+def _rounded(number: float) -> float:
+    """Return a product without the error of its last digits."""
+    return float(f"{number:.6g}")
+
+
+def _calls(value: object, path: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the dotted key, the name and the usual value of every ``${auto:NAME,USUAL}`` in plain values."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _calls(inner, (*path, str(key)))
+    elif isinstance(value, str) and (call := AUTOMATIC.fullmatch(value)) is not None:
+        yield ".".join(path), call[1], yaml.safe_load(call[2])
