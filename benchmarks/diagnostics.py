@@ -47,7 +47,7 @@ class Variant:
 def build_variant(overrides: list[str], every: int) -> Variant:
     """Build a run that is diagnosed at every ``every``-th report; 0: never."""
     plan = planning.plan(compose([*overrides, f"diagnostics.every={every}"], CONF_DIR).config)
-    monitor = AlarmMonitor(plan.config.diagnostics, plan.family.alarm_rules(plan.config.diagnostics, plan.loss))
+    monitor = AlarmMonitor(plan.config.diagnostics, plan.family.alarm_rules(plan.config, plan))
     return Variant(builder.assemble(plan), monitor, plan.config.train.log_every)
 
 

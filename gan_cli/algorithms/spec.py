@@ -16,7 +16,6 @@ from gan_cli.algorithms.training_data import TrainingData, TrainingSamples
 from gan_cli.components.losses import Loss
 from gan_cli.components.noise import Scheduled
 from gan_cli.components.optimizers import OptimizerConfig
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.config.targets import resolve
@@ -157,8 +156,8 @@ class AlgorithmSpec(ABC):
         """Raise ``ConfigError`` for settings that are valid one by one, but not in combination."""
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
-        """Return the rules by which alarms are raised; here none."""
+    def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
+        """Return the rules by which alarms are raised, whose suggestions fit the run's settings; here none."""
         return []
 
     @classmethod

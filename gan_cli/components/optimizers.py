@@ -46,13 +46,23 @@ class OptimizerConfig(ABC):
     def __post_init__(self) -> None:
         check_ranges(self)
 
+    @property
+    def rate_g(self) -> float:
+        """The learning rate of G, before any decay."""
+        return self.lr if self.lr_g is None else self.lr_g
+
+    @property
+    def rate_d(self) -> float:
+        """The learning rate of D, before any decay."""
+        return self.lr if self.lr_d is None else self.lr_d
+
     def for_generator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
         """Build the optimizer of G."""
-        return self._scheduled(parameters, self.lr if self.lr_g is None else self.lr_g)
+        return self._scheduled(parameters, self.rate_g)
 
     def for_discriminator(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
         """Build the optimizer of D."""
-        return self._scheduled(parameters, self.lr if self.lr_d is None else self.lr_d)
+        return self._scheduled(parameters, self.rate_d)
 
     def for_all(self, parameters: Iterable[Tensor]) -> ScheduledOptimizer:
         """Build the optimizer of jointly trained networks, with the learning rate ``lr``."""

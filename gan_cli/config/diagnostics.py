@@ -72,7 +72,7 @@ class CollapseSection(Thresholds):
     neighbours: Share = setting(
         0.15, "or their nearest training samples are at most this share as many as those of held-out ones"
     )
-    modes: Share = setting(0.3, "or they fill at most this share of a mixture's modes")
+    modes: Share = setting(0.5, "or they cover at most this share of a mixture's modes")
     class_kl: Annotated[float, Range(0, 100, above=True)] = setting(
         0.7, "or their classes are this far from the data's in nats (needs train.eval_every)"
     )
@@ -95,6 +95,7 @@ class OverfitSection(Thresholds):
         "the divergence on training samples exceeds that on held-out ones by more than this share of its ceiling, or of"
         " itself where it has none",
     )
+    note: Share = setting(0.25, "share from which on the end of the run mentions it, if no alarm lasts")
 
 
 @dataclass

@@ -14,8 +14,10 @@ from typing import Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
-from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Suggestion
-from gan_cli.protocols.callbacks import Alarm
+from gan_cli.diagnostics.advice import coordinate, current_suggestion
+from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Level, Suggestion
+from gan_cli.diagnostics.streaks import Streak
+from gan_cli.protocols.callbacks import Alarm, Note
 from gan_cli.storage.state_values import number, numbers, numbers_by_name
 
 # For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
@@ -44,6 +46,7 @@ class AlarmMonitor:
 
     Attributes:
         alarms: all that were raised so far, in order.
+        notes: what is worth mentioning at the end of the run, should it end now.
     """
 
     def __init__(
@@ -56,21 +59,29 @@ class AlarmMonitor:
 
         Args:
             limits: thresholds of all alarms.
-            rules: the alarms to check for, beside that of numbers that are not finite.
+            rules: the alarms to check for, beside that of numbers that are not finite, and the notes. Of two alarms
+                that one report raises, the first in this order makes the suggestion.
             non_finite: with ``skip``, a metric that is not finite is that of a skipped update and raises no alarm.
         """
         self._limits = limits
         self._non_finite = non_finite
         self._rules = rules
-        self._streaks: dict[str, float] = {}
+        self._streaks: dict[str, Streak] = {}
         self._leads: list[float] = []
         self._gradients: list[float] = []
         self._peak = 0.0
         self.alarms: list[Alarm] = []
+        self.notes: list[Note] = []
+
+    @property
+    def lasting(self) -> list[Alarm]:
+        """The alarms that last, each as it was raised last."""
+        latest = {alarm.name: alarm for alarm in self.alarms}
+        return [alarm for name, alarm in latest.items() if self._streaks.get(name, Streak()).active]
 
     def actionable(self, alarm: Alarm) -> bool:
         """Return whether ``on_alarm`` (stop, rollback) applies to the alarm; always for a number that is not finite."""
-        return alarm.name == NON_FINITE or any(rule.acts for rule in self._rules if rule.name == alarm.name)
+        return alarm.name == NON_FINITE or self._acts(alarm.name)
 
     def check(self, step: int, scalars: Mapping[str, float], nonfinite: str | None = None) -> CheckResult:
         """Check the report of a step against all rules, and advance their counts.
@@ -89,24 +100,20 @@ class AlarmMonitor:
         metrics = {**scalars, **results}
         raised, ended = self._nonfinite_alarms(step, scalars, nonfinite), []
         for rule in self._rules:
-            before = self._streaks.get(rule.name, 0.0)
-            if all(math.isfinite(metrics.get(tag, math.nan)) for tag in rule.needs):
-                severity = rule.severity(metrics)
-                self._streaks[rule.name] = before + severity if severity else 0.0
-            # Severities below 1 add up to whole reports only up to rounding.
-            threshold = rule.patience - 1e-6
-            # A resumed run may have less patience than the one that counted: nothing was raised at that count.
-            was_active = before >= threshold and any(alarm.name == rule.name for alarm in self.alarms)
-            active = self._streaks.get(rule.name, 0.0) >= threshold
-            if active and not was_active:
-                raised.append(_alarm(rule, step, metrics))
+            before = self._streaks.get(rule.name, Streak())
+            now = self._streaks[rule.name] = _advance(before, rule, metrics)
+            if rule.level is Level.note:
+                continue
+            if now.active and not before.active:
+                raised.append(self._alarm(rule, step, metrics))
                 self.alarms.append(raised[-1])
-            elif active:
+            elif now.active and not now.absent:
                 self._update_last_step(rule.name, step)
-            elif was_active:
+            elif before.active and not now.active:
                 ended.append(rule.name)
-            results[f"diagnosis/{rule.name}"] = float(active)
+            results[f"diagnosis/{rule.name}"] = float(now.active)
         results[f"diagnosis/{NON_FINITE}"] = float(any(alarm.name == NON_FINITE for alarm in raised))
+        self.notes = self._current_notes(metrics)
         return CheckResult(results, raised, ended)
 
     def append_to_message(self, alarm: Alarm, sentence: str) -> Alarm:
@@ -114,6 +121,33 @@ class AlarmMonitor:
         index = self.alarms.index(alarm)
         self.alarms[index] = replace(alarm, message=f"{alarm.message}; {sentence}")
         return self.alarms[index]
+
+    def _acts(self, name: str) -> bool:
+        return any(rule.acts for rule in self._rules if rule.name == name)
+
+    def _alarm(self, rule: AlarmRule, step: int, metrics: Mapping[str, float]) -> Alarm:
+        """Return the alarm of a rule, with a suggestion that fits those of the alarms before."""
+        current = current_suggestion(self.alarms)
+        current_acts = current is not None and self._acts(current.name)
+        advice = coordinate(rule.suggestion(metrics), rule.acts, current, current_acts)
+        return Alarm(
+            rule.name,
+            step,
+            step,
+            _figures(rule, metrics),
+            rule.message(metrics),
+            advice.text,
+            rule.evidence(metrics),
+            advice.overrides,
+            advice.see,
+        )
+
+    def _current_notes(self, metrics: Mapping[str, float]) -> list[Note]:
+        """Return the notes whose condition lasts; none while an alarm does, which is more urgent."""
+        if self.lasting:
+            return []
+        notes = [rule for rule in self._rules if rule.level is Level.note and _is_measured(rule, metrics)]
+        return [_note(rule, metrics) for rule in notes if self._streaks[rule.name].active]
 
     def _nonfinite_alarms(self, step: int, scalars: Mapping[str, float], nonfinite: str | None) -> list[Alarm]:
         """Return the alarm of a number that is not finite, raised at once whatever the thresholds; else no alarm."""
@@ -124,7 +158,8 @@ class AlarmMonitor:
         rate = rate if 0 < rate <= MAX_RATE else DEFAULT_RATE
         suggestion = Suggestion(f"optimizer.lr={rate / 4:.2g}", "smaller steps are less likely to diverge")
         message = "; ".join([*([nonfinite] if nonfinite else []), *_describe_nonfinite(bad)])
-        alarm = Alarm(NON_FINITE, step, step, dict.fromkeys(bad), message, str(suggestion))
+        figures: dict[str, float | None] = dict.fromkeys(bad)
+        alarm = Alarm(NON_FINITE, step, step, figures, message, str(suggestion), message, suggestion.overrides)
         self.alarms.append(alarm)
         return [alarm]
 
@@ -150,7 +185,9 @@ class AlarmMonitor:
     def state_dict(self) -> dict[str, Any]:
         """Return the rules' counts, the history behind metrics over several reports, and the alarms so far."""
         return {
-            "streaks": dict(self._streaks),
+            "streaks": {name: streak.present for name, streak in self._streaks.items()},
+            "absent": {name: float(streak.absent) for name, streak in self._streaks.items()},
+            "active": [name for name, streak in self._streaks.items() if streak.active],
             "leads": list(self._leads),
             "gradients": list(self._gradients),
             "peak": self._peak,
@@ -158,23 +195,52 @@ class AlarmMonitor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._streaks = numbers_by_name(state["streaks"])
+        """Restore a state; those of earlier versions do not say which alarms last, which their counts show."""
+        self.alarms = [_stored_alarm(**alarm) for alarm in state["alarms"]]
+        present, absent = numbers_by_name(state["streaks"]), numbers_by_name(state.get("absent", {}))
+        raised, patience = {alarm.name for alarm in self.alarms}, {rule.name: rule.patience for rule in self._rules}
+        by_count = (name for name, count in present.items() if name in raised and count >= patience.get(name, math.inf))
+        active = {str(name) for name in state.get("active", by_count)}
+        self._streaks = {
+            name: Streak(count, int(absent.get(name, 0)), name in active) for name, count in present.items()
+        }
         self._leads, self._gradients = numbers(state["leads"]), numbers(state["gradients"])
         self._peak = float(state["peak"])
-        self.alarms = [_stored_alarm(**alarm) for alarm in state["alarms"]]
+
+
+def _advance(streak: Streak, rule: AlarmRule, metrics: Mapping[str, float]) -> Streak:
+    """Return the streak of a rule after a report; unchanged by a report without what the rule needs."""
+    if not _is_measured(rule, metrics):
+        return streak
+    return streak.after(rule.severity(metrics), rule.patience, rule.release)
+
+
+def _is_measured(rule: AlarmRule, metrics: Mapping[str, float]) -> bool:
+    return all(math.isfinite(metrics.get(tag, math.nan)) for tag in rule.needs)
 
 
 def _stored_alarm(
-    name: str, step: int, last_step: int, figures: Mapping[str, float | None], message: str, try_next: str
+    name: str,
+    step: int,
+    last_step: int,
+    figures: Mapping[str, float | None],
+    message: str,
+    try_next: str,
+    **texts: str,
 ) -> Alarm:
-    """Return an alarm of a checkpoint, each value of which may be of any type."""
+    """Return an alarm of a checkpoint, each value of which may be of any type; earlier versions had fewer texts."""
     evidence = {str(tag): None if value is None else number(value) for tag, value in figures.items()}
-    return Alarm(str(name), int(number(step)), int(number(last_step)), evidence, str(message), str(try_next))
+    known = {key: str(texts[key]) for key in ("evidence", "overrides", "see") if key in texts}
+    return Alarm(str(name), int(number(step)), int(number(last_step)), evidence, str(message), str(try_next), **known)
 
 
-def _alarm(rule: AlarmRule, step: int, metrics: Mapping[str, float]) -> Alarm:
-    evidence = {tag: metrics[tag] for tag in rule.needs if not tag.startswith("lr/")}
-    return Alarm(rule.name, step, step, evidence, rule.message(metrics), str(rule.suggestion(metrics)))
+def _figures(rule: AlarmRule, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {tag: metrics[tag] for tag in rule.needs if not tag.startswith("lr/")}
+
+
+def _note(rule: AlarmRule, metrics: Mapping[str, float]) -> Note:
+    suggestion = rule.suggestion(metrics)
+    return Note(rule.name, rule.evidence(metrics), _figures(rule, metrics), suggestion.overrides, suggestion.reason)
 
 
 def _describe_nonfinite(bad: Mapping[str, float]) -> list[str]:

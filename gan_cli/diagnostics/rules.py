@@ -1,10 +1,12 @@
-"""The interface of an alarm rule: from metrics to a severity, a message and a suggestion."""
+"""The interface of an alarm rule: from metrics to a severity, the evidence and a suggestion."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from enum import Enum
+from typing import ClassVar, Protocol, TypeAlias
 
 from gan_cli.config.diagnostics import Thresholds
 
@@ -23,7 +25,7 @@ class Suggestion:
     """Overrides to try after an alarm, and the reason.
 
     Attributes:
-        overrides: command-line overrides, separated by spaces.
+        overrides: command-line overrides to append to the run's own, separated by spaces.
         reason: why they may help, as a clause.
     """
 
@@ -34,8 +36,16 @@ class Suggestion:
         return f"{self.overrides}: {self.reason}"
 
 
+class Level(Enum):
+    """What follows from a rule whose condition lasts."""
+
+    alarm = "alarm"
+    # Mentioned once, at the end of a run at which the condition lasts and no alarm does: training is not in danger.
+    note = "note"
+
+
 class AlarmRule(Protocol):
-    """A pure function from the metrics of one report to one alarm.
+    """A pure function from the metrics of one report to one alarm, or to one note.
 
     The :class:`~gan_cli.diagnostics.monitor.AlarmMonitor` counts the reports and raises the alarm.
     """
@@ -51,8 +61,18 @@ class AlarmRule(Protocol):
         ...
 
     @property
+    def release(self) -> int:
+        """Number of consecutive reports with a severity of 0 after which the alarm is over."""
+        ...
+
+    @property
     def acts(self) -> bool:
         """True if ``diagnostics.on_alarm`` (stop, rollback) applies to the alarm."""
+        ...
+
+    @property
+    def level(self) -> Level:
+        """Whether it raises an alarm, or is noted at the end of the run."""
         ...
 
     @property
@@ -67,16 +87,20 @@ class AlarmRule(Protocol):
         """
         ...
 
+    def evidence(self, metrics: Metrics) -> str:
+        """Describe the problem by the one number that shows it best, in at most 60 characters."""
+        ...
+
     def message(self, metrics: Metrics) -> str:
-        """Describe the problem in one sentence that quotes the metrics behind it."""
+        """Describe the problem in one sentence that quotes all metrics behind it."""
         ...
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Return the overrides to try next."""
+        """Return the overrides to try next, other than those that the run has already."""
         ...
 
 
-class ThresholdRule:
+class ThresholdRule(ABC):
     """Base of rules whose patience is one of their thresholds.
 
     Attributes:
@@ -84,11 +108,24 @@ class ThresholdRule:
     """
 
     limits: Thresholds
+    level: ClassVar[Level] = Level.alarm
 
     @property
     def patience(self) -> int:
         return self.limits.patience
 
     @property
+    def release(self) -> int:
+        return self.patience
+
+    @property
     def acts(self) -> bool:
         return self.limits.acts
+
+    @abstractmethod
+    def message(self, metrics: Metrics) -> str:
+        """Describe the problem in one sentence that quotes all metrics behind it."""
+
+    def evidence(self, metrics: Metrics) -> str:
+        """Return the message, for rules without a shorter description."""
+        return self.message(metrics)

@@ -19,8 +19,12 @@ class Alarm:
         last_step: at which it was last seen.
         figures: tag -> metric behind it, at ``step``; None where it is not a finite number. The name is that of the key
             in checkpoints and ``summary.json``.
-        message: one sentence.
+        message: one sentence with all metrics behind it.
         try_next: the overrides to try, and why, in one sentence.
+        evidence: the one number that shows it, as a clause; empty in alarms that earlier versions have stored.
+        overrides: those of ``try_next`` alone, to append to the run's command, separated by spaces; empty where those
+            of an earlier alarm are to be tried first.
+        see: that earlier alarm with its step; empty where there are overrides.
     """
 
     name: str
@@ -29,12 +33,47 @@ class Alarm:
     figures: Mapping[str, float | None]
     message: str
     try_next: str
+    evidence: str = ""
+    overrides: str = ""
+    see: str = ""
+
+    @property
+    def hint(self) -> str:
+        """What to do, in a few words: the overrides to try, or the earlier alarm that has some."""
+        return f"Try {self.overrides or self.try_next}" if not self.see else f"See {self.see}"
+
+    def __str__(self) -> str:
+        """Return the alarm on one short line."""
+        return f"{self.name}: {self.evidence or self.message}. {self.hint}"
 
     def summary(self) -> dict[str, Any]:
         """Return the entry of ``summary.json``."""
         entry = asdict(self)
         entry["try"] = entry.pop("try_next")
         return entry
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that is worth knowing at the end of a run, although it does not endanger the training.
+
+    Attributes:
+        name: of its rule, for example ``discriminator_memorizes``.
+        message: one short sentence.
+        figures: tag -> metric behind it, at the last report.
+        overrides: to append to the command, for a run without it.
+        reason: why they help, as a clause.
+    """
+
+    name: str
+    message: str
+    figures: Mapping[str, float]
+    overrides: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the note on one line."""
+        return f"note: {self.message}. Try {self.overrides}"
 
 
 @dataclass(frozen=True)

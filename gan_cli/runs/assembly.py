@@ -152,7 +152,7 @@ def make_training_run(
     train, limits = plan.config.train, plan.config.diagnostics
     errors = WriteErrorHandler(train.on_write_error)
     saver = saver or BackgroundWriter(errors, directory.checkpoints)
-    monitor = AlarmMonitor(limits, plan.family.alarm_rules(limits, plan.loss), plan.config.non_finite)
+    monitor = AlarmMonitor(limits, plan.family.alarm_rules(plan.config, plan), plan.config.non_finite)
     tracker = MetricTracker()
     stateful = StatefulCallbacks(
         check_alarms=CheckAlarms(monitor, tracker),

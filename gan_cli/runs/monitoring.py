@@ -9,7 +9,7 @@ from typing import Any
 from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, SKIPPED
-from gan_cli.protocols.callbacks import Alarm, Callback, ReportEvent
+from gan_cli.protocols.callbacks import Alarm, Callback, EndEvent, ReportEvent
 from gan_cli.telemetry.metric_tracker import MetricTracker
 
 logger = logging.getLogger(__name__)
@@ -84,13 +84,23 @@ class ActOnAlarms(Callback):
         for name in event.ended:
             logger.info("step %d: %s is over", event.step, name)
         for alarm in event.alarms:
-            logger.warning("step %d: %s: %s. Try %s", event.step, alarm.name, alarm.message, alarm.try_next)
+            logger.warning("step %d: %s", event.step, alarm)
         actionable = [alarm for alarm in event.alarms if self._monitor.actionable(alarm)]
         for alarm in actionable:
             if alarm.name == NON_FINITE or self._on_alarm is OnAlarm.rollback:
                 nonfinite = event.report.nonfinite
                 raise AlarmError(alarm, nonfinite.since if nonfinite else 0)
         return replace(event, stop=event.stop or (bool(actionable) and self._on_alarm is OnAlarm.stop))
+
+    def on_end(self, event: EndEvent) -> None:
+        """Log the alarms that last at the end of the run and were not raised just now; without any, the notes."""
+        if event.by_error:
+            return
+        for alarm in self._monitor.lasting:
+            if alarm.step < event.step:
+                logger.warning("%s since step %d. %s", alarm.name, alarm.step, alarm.hint)
+        for note in self._monitor.notes:
+            logger.info("%s", note)
 
     def _count_skipped(self, step: int, skipped: int) -> None:
         """Count skipped updates, and warn at the first one and at every tenfold of their number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks
         "final": callbacks.tracker.final,
         "best": callbacks.tracker.best,
         "alarms": [alarm.summary() for alarm in callbacks.check_alarms.monitor.alarms],
+        "notes": [asdict(note) for note in callbacks.check_alarms.monitor.notes],
         "versions": {
             "gan_cli": __version__,
             "python": platform.python_version(),

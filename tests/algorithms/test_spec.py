@@ -27,6 +27,7 @@ from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Images, Sequences
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout
+from tests.helpers.plans import planned
 
 PACKAGE = Path(gan_cli.__file__).parent
 FAMILIES = tuple(path.name for path in sorted((PACKAGE / "algorithms").iterdir()) if (path / "__init__.py").is_file())
@@ -147,7 +148,7 @@ def test_what_a_family_does_not_declare_costs_one_line() -> None:
         with pytest.raises(ConfigError, match=r"^run: .*Minimal[^\n]*$"):
             call()
     assert not Minimal.has_posterior
-    assert (Minimal.alarm_rules(DiagnosticsSection(), None), Minimal.reports(None)) == ([], frozenset())
+    assert (Minimal.alarm_rules(planned().config, planned()), Minimal.reports(None)) == ([], frozenset())
 
 
 def test_an_alarm_needs_no_section_of_the_configuration() -> None:

@@ -22,6 +22,9 @@ class PosteriorCollapse(ThresholdRule):
     def severity(self, metrics: Metrics) -> float:
         return metrics["vae/active_share"] <= self.limits.active
 
+    def evidence(self, metrics: Metrics) -> str:
+        return f"{metrics['vae/active_share']:.0%} of z's dimensions are in use"
+
     def message(self, metrics: Metrics) -> str:
         return (
             f"{metrics['vae/active_units']:.0f} dimensions of z ({metrics['vae/active_share']:.0%}) vary from sample to"

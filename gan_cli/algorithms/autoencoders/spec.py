@@ -11,7 +11,6 @@ from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_a
 from gan_cli.algorithms.autoencoders.networks import build_outline
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.inference.exportable import ExportableNetwork
@@ -136,6 +135,7 @@ class VAESpec(AutoencoderSpec):
     hparam_metrics: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
-        """Return the rule for posterior collapse; ``loss`` is unused."""
-        return [PosteriorCollapse(limits.posterior_collapse)] if limits.posterior_collapse.patience else []
+    def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
+        """Return the rule for posterior collapse."""
+        limits = config.diagnostics.posterior_collapse
+        return [PosteriorCollapse(limits)] if limits.patience else []

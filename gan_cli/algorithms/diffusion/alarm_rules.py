@@ -14,14 +14,22 @@ MAX_SHARE = 0.05
 
 @dataclass(frozen=True)
 class LossDoesNotFall(ThresholdRule):
-    """The network explains hardly more of its target, epsilon or v, than one that predicts 0 everywhere."""
+    """The network explains hardly more of its target, epsilon or v, than one that predicts 0 everywhere.
 
+    Attributes:
+        rate: the learning rate of the run, before any decay.
+    """
+
+    rate: float
     limits: Thresholds = field(default_factory=Thresholds)
     name = ALARM
-    needs = (EXPLAINED, "loss/total", "lr/g")
+    needs = (EXPLAINED, "loss/total")
 
     def severity(self, metrics: Metrics) -> float:
         return metrics[EXPLAINED] <= MAX_SHARE
+
+    def evidence(self, metrics: Metrics) -> str:
+        return f"the network explains {metrics[EXPLAINED]:.1%} of the noise that it is to predict"
 
     def message(self, metrics: Metrics) -> str:
         return (
@@ -32,5 +40,5 @@ class LossDoesNotFall(ThresholdRule):
     def suggestion(self, metrics: Metrics) -> Suggestion:
         """Suggest a smaller learning rate where the loss is worse than that of no prediction, else a larger one."""
         if metrics[EXPLAINED] < 0:
-            return Suggestion(f"optimizer.lr={metrics['lr/g'] / 4:.2g}", "smaller steps are less likely to diverge")
-        return Suggestion(f"optimizer.lr={metrics['lr/g'] * 4:.2g}", "the network then learns more quickly")
+            return Suggestion(f"optimizer.lr={self.rate / 4:.2g}", "smaller steps are less likely to diverge")
+        return Suggestion(f"optimizer.lr={self.rate * 4:.2g}", "the network then learns more quickly")

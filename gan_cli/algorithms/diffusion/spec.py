@@ -15,7 +15,6 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
@@ -77,9 +76,9 @@ class DiffusionSpec(AlgorithmSpec):
             settings.require_stable_for_points()
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
+    def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
         """Return the rule for a loss that does not fall; its thresholds are its own."""
-        return [LossDoesNotFall()]
+        return [LossDoesNotFall(parts.optimizer.lr)]
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gan_cli.algorithms.gan import suggestions
+from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.config.diagnostics import (
     CollapseSection,
     DiagnosticsSection,
@@ -16,59 +18,64 @@ from gan_cli.config.diagnostics import (
     TooWeakSection,
     VanishingSection,
 )
-from gan_cli.diagnostics.rules import CLASS_KL, AlarmRule, Metrics, Suggestion, ThresholdRule
+from gan_cli.diagnostics.rules import CLASS_KL, AlarmRule, Level, Metrics, Suggestion, ThresholdRule
 
 
-def alarm_rules(limits: DiagnosticsSection, divergence: str, ceiling: float | None) -> list[AlarmRule]:
-    """Return the rules of all alarms with a patience above 0.
+def alarm_rules(limits: DiagnosticsSection, settings: GANSettings) -> list[AlarmRule]:
+    """Return the rules of all alarms with a patience above 0, and of the note beside them.
 
     Args:
         limits: thresholds of all alarms.
-        divergence: name of the divergence that the objective estimates.
-        ceiling: its largest value; None: unbounded, as a critic's.
+        settings: those of the run.
     """
-    tag = f"divergence/{divergence}"
     rules: list[AlarmRule] = [
-        VanishingGradient(limits.vanishing_gradient),
-        ModeCollapse(limits.mode_collapse, critic=ceiling is None),
-        DiscriminatorTooWeak(limits.discriminator_too_weak),
-        DiscriminatorOverfits(limits.discriminator_overfits, tag, ceiling),
-        Oscillation(limits.oscillation),
+        VanishingGradient(limits.vanishing_gradient, settings),
+        ModeCollapse(limits.mode_collapse, settings),
+        DiscriminatorTooWeak(limits.discriminator_too_weak, settings),
+        DiscriminatorOverfits(limits.discriminator_overfits, settings),
+        DiscriminatorMemorizes(limits.discriminator_overfits, settings),
+        Oscillation(limits.oscillation, settings),
     ]
-    if ceiling is not None:  # a critic without a ceiling is to be trained to optimality (Arjovsky et al. 2017)
-        rules.insert(0, DiscriminatorTooStrong(limits.discriminator_too_strong, tag, ceiling))
+    if settings.ceiling is not None:  # a critic without a ceiling is to be trained to optimality (Arjovsky et al. 2017)
+        rules.insert(1, DiscriminatorTooStrong(limits.discriminator_too_strong, settings, settings.ceiling))
     return [rule for rule in rules if rule.patience]
 
 
 @dataclass(frozen=True)
 class DiscriminatorTooStrong(ThresholdRule):
-    """D is nearly always right and its divergence is at the ceiling, where the divergence has gradient 0."""
+    """D classifies nearly all samples correctly and its divergence is at the ceiling, where its gradient is 0."""
 
     limits: TooStrongSection
-    divergence: str
+    settings: GANSettings
     ceiling: float
     name = "discriminator_too_strong"
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return ("d/accuracy_real", "d/accuracy_fake", self.divergence, "noise/sigma", "lr/d")
+        return ("d/accuracy_real", "d/accuracy_fake", self.settings.divergence)
 
     def severity(self, metrics: Metrics) -> float:
-        accuracy = min(metrics["d/accuracy_real"], metrics["d/accuracy_fake"])
-        return accuracy >= self.limits.accuracy and metrics[self.divergence] >= self.limits.divergence * self.ceiling
+        divergence = metrics[self.settings.divergence]
+        return _accuracy(metrics) >= self.limits.accuracy and divergence >= self.limits.divergence * self.ceiling
+
+    def evidence(self, metrics: Metrics) -> str:
+        return f"D classifies {_accuracy(metrics):.1%} of samples correctly"
 
     def message(self, metrics: Metrics) -> str:
+        divergence = self.settings.divergence
         return (
-            f"D is right about {metrics['d/accuracy_real']:.1%} of real and {metrics['d/accuracy_fake']:.1%} of"
-            f" generated samples, and {self.divergence} is {metrics[self.divergence]:.3f} of at most"
-            f" {self.ceiling:.3f}, where its gradient vanishes"
+            f"D classifies {metrics['d/accuracy_real']:.1%} of real and {metrics['d/accuracy_fake']:.1%} of generated"
+            f" samples correctly, and {divergence} is {metrics[divergence]:.3f} of at most {self.ceiling:.3f}, where"
+            " its gradient vanishes"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest noise on D's inputs; where there is some already, a smaller learning rate of D."""
-        if metrics["noise/sigma"] == 0:
-            return Suggestion("noise=linear noise.start=0.5", "noise on D's inputs makes the two distributions overlap")
-        return Suggestion(f"optimizer.lr_d={metrics['lr/d'] / 4:.2g}", "D then learns more slowly")
+        return suggestions.for_strong_discriminator(self.settings)
+
+
+def _accuracy(metrics: Metrics) -> float:
+    """Return D's accuracy on the kind of samples, real or generated, of which it classifies fewer correctly."""
+    return min(metrics["d/accuracy_real"], metrics["d/accuracy_fake"])
 
 
 @dataclass(frozen=True)
@@ -76,21 +83,25 @@ class DiscriminatorTooWeak(ThresholdRule):
     """D misses a difference that a 1-nearest-neighbour test detects, so its divergence estimate is meaningless."""
 
     limits: TooWeakSection
+    settings: GANSettings
     name = "discriminator_too_weak"
-    needs = ("d/auc", "diagnosis/told_apart", "lr/d")
+    needs = ("d/auc", "diagnosis/told_apart")
 
     def severity(self, metrics: Metrics) -> float:
         return metrics["d/auc"] <= self.limits.auc and metrics["diagnosis/told_apart"] >= self.limits.neighbours
 
+    def evidence(self, metrics: Metrics) -> str:
+        return f"D's AUC is {metrics['d/auc']:.2f}: it cannot see how samples differ from data"
+
     def message(self, metrics: Metrics) -> str:
         return (
-            f"D ranks {metrics['d/auc']:.1%} of pairs correctly, hardly more than chance, while a nearest-neighbour"
-            f" test classifies {metrics['diagnosis/told_apart']:.1%} of samples correctly: the divergence D estimates"
-            " is meaningless"
+            f"D ranks {metrics['d/auc']:.1%} of pairs of a real and a generated sample correctly (AUC), where 50% is"
+            " chance, although a 1-nearest-neighbour two-sample test has an accuracy of"
+            f" {metrics['diagnosis/told_apart']:.1%}: the divergence that D estimates is meaningless"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion(f"optimizer.lr_d={metrics['lr/d'] * 4:.2g}", "D then learns more quickly")
+        return suggestions.for_weak_discriminator(self.settings)
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,7 @@ class VanishingGradient(ThresholdRule):
     """The gradient of G's loss at a generated sample has fallen far below its own earlier peak."""
 
     limits: VanishingSection
+    settings: GANSettings
     name = "vanishing_gradient"
     needs = ("diagnosis/gradient", "diagnosis/gradient_peak", "d/auc")
 
@@ -106,19 +118,23 @@ class VanishingGradient(ThresholdRule):
         vanished = metrics["diagnosis/gradient"] <= self.limits.share * metrics["diagnosis/gradient_peak"]
         return vanished and metrics["d/auc"] >= self.limits.auc
 
+    def evidence(self, metrics: Metrics) -> str:
+        share = metrics["diagnosis/gradient"] / max(metrics["diagnosis/gradient_peak"], 1e-30)
+        return f"G's gradient has fallen to {share:.2g} of its peak"
+
     def message(self, metrics: Metrics) -> str:
         text = (
-            f"the gradient of G's loss at a generated sample has a norm of {metrics['diagnosis/gradient']:.2g}, down"
-            f" from {metrics['diagnosis/gradient_peak']:.2g}"
+            f"the gradient of G's loss at a generated sample has a norm of {metrics['diagnosis/gradient']:.2g}, and had"
+            f" {metrics['diagnosis/gradient_peak']:.2g} at its peak"
         )
         other = metrics.get("diagnosis/gradient_non_saturating", 0.0)
-        return f"{text}; that of -log D would be {other:.2g}" if _is_saturated(metrics) else text
+        return f"{text}; that of -log D would have {other:.2g}" if _is_saturated(metrics) else text
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest the non-saturating loss where its gradient is larger, else a critic."""
+        """Suggest the non-saturating loss where its gradient is larger, else what holds D back."""
         if _is_saturated(metrics):
-            return Suggestion("loss=jsd", "this loss of G saturates where D is confident, and -log D does not")
-        return Suggestion("loss=wgan_gp", "a critic under a gradient penalty keeps a gradient of norm near 1")
+            return Suggestion("loss=jsd", "log(1 - D) saturates where D is confident, and -log D does not")
+        return suggestions.for_strong_discriminator(self.settings)
 
 
 def _is_saturated(metrics: Metrics) -> bool:
@@ -130,9 +146,9 @@ class ModeCollapse(ThresholdRule):
     """Generated samples are close to each other, or close to few of the real ones."""
 
     limits: CollapseSection
-    critic: bool
+    settings: GANSettings
     name = "mode_collapse"
-    needs = ("diagnosis/diversity", "diagnosis/neighbours", "lr/g")
+    needs = ("diagnosis/diversity", "diagnosis/neighbours")
 
     def severity(self, metrics: Metrics) -> float:
         """Return 1 for a low diversity, and ``patience / slow_patience`` for missing modes.
@@ -142,28 +158,38 @@ class ModeCollapse(ThresholdRule):
         """
         if metrics["diagnosis/diversity"] <= self.limits.diversity:
             return 1.0
-        modes_missing = (
+        if self._modes_missing(metrics) and metrics["diagnosis/diversity"] <= 1.0:
+            return self.patience / self.limits.slow_patience
+        return 0.0
+
+    def evidence(self, metrics: Metrics) -> str:
+        """Return the share of a mixture's modes where it is known, else the first sign of those that are present."""
+        if "diagnosis/modes" in metrics:
+            return f"samples cover {metrics['diagnosis/modes']:.0%} of the modes"
+        if metrics["diagnosis/diversity"] <= self.limits.diversity:
+            return f"samples differ {metrics['diagnosis/diversity']:.0%} as much as data do"
+        if metrics.get(CLASS_KL, 0.0) >= self.limits.class_kl:
+            return f"the KL divergence of their classes from the data's is {metrics[CLASS_KL]:.2f}"
+        return f"samples are near {metrics['diagnosis/neighbours']:.0%} as many images as data are"
+
+    def message(self, metrics: Metrics) -> str:
+        modes = f", and cover {metrics['diagnosis/modes']:.0%} of the modes" if "diagnosis/modes" in metrics else ""
+        classes = f"; their classes are {metrics[CLASS_KL]:.2f} nats from the data's" if CLASS_KL in metrics else ""
+        return (
+            f"generated samples are {metrics['diagnosis/diversity']:.0%} as far from each other as real ones, and are"
+            f" the nearest to {metrics['diagnosis/neighbours']:.0%} as many training samples as held-out ones"
+            f"{modes}{classes}"
+        )
+
+    def suggestion(self, metrics: Metrics) -> Suggestion:
+        return suggestions.for_collapse(self.settings)
+
+    def _modes_missing(self, metrics: Metrics) -> bool:
+        return (
             metrics["diagnosis/neighbours"] <= self.limits.neighbours
             or metrics.get("diagnosis/modes", 1.0) <= self.limits.modes
             or metrics.get(CLASS_KL, 0.0) >= self.limits.class_kl
         )
-        if modes_missing and metrics["diagnosis/diversity"] <= 1.0:
-            return self.patience / self.limits.slow_patience
-        return 0.0
-
-    def message(self, metrics: Metrics) -> str:
-        modes = f", and they fill {metrics['diagnosis/modes']:.0%} of the modes" if "diagnosis/modes" in metrics else ""
-        classes = f"; their classes are {metrics[CLASS_KL]:.2f} nats from the data's" if CLASS_KL in metrics else ""
-        return (
-            f"generated samples are {metrics['diagnosis/diversity']:.0%} as far from each other as real ones, and lie"
-            f" nearest to {metrics['diagnosis/neighbours']:.0%} as many real samples{modes}{classes}"
-        )
-
-    def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest a critic; where there is one already, a smaller learning rate of G."""
-        if self.critic:
-            return Suggestion(f"optimizer.lr_g={metrics['lr/g'] / 4:.2g}", "the critic then has time to follow G")
-        return Suggestion("loss=wgan_gp", "the earth mover's distance grows with the distance to missing modes")
 
 
 @dataclass(frozen=True)
@@ -171,30 +197,56 @@ class DiscriminatorOverfits(ThresholdRule):
     """D estimates a larger divergence on the samples that it trains on than on held-out ones."""
 
     limits: OverfitSection
-    divergence: str
-    ceiling: float | None
+    settings: GANSettings
     name = "discriminator_overfits"
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return ("diagnosis/held_out_gap", self.divergence)
+        return ("diagnosis/held_out_gap", self.settings.divergence)
 
     def severity(self, metrics: Metrics) -> float:
-        return metrics["diagnosis/held_out_gap"] > self.limits.gap * self._scale(metrics)
+        return _relative_gap(metrics, self.settings) > self.limits.gap
+
+    def evidence(self, metrics: Metrics) -> str:
+        trained, held_out = _divergences(metrics, self.settings)
+        return f"D's divergence is {trained:.2f} on training data, {held_out:.2f} on held-out"
 
     def message(self, metrics: Metrics) -> str:
-        heldout = metrics.get(f"{self.divergence}_held_out", 0.0)
+        trained, held_out = _divergences(metrics, self.settings)
         return (
-            f"{self.divergence} is {heldout + metrics['diagnosis/held_out_gap']:.3g} on samples that D trains on and"
-            f" {heldout:.3g} on held-out ones: D has memorized the data"
+            f"{self.settings.divergence} is {trained:.3g} on samples that D trains on and {held_out:.3g} on held-out"
+            " ones: D has memorized its training data"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion("loss/penalty=r1", "it penalizes a large gradient of D at real samples")
+        return suggestions.for_overfitting(self.settings)
 
-    def _scale(self, metrics: Metrics) -> float:
-        """Return what the gap is a share of: the ceiling, or the estimate itself where there is none."""
-        return self.ceiling if self.ceiling is not None else abs(metrics[self.divergence])
+
+@dataclass(frozen=True)
+class DiscriminatorMemorizes(DiscriminatorOverfits):
+    """The same to a degree at which samples are not worse for it, so that it is only noted."""
+
+    name = "discriminator_memorizes"
+    level = Level.note
+
+    def severity(self, metrics: Metrics) -> float:
+        return _relative_gap(metrics, self.settings) > self.limits.note
+
+    def evidence(self, metrics: Metrics) -> str:
+        trained, held_out = _divergences(metrics, self.settings)
+        return f"D memorizes: its divergence is {trained:.2f} on training data, {held_out:.2f} on held-out"
+
+
+def _divergences(metrics: Metrics, settings: GANSettings) -> tuple[float, float]:
+    """Return D's divergence estimates for samples that it trains on, and for held-out ones."""
+    held_out = metrics.get(f"{settings.divergence}_held_out", 0.0)
+    return held_out + metrics["diagnosis/held_out_gap"], held_out
+
+
+def _relative_gap(metrics: Metrics, settings: GANSettings) -> float:
+    """Return the gap as a share of the ceiling, or of the estimate itself where there is none."""
+    scale = settings.ceiling if settings.ceiling is not None else abs(metrics[settings.divergence])
+    return metrics["diagnosis/held_out_gap"] / max(scale, 1e-30)
 
 
 @dataclass(frozen=True)
@@ -202,24 +254,32 @@ class Oscillation(ThresholdRule):
     """D's AUC alternates between high and low from report to report."""
 
     limits: OscillationSection
+    settings: GANSettings
     name = "oscillation"
-    needs = ("diagnosis/swing", "diagnosis/turns", "lr/d", "lr/g")
+    needs = ("diagnosis/swing", "diagnosis/turns")
 
     @property
     def patience(self) -> int:
         # Swing and turns are computed from `limits.patience` reports already.
         return min(1, self.limits.patience)
 
+    @property
+    def release(self) -> int:
+        return self.limits.patience
+
     def severity(self, metrics: Metrics) -> float:
         return metrics["diagnosis/swing"] >= self.limits.swing and metrics["diagnosis/turns"] >= self.limits.turns
 
+    def evidence(self, metrics: Metrics) -> str:
+        # The swing is that of 2 AUC - 1.
+        return f"D's AUC goes up and down by {metrics['diagnosis/swing'] / 2:.2f} from log to log"
+
     def message(self, metrics: Metrics) -> str:
         return (
-            f"over the last {self.limits.patience} reports D's lead (2 AUC - 1) changed by"
-            f" {metrics['diagnosis/swing']:.2f} on average from one to the next, and {metrics['diagnosis/turns']:.0%}"
-            " of the changes had the opposite sign of the one before"
+            f"over the last {self.limits.patience} logging steps D's AUC changed by"
+            f" {metrics['diagnosis/swing'] / 2:.2f} on average from one to the next, and"
+            f" {metrics['diagnosis/turns']:.0%} of the changes had the opposite sign of the one before"
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        rates = f"optimizer.lr_d={metrics['lr/d'] / 2:.2g} optimizer.lr_g={metrics['lr/g'] / 2:.2g}"
-        return Suggestion(rates, "both then make smaller steps")
+        return suggestions.for_oscillation(self.settings)

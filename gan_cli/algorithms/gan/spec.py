@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import torch
 
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
+from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
-from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
+from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.config.targets import resolve
 from gan_cli.diagnostics.rules import AlarmRule
@@ -24,7 +25,7 @@ from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.architecture import Architecture
-from gan_cli.protocols.data import Density, Images
+from gan_cli.protocols.data import Density, Images, data_kinds
 from gan_cli.runtime.batch_norm import couples_samples
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -85,10 +86,9 @@ class GANSpec(AlgorithmSpec):
             _check_replicas(config, parts, parts.loss, outline)
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
+    def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
         """Return the alarm rules for the divergence that D estimates."""
-        assert loss is not None  # the constructor takes one
-        return alarm_rules(limits, loss.objective.divergence_name, loss.objective.ceiling)
+        return alarm_rules(config.diagnostics, _settings(config, parts))
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:
@@ -115,6 +115,22 @@ class GANSpec(AlgorithmSpec):
         """Load G, averaged, and describe it for export."""
         trained = load_generator(directory)
         return exportable_generator(trained, "Generator of a GAN", "The generator of a generative adversarial network")
+
+
+def _settings(config: Config, parts: Parts) -> GANSettings:
+    """Return the settings that suggestions of alarms depend on."""
+    assert parts.loss is not None  # the constructor takes one
+    objective = parts.loss.objective
+    return GANSettings(
+        divergence=f"divergence/{objective.divergence_name}",
+        ceiling=objective.ceiling,
+        lr_g=parts.optimizer.rate_g,
+        lr_d=parts.optimizer.rate_d,
+        penalized=bool(parts.loss.penalties),
+        noisy=parts.noise is not None,
+        packable=config.pac == 1 and config.train.batch_size % 4 == 0 and not config.conditional,
+        augmentable=parts.augment is None and Images in data_kinds(type(parts.dataset)),
+    )
 
 
 def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:

@@ -10,11 +10,17 @@ from gan_cli.diagnostics.rules import AlarmRule, Metrics, Suggestion, ThresholdR
 ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
 
 
-def sequence_alarm_rules(limits: DiagnosticsSection) -> list[AlarmRule]:
-    """Return the rules of all alarms of sequence models with a patience above 0."""
+def sequence_alarm_rules(limits: DiagnosticsSection, lr_g: float, lr_d: float) -> list[AlarmRule]:
+    """Return the rules of all alarms of sequence models with a patience above 0.
+
+    Args:
+        limits: thresholds of all alarms.
+        lr_g: learning rate of G, before any decay.
+        lr_d: that of D.
+    """
     rules: list[AlarmRule] = [
-        SequenceDiscriminatorTooStrong(limits.discriminator_too_strong),
-        SequenceCollapse(limits.mode_collapse),
+        SequenceDiscriminatorTooStrong(limits.discriminator_too_strong, lr_d),
+        SequenceCollapse(limits.mode_collapse, lr_g),
     ]
     return [rule for rule in rules if rule.patience]
 
@@ -24,12 +30,16 @@ class SequenceDiscriminatorTooStrong(ThresholdRule):
     """D is nearly always right, so that the reward of every generated sequence is near 0."""
 
     limits: TooStrongSection
+    rate: float
     name = "discriminator_too_strong"
-    needs = ("d/accuracy_real", "d/accuracy_fake", "reward/mean", "lr/d")
+    needs = ("d/accuracy_real", "d/accuracy_fake", "reward/mean")
 
     def severity(self, metrics: Metrics) -> float:
         accuracy = min(metrics["d/accuracy_real"], metrics["d/accuracy_fake"])
         return accuracy >= self.limits.accuracy and metrics["reward/mean"] <= 1.0 - self.limits.accuracy
+
+    def evidence(self, metrics: Metrics) -> str:
+        return f"the mean reward is {metrics['reward/mean']:.1g}: D recognizes nearly all sequences"
 
     def message(self, metrics: Metrics) -> str:
         return (
@@ -39,7 +49,7 @@ class SequenceDiscriminatorTooStrong(ThresholdRule):
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion(f"optimizer.lr_d={metrics['lr/d'] / 4:.2g}", "D then learns more slowly")
+        return Suggestion(f"optimizer.lr_d={self.rate / 4:.2g}", "D then learns more slowly")
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,18 @@ class SequenceCollapse(ThresholdRule):
     """G generates only the likeliest sequences, or the same bigrams over and over."""
 
     limits: CollapseSection
+    rate: float
     name = "mode_collapse"
-    needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real", "lr/g")
+    needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real")
 
     def severity(self, metrics: Metrics) -> float:
         repetitive = metrics["diagnosis/distinct_2"] <= self.limits.diversity * metrics["diagnosis/distinct_2_real"]
         return _below_oracle_entropy(metrics) or repetitive
+
+    def evidence(self, metrics: Metrics) -> str:
+        if _below_oracle_entropy(metrics):
+            return f"samples score {metrics[ORACLE]:.2f} nats, the oracle's own {metrics[ENTROPY]:.2f}"
+        return f"{metrics['diagnosis/distinct_2']:.1%} of generated bigrams are distinct"
 
     def message(self, metrics: Metrics) -> str:
         text = (
@@ -67,7 +83,7 @@ class SequenceCollapse(ThresholdRule):
         return f"{text}{_heldout_nll_text(metrics)}"
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion(f"optimizer.lr_g={metrics['lr/g'] / 4:.2g}", "D then has time to follow G")
+        return Suggestion(f"optimizer.lr_g={self.rate / 4:.2g}", "D then has time to follow G")
 
 
 def _below_oracle_entropy(metrics: Metrics) -> bool:

@@ -9,10 +9,9 @@ import torch
 
 from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
 from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Sizes
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.algorithms.training_data import TrainingSequences
 from gan_cli.components.losses import Loss
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
@@ -69,9 +68,9 @@ class SeqGANSpec(AlgorithmSpec):
         return TrainingSequences.split_off(source, dataset, config, device)
 
     @classmethod
-    def alarm_rules(cls, limits: DiagnosticsSection, loss: Loss | None) -> list[AlarmRule]:
-        """Return the alarm rules for sequences; ``loss`` is unused."""
-        return sequence_alarm_rules(limits)
+    def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
+        """Return the alarm rules for sequences."""
+        return sequence_alarm_rules(config.diagnostics, parts.optimizer.rate_g, parts.optimizer.rate_d)
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

@@ -9,10 +9,10 @@ import torch
 from gan_cli.algorithms.autoencoders.autoencoder import Autoencoder, CodeMoments
 from gan_cli.algorithms.nonfinite import SkipNonFinite
 from gan_cli.components.likelihoods import Bernoulli, Binarization, cholesky_factor
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
 from tests.helpers.autoencoders import TINY, TINY_CONV, build_autoencoder, poisoned, ring
+from tests.helpers.plans import alarm_rules_of
 from tests.helpers.single_optimizer import after, tensors_of, weights
 
 CPU = torch.device("cpu")
@@ -129,7 +129,7 @@ def test_points_are_shown_without_panels() -> None:
 
 
 def test_no_alarm_is_its_own() -> None:
-    assert Autoencoder.alarm_rules(DiagnosticsSection(), None) == []
+    assert alarm_rules_of("algorithm=autoencoder") == []
 
 
 # ---- resume

@@ -24,12 +24,12 @@ from gan_cli.components.likelihoods import (
     reparameterize,
 )
 from gan_cli.components.schedules import Constant, Linear
-from gan_cli.config.diagnostics import DiagnosticsSection, PosteriorSection
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
 from tests.helpers.autoencoders import TINY, TINY_CONV, TOGETHER, build_autoencoder, digits, figures, ring
+from tests.helpers.plans import alarm_rules_of
 from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.single_optimizer import after
 
@@ -260,7 +260,7 @@ def test_free_bits_are_a_number_of_nats(bits: float) -> None:
 
 
 def test_collapsed_posterior_raises_an_alarm_with_a_suggestion() -> None:
-    (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
+    (rule,) = alarm_rules_of("algorithm=vae")
     assert isinstance(rule, PosteriorCollapse)
     now = {"vae/active_share": 0.0, "vae/active_units": 0.0, "vae/kl": 0.01, "vae/beta": 1.0}
     assert rule.severity(now)
@@ -268,12 +268,12 @@ def test_collapsed_posterior_raises_an_alarm_with_a_suggestion() -> None:
     assert rule.suggestion(now).overrides == "algorithm/beta=linear"
     assert rule.suggestion({**now, "vae/beta": 0.5}).overrides == "algorithm.free_bits=0.1"
     assert not rule.severity({**now, "vae/active_share": 0.3})
-    assert not VAE.alarm_rules(DiagnosticsSection(posterior_collapse=PosteriorSection(patience=0)), None)
+    assert not alarm_rules_of("algorithm=vae", "diagnostics.posterior_collapse.patience=0")
 
 
 def test_posterior_that_costs_too_much_raises_the_alarm() -> None:
     algorithm = after(200, build_autoencoder(beta=Constant(50.0)))
     algorithm = after(5, algorithm, 200)
     algorithm.report()
-    (rule,) = VAE.alarm_rules(DiagnosticsSection(), None)
+    (rule,) = alarm_rules_of("algorithm=vae")
     assert rule.severity(after(5, algorithm, 205).report().scalars)

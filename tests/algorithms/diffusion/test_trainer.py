@@ -20,7 +20,6 @@ from gan_cli.algorithms.diffusion.spec import QUARTILES
 from gan_cli.algorithms.diffusion.trainer import Diffusion
 from gan_cli.algorithms.diffusion.transitions import DDIM, Ancestral
 from gan_cli.algorithms.spec import Sizes
-from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.data import samplers
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.algorithm import Preview
@@ -28,6 +27,7 @@ from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
 from tests.helpers.diffusion import TINY, TINY_UNET, TOGETHER, build_diffusion, digits, figures, ring
+from tests.helpers.plans import alarm_rules_of
 from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.single_optimizer import after
 
@@ -273,9 +273,8 @@ def test_settings_out_of_range(key: str, value: float) -> None:
 
 
 def test_loss_that_does_not_fall_raises_an_alarm_with_a_suggestion() -> None:
-    (rule,) = Diffusion.alarm_rules(DiagnosticsSection(), None)
-    assert isinstance(rule, LossDoesNotFall)
-    now = {"diffusion/explained": 0.01, "loss/total": 0.99, "lr/g": 1e-3}
+    rule = LossDoesNotFall(rate=1e-3)
+    now = {"diffusion/explained": 0.01, "loss/total": 0.99}
     assert rule.severity(now)
     assert "0.99" in rule.message(now)
     assert rule.suggestion(now).overrides == "optimizer.lr=0.004"
@@ -286,7 +285,7 @@ def test_loss_that_does_not_fall_raises_an_alarm_with_a_suggestion() -> None:
 def test_network_that_does_not_learn_raises_the_alarm() -> None:
     algorithm = build_diffusion(lr=1e-8)
     report = after(3, algorithm).report().scalars
-    (rule,) = Diffusion.alarm_rules(DiagnosticsSection(), None)
+    (rule,) = alarm_rules_of("algorithm=diffusion", "architecture=unet")
     assert set(rule.needs) <= set(report)
     assert rule.severity(report)
     assert isinstance(algorithm.preview(), Preview)

@@ -252,7 +252,7 @@ FINE = {
     ],
 )
 def test_alarms(change: dict[str, float], alarm: str, message: str) -> None:
-    alarms = sequence_alarm_rules(DiagnosticsSection())
+    alarms = sequence_alarm_rules(DiagnosticsSection(), 0.01, 1e-4)
     assert not any(rule.severity(FINE) for rule in alarms)
     now = FINE | change
     (shown,) = (rule for rule in alarms if rule.severity(now))

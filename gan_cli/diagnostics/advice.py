@@ -1,0 +1,52 @@
+"""Coordination of the suggestions of a run's alarms: one suggestion at a time, none that contradicts another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gan_cli.diagnostics.rules import NON_FINITE, Suggestion
+from gan_cli.protocols.callbacks import Alarm
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What an alarm suggests, with regard to the alarms before it.
+
+    Attributes:
+        overrides: to append to the run's command; empty where those of an earlier alarm are to be tried first.
+        text: the overrides with their reason, or with the alarm that suggests them.
+        see: that earlier alarm with its step; empty where there are overrides.
+    """
+
+    overrides: str
+    text: str
+    see: str = ""
+
+
+def current_suggestion(alarms: Iterable[Alarm]) -> Alarm | None:
+    """Return the alarm whose suggestion is to be tried first: the latest that has one of its own. None: there is none.
+
+    Numbers that are not finite end a run or are dealt with, so their suggestion leaves that of other alarms as it is.
+    """
+    return next((alarm for alarm in reversed([*alarms]) if alarm.overrides and alarm.name != NON_FINITE), None)
+
+
+def coordinate(suggestion: Suggestion, acts: bool, current: Alarm | None, current_acts: bool) -> Advice:
+    """Return the advice of an alarm that is raised after others.
+
+    The first suggestion of a run stays, because whoever follows two at once does not learn which of them helped, and
+    two may contradict each other. Only an alarm replaces it that indicates a failure, where the first was a flag.
+
+    Args:
+        suggestion: of the rule of the new alarm.
+        acts: whether the new alarm indicates a failure (``diagnostics.<alarm>.acts``) rather than being a flag.
+        current: the alarm whose suggestion has been given; None: there was none.
+        current_acts: whether that indicates a failure.
+    """
+    if current is None:
+        return Advice(suggestion.overrides, str(suggestion))
+    where = f"{current.name} (step {current.step})"
+    if acts and not current_acts and suggestion.overrides != current.overrides:
+        return Advice(suggestion.overrides, f"{suggestion}; this instead of {current.overrides} ({where})")
+    return Advice("", f"{current.overrides} first, as {where} suggests", where)
