@@ -248,7 +248,7 @@ def test_network_that_does_not_learn_raises_the_alarm(gan_train: Command, workpl
     (alarm,) = json.loads(Path("run/summary.json").read_text())["alarms"]
     assert alarm["name"] == "loss_does_not_fall"
     assert alarm["step"] == 10
-    assert alarm["message"] in done.err
+    assert f"step 10: loss_does_not_fall: {alarm['evidence']}. Try {alarm['overrides']}" in done.err
 
 
 def test_run_that_diverges_is_stopped(gan_train: Command, workplace: Path) -> None:

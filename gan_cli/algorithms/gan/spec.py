@@ -126,6 +126,7 @@ def _settings(config: Config, parts: Parts) -> GANSettings:
         ceiling=objective.ceiling,
         lr_g=parts.optimizer.rate_g,
         lr_d=parts.optimizer.rate_d,
+        d_steps=parts.loss.d_steps.regular,
         penalized=bool(parts.loss.penalties),
         noisy=parts.noise is not None,
         packable=config.pac == 1 and config.train.batch_size % 4 == 0 and not config.conditional,

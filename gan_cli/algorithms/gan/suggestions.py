@@ -16,6 +16,7 @@ class GANSettings:
         ceiling: its largest value; None: unbounded, as a critic's.
         lr_g: learning rate of G, before any decay.
         lr_d: that of D.
+        d_steps: updates of D for each of G.
         penalized: whether D's loss has penalties.
         noisy: whether there is instance noise.
         packable: whether ``pac=4`` is allowed: one sample per pack so far, batches of a multiple of 4, no classes.
@@ -26,6 +27,7 @@ class GANSettings:
     ceiling: float | None
     lr_g: float = 2e-4
     lr_d: float = 2e-4
+    d_steps: int = 1
     penalized: bool = False
     noisy: bool = False
     packable: bool = True
@@ -40,8 +42,10 @@ def for_strong_discriminator(settings: GANSettings) -> Suggestion:
 
 
 def for_weak_discriminator(settings: GANSettings) -> Suggestion:
-    """Suggest a larger learning rate of D, at least that of G."""
-    return Suggestion(f"optimizer.lr_d={max(4 * settings.lr_d, settings.lr_g):.2g}", "D then learns more quickly")
+    """Suggest that D learns as fast as G; where it does already, more updates of D."""
+    if settings.lr_d < settings.lr_g:
+        return Suggestion(f"optimizer.lr_d={settings.lr_g:.2g}", "D then learns as fast as G")
+    return Suggestion(f"loss.d_steps={max(5, 2 * settings.d_steps)}", "D then makes more updates for each of G")
 
 
 def for_collapse(settings: GANSettings) -> Suggestion:

@@ -285,7 +285,7 @@ def test_loss_that_does_not_fall_raises_an_alarm_with_a_suggestion() -> None:
 def test_network_that_does_not_learn_raises_the_alarm() -> None:
     algorithm = build_diffusion(lr=1e-8)
     report = after(3, algorithm).report().scalars
-    (rule,) = alarm_rules_of("algorithm=diffusion", "architecture=unet")
+    (rule,) = alarm_rules_of("algorithm=diffusion", "dataset=mnist")
     assert set(rule.needs) <= set(report)
     assert rule.severity(report)
     assert isinstance(algorithm.preview(), Preview)
