@@ -72,12 +72,13 @@ class CollapseSection(Thresholds):
     neighbours: Share = setting(
         0.15, "or their nearest training samples are at most this share as many as those of held-out ones"
     )
-    modes: Share = setting(0.5, "or they cover at most this share of a mixture's modes")
+    modes: Share = setting(0.3, "or they cover at most this share of a mixture's modes")
+    lost: Share = setting(0.5, "or at most this share of those that they covered at the peak")
     class_kl: Annotated[float, Range(0, 100, above=True)] = setting(
         0.7, "or their classes are this far from the data's in nats (needs train.eval_every)"
     )
     slow_patience: Annotated[int, Range(1, 1_000_000)] = setting(
-        12, "reports in a row for neighbours, modes and class_kl, whose healthy range G reaches later"
+        12, "reports in a row for neighbours, modes, lost and class_kl, whose healthy range G reaches later"
     )
 
     def __post_init__(self) -> None:

@@ -8,22 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from gan_cli.config.diagnostics import DiagnosticsSection
 from gan_cli.config.schema import NonFinite
 from gan_cli.diagnostics.advice import coordinate, current_suggestion
+from gan_cli.diagnostics.history import History
 from gan_cli.diagnostics.rules import NON_FINITE, AlarmRule, Level, Suggestion
 from gan_cli.diagnostics.streaks import Streak
 from gan_cli.protocols.callbacks import Alarm, Note
-from gan_cli.storage.state_values import number, numbers, numbers_by_name
+from gan_cli.storage.state_values import number, numbers_by_name
 
 # For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
 MAX_RATE, DEFAULT_RATE = 1.0, 2e-4
-# The peak of the gradient is taken over running medians of this many reports, so that a single spike does not set it.
-SMOOTHING_WINDOW = 5
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,7 @@ class AlarmMonitor:
         self._non_finite = non_finite
         self._rules = rules
         self._streaks: dict[str, Streak] = {}
-        self._leads: list[float] = []
-        self._gradients: list[float] = []
-        self._peak = 0.0
+        self._history = History(limits.oscillation.patience)
         self.alarms: list[Alarm] = []
         self.notes: list[Note] = []
 
@@ -96,7 +91,7 @@ class AlarmMonitor:
         """
         if not self._limits.every:
             return CheckResult({}, self._nonfinite_alarms(step, scalars, nonfinite), [])
-        results = self._history_metrics(scalars)
+        results = self._history.add(scalars)
         metrics = {**scalars, **results}
         raised, ended = self._nonfinite_alarms(step, scalars, nonfinite), []
         for rule in self._rules:
@@ -163,21 +158,6 @@ class AlarmMonitor:
         self.alarms.append(alarm)
         return [alarm]
 
-    def _history_metrics(self, scalars: Mapping[str, float]) -> dict[str, float]:
-        """Return metrics over several reports: the peak of the gradient, swing and turns of D's lead (2 AUC - 1)."""
-        metrics: dict[str, float] = {}
-        gradient = scalars.get("diagnosis/gradient", math.nan)
-        if math.isfinite(gradient):
-            self._gradients = [*self._gradients, gradient][-SMOOTHING_WINDOW:]
-            self._peak = max(self._peak, median(self._gradients))
-            metrics["diagnosis/gradient_peak"] = self._peak
-        auc, reports = scalars.get("d/auc", math.nan), self._limits.oscillation.patience
-        if math.isfinite(auc) and reports:
-            self._leads = [*self._leads, 2 * auc - 1][-reports:]
-            if len(self._leads) == reports and reports >= 3:
-                metrics |= _swing_metrics(self._leads)
-        return metrics
-
     def _update_last_step(self, name: str, step: int) -> None:
         index = max(index for index, alarm in enumerate(self.alarms) if alarm.name == name)
         self.alarms[index] = replace(self.alarms[index], last_step=step)
@@ -188,9 +168,7 @@ class AlarmMonitor:
             "streaks": {name: streak.present for name, streak in self._streaks.items()},
             "absent": {name: float(streak.absent) for name, streak in self._streaks.items()},
             "active": [name for name, streak in self._streaks.items() if streak.active],
-            "leads": list(self._leads),
-            "gradients": list(self._gradients),
-            "peak": self._peak,
+            **self._history.state_dict(),
             "alarms": [asdict(alarm) for alarm in self.alarms],
         }
 
@@ -198,14 +176,15 @@ class AlarmMonitor:
         """Restore a state; those of earlier versions do not say which alarms last, which their counts show."""
         self.alarms = [_stored_alarm(**alarm) for alarm in state["alarms"]]
         present, absent = numbers_by_name(state["streaks"]), numbers_by_name(state.get("absent", {}))
-        raised, patience = {alarm.name for alarm in self.alarms}, {rule.name: rule.patience for rule in self._rules}
-        by_count = (name for name, count in present.items() if name in raised and count >= patience.get(name, math.inf))
+        raised = {alarm.name for alarm in self.alarms}
+        by_count = [
+            rule.name for rule in self._rules if rule.name in raised and present.get(rule.name, 0.0) >= rule.patience
+        ]
         active = {str(name) for name in state.get("active", by_count)}
         self._streaks = {
             name: Streak(count, int(absent.get(name, 0)), name in active) for name, count in present.items()
         }
-        self._leads, self._gradients = numbers(state["leads"]), numbers(state["gradients"])
-        self._peak = float(state["peak"])
+        self._history.load_state_dict(state)
 
 
 def _advance(streak: Streak, rule: AlarmRule, metrics: Mapping[str, float]) -> Streak:
@@ -247,17 +226,3 @@ def _describe_nonfinite(bad: Mapping[str, float]) -> list[str]:
     """Describe the first of the metrics that are not finite, and count the others; empty if there are none."""
     more = f", and {len(bad) - 1} more metrics are not finite" if len(bad) > 1 else ""
     return [f"{tag} is {value}{more}" for tag, value in list(bad.items())[:1]]
-
-
-def _swing_metrics(leads: Sequence[float]) -> dict[str, float]:
-    """Compute the mean absolute change between successive values, and the share of changes that reverse sign.
-
-    Args:
-        leads: 3 or more values of ``2 AUC - 1``, in order.
-    """
-    changes = [after - before for before, after in pairwise(leads)]
-    turns = [before * after < 0 for before, after in pairwise(changes)]
-    return {
-        "diagnosis/swing": sum(map(abs, changes)) / len(changes),
-        "diagnosis/turns": sum(turns) / len(turns),
-    }

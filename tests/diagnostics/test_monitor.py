@@ -11,8 +11,9 @@ import pytest
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
-from gan_cli.diagnostics.monitor import Alarm, AlarmMonitor
-from gan_cli.diagnostics.rules import NON_FINITE
+from gan_cli.diagnostics.monitor import AlarmMonitor
+from gan_cli.diagnostics.rules import NON_FINITE, Level
+from gan_cli.protocols.callbacks import Alarm, Note
 from tests.helpers.plans import planned
 
 LOG_2 = math.log(2)
@@ -126,6 +127,15 @@ def test_missing_modes_are_a_collapse_too_but_not_at_the_beginning_of_a_slow_run
     assert [(alarm.name, alarm.step) for alarm in reports(monitor, sign, 9, start=11)] == [("mode_collapse", 600)]
 
 
+def test_half_of_the_modes_are_too_few_once_there_were_all_of_them() -> None:
+    monitor = new_monitor()
+    assert reports(monitor, {"diagnosis/modes": 0.4}, 20) == []
+    reports(monitor, {"diagnosis/modes": 0.95}, 10, start=20)
+    assert reports(monitor, {"diagnosis/modes": 0.5}, 20, start=30) == []
+    (alarm,) = reports(monitor, {"diagnosis/modes": 0.4}, 20, start=50)
+    assert (alarm.name, alarm.step, alarm.evidence) == ("mode_collapse", 3100, "samples cover 40% of the modes")
+
+
 def test_a_gradient_that_vanishes_because_g_has_converged_raises_nothing() -> None:
     monitor = new_monitor()
     reports(monitor, {}, 6)
@@ -234,10 +244,11 @@ def test_an_alarm_takes_one_line_of_110_characters(run: str) -> None:
     for rule in plan.family.alarm_rules(plan.config, plan):
         figures = {**HEALTHY, divergence: 0.5, **SICK.get(rule.name, {})}
         figures |= {tag: figures.get(tag, 0.123) for tag in rule.needs}
-        monitor = AlarmMonitor(plan.config.diagnostics, [rule])
-        alarm = Alarm(rule.name, 1, 1, {}, "", "", rule.evidence(figures), rule.suggestion(figures).overrides)
-        assert len(f"step 10000: {alarm}") <= 110, str(alarm)
-        assert monitor.lasting == []
+        evidence, overrides = rule.evidence(figures), rule.suggestion(figures).overrides
+        alarm = Alarm(rule.name, 1, 1, {}, "", "", evidence, overrides)
+        note = Note(rule.name, evidence, {}, overrides, "")
+        line = f"step 10000: {alarm}" if rule.level is Level.alarm else str(note)
+        assert len(line) <= 110, line
 
 
 def test_less_patience_on_resume_raises_an_alarm_at_the_next_report() -> None:
@@ -339,7 +350,8 @@ def test_the_state_of_an_earlier_version_says_by_its_counts_which_alarms_last() 
     monitor = new_monitor()
     reports(monitor, SICK["mode_collapse"], 6)
     old = monitor.state_dict()
-    del old["absent"], old["active"]
+    for key in ("absent", "active", "modes", "modes_peak"):
+        del old[key]
     for alarm in old["alarms"]:
         for key in ("evidence", "overrides", "see"):
             del alarm[key]

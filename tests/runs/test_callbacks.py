@@ -184,7 +184,17 @@ def test_states_keep_the_keys_of_earlier_versions() -> None:
     state = first.state_dict()
     assert state.keys() == {"sinks", "doctor", "rollbacks", "skipped", "callbacks"}
     assert state["sinks"].keys() == {"seconds", "last", "final", "best"}
-    assert state["doctor"].keys() == {"streaks", "absent", "active", "leads", "gradients", "peak", "alarms"}
+    assert state["doctor"].keys() == {
+        "streaks",
+        "absent",
+        "active",
+        "leads",
+        "gradients",
+        "peak",
+        "modes",
+        "modes_peak",
+        "alarms",
+    }
     second.load_state_dict(state)
     assert second.state_dict() == state
     assert second.tracker.best == {"metrics/frechet/pixels": {"value": 0.5, "step": 2}}

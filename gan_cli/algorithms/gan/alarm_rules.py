@@ -91,7 +91,7 @@ class DiscriminatorTooWeak(ThresholdRule):
         return metrics["d/auc"] <= self.limits.auc and metrics["diagnosis/told_apart"] >= self.limits.neighbours
 
     def evidence(self, metrics: Metrics) -> str:
-        return f"D's AUC is {metrics['d/auc']:.2f}: it cannot see how samples differ from data"
+        return f"D's AUC is {metrics['d/auc']:.2f}, where 0.5 is chance"
 
     def message(self, metrics: Metrics) -> str:
         return (
@@ -185,9 +185,10 @@ class ModeCollapse(ThresholdRule):
         return suggestions.for_collapse(self.settings)
 
     def _modes_missing(self, metrics: Metrics) -> bool:
+        modes = metrics.get("diagnosis/modes", 1.0)
         return (
             metrics["diagnosis/neighbours"] <= self.limits.neighbours
-            or metrics.get("diagnosis/modes", 1.0) <= self.limits.modes
+            or modes <= max(self.limits.modes, self.limits.lost * metrics.get("diagnosis/modes_peak", 0.0))
             or metrics.get(CLASS_KL, 0.0) >= self.limits.class_kl
         )
 
@@ -209,7 +210,7 @@ class DiscriminatorOverfits(ThresholdRule):
 
     def evidence(self, metrics: Metrics) -> str:
         trained, held_out = _divergences(metrics, self.settings)
-        return f"D's divergence is {trained:.2f} on training data, {held_out:.2f} on held-out"
+        return f"divergence {trained:.2f} on training, {held_out:.2f} on held-out data"
 
     def message(self, metrics: Metrics) -> str:
         trained, held_out = _divergences(metrics, self.settings)
@@ -272,7 +273,7 @@ class Oscillation(ThresholdRule):
 
     def evidence(self, metrics: Metrics) -> str:
         # The swing is that of 2 AUC - 1.
-        return f"D's AUC goes up and down by {metrics['diagnosis/swing'] / 2:.2f} from log to log"
+        return f"D's AUC goes up and down by {metrics['diagnosis/swing'] / 2:.2f}"
 
     def message(self, metrics: Metrics) -> str:
         return (

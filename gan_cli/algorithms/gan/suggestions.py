@@ -49,11 +49,13 @@ def for_weak_discriminator(settings: GANSettings) -> Suggestion:
 
 
 def for_collapse(settings: GANSettings) -> Suggestion:
-    """Suggest that D learns as fast as G, then packs of samples; where both are so already, a slower G."""
+    """Suggest that D learns as fast as G, then packs of samples, then a penalty; with all of them, a slower G."""
     if settings.lr_d < settings.lr_g:
         return Suggestion(f"optimizer.lr_d={settings.lr_g:.2g}", "D then sees a missing mode before G leaves the next")
     if settings.packable:
         return Suggestion("pac=4", "D scores packs of 4 samples, and sees that they are alike")
+    if not settings.penalized:
+        return Suggestion("loss/penalty=r1", "D then changes slowly around the data, and pulls G to missing modes")
     return Suggestion(f"optimizer.lr_g={settings.lr_g / 4:.2g}", "D then has time to follow G")
 
 
