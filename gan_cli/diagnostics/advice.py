@@ -32,21 +32,21 @@ def current_suggestion(alarms: Iterable[Alarm]) -> Alarm | None:
     return next((alarm for alarm in reversed([*alarms]) if alarm.overrides and alarm.name != NON_FINITE), None)
 
 
-def coordinate(suggestion: Suggestion, acts: bool, current: Alarm | None, current_acts: bool) -> Advice:
+def coordinate(suggestion: Suggestion, rank: int, current: Alarm | None, current_rank: int) -> Advice:
     """Return the advice of an alarm that is raised after others.
 
     The first suggestion of a run stays, because whoever follows two at once does not learn which of them helped, and
-    two may contradict each other. Only an alarm replaces it that indicates a failure, where the first was a flag.
+    two may contradict each other. Only an alarm of a higher rank replaces it.
 
     Args:
         suggestion: of the rule of the new alarm.
-        acts: whether the new alarm indicates a failure (``diagnostics.<alarm>.acts``) rather than being a flag.
+        rank: of that rule.
         current: the alarm whose suggestion has been given; None: there was none.
-        current_acts: whether that indicates a failure.
+        current_rank: rank of its rule.
     """
     if current is None:
         return Advice(suggestion.overrides, str(suggestion))
     where = f"{current.name} (step {current.step})"
-    if acts and not current_acts and suggestion.overrides != current.overrides:
+    if rank > current_rank and suggestion.overrides != current.overrides:
         return Advice(suggestion.overrides, f"{suggestion}; this instead of {current.overrides} ({where})")
     return Advice("", f"{current.overrides} first, as {where} suggests", where)

@@ -19,8 +19,8 @@ from gan_cli.diagnostics.streaks import Streak
 from gan_cli.protocols.callbacks import Alarm, Note
 from gan_cli.storage.state_values import number, numbers_by_name
 
-# For a learning rate outside (0, MAX_RATE] the suggestion starts from DEFAULT_RATE, that of most GANs.
-MAX_RATE, DEFAULT_RATE = 1.0, 2e-4
+# A run that diverges at a rate above MAX_RATE is to be tried at DEFAULT_RATE, that of most GANs; others at a quarter.
+MAX_RATE, DEFAULT_RATE = 1e-3, 2e-4
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class AlarmMonitor:
 
     def actionable(self, alarm: Alarm) -> bool:
         """Return whether ``on_alarm`` (stop, rollback) applies to the alarm; always for a number that is not finite."""
-        return alarm.name == NON_FINITE or self._acts(alarm.name)
+        return alarm.name == NON_FINITE or any(rule.acts for rule in self._rules if rule.name == alarm.name)
 
     def check(self, step: int, scalars: Mapping[str, float], nonfinite: str | None = None) -> CheckResult:
         """Check the report of a step against all rules, and advance their counts.
@@ -117,14 +117,12 @@ class AlarmMonitor:
         self.alarms[index] = replace(alarm, message=f"{alarm.message}; {sentence}")
         return self.alarms[index]
 
-    def _acts(self, name: str) -> bool:
-        return any(rule.acts for rule in self._rules if rule.name == name)
-
     def _alarm(self, rule: AlarmRule, step: int, metrics: Mapping[str, float]) -> Alarm:
         """Return the alarm of a rule, with a suggestion that fits those of the alarms before."""
         current = current_suggestion(self.alarms)
-        current_acts = current is not None and self._acts(current.name)
-        advice = coordinate(rule.suggestion(metrics), rule.acts, current, current_acts)
+        ranks = {each.name: each.rank for each in self._rules}
+        current_rank = ranks.get(current.name, rule.rank) if current else rule.rank
+        advice = coordinate(rule.suggestion(metrics), rule.rank, current, current_rank)
         return Alarm(
             rule.name,
             step,
@@ -149,9 +147,9 @@ class AlarmMonitor:
         bad = {tag: value for tag, value in scalars.items() if not math.isfinite(value)}
         if nonfinite is None and (not bad or self._non_finite is NonFinite.skip):
             return []
-        rate = scalars.get("lr/g", DEFAULT_RATE)
-        rate = rate if 0 < rate <= MAX_RATE else DEFAULT_RATE
-        suggestion = Suggestion(f"optimizer.lr={rate / 4:.2g}", "smaller steps are less likely to diverge")
+        rate = scalars.get("lr/g", math.nan)
+        smaller = rate / 4 if 0 < rate <= MAX_RATE else DEFAULT_RATE
+        suggestion = Suggestion(f"optimizer.lr={smaller:.2g}", "smaller steps are less likely to diverge")
         message = "; ".join([*([nonfinite] if nonfinite else []), *_describe_nonfinite(bad)])
         figures: dict[str, float | None] = dict.fromkeys(bad)
         alarm = Alarm(NON_FINITE, step, step, figures, message, str(suggestion), message, suggestion.overrides)

@@ -76,6 +76,11 @@ class AlarmRule(Protocol):
         ...
 
     @property
+    def rank(self) -> int:
+        """Which of several suggestions in a run counts, the highest: 0 of flags, 1 of failures, 2 of their causes."""
+        ...
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Tags without which the rule cannot be evaluated."""
         ...
@@ -109,6 +114,7 @@ class ThresholdRule(ABC):
 
     limits: Thresholds
     level: ClassVar[Level] = Level.alarm
+    rank: ClassVar[int] = 1
 
     @property
     def patience(self) -> int:

@@ -277,9 +277,9 @@ def test_flags_do_not_act_unless_configured_to() -> None:
 # ---- one suggestion at a time
 
 
-def raised_in_turn(*names: str, limits: DiagnosticsSection | None = None) -> list[Alarm]:
+def raised_in_turn(*names: str) -> list[Alarm]:
     """Return the alarms of a run that has these problems, one after the other, each for 30 reports."""
-    monitor = new_monitor(limits)
+    monitor = new_monitor()
     for index, name in enumerate(names):
         reports(monitor, SICK[name], 30, start=30 * index)
     return monitor.alarms
@@ -303,11 +303,10 @@ def test_a_second_failure_refers_to_the_first() -> None:
         assert later.try_next == "pac=4 first, as mode_collapse (step 200) suggests"
 
 
-def test_a_flag_that_acts_is_a_failure() -> None:
-    limits = DiagnosticsSection()
-    limits.discriminator_too_weak.acts = True
-    _, strong = raised_in_turn("discriminator_too_weak", "discriminator_too_strong", limits=limits)
-    assert strong.see == "discriminator_too_weak (step 250)"
+def test_the_cause_of_a_failure_has_the_better_suggestion() -> None:
+    collapse, strong, gradient = raised_in_turn("mode_collapse", "discriminator_too_strong", "vanishing_gradient")
+    assert (collapse.overrides, strong.overrides) == ("pac=4", "noise=adaptive")
+    assert gradient.see == f"discriminator_too_strong (step {strong.step})"
 
 
 def test_numbers_that_are_not_finite_have_a_suggestion_of_their_own_and_change_no_other() -> None:

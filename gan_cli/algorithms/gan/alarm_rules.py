@@ -49,6 +49,7 @@ class DiscriminatorTooStrong(ThresholdRule):
     settings: GANSettings
     ceiling: float
     name = "discriminator_too_strong"
+    rank = 2
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -85,6 +86,7 @@ class DiscriminatorTooWeak(ThresholdRule):
     limits: TooWeakSection
     settings: GANSettings
     name = "discriminator_too_weak"
+    rank = 0
     needs = ("d/auc", "diagnosis/told_apart")
 
     def severity(self, metrics: Metrics) -> float:
@@ -111,6 +113,7 @@ class VanishingGradient(ThresholdRule):
     limits: VanishingSection
     settings: GANSettings
     name = "vanishing_gradient"
+    rank = 2
     needs = ("diagnosis/gradient", "diagnosis/gradient_peak", "d/auc")
 
     def severity(self, metrics: Metrics) -> float:
@@ -210,7 +213,7 @@ class DiscriminatorOverfits(ThresholdRule):
 
     def evidence(self, metrics: Metrics) -> str:
         trained, held_out = _divergences(metrics, self.settings)
-        return f"divergence {trained:.2f} on training, {held_out:.2f} on held-out data"
+        return f"divergence {trained:.2f}, on held-out data {held_out:.2f}"
 
     def message(self, metrics: Metrics) -> str:
         trained, held_out = _divergences(metrics, self.settings)
@@ -257,6 +260,7 @@ class Oscillation(ThresholdRule):
     limits: OscillationSection
     settings: GANSettings
     name = "oscillation"
+    rank = 0
     needs = ("diagnosis/swing", "diagnosis/turns")
 
     @property
