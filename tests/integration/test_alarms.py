@@ -51,7 +51,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_generator_with_one_output_has_collapsed_within_200_steps(stuck: None, gan_train: Command) -> None:
-    done = gan_train(*SMALL, "train.steps=200")
+    done = gan_train(*SMALL, "train.steps=250")
     assert done.status == 0, done.err
     (alarm,) = (found for found in read_summary()["alarms"] if found["name"] == "mode_collapse")
     assert alarm["step"] <= 200

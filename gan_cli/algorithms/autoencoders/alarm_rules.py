@@ -32,8 +32,10 @@ class PosteriorCollapse(ThresholdRule):
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest annealing the weight of the KL; where that is already below 1, free bits."""
-        if metrics["vae/beta"] >= 1:
+        """Suggest a weight of the KL of 1; where it is 1, annealing from 0; where it is below already, free bits."""
+        if metrics["vae/beta"] > 1:
+            return Suggestion("algorithm/beta=constant algorithm.beta.start=1", "a larger weight empties the code")
+        if metrics["vae/beta"] == 1:
             reason = "the KL then costs nothing at first, while the decoder learns to use the code"
-            return Suggestion("algorithm/beta=linear", reason)
+            return Suggestion("algorithm/beta=linear algorithm.beta.start=0", reason)
         return Suggestion("algorithm.free_bits=0.1", "each dimension may then hold up to this many nats at no cost")

@@ -265,7 +265,8 @@ def test_collapsed_posterior_raises_an_alarm_with_a_suggestion() -> None:
     now = {"vae/active_share": 0.0, "vae/active_units": 0.0, "vae/kl": 0.01, "vae/beta": 1.0}
     assert rule.severity(now)
     assert "0 dimensions" in rule.message(now)
-    assert rule.suggestion(now).overrides == "algorithm/beta=linear"
+    assert rule.suggestion(now).overrides == "algorithm/beta=linear algorithm.beta.start=0"
+    assert rule.suggestion({**now, "vae/beta": 50.0}).overrides == "algorithm/beta=constant algorithm.beta.start=1"
     assert rule.suggestion({**now, "vae/beta": 0.5}).overrides == "algorithm.free_bits=0.1"
     assert not rule.severity({**now, "vae/active_share": 0.3})
     assert not alarm_rules_of("algorithm=vae", "diagnostics.posterior_collapse.patience=0")
