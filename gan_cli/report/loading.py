@@ -203,8 +203,14 @@ def _alarms_of_summary(node: object) -> tuple[AlarmRecord, ...]:
     for entry in node if isinstance(node, list) else []:
         record = _mapping(entry)
         if "name" in record:
-            words = [printable(record.get(key) or "") for key in ("name", "message", "try")]
-            found.append(AlarmRecord(words[0], int(parse_number(record.get("step")) or 0), words[1], words[2]))
+            # The short texts, which runs of earlier versions lack.
+            texts = (
+                record.get("name"),
+                record.get("evidence") or record.get("message"),
+                record.get("overrides") or record.get("try"),
+            )
+            name, message, remedy = (printable(text or "") for text in texts)
+            found.append(AlarmRecord(name, int(parse_number(record.get("step")) or 0), message, remedy))
     return tuple(sorted(found, key=lambda alarm: alarm.step))
 
 

@@ -110,6 +110,14 @@ def test_alarms_are_listed_with_their_share_step_and_suggestion(gan_report: Comm
     assert "Try loss=wgan_gp." in done.out
 
 
+def test_alarms_are_quoted_by_their_short_texts(gan_report: Command, workplace: Path) -> None:
+    alarm = {"name": "mode_collapse", "step": 20, "message": "Long.", "try": "pac=4: D scores packs"}
+    write_run(workplace / "a", alarms=[{**alarm, "evidence": "samples cover 12% of the modes", "overrides": "pac=4"}])
+    out = gan_report(".").out
+    assert "Samples cover 12% of the modes. Try pac=4." in out
+    assert "Long" not in out
+
+
 def test_alarms_of_a_running_run_are_read_from_its_tags(gan_report: Command, workplace: Path) -> None:
     tags = {"divergence/jsd": (0.1, 0.6, 0.69), "diagnosis/oscillation": (0.0, 1.0, 0.0), "diagnosis/gap": (1.0, 1, 1)}
     run = write_run(workplace / "run", figures=tags, status=None)
