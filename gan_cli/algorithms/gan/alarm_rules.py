@@ -5,6 +5,7 @@ A rule is a pure function of the metrics of one report. Counting reports and rai
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from gan_cli.algorithms.gan import suggestions
@@ -166,8 +167,8 @@ class ModeCollapse(ThresholdRule):
         return 0.0
 
     def evidence(self, metrics: Metrics) -> str:
-        """Return the share of a mixture's modes where it is known, else the first sign of those that are present."""
-        if "diagnosis/modes" in metrics:
+        """Return the share of a mixture's modes where it is low, else the first sign of those that are present."""
+        if self._few_modes(metrics):
             return f"samples cover {metrics['diagnosis/modes']:.0%} of the modes"
         if metrics["diagnosis/diversity"] <= self.limits.diversity:
             return f"samples differ {metrics['diagnosis/diversity']:.0%} as much as data do"
@@ -188,12 +189,15 @@ class ModeCollapse(ThresholdRule):
         return suggestions.for_collapse(self.settings)
 
     def _modes_missing(self, metrics: Metrics) -> bool:
-        modes = metrics.get("diagnosis/modes", 1.0)
         return (
             metrics["diagnosis/neighbours"] <= self.limits.neighbours
-            or modes <= max(self.limits.modes, self.limits.lost * metrics.get("diagnosis/modes_peak", 0.0))
+            or self._few_modes(metrics)
             or metrics.get(CLASS_KL, 0.0) >= self.limits.class_kl
         )
+
+    def _few_modes(self, metrics: Metrics) -> bool:
+        least = max(self.limits.modes, self.limits.lost * metrics.get("diagnosis/modes_peak", 0.0))
+        return metrics.get("diagnosis/modes", math.inf) <= least
 
 
 @dataclass(frozen=True)
