@@ -38,7 +38,7 @@ MAX_LEVELS = 14
 ROOT_FILES = {"__init__.py", "__main__.py", "errors.py"}
 
 # Packages whose functions may draw with matplotlib.
-MAY_DRAW = {"tour", "config"}
+MAY_DRAW = {"tour", "report", "config"}
 
 # Imported before a command knows that it needs torch.
 WITHOUT_TORCH = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,8 +10,7 @@ from typing import Any, NoReturn
 from gan_cli.cli.arguments import CommandParser, add_run_argument, typed_run, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
-from gan_cli.errors import ConfigError, printable
-from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
+from gan_cli.errors import printable
 
 
 def main() -> NoReturn:
@@ -24,7 +22,7 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         prog="gan-export",
         description="Write the generator (its moving average) of a run, and a model card (README.md) that says what it"
-        " is and how to sample from it without gan_cli.",
+        " is, how good it is (gan-eval) and how to sample from it without gan_cli.",
     )
     add_run_argument(parser)
     parser.add_argument(
@@ -50,40 +48,29 @@ def _export(arguments: argparse.Namespace) -> int:
     folder = arguments.out or directory.path / "export" / kind
     export_folder.check_folder(folder)
     require_extra(f"--format {kind}", "export", EXPORT_PACKAGES[kind])
-    summary = _summary(directory.summary)
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.algorithms.spec import spec_of
     from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference import export_formats, model_card
+    from gan_cli.inference.card_facts import CardFacts
     from gan_cli.telemetry import run_log
 
     with run_log.console(), stored_errors(directory):
         exportable = spec_of(directory).load_exportable(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](exportable, architecture)
-    text = model_card.model_card(exportable, kind, exported, OmegaConf.to_yaml(config), summary)
+    facts = CardFacts.from_run(directory, exportable.dataset)
+    text = model_card.model_card(exportable, kind, exported, facts)
+    beside = {export_folder.CONFIGURATION: OmegaConf.to_yaml(config).encode()}
+    if facts.picture is not None:
+        beside[export_folder.PICTURE] = facts.picture.png
     # The card first: it marks the folder as one that the next export may write over.
-    export_folder.write_folder(folder, {export_folder.CARD: text.encode(), **exported.files})
+    export_folder.write_folder(folder, {export_folder.CARD: text.encode(), **exported.files, **beside})
     print(printable(folder))
-    print(
-        f"{exportable.kind} of step {exportable.step}: {', '.join(exported.files)}, {export_folder.CARD}",
-        file=sys.stderr,
-    )
+    files = ", ".join([*exported.files, export_folder.CARD, *beside])
+    print(f"{exportable.kind} of step {exportable.step}: {files}", file=sys.stderr)
     return 0
-
-
-def _summary(file: Path) -> dict[str, Any] | None:
-    """Read ``summary.json``; None where there is none yet."""
-    try:
-        summary = json.loads(read_text(file, MAX_JSON_BYTES))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from error
-    if not isinstance(summary, dict):
-        raise ConfigError(f"{file} cannot be read: expected an object")
-    return summary
 
 
 if __name__ == "__main__":

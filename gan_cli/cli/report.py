@@ -1,4 +1,4 @@
-"""``gan-report``: comparison of runs as a table in Markdown or CSV, or as one HTML page."""
+"""``gan-report``: comparison of runs as a table in Markdown, CSV or LaTeX, as a figure, or as one HTML page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _parser() -> CommandParser:
         prog="gan-report",
         description="Compare runs: what differs between them, their last and best metrics with mean and deviation over"
         " seeds, alarms, and seconds of training. Reads runs that have not ended yet, and what is left of runs that"
-        " died. Writes a Markdown table to stdout, unless --csv or --html is given.",
+        " died. Writes a Markdown table to stdout, unless another form is asked for.",
     )
     parser.add_argument(
         "paths",
@@ -43,6 +43,18 @@ def _parser() -> CommandParser:
         type=Path,
         metavar="FILE",
         help="one page that needs nothing else: table, curves, last samples, configurations",
+    )
+    parser.add_argument(
+        "--latex",
+        type=Path,
+        metavar="FILE",
+        help="the table for a paper: booktabs, mean and deviation, the best measured metrics in bold",
+    )
+    parser.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="curves of the metrics for a paper, as wide as a column, to a .pdf, .svg or .png (needs gan-cli[figures])",
     )
     parser.add_argument(
         "--metric",
@@ -63,17 +75,26 @@ def _parser() -> CommandParser:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from gan_cli.report import html_page, tables
-    from gan_cli.storage.files import writing
+    from gan_cli.report import figure, html_page, latex, tables
+    from gan_cli.storage.files import write_atomic, writing
 
+    if arguments.figure is not None:
+        figure.check_file("--figure", arguments.figure)
     comparison = _compare(_load_runs(typed_folders("gan-report", arguments.paths)), arguments)
-    if arguments.html is None:
+    files: dict[Path, bytes] = {}
+    if arguments.html is not None:
+        files[arguments.html] = html_page.page(comparison).encode()
+    if arguments.latex is not None:
+        files[arguments.latex] = latex.table(comparison).encode()
+    if arguments.figure is not None:
+        files[arguments.figure] = figure.draw(comparison, figure.format_of(arguments.figure))
+    if arguments.csv or not files:
         print(tables.csv_text(comparison) if arguments.csv else tables.markdown(comparison))
-        return 0
-    with writing(arguments.html):
-        arguments.html.parent.mkdir(parents=True, exist_ok=True)
-        arguments.html.write_text(html_page.page(comparison), encoding="utf-8")
-    print(printable(arguments.html))
+    for file, content in files.items():
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, content)
+        print(printable(file), file=sys.stderr if arguments.csv else sys.stdout)
     return 0
 
 

@@ -13,8 +13,11 @@ from gan_cli.storage.files import fsync, writing
 from gan_cli.storage.reading import open_regular
 
 CARD = "README.md"
-# First line of every model card: a folder whose card has it may be overwritten.
-MARK = b"<!-- written by gan-export -->"
+# Files beside the card: the last samples of the run, and its configuration.
+PICTURE, CONFIGURATION = "samples.png", "training.yaml"
+# Beginning of every model card, and of those of earlier versions: a folder whose card has one may be overwritten.
+MARK = b"---\n# written by gan-export\n"
+EARLIER_MARK = b"<!-- written by gan-export -->"
 
 
 def check_folder(folder: Path) -> None:
@@ -60,7 +63,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
 def _starts_with_mark(card: Path) -> bool:
     try:
         with open_regular(card) as file:
-            return file.read(len(MARK)) == MARK
+            return file.read(len(EARLIER_MARK)).startswith((MARK, EARLIER_MARK))
     except OSError:  # none, or of another kind
         return False
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 
 from gan_cli import __version__
-from gan_cli.inference.export_folder import MARK
+from gan_cli.inference import card_sections
+from gan_cli.inference.card_facts import CardFacts
+from gan_cli.inference.export_folder import CONFIGURATION, MARK, PICTURE
 from gan_cli.inference.export_formats import Exported
 from gan_cli.inference.exportable import ExportableNetwork, is_image
 from gan_cli.protocols.data import Dataset
@@ -19,37 +20,34 @@ from gan_cli.protocols.data import Dataset
 PIP_PACKAGES = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy", "torch": "torch"}
 
 
-def model_card(
-    exportable: ExportableNetwork, kind: str, exported: Exported, config: str, summary: Mapping[str, Any] | None
-) -> str:
-    """Return the model card of an exported network as Markdown.
+def model_card(exportable: ExportableNetwork, kind: str, exported: Exported, facts: CardFacts) -> str:
+    """Return the model card of an exported network as Markdown, with front matter for the Hugging Face Hub.
 
     Args:
         exportable: the network.
         kind: name of the export format.
         exported: the exported files, which lie beside the card.
-        config: the run's configuration, YAML.
-        summary: ``summary.json`` of the run, or None where it has none (it still runs, or was killed).
+        facts: about the run, whose last samples and configuration lie beside the card too.
     """
-    dataset, step = exportable.dataset, exportable.step
-    count = sum(parameter.numel() for parameter in exportable.network.parameters())
-    more = {**exportable.rows, "step": str(step), "parameters": f"{count:,}"}
+    dataset = exportable.dataset
+    made = f"Written by `gan-export --format {kind}` of gan_cli {__version__} with torch {torch.__version__}."
+    picture = facts.picture
     parts = [
-        MARK.decode(),
-        f"# {exportable.title}: {type(dataset).__name__}",
-        f"{exportable.about}. Its weights are the moving average of those of the training run, after step {step}."
-        f" Written by `gan-export --format {kind}` of gan_cli {__version__} with torch {torch.__version__}.",
-        _table("what", "value", _interface(exportable) | more),
+        "\n".join([MARK.decode().rstrip(), *card_sections.front_matter(exportable, kind, facts), "---"]),
+        f"# {exportable.title}: {facts.dataset}",
+        *([f"![Samples at step {picture.step:,} of the run]({PICTURE})"] if picture else []),
+        f"{exportable.about}. {made}",
+        "\n".join(card_sections.training_lines(exportable, facts)),
         "## Sample",
         _usage(exportable, kind, exported),
-        "## Data",
-        f"{type(dataset).__name__}: {_about(dataset)}",
-        f"Licence: {dataset.licence}",
-        "## Results",
-        _results(summary, step),
-        "## Training",
-        "The configuration of the run; `gan-train --help` explains its keys.",
-        _fenced(config, "yaml"),
+        _table("what", "value", _interface(exportable) | dict(exportable.rows)),
+        "## Evaluation",
+        card_sections.evaluation_section(exportable, facts),
+        "## Limits",
+        "\n".join(card_sections.limits(facts)),
+        "## Data and configuration",
+        f"{facts.dataset}: {_about(dataset)} Licence of the data: {dataset.licence}",
+        f"The run's whole configuration is in `{CONFIGURATION}`; `gan-train --help` explains its keys.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -136,21 +134,6 @@ def _usage(exportable: ExportableNetwork, kind: str, exported: Exported) -> str:
 def _about(dataset: Dataset) -> str:
     """Return the first paragraph of the dataset's docstring, as one line."""
     return " ".join((inspect.getdoc(type(dataset)) or "").split("\n\n")[0].split())
-
-
-def _results(summary: Mapping[str, Any] | None, step: int) -> str:
-    """Return the run's last metrics as a table."""
-    if summary is None:
-        return "None: the run has no summary; it is still running or was interrupted."
-    text = f"Last metrics of the run, which {summary.get('status', 'ended')} at step {summary.get('step', step)}:"
-    final = summary.get("final")
-    if not isinstance(final, dict) or not final:
-        return "The run logged no metrics."
-    return f"{text}\n\n" + _table("metric", "value", {f"`{tag}`": _number(value) for tag, value in final.items()})
-
-
-def _number(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _table(left: str, right: str, rows: Mapping[str, str]) -> str:

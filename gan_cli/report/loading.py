@@ -19,7 +19,6 @@ from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
-from gan_cli.storage import untrusted_yaml
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -58,7 +57,7 @@ def read_run(path: Path, name: str) -> RunRecord:
         path=path,
         name=name,
         leaves=leaves,
-        options=_options(directory),
+        options=directory.stored_options(),
         overrides=overrides,
         state=state,
         step=max(int(parse_number(summary.get("step")) or 0), last),
@@ -104,20 +103,6 @@ def _overrides(directory: RunDirectory) -> tuple[str, ...]:
         return tuple(printable(override) for override in directory.stored_overrides())
     except ConfigError:
         return ()  # a run without them can still be reported
-
-
-def _options(directory: RunDirectory) -> dict[str, str]:
-    """Read config group -> option from ``hydra.yaml``; the groups of Hydra itself are left out."""
-    try:
-        node = untrusted_yaml.load_plain(directory.hydra / "hydra.yaml")
-    except ConfigError:
-        return {}
-    chosen = _mapping(_mapping(_mapping(node).get("runtime")).get("choices")).items()
-    return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
-
-
-def _option(option: object) -> str:
-    return printable(",".join(map(str, option)) if isinstance(option, list) else option)
 
 
 def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> RunState:

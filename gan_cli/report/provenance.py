@@ -15,13 +15,18 @@ from gan_cli.report.records import RunRecord
 SHOWN_DIGITS = 8
 
 
+def is_comparable(comparison: Comparison) -> bool:
+    """Return whether all runs were measured alike, as far as their measured metrics are shown."""
+    runs = [run for run in comparison.runs if any(tag in run.evaluated for tag in comparison.tags)]
+    return not any(len(counts) > 1 for counts in _conditions(comparison.tags, runs).values())
+
+
 def sentences(comparison: Comparison) -> list[str]:
     """Return how the measured columns were measured, and remarks on runs measured otherwise, early or doubtfully."""
     runs = [run for run in comparison.runs if any(tag in run.evaluated for tag in comparison.tags)]
     if not runs:
         return []
-    conditions = [measuring_conditions(run.provenance, _backbones(comparison.tags)) for run in runs]
-    return [*_conditions(comparison.tags, runs, conditions), *_early(runs), *_cautions(comparison.tags, runs)]
+    return [*_measured(comparison.tags, runs), *_early(runs), *_cautions(comparison.tags, runs)]
 
 
 def measuring_conditions(provenance: Mapping[str, Any], backbones: Iterable[str]) -> dict[str, str]:
@@ -49,12 +54,19 @@ def _backbones(tags: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(tag.rpartition("/")[2] for tag in tags if "/" in tag))
 
 
-def _conditions(tags: Sequence[str], runs: Sequence[RunRecord], conditions: Sequence[Mapping[str, str]]) -> list[str]:
-    shown = [tag for tag in tags if any(tag in run.evaluated for run in runs)]
+def _conditions(tags: Sequence[str], runs: Sequence[RunRecord]) -> dict[str, Counter[str]]:
+    """Return the values of each condition with the number of runs that were measured so."""
+    conditions = [measuring_conditions(run.provenance, _backbones(tags)) for run in runs]
     values = {name: Counter(each[name] for each in conditions if name in each) for each in conditions for name in each}
     if len({run.options.get("dataset") for run in runs}) > 1:  # whose values nobody takes for comparable
         for name in ("data", *_backbones(tags)):
             values.pop(name, None)
+    return values
+
+
+def _measured(tags: Sequence[str], runs: Sequence[RunRecord]) -> list[str]:
+    shown = [tag for tag in tags if any(tag in run.evaluated for run in runs)]
+    values = _conditions(tags, runs)
     same = [_condition(name, next(iter(counts))) for name, counts in values.items() if len(counts) == 1]
     found = [f"{join_words(shown)}: measured by gan-eval with {', '.join(same)}."] if same else []
     different = [_counts(name, counts) for name, counts in values.items() if len(counts) > 1]

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from gan_cli.errors import ConfigError
+from gan_cli.errors import ConfigError, printable
 from gan_cli.storage import locks, untrusted_yaml
 from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.interpolations import reject_growth
@@ -94,6 +94,15 @@ class RunDirectory:
             raise ConfigError(f"{self.hydra / 'overrides.yaml'}: expected a list")
         plain = OmegaConf.to_container(overrides, resolve=False)
         return [str(override) for override in plain] if isinstance(plain, list) else []
+
+    def stored_options(self) -> dict[str, str]:
+        """Read config group -> option from ``.hydra/hydra.yaml``, without groups of Hydra itself; empty without it."""
+        try:
+            node = untrusted_yaml.load_plain(self.hydra / "hydra.yaml")
+        except ConfigError:
+            return {}
+        chosen = _mapping(_mapping(_mapping(node).get("runtime")).get("choices")).items()
+        return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
 
     def _read(self, name: str) -> DictConfig | ListConfig:
         file = self.hydra / name
@@ -179,6 +188,14 @@ class RunDirectory:
             raise ConfigError(f"{self.path}: another process is training in this directory")
         with file:
             yield
+
+
+def _mapping(node: object) -> Mapping[str, Any]:
+    return node if isinstance(node, dict) else {}
+
+
+def _option(option: object) -> str:
+    return printable(",".join(map(str, option)) if isinstance(option, list) else option)
 
 
 def _stored_json(file: Path) -> dict[str, Any]:

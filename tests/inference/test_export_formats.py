@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import zipfile
@@ -16,18 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from omegaconf import OmegaConf
+from PIL import Image
 from torch import Tensor
 
 from gan_cli import __version__
-from gan_cli.algorithms.spec import spec_of
 from gan_cli.config.nodes import Node
-from gan_cli.inference import export_formats, generator, model_card
+from gan_cli.inference import generator
 from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import SHORT, TINY, Command, FinishedRun
+from tests.helpers.image_folder import make_folder
 
 FORMATS = ("safetensors", "onnx", "torch")
 # What reading a format takes; what writing it takes, and no less.
@@ -112,7 +113,7 @@ def test_export_computes_what_the_run_does(run: str, kind: str, finished_run: Fi
     folder = Path("run/export") / kind
     assert done.out == f"{folder}\n"
     assert len(done.err.splitlines()) == 1, done.err
-    assert {file.name for file in folder.iterdir()} == FILES[kind] | {"README.md"}
+    assert {file.name for file in folder.iterdir()} == FILES[kind] | {"README.md", "samples.png", "training.yaml"}
     trained = generator.load_generator(RunDirectory(Path("run")))
     network = loaded(kind, folder)
     for count in (1, 2, 37):
@@ -227,33 +228,65 @@ def test_card_says_what_was_trained_on_what_and_how_well(gan_train: Command, gan
     assert gan_export("run", "--format", "torch", "--out", "out").status == 0
     text = Path("out/README.md").read_text()
     trained = generator.load_generator(RunDirectory(Path("run")))
-    summary = json.loads(Path("run/summary.json").read_text())
     assert trained.dataset.licence in text
     assert "unconditional" in text
-    assert "after step 2" in text
-    assert "completed at step 2" in text
+    assert "- Training: 2 steps of batches of 4, seed 5." in text
     assert f"`(N, {trained.latent_dim})`" in text
     assert "times 3.05: the data's own coordinates" in text
-    assert summary["final"]
-    for tag, value in summary["final"].items():
-        assert f"| `{tag}` | {value:.6g} |" in text
-    (config,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert OmegaConf.create(config) == RunDirectory(Path("run")).stored_config()
+    assert text.startswith("---\n# written by gan-export\n")
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert front == {"license": "other", "library_name": "gan-cli", "tags": ["gan", "jsd", "pytorch"]}
+    assert "# Generator of a GAN: ring8" in text
+    assert "![Samples at step 2 of the run](samples.png)" in text
+    with Image.open("out/samples.png") as picture:
+        assert picture.width > 100
+    assert OmegaConf.load("out/training.yaml") == RunDirectory(Path("run")).stored_config()
+    assert "Not measured. `gan-eval RUN_DIR` before the export puts a table here." in text
+    assert len(text.splitlines()) <= 80
 
 
-def test_run_without_summary_has_no_figures(images: Path, gan_export: Command) -> None:
-    (images / "summary.json").unlink()
+def test_card_of_images_has_the_pipeline_of_the_hub_and_what_was_measured(
+    images: Path, gan_eval: Command, gan_export: Command
+) -> None:
+    assert gan_eval(images, "--n", 40, "--backbone", "pixels").status == 0
+    summary = json.loads((images / "summary.json").read_text())
+    alarm = {"name": "mode_collapse", "step": 2, "message": "Samples look alike.", "try": "pac=2"}
+    (images / "summary.json").write_text(json.dumps({**summary, "alarms": [alarm]}))
     assert gan_export("run", "--format", "torch", "--out", "out").status == 0
-    assert "has no summary" in Path("out/README.md").read_text()
+    text = Path("out/README.md").read_text()
+    front = yaml.safe_load(text.split("---\n")[1])
+    assert (front["pipeline_tag"], front["license"]) == ("unconditional-image-generation", "cc-by-4.0")
+    figure = json.loads((images / "evaluation.json").read_text())["figures"]["frechet/pixels"]
+    assert f"| `frechet/pixels` | {figure['value']:.4g} | {figure['floor']:.4g} | lower |" in text
+    assert "on 40 samples, seed 0, by features of pixels" in text
+    assert "- Alarm `mode_collapse` at step 2: Samples look alike." in text
+    assert len(text.splitlines()) <= 80
 
 
-def test_backticks_do_not_end_a_block_of_code(images: Path) -> None:
-    exportable = spec_of(RunDirectory(images)).load_exportable(RunDirectory(images))
-    text = model_card.model_card(
-        exportable, "torch", export_formats.Exported({}), "path: |\n  ```\n  # no heading\n", {"final": {}}
-    )
-    assert "````yaml\npath: |\n  ```\n  # no heading\n````" in text
-    assert "logged no metrics" in text
+def test_card_of_a_folder_has_its_name(workplace: Path, gan_train: Command, gan_export: Command) -> None:
+    folder = make_folder(workplace / "holiday photos", 24)
+    assert gan_train(*SHORT, *TINY, "dataset=image_folder", f"dataset.path={folder}", "hydra.run.dir=run").status == 0
+    assert gan_export("run", "--format", "torch", "--out", "out").status == 0
+    assert "# Generator of a GAN: holiday photos\n" in Path("out/README.md").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"figures": {"a": 3}, "alarms": [1], "samples": 5}'])
+def test_damaged_files_cost_what_they_held(content: str, images: Path, gan_export: Command) -> None:
+    for name in ("summary.json", "evaluation.json"):
+        (images / name).write_text(content)
+    for picture in (images / "samples").glob("*.png"):
+        picture.write_text("none")
+    done = gan_export("run", "--format", "torch", "--out", "out")
+    assert done.status == 0, done.err
+    assert not Path("out/samples.png").exists()
+    assert "samples.png" not in Path("out/README.md").read_text()
+
+
+def test_export_of_an_earlier_version_is_replaced(images: Path, gan_export: Command) -> None:
+    Path("out").mkdir()
+    Path("out/README.md").write_text("<!-- written by gan-export -->\n\n# Generator")
+    assert gan_export("run", "--format", "torch", "--out", "out").status == 0
+    assert Path("out/README.md").read_text().startswith("---")
 
 
 def test_later_export_takes_the_place_of_an_earlier_one(images: Path, gan_train: Command, gan_export: Command) -> None:
@@ -265,7 +298,7 @@ def test_later_export_takes_the_place_of_an_earlier_one(images: Path, gan_train:
     assert gan_export("run", "--format", "torch").status == 0
     after = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert before.keys() == after.keys()
-    assert {name for name in before if before[name] != after[name]} == {"README.md", "model.pt2"}
+    assert {name for name in before if before[name] != after[name]} == {*("README.md", "model.pt2", "samples.png")}
 
 
 def test_files_of_others_are_kept(images: Path, gan_export: Command, workplace: Path) -> None:

@@ -1,0 +1,105 @@
+"""Facts about a run that its model card states: what it learned and how, its metrics, alarms and last samples."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli.errors import printable
+from gan_cli.protocols.data import Dataset
+from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.sample_pictures import read_sample_picture
+
+PICTURE_NAME = re.compile(r"step_(\d{8,})\.png")
+# Pictures that are tried, the last ones of a run, and the longest side of that on the card.
+MAX_TRIES = 8
+MAX_SIDE = 768
+
+
+@dataclass(frozen=True)
+class CardPicture:
+    """The last samples of a run.
+
+    Attributes:
+        png: content of the file.
+        step: at which they were drawn.
+    """
+
+    png: bytes
+    step: int
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """Facts about a run for its model card.
+
+    Attributes:
+        dataset: name of what it learned: that of a folder, of a dataset on the hub, or of an option.
+        options: config group -> the option chosen from it; may be empty.
+        config: the stored configuration.
+        summary: ``summary.json``; empty where the run has none (it still runs, or was killed).
+        evaluation: ``evaluation.json``; empty where it was not measured.
+        picture: its last samples, or None.
+    """
+
+    dataset: str
+    options: Mapping[str, str]
+    config: DictConfig
+    summary: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    picture: CardPicture | None
+
+    @classmethod
+    def from_run(cls, directory: RunDirectory, dataset: Dataset) -> CardFacts:
+        """Read the facts from a run directory, of which only the configuration has to be there."""
+        options = directory.stored_options()
+        return cls(
+            dataset=_dataset_name(dataset, options),
+            options=options,
+            config=directory.stored_config(),
+            summary=directory.stored_summary(),
+            evaluation=directory.stored_evaluation(),
+            picture=_last_picture(directory.samples),
+        )
+
+    def setting(self, key: str) -> Any:
+        """Return a value of the configuration by its dotted key, or None; interpolations stay as they are."""
+        return OmegaConf.select(self.config, key)
+
+    @property
+    def alarms(self) -> Sequence[Mapping[str, Any]]:
+        """Alarms that the run raised, in the order of ``summary.json``."""
+        alarms = self.summary.get("alarms")
+        return [alarm for alarm in alarms if isinstance(alarm, dict)] if isinstance(alarms, list) else []
+
+
+def _dataset_name(dataset: Dataset, options: Mapping[str, str]) -> str:
+    """Return the name of a folder or of a dataset on the hub where there is one, else that of the option."""
+    path, name = getattr(dataset, "path", None), getattr(dataset, "name", None)
+    if isinstance(path, str):
+        return printable(Path(path).expanduser().resolve().name)
+    if isinstance(name, str):
+        return printable(Path(name).name if Path(name).is_absolute() else name)
+    return options.get("dataset") or type(dataset).__name__
+
+
+def _last_picture(folder: Path) -> CardPicture | None:
+    """Return the last sample grid that can be read; None where there is none."""
+    named = ((PICTURE_NAME.fullmatch(path.name), path) for path in folder.glob("step_*.png"))
+    steps = sorted(((int(match[1]), path) for match, path in named if match), reverse=True)
+    for step, path in steps[:MAX_TRIES]:
+        try:
+            picture = read_sample_picture(path)
+        except OSError:
+            continue
+        picture.thumbnail((MAX_SIDE, MAX_SIDE))
+        file = io.BytesIO()
+        picture.save(file, "PNG", optimize=True)
+        return CardPicture(file.getvalue(), step)
+    return None

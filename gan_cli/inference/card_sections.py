@@ -1,0 +1,134 @@
+"""Sections of a model card that come from its run: front matter for the Hugging Face Hub, training, metrics, limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gan_cli.errors import printable
+from gan_cli.inference.card_facts import CardFacts
+from gan_cli.inference.exportable import ExportableNetwork, is_image
+from gan_cli.metrics.registry import UNRANKED, metric_infos
+
+# Option of the group `dataset` -> its name on the Hub, and the licence's identifier there, where it has one.
+ON_THE_HUB: Mapping[str, tuple[str, str]] = {
+    "mnist": ("ylecun/mnist", "cc-by-sa-3.0"),
+    "fashion_mnist": ("zalando-datasets/fashion_mnist", "mit"),
+    "cifar10": ("uoft-cs/cifar10", "other"),
+    "huggingface": ("", "other"),
+    "digits": ("", "cc-by-4.0"),
+}
+# Most metrics and alarms that a card lists, and most characters of an alarm's message.
+MAX_METRICS, MAX_ALARMS, MAX_MESSAGE = 12, 6, 300
+PIPELINE = "unconditional-image-generation"
+
+
+def front_matter(exportable: ExportableNetwork, kind: str, facts: CardFacts) -> list[str]:
+    """Return the lines of YAML by which the Hub files a model, without the dashes around them."""
+    option = facts.options.get("dataset", "")
+    name, licence = ON_THE_HUB.get(option, ("", "other"))
+    name = facts.dataset if option == "huggingface" and "/" in facts.dataset else name
+    algorithm, loss = (facts.options.get(group, "") for group in ("algorithm", "loss"))
+    tags = [algorithm, loss if loss != "none" else "", "pytorch" if kind != "onnx" else "onnx"]
+    lines = [f"license: {licence}", "library_name: gan-cli", "tags:"]
+    lines += [f"- {json.dumps(tag)}" for tag in dict.fromkeys(tags) if tag]
+    if is_image(exportable.dataset):
+        lines.append(f"pipeline_tag: {PIPELINE}")
+    return [*lines, "datasets:", f"- {json.dumps(name)}"] if name else lines
+
+
+def training_lines(exportable: ExportableNetwork, facts: CardFacts) -> list[str]:
+    """Return in three lines what was learned, by what, and for how long."""
+    shape = " x ".join(map(str, exportable.dataset.shape))
+    options = {group: facts.options[group] for group in ("algorithm", "architecture", "loss") if group in facts.options}
+    more = {group: option for group in ("noise", "augment") if (option := facts.options.get(group, "none")) != "none"}
+    model = ", ".join(f"{group} `{option}`" for group, option in {**options, **more}.items() if option != "none")
+    count = sum(parameter.numel() for parameter in exportable.network.parameters())
+    steps = f"{exportable.step:,} steps of batches of {facts.setting('train.batch_size')}"
+    ended = facts.summary.get("status")
+    state = "" if ended in ("completed", None) else f" (the run is {printable(ended)})"
+    return [
+        f"- Learned: {facts.dataset}, samples of shape {shape}.",
+        f"- Model: {model or type(exportable.network).__name__}; {count:,} parameters, the moving average of training.",
+        f"- Training: {steps}, seed {facts.setting('seed')}{state}.",
+    ]
+
+
+def evaluation_section(exportable: ExportableNetwork, facts: CardFacts) -> str:
+    """Return the measured metrics as a table with their provenance, or how to measure them."""
+    figures = facts.evaluation.get("figures")
+    rows = [] if not isinstance(figures, dict) else [*_metric_rows(figures)]
+    if not rows:
+        return "Not measured. `gan-eval RUN_DIR` before the export puts a table here."
+    table = ["| metric | value | real samples | better |", "|---|---:|---:|---|", *rows[:MAX_METRICS]]
+    text = "\n".join(table)
+    more = (
+        f" {len(rows) - MAX_METRICS} more metrics are in the run's `evaluation.json`."
+        if len(rows) > MAX_METRICS
+        else ""
+    )
+    return f"{text}\n\n{_provenance(facts.evaluation, exportable.step)}{more}"
+
+
+def limits(facts: CardFacts) -> list[str]:
+    """Return the alarms that were raised, and what a metric or the data make doubtful, as lines of a list."""
+    raised = [
+        f"- Alarm `{printable(alarm.get('name', ''))}` at step {_integer(alarm.get('step'))}:"
+        f" {_shortened(alarm.get('message'))}"
+        for alarm in facts.alarms
+    ]
+    if len(raised) > MAX_ALARMS:
+        raised = [*raised[:MAX_ALARMS], f"- and {len(raised) - MAX_ALARMS} more alarms."]
+    if not raised:
+        raised = ["- No alarm was raised while it trained." if facts.summary else "- The run has no summary yet."]
+    cautions = (_mapping(each).get("caution") for each in _mapping(facts.evaluation.get("backbones")).values())
+    return [
+        *raised,
+        *(f"- A metric is doubtful: its backbone {printable(caution)}." for caution in cautions if caution),
+    ]
+
+
+def _metric_rows(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a row for each metric, the most telling ones first."""
+    infos = metric_infos()
+
+    def rank(name: str) -> int:
+        info = infos.get(name.partition("/")[0])
+        return UNRANKED if info is None else info.rank
+
+    for name in sorted(figures, key=rank):
+        figure = _mapping(figures[name])
+        value, floor = (_number(figure.get(key)) for key in ("value", "floor"))
+        better = printable(figure.get("better") or "-").replace("|", "\\|")
+        yield f"| `{printable(name).replace('|', '/')}` | {value} | {floor} | {better} |"
+
+
+def _provenance(evaluation: Mapping[str, Any], step: int) -> str:
+    samples, generator = _mapping(evaluation.get("samples")), _mapping(evaluation.get("generator"))
+    backbones = ", ".join(printable(name) for name in _mapping(evaluation.get("backbones")))
+    measured = generator.get("step")
+    earlier = "" if measured == step else f" of step {_integer(measured)}, not of this network's"
+    by = f" by features of {backbones}" if backbones else ""
+    version = printable(_mapping(evaluation.get("versions")).get("gan_cli", "?"))
+    return (
+        f"Measured by `gan-eval` of gan_cli {version}{earlier} on {_integer(samples.get('generated'))} samples, seed"
+        f' {_integer(evaluation.get("seed"))},{by}; "real samples": what those score in their place.'
+    )
+
+
+def _shortened(message: object) -> str:
+    text = printable(message or "no message")
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
+
+
+def _mapping(node: object) -> Mapping[str, Any]:
+    return node if isinstance(node, Mapping) else {}
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else "-"
+
+
+def _integer(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "?"
