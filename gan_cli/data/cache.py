@@ -43,7 +43,7 @@ class Store:
     """Cache directory: the data root, or ``~/.cache/gan_cli`` where the root cannot be written."""
 
     def __init__(self, root: Path) -> None:
-        self._places = (root, *(place for place in _home_root() if place != root))
+        self._places = (root, *(place for place in home_root() if place != root))
         self._warned = False
 
     def find(self, name: str) -> Iterator[Path]:
@@ -123,7 +123,13 @@ class Store:
             logger.warning(message, *arguments)
 
 
-def _home_root() -> tuple[Path, ...]:
+def can_be_written(folder: Path) -> bool:
+    """Return whether files can be written into a folder, which is made if there is none."""
+    found = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    return os.path.isdir(found) and os.access(found, os.W_OK | os.X_OK)  # noqa: PTH112 - is_dir() raises without rights
+
+
+def home_root() -> tuple[Path, ...]:
     """Return the default root; empty for a user without a home directory."""
     try:
         return (Path(DEFAULT_ROOT).expanduser(),)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from gan_cli.data.cache import can_be_written, home_root
 from gan_cli.data.cached_images import CachedImages
 from gan_cli.data.image_cache import MAX_FAILURES, Labels, build_cache, open_cache, remove_cache
 from gan_cli.data.image_decoding import Decoded, Encoded, Target, decode_all
@@ -90,6 +91,7 @@ def load_images(
 def _open_or_build(
     source: ImageSource, target: Target, store: Path, key: str, strict: bool, workers: int | None
 ) -> CachedImages:
+    store = _usable_store(store, key, target)
     for _ in range(ATTEMPTS):
         cached = open_cache(store, key, target)
         if cached is not None and _is_final(cached, source):
@@ -104,6 +106,17 @@ def _open_or_build(
         if built is not None:
             return built
     raise DataError(f"{store / key}: the cache of decoded images is removed as soon as it is built")
+
+
+def _usable_store(store: Path, key: str, target: Target) -> Path:
+    """Return the folder of caches, or that in the user's own cache where a cache is missing and cannot be written."""
+    if can_be_written(store) or open_cache(store, key, target) is not None:
+        return store
+    places = [home / store.name for home in home_root() if can_be_written(home / store.name)]
+    if not places:
+        return store  # building the cache there says what is wrong
+    logger.warning("%s cannot be written: decoded images are kept in %s", store, places[0])
+    return places[0]
 
 
 def _is_final(cached: CachedImages, source: ImageSource) -> bool:

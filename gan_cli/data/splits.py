@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +39,20 @@ def selected_tokens(source: Sequences) -> IntArray:
 SPLIT_SEED = 0
 # With fewer samples the held-out estimate is too noisy: then none are held out.
 MIN_HELDOUT = 16
+# Largest share that train.held_out may be.
+MAX_SHARE = 0.5
+
+
+def held_out_shortage(count: int, share: float) -> str | None:
+    """Return why none of the rows are held out although a share of them was to be; None where that is not so."""
+    if not share or int(share * count) >= MIN_HELDOUT:
+        return None
+    enough = math.ceil(100 * MIN_HELDOUT / count) / 100
+    advice = f"; train.held_out={enough:g} holds out enough" if enough <= MAX_SHARE else ""
+    return (
+        f"train.held_out={share:g} of {count} samples is {int(share * count)}, fewer than {MIN_HELDOUT}: none are held"
+        f" out, and nothing says whether training samples are memorized{advice}"
+    )
 
 
 def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[IntArray, IntArray]:

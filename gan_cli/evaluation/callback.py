@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from gan_cli.evaluation.evaluator import SampleEvaluator
+from gan_cli.evaluation.evaluator import Evaluation, SampleEvaluator
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent
+from gan_cli.runtime.interrupts import abandoned_on_signal
+
+logger = logging.getLogger(__name__)
+
+# An evaluation that is expected to take more seconds is announced.
+LONG = 10.0
 
 
 class EvaluateSamples(Callback):
-    """Measures samples when an evaluation is due, and hands the metrics on."""
+    """Measures samples when an evaluation is due, and hands the metrics on; a signal to stop ends it at once."""
 
     def __init__(
         self, evaluator: SampleEvaluator, draw_samples: Callable[[int], Any], reported: Collection[str]
@@ -26,8 +34,28 @@ class EvaluateSamples(Callback):
         self._evaluator = evaluator
         self._draw_samples = draw_samples
         self._reported = reported
+        self._last_seconds: float | None = None
 
     def on_evaluation(self, event: EvaluationEvent) -> EvaluationEvent:
-        metrics = self._evaluator(self._draw_samples).metrics
-        scalars = {f"metrics/{name}": value for name, value in metrics.items()}
-        return replace(event, scalars={tag: value for tag, value in scalars.items() if tag not in self._reported})
+        self._announce(event.step)
+        started = time.perf_counter()
+        evaluations: list[Evaluation[Any]] = []
+        with abandoned_on_signal():
+            evaluations.append(self._evaluator(self._draw_samples))
+        if not evaluations:
+            logger.info("the evaluation of step %d is abandoned; the resumed run makes it", event.step)
+            return replace(event, abandoned=True)
+        self._last_seconds = time.perf_counter() - started
+        scalars = {f"metrics/{name}": value for name, value in evaluations[0].metrics.items()}
+        kept = {tag: value for tag, value in scalars.items() if tag not in self._reported}
+        return replace(event, scalars=kept, seconds=self._last_seconds)
+
+    def _announce(self, step: int) -> None:
+        """Log what is measured before the first evaluation, and before each that will take long."""
+        count, seconds = self._evaluator.count, self._last_seconds
+        if seconds is None:
+            logger.info("evaluating %d samples at step %d: %s", count, step, ", ".join(self._evaluator.names))
+        elif seconds > LONG:
+            logger.info(
+                "evaluating %d samples at step %d: about %.0f s, as the last time", count, step, self._last_seconds
+            )

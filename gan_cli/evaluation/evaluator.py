@@ -58,7 +58,13 @@ class Evaluation(Generic[SamplesT]):
 
 
 class SampleEvaluator(Protocol):
-    """Interface of evaluators of samples; :class:`Evaluator` is that of images and points."""
+    """Interface of evaluators of samples; :class:`Evaluator` is that of images and points.
+
+    Attributes:
+        count: number of generated samples of an evaluation.
+    """
+
+    count: int
 
     def __call__(self, draw: Callable[[int], Any]) -> Evaluation[Any]:
         """Draw samples and measure them."""

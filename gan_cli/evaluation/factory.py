@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 import torch
 
-from gan_cli.config.extras import require_extra
+from gan_cli.config.extras import EXTRAS, require_extra
 from gan_cli.config.schema import BackboneKind, Config
 from gan_cli.data.cache import Store
 from gan_cli.datasets.base import data_root
@@ -28,6 +29,8 @@ from gan_cli.evaluation.real_data import default_count, find_test_split, real_da
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.registry import Metric, registered
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+
+logger = logging.getLogger(__name__)
 
 # Default number of samples to generate, if there are that many (and at most half of the training images).
 DEFAULT_SAMPLES = 10_000
@@ -103,6 +106,11 @@ def build_evaluator(
         DataError: the data's test split, or Inception's weights, cannot be read.
     """
     kinds = _kinds(dataset, source, options.backbones)
+    if BackboneKind.auto in options.backbones and _are_photos(dataset) and not _has_classes(source):
+        logger.info(
+            "distances of pixels say little of photos: the backbone inception measures FID, by what they show (%s)",
+            EXTRAS["fid"].install,
+        )
     count = default_count(source, DEFAULT_SAMPLES, options.share) if options.samples is None else options.samples
     require_evaluation_memory(count, dataset.shape)
     root = data_root(getattr(dataset, "root", None))
@@ -132,6 +140,7 @@ def training_evaluator(
         device: device of the backbone.
     """
     section = config.evaluation
+    # One backbone alone: metrics of several would take as many times as long.
     kind = _default_backbones(source)[0] if section.backbone is BackboneKind.auto else section.backbone
     # The noise floor must not take all of small data.
     samples = min(section.samples, default_count(source, section.samples, share))
@@ -159,6 +168,11 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
 def _has_classes(source: Images | Density) -> bool:
     """Return True if the data have labels of more than one class."""
     return isinstance(source, Images) and source.labels is not None and bool(source.labels.max() > 0)
+
+
+def _are_photos(dataset: Dataset) -> bool:
+    """Return whether samples are images in color, which photos are."""
+    return len(dataset.shape) == 3 and dataset.shape[0] == 3
 
 
 def _default_backbones(source: Images | Density) -> tuple[BackboneKind, ...]:

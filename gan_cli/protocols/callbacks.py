@@ -163,10 +163,14 @@ class EvaluationEvent:
     Attributes:
         step: updates made so far.
         scalars: tag -> metric (``metrics/...``), once an earlier callback has measured them.
+        seconds: time that measuring took, which is none of training.
+        abandoned: whether a signal that ends the run came meanwhile; later callbacks do not receive the event then.
     """
 
     step: int
     scalars: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)

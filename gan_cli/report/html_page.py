@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gan_cli import __version__
+from gan_cli.errors import printable
 from gan_cli.report import charts, columns, samples, settings, summary_text, svg
 from gan_cli.report.formatting import MISSING, format_count, format_mean_and_deviation, format_number
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
@@ -109,7 +110,7 @@ def page(comparison: Comparison) -> str:
         cards=list(_cards(comparison)),
         without_cards=max(0, len(comparison.groups) - MAX_PICTURES),
         groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
-        runs=[_run(run) for run in comparison.runs],
+        runs=[_run(group, run) for group in comparison.groups for run in group.runs],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         sheet=sheet,
@@ -181,10 +182,12 @@ def _settings(run: RunRecord) -> str:
     return "\n".join(f"{key}: {settings.format_setting(value)}" for key, value in run.leaves.items())
 
 
-def _run(run: RunRecord) -> dict[str, str]:
+def _run(group: RunGroup, run: RunRecord) -> dict[str, str]:
     """Return the texts of a run for the list of all runs."""
     return {
         "name": run.name,
+        "label": group.label,
+        "path": printable(run.path),
         "seed": run.seed,
         "state": run.state.value,
         "step": f"{run.step:,}",

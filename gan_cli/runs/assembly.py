@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,7 @@ from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.data.fingerprint import DataIdentity, data_identity
+from gan_cli.data.splits import held_out_shortage
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.evaluation import factory
 from gan_cli.evaluation.callback import EvaluateSamples
@@ -19,7 +21,7 @@ from gan_cli.evaluation.evaluator import SampleEvaluator
 from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
-from gan_cli.protocols.data import LoadedData, Sequences
+from gan_cli.protocols.data import Images, LoadedData, Sequences
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
@@ -36,6 +38,8 @@ from gan_cli.telemetry.sample_writer import SampleWriter
 from gan_cli.telemetry.tags_file import TagsFileWriter
 from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout, TensorBoardWriter
 from gan_cli.telemetry.throughput import Throughput
+
+logger = logging.getLogger(__name__)
 
 AlgorithmT_co = TypeVar("AlgorithmT_co", covariant=True)
 
@@ -87,9 +91,19 @@ def assemble_run(
     source = distributed.local_rank0_first(group, plan.dataset.load)
     identity = data_identity(source)
     check_data(identity)
+    _warn_if_none_held_out(plan, source)
     # Before the algorithm seeds its weights, as a classifier that is trained here draws random numbers.
     evaluator = _make_evaluator(plan, source) if evaluated and plan.config.train.eval_every else None
     return AssembledRun(plan, composition, build(plan, source), identity, evaluator, group)
+
+
+def _warn_if_none_held_out(plan: Plan, source: LoadedData) -> None:
+    """Log that the data are too few for ``train.held_out``; a density has as many samples as are asked for."""
+    rows = source.pixels if isinstance(source, Images) else source.tokens if isinstance(source, Sequences) else ()
+    count = len(rows)
+    shortage = held_out_shortage(count, plan.config.train.held_out) if count else None
+    if shortage is not None:
+        logger.warning("%s", shortage)
 
 
 @dataclass(frozen=True)

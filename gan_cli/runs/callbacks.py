@@ -34,6 +34,7 @@ class CallbackList:
     Attributes:
         step: of the latest report; 0 before the first.
         stop_requested: whether the run is to end after the next step, the same on all ranks.
+        evaluation_abandoned: whether a signal ended the latest evaluation, the same on all ranks.
     """
 
     def __init__(self, callbacks: Sequence[Callback], group: ProcessGroup) -> None:
@@ -43,6 +44,7 @@ class CallbackList:
         self._group = group
         self.step = 0
         self.stop_requested = False
+        self.evaluation_abandoned = False
 
     def on_start(self, step: int) -> None:
         """Start all callbacks, to receive what happens from ``step`` on; only what has started is ended and closed."""
@@ -74,7 +76,8 @@ class CallbackList:
 
     def on_evaluation(self, step: int) -> None:
         """Have samples measured, while all other ranks wait."""
-        self._group.broadcast_from_rank0(partial(self._pass_evaluation, EvaluationEvent(step)))
+        pass_event = partial(self._pass_evaluation, EvaluationEvent(step))
+        self.evaluation_abandoned = self._group.broadcast_from_rank0(pass_event)
 
     def on_checkpoint(self, step: int, algorithm: Algorithm) -> None:
         """Hand on the state right after an update; one that is not finite is reported first, which raises the alarm.
@@ -108,9 +111,13 @@ class CallbackList:
         for callback in self._callbacks:
             event = callback.on_preview(event) or event
 
-    def _pass_evaluation(self, event: EvaluationEvent) -> None:
+    def _pass_evaluation(self, event: EvaluationEvent) -> bool:
+        """Pass an evaluation through the list, and return whether it was abandoned."""
         for callback in self._callbacks:
             event = callback.on_evaluation(event) or event
+            if event.abandoned:
+                return True
+        return False
 
     def _pass_checkpoint(self, event: CheckpointEvent) -> None:
         for callback in self._callbacks:

@@ -28,6 +28,11 @@ class LoopCallbacks(Protocol[AlgorithmT_contra]):
         """True where training is to end after the next step."""
         ...
 
+    @property
+    def evaluation_abandoned(self) -> bool:
+        """True where a signal ended the latest evaluation, and is to end training at its step."""
+        ...
+
     def on_step(self, step: int) -> None:
         """React to the update that led to ``step``."""
         ...
@@ -61,7 +66,8 @@ def train(
     A checkpoint holds the state right after an update, *before* anything of its step is reported. A resumed run
     therefore reports that step first (again, if the earlier process came to it), and neither loses nor doubles one.
     The last step is always reported, due or not; a run that is resumed for more steps drops a report that was not due.
-    Evaluations, which may take long, are skipped where a run is interrupted.
+    Evaluations, which may take long, are skipped where a run is interrupted. One that is abandoned ends training at its
+    step, whose checkpoint exists already: the resumed run makes the evaluation anew.
 
     Args:
         algorithm: what to train.
@@ -79,11 +85,13 @@ def train(
         # Whoever interrupts a run does not want to wait for an evaluation, which the resumed run makes anyway.
         if cadence.eval_every and step > 0 and (step >= cadence.steps or (not last and step % cadence.eval_every == 0)):
             callbacks.on_evaluation(step)
+            last = last or callbacks.evaluation_abandoned
         if last:
             return step
         algorithm.update(step)
         step += 1
         callbacks.on_step(step)
         last = step >= cadence.steps or stop_requested() or callbacks.stop_requested
-        if last or step % cadence.checkpoint_every == 0:
+        evaluated = cadence.eval_every > 0 and step % cadence.eval_every == 0
+        if last or evaluated or step % cadence.checkpoint_every == 0:
             callbacks.on_checkpoint(step, algorithm)

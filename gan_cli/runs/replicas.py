@@ -191,6 +191,12 @@ class _ReplicaCallbacks:
         for replica in self._replica_runs:
             if replica.is_active:
                 replica.run.callbacks.on_evaluation(step)
+                if replica.run.callbacks.evaluation_abandoned:
+                    return
+
+    @property
+    def evaluation_abandoned(self) -> bool:
+        return any(replica.run.callbacks.evaluation_abandoned for replica in self._replica_runs)
 
     def close(self) -> None:
         """End the progress; the callbacks of the runs are closed with their summaries."""

@@ -46,7 +46,7 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
             outcome.step = run.callbacks.step or step
             raise
         outcome.step, outcome.status = reached, "completed"
-        if reached < cadence.steps:
+        if reached < cadence.steps or run.callbacks.evaluation_abandoned:
             outcome.status = "stopped" if run.callbacks.stop_requested else "interrupted"
         run.callbacks.on_end(EndEvent(outcome.step, outcome.status))
         run.errors.check()

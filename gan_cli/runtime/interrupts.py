@@ -103,6 +103,32 @@ def exit_on_signal() -> Iterator[None]:
         yield
 
 
+class _AbandonedError(Exception):
+    """Raised by a signal in a block of :func:`abandoned_on_signal`, which catches it."""
+
+
+@contextlib.contextmanager
+def abandoned_on_signal() -> Iterator[None]:
+    """End the block, and raise nothing, at a signal that :class:`Interrupts` records: for work that a resume repeats.
+
+    Outside of such a context, and in other threads than the main one, signals do what they did before.
+    """
+    previous: Mapping[int, Handler] = {}
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        previous[number](number, frame)
+        raise _AbandonedError
+
+    numbers: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        numbers = [each for each in HANDLED_SIGNALS if _is_recorded(signal.getsignal(each))]
+    try:
+        with signal_handlers(numbers, leave) as previous:
+            yield
+    except _AbandonedError:
+        return
+
+
 def deadline(minutes: float) -> Callable[[], bool]:
     """Return a function that returns whether this many minutes have passed, by a monotonic clock; 0: always False."""
     if not minutes:
@@ -121,6 +147,11 @@ def _may_handle(number: signal.Signals, handler: Handler) -> bool:
     if handler is signal.SIG_IGN and number.name == "SIGHUP":
         return False  # started by nohup, to outlive its terminal
     return handler is not None  # one that is not Python's could not be restored
+
+
+def _is_recorded(handler: Handler) -> bool:
+    """Return whether a handler is that of an :class:`Interrupts`."""
+    return isinstance(getattr(handler, "__self__", None), Interrupts)
 
 
 def _is_foreign(handler: Handler) -> bool:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gan_cli.protocols.callbacks import Callback, ReportEvent, StartEvent
+from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent
 from gan_cli.storage.state_values import numbers_by_name
 
 
@@ -16,12 +16,15 @@ class Throughput(Callback):
     def __init__(self) -> None:
         self._seconds_before = 0.0
         self._started: float | None = None
+        self._evaluating = 0.0
         self._last = {"step": 0, "images": 0, "seconds": 0.0}
 
     @property
     def seconds(self) -> float:
-        """Training time so far in seconds, over all processes that have worked on the run."""
-        return self._seconds_before + (0.0 if self._started is None else time.perf_counter() - self._started)
+        """Training time so far in seconds, over all processes that have worked on the run; evaluations do not count."""
+        if self._started is None:
+            return self._seconds_before
+        return self._seconds_before + time.perf_counter() - self._started - self._evaluating
 
     def set_elapsed(self, seconds: float) -> None:
         """Set the training time so far in seconds; to be called before :meth:`on_start`."""
@@ -29,6 +32,10 @@ class Throughput(Callback):
 
     def on_start(self, event: StartEvent) -> None:
         self._started = time.perf_counter()
+        self._evaluating = 0.0
+
+    def on_evaluation(self, event: EvaluationEvent) -> None:
+        self._evaluating += event.seconds
 
     def on_report(self, event: ReportEvent) -> ReportEvent:
         now, report = self.seconds, event.report

@@ -15,6 +15,7 @@ from gan_cli.data.splits import split_rows
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.mnist import Mnist, MnistSplit
 from tests.conftest import SHORT, TINY, Command, FinishedRun
+from tests.helpers.image_folder import make_folder
 from tests.helpers.metrics import declared_tags
 
 DIGITS_FIGURES = {
@@ -356,6 +357,20 @@ def test_caches_that_can_be_written_nowhere_cost_a_line_and_no_more(
     assert done.status == 0, done.err
     assert done.err.count("cannot write references/") == 1
     assert "such files are computed again the next time" in done.err
+
+
+def test_pixels_of_photos_cost_a_line_that_names_fid(workplace: Path, gan_train: Command, gan_eval: Command) -> None:
+    folder = make_folder(workplace / "classes", 60)
+    for number, file in enumerate(sorted(folder.rglob("*.jpg"))):
+        (workplace / "photos").mkdir(exist_ok=True)
+        file.rename(workplace / "photos" / f"{number}.jpg")
+    done = gan_train(*SHORT, *TINY, "dataset=image_folder", "dataset.path=photos", "hydra.run.dir=run")
+    assert done.status == 0, done.err
+    assert "train.held_out=0.05 of 60 samples is 3, fewer than 16: none are held out" in done.err
+    assert "train.held_out=0.27 holds out enough" in done.err
+    words = "distances of pixels say little of photos: the backbone inception measures FID"
+    assert gan_eval("run", "--n", 20).err.count(words) == 1
+    assert words not in gan_eval("run", "--n", 20, "--backbone", "pixels").err
 
 
 def linked(real_data: Path, root: Path) -> Path:

@@ -274,6 +274,7 @@ def test_damaged_caches_are_built_again(
 def test_cache_that_cannot_be_written(images: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(images, "a.png")
     root.touch()
+    monkeypatch.setenv("HOME", str(root))
     with pytest.raises(DataError, match=r"root/image_folder: .* cannot be written .*dataset.root=DIR.*GAN_DATA"):
         dataset(images, root).load()
     root.unlink()
@@ -285,6 +286,30 @@ def test_cache_that_cannot_be_written(images: Path, root: Path, monkeypatch: pyt
     with pytest.raises(DataError, match="No space left on device"):
         dataset(images, root).load()
     assert caches(root) == []
+
+
+def test_root_that_is_read_only_leaves_the_cache_to_the_users_own(
+    images: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(images, "a.png")
+    root.touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    first = dataset(images, root).load().pixels.copy()
+    kept = tmp_path / "home/.cache/gan_cli/image_folder"
+    assert f"{root / 'image_folder'} cannot be written: decoded images are kept in {kept}" in caplog.text
+    (cache,) = kept.iterdir()
+    written = cache.stat().st_mtime_ns
+    assert np.array_equal(dataset(images, root).load().pixels, first)
+    assert cache.stat().st_mtime_ns == written
+    # What is there already is read where it is.
+    root.unlink()
+    assert np.array_equal(dataset(images, root).load().pixels, first)
+    assert len(caches(root)) == 1
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "access", lambda place, mode: not Path(place).is_relative_to(root))
+        caplog.clear()
+        assert np.array_equal(dataset(images, root).load().pixels, first)
+        assert "cannot be written" not in caplog.text
 
 
 def test_leftovers_of_killed_processes_go_after_a_day(images: Path, root: Path) -> None:

@@ -446,8 +446,9 @@ def test_classifier_that_guesses_costs_a_warning(store: Store, caplog: pytest.Lo
     with caplog.at_level("WARNING", "gan_cli"):
         made = load_or_train_classifier("guesses", guessed(), None, store, SHORT)
     (line,) = log_messages(caplog)
-    assert line.startswith("classifier of guesses: its accuracy, 0.")
-    assert "on 60 images held out of its training, is no better than chance (0." in line
+    assert line.startswith("classifier of guesses: no better than chance (accuracy 0.")
+    assert "on 60 images held out of its training, chance 0." in line
+    assert "the backbone inception measures FID without it (pip install 'gan-cli[fid]')" in line
     assert made.facts["caution"] == "no better than chance"
     assert 1 / 3 <= made.facts["chance"] < 0.6
     assert load_or_train_classifier("guesses", guessed(), None, store, SHORT).facts["caution"], "read back, too"
@@ -467,6 +468,7 @@ def test_chance_is_the_commonest_class() -> None:
     assert chance_facts(0.9, labels) == {"chance": 0.9, "caution": "no better than chance"}
     assert chance_facts(0.96, labels) == {"chance": 0.9, "caution": "no better than chance"}, "within the noise of 100"
     assert chance_facts(0.97, labels) == {"chance": 0.9}
+    assert chance_facts(0.68, np.arange(72) % 3) == {"chance": 1 / 3, "caution": "right on 68% of images only"}
     assert chance_facts(1.0, np.zeros(5, np.int64)) == {"chance": 1.0, "caution": "no better than chance"}
     assert "caution" in chance_facts(1.0, np.arange(4) % 2), "four of four are guessed once in sixteen times"
 

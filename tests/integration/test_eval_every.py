@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from gan_cli.evaluation.callback import EvaluateSamples
+from gan_cli.evaluation.evaluator import Evaluation, Evaluator
 from gan_cli.metrics.directions import direction
+from gan_cli.protocols.callbacks import EvaluationEvent
 from gan_cli.storage import checkpoints
-from tests.conftest import Command
+from tests.conftest import Command, log_messages
 from tests.helpers.run_directories import read_metrics
 
 SMALL = (
@@ -96,3 +101,58 @@ def test_every_replica_is_evaluated(gan_train: Command) -> None:
 )
 def test_which_way_is_better(tag: str, way: int) -> None:
     assert direction(tag) == way
+
+
+def test_an_evaluation_at_the_end_that_is_abandoned_leaves_a_run_to_resume(
+    gan_train: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Evaluator.__call__
+
+    def interrupted(self: Evaluator, *arguments: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return call(self, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as once:
+        once.setattr(Evaluator, "__call__", interrupted)
+        assert gan_train(*SMALL, "train.steps=4", "train.eval_every=10", "hydra.run.dir=run").status == 143
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("interrupted", 4)
+    assert gan_train("resume=run").status == 0
+    assert [line["step"] for line in measured("run")] == [4]
+
+
+def test_time_of_evaluations_is_none_of_training(gan_train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Evaluator.__call__
+
+    def slow(self: Evaluator, *arguments: object) -> object:
+        time.sleep(1.0)
+        return call(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Evaluator, "__call__", slow)
+    started = time.perf_counter()
+    done = gan_train(*SMALL, "train.steps=8", "train.eval_every=2", "hydra.run.dir=run")
+    elapsed = time.perf_counter() - started
+    assert done.status == 0
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert 0 < summary["seconds"] < elapsed - 3.9
+    assert done.err.count("evaluating 60 samples at step") == 1
+
+
+def test_a_long_evaluation_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    class Evaluations:
+        count, names = 50, ("recall",)
+
+        def __call__(self, draw: object) -> Any:
+            return Evaluation({"recall": 0.5}, {}, None)
+
+    evaluations: Any = Evaluations()
+    callback = EvaluateSamples(evaluations, lambda count: None, ())
+    with caplog.at_level("INFO", "gan_cli.evaluation.callback"):
+        event = callback.on_evaluation(EvaluationEvent(5))
+        assert event.scalars == {"metrics/recall": 0.5}
+        callback._last_seconds = 12.0
+        callback.on_evaluation(EvaluationEvent(10))
+    assert log_messages(caplog) == [
+        "evaluating 50 samples at step 5: recall",
+        "evaluating 50 samples at step 10: about 12 s, as the last time",
+    ]

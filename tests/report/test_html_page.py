@@ -102,6 +102,17 @@ def test_curves_have_a_line_for_each_group_and_a_thin_one_for_each_run(sweep_pag
     assert "ceiling: log 2" in sweep_page.text
 
 
+def test_groups_can_be_hidden_and_charts_saved(sweep_page: Page) -> None:
+    buttons = sweep_page.all("button")
+    assert [button["aria-pressed"] for button in buttons if "aria-pressed" in button] == ["true"] * 4
+    saved = [button["data-name"] for button in sweep_page.all("button", "download")]
+    assert saved == ["divergence/jsd", "divergence/wasserstein"]
+
+
+def test_every_run_has_its_directory(sweep_page: Page) -> None:
+    assert "sweep/11" in sweep_page.text
+
+
 def test_last_grids_are_embedded(sweep_page: Page) -> None:
     pictures = [image for image in sweep_page.all("img") if "src" in image]
     assert len(pictures) == 12

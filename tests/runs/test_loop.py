@@ -16,6 +16,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.stop_requested = False
+        self.evaluation_abandoned = False
 
     def update(self, step: int) -> None:
         self.events.append(("update", step))
@@ -89,6 +90,13 @@ def test_evaluations_have_a_beat_of_their_own_and_one_at_the_end() -> None:
     quiet = Recorder()
     quiet.train(cadence(7))
     assert quiet.order("evaluation") == []
+
+
+def test_an_evaluation_comes_after_a_checkpoint_of_its_step_and_ends_the_run_where_it_is_abandoned() -> None:
+    run = Recorder()
+    run.evaluation_abandoned = True
+    assert run.train(cadence(7, evaluation=3)) == 3
+    assert run.events[-2:] == [("checkpoint", 3), ("evaluation", 3)]
 
 
 def test_no_samples_are_shown_when_switched_off() -> None:

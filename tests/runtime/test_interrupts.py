@@ -166,7 +166,7 @@ def test_run_that_reaches_its_time_limit_can_be_resumed(
 def test_evaluation_does_not_keep_waiting_who_interrupts(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal comes in the middle of an evaluation: it is finished, none is made at the end, and none is missing."""
+    """A signal comes in the middle of an evaluation, which ends at once, and is made anew by the resumed run."""
     measured, call = [], Evaluator.__call__
 
     def evaluate(self: Evaluator, *arguments: object) -> object:
@@ -179,9 +179,12 @@ def test_evaluation_does_not_keep_waiting_who_interrupts(
     wanted = (*RUN, "train.steps=8", "train.eval_every=4", "evaluation.samples=40", "evaluation.backbone=pixels")
     done = gan_train(*wanted, "hydra.run.dir=run")
     assert done.status == 143, done.err
+    assert "the evaluation of step 4 is abandoned; the resumed run makes it" in done.err
     assert len(measured) == 1
-    assert last_step("run") == read_summary("run")["step"] == 5
+    assert last_step("run") == read_summary("run")["step"] == 4
+    assert read_summary("run")["status"] == "interrupted"
     assert gan_train("resume=run").status == 0
+    assert len(measured) == 3
     evaluated = [line["step"] for line in figures(Path("run")) if any(tag.startswith("metrics/") for tag in line)]
     assert evaluated == [4, 8]
 

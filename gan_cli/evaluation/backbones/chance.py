@@ -12,20 +12,25 @@ from gan_cli.protocols.arrays import IntArray
 # A classifier whose accuracy guesses reach with at least this probability is no better than they are.
 LEVEL = 0.01
 NO_BETTER = "no better than chance"
+# A classifier that is right less often knows the classes too badly for a measure of samples.
+LEAST_ACCURACY = 0.9
 # Key of the caution among the facts of a backbone.
 CAUTION = "caution"
 
 
 def chance_facts(accuracy: float, labels: IntArray) -> dict[str, Any]:
-    """Return the accuracy of guessing the commonest class, and a caution where the classifier's is no better.
+    """Return the accuracy of guessing the commonest class, and a caution where the classifier's is no better, or low.
 
     Args:
         accuracy: share of the images whose class was predicted.
         labels: ``(N,)``, the classes of these images.
     """
     chance = float(np.bincount(labels).max() / len(labels))
-    no_better = binomial_tail(round(accuracy * len(labels)), len(labels), chance) > LEVEL
-    return {"chance": chance, **({CAUTION: NO_BETTER} if no_better else {})}
+    if binomial_tail(round(accuracy * len(labels)), len(labels), chance) > LEVEL:
+        return {"chance": chance, CAUTION: NO_BETTER}
+    if accuracy < LEAST_ACCURACY:
+        return {"chance": chance, CAUTION: f"right on {accuracy:.0%} of images only"}
+    return {"chance": chance}
 
 
 def binomial_tail(successes: int, trials: int, probability: float) -> float:

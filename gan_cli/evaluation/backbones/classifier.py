@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.config.extras import EXTRAS
 from gan_cli.data.cache import DamagedError, Store
 from gan_cli.data.fingerprint import fingerprint
 from gan_cli.data.splits import split_rows
@@ -35,12 +36,9 @@ FORMAT = 1
 # Share of the data that the accuracy is measured on where there is no test split.
 TEST_SHARE = 0.2
 MIN_IMAGES = 20
-# A classifier that is right as often as guesses are with at least this probability is no better than they are.
-LEVEL = 0.01
 # A file of 100,000 classes has 60 MB.
 MAX_BYTES = 256 * MIB
 MAX_TEXT = 200
-NO_BETTER = "no better than chance"
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,9 @@ def load_or_train_classifier(
     )
     if CAUTION in facts:
         logger.warning(
-            "classifier of %s: its accuracy, %.3f on %s, is %s (%.3f): metrics of the backbone classifier say little of"
-            " these data; the backbone pixels does without it",
-            *(name, facts["accuracy"], facts["measured_on"], facts[CAUTION], facts["chance"]),
+            "classifier of %s: %s (accuracy %.3f on %s, chance %.3f): metrics of the backbone classifier say little of"
+            " these data; the backbone inception measures FID without it (%s)",
+            *(name, facts[CAUTION], facts["accuracy"], facts["measured_on"], facts["chance"], EXTRAS["fid"].install),
         )
     return replace(backbone, facts=facts)
 

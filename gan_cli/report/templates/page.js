@@ -31,6 +31,7 @@ for (const chart of document.querySelectorAll("svg.chart")) {
   const [x0, x1, left, right] = numbers(chart.dataset.x);
   const [y0, y1, bottom, top, log] = numbers(chart.dataset.y);
   const lines = [...chart.querySelectorAll("polyline.mean")].map((line) => ({
+    line,
     label: line.dataset.label,
     points: line.getAttribute("points").split(" ").map((point) => point.split(",").map(Number)),
   }));
@@ -45,12 +46,13 @@ for (const chart of document.querySelectorAll("svg.chart")) {
   chart.addEventListener("pointermove", (event) => {
     const box = chart.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
-    if (x < left - 4 || x > right + 4 || !lines.length) return hide();
+    const shown = lines.filter(({ line }) => !line.classList.contains("hidden"));
+    if (x < left - 4 || x > right + 4 || !shown.length) return hide();
     const near = (points) => points.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a));
-    const at = lines.map((line) => near(line.points)).reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a))[0];
+    const at = shown.map((line) => near(line.points)).reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a))[0];
     const step = Math.round(x0 + ((at - left) / (right - left)) * (x1 - x0));
-    const values = lines
-      .filter((line) => Math.abs(near(line.points)[0] - x) < 12)
+    const values = shown
+      .filter((line) => Math.abs(near(line.points)[0] - at) < 12)
       .map((line) => `${line.label}: ${short(valueAt(near(line.points)[1]))}`);
     for (const [name, place] of [["x1", at], ["x2", at], ["y1", top], ["y2", bottom]]) cursor.setAttribute(name, place);
     chart.append(cursor);
@@ -69,9 +71,45 @@ for (const image of document.querySelectorAll(".pictures img")) {
 }
 zoom.addEventListener("click", () => zoom.close());
 
+// A chart as a file of its own: the styles that the page gives it are written into its elements.
+const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size", "font-family", "text-anchor", "paint-order", "display"];
+for (const button of document.querySelectorAll(".download")) {
+  button.addEventListener("click", () => {
+    const chart = button.closest("figure").querySelector("svg.chart");
+    const copy = chart.cloneNode(true);
+    const parts = [chart, ...chart.querySelectorAll("*")];
+    [copy, ...copy.querySelectorAll("*")].forEach((part, index) => {
+      const style = getComputedStyle(parts[index]);
+      for (const name of STYLED) part.style.setProperty(name, style.getPropertyValue(name));
+    });
+    const { width, height } = chart.viewBox.baseVal;
+    copy.style.setProperty("background", getComputedStyle(document.documentElement).backgroundColor);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    const link = document.createElement("a");
+    const text = new XMLSerializer().serializeToString(copy);
+    link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    link.download = `${button.dataset.name.replace(/[^\w.-]+/g, "_")}.svg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+}
+
+// A name in the legend: a click hides the curves of its group, in all charts.
+const groupOf = (named) => [...named.classList].find((name) => /^g\d+$/.test(name));
+for (const button of document.querySelectorAll(".keys button")) {
+  button.addEventListener("click", () => {
+    const shown = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", shown);
+    for (const part of document.querySelectorAll(`svg.chart .${groupOf(button.parentElement)}`)) {
+      part.classList.toggle("hidden", !shown);
+    }
+  });
+}
+
 // A group in a legend or in the table: all others step back.
 for (const named of document.querySelectorAll(".keys li, #figures tbody tr")) {
-  const own = [...named.classList].find((name) => /^g\d+$/.test(name));
+  const own = groupOf(named);
   const drawn = document.querySelectorAll(".mean, .run, .band, .mark, .dot");
   const dim = (others) => drawn.forEach((part) => part.classList.toggle("dim", others && !part.classList.contains(own)));
   named.addEventListener("pointerenter", () => dim(true));
