@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from gan_cli.cli.arguments import CommandParser, add_run_argument, typed_run, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
-from gan_cli.errors import printable
+from gan_cli.errors import ConfigError, printable
 
 
 def main() -> NoReturn:

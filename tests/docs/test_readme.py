@@ -120,12 +120,13 @@ def test_gan_eval(
     digits_root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    finished_run(EXAMPLE, *SHORT, *TINY)
+    for run in (EXAMPLE, "outputs/multirun/2026-01-31/12-00-00/0"):
+        finished_run(run, *SHORT, *TINY)
     monkeypatch.setattr(factory, "DEFAULT_SAMPLES", 100)
     monkeypatch.setenv("GAN_DATA", str(shutil.copytree(digits_root, "data")))
     done = gan_eval(*arguments)
     assert done.status == 0, done.err
-    assert Path(EXAMPLE, "evaluation.json").exists()
+    assert list(Path("outputs").rglob("evaluation.json"))
 
 
 @pytest.mark.parametrize("arguments", of("gan-report"), ids=" ".join)
