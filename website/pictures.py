@@ -25,7 +25,7 @@ from website.links import DOCS, ROOT
 
 RUNS = ROOT / "outputs" / "pictures"
 IMAGES = DOCS / "images"
-GOOD = ["experiment=ring8_best", "train.sample_every=200"]
+GOOD = ["dataset=ring8"]
 COLLAPSED = [
     "dataset=ring8",
     "optimizer.lr_g=1e-3",

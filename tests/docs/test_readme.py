@@ -30,6 +30,7 @@ COMMANDS = [
     for line in BLOCKS.splitlines()
     if line.startswith("gan-")
 ]
+ANSWERED = (["--help"], ["--version"])
 EXAMPLE = "outputs/2026-01-31/12-00-00"
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
@@ -60,7 +61,12 @@ def test_there_are_ten_recipes() -> None:
     assert len([line for line in recipes.splitlines() if line.startswith("gan-train")]) == 10
 
 
-@pytest.mark.parametrize("arguments", of("gan-train"), ids=" ".join)
+@pytest.mark.parametrize("arguments", [words for words in of("gan-train") if words[:1] in ANSWERED], ids=" ".join)
+def test_flags_that_are_answered_at_once(arguments: list[str], gan_train: Command) -> None:
+    assert gan_train(*arguments).status == 0
+
+
+@pytest.mark.parametrize("arguments", [words for words in of("gan-train") if words[:1] not in ANSWERED], ids=" ".join)
 def test_gan_train(arguments: list[str], gan_train: Command, finished_run: FinishedRun) -> None:
     if f"resume={EXAMPLE}" in arguments:
         finished_run(EXAMPLE, *SHORT, *TINY)

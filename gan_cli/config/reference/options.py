@@ -19,6 +19,9 @@ from gan_cli.config.reference.groups import GROUPS
 from gan_cli.config.schema import conf_dir
 from gan_cli.storage.interpolations import AUTOMATIC
 
+# Interpolations: of another key, and of a variable of the environment with what holds where it is not set.
+KEY = re.compile(r"\$\{\.?([\w.]+)\}")
+ENVIRONMENT = re.compile(r"\$\{oc\.env:(\w+),'?([^'}]*)'?\}")
 OVERRIDE = re.compile(r"override /?(?P<group>[\w/]+)(@\S+)?")
 # Options that are Hydra's own, without a file here.
 FOREIGN = {
@@ -183,7 +186,7 @@ def _head(source: str) -> str:
 def _as_text(value: object) -> str:
     """Return a value as one would type it."""
     if isinstance(value, str):
-        return re.sub(r"\$\{\.?([\w.]+)\}", r"\1", AUTOMATIC.sub(r"\2 or chosen", value))
+        return KEY.sub(r"\1", ENVIRONMENT.sub(r"$\1, else \2", AUTOMATIC.sub(r"\2 or chosen", value)))
     return json.dumps(value).replace('"', "").replace(", ", ",")
 
 
