@@ -87,10 +87,11 @@ def _name(word: str) -> str:
 def _override(word: str, following: Sequence[str]) -> tuple[int, tuple[str, ...] | None]:
     """Return an override, with the words that blanks have parted from it."""
     key, _, value = word.partition("=")
-    if value.startswith("=") and not is_path_key(key):  # loss==wgan
+    if is_path_key(key) and value:  # which may have any characters
+        parted = bool(following) and os.path.exists(f"{value} {following[0]}")  # noqa: PTH110 - raises for no name
+        return (2, (f"{word} {following[0]}",)) if parted else (1, (word,))
+    if value.startswith("="):  # loss==wgan
         return 1, (f"{key}={value.lstrip('=')}",)
-    if is_path_key(key) and following and os.path.exists(f"{value} {following[0]}"):  # noqa: PTH110 - raises for no name
-        return 2, (f"{word} {following[0]}",)
     text, count = word, 0
     while count < len(following) and _is_unfinished(text) and not OVERRIDE.match(following[count]):
         text, count = f"{text}{following[count]}", count + 1

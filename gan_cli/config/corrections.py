@@ -46,7 +46,11 @@ def require_overrides(command: str, arguments: Sequence[str], user_conf_dir: Pat
 
 
 def correct(overrides: Sequence[str], user_conf_dir: Path | None = None) -> list[str]:
-    """Return overrides in which those that do not exist are replaced by what was probably meant."""
+    """Return overrides in which those that do not exist are replaced by what was probably meant.
+
+    Raises:
+        ConfigError: an override is wrong in another way, or nothing is close to it.
+    """
     register(plugins=False)
     corrected = list(overrides)
     for _ in overrides:
@@ -58,7 +62,9 @@ def correct(overrides: Sequence[str], user_conf_dir: Path | None = None) -> list
             place = corrected.index(error.typed)
             corrected[place : place + 1] = [word for word in error.meant if word not in corrected]
         except ConfigError:
-            return corrected  # something else is wrong, too
+            if any(map(is_sweep, corrected)):
+                return corrected  # it is for Hydra to compose the jobs
+            raise
         else:
             return corrected
     return corrected

@@ -203,6 +203,7 @@ def test_slips_are_many() -> None:
 
 UNKNOWN = [
     "--foo",
+    "--foo=1",
     "foo",
     "xyzzy=1",
     "loss=xyzzy",
