@@ -46,6 +46,8 @@ def read(arguments: Sequence[str]) -> list[Piece]:
     """Return the pieces of a command line of ``gan-train``."""
     if any(word.partition("=")[0] in PRINTING for word in arguments):
         return [Piece((word,), (word,)) for word in arguments]
+    if arguments[:1] == ["help"]:
+        return [Piece(tuple(arguments), ("--help", *arguments[1:]))]
     return list(_pieces(list(arguments)))
 
 
@@ -115,8 +117,8 @@ def _name_and_value(word: str, name: str, following: Sequence[str]) -> tuple[int
     has_value = bool(following) and not OVERRIDE.match(following[0]) and not following[0].startswith("--")
     if has_value and suggestions.is_key(name):  # loss wgan
         return 2, (f"{name}={following[0]}",)
-    if name in ("help", "version"):
-        return 1, (f"--{name}",)
+    if name == "version":
+        return 1, ("--version",)
     if name in COMMANDS:
         return 1, ()
     meant = suggestions.for_word(name)

@@ -36,13 +36,15 @@ def require_overrides(command: str, arguments: Sequence[str], user_conf_dir: Pat
     typed = truncate_middle(" ".join(word for piece in wrong for word in piece.typed))
     if any(piece.meant is None for piece in wrong):
         raise ConfigError(f"{typed}: expected key=value or group=option; {command} --help lists them, and all flags")
+    if wrong[0].meant is not None and wrong[0].meant[:1] == ("--help",):
+        raise ConfigError(f"{typed}: not a setting. Did you mean {shell_words([command, *wrong[0].meant])}?")
     meant = [word for piece in pieces for word in piece.meant or ()]
     flags = [word for word in meant if "=" not in word or word.startswith("-")]
     overrides = correct([word for word in meant if word not in flags], user_conf_dir)
     if any(map(is_sweep, overrides)) and not {"-m", "--multirun"} & set(flags):
         flags = ["-m", *flags]
     line = shell_words([command, *flags, *overrides])
-    raise ConfigError(f"{typed}: not a setting, which is one word, key=value. Did you mean {line}?")
+    raise ConfigError(f"{typed}: not a setting (key=value, in one word). Did you mean {line}?")
 
 
 def correct(overrides: Sequence[str], user_conf_dir: Path | None = None) -> list[str]:

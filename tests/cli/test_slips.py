@@ -38,6 +38,7 @@ SLIPS = {
     "-m --loss jsd,wgan": "gan-train -m loss=jsd,wgan",
     "conditional": "gan-train conditional=true",
     "help": "gan-train --help",
+    "help loss": "gan-train --help loss",
     "train": "gan-train",
     "train loss=wgan": "gan-train loss=wgan",
     "mnist": "gan-train dataset=mnist",
@@ -165,7 +166,7 @@ def require_composes(typed: str, right: str) -> None:
     """Compose what should have been typed, of a sweep the first job. A part of a line replaces the first word."""
     others = [] if right.startswith("gan-train") else shlex.split(typed)[1:]
     words = [*others, *(word for word in shlex.split(right) if word not in ("gan-train", "-m", "--multirun"))]
-    if words == ["--help"]:
+    if words[:1] == ["--help"]:
         return
     for number, item in enumerate(words):
         override = OverrideText.split(item)
