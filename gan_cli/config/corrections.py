@@ -31,6 +31,7 @@ def require_overrides(command: str, arguments: Sequence[str], user_conf_dir: Pat
     pieces = command_words.read(arguments)
     wrong = [piece for piece in pieces if not piece.is_right]
     if not wrong:
+        _reject_dotted_groups(arguments)
         _reject_several_options(arguments)
         return
     typed = truncate_middle(" ".join(word for piece in wrong for word in piece.typed))
@@ -70,6 +71,17 @@ def correct(overrides: Sequence[str], user_conf_dir: Path | None = None) -> list
         else:
             return corrected
     return corrected
+
+
+def _reject_dotted_groups(arguments: Sequence[str]) -> None:
+    """Raise ``ConfigError`` for an option that is given to a key: ``loss.penalty=r1`` for ``loss/penalty=r1``."""
+    for item in map(OverrideText.split, arguments):
+        group, option = item.key.replace(".", "/"), (item.value or "").strip("[]").partition(",")[0]
+        if "." in item.key and option and (conf_dir() / group / f"{option}.yaml").is_file():
+            raise ConfigError(
+                f"{item.key}={truncate_middle(str(item.value))}: an option is chosen with a slash. Did you mean"
+                f" {group}={truncate_middle(str(item.value))}?"
+            )
 
 
 def _reject_several_options(arguments: Sequence[str]) -> None:

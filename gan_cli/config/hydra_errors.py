@@ -21,7 +21,7 @@ from omegaconf.errors import (
 
 from gan_cli.config import suggestions
 from gan_cli.config.extras import EXTRAS
-from gan_cli.config.numbers import as_number
+from gan_cli.config.numbers import as_number, as_truth_value
 from gan_cli.config.override_errors import explain_unreadable_override
 from gan_cli.config.override_text import OverrideText
 from gan_cli.config.suggestions import mistyped, shell_words
@@ -34,6 +34,7 @@ SEVERAL_VALUES = (
     re.compile(r"Sweep parameters '(.*)' requires --multirun", re.DOTALL),
 )
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,0\d+")
+ALREADY_CHOSEN = re.compile(r"Multiple values for (\S+)\. To override")
 NO_OPTION_NAME = "Config group override must be a string or a list"
 NO_SECTION = re.compile(r"is not a subclass of \w+Section\. value: (.*)")
 WRONG_TYPE = re.compile(r"Value (.*) of type '\w+' could not be converted to (\w+)")
@@ -91,8 +92,11 @@ def explain_hydra_error(error: BaseException, overrides: Sequence[str] = ()) -> 
         return ConfigError(
             "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
         )
-    if NO_OPTION_NAME in message:
-        return _explain_no_name(typed)
+    # Hydra rejects a number with an error of its own, and null (`dataset=null`) with one of Python's.
+    if (NO_OPTION_NAME in message or type(first) is ValueError) and (no_name := _explain_no_name(typed)):
+        return no_name
+    if chosen := ALREADY_CHOSEN.match(message):
+        return _explain_chosen(chosen[1], typed)
     for pattern in SEVERAL_VALUES:
         if found := pattern.match(message):
             return _explain_several(found[1])
@@ -152,15 +156,31 @@ def _explain_option(missing: str, options: Sequence[str], typed: Sequence[Overri
     return mistyped(mistake, f"{group}={option}", suggestions.for_option(group, option, options), listed)
 
 
-def _explain_no_name(typed: Sequence[OverrideText]) -> ConfigError:
-    """Explain a number in the place of an option's name (``noise=0.1``)."""
+def _explain_no_name(typed: Sequence[OverrideText]) -> ConfigError | None:
+    """Explain a number, a truth value or null in the place of an option's name (``noise=0.1``); None where none is."""
     for item in typed:
+        if not item.key:
+            return ConfigError(f"={truncate_middle(str(item.value))}: expected key=value, got no key")
         options = vocabulary().groups.get(item.key)
-        if options is not None and item.value is not None and as_number(item.value) is not None:
-            mistake = f"{item.key}={truncate_middle(item.value)}: expected the name of an option, got a number."
+        if options is not None and item.value is not None and _is_no_name(item.value):
+            mistake = f"{item.key}={truncate_middle(item.value)}: expected the name of an option."
             meant = suggestions.for_option(item.key, item.value, options)
             return mistyped(mistake, f"{item.key}={item.value}", meant, f" Options: {', '.join(sorted(options))}")
-    return ConfigError("expected group=option with the name of an option, or key=value")
+    return None
+
+
+def _explain_chosen(group: str, typed: Sequence[OverrideText]) -> ConfigError:
+    """Explain a group whose option is to be added (``+loss=wgan``) though it has one."""
+    mistake = f"{group}: this group has an option already, which another replaces without a plus."
+    for item in typed:
+        if item.key == group and item.prefix:
+            line = f"{item.key}={item.value}"
+            return mistyped(mistake, f"{item.prefix}{line}", suggestions.Suggestion((line,)))
+    return ConfigError(mistake)
+
+
+def _is_no_name(value: str) -> bool:
+    return as_number(value) is not None or value.lower() == "null" or as_truth_value(value) is not None
 
 
 def _explain_several(override: str) -> ConfigError:

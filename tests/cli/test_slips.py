@@ -117,6 +117,9 @@ SLIPS = {
     "loss=non_saturating": "loss=jsd",
     "loss=gp": "loss=wgan_gp",
     "loss/penalty=gp": "loss/penalty=gradient",
+    "loss.penalty=r1": "loss/penalty=r1",
+    "optimizer.decay=cosine": "optimizer/decay=cosine",
+    "+loss=wgan": "loss=wgan",
     "dataset=cifar": "dataset=cifar10",
     "dataset=CIFAR10": "dataset=cifar10",
     "dataset=celeba": "dataset=image_folder dataset.path=DIR",
@@ -211,6 +214,7 @@ UNKNOWN = [
     "=5",
     "train=abc",
     "optimizer=1",
+    "device=null",
     "loss.constraint=0.01",
     "noise=true",
 ]
