@@ -6,12 +6,11 @@ import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra._internal import defaults_list
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -19,13 +18,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from gan_cli.config import suggestions
 from gan_cli.config.extras import EXTRAS
-from gan_cli.config.numbers import as_number, as_truth_value
 from gan_cli.config.override_errors import explain_unreadable_override
 from gan_cli.config.override_text import OverrideText
-from gan_cli.config.suggestions import mistyped, shell_words
-from gan_cli.config.vocabulary import MULTIPLE, flatten, vocabulary
 from gan_cli.errors import ConfigError, UserError, did_you_mean, truncate_middle, truncated_repr
 
 # Messages of Hydra and OmegaConf that are replaced by clearer ones.
@@ -33,7 +28,6 @@ SEVERAL_VALUES = (
     re.compile(r"Ambiguous value for argument '(.*?)'\n", re.DOTALL),
     re.compile(r"Sweep parameters '(.*)' requires --multirun", re.DOTALL),
 )
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,0\d+")
 ALREADY_CHOSEN = re.compile(r"Multiple values for (\S+)\. To override")
 NO_OPTION_NAME = "Config group override must be a string or a list"
 NO_SECTION = re.compile(r"is not a subclass of \w+Section\. value: (.*)")
@@ -63,6 +57,8 @@ def explain_hydra_error(error: BaseException, overrides: Sequence[str] = ()) -> 
     for link in chain:
         if isinstance(link, UserError):
             return link
+    from gan_cli.config import answers  # here, as it reads all options, which is in vain where there is no mistake
+
     typed = list(map(OverrideText.split, overrides))
     for link in chain:
         if isinstance(link, OmegaConfBaseException) and link.full_key:
@@ -82,7 +78,7 @@ def explain_hydra_error(error: BaseException, overrides: Sequence[str] = ()) -> 
         if group:
             return ConfigError(f"{group}={option} needs a plugin that is not installed: {EXTRAS['sweep'].install}")
         if first.options is not None:
-            return _explain_option(first.missing_cfg_file, first.options, typed)
+            return answers.explain_option(first.missing_cfg_file, first.options, typed)
     if isinstance(first, OverrideParseException):
         return ConfigError(explain_unreadable_override(first.override))
     if isinstance(first, KeyError):
@@ -93,13 +89,13 @@ def explain_hydra_error(error: BaseException, overrides: Sequence[str] = ()) -> 
             "hydra/sweeper=basic takes lists (key=1,2,3) and runs each; intervals are for hydra/sweeper=optuna"
         )
     # Hydra rejects a number with an error of its own, and null (`dataset=null`) with one of Python's.
-    if (NO_OPTION_NAME in message or type(first) is ValueError) and (no_name := _explain_no_name(typed)):
+    if (NO_OPTION_NAME in message or type(first) is ValueError) and (no_name := answers.explain_no_name(typed)):
         return no_name
     if chosen := ALREADY_CHOSEN.match(message):
-        return _explain_chosen(chosen[1], typed)
+        return answers.explain_chosen(chosen[1], typed)
     for pattern in SEVERAL_VALUES:
         if found := pattern.match(message):
-            return _explain_several(found[1])
+            return answers.explain_several(found[1])
     return ConfigError(_explain_interpolation(_one_line(message)))
 
 
@@ -143,62 +139,9 @@ def missing_key(error: BaseException) -> str | None:
     return None
 
 
-def _explain_option(missing: str, options: Sequence[str], typed: Sequence[OverrideText]) -> ConfigError:
-    """Explain an option that its group does not have; ``missing`` is ``group/option``."""
-    group, _, option = missing.rpartition("/")
-    if not group:
-        return ConfigError(f"there is no configuration {truncated_repr(option)}")
-    for item in typed:
-        if f"{item.key}/{item.value}" == missing:  # an option that is a path has slashes itself
-            group, option = item.key, str(item.value)
-    mistake = f"{group}={truncate_middle(option)}: no such option."
-    listed = f" Options: {', '.join(sorted(options))}"
-    return mistyped(mistake, f"{group}={option}", suggestions.for_option(group, option, options), listed)
-
-
-def _explain_no_name(typed: Sequence[OverrideText]) -> ConfigError | None:
-    """Explain a number, a truth value or null in the place of an option's name (``noise=0.1``); None where none is."""
-    for item in typed:
-        if not item.key:
-            return ConfigError(f"={truncate_middle(str(item.value))}: expected key=value, got no key")
-        options = vocabulary().groups.get(item.key)
-        if options is not None and item.value is not None and _is_no_name(item.value):
-            mistake = f"{item.key}={truncate_middle(item.value)}: expected the name of an option."
-            meant = suggestions.for_option(item.key, item.value, options)
-            return mistyped(mistake, f"{item.key}={item.value}", meant, f" Options: {', '.join(sorted(options))}")
-    return None
-
-
-def _explain_chosen(group: str, typed: Sequence[OverrideText]) -> ConfigError:
-    """Explain a group whose option is to be added (``+loss=wgan``) though it has one."""
-    mistake = f"{group}: this group has an option already, which another replaces without a plus."
-    for item in typed:
-        if item.key == group and item.prefix:
-            line = f"{item.key}={item.value}"
-            return mistyped(mistake, f"{item.prefix}{line}", suggestions.Suggestion((line,)))
-    return ConfigError(mistake)
-
-
-def _is_no_name(value: str) -> bool:
-    return as_number(value) is not None or value.lower() == "null" or as_truth_value(value) is not None
-
-
-def _explain_several(override: str) -> ConfigError:
-    """Explain several values outside a sweep."""
-    item = OverrideText.split(override)
-    shown = truncate_middle(override)
-    if item.value is not None and DECIMAL_COMMA.fullmatch(item.value):
-        meant = suggestions.Suggestion((item.with_value(item.value.replace(",", ".")),))
-        return mistyped(f"{shown}: several values.", override, meant)
-    listed = ""
-    if item.value is not None and "(" not in item.value and "[" not in item.value:
-        both = item.key in MULTIPLE or ("/" not in item.key and "." in item.key)
-        listed = f", or for a list: {shell_words([item.with_value(f'[{item.value}]')])}" if both else ""
-    line = shell_words(["gan-train", "-m", override])
-    return ConfigError(f"{shown}: several values; --multirun (-m) runs each: {truncate_middle(line)}{listed}")
-
-
 def _explain_key(error: OmegaConfBaseException, typed: Sequence[OverrideText]) -> ConfigError:
+    from gan_cli.config import answers
+
     full = str(error.full_key)
     parent, _, name = full.rpartition(".")
     key, parent_shown = truncate_middle(full), truncate_middle(parent)
@@ -207,47 +150,21 @@ def _explain_key(error: OmegaConfBaseException, typed: Sequence[OverrideText]) -
         where = f"{parent_shown} has" if parent else "there is"
         allowed = ", ".join(sibling for sibling in siblings if sibling != "hydra")
         hint = did_you_mean(name, siblings) or f" Allowed: {allowed}"
-        return _explain_missing(error, f"{key}: {where} no such key.", typed, hint)
+        return answers.explain_missing(error, f"{key}: {where} no such key.", typed, hint)
     if isinstance(error, ConfigKeyError) and not siblings:
-        return _explain_missing(error, f"{key}: {parent_shown} has no such key, it is empty.", typed)
+        return answers.explain_missing(error, f"{key}: {parent_shown} has no such key, it is empty.", typed)
     if isinstance(error, ConfigAttributeError) and not siblings:
         hint = f" Choose an option of {parent_shown} first"
-        return _explain_missing(error, f"{key}: {parent_shown} is null.", typed, hint)
+        return answers.explain_missing(error, f"{key}: {parent_shown} is null.", typed, hint)
     message = error.msg or ""
     if wrong_type := WRONG_TYPE.match(message):
         value, kind = wrong_type.groups()
         return ConfigError(f"{key}: expected {TYPE_DESCRIPTIONS.get(kind, kind)}, got {truncate_middle(value)}")
     if no_section := NO_SECTION.search(message):
-        keys = ", ".join(vocabulary().keys_of(full))
-        meant = suggestions.for_section(full, no_section[1], {})
-        mistake = f"{key}: expected keys of its own, got {truncate_middle(no_section[1])}."
-        return mistyped(mistake, f"{full}={no_section[1]}", meant, f" Its keys: {keys}")
+        return answers.explain_no_section(full, no_section[1])
     if NOT_OPTIONAL in message:
         return ConfigError(f"{key}: expected a value, got null")
     return ConfigError(f"{key}: {_explain_interpolation(_one_line(message or str(error)))}")
-
-
-def _explain_missing(
-    error: OmegaConfBaseException, mistake: str, typed: Sequence[OverrideText], hint: str = ""
-) -> ConfigError:
-    """Explain a key that there is not, with what the override that names it may mean, or else with a hint."""
-    full = str(error.full_key)
-    for item in reversed(typed):
-        if item.value is not None and (item.key == full or item.key.startswith(f"{full}.")):
-            meant = suggestions.for_key(item.key, item.value, _composed(error))
-            return mistyped(mistake, f"{item.prefix}{item.key}={item.value}", meant, "" if meant else hint)
-    return ConfigError(f"{mistake}{hint}")
-
-
-def _composed(error: OmegaConfBaseException) -> dict[str, Any]:
-    """Return key -> value of the configuration in which a key was looked for."""
-    node = error.parent_node
-    root = None if node is None else node._get_root()
-    if not isinstance(root, DictConfig):
-        return {}
-    content = OmegaConf.to_container(root, resolve=False, enum_to_str=True)
-    assert isinstance(content, dict)
-    return dict(flatten({key: value for key, value in content.items() if key != "hydra"}))
 
 
 def _one_line(message: str) -> str:

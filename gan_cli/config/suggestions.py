@@ -1,4 +1,4 @@
-"""What might be meant by an override that does not exist: candidates, the likeliest first. Imports no torch.
+"""Meanings of overrides that do not exist: candidates, the likeliest first. Imports no torch.
 
 The names are those of the composed configuration, of all options whether chosen or not, and of the field's own words
 for them (``config/terms.py``).
@@ -38,7 +38,7 @@ class MistypedError(ConfigError):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What might be meant.
+    """Overrides that were probably meant.
 
     Attributes:
         overrides: what should have been typed.

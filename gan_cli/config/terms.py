@@ -30,18 +30,18 @@ Conversion = Callable[[str, Composed], Converted | None]
 
 
 def as_typed(value: str, composed: Composed) -> Converted | None:
-    """Return the value unchanged."""
+    """Return the value, whatever it is, as it was typed."""
     return Converted(value)
 
 
 def number(value: str, composed: Composed) -> Converted | None:
-    """Return a number unchanged."""
+    """Return a number as it was typed; None for anything else."""
     return None if as_number(value) is None else Converted(value)
 
 
 @dataclass(frozen=True)
 class Term:
-    """What another name means here.
+    """Meaning of a name that is none of this program.
 
     Attributes:
         key: the key, or the config group.
@@ -194,7 +194,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         {
             "ns nsgan nonsaturating vanilla gan original standard bce logistic js": "loss=jsd",
             "saturating mm mmgan zerosum value": "loss=minimax",
-            "gp gradientpenalty wasserstein_gp": "loss=wgan_gp",
+            "gp gradientpenalty wassersteingp": "loss=wgan_gp",
             "wasserstein earthmover emd w1 w": "loss=wgan",
             "ls mse l2 leastsquares": "loss=lsgan",
             "sngan geometric": "loss=hinge",

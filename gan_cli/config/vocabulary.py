@@ -1,4 +1,4 @@
-"""What can be typed: the groups with their options, and every key with the options that bring it. Imports no torch.
+"""Vocabulary of the command line: groups with their options, keys with the options that bring them. Imports no torch.
 
 Whether an option is chosen or not; needed for messages alone.
 """
@@ -22,7 +22,7 @@ MULTIPLE = ("loss/penalty", "callback", "experiment", "sweep")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All that can be typed.
+    """Names that can be typed on a command line.
 
     Attributes:
         catalog: the options.
