@@ -168,7 +168,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.runtime.parent_watch import children_end_with_this_process
-    from gan_cli.sweeps import command
+    from gan_cli.sweeps import command, job_names
     from gan_cli.sweeps.composition_check import composing_all_jobs
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.launch_errors import launch_errors_explained
@@ -179,6 +179,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
+    job_names.register()
     task = job if multirun else _run
     _, overrides = command.split_flags(arguments)
     with contextlib.ExitStack() as around:

@@ -25,7 +25,7 @@ from gan_cli.config.path_overrides import own_directory, read_paths
 from gan_cli.config.resolution import reject_undecodable, resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.interpolations import reject_growth
-from gan_cli.storage.run_directory import job_dirname, unique_dir
+from gan_cli.storage.run_directory import unique_dir
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,6 @@ def register(plugins: bool = True) -> list[str]:
     store = ConfigStore.instance()
     store.store(name="schema", node=Config, provider="gan_cli")
     OmegaConf.register_new_resolver("unique_dir", make, use_cache=True, replace=True)
-    OmegaConf.register_new_resolver("job_dirname", job_dirname, replace=True)
     automatic.register()
     hydra_plugins.register(plugins)
     option_files.register()

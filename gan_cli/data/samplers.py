@@ -46,7 +46,7 @@ def choose_sampler(
         ConfigError: the batch is larger than the dataset.
     """
     if not isinstance(source, Images):
-        logger.info("data: sampled on the fly from a density on %s", device)
+        logger.info("data: samples are drawn anew for each batch")
         return DensitySampler
     count, size = source.count, source.pixels.nbytes
     if batch_size > count:
@@ -55,8 +55,8 @@ def choose_sampler(
         resident = size <= 0.25 * _memory(device)
     else:
         resident = placement is DataPlacement.resident
-    how = f"resident on {device} as uint8" if resident else "streamed from the host by a prefetching thread"
-    logger.info("data: %d images, %.1f MB, %s (device.data=%s)", count, size / 1e6, how, placement.name)
+    how = f"all in memory of the {device.type}" if resident else "read batch by batch"
+    logger.info("data: %s images to train on, %.1f MB, %s", f"{count:,}", size / 1e6, how)
     return ResidentSampler if resident else StreamedSampler
 
 

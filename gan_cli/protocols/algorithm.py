@@ -99,6 +99,7 @@ class Report:
         headline: short name -> value, for the progress line.
         meanings: tag -> what its values are, in a word or two.
         nonfinite: non-finite numbers that were detected, whether or not they show in the metrics; None: there are none.
+        phase: of training that the step belongs to, for the progress line; empty where there are no phases.
     """
 
     scalars: Mapping[str, float]
@@ -106,6 +107,7 @@ class Report:
     headline: Mapping[str, float]
     meanings: Mapping[str, str] = field(default_factory=dict)
     nonfinite: NonFiniteReport | None = None
+    phase: str = ""
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,12 @@ def data_kinds(dataset: Any) -> tuple[type, ...]:
     return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
 
 
+def data_noun(dataset: Any) -> str:
+    """Return the word for the samples of a class of datasets: images, sentences, or samples of a density."""
+    nouns: Mapping[type, str] = {Images: "images", Sequences: "sentences", Density: "samples"}
+    return nouns[data_kinds(dataset)[0]]
+
+
 def class_names(identity: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the names of the classes in an identity of data; empty where it has none."""
     names = None if identity is None else identity.get("classes")

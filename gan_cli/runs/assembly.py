@@ -21,7 +21,7 @@ from gan_cli.evaluation.evaluator import SampleEvaluator
 from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
-from gan_cli.protocols.data import Images, LoadedData, Sequences
+from gan_cli.protocols.data import Images, LoadedData, Sequences, data_noun
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
@@ -170,7 +170,7 @@ def make_training_run(
     tracker = MetricTracker()
     stateful = StatefulCallbacks(
         check_alarms=CheckAlarms(monitor, tracker),
-        throughput=Throughput(),
+        throughput=Throughput(data_noun(type(plan.dataset))),
         tracker=tracker,
         act_on_alarms=ActOnAlarms(monitor, limits.on_alarm),
         user={name: node.build() for name, node in plan.callbacks.items()},

@@ -10,6 +10,7 @@ from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, SKIPPED
 from gan_cli.protocols.callbacks import Alarm, Callback, EndEvent, ReportEvent
+from gan_cli.telemetry import run_log
 from gan_cli.telemetry.metric_tracker import MetricTracker
 
 logger = logging.getLogger(__name__)
@@ -82,9 +83,9 @@ class ActOnAlarms(Callback):
         """
         self._count_skipped(event.step, int(event.report.scalars.get(SKIPPED, 0)))
         for name in event.ended:
-            logger.info("step %d: %s is over", event.step, name)
+            self._logger_for(name, event.step).info("step %d: %s is over", event.step, name)
         for alarm in event.alarms:
-            logger.warning("step %d: %s", event.step, alarm)
+            self._logger_for(alarm.name, event.step).warning("step %d: %s", event.step, alarm)
         actionable = [alarm for alarm in event.alarms if self._monitor.actionable(alarm)]
         for alarm in actionable:
             if alarm.name == NON_FINITE or self._on_alarm is OnAlarm.rollback:
@@ -101,6 +102,11 @@ class ActOnAlarms(Callback):
                 logger.warning("%s since step %d. %s", alarm.name, alarm.step, alarm.hint)
         for note in self._monitor.notes:
             logger.info("%s", note)
+
+    def _logger_for(self, name: str, step: int) -> logging.Logger:
+        """Return the console's logger for the first alarm of a name; later ones are for the log of the run alone."""
+        times = sum(alarm.name == name and alarm.step <= step for alarm in self._monitor.alarms)
+        return logger if times <= 1 else run_log.log_only_logger
 
     def _count_skipped(self, step: int, skipped: int) -> None:
         """Count skipped updates, and warn at the first one and at every tenfold of their number."""

@@ -94,7 +94,7 @@ def _train(
     cadence = replica_runs[0].run.plan.config.train
     # Their checkpoints are resumed as single runs, equal within tolerance, not bitwise: no changes to be repeated.
     contention = contention_callback(replica_runs[0].run.plan.device, record=None)
-    callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps), contention)
+    callbacks = _ReplicaCallbacks(replica_runs, saver, Progress(cadence.steps, cadence.log_every), contention)
     time_is_up = deadline(cadence.max_minutes)
 
     def stop_requested() -> bool:

@@ -20,6 +20,7 @@ from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import LoadedData, OwnFiles
 from gan_cli.runs import builder, follower, planning
+from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
 from gan_cli.runs.plan_summary import summarize
@@ -69,6 +70,8 @@ def start(composition: Composition, wanted: Path) -> int:
             directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
             with directory.locked():
                 run = make_training_run(assembled, directory, _observers(plan, directory))
+                for line in opening(plan, composition):
+                    run_log.single_run_logger.info(line)
                 with run_log.copied_to({directory: run.errors}, buffered):
                     return train_to_end(run, 0, interrupted)
 
@@ -128,7 +131,8 @@ def _build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
 
 
 def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
-    return [Progress(plan.config.train.steps), contention_callback(plan.device, directory.threads)]
+    train = plan.config.train
+    return [Progress(train.steps, train.log_every), contention_callback(plan.device, directory.threads)]
 
 
 def _require_same_data(

@@ -138,6 +138,20 @@ class Device:
             "threads": torch.get_num_threads(),
         }
 
+    def describe(self) -> str:
+        """Return the device and how it is used, in words."""
+        threads = torch.get_num_threads()
+        kind = {"cpu": "CPU", "mps": "Apple GPU"}.get(self.torch_device.type)
+        name = kind or f"{torch.cuda.get_device_name(self.torch_device)} ({self.torch_device})"
+        words = {
+            f"{threads} thread{'s' if threads != 1 else ''}": self.torch_device.type == "cpu",
+            "forward passes in bf16": self.autocast is not None,
+            "channels last": self.channels_last,
+            "compiled": self.compile,
+            "steps as CUDA graphs": self.graph,
+        }
+        return ", ".join([name, *(word for word, holds in words.items() if holds)])
+
 
 def choose(section: DeviceSection, work: Workload, eager_because: str | None = None) -> Device:
     """Decide every ``auto``, set process-wide switches, and log the resulting device in one line.
@@ -193,8 +207,7 @@ def choose(section: DeviceSection, work: Workload, eager_because: str | None = N
         sync_batch_norm=section.sync_batch_norm,
         most_threads=most if kind == "cpu" and section.threads is None and not is_distributed() else None,
     )
-    facts = ", ".join(f"{key}={value}" for key, value in device.facts().items() if value is not None)
-    logger.info("device: %s", facts)
+    logger.info("device: %s", device.describe())
     return device
 
 

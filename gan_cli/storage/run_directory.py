@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +18,6 @@ from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.interpolations import reject_growth
 from gan_cli.storage.moved_targets import with_present_names
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
-
-MAX_NAME_LENGTH = 150
-NOT_IN_NAMES = str.maketrans({"/": "-", "\\": "", "$": ""})
 
 
 @dataclass(frozen=True)
@@ -238,19 +234,6 @@ def unique_dir(wanted: str) -> str:
                 continue
         return str(candidate)
     raise AssertionError("unreachable: the candidates are endless")
-
-
-def job_dirname(overrides: str, number: int) -> str:
-    """Return a folder name made of a job's overrides (Hydra resolver ``job_dirname``); its number without any.
-
-    Slashes, which would nest folders, are replaced; names that are too long are cut and end in a digest.
-    """
-    # As text, "${" in the name would be an interpolation, and a backslash is no part of a name everywhere.
-    name = overrides.translate(NOT_IN_NAMES) or str(number)
-    if len(name) > MAX_NAME_LENGTH:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name[: MAX_NAME_LENGTH - 9]}-{digest}"
-    return name
 
 
 def candidate_paths(wanted: Path) -> Iterator[Path]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -20,6 +20,7 @@ from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.storage.files import replacing, writing
 from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
+from gan_cli.sweeps.job_count import count_jobs
 from gan_cli.sweeps.job_registry import JobRegistry, override_key
 
 CONTINUE = "sweep.continue"
@@ -42,15 +43,17 @@ class Command:
     Attributes:
         task: overrides of the runs, in the order that numbers the jobs.
         hydra: overrides of Hydra itself.
+        jobs: number of jobs of the sweep; None where it is not known before they run.
     """
 
     task: tuple[str, ...]
     hydra: tuple[str, ...]
+    jobs: int | None = None
 
     @classmethod
-    def from_hydra_config(cls, hydra: DictConfig) -> Command:
+    def from_hydra_config(cls, hydra: DictConfig, jobs: int | None = None) -> Command:
         """Return the command that Hydra's own configuration was composed of."""
-        return cls(tuple(plain_overrides(hydra)), tuple(plain_overrides(hydra, "hydra")))
+        return cls(tuple(plain_overrides(hydra)), tuple(plain_overrides(hydra, "hydra")), jobs)
 
     @classmethod
     def from_command_line(cls, overrides: Sequence[str]) -> Command:
@@ -59,16 +62,18 @@ class Command:
         return cls(task, tuple(item for item in overrides if item not in task))
 
     def label(self, job: Sequence[str]) -> str:
-        """Return the overrides of a job that differ between jobs, joined by commas."""
-        fixed = {override_key(item) for item in self.task if not sweeps(item)}
-        return ",".join(item for item in job if override_key(item) not in fixed)
+        """Return the overrides of a job that differ between jobs, as typed but for the seed, which comes last."""
+        swept = {override_key(item) for item in self.task if sweeps(item)}
+        fixed = {override_key(item) for item in self.task} - swept
+        varying = [item for item in job if override_key(item) not in fixed]
+        return ",".join(sorted(varying, key=lambda item: override_key(item) == "seed"))
 
     def write(self, folder: Path) -> None:
         """Write ``command.json`` into a folder, atomically."""
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with replacing(folder / COMMAND_FILE) as temporary:
-                temporary.write_text(json.dumps({"task": self.task, "hydra": self.hydra}, indent=2) + "\n")
+                temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def from_sweep(cls, sweep: Path) -> Command:
@@ -87,23 +92,26 @@ class Command:
         file = JobRegistry(sweep).folder / COMMAND_FILE
         try:
             stored = json.loads(read_text(file, MAX_JSON_BYTES))
-            return cls(*(_require_texts(stored[kind]) for kind in ("task", "hydra")))
+            jobs = stored.get("jobs")  # earlier versions did not store it
+            return cls(
+                _require_texts(stored["task"]), _require_texts(stored["hydra"]), jobs if isinstance(jobs, int) else None
+            )
         except FileNotFoundError as error:
             raise ConfigError(f"{file} is missing: the callback hydra.callbacks.tally writes it") from error
         except OSError as error:
             raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigError(f"{file} cannot be read: expected what gan-train wrote, overrides by kind") from error
 
     def merge_continuation(self, typed: Command, sweep: Path) -> Command:
         """Return the command that continues this one: ``typed`` in full, or this one with changes to what may change.
 
         Args:
-            typed: the same command again, or only overrides that may change.
+            typed: the same command again, also with more values of a key, or only overrides that may change.
             sweep: directory of the sweep, for messages.
 
         Raises:
-            ConfigError: the typed command has other jobs.
+            ConfigError: the typed command lacks jobs, or has others.
         """
         was, now = (_job_overrides((*command.task, *command.hydra)) for command in (self, typed))
         if not now:
@@ -115,13 +123,29 @@ class Command:
             )
             return Command((*task, *typed.task), (*hydra, *typed.hydra))
         if sorted(was) != sorted(now):
+            if self._may_grow(was, now):
+                return typed
             raise ConfigError(
                 f"{CONTINUE}={sweep}: the sweep began with another command: {_differences(was, now)}."
-                f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
+                f" May change: {', '.join(RESUMABLE_KEYS[:-2])}; values may be added to those of a key"
             )
         # In the earlier order, which numbers the jobs; overrides that may change and were not typed again are dropped.
         kept = [item for item in self.task if item in typed.task]
         return Command((*kept, *(item for item in typed.task if item not in kept)), typed.hydra)
+
+    def _may_grow(self, was: Sequence[str], now: Sequence[str]) -> bool:
+        """Return whether one command has all jobs of another, and more: values were added to those of some keys.
+
+        Jobs are told apart by their values only where the sweep is of all combinations.
+        """
+        sweepers = [item for item in self.hydra if override_key(item) == "hydra/sweeper"]
+        before, after = ({override_key(item): item for item in items} for items in (was, now))
+        return (
+            sweepers in ([], ["hydra/sweeper=basic"])
+            and before.keys() == after.keys()
+            and len(was) == len(now) == len(before)
+            and all(before[key] == after[key] or _has_values_of(after[key], before[key]) for key in before)
+        )
 
     def _reject_code(self, sweep: Path) -> None:
         """Reject a stored command that names code to call, which a directory of unknown origin is not to do."""
@@ -200,6 +224,26 @@ def _differences(was: Sequence[str], now: Sequence[str]) -> str:
     changes = [f"{item}, which had {before.pop(override_key(item))}" for item in new if override_key(item) in before]
     changes += [f"{item}, which it did not have" for item in new if not any(item in each for each in changes)]
     return "; ".join([*changes, *(f"without {item}" for item in before.values())]) or "other repetitions"
+
+
+def _has_values_of(larger: str, smaller: str) -> bool:
+    """Return whether a list or range has all values of another one, or of a single value, and no value twice."""
+    values, earlier = _values(larger), _values(smaller)
+    return bool(earlier) and len(set(values)) == len(values) and set(earlier) <= set(values)
+
+
+def _values(override: str) -> list[str]:
+    """Return the values of an override, each as it is in a job; none where they are no list and no range."""
+    parsed = _parsed(override)
+    if parsed is None or parsed.is_delete():
+        return []
+    value: object = parsed.value()
+    if not isinstance(value, Sweep):
+        return [override.partition("=")[2]]
+    if not isinstance(value, ChoiceSweep | RangeSweep):
+        return []
+    count_jobs([parsed])  # there may be too many to list
+    return list(parsed.sweep_string_iterator())
 
 
 def sweeps(override: str) -> bool:

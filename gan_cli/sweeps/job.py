@@ -28,6 +28,7 @@ from gan_cli.sweeps.job_registry import JobEntry, JobIdentity, JobRegistry
 from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
 from gan_cli.sweeps.launch_errors import passing_through_hydra
 from gan_cli.sweeps.sweep_check import sweeps_over_grid
+from gan_cli.sweeps.sweep_progress import SweepProgress
 
 BUG_EXIT_STATUS = 1
 
@@ -58,8 +59,10 @@ def job(config: DictConfig) -> float | None:
         entry = _register(composition, registry, output_dir)
 
     from gan_cli.sweeps.isolation import isolated_job
+    from gan_cli.telemetry import run_log
 
-    with isolated_job():
+    several_at_once = hydra.runtime.choices.get("hydra/launcher") != "basic"
+    with isolated_job(), run_log.console_of_job(run_log.JobConsole(entry.label if several_at_once else "")):
         status = _run_locked(composition, registry, entry)
     if status > 128:
         _print(f"interrupted; the same command with sweep.continue={registry.sweep} continues")
@@ -108,7 +111,7 @@ def _run_locked(composition: Composition, registry: JobRegistry, entry: JobEntry
                 with directory.locked():  # it may have been resumed outside the sweep
                     pass
             _reject_resumed_replicas(composition, found)
-            return _run_reporting_errors(composition, entry, found)
+            return _run_reporting_errors(composition, registry, entry, found)
     except UserError as error:
         # Another process is using the directory, or its content must be kept: the summary stays as it is.
         _report(entry, str(error))
@@ -127,10 +130,10 @@ def _reject_resumed_replicas(composition: Composition, found: JobStatus) -> None
         )
 
 
-def _run_reporting_errors(composition: Composition, entry: JobEntry, found: JobStatus) -> int:
+def _run_reporting_errors(composition: Composition, registry: JobRegistry, entry: JobEntry, found: JobStatus) -> int:
     """Run a job; an exception is reported and recorded in its summary. Returns the exit status."""
     try:
-        status = _run_or_skip(composition, entry, found)
+        status = _run_or_skip(composition, registry, entry, found)
     except Exception as error:
         user_error = as_user_error(error)
         if user_error is None:
@@ -153,7 +156,7 @@ def _run_reporting_errors(composition: Composition, entry: JobEntry, found: JobS
     return status
 
 
-def _run_or_skip(composition: Composition, entry: JobEntry, found: JobStatus) -> int:
+def _run_or_skip(composition: Composition, registry: JobRegistry, entry: JobEntry, found: JobStatus) -> int:
     """Skip a job that is done, resume one that has a checkpoint, else start it; returns the exit status."""
     from gan_cli.runs import replicas, single
 
@@ -165,6 +168,7 @@ def _run_or_skip(composition: Composition, entry: JobEntry, found: JobStatus) ->
     single_run = composition.replicas == 1
     if found.state is JobState.abandoned and not (single_run and _config_changed(composition, found.runs[0])):
         return DivergedError.exit_status
+    _print_line(f"{SweepProgress.read(registry).place(entry.identity.number)}: {entry.label}")
     if single_run and found.has_checkpoint:
         return single.resume(resume_config(found.runs[0], composition), found.runs[0])
     for directory in found.runs:
@@ -205,5 +209,9 @@ def _report(entry: JobEntry, message: str) -> None:
 
 
 def _print(line: str) -> None:
+    _print_line(f"gan-train: {line}")
+
+
+def _print_line(line: str) -> None:
     # Flushed, since a launcher may collect the output of this process.
-    print(f"gan-train: {printable(line)}", file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)

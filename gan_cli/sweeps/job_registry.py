@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -112,6 +112,36 @@ class JobRegistry:
                 f"job {identity.number} of {self.sweep} began with {_without(was, now)}, and would have"
                 f" {_without(now, was)} now: begin another sweep, or restore what has changed"
             )
+
+    def renumber(self, jobs: Sequence[JobIdentity]) -> None:
+        """Give all entries the numbers that their jobs have in a sweep that has grown; nothing if any is not in it.
+
+        Of jobs with equal overrides, each keeps its place among them.
+
+        Args:
+            jobs: those of the sweep as it is now.
+
+        Raises:
+            ConfigError: the registry cannot be read.
+            OutputError: it cannot be written.
+        """
+        entries = self.entries()
+        numbers: dict[tuple[str, ...], list[int]] = {}
+        for job in sorted(jobs, key=lambda job: job.number, reverse=True):
+            numbers.setdefault(job.overrides, []).append(job.number)
+        found: dict[int, JobIdentity] = {}
+        for entry in sorted(entries, key=lambda entry: entry.identity.number):
+            left = numbers.get(entry.identity.overrides)
+            if not left:
+                return
+            found[entry.index] = replace(entry.identity, number=left.pop())
+        if all(found[entry.index] == entry.identity for entry in entries):
+            return
+        lines = [
+            _format_line(found[entry.index], os.path.relpath(entry.path, self.sweep), entry.label) for entry in entries
+        ]
+        with writing(self._file), locks.lock(self.folder / "jobs.lock"):
+            write_atomic(self._file, b"".join(lines))
 
     def register(self, identity: JobIdentity, wanted: Path, label: str) -> JobEntry:
         """Return the entry of a job; a new one gets the directory ``wanted``, or the next free name like it.

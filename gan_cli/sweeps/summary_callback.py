@@ -19,7 +19,7 @@ from gan_cli.sweeps.command import Command
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
 from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
 from gan_cli.sweeps.launch_errors import announce, passing_through_hydra
-from gan_cli.sweeps.sweep_check import check_sweep
+from gan_cli.sweeps.sweep_check import check_sweep, grid_jobs, number_of_trials, sweeps_over_grid
 
 MAX_NAMES = 20
 # What Hydra and its sweepers write into the directory of a sweep.
@@ -44,9 +44,12 @@ class SweepSummaryCallback(Callback):
             self._jobs = check_sweep(config)
             registry = _own_registry(config)
             _require_writable(registry.sweep)
+            if sweeps_over_grid(config.hydra) and registry.entries():
+                registry.renumber(grid_jobs(config.hydra))
             self._before = {entry.index: job_status(entry.path) for entry in registry.entries()}
             registry.reopen()
-            Command.from_hydra_config(config.hydra).write(registry.folder)
+            jobs = number_of_trials(config.hydra) if self._jobs is None else self._jobs
+            Command.from_hydra_config(config.hydra, jobs).write(registry.folder)
             announce(registry)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from gan_cli.config.compose import plain_overrides
 from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.sweeps.job_count import count_jobs, require_drawable
+from gan_cli.sweeps.job_registry import JobIdentity
 from gan_cli.sweeps.plugin_settings import check_launcher, check_sweeper
 
 
@@ -36,6 +38,21 @@ def check_sweep(config: DictConfig) -> int | None:
 def sweeps_over_grid(hydra: DictConfig) -> bool:
     """Return whether the sweeper runs each combination of values, so that a job's number says what it is."""
     return CHECKS.get(str(hydra.runtime.choices.get("hydra/sweeper"))) is _check_grid
+
+
+def grid_jobs(hydra: DictConfig) -> list[JobIdentity]:
+    """Return all jobs of a sweep over each combination of values, as the registry knows them.
+
+    Values are those of the command line: an interpolation among them is not what a job makes of it.
+    """
+    (batch,) = BasicSweeper.split_arguments(_swept(hydra), max_batch_size=None)
+    return [JobIdentity.from_overrides(number, job) for number, job in enumerate(batch)]
+
+
+def number_of_trials(hydra: DictConfig) -> int | None:
+    """Return the number of jobs that a search is to make at most, or None for another sweeper."""
+    trials = hydra.sweeper.get("n_trials")
+    return trials if isinstance(trials, int) else None
 
 
 def _swept(hydra: DictConfig) -> list[Override]:

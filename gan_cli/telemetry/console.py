@@ -1,54 +1,110 @@
-"""Progress of a run on the console: a bar in a terminal, one line per report elsewhere."""
+"""Progress of a run on the console: a line that is redrawn in a terminal, and some twenty lines of history anywhere."""
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Mapping
 from typing import NoReturn
 
 from tqdm import tqdm
 
-from gan_cli.protocols.callbacks import Callback, ReportEvent, StartEvent, StepEvent
-from gan_cli.telemetry.run_log import progress_logger
+from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent, StepEvent
+from gan_cli.telemetry import terminal
+from gan_cli.telemetry.durations import format_duration
+from gan_cli.telemetry.progress_line import Pace, ProgressLine, format_value, progress_line
+from gan_cli.telemetry.run_log import is_shared, progress_logger
+
+# Lines of history of a run, and the longest time between two of them.
+HISTORY_LINES, MAX_SILENCE = 20, 600.0
+REDRAW_SECONDS = 0.2
+# Training time after which the length of the run is estimated, where no report came before.
+ESTIMATE_AFTER = 5.0
 
 
 class Progress(Callback):
-    """Shows a progress bar where stderr is a terminal, log lines elsewhere."""
+    """Shows the latest metrics, the time left and the alarms."""
 
-    def __init__(self, steps: int) -> None:
-        """``steps`` is their number in the whole run."""
+    def __init__(self, steps: int, log_every: int) -> None:
+        """Prepare the display of a run.
+
+        Args:
+            steps: their number in the whole run.
+            log_every: number of steps from one report to the next.
+        """
         self._steps = steps
-        self._bar: tqdm[NoReturn] | None = None
+        self._lines_every = log_every * max(1, math.ceil(steps / log_every / HISTORY_LINES))
+        self._values: dict[str, float] = {}
+        self._alarms: list[str] = []
+        self._phase = ""
+        self._first_step = 0
+        self._started = self._last_line = self._due = 0.0
+        self._estimated = False
+        self._display: tqdm[NoReturn] | None = None
 
     def on_start(self, event: StartEvent) -> None:
-        self._bar = tqdm(
-            total=self._steps,
-            initial=event.step,
-            unit="step",
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-            dynamic_ncols=True,
-        )
+        self._first_step, self._started = event.step, time.perf_counter()
+        self._last_line = self._started
+        if terminal.redraws() and not is_shared():
+            # tqdm keeps the line below what others write; how wide the terminal is, is measured here.
+            self._display = tqdm(
+                bar_format="{desc}", file=sys.stderr, ncols=sys.maxsize, nrows=sys.maxsize, leave=False
+            )
+            self._due = 0.0
+        else:
+            self._due = self._started + ESTIMATE_AFTER
 
     def on_step(self, event: StepEvent) -> None:
-        assert self._bar is not None
-        self._bar.update()
+        now = time.perf_counter()
+        if now >= self._due:
+            self._show(event.step, now)
 
     def on_report(self, event: ReportEvent) -> None:
-        self.show_metrics(event.step, event.report.headline)
+        raised = [alarm.name for alarm in event.alarms]
+        self._alarms = [name for name in dict.fromkeys([*self._alarms, *raised]) if name not in event.ended]
+        self.show_metrics(event.step, event.report.headline, event.report.phase)
 
-    def show_metrics(self, step: int, headline: Mapping[str, float]) -> None:
-        """Show metrics after the bar, and log them as a line."""
-        assert self._bar is not None
-        texts = {name: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for name, value in headline.items()}
-        self._bar.set_postfix(texts)
-        line = "  ".join(f"{name} {value}" for name, value in texts.items())
-        progress_logger.info("step %d/%d  %s", step, self._steps, line)
+    def on_evaluation(self, event: EvaluationEvent) -> None:
+        if event.scalars:
+            metrics = [f"{tag.removeprefix('metrics/')} {format_value(value)}" for tag, value in event.scalars.items()]
+            self._log(ProgressLine([f"step {event.step}/{self._steps}", *metrics]))
+
+    def show_metrics(self, step: int, headline: Mapping[str, float], phase: str = "") -> None:
+        """Show metrics in the line, and log them as one if that is due."""
+        self._values, self._phase = dict(headline), phase
+        now = time.perf_counter()
+        if self._display is not None:
+            self._show(step, now)
+        if step % self._lines_every == 0 or step >= self._steps or now - self._last_line > MAX_SILENCE:
+            self._estimated, self._last_line = True, now
+            self._log(self._line(step, now))
 
     def close(self) -> None:
-        """End the bar, which stays visible as it is."""
-        if self._bar is not None:
-            self._bar.close()
+        """Take the line away; those of the history stay."""
+        if self._display is not None:
+            self._display.close()
+            self._display = None
+
+    def _show(self, step: int, now: float) -> None:
+        """Draw the line again; without one, say once how long the run will take."""
+        if self._display is not None:
+            self._due = now + REDRAW_SECONDS
+            self._display.set_description_str(self._line(step, now).fit(terminal.width() - 1))
+            return
+        self._due = math.inf
+        seconds = self._pace(step, now).seconds_for(self._steps - step)
+        if not self._estimated and seconds is not None and step < self._steps:
+            self._log(ProgressLine([f"step {step}/{self._steps}", f"about {format_duration(seconds)} left"]))
+
+    def _line(self, step: int, now: float) -> ProgressLine:
+        return progress_line(step, self._steps, self._pace(step, now), self._values, self._alarms, self._phase)
+
+    def _pace(self, step: int, now: float) -> Pace:
+        return Pace(step - self._first_step, now - self._started)
+
+    def _log(self, line: ProgressLine) -> None:
+        progress_logger.info(line)
 
 
 class HeadlineRecorder(Callback):

@@ -1,4 +1,8 @@
-"""Log lines of a run: on the console, and copied to ``train.log`` in the run directory."""
+"""Log lines of a run: on the console, and copied to ``train.log`` in the run directory.
+
+Three loggers have names of their own: lines of progress, of which a terminal shows as much as fits; lines that only the
+log of a run keeps; and lines for a person who has started one run, which a sweep leaves out.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
@@ -16,10 +22,45 @@ from gan_cli.errors import printable
 from gan_cli.runtime import torchrun
 from gan_cli.storage.files import AppendOnlyFile, WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry import terminal
+from gan_cli.telemetry.progress_line import ProgressLine
 
 PACKAGE_LOGGER = logging.getLogger(gan_cli.__name__)
-# For the lines of reports, which a progress bar replaces on a terminal.
+# Its messages are objects of ``progress_line.ProgressLine``.
 progress_logger = logging.getLogger(f"{gan_cli.__name__}.progress")
+log_only_logger = logging.getLogger(f"{gan_cli.__name__}.log_only")
+single_run_logger = logging.getLogger(f"{gan_cli.__name__}.single_run")
+
+
+@dataclass(frozen=True)
+class JobConsole:
+    """The console of a job of a sweep.
+
+    Attributes:
+        label: begins each line, where jobs that run at once share the console; empty: none do.
+    """
+
+    label: str = ""
+
+
+# Launchers call a job without any argument of ours, and a run makes its console itself.
+_job: ContextVar[JobConsole | None] = ContextVar("console of a job", default=None)
+
+
+@contextlib.contextmanager
+def console_of_job(job: JobConsole) -> Iterator[None]:
+    """Let the runs inside write to the console of a job."""
+    token = _job.set(job)
+    try:
+        yield
+    finally:
+        _job.reset(token)
+
+
+def is_shared() -> bool:
+    """Return whether runs at the same time write to this console, so that no line can be redrawn."""
+    job = _job.get()
+    return job is not None and bool(job.label)
 
 
 class _PrintableLine(logging.Formatter):
@@ -31,13 +72,26 @@ class _PrintableLine(logging.Formatter):
 
 
 class _Console(logging.Handler):
-    """Handler that writes lines to stderr above the progress bar, and leaves out those that a bar replaces."""
+    """Handler that writes lines to stderr, above the one that is redrawn."""
+
+    def __init__(self, job: JobConsole | None) -> None:
+        super().__init__()
+        self.setFormatter(_PrintableLine("%(message)s"))
+        self._prefix = f"[{job.label}] " if job is not None and job.label else ""
+        self._left_out = {log_only_logger.name, *([] if job is None else [single_run_logger.name])}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name in self._left_out:
+            return
         # A closed pipe (`2>&1 | head`) or a full disk (`2>log`) must not end the training.
         with contextlib.suppress(OSError):
-            if record.name != progress_logger.name or not sys.stderr.isatty():
-                tqdm.write(self.format(record), file=sys.stderr)
+            tqdm.write(self._prefix + self._text(record), file=sys.stderr)
+
+    def _text(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, ProgressLine) and sys.stderr.isatty():
+            return record.msg.fit(terminal.width() - len(self._prefix))
+        text = self.format(record)
+        return terminal.highlighted(text) if record.levelno >= logging.WARNING else text
 
 
 class _LogFile(logging.Handler):
@@ -63,9 +117,8 @@ class _LogFile(logging.Handler):
 @contextlib.contextmanager
 def console() -> Iterator[MemoryHandler]:
     """Show log lines on stderr, and yield a buffer that keeps them until a run directory exists (:func:`copied_to`)."""
-    console_handler = _Console()
+    console_handler = _Console(_job.get())
     buffered = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
-    console_handler.setFormatter(_PrintableLine("%(message)s"))
     # Of several processes only rank 0 logs.
     PACKAGE_LOGGER.setLevel(logging.CRITICAL + 1 if torchrun.is_nonzero_rank() else logging.INFO)
     PACKAGE_LOGGER.propagate = False

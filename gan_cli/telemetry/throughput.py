@@ -13,7 +13,9 @@ from gan_cli.storage.state_values import numbers_by_name
 class Throughput(Callback):
     """Adds ``speed/steps_per_second`` and ``speed/images_per_second`` to reports, the latter to their headlines too."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: str) -> None:
+        """``samples`` is the noun for real samples in the headline: ``images``."""
+        self._samples = samples
         self._seconds_before = 0.0
         self._started: float | None = None
         self._evaluating = 0.0
@@ -46,7 +48,7 @@ class Throughput(Callback):
             "speed/images_per_second": images_per_second,
         }
         self._last = {"step": event.step, "images": event.images_seen, "seconds": now}
-        headline = {**report.headline, "images/s": images_per_second}
+        headline = {**report.headline, f"{self._samples}/s": images_per_second}
         return replace(event, report=replace(report, scalars={**report.scalars, **speed}, headline=headline))
 
     def state_dict(self) -> dict[str, Any]:

@@ -174,10 +174,22 @@ def test_picture_of_the_plane(gan_train: Command, workplace: Path) -> None:
 
 def test_console_says_what_it_does_and_the_log_keeps_it(gan_train: Command, workplace: Path) -> None:
     done = gan_train(*CADENCE, *TINY, "hydra.run.dir=run")
-    for words in ("device: kind=", "data: 1708 images", "training in run", "completed at step 6"):
+    words_of_a_run = (
+        "device: CPU, ",
+        "data: 1,708 images to train on",
+        "networks: mlp; parameters: generator ",
+        "loss jsd, 1 update of D per update of G",
+        "training in run",
+        "completed at step 6",
+        "samples:   gan-sample run",
+        "tensorboard --samples_per_plugin images=1000 --logdir run",
+        "gan-train resume=run train.steps=12",
+    )
+    for words in words_of_a_run:
         assert words in done.err
         assert words in Path("run/train.log").read_text()
-    lines = re.findall(r"step (\d+)/6  loss D \S+  loss G \S+  D\(x\) \S+  D\(G\(z\)\) \S+  images/s \S+", done.err)
+    metrics = r"loss D \S+  G \S+  D\(x\) \S+  D\(G\(z\)\) \S+  jsd \S+  images/s \S+"
+    lines = re.findall(rf"step (\d+)/6  (?:\d+ s left  )?{metrics}", done.err)
     assert lines == ["2", "4", "6"]
 
 

@@ -175,7 +175,7 @@ def test_states_keep_the_keys_of_earlier_versions() -> None:
     def stateful() -> StatefulCallbacks:
         monitor, tracker = AlarmMonitor(DiagnosticsSection(), []), MetricTracker()
         return StatefulCallbacks(
-            CheckAlarms(monitor, tracker), Throughput(), tracker, ActOnAlarms(monitor, OnAlarm.warn)
+            CheckAlarms(monitor, tracker), Throughput("images"), tracker, ActOnAlarms(monitor, OnAlarm.warn)
         )
 
     first, second = stateful(), stateful()

@@ -11,7 +11,7 @@ import pytest
 from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.protocols.algorithm import Report
 from tests.conftest import Command, Finished, start_gan_train
-from tests.helpers.run_directories import wait_for
+from tests.helpers.run_directories import has_reported, wait_for
 
 SMALL = (
     "dataset=ring8",
@@ -76,7 +76,7 @@ def test_sweep_of_replicas(gan_train: Command, workplace: Path) -> None:
 
 def test_interruption_saves_every_run(workplace: Path) -> None:
     process = start_gan_train(*SMALL, "train.replicas=2", "train.steps=100000", "hydra.run.dir=replicas")
-    wait_for(lambda: "\nstep 4" in process.errors())
+    wait_for(has_reported(Path("replicas/seed_0"), 4))
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=300)
     assert process.returncode == 143

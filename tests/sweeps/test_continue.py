@@ -85,8 +85,10 @@ def test_killed_sweep_with_bad_combinations(gan_train: Command, workplace: Path)
     undisturbed = gan_train("-m", *arguments, "hydra.sweep.dir=whole")
     assert undisturbed.status == 1
     assert undisturbed.err.count("optimizer.lr_g: expected a number from 0 to 1e+38") == 6
-    assert "gan-train: job 3 (loss=jsd,seed=1,optimizer.lr_g=-1): optimizer.lr_g: expected" in undisturbed.err
-    assert "6 of 12 jobs failed: loss=jsd,seed=0,optimizer.lr_g=-1; loss=jsd,seed=1" in undisturbed.err
+    assert "gan-train: job 3 (loss=jsd,optimizer.lr_g=-1,seed=1): optimizer.lr_g: expected" in undisturbed.err
+    assert (
+        "6 of 12 jobs failed: loss=jsd,optimizer.lr_g=-1,seed=0; loss=jsd,optimizer.lr_g=-1,seed=1" in undisturbed.err
+    )
     assert "Traceback" not in undisturbed.err
     assert statuses(Path("whole")) == ["completed", "failed"] * 6
     finishes_what_was_missing(gan_train, arguments, half=4)
@@ -95,7 +97,7 @@ def test_killed_sweep_with_bad_combinations(gan_train: Command, workplace: Path)
 @pytest.mark.slow
 def test_interrupted_sweep_goes_on_with_more_steps(gan_train: Command, workplace: Path) -> None:
     process = start_sweep("seed=0,1", *SMALL, "train.steps=1000000", "hydra.sweep.dir=sweep")
-    wait_for(lambda: "\nstep 30" in process.errors())
+    wait_for(has_reported(Path("sweep/seed=0"), 30))
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 143
@@ -167,7 +169,7 @@ def test_what_diverged_is_run_again_only_otherwise(gan_train: Command, workplace
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["seed=0,1,2"], ["seed=0,1,2, which had seed=0,1"]),
+        (["seed=1,2"], ["seed=1,2, which had seed=0,1"]),
         (["seed=0,1", "loss=wgan"], ["loss=wgan, which it did not have"]),
         (["loss=jsd"], ["loss=jsd, which it did not have; without seed=0,1"]),
         (["seed=0,1", "train.steps=2,3"], ["train.steps=2,3"]),

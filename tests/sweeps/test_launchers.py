@@ -205,7 +205,7 @@ def test_jobs_in_other_processes_are_those_of_a_serial_sweep(launcher: str, seri
     process = start([f"hydra/launcher={launcher}", *MIXED, "hydra.sweep.dir=sweep"], quiet)
     done = ended(process)
     assert done.status == 1, done.err
-    assert "2 of 4 jobs failed: seed=0,optimizer.lr=-1; seed=1,optimizer.lr=-1" in done.err
+    assert "2 of 4 jobs failed: optimizer.lr=-1,seed=0; optimizer.lr=-1,seed=1" in done.err
     assert_equal_runs(Path("sweep"), serial)
     assert process.pid not in {pid for job in jobs_of(Path("sweep")) for pid in trained_by(job)}
     wait_for(lambda: not alive(process.pid))  # a Ray of the sweep's own, and all workers, are gone with it

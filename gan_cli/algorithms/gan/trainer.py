@@ -309,6 +309,9 @@ class GANTrainer(GANSpec):
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait.metrics()
         headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
+        headline[objective.divergence_name] = scalars[f"divergence/{objective.divergence_name}"]
+        if scalars.get("noise/sigma"):
+            headline["sigma"] = scalars["noise/sigma"]
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
         meanings = dict.fromkeys(on_host.histograms, f"{objective.score_name} of D")

@@ -14,6 +14,14 @@ class Phase(Enum):
     adversarial = 2
 
 
+# What a step is in each phase.
+STEP_OF = {
+    Phase.mle: "epoch {} of maximum likelihood",
+    Phase.discriminator: "epoch {} of D alone",
+    Phase.adversarial: "adversarial round {}",
+}
+
+
 @dataclass(frozen=True)
 class Phases:
     """Lengths of the phases: pretraining of G, pretraining of D, then adversarial training.
@@ -33,3 +41,8 @@ class Phases:
         if step < self.mle + self.discriminator:
             return Phase.discriminator, step - self.mle
         return Phase.adversarial, step - self.mle - self.discriminator
+
+    def describe(self, step: int) -> str:
+        """Return what ``step``, counted from 0, is: ``epoch 3 of maximum likelihood``."""
+        phase, earlier = self.at(step)
+        return STEP_OF[phase].format(earlier + 1)

@@ -37,7 +37,12 @@ from gan_cli.runtime.rng import RandomState, seeded_generator
 from gan_cli.runtime.transfer import move_without_waiting
 
 # Short name -> tag, for the progress line.
-HEADLINE = {"oracle": "metrics/nll_oracle", "test": "metrics/nll_test", "loss D": "loss/d", "reward": "reward/mean"}
+HEADLINE = {
+    "NLL oracle": "metrics/nll_oracle",
+    "NLL test": "metrics/nll_test",
+    "loss D": "loss/d",
+    "reward": "reward/mean",
+}
 # Most updates of G whose losses are kept for a report.
 REPORT_CAPACITY = 4096
 # Sequences that are sampled at a time.
@@ -260,7 +265,7 @@ class SeqGAN(SeqGANSpec):
         if self._corpus.entropy is not None:
             scalars["diagnosis/oracle_entropy"] = self._corpus.entropy
         headline = {name: scalars[tag] for name, tag in HEADLINE.items() if tag in scalars}
-        return Report(scalars, {}, headline, {}, nonfinite)
+        return Report(scalars, {}, headline, {}, nonfinite, self._phases.describe(self.progress.step))
 
     def _sample_metrics(self) -> dict[str, Tensor]:
         """Metrics of fresh sequences of G, with the same random numbers at every step, so that steps compare."""
