@@ -71,8 +71,9 @@ versus: $(DEV_READY)  ## rerun docs/comparisons.md (an hour); ARGS="--rewrite" o
 docs: $(DEV_READY)  ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict $(ARGS)
 
-tensorboard: $(TRAIN_READY)  ## look at all runs below outputs/
-	$(BIN)/tensorboard --logdir outputs
+tensorboard: $(TRAIN_READY)  ## look at all runs below outputs/; LOGDIR=DIR: at those below another folder
+	@echo "Open http://localhost:6006/#custom_scalars (questions to a run) or http://localhost:6006/#hparams (runs compared)"
+	$(BIN)/tensorboard --logdir $(or $(LOGDIR),outputs) --samples_per_plugin images=1000
 
 clean:  ## remove the environment, caches and builds, but no outputs
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

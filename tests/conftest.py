@@ -56,6 +56,12 @@ def composed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def quick_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a dry run in this process estimate from a single step."""
+    monkeypatch.setattr("gan_cli.runs.estimate.MEASURING_SECONDS", 0.0)
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory; the data root is another."""

@@ -114,6 +114,15 @@ class Parts:
         return self.noise if isinstance(self.noise, NoiseLevel) else Scheduled(self.noise)
 
 
+@dataclass(frozen=True)
+class Band:
+    """A chart of the curve of one tag, with the band between the curves of two others around it."""
+
+    value: str
+    lower: str
+    upper: str
+
+
 class AlgorithmSpec(ABC):
     """Base of the classes of algorithms: what a family of models declares beside how it trains.
 
@@ -125,7 +134,8 @@ class AlgorithmSpec(ABC):
     Attributes:
         supported_data: the kinds of data that it can learn (``protocols.data``).
         supported_settings: those of :data:`ALGORITHM_SPECIFIC_KEYS` that have an effect on it.
-        charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags, or patterns of tags.
+        charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags or patterns of tags, or a band. As all
+            curves of a run have its color, few charts have several of them.
         notes: tag -> text that TensorBoard shows behind the "i" of its chart.
         hparam_metrics: tags by which TensorBoard's HParams page compares runs.
         own_alarms: names of alarms whose thresholds are not in the section ``diagnostics``.
@@ -135,7 +145,7 @@ class AlgorithmSpec(ABC):
 
     supported_data: ClassVar[tuple[type, ...]]
     supported_settings: ClassVar[frozenset[str]] = frozenset()
-    charts: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
+    charts: ClassVar[Mapping[str, Sequence[str] | Band]] = MappingProxyType({})
     notes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     hparam_metrics: ClassVar[tuple[str, ...]] = ()
     own_alarms: ClassVar[tuple[str, ...]] = ()

@@ -20,7 +20,7 @@ from gan_cli.config import automatic, experiments, hydra_plugins, option_files
 from gan_cli.config.automatic import Choice
 from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
 from gan_cli.config.numbers import adapt_omegaconf
-from gan_cli.config.override_text import quoted
+from gan_cli.config.override_text import OverrideText, quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
 from gan_cli.config.resolution import reject_undecodable, resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
@@ -37,12 +37,14 @@ class Composition:
         hydra: Hydra's own configuration, below the key ``hydra``.
         overrides: those of the command line, with the values of their resolvers.
         chosen: what the program has chosen, by key.
+        distinguishing: keys of those that tell the run from others: in a sweep those that differ between its jobs.
     """
 
     config: DictConfig
     hydra: DictConfig
     overrides: Sequence[str]
     chosen: Mapping[str, Choice] = field(default_factory=dict)
+    distinguishing: Sequence[str] = ()
 
     @classmethod
     def from_running_job(cls, config: DictConfig) -> Composition:
@@ -59,7 +61,8 @@ class Composition:
         """
         reject_growth(OmegaConf.to_container(config, resolve=False))
         config, chosen = automatic.settle(config)
-        composition = cls(resolve_for_good(config), hydra, overrides, chosen)
+        keys = [OverrideText.split(override).key for override in overrides]
+        composition = cls(resolve_for_good(config), hydra, overrides, chosen, keys)
         resolved = resolve_overrides(overrides, composition.config, composition.choices)
         reject_undecodable([OmegaConf.to_container(composition.config, resolve=False), resolved])
         return replace(composition, overrides=resolved)
@@ -101,7 +104,7 @@ class Composition:
         others = [
             item for item in self.overrides if item.lstrip("+").partition("=")[0] not in ("seed", "train.replicas")
         ]
-        return Composition(config, self.hydra, [*others, f"seed={seed}"])
+        return Composition(config, self.hydra, [*others, f"seed={seed}"], [*self.distinguishing, "seed"])
 
     @property
     def choices(self) -> dict[str, Any]:

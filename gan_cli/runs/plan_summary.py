@@ -1,17 +1,22 @@
-"""The summary that a dry run prints: all parts of a plan with their settings."""
+"""The table that a dry run prints: all parts of a plan with their settings, and what the run is likely to take."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from enum import Enum
 
 from gan_cli.config.nodes import Node
+from gan_cli.runs.estimate import Estimate
 from gan_cli.runs.memory import format_bytes
 from gan_cli.runs.planning import Plan, accepted_parts
+from gan_cli.telemetry.durations import format_duration
+
+MEASURED = "an estimate from a few steps, without evaluations"
 
 
-def summarize(plan: Plan) -> str:
-    """Return a table of what would run, a line for each part."""
+def rows_of_plan(plan: Plan) -> dict[str, str]:
+    """Return what would run: name of a part -> its settings."""
     config, train, accepted = plan.config, plan.config.train, accepted_parts(plan.family)
     rows = {
         "algorithm": _describe_node(plan.algorithm),
@@ -38,6 +43,20 @@ def summarize(plan: Plan) -> str:
         "device": ", ".join(f"{key}={value}" for key, value in plan.device.facts().items()),
         "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
     }
+    return rows
+
+
+def rows_of_estimate(need: Estimate) -> dict[str, str]:
+    """Return what a run is likely to take, as rows of the table."""
+    seconds, why = need.seconds, need.costs.why_not
+    time = (
+        f"not estimated: {why}" if seconds is None else f"about {format_duration(seconds)} on this machine; {MEASURED}"
+    )
+    return {"time": time, "disk": f"about {format_bytes(need.disk)}"}
+
+
+def table(rows: Mapping[str, str]) -> str:
+    """Return rows as a table of two columns."""
     return "\n".join(f"{name:<16}{text}" for name, text in rows.items())
 
 

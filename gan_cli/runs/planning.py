@@ -48,6 +48,7 @@ class Plan(Parts):
         callbacks: those of the user, by name; every run builds its own.
         memory: what it needs at least.
         probe_samples: samples of each kind in a probe.
+        forward_flops: floating-point operations of one forward pass of a batch through all networks.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class Plan(Parts):
     callbacks: Mapping[str, Node]
     memory: MemoryNeed
     probe_samples: int
+    forward_flops: int
 
     @property
     def family(self) -> type[AlgorithmSpec]:
@@ -116,6 +118,7 @@ def plan(config: DictConfig) -> Plan:
         callbacks=callbacks,
         memory=memory,
         probe_samples=probe_samples(typed, memory, activations, device.torch_device),
+        forward_flops=flops // 2,
     )
 
 

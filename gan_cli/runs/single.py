@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
 from gan_cli.config.automatic import log_choices
 from gan_cli.config.compose import Composition
@@ -23,7 +24,8 @@ from gan_cli.runs import builder, follower, planning
 from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
-from gan_cli.runs.plan_summary import summarize
+from gan_cli.runs.estimate import estimate, measure
+from gan_cli.runs.plan_summary import rows_of_estimate, rows_of_plan, table
 from gan_cli.runs.planning import Plan
 from gan_cli.runs.thread_adaptation import contention_callback
 from gan_cli.runs.training import may_roll_back, train_to_end
@@ -53,7 +55,7 @@ def dry_run(composition: Composition) -> str:
     with run_log.console():
         warn_if_alias(plan.config)
         log_choices(composition.chosen)
-    return summarize(plan)
+    return table({**rows_of_plan(plan), **rows_of_estimate(estimate(plan, measure(plan)))})
 
 
 def start(composition: Composition, wanted: Path) -> int:
@@ -95,6 +97,9 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             if plan.config.device.threads is None:
                 # With another number of threads, floating-point sums are rounded differently.
                 torch.set_num_threads(stored_threads(state))
+        if group.broadcast_from_rank0(partial(_is_complete, plan, directory, step)):
+            logger.info("%s has made its %d steps: train.steps=N with a larger N trains it on", directory.path, step)
+            return 0
         check_data = partial(_require_same_data, plan, directory, state)
         assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):
@@ -105,12 +110,28 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 with Interrupts() as interrupted:
                     return follower.run_worker(assembled.algorithm, plan.config.train, group, step, interrupted)
             run = make_training_run(assembled, directory, _observers(plan, directory))
+            directory.store_steps(plan.config.train.steps)
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory):
                     run.stateful.load_state_dict(state["sinks"])
                 logger.info("continuing from step %d in %s", step, directory.path)
                 with Interrupts() as interrupted:
                     return train_to_end(run, step, interrupted)
+
+
+def _is_complete(plan: Plan, directory: RunDirectory, step: int) -> bool:
+    """Return whether a run has made all of its steps, and has ended after them.
+
+    Raises:
+        ConfigError: it is to make fewer steps than it has made.
+    """
+    steps = plan.config.train.steps
+    if steps < step and steps != OmegaConf.select(directory.stored_config(), "train.steps"):
+        raise ConfigError(
+            f"train.steps: {directory.path} has made {step} steps, expected at least as many, got {steps}"
+        )
+    summary = directory.stored_summary()
+    return steps <= step and summary.get("status") == "completed" and summary.get("step") == step
 
 
 def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:

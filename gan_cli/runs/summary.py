@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 
 from gan_cli import __version__
 from gan_cli.config.compose import Composition
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs.callbacks import StatefulCallbacks
 from gan_cli.runtime.device import Device
+from gan_cli.telemetry.plugin_values import HParams
 
 
 @dataclass
@@ -50,11 +53,25 @@ def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks
     }
 
 
-def hparams(composition: Composition) -> dict[str, Any]:
-    """Return hyper-parameters for TensorBoard's HParams page: the options of the groups and the usual numbers."""
+# Settings that the HParams page has under a name of its own.
+SHORT_NAMES = {
+    "train.batch_size": "batch_size",
+    "optimizer.lr_g": "lr_g",
+    "optimizer.lr_d": "lr_d",
+    "loss.d_steps": "d_steps",
+    "ema.half_life": "ema_half_life",
+}
+
+
+def hparams(composition: Composition) -> HParams:
+    """Return hyper-parameters for TensorBoard's HParams page.
+
+    They are the options of the groups, the usual numbers, and what tells the run from others.
+    """
     config = composition.config
     chosen = {group: option for group, option in composition.choices.items() if group != "callback"}
-    return {
+    distinguishing = {SHORT_NAMES.get(key, key): key for key in composition.distinguishing if key != "callback"}
+    values = {
         **{group: str(option) for group, option in chosen.items() if option is not None},
         "batch_size": config.train.batch_size,
         "lr_g": config.optimizer.lr_g,
@@ -63,3 +80,12 @@ def hparams(composition: Composition) -> dict[str, Any]:
         "ema_half_life": config.ema.half_life,
         "seed": config.seed,
     }
+    others = {name: _as_hparam(OmegaConf.select(config, key)) for name, key in distinguishing.items()}
+    return HParams({**others, **values}, frozenset(distinguishing))
+
+
+def _as_hparam(value: object) -> str | float | None:
+    """Return a setting as a number or a text; None where it has no value."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return str(value.name if isinstance(value, Enum) else value)

@@ -72,6 +72,18 @@ class RunDirectory:
             OmegaConf.save(hydra, self.hydra / "hydra.yaml")
             OmegaConf.save(list(overrides), self.hydra / "overrides.yaml")
 
+    def store_steps(self, steps: int) -> None:
+        """Store another length of the run, so that it is resumed to that length from now on; raises ``OutputError``."""
+        config, overrides = self._read("config.yaml"), self.stored_overrides()
+        if not isinstance(config, DictConfig) or OmegaConf.select(config, "train.steps") == steps:
+            return
+        config.train.steps = steps
+        others = [item for item in overrides if item.lstrip("+").partition("=")[0] != "train.steps"]
+        with writing(self.hydra):
+            write_atomic(self.hydra / "config.yaml", OmegaConf.to_yaml(config).encode())
+            now = OmegaConf.create([*others, f"train.steps={steps}"])
+            write_atomic(self.hydra / "overrides.yaml", OmegaConf.to_yaml(now).encode())
+
     def stored_config(self) -> DictConfig:
         """Read ``.hydra/config.yaml``, classes under their present names; nothing in it is resolved or built."""
         config = self._read("config.yaml")

@@ -63,10 +63,15 @@ class Command:
 
     def label(self, job: Sequence[str]) -> str:
         """Return the overrides of a job that differ between jobs, as typed but for the seed, which comes last."""
+        varying = self.varying(job)
+        kept = [item for item in job if override_key(item) in varying]
+        return ",".join(sorted(kept, key=lambda item: override_key(item) == "seed"))
+
+    def varying(self, job: Sequence[str]) -> list[str]:
+        """Return the keys of the overrides of a job that differ between jobs."""
         swept = {override_key(item) for item in self.task if sweeps(item)}
         fixed = {override_key(item) for item in self.task} - swept
-        varying = [item for item in job if override_key(item) not in fixed]
-        return ",".join(sorted(varying, key=lambda item: override_key(item) == "seed"))
+        return [key for key in map(override_key, job) if key not in fixed]
 
     def write(self, folder: Path) -> None:
         """Write ``command.json`` into a folder, atomically."""

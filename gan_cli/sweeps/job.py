@@ -10,6 +10,7 @@ import contextlib
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -57,6 +58,7 @@ def job(config: DictConfig) -> float | None:
             _remove_if_empty(output_dir)
             return None
         entry = _register(composition, registry, output_dir)
+        composition = replace(composition, distinguishing=Command.stored(sweep).varying(composition.overrides))
 
     from gan_cli.sweeps.isolation import isolated_job
     from gan_cli.telemetry import run_log
@@ -158,11 +160,13 @@ def _run_reporting_errors(composition: Composition, registry: JobRegistry, entry
 
 def _run_or_skip(composition: Composition, registry: JobRegistry, entry: JobEntry, found: JobStatus) -> int:
     """Skip a job that is done, resume one that has a checkpoint, else start it; returns the exit status."""
+    if composition.dry_run:
+        from gan_cli.sweeps.dry_job import leave_outline
+
+        leave_outline(composition, registry, entry)
+        return 0
     from gan_cli.runs import replicas, single
 
-    if composition.dry_run:
-        print(single.dry_run(composition))
-        return 0
     if found.state is JobState.completed and found.step >= composition.config.train.steps:
         return 0
     single_run = composition.replicas == 1

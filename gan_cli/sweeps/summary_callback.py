@@ -19,6 +19,7 @@ from gan_cli.sweeps.command import Command
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
 from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
 from gan_cli.sweeps.launch_errors import announce, passing_through_hydra
+from gan_cli.sweeps.outline import describe, read_outlines
 from gan_cli.sweeps.sweep_check import check_sweep, grid_jobs, number_of_trials, sweeps_over_grid
 
 MAX_NAMES = 20
@@ -63,6 +64,10 @@ class SweepSummaryCallback(Callback):
             registry = _job_registry(config)
             after = {entry: job_status(entry.path) for entry in registry.entries()}
             failed = [entry for entry, now in after.items() if _has_failed(now, bool(config.dry_run))]
+            if config.dry_run and (jobs := read_outlines(registry)):
+                from gan_cli.runs.memory import format_bytes
+
+                print(describe(jobs, format_bytes(sum(job.disk for job in jobs))))
             never_started = self._never_started(registry, after)
             for line in self._lines(registry, after, failed):
                 print(f"gan-train: {printable(line)}", file=sys.stderr)

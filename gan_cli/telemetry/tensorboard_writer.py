@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from gan_cli.algorithms.spec import AlgorithmSpec
+from gan_cli.algorithms.spec import AlgorithmSpec, Band
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.metrics.directions import directed, direction
@@ -26,13 +25,14 @@ from gan_cli.protocols.callbacks import (
 from gan_cli.storage.files import WriteErrorHandler, writing
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry import event_file, plugin_values
+from gan_cli.telemetry.plugin_values import HParams
 
 
 @dataclass(frozen=True)
 class TensorBoardLayout:
     """Layout of TensorBoard's pages for a family of models; attributes as of ``algorithms.spec.AlgorithmSpec``."""
 
-    charts: Mapping[str, Sequence[str]]
+    charts: Mapping[str, Sequence[str] | Band]
     notes: Mapping[str, str]
     hparam_metrics: tuple[str, ...]
 
@@ -50,8 +50,21 @@ class TensorBoardLayout:
             evaluated: tags of the metrics that evaluations of samples measure.
         """
         notes = {tag: info.description for tag, info in infos.items()}
+        evaluated = tuple(evaluated)
+        quality = {f"How good are the samples? {tag.removeprefix('metrics/')}": [tag] for tag in evaluated}
+        charts = {
+            title: tags
+            for title, tags in {**quality, **self.charts}.items()
+            if isinstance(tags, Band) or not _of_other_losses(tags, infos)
+        }
         compared = (*self.hparam_metrics, *sorted(directed(infos)), *filter(direction, evaluated))
-        return replace(self, notes={**notes, **self.notes}, hparam_metrics=tuple(dict.fromkeys(compared)))
+        own = dict.fromkeys(tag for tag in compared if not _of_other_losses([tag], infos))
+        return replace(self, charts=charts, notes={**notes, **self.notes}, hparam_metrics=tuple(own))
+
+
+def _of_other_losses(tags: Sequence[str], infos: Mapping[str, MetricInfo]) -> bool:
+    """Return whether any tag is of a divergence that the run's loss does not estimate."""
+    return any(tag.startswith("divergence/") and tag not in infos for tag in tags)
 
 
 class TensorBoardWriter(Callback):
@@ -62,7 +75,7 @@ class TensorBoardWriter(Callback):
         directory: RunDirectory,
         errors: WriteErrorHandler,
         layout: TensorBoardLayout,
-        hparams: Mapping[str, Any],
+        hparams: HParams,
         config: str,
     ) -> None:
         """Prepare the pages of a run.
@@ -88,7 +101,7 @@ class TensorBoardWriter(Callback):
             if event.step == 0:
                 page = plugin_values.text("config", f"```yaml\n{self._config}\n```")
                 session = plugin_values.session_start(self._hparams, self._layout.hparam_metrics)
-                self._board.add([plugin_values.charts("gan_cli", self._layout.charts), page, *session])
+                self._board.add([plugin_values.charts("Questions to a run", self._layout.charts), page, *session])
 
     def on_report(self, event: ReportEvent) -> None:
         report, board = event.report, self._open_board

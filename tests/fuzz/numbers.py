@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gan_cli.config.compose import compose, flatten_config, register
 from gan_cli.errors import UserError
 from gan_cli.runs import planning
-from gan_cli.runs.plan_summary import summarize
+from gan_cli.runs.plan_summary import rows_of_plan, table
 
 # Command lines that have every algorithm, architecture, dataset and component with a number of its own among them.
 RECIPES = (
@@ -69,4 +69,4 @@ def read(command: list[str]) -> None:
     """Check and describe a run, as a dry run does."""
     register()
     with contextlib.suppress(UserError):
-        summarize(planning.plan(compose(command).config))
+        table(rows_of_plan(planning.plan(compose(command).config)))

@@ -17,7 +17,7 @@ from gan_cli.config import nodes
 from gan_cli.config.compose import compose, register
 from gan_cli.config.nodes import Node
 from gan_cli.runs import compatibility, planning
-from gan_cli.runs.plan_summary import summarize
+from gan_cli.runs.plan_summary import rows_of_plan, table
 
 SMALL = ("dataset=digits", "device=cpu")
 
@@ -68,14 +68,14 @@ def test_algorithm_without_a_d_has_no_loss_and_is_not_built_before_data_are_read
 
 
 def test_summary_has_a_line_for_every_part() -> None:
-    lines = summarize(planned("loss=wgan", "noise=linear")).splitlines()
+    lines = table(rows_of_plan(planned("loss=wgan", "noise=linear"))).splitlines()
     names = [line[:16].strip() for line in lines]
     assert names == [
         *("algorithm", "dataset", "architecture", "generator", "discriminator", "classes", "loss", "penalties"),
         *("noise", "augment", "optimizer", "memory", "device", "train"),
     ]
     assert "Wasserstein, D steps per G step: 5, constraint: WeightClipping(c=0.01)" in lines[6]
-    assert "binarise='stochastic'" in summarize(planned("algorithm=vae")).splitlines()[0]
+    assert "binarise='stochastic'" in table(rows_of_plan(planned("algorithm=vae"))).splitlines()[0]
 
 
 @pytest.mark.parametrize(

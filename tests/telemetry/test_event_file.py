@@ -103,7 +103,9 @@ def test_text_and_charts_are_found_by_their_plugins(tmp_path: Path) -> None:
 
 def test_hparams_keep_their_types_and_none_is_left_out(tmp_path: Path) -> None:
     choices = {"loss": "jsd", "lr": 2e-4, "steps": 3, "nothing": None}
-    write(tmp_path, *plugin_values.session_start(choices, ["loss/d"]), plugin_values.session_end())
+    write(
+        tmp_path, *plugin_values.session_start(plugin_values.HParams(choices), ["loss/d"]), plugin_values.session_end()
+    )
     content = {
         tag: plugin_data_pb2.HParamsPluginData.FromString(data)
         for tag, data in read(tmp_path).PluginTagToContent("hparams").items()

@@ -10,7 +10,7 @@ import torch
 
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.gan.suggestions import GANSettings
-from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Band, Outline, Parts, Sizes
 from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.config.diagnostics import OnAlarm
@@ -38,20 +38,27 @@ class GANSpec(AlgorithmSpec):
     supported_data: ClassVar = (Images, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
-    # One question each.
+    # One question each. Divergences have different units, and so a chart each.
     charts: ClassVar = {
-        "Is D too strong? D(x) and D(G(z))": ["d_real/mean", "d_fake/mean"],
-        "How far do D(x) and D(G(z)) overlap? Quartiles": ["d_real/p25", "d_real/p75", "d_fake/p25", "d_fake/p75"],
-        "Divergence, on held-out data too, and its ceiling (JSD: log 2 = 0.693)": ["divergence/.*"],
-        "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient.*"],
-        "Are modes missing? Diversity against real data": [
-            "diagnosis/diversity",
-            "diagnosis/neighbours",
-            "diagnosis/modes",
-        ],
-        "Losses of D and G": ["loss/d", "loss/g"],
+        "Is D too strong? AUC of D (0.5: D cannot tell real from generated samples, 1: it always can)": ["d/auc"],
+        "D(x): real samples (mean, and the band of the quartiles)": Band("d_real/mean", "d_real/p25", "d_real/p75"),
+        "D(G(z)): generated samples (mean, and the band of the quartiles)": Band(
+            "d_fake/mean", "d_fake/p25", "d_fake/p75"
+        ),
+        **{
+            f"How far apart are real and generated samples for D? {name}{limit}": [f"divergence/{name}"]
+            for name, limit in {**dict.fromkeys(divergence_names(), ""), "jsd": " (at most log 2 = 0.693)"}.items()
+        },
+        "Does D memorise? Divergence on training samples less that on held-out ones": ["diagnosis/held_out_gap"],
+        "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient"],
+        "Are modes missing? Share of the real modes that G reaches": ["diagnosis/modes"],
+        "Are samples alike? Diversity of generated samples (1: that of real ones)": ["diagnosis/diversity"],
+        "Loss of D": ["loss/d"],
+        "Loss of G": ["loss/g"],
         "What the penalties cost D": ["loss/penalty"],
-        "Norms of the gradients of D's and G's weights": ["grad_norm/d", "grad_norm/g"],
+        "Norm of the gradient of D's weights": ["grad_norm/d"],
+        "Norm of the gradient of G's weights": ["grad_norm/g"],
+        "Instance noise": ["noise/sigma"],
     }
     notes: ClassVar = {
         "diagnosis/held_out_gap": "The divergence on D's training samples, less that on held-out ones: D memorizes the"

@@ -1,0 +1,180 @@
+"""Estimate of what a run will take: time, from a few of its steps on made-up data, and space on the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gan_cli.errors import OutOfMemoryError
+from gan_cli.protocols.data import Density, Images, LoadedData, Sequences, data_kinds
+from gan_cli.runs import builder
+from gan_cli.runs.planning import Plan
+from gan_cli.runtime import torchrun
+from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
+
+# Time in which steps are measured, after the first ones, which are slower. A longer first step is all that is measured.
+MEASURING_SECONDS = 0.5
+# A step of more operations is not tried: on a CPU it would take longer than a dry run is to take.
+MAX_FORWARD_FLOPS = {"cpu": 3e10}
+# Images that stand for the data; more would not make a step slower.
+STAND_INS = 512
+# Bytes of a report in metrics.jsonl and TensorBoard's file, which has histograms too.
+REPORT_BYTES = 12_000
+FLOAT = 4
+
+
+@dataclass(frozen=True)
+class StepCosts:
+    """Seconds that parts of training take.
+
+    Attributes:
+        step: of an update.
+        report: of the metrics of a report.
+        preview: of sample pictures.
+        why_not: why they were not measured; empty where they were.
+    """
+
+    step: float = math.nan
+    report: float = math.nan
+    preview: float = math.nan
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimate for one run.
+
+    Attributes:
+        steps: of the run.
+        seconds: that it trains, without evaluations; None where its steps could not be measured.
+        disk: bytes that its directory takes.
+        costs: of its steps.
+    """
+
+    steps: int
+    seconds: float | None
+    disk: int
+    costs: StepCosts
+
+
+def estimate(plan: Plan, costs: StepCosts) -> Estimate:
+    """Return what a run takes whose steps have these costs."""
+    train = plan.config.train
+    reports, previews = train.steps / train.log_every, train.steps / train.sample_every if train.sample_every else 0
+    seconds = train.steps * costs.step + reports * costs.report + previews * costs.preview
+    seconds *= train.replicas if costs.why_not == "" else 1
+    return Estimate(train.steps, None if costs.why_not else seconds, _disk(plan, reports, previews), costs)
+
+
+def measure(plan: Plan) -> StepCosts:
+    """Measure a few steps of a run, on data that are made up unless they are drawn anyway; writes nothing.
+
+    A run of replicas counts as many single runs. Torch's own generators are left as they were.
+    """
+    why_not = _why_not(plan)
+    if why_not:
+        return StepCosts(why_not=why_not)
+    with (
+        _quiet(),
+        torch.random.fork_rng(devices=[]),
+        contextlib.closing(builder.assemble(plan, source=_data(plan))) as algorithm,
+    ):
+        step = _Counter(algorithm.update)
+        wait = _synchronizer(plan.device.torch_device)
+        first = max(_timed(step, wait) for _ in range(WARMUP_STEPS + 1 if plan.device.graph else 1))
+        if first > MEASURING_SECONDS:  # beside such a step, reports are quick
+            return StepCosts(first, 0.0, 0.0)
+        seconds = _repeated(step, MEASURING_SECONDS, wait)
+        algorithm.report()  # the first one is slower
+        step()
+        return StepCosts(seconds, _timed(algorithm.report, wait), _timed(algorithm.preview, wait))
+
+
+class _Counter:
+    """Calls a function with 0, 1, 2 and so on."""
+
+    def __init__(self, function: Callable[[int], None]) -> None:
+        self._function = function
+        self._count = 0
+
+    def __call__(self) -> None:
+        self._function(self._count)
+        self._count += 1
+
+
+def _why_not(plan: Plan) -> str:
+    """Return why the steps of a run are not measured here; empty where they are."""
+    if Sequences in data_kinds(type(plan.dataset)):
+        return "a step is a whole epoch"
+    if torchrun.is_distributed():
+        return "in several processes"
+    if plan.device.compile:
+        return "networks are compiled first"
+    if plan.forward_flops > MAX_FORWARD_FLOPS.get(plan.device.torch_device.type, math.inf):
+        return "a step takes long on this machine"
+    try:
+        plan.memory.require_available(plan.device.torch_device)
+    except OutOfMemoryError:
+        return "it does not fit into the memory of this machine"
+    return ""
+
+
+def _data(plan: Plan) -> LoadedData:
+    """Return images of the dataset's shape, or the density that it is."""
+    if Density in data_kinds(type(plan.dataset)):
+        return plan.dataset.load()
+    count = max(STAND_INS, 4 * plan.config.train.batch_size)
+    numbers = np.random.default_rng(0)
+    pixels = numbers.integers(0, 256, (count, *plan.dataset.shape), dtype=np.uint8)
+    return Images(pixels, np.arange(count, dtype=np.int64) % (plan.dataset.classes or 2))
+
+
+def _repeated(function: Callable[[], object], seconds: float, wait: Callable[[], None]) -> float:
+    """Return the mean seconds of calls over about ``seconds``."""
+    calls, elapsed = 0, 0.0
+    while elapsed < seconds:
+        elapsed += _timed(function, wait)
+        calls += 1
+    return elapsed / calls
+
+
+def _timed(function: Callable[[], object], wait: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    function()
+    wait()
+    return time.perf_counter() - start
+
+
+def _synchronizer(device: torch.device) -> Callable[[], None]:
+    """Return a function that waits for a device."""
+    functions: dict[str, Callable[[], None]] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}
+    return functions.get(device.type, lambda: None)
+
+
+def _disk(plan: Plan, reports: float, previews: float) -> int:
+    """Return the bytes of checkpoints, pictures (also in TensorBoard's file), and reports of a run."""
+    train, networks = plan.config.train, plan.outline.networks
+    weights = {name: sum(each.numel() for each in network.parameters()) for name, network in networks.items()}
+    averaged = weights.get("generator", sum(weights.values()))
+    checkpoint = FLOAT * ((1 + plan.optimizer.num_moments) * sum(weights.values()) + averaged)
+    kept = min(train.keep_checkpoints, 1 + train.steps // train.checkpoint_every)
+    picture = 2 * train.sample_count * math.prod(plan.dataset.shape)
+    return int(train.replicas * (kept * checkpoint + previews * picture + reports * REPORT_BYTES))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what loggers say inside: it is of the made-up data."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)

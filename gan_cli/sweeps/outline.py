@@ -1,0 +1,147 @@
+"""What a dry run of a sweep prints: how many jobs, what varies, and what they are likely to take. Imports no torch.
+
+Each job leaves what it would do in the directory of the sweep, which a dry run removes at its end; jobs may run in
+processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from gan_cli.storage.files import write_atomic
+from gan_cli.sweeps.job_registry import JobRegistry, override_key
+from gan_cli.telemetry.durations import format_duration
+
+NAME_WIDTH = 16
+MAX_VALUES = 12
+
+
+@dataclass(frozen=True)
+class JobOutline:
+    """What a job would do.
+
+    Attributes:
+        number: of the job, from 0.
+        label: the overrides that differ between jobs.
+        varying: the same, key -> value.
+        rows: name of a part -> its settings.
+        configuration: digest of its configuration but for its seed and length.
+        costs: of a step, as ``runs.estimate.StepCosts``.
+        steps: of its run.
+        seconds: that it is likely to take; None where that is unknown.
+        measured: seconds that its estimate has taken.
+        disk: bytes that its directory is likely to take.
+    """
+
+    number: int
+    label: str
+    varying: Mapping[str, str]
+    rows: Mapping[str, str]
+    configuration: str
+    costs: Mapping[str, float | str]
+    steps: int
+    seconds: float | None
+    measured: float
+    disk: int
+
+    def write(self, registry: JobRegistry) -> None:
+        """Leave the outline for :func:`read_outlines`."""
+        folder = _folder(registry)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / f"{self.number}.json", json.dumps(asdict(self)).encode())
+
+
+def read_outlines(registry: JobRegistry) -> list[JobOutline]:
+    """Return the outlines so far, in the order of the jobs' numbers."""
+    found = [JobOutline(**json.loads(file.read_text())) for file in _folder(registry).glob("*.json")]
+    return sorted(found, key=lambda outline: outline.number)
+
+
+def describe(jobs: Sequence[JobOutline], disk: str) -> str:
+    """Return the outlines of all jobs as one table.
+
+    Args:
+        jobs: at least one.
+        disk: the bytes of all of them, as text.
+    """
+    steps = {job.steps for job in jobs}
+    each = f", {steps.pop():,} each" if len(steps) == 1 else ""
+    head = {
+        "jobs": str(len(jobs)),
+        "steps": f"{sum(job.steps for job in jobs):,} in all{each}",
+        "time": _describe_time(jobs),
+        "disk": f"about {disk} in all",
+    }
+    lines = [_row(name, text) for name, text in head.items()]
+    lines += ["", "What differs between the jobs:", *(_row(*item) for item in _varying(jobs).items())]
+    lines += ["", "What they are:", *(line for name in jobs[0].rows for line in _part(name, jobs))]
+    return "\n".join(lines)
+
+
+def _describe_time(jobs: Sequence[JobOutline]) -> str:
+    """Return the time of all jobs, those that were not measured taking the mean of the others."""
+    known = [job.seconds for job in jobs if job.seconds is not None]
+    if not known:
+        return f"not estimated: {jobs[0].costs['why_not']}"
+    configurations = len({job.configuration for job in jobs})
+    measured = len({job.configuration for job in jobs if job.seconds is not None})
+    total = sum(known) + fmean(known) * (len(jobs) - len(known))
+    return (
+        f"about {format_duration(total)} one after another on this machine; an estimate from a few steps of"
+        f" {measured} of {configurations} configurations, without evaluations"
+    )
+
+
+def _varying(jobs: Sequence[JobOutline]) -> dict[str, str]:
+    """Return key -> its values, of the overrides that differ between jobs."""
+    values: dict[str, list[str]] = {}
+    for job in jobs:
+        for key, value in job.varying.items():
+            values.setdefault(key, []).append(value)
+    return {key: _listed(list(dict.fromkeys(found))) for key, found in values.items()} or {"nothing": ""}
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = f", ... ({len(values)} values)" if len(values) > MAX_VALUES else ""
+    return ", ".join(values[:MAX_VALUES]) + more
+
+
+def _part(name: str, jobs: Sequence[JobOutline]) -> list[str]:
+    """Return the lines of a part: one where it is the same in all jobs, else one for each of its forms."""
+    forms: dict[str, list[JobOutline]] = {}
+    for job in jobs:
+        forms.setdefault(job.rows.get(name, "none"), []).append(job)
+    if len(forms) == 1:
+        return [_row(name, next(iter(forms)))]
+    return [
+        _row(name if first else "", f"{text}  [{_shared(group)}]")
+        for first, (text, group) in zip([True, *[False] * len(forms)], forms.items(), strict=False)
+    ]
+
+
+def _shared(group: Sequence[JobOutline]) -> str:
+    """Return the overrides that jobs have in common, and how many jobs these are."""
+    shared = [
+        f"{key}={value}"
+        for key, value in group[0].varying.items()
+        if all(job.varying.get(key) == value for job in group)
+    ]
+    count = f"{len(group)} job{'s' if len(group) > 1 else ''}"
+    return f"{count}: {','.join(shared)}" if shared else count
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:<{NAME_WIDTH}} {text}".rstrip()
+
+
+def split_overrides(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """Return key -> value of those overrides that have one of the keys."""
+    return {override_key(item): item.partition("=")[2] for item in overrides if override_key(item) in keys}
+
+
+def _folder(registry: JobRegistry) -> Path:
+    return registry.folder / "dry_run"
