@@ -14,13 +14,13 @@ from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.protocols.callbacks import Alarm, EndEvent
 from gan_cli.runs import builder, loop, planning, recovery
-from gan_cli.runs.announcements import closing, describe_alarms
+from gan_cli.runs.announcements import describe_alarms
 from gan_cli.runs.assembly import TrainingRun
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
 from gan_cli.runtime.interrupts import Interrupts, deadline
 from gan_cli.storage import thread_record
-from gan_cli.telemetry import run_log
+from gan_cli.telemetry import next_steps, run_log
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
             logger.info(alarms)
         if outcome.status == "interrupted" and time_is_up():
             logger.info("train.max_minutes=%g is over: resume=%s continues", cadence.max_minutes, run.directory.path)
-        for line in closing(run.directory, outcome.step, reached >= cadence.steps):
+        for line in next_steps.after_run(run.directory.path, outcome.step, reached >= cadence.steps):
             run_log.single_run_logger.info(line)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has further jobs.
         exit_status = max(run.group.all_gather_object(interrupted.exit_status))

@@ -21,6 +21,7 @@ from gan_cli.sweeps.job_status import JobState, JobStatus, job_status
 from gan_cli.sweeps.launch_errors import announce, passing_through_hydra
 from gan_cli.sweeps.outline import describe, read_outlines
 from gan_cli.sweeps.sweep_check import check_sweep, grid_jobs, number_of_trials, sweeps_over_grid
+from gan_cli.telemetry.next_steps import after_sweep
 
 MAX_NAMES = 20
 # What Hydra and its sweepers write into the directory of a sweep.
@@ -71,6 +72,9 @@ class SweepSummaryCallback(Callback):
             never_started = self._never_started(registry, after)
             for line in self._lines(registry, after, failed):
                 print(f"gan-train: {printable(line)}", file=sys.stderr)
+            if not config.dry_run:
+                for line in after_sweep(registry.sweep):
+                    print(printable(line), file=sys.stderr)
             if never_started:
                 print(f"gan-train: {never_started} of {self._jobs} jobs were never started", file=sys.stderr)
             if failed or never_started:
