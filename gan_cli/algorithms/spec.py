@@ -133,6 +133,7 @@ class AlgorithmSpec(ABC):
 
     Attributes:
         supported_data: the kinds of data that it can learn (``protocols.data``).
+        step: what a step is, where it is not one update of each network; for the first lines of a run.
         supported_settings: those of :data:`ALGORITHM_SPECIFIC_KEYS` that have an effect on it.
         charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags or patterns of tags, or a band. As all
             curves of a run have its color, few charts have several of them.
@@ -144,6 +145,7 @@ class AlgorithmSpec(ABC):
     """
 
     supported_data: ClassVar[tuple[type, ...]]
+    step: ClassVar[str] = ""
     supported_settings: ClassVar[frozenset[str]] = frozenset()
     charts: ClassVar[Mapping[str, Sequence[str] | Band]] = MappingProxyType({})
     notes: ClassVar[Mapping[str, str]] = MappingProxyType({})

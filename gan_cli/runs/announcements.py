@@ -29,7 +29,8 @@ def opening(plan: Plan, composition: Composition) -> Iterator[str]:
         }
         chosen = ", ".join(f"{name} {option}" for name, option in parts.items() if option)
         yield f"{chosen}, {updates} update{'s' if updates > 1 else ''} of D per update of G"
-    yield f"training for {plan.config.train.steps:,} steps of batch size {plan.config.train.batch_size}"
+    meaning = f"; a step is {plan.family.step}" if plan.family.step else ""
+    yield f"training for {plan.config.train.steps:,} steps of batch size {plan.config.train.batch_size}{meaning}"
 
 
 def describe_alarms(alarms: Sequence[Alarm]) -> str:

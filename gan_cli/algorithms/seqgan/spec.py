@@ -25,6 +25,7 @@ class SeqGANSpec(AlgorithmSpec):
     """Declarations of a language model that is trained against a discriminator, on sequences of tokens."""
 
     supported_data: ClassVar = (Sequences,)
+    step: ClassVar = "an epoch of maximum likelihood, then an epoch of D alone, then an adversarial round"
     eager_because: ClassVar = "a step is a whole epoch or round, whose updates differ from one phase to the next"
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Do G's sequences look real to the oracle, and real ones likely to G?": (
