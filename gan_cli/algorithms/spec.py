@@ -114,15 +114,6 @@ class Parts:
         return self.noise if isinstance(self.noise, NoiseLevel) else Scheduled(self.noise)
 
 
-@dataclass(frozen=True)
-class Band:
-    """A chart of the curve of one tag, with the band between the curves of two others around it."""
-
-    value: str
-    lower: str
-    upper: str
-
-
 class AlgorithmSpec(ABC):
     """Base of the classes of algorithms: what a family of models declares beside how it trains.
 
@@ -135,8 +126,8 @@ class AlgorithmSpec(ABC):
         supported_data: the kinds of data that it can learn (``protocols.data``).
         step: what a step is, where it is not one update of each network; for the first lines of a run.
         supported_settings: those of :data:`ALGORITHM_SPECIFIC_KEYS` that have an effect on it.
-        charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags or patterns of tags, or a band. As all
-            curves of a run have its color, few charts have several of them.
+        charts: of TensorBoard's "Custom Scalars" page: title, a question -> tags, or patterns of tags. As all curves of
+            a run have its color, most charts have one.
         notes: tag -> text that TensorBoard shows behind the "i" of its chart.
         hparam_metrics: tags by which TensorBoard's HParams page compares runs.
         own_alarms: names of alarms whose thresholds are not in the section ``diagnostics``.
@@ -147,7 +138,7 @@ class AlgorithmSpec(ABC):
     supported_data: ClassVar[tuple[type, ...]]
     step: ClassVar[str] = ""
     supported_settings: ClassVar[frozenset[str]] = frozenset()
-    charts: ClassVar[Mapping[str, Sequence[str] | Band]] = MappingProxyType({})
+    charts: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
     notes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     hparam_metrics: ClassVar[tuple[str, ...]] = ()
     own_alarms: ClassVar[tuple[str, ...]] = ()

@@ -13,18 +13,10 @@ from typing import Any, TypeAlias
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboard.plugins.custom_scalar.layout_pb2 import (
-    Category,
-    Chart,
-    Layout,
-    MarginChartContent,
-    MultilineChartContent,
-)
+from tensorboard.plugins.custom_scalar.layout_pb2 import Category, Chart, Layout, MultilineChartContent
 from tensorboard.plugins.hparams.api_pb2 import DataType, Experiment, HParamInfo, MetricInfo, MetricName, Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
-
-from gan_cli.algorithms.spec import Band
 
 Value: TypeAlias = Any  # a Summary.Value; TensorBoard's modules have no types
 
@@ -44,14 +36,9 @@ def text(tag: str, markdown: str) -> Value:
     return Summary.Value(tag=f"{tag}/text_summary", tensor=tensor, metadata=metadata)
 
 
-def charts(category: str, layout: Mapping[str, Sequence[str] | Band]) -> Value:
-    """Make the charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves, or a band."""
-    made = [
-        Chart(title=title, margin=MarginChartContent(series=[MarginChartContent.Series(**vars(content))]))
-        if isinstance(content, Band)
-        else Chart(title=title, multiline=MultilineChartContent(tag=content))
-        for title, content in layout.items()
-    ]
+def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
+    """Make the charts of the "Custom Scalars" page: title -> tags, or patterns of tags, of its curves."""
+    made = [Chart(title=title, multiline=MultilineChartContent(tag=tags)) for title, tags in layout.items()]
     content = Layout(category=[Category(title=category, chart=made)]).SerializeToString()
     tensor = TensorProto(dtype="DT_STRING", string_val=[content], tensor_shape=TensorShapeProto())
     return Summary.Value(tag="custom_scalars__config__", tensor=tensor, metadata=_metadata("custom_scalars"))

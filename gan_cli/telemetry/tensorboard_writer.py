@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gan_cli.algorithms.spec import AlgorithmSpec, Band
+from gan_cli.algorithms.spec import AlgorithmSpec
 from gan_cli.config.diagnostics import ALARMS
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.metrics.directions import directed, direction
@@ -32,7 +32,7 @@ from gan_cli.telemetry.plugin_values import HParams
 class TensorBoardLayout:
     """Layout of TensorBoard's pages for a family of models; attributes as of ``algorithms.spec.AlgorithmSpec``."""
 
-    charts: Mapping[str, Sequence[str] | Band]
+    charts: Mapping[str, Sequence[str]]
     notes: Mapping[str, str]
     hparam_metrics: tuple[str, ...]
 
@@ -53,13 +53,13 @@ class TensorBoardLayout:
         evaluated = tuple(evaluated)
         quality = {f"How good are the samples? {tag.removeprefix('metrics/')}": [tag] for tag in evaluated}
         charts = {
-            title: tags
-            for title, tags in {**quality, **self.charts}.items()
-            if isinstance(tags, Band) or not _of_other_losses(tags, infos)
+            title: tags for title, tags in {**quality, **self.charts}.items() if not _of_other_losses(tags, infos)
         }
         compared = (*self.hparam_metrics, *sorted(directed(infos)), *filter(direction, evaluated))
-        own = dict.fromkeys(tag for tag in compared if not _of_other_losses([tag], infos))
-        return replace(self, charts=charts, notes={**notes, **self.notes}, hparam_metrics=tuple(own))
+        # Of several runs, the page takes the metrics of the first: those of other losses are among them.
+        return replace(
+            self, charts=charts, notes={**notes, **self.notes}, hparam_metrics=tuple(dict.fromkeys(compared))
+        )
 
 
 def _of_other_losses(tags: Sequence[str], infos: Mapping[str, MetricInfo]) -> bool:

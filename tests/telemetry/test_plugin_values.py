@@ -6,7 +6,6 @@ from tensorboard.plugins.hparams import backend_context
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import summary
 
-from gan_cli.algorithms.spec import Band
 from gan_cli.telemetry import plugin_values
 
 
@@ -15,11 +14,6 @@ def test_text_and_charts_are_those_of_torch() -> None:
     layout = {"Is it good?": ["a", "b/.*"], "And this?": ["c"]}
     theirs = summary.custom_scalars({"mine": {title: ["Multiline", tags] for title, tags in layout.items()}})
     assert plugin_values.charts("mine", layout) == theirs.value[0]
-
-
-def test_band_is_a_margin_chart_of_torch() -> None:
-    theirs = summary.custom_scalars({"mine": {"How wide?": ["Margin", ["mean", "low", "high"]]}})
-    assert plugin_values.charts("mine", {"How wide?": Band("mean", "low", "high")}) == theirs.value[0]
 
 
 def test_page_shows_first_what_tells_runs_apart() -> None:
