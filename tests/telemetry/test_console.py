@@ -19,12 +19,17 @@ HEADLINE = {"loss D": 1.2345, "loss G": 0.733, "D(x)": 0.55, "D(G(z))": 0.42, "i
 ALARM = Alarm("mode_collapse", 400, 400, {}, "modes are missing", "loss=wgan_gp")
 
 
-@pytest.fixture(autouse=True)
-def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second passes whenever the time is asked for; on the console alone."""
-    seconds = itertools.count()
-    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let so much time pass whenever the console asks for it."""
+    times = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: seconds * next(times))
     monkeypatch.setattr("gan_cli.telemetry.console.time", clock)
+
+
+@pytest.fixture(autouse=True)
+def quick_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of the tests take the same time on any machine."""
+    set_clock(monkeypatch, 0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +132,10 @@ def test_short_run_has_a_line_for_each_report(capfd: pytest.CaptureFixture[str])
     assert [line.split()[1] for line in capfd.readouterr().err.splitlines()[:-1]] == ["2/6", "4/6", "6/6"]
 
 
-def test_run_with_rare_reports_says_early_how_long_it_takes(capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_with_rare_reports_says_early_how_long_it_takes(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch, 1.0)
     with run_log.console():
         progress = Progress(1000, 500)
         progress.on_start(StartEvent(0))
