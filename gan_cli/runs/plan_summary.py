@@ -40,8 +40,9 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
     rows |= {
         "optimizer": describe(plan.optimizer),
         "memory": f"{format_bytes(plan.memory.total)} or more",
-        "device": ", ".join(f"{key}={value}" for key, value in plan.device.facts().items()),
-        "train": f"{train.steps} steps of batch size {train.batch_size}, seed {config.seed}",
+        "device": plan.device.describe(),
+        "train": f"{train.steps} steps of batch size {train.batch_size}",
+        "seed": str(config.seed),
     }
     return rows
 

@@ -36,7 +36,7 @@ def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEnt
         number=entry.identity.number,
         label=entry.label,
         varying=split_overrides(composition.overrides, composition.distinguishing),
-        rows=rows_of_plan(plan),
+        rows={name: text for name, text in rows_of_plan(plan).items() if name != "seed"},
         configuration=configuration,
         costs=asdict(costs),
         steps=need.steps,
