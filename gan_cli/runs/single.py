@@ -42,8 +42,8 @@ from gan_cli.telemetry.console import Progress
 logger = logging.getLogger(__name__)
 
 
-def dry_run(composition: Composition) -> str:
-    """Check and build everything but the data, and return a description of the run for a person.
+def checked_plan(composition: Composition) -> Plan:
+    """Check and build everything but the data of a run.
 
     Raises:
         ConfigError: the run could not start.
@@ -52,6 +52,12 @@ def dry_run(composition: Composition) -> str:
     plan = planning.plan(composition.config)
     if isinstance(plan.dataset, OwnFiles):
         plan.dataset.require_files()
+    return plan
+
+
+def dry_run(composition: Composition) -> str:
+    """Return a description of a run for a person; raises as :func:`checked_plan`."""
+    plan = checked_plan(composition)
     with run_log.console():
         warn_if_alias(plan.config)
         log_choices(composition.chosen)

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from omegaconf import OmegaConf
 
 from gan_cli.config.compose import Composition
-from gan_cli.runs import planning
 from gan_cli.runs.estimate import StepCosts, estimate, measure
 from gan_cli.runs.plan_summary import rows_of_plan
 from gan_cli.runs.planning import Plan
+from gan_cli.runs.single import checked_plan
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
 from gan_cli.sweeps.outline import JobOutline, read_outlines, split_overrides
 
@@ -26,9 +26,10 @@ def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEnt
     """Check a job and leave its outline for the end of the sweep.
 
     Raises:
-        ConfigError: the job's configuration is wrong.
+        ConfigError: the job could not start.
+        DataError: the files of its data are not there.
     """
-    plan = planning.plan(composition.config)
+    plan = checked_plan(composition)
     start, configuration = time.perf_counter(), _configuration(composition)
     costs = _costs(plan, configuration, read_outlines(registry))
     need = estimate(plan, costs)
