@@ -104,7 +104,8 @@ class Composition:
         others = [
             item for item in self.overrides if item.lstrip("+").partition("=")[0] not in ("seed", "train.replicas")
         ]
-        return Composition(config, self.hydra, [*others, f"seed={seed}"], [*self.distinguishing, "seed"])
+        keys = [*self.distinguishing, "seed"]
+        return Composition(config, self.hydra, [*others, f"seed={seed}"], distinguishing=keys)
 
     @property
     def choices(self) -> dict[str, Any]:
