@@ -62,8 +62,12 @@ def _import_without(
     return _import(name, globals, locals, fromlist, level)
 
 
+class NoSymlinkError(OSError):
+    """What making a symbolic link ends in."""
+
+
 def _no_symlink(source: object, target: object, *_: object, **__: object) -> NoReturn:
-    raise OSError(errno.EPERM, "a required privilege is not held by the client", str(target))
+    raise NoSymlinkError(errno.EPERM, "a required privilege is not held by the client", str(target))
 
 
 builtins.__import__ = _import_without
