@@ -10,7 +10,6 @@ step that takes batches can be captured in a CUDA graph: the read position is a 
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
 import time
@@ -27,6 +26,7 @@ from gan_cli.config.schema import DataPlacement
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch, Density, Images, Sampler, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
+from gan_cli.runtime.memory import total_host_memory
 from gan_cli.runtime.rng import restore_generator, seeded_generator
 from gan_cli.runtime.transfer import move_without_waiting
 
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 PREFETCHED_BATCHES = 4
 # Indices copied to the device at a time, at least: so that tiny datasets do not copy every few steps.
 INDICES_AHEAD = 2**16
+# Bytes that a host is taken to have where the system does not tell.
+UNKNOWN_MEMORY = 8 * 2**30
 
 
 def choose_sampler(
@@ -64,7 +66,7 @@ def _memory(device: torch.device) -> float:
     """Return the device's total memory in bytes."""
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory)
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return float(total_host_memory() or UNKNOWN_MEMORY)
 
 
 def normalize(pixels: Tensor) -> Tensor:

@@ -37,7 +37,12 @@ def _system_memory(info: Path) -> int | None:
         return sum(int(fields[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 1024
     except (OSError, ValueError, LookupError):
         pass
+    return total_host_memory()
+
+
+def total_host_memory() -> int | None:
+    """Return the bytes of the host's memory, or None where the system (Windows) does not tell Python."""
     try:
         return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):  # Windows has none of it
+    except (AttributeError, OSError, ValueError):
         return None

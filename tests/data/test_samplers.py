@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -239,3 +240,10 @@ def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:
     rest = drawn(sampler, 3)
     sampler.close()
     assert first + rest == drawn(ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()), 5)
+
+
+def test_where_the_system_does_not_tell_its_memory_small_data_are_resident(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")  # as on Windows
+    assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is ResidentSampler
+    monkeypatch.setattr(samplers, "UNKNOWN_MEMORY", 4 * NUMBERED.pixels.nbytes - 1)
+    assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is StreamedSampler
