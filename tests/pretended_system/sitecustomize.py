@@ -2,7 +2,7 @@
 
 Modules of gan_cli and of filelock find these modules missing, and these names in no module; other libraries, such as
 torch, were built for this system and keep them. ``fork`` is not the way in which processes start, and nobody makes a
-symbolic link, as on Windows without the privilege for it.
+symbolic link, as on Windows without the privilege for it, or a FIFO.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ def _import_without(
     return _import(name, globals, locals, fromlist, level)
 
 
-class NoSymlinkError(OSError):
-    """What making a symbolic link ends in."""
+class AbsentError(OSError):
+    """What making a symbolic link or a FIFO ends in."""
 
 
-def _no_symlink(source: object, target: object, *_: object, **__: object) -> NoReturn:
-    raise NoSymlinkError(errno.EPERM, "a required privilege is not held by the client", str(target))
+def _absent(*arguments: object, **_: object) -> NoReturn:
+    raise AbsentError(errno.EPERM, "a required privilege is not held by the client", str(arguments[-1]))
 
 
 builtins.__import__ = _import_without
-os.symlink = _no_symlink
+os.symlink = os.mkfifo = _absent
 multiprocessing.set_start_method("spawn", force=True)

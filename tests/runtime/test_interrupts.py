@@ -24,6 +24,8 @@ from tests.helpers.preloaded import PreloadedProcess
 from tests.helpers.run_directories import read_summary
 from tests.soak.equality import figures, same
 
+pytestmark = pytest.mark.posix
+
 RUN = (
     *TINY,
     "train.batch_size=8",

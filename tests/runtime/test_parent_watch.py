@@ -37,6 +37,8 @@ if __name__ == "__main__":
 DEAF = """
 import os, signal, subprocess, sys, time
 from gan_cli.runtime import parent_watch
+
+pytestmark = pytest.mark.posix
 if sys.argv[1:]:
     parent_watch.GRACE_SECONDS = 0.5
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -41,6 +41,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+@pytest.mark.posix
 def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     path = tmp_path / "lock"
     assert locks.is_held(path)
@@ -55,6 +56,7 @@ def test_a_lock_is_held_until_its_process_is_killed(tmp_path: Path, holder: subp
     assert not locks.is_held(path)
 
 
+@pytest.mark.posix
 def test_a_lock_is_seen_as_held_without_the_right_to_write_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     (tmp_path / "lock").chmod(0o400)
     assert locks.is_held(tmp_path / "lock")
@@ -110,6 +112,7 @@ def test_what_is_no_file_is_one_line(make: type[object], reason: str, tmp_path: 
     assert not RunDirectory(tmp_path).is_locked
 
 
+@pytest.mark.posix
 def test_resume_and_report_do_not_wait_for_a_fifo(gan_train: Command, gan_report: Command, workplace: Path) -> None:
     lock = write_run(workplace / "run") / ".hydra" / "lock"
     os.mkfifo(lock)
@@ -119,6 +122,7 @@ def test_resume_and_report_do_not_wait_for_a_fifo(gan_train: Command, gan_report
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.posix
 def test_a_second_process_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     directory = RunDirectory(tmp_path)
