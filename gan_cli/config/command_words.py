@@ -114,13 +114,13 @@ def _name_and_value(word: str, name: str, following: Sequence[str]) -> tuple[int
         return 3, (f"{name}={following[1]}",)
     if following and following[0].startswith("=") and len(following[0]) > 1:  # loss =wgan
         return 2, (f"{name}{following[0]}",)
+    if name in COMMANDS:
+        return 1, ()
     has_value = bool(following) and not OVERRIDE.match(following[0]) and not following[0].startswith("--")
     if has_value and suggestions.is_key(name):  # loss wgan
         return 2, (f"{name}={following[0]}",)
     if name == "version":
         return 1, ("--version",)
-    if name in COMMANDS:
-        return 1, ()
     meant = suggestions.for_word(name)
     if meant is not None:
         return 1, meant.overrides

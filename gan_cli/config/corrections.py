@@ -34,7 +34,7 @@ def require_overrides(command: str, arguments: Sequence[str], user_conf_dir: Pat
         _reject_dotted_groups(arguments)
         _reject_several_options(arguments)
         return
-    typed = truncate_middle(" ".join(word for piece in wrong for word in piece.typed))
+    typed = truncate_middle(shell_words(word for piece in wrong for word in piece.typed))
     if any(piece.meant is None for piece in wrong):
         raise ConfigError(f"{typed}: expected key=value or group=option; {command} --help lists them, and all flags")
     if wrong[0].meant is not None and wrong[0].meant[:1] == ("--help",):

@@ -107,6 +107,8 @@ def for_section(section: str, value: str, composed: Composed) -> Suggestion | No
 
 def for_word(word: str) -> Suggestion | None:
     """Return what might be meant by a single word that is neither a key nor a flag: an option, a switch or a path."""
+    if not word:
+        return None
     if is_latest(Path(word)) or run_around(Path(word)) is not None:
         return Suggestion((f"resume={word}",))
     if (latest := latest_run(Path(word))) is not None:
@@ -200,7 +202,7 @@ def _for_path(path: str) -> Suggestion | None:
     """Return the data of the user's own that a path holds: images in a folder, or a text in a file."""
     expanded = os.path.expanduser(path)  # noqa: PTH111 - never raises
     if os.path.isfile(expanded):  # noqa: PTH113 - raises for no name
-        return Suggestion(("dataset=text", f"dataset.path={path}"))
+        return Suggestion(("algorithm=seqgan", "dataset=text", f"dataset.path={path}"))
     if os.path.isdir(expanded) or "/" in path:  # noqa: PTH112
         return Suggestion(("dataset=image_folder", f"dataset.path={path}"))
     return None

@@ -221,7 +221,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
             "moons": "dataset=two_moons",
             "spiral": "dataset=swiss_roll",
             "hf hub": "dataset=huggingface",
-            "sentences captions poems": "dataset=text dataset.path=FILE",
+            "sentences captions poems": "algorithm=seqgan dataset=text dataset.path=FILE",
             "images photos imagefolder folder custom celeba celebahq lsun ffhq imagenet cifar100 svhn stl10 omniglot"
             " afhq flowers coco tinyimagenet kmnist emnist usps anime": "dataset=image_folder dataset.path=DIR",
         }
