@@ -44,7 +44,7 @@ class EvaluateSamples(Callback):
             evaluations.append(self._evaluator(self._draw_samples))
         if not evaluations:
             logger.info("the evaluation of step %d is abandoned; the resumed run makes it", event.step)
-            return replace(event, abandoned=True)
+            return replace(event, seconds=time.perf_counter() - started, abandoned=True)
         self._last_seconds = time.perf_counter() - started
         scalars = {f"metrics/{name}": value for name, value in evaluations[0].metrics.items()}
         kept = {tag: value for tag, value in scalars.items() if tag not in self._reported}

@@ -106,11 +106,8 @@ def build_evaluator(
         DataError: the data's test split, or Inception's weights, cannot be read.
     """
     kinds = _kinds(dataset, source, options.backbones)
-    if BackboneKind.auto in options.backbones and _are_photos(dataset) and not _has_classes(source):
-        logger.info(
-            "distances of pixels say little of photos: the backbone inception measures FID, by what they show (%s)",
-            EXTRAS["fid"].install,
-        )
+    if BackboneKind.auto in options.backbones:
+        _log_if_pixels_of_photos(dataset, kinds)
     count = default_count(source, DEFAULT_SAMPLES, options.share) if options.samples is None else options.samples
     require_evaluation_memory(count, dataset.shape)
     root = data_root(getattr(dataset, "root", None))
@@ -142,6 +139,8 @@ def training_evaluator(
     section = config.evaluation
     # One backbone alone: metrics of several would take as many times as long.
     kind = _default_backbones(source)[0] if section.backbone is BackboneKind.auto else section.backbone
+    if section.backbone is BackboneKind.auto:
+        _log_if_pixels_of_photos(dataset, (kind,))
     # The noise floor must not take all of small data.
     samples = min(section.samples, default_count(source, section.samples, share))
     options = EvaluationOptions((kind,), samples, config.seed, share, device=device)
@@ -170,9 +169,13 @@ def _has_classes(source: Images | Density) -> bool:
     return isinstance(source, Images) and source.labels is not None and bool(source.labels.max() > 0)
 
 
-def _are_photos(dataset: Dataset) -> bool:
-    """Return whether samples are images in color, which photos are."""
-    return len(dataset.shape) == 3 and dataset.shape[0] == 3
+def _log_if_pixels_of_photos(dataset: Dataset, kinds: Sequence[BackboneKind]) -> None:
+    """Log that images in color, which photos are, would be compared by their pixels alone."""
+    if tuple(kinds) == (BackboneKind.pixels,) and len(dataset.shape) == 3 and dataset.shape[0] == 3:
+        logger.info(
+            "distances of pixels say little of photos: the backbone inception measures FID, by what they show (%s)",
+            EXTRAS["fid"].install,
+        )
 
 
 def _default_backbones(source: Images | Density) -> tuple[BackboneKind, ...]:

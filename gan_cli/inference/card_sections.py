@@ -83,10 +83,10 @@ def limits(facts: CardFacts) -> list[str]:
     if not raised:
         raised = ["- No alarm was raised while it trained." if facts.summary else "- The run has no summary yet."]
     cautions = (_mapping(each).get("caution") for each in _mapping(facts.evaluation.get("backbones")).values())
-    return [
-        *raised,
-        *(f"- A metric is doubtful: its backbone {printable(caution)}." for caution in cautions if caution),
-    ]
+    doubtful = [f"- A metric is doubtful: its backbone {printable(caution)}." for caution in cautions if caution]
+    if _mapping(facts.evaluation.get("samples")).get("held_out") == 0:
+        doubtful.append("- Memorization was not measured: no sample of the data was held out.")
+    return [*raised, *doubtful]
 
 
 def _metric_rows(figures: Mapping[str, Any]) -> Iterator[str]:

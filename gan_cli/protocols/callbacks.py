@@ -164,7 +164,7 @@ class EvaluationEvent:
         step: updates made so far.
         scalars: tag -> metric (``metrics/...``), once an earlier callback has measured them.
         seconds: time that measuring took, which is none of training.
-        abandoned: whether a signal that ends the run came meanwhile; later callbacks do not receive the event then.
+        abandoned: whether a signal that ends the run came meanwhile; nothing was measured then.
     """
 
     step: int

@@ -115,9 +115,7 @@ class CallbackList:
         """Pass an evaluation through the list, and return whether it was abandoned."""
         for callback in self._callbacks:
             event = callback.on_evaluation(event) or event
-            if event.abandoned:
-                return True
-        return False
+        return event.abandoned
 
     def _pass_checkpoint(self, event: CheckpointEvent) -> None:
         for callback in self._callbacks:

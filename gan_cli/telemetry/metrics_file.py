@@ -41,7 +41,8 @@ class MetricsFileWriter(Callback):
 
     def on_evaluation(self, event: EvaluationEvent) -> None:
         """Write the metrics of an evaluation in a line of their own."""
-        self._write(event.step, event.scalars)
+        if event.scalars:
+            self._write(event.step, event.scalars)
 
     def _write(self, step: int, scalars: Mapping[str, float]) -> None:
         assert self._file is not None

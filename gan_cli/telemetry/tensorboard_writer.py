@@ -130,6 +130,8 @@ class TensorBoardWriter(Callback):
             board.add(values, event.step)
 
     def on_evaluation(self, event: EvaluationEvent) -> None:
+        if not event.scalars:
+            return
         board = self._open_board
         with self._errors.writing("TensorBoard's file", board.path):
             board.add([event_file.scalar(tag, value) for tag, value in event.scalars.items()], event.step)

@@ -364,11 +364,13 @@ def test_pixels_of_photos_cost_a_line_that_names_fid(workplace: Path, gan_train:
     for number, file in enumerate(sorted(folder.rglob("*.jpg"))):
         (workplace / "photos").mkdir(exist_ok=True)
         file.rename(workplace / "photos" / f"{number}.jpg")
-    done = gan_train(*SHORT, *TINY, "dataset=image_folder", "dataset.path=photos", "hydra.run.dir=run")
+    photos = ("dataset=image_folder", "dataset.path=photos", "train.eval_every=2", "evaluation.samples=20")
+    done = gan_train(*SHORT, *TINY, *photos, "hydra.run.dir=run")
     assert done.status == 0, done.err
     assert "train.held_out=0.05 of 60 samples is 3, fewer than 16: none are held out" in done.err
     assert "train.held_out=0.27 holds out enough" in done.err
     words = "distances of pixels say little of photos: the backbone inception measures FID"
+    assert done.err.count(words) == 1
     assert gan_eval("run", "--n", 20).err.count(words) == 1
     assert words not in gan_eval("run", "--n", 20, "--backbone", "pixels").err
 

@@ -109,14 +109,19 @@ def test_an_evaluation_at_the_end_that_is_abandoned_leaves_a_run_to_resume(
     call = Evaluator.__call__
 
     def interrupted(self: Evaluator, *arguments: object) -> object:
+        time.sleep(1.0)
         signal.raise_signal(signal.SIGTERM)
         return call(self, *arguments)  # type: ignore[arg-type]
 
+    started = time.perf_counter()
     with monkeypatch.context() as once:
         once.setattr(Evaluator, "__call__", interrupted)
         assert gan_train(*SMALL, "train.steps=4", "train.eval_every=10", "hydra.run.dir=run").status == 143
+    elapsed = time.perf_counter() - started
     summary = json.loads(Path("run/summary.json").read_text())
     assert (summary["status"], summary["step"]) == ("interrupted", 4)
+    assert summary["seconds"] < elapsed - 0.9
+    assert measured("run") == []
     assert gan_train("resume=run").status == 0
     assert [line["step"] for line in measured("run")] == [4]
 
