@@ -1,4 +1,4 @@
-"""What a run says before its first step and after its last: what is trained, and which alarms there were."""
+"""Lines of a run before its first step and after its last: networks and loss, and the alarms that there were."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class StepCosts:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimate for one run.
+    """Time and disk space that one run is likely to take.
 
     Attributes:
         steps: of the run.

@@ -23,7 +23,7 @@ from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import Dataset, Density, data_kinds
+from gan_cli.protocols.data import Dataset, Density, OwnFiles, data_kinds
 from gan_cli.runs import compatibility
 from gan_cli.runs.memory import MemoryNeed, memory_need, probe_samples
 from gan_cli.runtime import torchrun
@@ -120,6 +120,19 @@ def plan(config: DictConfig) -> Plan:
         probe_samples=probe_samples(typed, memory, activations, device.torch_device),
         forward_flops=flops // 2,
     )
+
+
+def plan_with_files(config: DictConfig) -> Plan:
+    """Check the whole configuration, build what needs no data, and look for the files of the data.
+
+    Raises:
+        ConfigError: the run could not start.
+        DataError: the files that the user names are not there.
+    """
+    planned = plan(config)
+    if isinstance(planned.dataset, OwnFiles):
+        planned.dataset.require_files()
+    return planned
 
 
 def _device_section(config: Config) -> DeviceSection:

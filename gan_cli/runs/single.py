@@ -19,7 +19,7 @@ from gan_cli.errors import ConfigError, DataError
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import LoadedData, OwnFiles
+from gan_cli.protocols.data import LoadedData
 from gan_cli.runs import builder, follower, planning
 from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
@@ -42,22 +42,9 @@ from gan_cli.telemetry.console import Progress
 logger = logging.getLogger(__name__)
 
 
-def checked_plan(composition: Composition) -> Plan:
-    """Check and build everything but the data of a run.
-
-    Raises:
-        ConfigError: the run could not start.
-        DataError: the files of its data are not there.
-    """
-    plan = planning.plan(composition.config)
-    if isinstance(plan.dataset, OwnFiles):
-        plan.dataset.require_files()
-    return plan
-
-
 def dry_run(composition: Composition) -> str:
-    """Return a description of a run for a person; raises as :func:`checked_plan`."""
-    plan = checked_plan(composition)
+    """Return a description of a run for a person; raises as :func:`planning.plan_with_files`."""
+    plan = planning.plan_with_files(composition.config)
     with run_log.console():
         warn_if_alias(plan.config)
         log_choices(composition.chosen)

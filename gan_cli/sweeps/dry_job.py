@@ -12,8 +12,7 @@ from omegaconf import OmegaConf
 from gan_cli.config.compose import Composition
 from gan_cli.runs.estimate import StepCosts, estimate, measure
 from gan_cli.runs.plan_summary import rows_of_plan
-from gan_cli.runs.planning import Plan
-from gan_cli.runs.single import checked_plan
+from gan_cli.runs.planning import Plan, plan_with_files
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
 from gan_cli.sweeps.outline import JobOutline, read_outlines, split_overrides
 
@@ -29,7 +28,7 @@ def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEnt
         ConfigError: the job could not start.
         DataError: the files of its data are not there.
     """
-    plan = checked_plan(composition)
+    plan = plan_with_files(composition.config)
     start, configuration = time.perf_counter(), _configuration(composition)
     costs = _costs(plan, configuration, read_outlines(registry))
     need = estimate(plan, costs)

@@ -1,4 +1,4 @@
-"""What a dry run of a sweep prints: how many jobs, what varies, and what they are likely to take. Imports no torch.
+"""Table that a dry run of a sweep prints: number of jobs, what varies, time and disk space. Imports no torch.
 
 Each job leaves what it would do in the directory of the sweep, which a dry run removes at its end; jobs may run in
 processes of their own.
@@ -22,7 +22,7 @@ MAX_VALUES = 12
 
 @dataclass(frozen=True)
 class JobOutline:
-    """What a job would do.
+    """Outline of a job in a dry run.
 
     Attributes:
         number: of the job, from 0.

@@ -1,4 +1,4 @@
-"""How far a sweep has come, and how long it still takes, read from its directory by any process. Imports no torch."""
+"""Number of jobs of a sweep, and the time left, read from its directory by any process. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNENDED = (JobState.absent, JobState.started)
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """Progress of a sweep.
+    """Number of jobs of a sweep, and the time until all have ended.
 
     Attributes:
         jobs: their number in all; None where the sweeper decides on it as it goes.

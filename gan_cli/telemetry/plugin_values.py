@@ -46,7 +46,7 @@ def charts(category: str, layout: Mapping[str, Sequence[str]]) -> Value:
 
 @dataclass(frozen=True)
 class HParams:
-    """Hyper-parameters of a run.
+    """Hyper-parameters of a run for the HParams page.
 
     Attributes:
         values: by name; those that are None are left out.

@@ -1,4 +1,4 @@
-"""What the terminal behind stderr can do. Imports no torch."""
+"""Width and abilities of the terminal behind stderr. Imports no torch."""
 
 from __future__ import annotations
 

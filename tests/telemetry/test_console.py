@@ -19,7 +19,7 @@ HEADLINE = {"loss D": 1.2345, "loss G": 0.733, "D(x)": 0.55, "D(G(z))": 0.42, "i
 ALARM = Alarm("mode_collapse", 400, 400, {}, "modes are missing", "loss=wgan_gp")
 
 
-def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+def pass_seconds(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let so much time pass whenever the console asks for it."""
     times = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: seconds * next(times))
@@ -29,7 +29,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 @pytest.fixture(autouse=True)
 def quick_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of the tests take the same time on any machine."""
-    set_clock(monkeypatch, 0.005)
+    pass_seconds(monkeypatch, 0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def test_short_run_has_a_line_for_each_report(capfd: pytest.CaptureFixture[str])
 def test_run_with_rare_reports_says_early_how_long_it_takes(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_clock(monkeypatch, 1.0)
+    pass_seconds(monkeypatch, 1.0)
     with run_log.console():
         progress = Progress(1000, 500)
         progress.on_start(StartEvent(0))

@@ -35,7 +35,7 @@ def test_alarms_come_before_losses() -> None:
     assert "3 alarms" in str(progress_line(1, 2, Pace(1, 3.0), GAN, ["a", "b", "c"]))
 
 
-def test_time_left_is_only_said_where_it_is_known_and_there_is_some() -> None:
+def test_time_left_is_only_shown_where_it_is_known_and_there_is_some() -> None:
     assert str(progress_line(0, 10, Pace(0, 5.0), {})) == "step 0/10"
     assert str(progress_line(10, 10, Pace(10, 5.0), {})) == "step 10/10"
     # Resumed at 100: only what this process has made counts.
