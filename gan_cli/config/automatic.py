@@ -23,8 +23,8 @@ from gan_cli.storage.interpolations import AUTOMATIC
 
 logger = logging.getLogger(__name__)
 
-# Factors on the usual values: of rates and penalties for points in the plane, of WGAN-GP's penalty for modes there.
-POINTS_RATE, POINTS_WEIGHT, MODES_WEIGHT = 10.0, 0.01, 0.1
+# Factors on the learning rates and the penalties of the literature for points in the plane.
+POINTS_RATE, POINTS_WEIGHT = 10.0, 0.01
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def critic_penalty(situation: Situation, usual: float) -> Choice:
     found them; WGAN-GP's authors have a weight of 0.1 in their own experiments in the plane (gan_toy.py). Other data
     keep the paper's, at which the critic's value is the distance.
     """
-    return Choice(_rounded(MODES_WEIGHT * usual), "modes in the plane") if situation.has_modes else Choice(usual)
+    return Choice(_rounded(POINTS_WEIGHT * usual), "modes in the plane") if situation.has_modes else Choice(usual)
 
 
 def by_number_of_images(situation: Situation, usual: object, setting: str) -> Choice:

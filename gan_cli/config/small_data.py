@@ -26,7 +26,7 @@ class ImageSettings:
     augmentation: float
 
 
-# Up to how many images which settings hold; the first row takes less than five minutes on two CPU cores at 32 pixels.
+# Up to how many images which settings hold; the first row is for minutes on two CPU cores at 32 pixels.
 BY_NUMBER = (
     (2_000, ImageSettings(width=32, batch_size=64, steps=5_000, half_life=500, augmentation=1.0)),
     (20_000, ImageSettings(width=64, batch_size=64, steps=10_000, half_life=500, augmentation=0.5)),

@@ -32,7 +32,7 @@ def logged(composition: Composition, caplog: pytest.LogCaptureFixture, monkeypat
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
     with caplog.at_level(logging.INFO):
         log_choices(composition.chosen)
-    return caplog.text
+    return caplog.messages[-1] if caplog.messages else ""
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_points_have_larger_rates_and_lighter_penalties_than_images(dataset: str
         assert penalty.weight == pytest.approx(images.loss.penalty[name].weight / 100)
 
 
-@pytest.mark.parametrize(("dataset", "weight"), [("ring8", 1.0), ("grid25", 1.0), ("parallel_lines", 10.0)])
+@pytest.mark.parametrize(("dataset", "weight"), [("ring8", 0.1), ("grid25", 0.1), ("parallel_lines", 10.0)])
 def test_penalty_of_wgan_gp_is_lighter_for_modes_in_the_plane(dataset: str, weight: float) -> None:
     config = compose([f"dataset={dataset}", "loss=wgan_gp"]).config
     assert (config.loss.penalty.gradient.weight, config.optimizer.lr) == (weight, 1e-3)
