@@ -66,14 +66,13 @@ def run() -> None:
 def alarm() -> None:
     """Write ``alarm.png``: the last samples of a run that collapses, beside the alarm of its console."""
     directory = _trained("collapsed", COLLAPSED)
-    alarms = json.loads((directory / "summary.json").read_text())["alarms"]
-    if not alarms:
+    log = (directory / "train.log").read_text().splitlines()
+    raised = [line.partition(" WARNING ")[2] for line in log if " WARNING step " in line]
+    if not raised:
         raise SystemExit(f"{directory}: no alarm was raised; choose another run")
-    raised = next((each for each in alarms if each["name"] == "mode_collapse"), alarms[0])
     with Image.open(max((directory / "samples").glob("step_*.png"))) as grid:
         samples = _square(grid)
-    message = f"step {raised['step']}: {raised['message']} {raised['try']}"
-    console = _console(" ".join(["$ gan-train", *COLLAPSED]), message)
+    console = _console(" ".join(["$ gan-train", *COLLAPSED]), raised)
     canvas = Image.new("RGB", (SIDE + console.width, SIDE), PAPER)
     canvas.paste(samples, (0, 0))
     canvas.paste(console, (SIDE, 0))
@@ -114,16 +113,20 @@ def _trained(name: str, overrides: Sequence[str]) -> Path:
     return directory
 
 
-def _console(command: str, message: str) -> Image.Image:
-    """Return a terminal with a command and a message, as wide as its lines."""
+def _console(command: str, messages: Sequence[str]) -> Image.Image:
+    """Return a terminal with a command and the messages of its run, as wide as its lines."""
     font = ImageFont.truetype(font_manager.findfont("DejaVu Sans Mono"), FONT_SIZE)
     typed = textwrap.wrap(command, COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
-    said = textwrap.wrap(message, COLUMNS, break_on_hyphens=False, break_long_words=False)
+    said = [
+        line
+        for message in messages
+        for line in ["", *textwrap.wrap(message, COLUMNS, break_on_hyphens=False, break_long_words=False)]
+    ]
     height = round(FONT_SIZE * 1.45)
     width = round(font.getlength("x" * (COLUMNS + 3)))
     image = Image.new("RGB", (width, SIDE), PAPER)
     draw = ImageDraw.Draw(image)
-    for row, line in enumerate([*typed, "", *said]):
+    for row, line in enumerate([*typed, *said]):
         colour = PROMPT if row < len(typed) else INK
         draw.text((FONT_SIZE, FONT_SIZE + row * height), line, font=font, fill=colour)
     return image
