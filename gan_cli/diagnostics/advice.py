@@ -11,7 +11,7 @@ from gan_cli.protocols.callbacks import Alarm
 
 @dataclass(frozen=True)
 class Advice:
-    """What an alarm suggests, with regard to the alarms before it.
+    """The suggestion of an alarm, with regard to the alarms before it.
 
     Attributes:
         overrides: to append to the run's command; empty where those of an earlier alarm are to be tried first.

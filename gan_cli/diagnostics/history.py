@@ -17,7 +17,7 @@ PEAKS = {"diagnosis/gradient": ("gradients", "peak"), "diagnosis/modes": ("modes
 
 
 class History:
-    """What the metrics of earlier reports were, as far as alarm rules depend on it."""
+    """Metrics of earlier reports, as far as alarm rules depend on them."""
 
     def __init__(self, reports: int) -> None:
         """``reports`` is the number of latest reports over which oscillation is measured; 0: it is not."""

@@ -37,7 +37,7 @@ class Suggestion:
 
 
 class Level(Enum):
-    """What follows from a rule whose condition lasts."""
+    """The consequence of a rule whose condition lasts."""
 
     alarm = "alarm"
     # Mentioned once, at the end of a run at which the condition lasts and no alarm does: training is not in danger.
@@ -72,7 +72,7 @@ class AlarmRule(Protocol):
 
     @property
     def level(self) -> Level:
-        """Whether it raises an alarm, or is noted at the end of the run."""
+        """The consequence: an alarm, or a note at the end of the run."""
         ...
 
     @property

@@ -39,7 +39,7 @@ class Alarm:
 
     @property
     def hint(self) -> str:
-        """What to do, in a few words: the overrides to try, or the earlier alarm that has some."""
+        """The overrides to try in a few words, or the earlier alarm that names some."""
         return f"Try {self.overrides or self.try_next}" if not self.see else f"See {self.see}"
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What to try against each problem of a GAN, given the settings of the run: overrides that it does not have yet."""
+"""Suggestions against each problem of a GAN: overrides that the run does not have yet."""
 
 from __future__ import annotations
 
