@@ -35,10 +35,10 @@ def run_together(count: int, *what: str, flags: tuple[str, ...] = ()) -> tuple[i
 
 # What several processes have to make of a batch as one does: all that draws, or looks at more than a sample.
 GAMES = {
-    "points": ["dataset=ring8", "architecture=mlp_small"],
-    "wgan": ["dataset=ring8", "architecture=mlp_small", "loss=wgan"],
-    "gradient penalty": ["dataset=ring8", "architecture=mlp_small", "loss=wgan_gp"],
-    "relativistic, packed": ["dataset=ring8", "architecture=mlp_small", "loss=rgan", "pac=2"],
+    "points": ["dataset=ring8", "architecture=mlp_small", "optimizer.lr=2e-4"],
+    "wgan": ["dataset=ring8", "architecture=mlp_small", "loss=wgan", "optimizer.lr=5e-5"],
+    "gradient penalty": ["dataset=ring8", "architecture=mlp_small", "loss=wgan_gp", "optimizer.lr=1e-4"],
+    "relativistic, packed": ["dataset=ring8", "architecture=mlp_small", "loss=rgan", "pac=2", "optimizer.lr=2e-4"],
     "images, noise, augmentation": ["architecture=mlp_small", "noise=adaptive", "augment=ada", "loss=hinge"],
     "labels, streamed": ["architecture=mlp_small", "conditional=true", "device.data=streamed", "loss/penalty=r1"],
     "batch norm over all": ["device.sync_batch_norm=true", "architecture=dcgan", "architecture.width=8"],
@@ -46,6 +46,7 @@ GAMES = {
         "device.sync_batch_norm=true",
         "architecture=dcgan",
         "architecture.width=8",
+        "architecture.norm_d=batch",
         "loss=wgan_gp",
     ],
 }

@@ -21,6 +21,7 @@ from gan_cli.runtime.device import Device
 from tests.helpers.recorders import FakeRecorder
 
 PLANE = (
+    "architecture=mlp_small",  # whichever data: that of grid25 has a latent for each branch
     "dataset=ring8",
     "train.batch_size=8",
     "architecture.latent_dim=4",
