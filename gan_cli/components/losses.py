@@ -120,6 +120,15 @@ class JensenShannon:
         """
         return softplus(-real) + softplus(fake)
 
+    def value(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Compute V(D, G) = E[log D(x)] + E[log(1 - D(G(z)))]: D maximizes it, and ``loss=minimax`` lets G minimize it.
+
+        Returns:
+            0-dimensional, at most 0, its ceiling; ``-2 log 2 + 2 JSD(p, q)`` for the optimal D (theorem 1), so
+            ``-2 log 2 = -1.386`` where no D can tell the two distributions apart.
+        """
+        return -self.d_loss(real, fake).mean()
+
     def divergence(self, real: Tensor, fake: Tensor) -> Tensor:
         """Compute a lower bound on JSD(p, q) in nats: ``V = -2 log 2 + 2 JSD`` for the optimal D (theorem 1).
 

@@ -58,6 +58,15 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class ZeroSumObjective(Objective, Protocol):
+    """An objective whose D loss is the negative value of a two-player game, which D maximizes and G minimizes."""
+
+    def value(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Compute the value V(D, G) of the game, 0-dimensional, from logits ``(N,)`` each."""
+        ...
+
+
 Critic: TypeAlias = Callable[[Tensor], Tensor]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gan_cli.algorithms.gan.statistics import margins
+from gan_cli.algorithms.gan.statistics import logit_metrics, margins
 from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.components.losses import (
     DiscriminatorSteps,
@@ -25,7 +25,7 @@ from gan_cli.components.losses import (
     divergence_names,
 )
 from gan_cli.errors import InvalidValueError
-from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.adversarial import Objective, ZeroSumObjective
 
 LOG_2 = math.log(2.0)
 JSD_FAMILY = [NonSaturating(), Minimax()]
@@ -51,6 +51,9 @@ class Game:
 
     def divergence(self, objective: Objective, table: Tensor) -> float:
         return float(objective.divergence(table[self._real], table[self._fake]))
+
+    def value(self, objective: ZeroSumObjective, table: Tensor) -> float:
+        return float(objective.value(table[self._real], table[self._fake]))
 
     def best_logits(self) -> Tensor:
         return torch.tensor(np.log(self.p / self.q))
@@ -117,9 +120,39 @@ def test_d_that_minimises_its_loss_is_p_over_p_plus_q(pairs: list[tuple[int, int
 @settings(deadline=None, max_examples=25)
 def test_value_at_the_best_d_is_2_jsd_minus_2_log_2(pairs: list[tuple[int, int]]) -> None:
     game = Game(pairs)
-    value = -float(game.d_loss(NonSaturating(), game.best_logits()))
+    value = game.value(Minimax(), game.best_logits())
     assert value == pytest.approx(-2 * LOG_2 + 2 * jsd(game.p, game.q), abs=1e-12)
     assert game.divergence(NonSaturating(), game.best_logits()) == pytest.approx(jsd(game.p, game.q), abs=1e-12)
+
+
+@pytest.mark.parametrize("objective", JSD_FAMILY)
+def test_value_runs_from_that_of_a_d_of_one_half_to_0_and_is_below_where_d_is_wrong(
+    objective: ZeroSumObjective,
+) -> None:
+    zeros, sure = torch.zeros(8, dtype=torch.float64), torch.full((8,), 50.0, dtype=torch.float64)
+    assert float(objective.value(zeros, zeros)) == pytest.approx(-2 * LOG_2, abs=1e-15)
+    assert float(objective.value(sure, -sure)) == pytest.approx(0.0, abs=1e-12)
+    assert float(objective.value(-sure, sure)) == pytest.approx(-100.0, abs=1e-9)
+
+
+@given(COUNTS, st.lists(st.floats(-30, 30), min_size=6, max_size=6))
+@settings(deadline=None, max_examples=25)
+def test_no_d_reaches_more_than_the_value_of_the_best_one(pairs: list[tuple[int, int]], logits: list[float]) -> None:
+    game = Game(pairs)
+    table = torch.tensor(logits[: len(pairs)], dtype=torch.float64)
+    assert game.value(Minimax(), table) <= game.value(Minimax(), game.best_logits()) + 1e-12
+
+
+def test_value_is_reported_for_the_jsd_family_alone() -> None:
+    values = {name: torch.randn(16, dtype=torch.float64) for name in ("real", "fake", "game_real", "game_fake")}
+    values["penalty"] = torch.ones(4)
+    for objective in ALL:
+        metrics = logit_metrics(objective, values)
+        assert ("game/value" in metrics) == (objective in JSD_FAMILY) == ("game/value" in objective_infos(objective))
+        if objective in JSD_FAMILY:
+            assert metrics["game/value"] == -metrics["loss/d"]
+    info = objective_infos(Minimax())["game/value"]
+    assert (info.unit, info.better, info.ceiling) == ("nats", "-", 0.0)
 
 
 @given(COUNTS, st.lists(st.floats(-30, 30), min_size=6, max_size=6))
@@ -317,7 +350,7 @@ def test_divergences_of_all_losses_are_found() -> None:
 def test_divergence_is_described_by_the_loss_alone(objective: Objective) -> None:
     name = f"divergence/{objective.divergence_name}"
     infos = objective_infos(objective)
-    assert set(infos) == {name, f"{name}_held_out", "d_real", "d_fake"}
+    assert set(infos) - {"game/value"} == {name, f"{name}_held_out", "d_real", "d_fake"}
     assert infos[name].ceiling == objective.ceiling
     assert infos[name].unit == ("nats" if objective.ceiling == math.log(2) else "")
     assert infos[name].description.startswith(("Compute a lower bound", "Estimate"))

@@ -47,6 +47,7 @@ class GANSpec(AlgorithmSpec):
             f"How far apart are real and generated samples for D? {name}{limit}": [f"divergence/{name}"]
             for name, limit in {**dict.fromkeys(divergence_names(), ""), "jsd": " (at most log 2 = 0.693)"}.items()
         },
+        "Value of the game V(D, G) (0: D is always right, -2 log 2 = -1.386: D is 1/2 everywhere)": ["game/value"],
         "Does D memorise? Divergence on training samples less that on held-out ones": ["diagnosis/held_out_gap"],
         "Is G still learning? Gradient at a generated sample": ["diagnosis/gradient"],
         "Are modes missing? Share of the real modes that G reaches": ["diagnosis/modes"],

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.objective_tags import GAME_VALUE
 from gan_cli.diagnostics.statistics import score_metrics
-from gan_cli.protocols.adversarial import Objective
+from gan_cli.protocols.adversarial import Objective, ZeroSumObjective
 
 # Short name -> tag, for the progress line.
 HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}
@@ -31,6 +32,8 @@ def logit_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[st
         "d/accuracy_real": (margin_real > 0).float().mean(),
         "d/accuracy_fake": (margin_fake > 0).float().mean(),
     }
+    if isinstance(objective, ZeroSumObjective):
+        metrics[GAME_VALUE] = objective.value(real, fake)
     if values["penalty"].numel():
         metrics["loss/penalty"] = values["penalty"].mean()
     return metrics | score_metrics(objective, real, fake)
