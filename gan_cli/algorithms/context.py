@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, TrackNonFinite
+from gan_cli.protocols.algorithm import PlaneAxes
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import ProbeBatches
 from gan_cli.protocols.rng import Stream
@@ -47,6 +48,8 @@ class Context:
         probe_every: steps between two probes.
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
+        axes: the data's own coordinates of those points.
+        class_names: name of each class, where they have names.
         timer: wraps the parts of a step: data, the updates of each network by its name, optimizer.
         num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/replicas.py``).
         streams: name -> random stream; None: those of the seed.
@@ -69,6 +72,8 @@ class Context:
     probe_every: int = 1
     centres: Tensor | None = None
     points: FloatArray | None = None
+    axes: PlaneAxes = field(default_factory=PlaneAxes)
+    class_names: Sequence[str] = ()
     timer: StepTimer = untimed
     num_replicas: int = 1
     streams: Mapping[str, Stream] | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.algorithms.context import Context
+from gan_cli.protocols.algorithm import Plane
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import fixed_latents, seeded_generator
 
@@ -23,11 +26,13 @@ class ClassGrid:
         rows: number of classes that are shown.
         columns: samples of each class.
         labels: ``(rows columns,)`` int64, row by row, on the CPU.
+        names: of the rows: the name of each class, or its number.
     """
 
     rows: int
     columns: int
     labels: Tensor
+    names: Sequence[str]
 
     @classmethod
     def of(cls, context: Context) -> ClassGrid | None:
@@ -36,7 +41,21 @@ class ClassGrid:
             return None
         rows = min(context.classes, context.sample_count)
         columns = max(1, context.sample_count // rows)
-        return cls(rows, columns, torch.arange(rows).repeat_interleave(columns))
+        names = context.class_names[:rows] or [f"class {label}" for label in range(rows)]
+        return cls(rows, columns, torch.arange(rows).repeat_interleave(columns), names)
+
+
+def plane_around(context: Context, samples: Tensor) -> Plane | None:
+    """Return the part of the plane with all real points and, up to twice their extent, all samples ``(N, 2)``.
+
+    None where the data are no points.
+    """
+    points = context.points
+    if points is None:
+        return None
+    reach = float(np.abs(points).max())
+    extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
+    return Plane(points, extent, axes=context.axes)
 
 
 def preview_latents(context: Context, grid: ClassGrid | None, latent_dim: int) -> Tensor:

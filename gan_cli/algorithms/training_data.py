@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from gan_cli.algorithms.context import Context
@@ -15,6 +16,7 @@ from gan_cli.data.probe_batches import DataSplit, split_data
 from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
+from gan_cli.protocols.algorithm import PlaneAxes
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, KnownDistribution, LoadedData, Modal, Sampler, Sequences
 from gan_cli.runtime.rng import seeded_generator
@@ -73,15 +75,18 @@ class TrainingSamples:
         return cls(dataset, split, labels, sampler, probed=bool(config.diagnostics.every))
 
     def context(self, context: Context) -> Context:
-        """Return a context with labels, probe batches and modes."""
+        """Return a context with labels, probe batches, modes, and what previews show of the data."""
         device, dataset, source = context.device.torch_device, self.dataset, self.split.train
+        if isinstance(source, Images):
+            context = replace(context, class_names=source.class_names)
+        else:
+            context = replace(context, points=_preview_points(source, context.seed), axes=_axes(dataset))
         return replace(
             context,
             classes=0 if self.labels is None else dataset.classes or int(self.labels.max()) + 1,
             labels=self.labels,
             probe_batches=self.split.probe_batches(context.seed, device) if self.probed else None,
             centres=dataset.centres().to(device) / dataset.scale if isinstance(dataset, Modal) else None,
-            points=None if isinstance(source, Images) else _preview_points(source, context.seed),
         )
 
     def arguments(self, context: Context, max_batches: int) -> Mapping[str, Callable[[], object]]:
@@ -123,6 +128,14 @@ def _require_labels(source: Images | Density, dataset: Dataset) -> IntArray:
         name = dataset if is_dataclass(dataset) else type(dataset).__name__
         raise ConfigError(f"conditional: expected false, because these data have no labels: {name}")
     return source.labels
+
+
+def _axes(dataset: Dataset) -> PlaneAxes:
+    """Return the axes of points in the plane; of other points, which no picture shows, those of the networks."""
+    if dataset.shape != (2,):
+        return PlaneAxes()
+    origin, right = dataset.coordinates(np.array([[0, 0], [1, 0]], np.float32))
+    return PlaneAxes(float(right[0] - origin[0]), (float(origin[0]), float(origin[1])))
 
 
 def _preview_points(density: Density, seed: int) -> FloatArray:

@@ -105,6 +105,7 @@ class JensenShannon:
     divergence_unit: ClassVar[str] = "nats"
     ceiling: ClassVar[float] = LOG_2
     score_name: ClassVar[str] = "probability"
+    score_limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     relativistic: ClassVar[bool] = False
     boundary: float = 0.0
 

@@ -9,7 +9,7 @@ from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
 from gan_cli.metrics.features import nearest
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.telemetry.images import grid
+from gan_cli.telemetry.figures import grid_figure
 
 ROWS = 8
 NEIGHBORS = 5
@@ -37,7 +37,13 @@ def nearest_picture(evaluator: Evaluator, samples: Samples, index: int = -1) -> 
         for index, after in ((left, [gap]), (right, [])):
             neighbors = evaluator.data.training[found.indices[index]]
             tiles += [_floats(searched[index : index + 1]), gap, _floats(neighbors), *after]
-    return grid(np.concatenate(tiles), columns=2 * (NEIGHBORS + 2) + 1)
+    block = NEIGHBORS + 3  # a generated image, a gap, its neighbors and a gap
+    names = {column: text for start in (0, block) for column, text in ((start, "generated"), (start + 2, "nearest"))}
+    caption = (
+        "each row: a generated image, then its nearest training images, the nearest first",
+        "left: the generated images that are nearest to training images; right: the first ones",
+    )
+    return grid_figure(np.concatenate(tiles), 2 * (NEIGHBORS + 2) + 1, caption, column_names=names)
 
 
 def _floats(images: Samples) -> FloatArray:

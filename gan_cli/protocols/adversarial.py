@@ -25,6 +25,7 @@ class Objective(Protocol):
         relativistic: whether G's loss also depends on real samples; if not, D's pass over them is omitted.
 
     A class may also have ``divergence_unit``, the unit of the divergence; without it the divergence is a plain number.
+    And ``score_limits``, the smallest and the largest value that :meth:`score` can return, where it has both.
     """
 
     divergence_name: ClassVar[str]

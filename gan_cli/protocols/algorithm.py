@@ -21,18 +21,48 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Surface:
-    """D's scores over the plane, for runs on 2-D data.
+class PlaneAxes:
+    """The data's own coordinates in the plane, as a function of those that the networks see: ``unit * x + origin``.
 
     Attributes:
-        scores: ``(R, R)``, D(x) on a regular mesh over [-extent, extent]^2; row 0 is the top.
-        real: ``(M, 2)``, real points, scaled like generated ones.
-        extent: half the width of the picture.
+        unit: length in the data's own coordinates of one unit of the scaled ones.
+        origin: the data's own coordinates of the scaled ones' origin.
+    """
+
+    unit: float = 1.0
+    origin: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """D's scores over a square of the plane.
+
+    Attributes:
+        scores: ``(R, R)``, D(x) on a regular mesh; row 0 is the top.
+        name: kind of value that they are, in a word or two.
+        limits: smallest and largest value that a score can have; None: colours span those in the picture.
     """
 
     scores: FloatArray
+    name: str = ""
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What a picture of generated points shows beside them, for runs on 2-D data.
+
+    Attributes:
+        real: ``(M, 2)``, real points, scaled like generated ones.
+        extent: half the width of the picture, in scaled coordinates: it shows [-extent, extent]^2.
+        surface: D's scores over that square; None: there is no D.
+        axes: of the data's own coordinates.
+    """
+
     real: FloatArray
     extent: float
+    surface: Surface | None = None
+    axes: PlaneAxes = PlaneAxes()
 
 
 @dataclass(frozen=True)
@@ -42,10 +72,14 @@ class Panel:
     Attributes:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
         columns: of the grid; None: about as many as there are rows.
+        caption: what it shows, in a few words.
+        row_names: what each row shows; empty: nothing in particular.
     """
 
     samples: FloatArray
     columns: int | None = None
+    caption: str = ""
+    row_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -54,15 +88,17 @@ class Preview:
 
     Attributes:
         samples: ``(N, *shape)``, on the scale of [-1, 1].
-        surface: D's scores over the plane, where the data are 2-D.
+        plane: what to show beside the samples, where they are points.
         columns: of the grid; None: about as many as there are rows.
         panels: additional grids, by name.
+        row_names: class of each row; empty without classes.
     """
 
     samples: FloatArray
-    surface: Surface | None = None
+    plane: Plane | None = None
     columns: int | None = None
     panels: Mapping[str, Panel] = field(default_factory=dict)
+    row_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

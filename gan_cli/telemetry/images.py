@@ -1,6 +1,6 @@
-"""Images for people: enlarged sample grids, scatter plots over the surface of D, and animations of the progress.
+"""Plain pictures of samples: enlarged grids, scatter plots over the surface of D, and animations of the progress.
 
-numpy and Pillow only: callers copy tensors to the host.
+numpy and Pillow only: callers copy tensors to the host. With words beside them: ``figures.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_cli.protocols.algorithm import Preview
+from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import ByteArray, FloatArray
 from gan_cli.storage.files import replacing
 from gan_cli.storage.sample_pictures import read_sample_picture
@@ -33,17 +33,19 @@ EMPTY_COLOUR = (255, 255, 255)
 LOW_COLOUR = np.array([49.0, 104.0, 173.0])
 MIDDLE_COLOUR = np.array([247.0, 247.0, 247.0])
 HIGH_COLOUR = np.array([240.0, 178.0, 61.0])
-# Scatter plots are drawn as indices of one palette, a third of the bytes of RGB.
-HIGHEST, REAL, FAKE, EMPTY = 252, 253, 254, 255
+# Scatter plots are drawn as indices of one palette, a third of the bytes of RGB: D's scores from low to high, greys for
+# text from the background to the colour of real points, both kinds of points, and the background.
+HIGHEST, GREYS, REAL, FAKE, EMPTY = 238, range(239, 253), 253, 254, 255
 
 
 def _palette() -> ByteArray:
-    """Return the colours ``(256, 3)`` of a scatter plot: D's scores from low to high, points, and background."""
+    """Return the colours ``(256, 3)`` of a scatter plot."""
     level = np.linspace(0.0, 1.0, HIGHEST + 1)[:, None]
     below = LOW_COLOUR + (MIDDLE_COLOUR - LOW_COLOUR) * (2 * level)
     above = MIDDLE_COLOUR + (HIGH_COLOUR - MIDDLE_COLOUR) * (2 * level - 1)
     heat = np.where(level < 0.5, below, above)
-    return np.concatenate([heat, [REAL_COLOUR, FAKE_COLOUR, EMPTY_COLOUR]]).astype(np.uint8)
+    greys = np.linspace(EMPTY_COLOUR, REAL_COLOUR, len(GREYS) + 2)[1:-1]
+    return np.concatenate([heat, greys, [REAL_COLOUR, FAKE_COLOUR, EMPTY_COLOUR]]).astype(np.uint8)
 
 
 PALETTE = _palette()
@@ -63,15 +65,17 @@ def to_image(sample: FloatArray) -> Image.Image:
 
 
 def preview_image(preview: Preview) -> Image.Image:
-    """Draw the preview of a run: a grid of images, or for points a scatter plot over the surface of D."""
-    return scatter(preview) if preview.samples.ndim == 2 else grid(preview.samples, preview.columns)
+    """Draw samples without any words: a grid of images, or for points a scatter plot over the surface of D."""
+    if preview.samples.ndim == 2:
+        return palette_image(scatter(preview.samples, preview.plane, SCATTER))
+    return grid(preview.samples, preview.columns)
 
 
 def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
     """Arrange samples ``(N, C, H, W)`` in [-1, 1] in a grid, nearly square unless ``columns`` says otherwise."""
     count, channels, height, width = samples.shape
     columns = columns or math.ceil(math.sqrt(count))
-    scale = _scale(height, width)
+    scale = enlargement(height, width)
     tile_height, tile_width = height * scale + GAP, width * scale + GAP
     sheet_width, sheet_height = grid_size(samples.shape[1:], count, columns)
     sheet = np.full((sheet_height, sheet_width, channels), 255, np.uint8)
@@ -87,49 +91,66 @@ def grid_size(shape: tuple[int, ...], count: int, columns: int | None = None) ->
     """Return width and height in pixels of the :func:`grid` of so many samples ``(C, H, W)``."""
     _, height, width = shape
     columns = columns or math.ceil(math.sqrt(count))
-    scale = _scale(height, width)
+    scale = enlargement(height, width)
     rows = math.ceil(count / columns)
     return columns * (width * scale + GAP) + GAP, rows * (height * scale + GAP) + GAP
 
 
-def _scale(height: int, width: int) -> int:
+def enlargement(height: int, width: int) -> int:
     """Return the whole factor by which small images are enlarged."""
     return max(1, round(TILE / max(height, width)))
 
 
-def scatter(preview: Preview) -> Image.Image:
-    """Plot generated points (red) and real ones (black) over the surface of D: blue is fake to D, yellow is real."""
-    surface = preview.surface
-    if surface is None:
-        extent = 1.15 * float(np.nan_to_num(np.abs(preview.samples)).max()) or 1.0
-        sheet = np.full((SCATTER, SCATTER), EMPTY, np.uint8)
+def scatter(samples: FloatArray, plane: Plane | None, side: int) -> ByteArray:
+    """Plot generated points (red) and real ones (black) over the surface of D: blue is fake to D, yellow is real.
+
+    Returns:
+        ``(side, side)``, indices of the palette, for :func:`palette_image`.
+    """
+    if plane is None:
+        extent = 1.15 * float(np.nan_to_num(np.abs(samples)).max()) or 1.0
+        sheet = np.full((side, side), EMPTY, np.uint8)
     else:
-        extent = surface.extent
-        sheet = _surface_sheet(surface.scores)
-        _draw_points(sheet, surface.real, extent, REAL, radius=1)
-    _draw_points(sheet, preview.samples, extent, FAKE, radius=2)
+        extent = plane.extent
+        sheet = np.full((side, side), EMPTY, np.uint8) if plane.surface is None else _surface_sheet(plane.surface, side)
+        draw_points(sheet, plane.real, extent, REAL, radius=1)
+    draw_points(sheet, samples, extent, FAKE, radius=2)
+    return sheet
+
+
+def palette_image(sheet: ByteArray) -> Image.Image:
+    """Make an image of palette indices ``(H, W)``."""
     image = Image.fromarray(sheet)
     image.putpalette(PALETTE.tobytes())
     return image
 
 
-def _surface_sheet(scores: FloatArray) -> ByteArray:
-    """Convert scores ``(R, R)``, scaled to their range, to palette indices ``(SCATTER, SCATTER)``."""
-    finite = np.nan_to_num(scores).astype(np.float64)  # the difference of the largest float32 would overflow
-    low, high = finite.min(), finite.max()
-    indices = np.rint((finite - low) * (HIGHEST / max(high - low, 1e-12))).astype(np.uint8)
-    return np.array(Image.fromarray(indices).resize((SCATTER, SCATTER), Image.Resampling.BILINEAR))
+def score_limits(surface: Surface) -> tuple[float, float]:
+    """Return the scores of the lowest and of the highest colour: their limits, or the range of those in the picture."""
+    if surface.limits is not None:
+        return surface.limits
+    finite = np.nan_to_num(surface.scores).astype(np.float64)  # the difference of the largest float32 would overflow
+    return float(finite.min()), float(finite.max())
 
 
-def _draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: int, radius: int) -> None:
-    """Draw points ``(N, 2)`` in [-extent, extent]^2 as discs of a palette index; y points up."""
+def _surface_sheet(surface: Surface, side: int) -> ByteArray:
+    """Convert scores ``(R, R)``, scaled to their limits, to palette indices ``(side, side)``."""
+    low, high = score_limits(surface)
+    shares = (np.nan_to_num(surface.scores).astype(np.float64) - low) / max(high - low, 1e-12)
+    indices = np.rint(shares.clip(0.0, 1.0) * HIGHEST).astype(np.uint8)
+    return np.array(Image.fromarray(indices).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: int, radius: int) -> None:
+    """Draw points ``(N, 2)`` in [-extent, extent]^2 as discs of a palette index on a square sheet; y points up."""
+    side = len(sheet)
     finite = points[np.isfinite(points).all(axis=1)]
-    pixels = (finite * [1, -1] / extent + 1) * (SCATTER / 2)
-    near = pixels[(pixels > -radius).all(axis=1) & (pixels < SCATTER + radius).all(axis=1)].round().astype(int)
+    pixels = (finite * [1, -1] / extent + 1) * (side / 2)
+    near = pixels[(pixels > -radius).all(axis=1) & (pixels < side + radius).all(axis=1)].round().astype(int)
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disc = np.stack([x, y], axis=-1)[np.hypot(x, y) < radius + 0.25]
     columns, rows = np.moveaxis(near[:, None] + disc, -1, 0).reshape(2, -1)
-    inside = (columns >= 0) & (columns < SCATTER) & (rows >= 0) & (rows < SCATTER)
+    inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
     sheet[rows[inside], columns[inside]] = colour
 
 

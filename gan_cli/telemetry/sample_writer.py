@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from gan_cli.protocols.algorithm import Preview, Sentences
+from gan_cli.protocols.algorithm import Sentences
 from gan_cli.protocols.callbacks import Callback, EncodedImage, EndEvent, PreviewEvent, StartEvent
 from gan_cli.storage.files import WriteErrorHandler, write_atomic, writing
 from gan_cli.storage.run_directory import RunDirectory
-from gan_cli.telemetry import images
+from gan_cli.telemetry import figures, images
 
 SAMPLE_NAME = re.compile(r"(?:[a-z]+_)?step_(\d{8,})\.(?:png|txt)")
 GRID_NAME = "step_*.png"
@@ -38,9 +38,9 @@ class SampleWriter(Callback):
             text = "".join(f"{line}\n" for line in preview.lines)
             self._write(f"step_{event.step:08d}.txt", text.encode())
             return event
-        grids = {"": images.preview_image(preview)}
+        grids = {"": figures.preview_figure(preview, event.step)}
         for name, panel in preview.panels.items():
-            grids[name] = images.preview_image(Preview(panel.samples, columns=panel.columns))
+            grids[name] = figures.panel_figure(panel, name, event.step)
         encoded = {name: EncodedImage(images.png(image), *image.size) for name, image in grids.items()}
         for name, image in encoded.items():
             self._write(f"{name}_step_{event.step:08d}.png".lstrip("_"), image.png)

@@ -97,7 +97,7 @@ def test_samples_are_those_of_training(
     if recipe == "digits":  # the picture of the last preview, of the run's own latents
         assert gan_sample("run", "--n", 4, "--out", "grid.png").status == 0
         found, shown = (np.asarray(Image.open(file)) for file in ("grid.png", "run/samples/step_00000010.png"))
-        np.testing.assert_allclose(found.astype(int), shown, atol=2)
+        np.testing.assert_allclose(found.astype(int), shown[-found.shape[0] :, : found.shape[1]], atol=2)
 
 
 def test_walk_passes_through_the_samples_of_its_corners(finished_run: FinishedRun, gan_sample: Command) -> None:

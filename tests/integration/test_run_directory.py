@@ -169,7 +169,7 @@ def test_picture_of_the_plane(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*CADENCE, "dataset=ring8", "hydra.run.dir=run").status == 0
     with Image.open("run/samples/step_00000006.png") as scatter:
         assert scatter.mode == "P"  # few colors, a byte for each pixel
-        assert scatter.size == (640, 640)
+        assert scatter.width > scatter.height > 500, "the plane, and the bar of D's scores beside it"
 
 
 def test_console_says_what_it_does_and_the_log_keeps_it(gan_train: Command, workplace: Path) -> None:

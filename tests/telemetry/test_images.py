@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.protocols.algorithm import Preview, Surface
+from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.telemetry import images
 from gan_cli.telemetry.images import FAKE_COLOUR, GAP, REAL_COLOUR, SCATTER
 
@@ -55,17 +55,18 @@ def test_single_image_has_its_own_size_and_colours() -> None:
     assert images.to_image(colour).getpixel((0, 4)) == (0, 255, 0)
 
 
-def flat_surface(real: list[list[float]], extent: float) -> Surface:
-    return Surface(np.zeros((4, 4), np.float32), np.array(real, np.float32).reshape(-1, 2), extent)
+def plane(real: list[list[float]], extent: float, scores: np.ndarray | None = None) -> Plane:
+    surface = Surface(np.zeros((4, 4), np.float32) if scores is None else scores)
+    return Plane(np.array(real, np.float32).reshape(-1, 2), extent, surface)
 
 
 def drawn(preview: Preview) -> Image.Image:
-    return images.scatter(preview).convert("RGB")
+    return images.preview_image(preview).convert("RGB")
 
 
 def test_scatter_puts_points_where_they_belong_with_y_upwards() -> None:
     fake = np.array([[1.0, 1.0], [-2.0, 0.0]], np.float32)
-    image = drawn(Preview(fake, flat_surface([[0.0, -1.0]], extent=2.0)))
+    image = drawn(Preview(fake, plane([[0.0, -1.0]], extent=2.0)))
     assert image.size == (SCATTER, SCATTER)
     assert image.getpixel((SCATTER * 3 // 4, SCATTER // 4)) == FAKE_COLOUR
     assert image.getpixel((0, SCATTER // 2)) == FAKE_COLOUR
@@ -76,21 +77,21 @@ def test_scatter_puts_points_where_they_belong_with_y_upwards() -> None:
 
 def test_scatter_shows_where_d_says_real_and_where_fake_with_row_0_on_top() -> None:
     scores = np.array([[1.0, 1.0], [0.0, 0.0]], np.float32)
-    image = drawn(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
+    image = drawn(Preview(np.zeros((0, 2), np.float32), plane([], 1.0, scores)))
     assert image.getpixel((SCATTER // 2, 0)) == tuple(images.HIGH_COLOUR.astype(int))
     assert image.getpixel((SCATTER // 2, SCATTER - 1)) == tuple(images.LOW_COLOUR.astype(int))
 
 
 def test_scatter_survives_scores_that_are_no_numbers() -> None:
     scores = np.array([[np.inf, np.inf], [-np.inf, np.nan]], np.float32)
-    image = drawn(Preview(np.zeros((0, 2), np.float32), Surface(scores, np.zeros((0, 2), np.float32), 1.0)))
+    image = drawn(Preview(np.zeros((0, 2), np.float32), plane([], 1.0, scores)))
     assert image.getpixel((0, 0)) == tuple(images.HIGH_COLOUR.astype(int))
     assert image.getpixel((0, SCATTER - 1)) == tuple(images.LOW_COLOUR.astype(int))
 
 
 def test_scatter_survives_points_far_outside_and_points_that_are_no_numbers() -> None:
     fake = np.array([[np.nan, 0.0], [np.inf, 0.0], [1e30, -1e30], [0.0, 0.0]], np.float32)
-    image = drawn(Preview(fake, flat_surface([], extent=1.0)))
+    image = drawn(Preview(fake, plane([], extent=1.0)))
     red = (np.asarray(image) == FAKE_COLOUR).all(axis=-1)
     assert red[SCATTER // 2, SCATTER // 2]
     assert red.sum() < 30
@@ -99,10 +100,10 @@ def test_scatter_survives_points_far_outside_and_points_that_are_no_numbers() ->
 def test_points_are_discs_that_the_borders_of_the_sheet_cut() -> None:
     radius, corner = 2, np.array([[-1.0, 1.0]], np.float32)
     red, black = (np.array(colour) for colour in (FAKE_COLOUR, REAL_COLOUR))
-    middle = np.asarray(drawn(Preview(np.zeros((1, 2), np.float32), flat_surface([[0.5, 0.5]], 1.0))))
+    middle = np.asarray(drawn(Preview(np.zeros((1, 2), np.float32), plane([[0.5, 0.5]], 1.0))))
     assert (middle == red).all(axis=-1).sum() == 21, "5 x 5 without its corners"
     assert (middle == black).all(axis=-1).sum() == 5, "3 x 3 without its corners"
-    cut = (np.asarray(drawn(Preview(corner, flat_surface([], 1.0)))) == red).all(axis=-1)
+    cut = (np.asarray(drawn(Preview(corner, plane([], 1.0)))) == red).all(axis=-1)
     assert cut[: radius + 1, : radius + 1].sum() == cut.sum() == 8
 
 
@@ -119,7 +120,7 @@ def test_png_holds_every_pixel(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 def test_png_of_a_scatter_is_small_and_holds_every_pixel(tmp_path: Path) -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (200, 2)).astype(np.float32)
-    image = images.scatter(Preview(points, Surface(np.tri(8, dtype=np.float32), points, 1.0)))
+    image = images.preview_image(Preview(points, Plane(points, 1.0, Surface(np.tri(8, dtype=np.float32)))))
     content = images.png(image)
     assert len(content) < SCATTER * SCATTER / 8, "as RGB it would take more than twice as many bytes"
     (tmp_path / "picture.png").write_bytes(content)

@@ -21,7 +21,7 @@ from gan_cli.algorithms.autoencoders.networks import (
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
 from gan_cli.algorithms.autoencoders.spec import AutoencoderSpec
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.previews import preview_latents
+from gan_cli.algorithms.previews import plane_around, preview_latents
 from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import OptimizerConfig
@@ -158,9 +158,10 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
     def preview(self) -> Preview:
         """Generate samples from the run's fixed latents; for images, also reconstructions and interpolations."""
         self._update_prior()
-        samples: FloatArray = self.ema_networks.generate(self._latents).cpu().numpy()
+        samples = self.ema_networks.generate(self._latents).cpu()
         has_panels = len(self.context.shape) == 3 and self._probe_batches.available >= 2
-        return Preview(samples, panels=self._panels() if has_panels else {})
+        panels = self._panels() if has_panels else {}
+        return Preview(samples.numpy(), plane_around(self.context, samples), panels=panels)
 
     def _panels(self) -> dict[str, Panel]:
         originals, _ = self._probe_targets(RECONSTRUCTED, 0)

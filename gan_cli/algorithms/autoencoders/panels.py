@@ -30,7 +30,8 @@ def reconstructions(originals: Tensor, encode: Encode, decode: Decode) -> Panel:
     columns = min(COLUMNS, count)
     decoded = decode(encode(originals))
     rows = torch.stack([_rows(originals, columns), _rows(decoded, columns)], dim=1)
-    return Panel(to_numpy(rows.flatten(0, 2)), columns)
+    names = ["original", "decoded"] * (count // columns)
+    return Panel(to_numpy(rows.flatten(0, 2)), columns, "held-out images, encoded and decoded", names)
 
 
 def interpolations(samples: Tensor, encode: Encode, decode: Decode) -> Panel:
@@ -41,7 +42,8 @@ def interpolations(samples: Tensor, encode: Encode, decode: Decode) -> Panel:
     codes = encode(samples)
     start, end = codes[0::2, None], codes[1::2, None]
     weight = torch.linspace(0, 1, INTERPOLATED, device=samples.device)[:, None]
-    return Panel(to_numpy(decode(torch.lerp(start, end, weight).flatten(0, 1))), INTERPOLATED)
+    between = decode(torch.lerp(start, end, weight).flatten(0, 1))
+    return Panel(to_numpy(between), INTERPOLATED, "codes between those of two images, decoded; a pair in each row")
 
 
 def manifold(generate: Decode, device: torch.device) -> Panel:
@@ -51,7 +53,8 @@ def manifold(generate: Decode, device: torch.device) -> Panel:
     """
     quantiles = torch.special.ndtri(torch.linspace(TAIL_PROBABILITY, 1 - TAIL_PROBABILITY, MANIFOLD, device=device))
     up, right = torch.meshgrid(quantiles.flip(0), quantiles, indexing="ij")
-    return Panel(to_numpy(generate(torch.stack([right.flatten(), up.flatten()], dim=1))), MANIFOLD)
+    decoded = generate(torch.stack([right.flatten(), up.flatten()], dim=1))
+    return Panel(to_numpy(decoded), MANIFOLD, "decoded plane of z: first latent to the right, second upwards")
 
 
 def _rows(samples: Tensor, columns: int) -> Tensor:

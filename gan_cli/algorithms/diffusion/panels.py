@@ -19,7 +19,7 @@ EXTENT, FILLED = 3.0, 0.9
 def frames(states: Sequence[Tensor]) -> Panel:
     """Show a row for each image, from noise to sample; ``states`` are x_T to x_0, ``(N, C, H, W)`` each."""
     shown = torch.stack(_evenly(states, COLUMNS), dim=1)
-    return Panel(to_numpy(shown.flatten(0, 1)), shown.shape[1])
+    return Panel(to_numpy(shown.flatten(0, 1)), shown.shape[1], "noise on the left, samples on the right")
 
 
 def trajectories(states: Sequence[Tensor]) -> Panel:
@@ -34,7 +34,7 @@ def trajectories(states: Sequence[Tensor]) -> Panel:
         centre = points.new_tensor([column, SIDE - 1 - row]) - (SIDE - 1) / 2
         inside = points[(points.abs() <= EXTENT).all(dim=1)]
         parts.append((centre + inside * (FILLED / (2 * EXTENT))) * (2 / SIDE))
-    return Panel(to_numpy(torch.cat(parts)))
+    return Panel(to_numpy(torch.cat(parts)), caption="from noise, top left, to samples")
 
 
 def _evenly(states: Sequence[Tensor], count: int) -> list[Tensor]:

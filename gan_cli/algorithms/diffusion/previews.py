@@ -11,7 +11,7 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.diffusion.panels import frames, trajectories
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
 from gan_cli.algorithms.diffusion.sampling import draw_samples, latents_of, noise_of_block
-from gan_cli.algorithms.previews import ClassGrid, draw_labels, preview_latents
+from gan_cli.algorithms.previews import ClassGrid, draw_labels, plane_around, preview_latents
 from gan_cli.protocols.algorithm import Panel, Preview
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import SeededStream
@@ -36,7 +36,9 @@ class PreviewSampler:
         samples = draw_samples(self._process, context.shape, context.seed, latents, self._labels)
         return Preview(
             samples.numpy(),
-            columns=None if self._grid is None else self._grid.columns,
+            plane_around(context, samples),
+            None if self._grid is None else self._grid.columns,
+            row_names=() if self._grid is None else self._grid.names,
             panels={"reverse": self._panel(latents)},
         )
 

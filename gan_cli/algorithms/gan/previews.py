@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.previews import ClassGrid, draw_labels, preview_latents, to_numpy
+from gan_cli.algorithms.previews import ClassGrid, draw_labels, plane_around, preview_latents, to_numpy
 from gan_cli.protocols.adversarial import Objective
-from gan_cli.protocols.algorithm import Preview, Surface
+from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import BLOCK, fixed_latents
 
@@ -31,9 +32,13 @@ class PreviewSampler:
         """Return samples of G and, where they are points, D's scores over the plane. Waits for the device."""
         with self._device.precision():
             samples: Tensor = generator(*self._inputs)
-        points = self._context.points
-        surface = None if points is None else self._surface(samples, points, discriminator, objective)
-        return Preview(to_numpy(samples), surface, None if self._grid is None else self._grid.columns)
+        grid, plane = self._grid, plane_around(self._context, samples)
+        return Preview(
+            to_numpy(samples),
+            None if plane is None else self._with_scores(plane, discriminator, objective),
+            None if grid is None else grid.columns,
+            row_names=() if grid is None else grid.names,
+        )
 
     def draw(self, generator: nn.Module, count: int) -> FloatArray:
         """Draw ``(count, *shape)`` samples from latents of the run's seed, classes as frequent as in the data."""
@@ -48,19 +53,18 @@ class PreviewSampler:
         drawn: FloatArray = torch.cat(parts).numpy()
         return drawn
 
-    def _surface(self, samples: Tensor, points: FloatArray, discriminator: nn.Module, objective: Objective) -> Surface:
-        """D's scores over a square with all real points and, up to twice their extent, all generated ones."""
-        reach = float(np.abs(points).max())
-        extent = 1.15 * min(max(reach, float(samples.abs().max())), 2 * reach)
-        ticks = torch.linspace(-extent, extent, SURFACE_RESOLUTION, device=self._device.torch_device)
+    def _with_scores(self, plane: Plane, discriminator: nn.Module, objective: Objective) -> Plane:
+        """Add D's scores over the plane. Waits for the device."""
+        ticks = torch.linspace(-plane.extent, plane.extent, SURFACE_RESOLUTION, device=self._device.torch_device)
         y, x = torch.meshgrid(ticks.flip(0), ticks, indexing="ij")
         mesh = torch.stack([x.flatten(), y.flatten()], dim=1)
         # Each pack consists of a point of the mesh and of real points.
-        rest_of_pack = torch.from_numpy(points).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
+        rest_of_pack = torch.from_numpy(plane.real).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
         # In evaluation mode, so that neither running statistics nor power iterations change.
         discriminator.eval()
         with self._device.precision():
             logits = discriminator(torch.cat([mesh, rest_of_pack], dim=1)).float()
         discriminator.train()
         scores = objective.score(logits).reshape(x.shape)
-        return Surface(scores.cpu().numpy(), points, extent)
+        limits: tuple[float, float] | None = getattr(objective, "score_limits", None)
+        return replace(plane, surface=Surface(scores.cpu().numpy(), objective.score_name, limits))

@@ -228,6 +228,7 @@ def test_preview_has_one_row_a_class_and_one_latent_a_column() -> None:
     preview = algorithm.preview()
     assert preview.samples.shape == (60, 1, 8, 8)
     assert preview.columns == 6
+    assert preview.row_names == [f"class {label}" for label in range(10)]
     latents, labels = algorithm._preview_sampler._inputs
     latents = latents.reshape(10, 6, -1)
     assert torch.equal(latents[0], latents[9])
@@ -302,7 +303,9 @@ def test_probing_a_run_changes_nothing() -> None:
     for algorithm in (looked, other):
         algorithm.update(0)
     before = {name: value.clone() for name, value in looked.discriminator.state_dict().items()}
-    assert looked.preview().surface is not None
+    plane = looked.preview().plane
+    assert plane is not None
+    assert plane.surface is not None
     for name, value in looked.discriminator.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert torch.equal(after(2, looked), after(2, other))
