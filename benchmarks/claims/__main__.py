@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from benchmarks.claims import charts, page
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Claim, Result
 from benchmarks.claims.harness import Job, RunPool, add_run_options, parse_run_options, run_command
+from benchmarks.claims.progress import format_seconds
 from benchmarks.machine import cpu_model
 
 SEEDS = 5
@@ -25,10 +25,23 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__, epilog=times())
     parser.add_argument("--only", nargs="+", choices=tuple(CLAIMS), default=tuple(CLAIMS), help="claims; default: all")
     add_run_options(parser, "claims", SEEDS, PAGE)
     return parse_run_options(parser, SEEDS, PAGE)
+
+
+def times() -> str:
+    """Return how long the claims take, by the page's measurements."""
+    seconds = page.processor_seconds(PAGE.read_text()) if PAGE.exists() else {}
+    if not seconds:
+        return ""
+    one = sum(seconds.values())
+    each = ", ".join(f"{name} {format_seconds(value)}" for name, value in seconds.items())
+    return (
+        f"One processor takes, as measured for {PAGE}: all claims {format_seconds(one * SEEDS)} with {SEEDS} seeds,"
+        f" {format_seconds(one)} with one seed, of which {each}."
+    )
 
 
 def run_claims(arguments: argparse.Namespace) -> None:
@@ -37,7 +50,8 @@ def run_claims(arguments: argparse.Namespace) -> None:
     # Results of other protocols or of fewer seeds are no part of the same page.
     results = arguments.folder / f"results_{arguments.seeds}{'_changed' * bool(arguments.override)}"
     results.mkdir(parents=True, exist_ok=True)
-    start_time = time.monotonic()
+    pictures = arguments.page.parent / "images" / "claims"
+    print(f"page: {arguments.page}; pictures: {pictures}/", flush=True)
     with RunPool(arguments.folder / "runs", arguments.jobs).open() as pool:
         for claim in chosen:
             pool.submit(
@@ -47,9 +61,11 @@ def run_claims(arguments: argparse.Namespace) -> None:
         for claim in chosen:
             result = measure_claim(claim, pool, seeds, arguments)
             (results / f"{claim.name}.json").write_text(page.to_json(result))
-            found = page.read_results(results)
-            arguments.page.write_text(page.page(CLAIMS, found, "images/claims"))
-            print(f"{time.monotonic() - start_time:5.0f} s  {claim.name}: {page.verdict(claim, result)}", flush=True)
+            earlier = arguments.page.read_text() if arguments.page.exists() else ""
+            arguments.page.write_text(page.page(CLAIMS, page.read_results(results), "images/claims", earlier))
+            for line in page.verdict(claim, result):
+                print(f"{claim.name}: {line}", flush=True)
+            print(f"  what you should see: {claim.look_for}\n  {pictures / claim.name}.png", flush=True)
     print(arguments.page)
 
 
@@ -64,7 +80,7 @@ def measure_claim(claim: Claim, pool: RunPool, seeds: Sequence[int], arguments: 
         {name: pool.run(job) for name, job in jobs_by_arm(claim, seed, arguments.override).items()} for seed in seeds
     ]
     metrics = {seed: claim.measure(of_seed) for seed, of_seed in zip(seeds, runs, strict=True)}
-    seconds = sum(run.summary["seconds"] for of_seed in runs for run in of_seed.values())
+    seconds = sum(run.processor_seconds for of_seed in runs for run in of_seed.values())
     pictures = arguments.page.parent / "images" / "claims"
     pictures.mkdir(parents=True, exist_ok=True)
     charts.save(claim.picture(runs), pictures / f"{claim.name}.png")

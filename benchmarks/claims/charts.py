@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,8 +13,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
-
-from benchmarks.claims.claim import Runs
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,20 +43,22 @@ def legend(panel: Axes) -> None:
     panel.legend(list(unique.values()), list(unique), fontsize="small")
 
 
-def show_image(panel: Axes, image: Image.Image | Floats, title: str) -> None:
-    """Fill a panel with an RGB image, or with values ``(H, W)`` from 0 (black) to 1 (white), and no axes."""
-    panel.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=1)
+def show_image(panel: Axes, image: Image.Image, title: str) -> None:
+    """Fill a panel with an RGB image, and no axes."""
+    panel.imshow(np.asarray(image))
     panel.set_axis_off()
     panel.set_title(title)
 
 
-def last_samples(seeds: Sequence[Runs], names: Iterable[str]) -> Figure:
-    """Place the last sample grids of seed 0's runs side by side, by the names of their arms."""
-    shown = list(names)
-    made, panels = figure(images=len(shown))
-    for panel, name in zip(panels, shown, strict=True):
-        show_image(panel, seeds[0][name].last_sample_grid(), f"{name}, seed 0")
-    return made
+def show_maps(panels: Sequence[Axes], maps: Mapping[str, Floats], reach: float) -> None:
+    """Show titled maps ``(H, W)`` of values from 0 to 1 over [-reach, reach]^2, row 0 at the bottom, with one bar."""
+    for panel, (title, values) in zip(panels, maps.items(), strict=True):
+        extent = (-reach, reach, -reach, reach)
+        mappable = panel.imshow(values, cmap="gray", vmin=0, vmax=1, origin="lower", extent=extent)
+        panel.set_title(title)
+        panel.grid(visible=False)
+    figure: Any = panels[-1].figure
+    figure.colorbar(mappable, ax=list(panels), label="D(x)")
 
 
 def save(made: Figure, path: Path) -> None:

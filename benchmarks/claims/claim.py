@@ -41,6 +41,9 @@ class Bound:
         maximum: largest value within the bound.
         share: of the seeds whose values have to be within the bound.
         expected: the bound in words; None: from the numbers.
+        statement: which of the claim's statements it tests, in a few words; empty where the claim has one.
+        side_condition: why this is no part of what is claimed; empty: it is what is claimed. All bounds and their
+            part were set before the runs that test them.
     """
 
     metric: str
@@ -48,6 +51,8 @@ class Bound:
     maximum: float = math.inf
     share: float = 1.0
     expected: str | None = None
+    statement: str = ""
+    side_condition: str = ""
 
     def contains(self, value: float) -> bool:
         """Return whether a value is within the bound; NaN is not."""
@@ -79,6 +84,7 @@ class Claim:
         bounds: bounds on metrics; metrics without a bound are only reported.
         picture: plots the runs of all seeds, in their order, as one picture.
         caption: what the picture shows, in words.
+        look_for: what a reader should see in the picture, in one or two sentences, for somebody who is new to it.
         remarks: what else a reader should know, such as earlier attempts.
     """
 
@@ -90,6 +96,7 @@ class Claim:
     bounds: tuple[Bound, ...]
     picture: Callable[[Sequence[Runs]], Figure]
     caption: str
+    look_for: str
     remarks: str = ""
 
 
@@ -99,7 +106,7 @@ class Result:
 
     Attributes:
         seeds: metrics of each seed.
-        seconds: of training, all runs together.
+        seconds: processor time of all runs together, with loading their data.
         machine: description of the machine it was measured on.
     """
 

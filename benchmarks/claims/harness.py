@@ -9,10 +9,11 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +25,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmarks.claims.claim import Arm
+from benchmarks.claims.progress import ProgressDisplay
+from benchmarks.claims.snapshot import LATENT_SEED, Snapshot
 from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import Composition, compose, register
+from gan_cli.config.resume import recompose
 from gan_cli.errors import UserError
 from gan_cli.inference.generator import load_generator
 from gan_cli.inference.loading import GeneratorWeights
@@ -43,8 +47,10 @@ from gan_cli.storage.run_directory import RunDirectory
 DEVICE_OVERRIDES = ("device=cpu", "device.threads=1")
 # File in a run's directory: processor time of the whole run, which unlike its duration is no longer beside other work.
 PROCESSOR_SECONDS = "processor_seconds.txt"
-# Seed of latents that no run draws its previews from.
-LATENT_SEED = 1
+# Exit statuses of a run that a signal has ended are this and the signal's number.
+SIGNALLED = 128
+# Between two looks at the runs.
+INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class Job:
     arm: Arm
     seed: int
     extra_overrides: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Recipe, what differs from it, and seed."""
+        return " ".join([self.arm.recipe, *self.arm.overrides, f"seed {self.seed}"])
 
     @property
     def overrides(self) -> list[str]:
@@ -88,16 +99,35 @@ def is_completed(run_dir: Path) -> bool:
 
 
 def train_run(job: Job, folder: Path) -> Path:
-    """Train a run unless it is completed already, and return its directory; an interrupted run is trained anew."""
+    """Train a run to its end, one that was interrupted from its checkpoint on, and return its directory."""
     run_dir = job.run_dir(folder)
-    if not is_completed(run_dir):
-        shutil.rmtree(run_dir, ignore_errors=True)
-        start = time.process_time()
-        status = single.start(job.composition(), run_dir)
-        if status != 0:
-            raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {run_dir / 'train.log'}")
-        (run_dir / PROCESSOR_SECONDS).write_text(f"{time.process_time() - start:.3f}\n")
+    if is_completed(run_dir):
+        return run_dir
+    directory, before, start = RunDirectory(run_dir), 0.0, time.process_time()
+    try:
+        if directory.has_checkpoint:
+            before = _processor_seconds(run_dir)
+            register()
+            status = single.resume(recompose(directory, [], CONF_DIR), directory)
+        else:
+            shutil.rmtree(run_dir, ignore_errors=True)
+            status = single.start(job.composition(), run_dir)
+    finally:
+        if run_dir.exists():
+            (run_dir / PROCESSOR_SECONDS).write_text(f"{before + time.process_time() - start:.3f}\n")
+    if status > SIGNALLED:
+        raise UserError(f"{job.name}: interrupted; the same command continues from its checkpoint")
+    if status != 0:
+        raise UserError(f"{' '.join(job.overrides)}: exit status {status}; see {run_dir / 'train.log'}")
     return run_dir
+
+
+def _processor_seconds(run_dir: Path) -> float:
+    """Return the processor time that a run has taken so far; 0 where a crash has kept it from being written."""
+    try:
+        return float((run_dir / PROCESSOR_SECONDS).read_text())
+    except FileNotFoundError:
+        return 0.0
 
 
 def _init_worker() -> None:
@@ -106,17 +136,31 @@ def _init_worker() -> None:
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends; train.log has it all
 
 
+@dataclass
+class _Submission:
+    """A job in a pool; its future is None until a worker is free for it."""
+
+    job: Job
+    steps: int
+    future: Future[Path] | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.future is not None and self.future.done()
+
+
 class RunPool:
     """Pool of worker processes that train runs below a folder."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder = folder
         self._workers = workers
-        self._jobs: dict[Path, Future[Path]] = {}
+        self._submissions: dict[Path, _Submission] = {}
+        self._display = ProgressDisplay()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[RunPool]:
-        """Start the workers for the duration of the context; jobs that are still queued at its end are cancelled."""
+        """Start the workers for the duration of the context; jobs that have not begun at its end do not begin."""
         # Workers keep a loaded torch between runs; forked ones would share the state of its threads.
         pool = ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"), initializer=_init_worker)
         self._pool = pool
@@ -124,20 +168,39 @@ class RunPool:
             try:
                 yield self
             finally:
-                pool.shutdown(cancel_futures=True)
+                self._display.clear()
+                pool.shutdown()
 
     def submit(self, jobs: Sequence[Job], fresh: bool) -> None:
         """Submit runs for training, each once; ``fresh`` deletes earlier runs first."""
         for job in jobs:
             run_dir = job.run_dir(self._folder)
-            if run_dir not in self._jobs:
+            if run_dir not in self._submissions:
                 if fresh:
                     shutil.rmtree(run_dir, ignore_errors=True)
-                self._jobs[run_dir] = self._pool.submit(train_run, job, self._folder)
+                self._submissions[run_dir] = _Submission(job, job.composition().config.train.steps)
 
     def run(self, job: Job) -> Run:
-        """Wait for a submitted run and return it."""
-        return Run(self._jobs[job.run_dir(self._folder)].result())
+        """Wait for a submitted run, show the progress of all, and return it."""
+        run_dir = job.run_dir(self._folder)
+        submission = self._submissions[run_dir]
+        while not submission.done:
+            self._start_next()
+            running = {path: each for path, each in self._submissions.items() if each.future and not each.done}
+            positions = {path / "metrics.jsonl": (each.job.name, each.steps) for path, each in running.items()}
+            self._display.show(positions, sum(each.done for each in self._submissions.values()), len(self._submissions))
+            futures = [each.future for each in running.values() if each.future is not None]
+            wait(futures, timeout=INTERVAL_SECONDS, return_when=FIRST_COMPLETED)
+        self._display.clear()
+        assert submission.future is not None
+        return Run(submission.future.result())
+
+    def _start_next(self) -> None:
+        """Hand jobs to the workers that are free, and no more: what a worker has not begun, an interrupt forgets."""
+        running = sum(each.future is not None and not each.done for each in self._submissions.values())
+        waiting = [each for each in self._submissions.values() if each.future is None]
+        for each in waiting[: self._workers - running]:
+            each.future = self._pool.submit(train_run, each.job, self._folder)
 
 
 @dataclass(frozen=True)
@@ -172,10 +235,7 @@ class Run:
     @property
     def processor_seconds(self) -> float:
         """Processor time of the whole run, with loading its data."""
-        try:
-            return float((self.path / PROCESSOR_SECONDS).read_text())
-        except FileNotFoundError:
-            raise UserError(f"{self.path}: has no {PROCESSOR_SECONDS}; --fresh trains it anew") from None
+        return _processor_seconds(self.path)
 
     def first_alarm_step(self, name: str) -> float:
         """Return the step of the first alarm of that name; infinite where there was none."""
@@ -192,6 +252,10 @@ class Run:
         z = rng.fixed_latents(LATENT_SEED, count, trained.latent_dim)
         return trained.dataset.coordinates(trained.samples(z))
 
+    def snapshots(self) -> list[Snapshot]:
+        """Return the networks of the run's checkpoints that are kept, in the order of their steps."""
+        return [Snapshot.load(self.plan, file) for file in sorted(self.directory.checkpoints.glob("step_*.pt"))]
+
     def modes(self, count: int = 2500) -> Modes:
         """Return how ``count`` samples cover the modes of the mixture that the run learned."""
         mixture: Any = self.plan.dataset
@@ -202,14 +266,10 @@ class Run:
         """Plan that the run's stored configuration describes."""
         return planning.plan(self.directory.stored_config())
 
-    @torch.no_grad()
     def probability(self, points: FloatArray) -> FloatArray:
         """Return D's probability of real at points ``(N, 2)``: ``(N,)`` in [0, 1], float64."""
-        plan = self.plan
-        network = plan.architecture.discriminator(plan.dataset.shape, 0)
-        network.load_state_dict(checkpoints.load_latest(self.directory.checkpoints)["algorithm"]["judge"]["network"])
-        logits = network.eval()(torch.from_numpy(np.asarray(points, np.float32)))
-        probabilities: FloatArray = logits.double().sigmoid().numpy()
+        latest = Snapshot(self.plan, checkpoints.load_latest(self.directory.checkpoints))
+        probabilities: FloatArray = latest.logits(points).sigmoid().numpy()
         return probabilities
 
     def last_sample_grid(self) -> Image.Image:
@@ -231,7 +291,7 @@ def add_run_options(parser: argparse.ArgumentParser, name: str, seeds: int, page
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each; default: 2")
     parser.add_argument("--fresh", action="store_true", help="train finished runs anew")
     parser.add_argument("--folder", type=Path, default=Path("outputs", name), help="where runs are kept")
-    default = f"{page} with {seeds} seeds or more, else {page.name} in the folder"
+    default = f"{page} with {seeds} seeds or more, else {page.name} in the folder, with --override another one there"
     parser.add_argument("--page", type=Path, help=f"what to write; default: {default}")
     parser.add_argument("--override", action="append", default=[], help="for every run: --override train.steps=100")
 
@@ -243,7 +303,8 @@ def parse_run_options(parser: argparse.ArgumentParser, seeds: int, page: Path) -
         parser.error("--seeds and --jobs: expected an integer >= 1")
     if arguments.page is None:
         full_protocol = arguments.seeds >= seeds and not arguments.override
-        arguments.page = page if full_protocol else arguments.folder / page.name
+        changed = "_changed" * bool(arguments.override)  # another protocol, and no part of the same page
+        arguments.page = page if full_protocol else arguments.folder / f"{page.stem}{changed}{page.suffix}"
     return arguments
 
 
@@ -252,6 +313,9 @@ def run_command(command: Callable[[argparse.Namespace], None], arguments: argpar
     torch.set_num_threads(1)
     try:
         command(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues from the checkpoints", file=sys.stderr)
+        sys.exit(SIGNALLED + signal.SIGINT)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)

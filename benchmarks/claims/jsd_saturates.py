@@ -77,4 +77,7 @@ CLAIM = Claim(
     ),
     picture=picture,
     caption="The estimates of all seeds over theta.",
+    look_for="On the left the JSD jumps from 0 to log 2 as soon as the lines are apart, and then stays there, however"
+    " near or far they are: it has no slope that G could follow. On the right the Wasserstein distance is a V: its"
+    " slope says at every distance which way to move.",
 )

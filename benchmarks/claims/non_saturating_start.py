@@ -50,6 +50,9 @@ CLAIM = Claim(
     bounds=tuple(Bound(f"D trained {words}: ratio", minimum=10.0) for words in ARMS.values()),
     picture=picture,
     caption="The ratio at each report, every seed (logarithmic).",
+    look_for="Above 1 the loss -log D gives G the larger gradient. When D is trained as often as G the two are about"
+    " the same in these 100 steps; only a D that is trained five times as often is sure enough for the ratio to reach"
+    " 10, and not on average.",
     remarks="In the first 100 steps of `experiment=dcgan_mnist`'s networks at width 16, D as often as G, the ratio"
     " was 5.7 and at most 15 (seed 0); without batch norm in G it was no higher than with it.",
 )

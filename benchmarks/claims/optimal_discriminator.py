@@ -16,6 +16,8 @@ from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
 
 # Points of a side of the mesh, and half its width: seven deviations of the wider distribution.
 SIDE, EXTENT = 400, 5.6
+# Half the width of the maps.
+SHOWN = 2.2
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,12 @@ def picture(seeds: Sequence[Runs]) -> Figure:
     """Show D and its optimum over the plane, and plot both along a line."""
     run = seeds[0]["gan"]
     field = mesh(run.plan.dataset, run.plan.architecture)
-    inner = np.abs(field.points).max(1) < 2.2
+    inner = np.abs(field.points).max(1) < SHOWN
     side = round(math.sqrt(inner.sum()))
     figure, (panel, *images) = charts.figure(curves=1, images=2)
-    for image, values, title in zip(
-        images,
-        (field.optimal_d, run.probability(field.points)),
-        ("p / (p + q)", "trained D"),
-        strict=True,
-    ):
-        charts.show_image(image, values[inner].reshape(side, side)[::-1], title)
+    maps = {"p / (p + q)": field.optimal_d, "trained D, seed 0": run.probability(field.points)}
+    shown = {title: values[inner].reshape(side, side) for title, values in maps.items()}
+    charts.show_maps(images, shown, SHOWN)
     x = np.linspace(-2.5, 2.5, 300)
     line = np.stack([x, np.zeros_like(x)], axis=1)
     p = np.mean([gaussian(line, c, (run.plan.dataset.std,) * 2) for c in run.plan.dataset.centres().numpy()], axis=0)
@@ -145,5 +143,8 @@ CLAIM = Claim(
         Bound("|reported V(D) - V(D*)|", maximum=0.02),
     ),
     picture=picture,
+    look_for="The two maps look alike: where data are, D says 1 (white), far from them 0 (black), and in between the"
+    " share of data among all samples there. On the left, along one line, the trained D of every seed lies on the"
+    " curve p / (p + q).",
     caption="The ideal and the trained D of seed 0 over [-2.2, 2.2]^2 (white: data), and D of every seed along y = 0.",
 )

@@ -82,5 +82,8 @@ CLAIM = Claim(
         Bound(f"critic: largest / smallest from step {CRITIC_READY_STEP}", maximum=3.0),
     ),
     picture=picture,
+    look_for="As D gets better, the gradient of log(1 - D), on a logarithmic scale, falls by a factor of thousands: G"
+    " would learn nothing more. That of -log D grows instead, and scatters more and more. The critic's is flat: a"
+    " better critic does not take the gradient away.",
     caption="Mean gradient norms (logarithmic) and their deviation, every seed.",
 )

@@ -86,6 +86,9 @@ CLAIM = Claim(
         Bound("jsd: Spearman correlation", minimum=-0.3, maximum=0.3),
     ),
     picture=picture,
+    look_for="Two curves that fall together mean that D's estimate says how good the samples are. After the first"
+    " steps they do for WGAN-GP. For the original loss the estimate rises while the distance falls: a better D, not"
+    " worse samples.",
     caption="The smoothed estimate and the distance, each divided by its largest value, every seed.",
     remarks="Tuned: the learning rate of the clipped critic, ten times that of the paper, because at 5e-5 G had not"
     " left its first grey blot after 1,600 of 2,400 steps (seed 0: correlation -0.46), and at 2e-4 the estimate rose"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
+import signal
 import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +20,14 @@ from PIL import Image
 from scipy.integrate import quad
 from scipy.stats import norm, spearmanr
 
-from benchmarks.claims import charts, page
+from benchmarks.claims import charts, page, progress
+from benchmarks.claims.__main__ import times
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Bound, Claim, Result
-from benchmarks.claims.harness import Job, is_completed
+from benchmarks.claims.harness import PROCESSOR_SECONDS, Job, is_completed
 from benchmarks.claims.jsd_saturates import THETAS, summary
 from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
+from benchmarks.claims.progress import format_seconds
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
@@ -126,12 +133,40 @@ def test_verdict_follows_the_bounds_and_names_what_breaks_them(name: str) -> Non
     claim = CLAIMS[name]
     good = passing(claim)
     seeds = dict.fromkeys(range(5), good)
-    assert page.verdict(claim, Result(seeds, 1.0, "here")) == "holds"
+    whole = page.verdict(claim, Result(seeds, 1.0, "here"))
+    assert len(whole) == len({bound.statement for bound in claim.bounds})
+    assert all(line.removeprefix(f"{bound.statement}: ") for line, bound in zip(whole, claim.bounds, strict=False))
+    assert all(line.endswith("holds") for line in whole)
     for bound in claim.bounds:
         step = math.inf if bound.maximum < math.inf else -math.inf
         bad = {**good, bound.metric: math.nextafter(good[bound.metric], step)}
-        broken = {**seeds, 3: bad, 4: bad}
-        assert page.verdict(claim, Result(broken, 1.0, "here")) == f"does not hold ({bound.metric})"
+        broken = page.verdict(claim, Result({**seeds, 3: bad, 4: bad}, 1.0, "here"))
+        (changed,) = set(broken) - set(whole)
+        end = "holds; side condition not met: " if bound.side_condition else "does not hold ("
+        assert changed == f"{bound.statement}: {end}{bound.metric}{'' if bound.side_condition else ')'}".removeprefix(
+            ": "
+        )
+
+
+def test_a_side_condition_does_not_save_a_claim_and_cannot_break_one() -> None:
+    claim = CLAIMS["wgan_covers"]
+    alarms = {**passing(claim), "gp: alarms": 1.0}
+    assert page.verdict(claim, Result({0: alarms}, 1.0, "here"))[0].endswith(
+        "holds; side condition not met: gp: alarms"
+    )
+    collapsed = {**alarms, "gp: modes": 7.0}
+    assert page.verdict(claim, Result({0: collapsed}, 1.0, "here"))[0].endswith(
+        "does not hold (gp: modes); side condition not met: gp: alarms"
+    )
+
+
+def test_side_conditions_are_those_that_the_literature_does_not_claim_and_each_says_why() -> None:
+    beside = {(claim.name, each.metric) for claim in CLAIMS.values() for each in claim.bounds if each.side_condition}
+    assert beside == {("wgan_covers", "gp: alarms")}
+    for claim in CLAIMS.values():
+        text = page.section(claim, Result({0: passing(claim)}, 1.0, "here"), "images")
+        for bound in claim.bounds:
+            assert bound.side_condition in text
 
 
 @pytest.mark.parametrize(
@@ -235,12 +270,55 @@ def test_page_tells_every_seed_and_how_to_run_it() -> None:
         " dataset.theta=-1,-0.5,-0.25,-0.1,0,0.1,0.25,0.5,1 seed=0,1"
     ) in text
     assert "python -m benchmarks.claims --only jsd_saturates" in text
-    assert "(images/claims/jsd_saturates.png)" in text
     assert "optimal_discriminator" not in text
-    # A result of an earlier protocol, without a figure that is judged now, is left out.
+    # A result of an earlier protocol, without a metric that is judged now, is left out.
     assert "## jsd_saturates" not in page.page(
         CLAIMS, {claim.name: Result({0: {"beside": 1.0}}, 1.0, "here")}, "images"
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_section_begins_with_what_one_should_see_and_its_picture(name: str) -> None:
+    claim = CLAIMS[name]
+    lines = page.section(claim, Result({0: passing(claim)}, 1.0, "here"), "images/claims").split("\n\n")
+    assert lines[0].strip() == f"## {name}"
+    assert lines[1] == f"What you should see: {claim.look_for}"
+    assert lines[2] == f"![{claim.caption}](images/claims/{name}.png)"
+    assert claim.look_for.count(". ") <= 3
+    verdict = next(index for index, line in enumerate(lines) if line.startswith("Verdict: "))
+    assert verdict > 2
+
+
+def test_a_page_keeps_the_sections_of_claims_that_were_not_run_again() -> None:
+    def result(name: str, seeds: int, seconds: float) -> Result:
+        return Result(dict.fromkeys(range(seeds), passing(CLAIMS[name])), seconds, "here")
+
+    afternoon = {name: result(name, 1, 7.0) for name in ("jsd_saturates", "wgan_covers")}
+    before = page.page(CLAIMS, afternoon, "images/claims")
+    after = page.page(CLAIMS, {"mode_collapse": result("mode_collapse", 2, 9.0)}, "images/claims", before)
+    names = re.findall(r"^## (.*)$", after, re.MULTILINE)
+    assert names == ["jsd_saturates", "mode_collapse", "wgan_covers"], "in the order of the page"
+    kept, now = page.read_entries(before), page.read_entries(after)
+    assert {name: now[name] for name in afternoon} == kept
+    # The new result replaces the old one, and writing a page twice changes nothing.
+    again = page.page(CLAIMS, {"wgan_covers": result("wgan_covers", 3, 1.0)}, "images/claims", after)
+    assert "| seed 2 |" in page.read_entries(again)["wgan_covers"].section
+    assert page.page(CLAIMS, {}, "images/claims", again) == again
+
+
+def test_times_are_those_of_the_page() -> None:
+    result = Result(dict.fromkeys(range(2), passing(CLAIMS["jsd_saturates"])), 3000.4, "here")
+    text = page.page(CLAIMS, {"jsd_saturates": result}, "images/claims")
+    assert page.processor_seconds(text) == {"jsd_saturates": 1500.0}
+
+
+def test_help_sums_the_page_s_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    one = page.processor_seconds(Path("docs/claims.md").read_text())
+    assert set(one) == set(CLAIMS)
+    assert f"all claims {sum(one.values()) * 5 / 60:.0f} min with 5 seeds" in times()
+    for name, seconds in one.items():
+        assert f"{name} {format_seconds(seconds)}" in times()
 
 
 def test_results_survive_being_stored(tmp_path: Path) -> None:
@@ -288,7 +366,8 @@ def test_legend_has_an_entry_for_each_label_not_for_each_seed() -> None:
 
 def test_images_keep_black_and_white_and_stand_upright(tmp_path: Path) -> None:
     figure, (panel,) = charts.figure(images=1)
-    charts.show_image(panel, np.array([[0.0, 1.0], [0.5, 0.5]]), "")
+    grey = np.array([[0, 255], [128, 128]], np.uint8)
+    charts.show_image(panel, Image.fromarray(grey).convert("RGB"), "")
     pixels = rendered(figure, tmp_path / "image.png")[:, :, 0]
     height, width = pixels.shape
     assert pixels[height // 4, width // 4] == 0
@@ -305,6 +384,54 @@ def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.wait(), out, err)
 
 
+def test_maps_have_axes_and_one_bar_and_stand_upright() -> None:
+    figure, panels = charts.figure(images=2)
+    charts.show_maps(panels, {"p": np.tri(4), "D": np.zeros((4, 4))}, 2.2)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["", "", "D(x)"]
+    (image,) = panels[0].get_images()
+    assert (image.origin, image.get_extent(), image.get_clim()) == ("lower", (-2.2, 2.2, -2.2, 2.2), (0, 1))
+
+
+# ---- Progress
+
+
+def test_progress_says_steps_and_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 45.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    stream, metrics = io.StringIO(), tmp_path / "metrics.jsonl"
+    display = progress.ProgressDisplay(stream)
+    running = {metrics: ("claim_x seed 0", 1000)}
+    display.show(running, 0, 3)
+    metrics.write_text('{"step": 100, "a": 1}\n{"step": 2')
+    display.show(running, 1, 3)  # at once: a run is done
+    metrics.write_text('{"step": 100}\n{"step": 450}\n')
+    display.show(running, 1, 3)  # after half a minute
+    assert stream.getvalue().splitlines() == [
+        "0 of 3 runs done; claim_x seed 0 starting",
+        "1 of 3 runs done; claim_x seed 0 step 100 of 1,000",
+        "1 of 3 runs done; claim_x seed 0 step 450 of 1,000, 55 s left",
+    ]
+
+
+def test_progress_without_a_terminal_is_quiet_and_in_one_redraws_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    file, terminal = io.StringIO(), Terminal()
+    for stream in (file, terminal):
+        display = progress.ProgressDisplay(stream)
+        for _ in range(3):
+            display.show({}, 1, 3)
+        display.clear()
+    assert file.getvalue() == "1 of 3 runs done\n"
+    assert terminal.getvalue() == 3 * "\r\033[K1 of 3 runs done" + "\r\033[K"
+
+
+def test_durations_are_in_seconds_or_minutes() -> None:
+    assert [progress.format_seconds(value) for value in (0.4, 59.4, 60, 150)] == ["0 s", "59 s", "1 min", "2 min"]
+
+
 @pytest.mark.slow
 def test_quickest_claim_runs_and_is_not_trained_twice(tmp_path: Path) -> None:
     arguments = ["--only", "optimal_discriminator", "--seeds", 2, "--folder", tmp_path, "--override", "train.steps=5"]
@@ -312,7 +439,10 @@ def test_quickest_claim_runs_and_is_not_trained_twice(tmp_path: Path) -> None:
     done = claims(*arguments)
     assert done.returncode == 0, done.stderr
     assert re.search(r"optimal_discriminator: does not hold \(.*mean abs\. error of D", done.stdout)
-    text = (tmp_path / "claims.md").read_text()
+    assert str(tmp_path / "images/claims/optimal_discriminator.png") in done.stdout
+    assert "what you should see: " in done.stdout
+    assert re.search(r"\d of 2 runs done", done.stderr)
+    text = (tmp_path / "claims_changed.md").read_text()
     assert "| seed 0 | seed 1 |" in text
     assert (tmp_path / "images/claims/optimal_discriminator.png").stat().st_size < 100_000
     logs = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("train.log")}
@@ -320,6 +450,45 @@ def test_quickest_claim_runs_and_is_not_trained_twice(tmp_path: Path) -> None:
     again = claims(*arguments)
     assert again.returncode == 0, again.stderr
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("train.log")} == logs
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_continues_to_the_same_numbers(tmp_path: Path) -> None:
+    # In processes of their own: a signal ends them.
+    short = ("train.steps=400", "train.checkpoint_every=400", "train.log_every=5", "train.sample_every=0")
+    arm = replace(CLAIMS["optimal_discriminator"].arms[0], overrides=short)
+    whole, stopped = (Job(arm, 0).run_dir(tmp_path / name) for name in ("whole", "stopped"))
+    script = (
+        "import sys; from pathlib import Path; from benchmarks.claims.claim import Arm;"
+        " from benchmarks.claims.harness import Job, train_run;"
+        f" train_run(Job(Arm({arm.name!r}, {arm.recipe!r}, {short!r}), 0), Path(sys.argv[1]))"
+    )
+
+    def start(folder: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+
+    first = start("stopped")
+    while (progress.last_step(stopped / "metrics.jsonl") or 0) < 50:
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.send_signal(signal.SIGTERM)
+    _, message = first.communicate(timeout=120)
+    assert "interrupted; the same command continues from its checkpoint" in message
+    assert not is_completed(stopped)
+    before = float((stopped / PROCESSOR_SECONDS).read_text())
+    for folder in ("stopped", "whole"):
+        assert start(folder).wait(timeout=300) == 0
+    assert is_completed(stopped)
+    assert "continuing from step" in (stopped / "train.log").read_text()
+    assert float((stopped / PROCESSOR_SECONDS).read_text()) > before
+
+    def numbers(run: Path) -> list[dict[str, float]]:
+        lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        return [{tag: value for tag, value in line.items() if not tag.startswith(("time", "speed/"))} for line in lines]
+
+    assert numbers(stopped) == numbers(whole)
 
 
 def test_mistakes_cost_a_line(tmp_path: Path) -> None:
