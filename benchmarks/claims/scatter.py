@@ -35,7 +35,7 @@ def side_by_side(shown: Sequence[tuple[str, Snapshot]]) -> Figure:
 def moments(rows: Sequence[tuple[str, Sequence[Snapshot]]]) -> Figure:
     """Make a figure with a row for each run, of its snapshots over time."""
     columns = max(len(snapshots) for _, snapshots in rows)
-    made = Figure((1.75 * columns + 1.1, 1.95 * len(rows) + 0.3), layout="constrained")
+    made = Figure((1.75 * columns + 1.1, 1.95 * len(rows) + 0.6), layout="constrained")
     panels = made.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
     reach = max(_reach(snapshots[-1]) for _, snapshots in rows)
     for (name, snapshots), row in zip(rows, panels, strict=True):
@@ -44,7 +44,7 @@ def moments(rows: Sequence[tuple[str, Sequence[Snapshot]]]) -> Figure:
             mappable = _plot(panel, snapshot, reach)
             panel.set_title(f"step {snapshot.step:,}", fontsize="small")
         made.colorbar(mappable, ax=list(row), label="D(x)", pad=0.01)
-    _legend(panels[0][0])
+    _legend(made, panels[0][0])
     return made
 
 
@@ -55,8 +55,8 @@ def draw(panels: Sequence[Axes], shown: Sequence[tuple[str, Snapshot]]) -> None:
         mappable = _plot(panel, snapshot, reach)
         panel.set_title(f"{title}, step {snapshot.step:,}")
         figure: Any = panel.figure
-        figure.colorbar(mappable, ax=panel, label=f"D(x): {_objective(snapshot).score_name}")
-    _legend(panels[0])
+        figure.colorbar(mappable, ax=panel, label=f"D(x): {_objective(snapshot).score_name}", fraction=0.046)
+    _legend(figure, panels[0])
 
 
 def _plot(panel: Axes, snapshot: Snapshot, reach: float) -> Any:
@@ -84,5 +84,7 @@ def _reach(snapshot: Snapshot) -> float:
     return MARGIN * float(np.abs(snapshot.real(SAMPLES)).max())
 
 
-def _legend(panel: Axes) -> None:
-    panel.legend(fontsize="x-small", loc="center", markerscale=4)
+def _legend(figure: Figure, panel: Axes) -> None:
+    """Draw the legend of a panel below all panels, where it hides no point."""
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize="small", loc="outside lower center", ncols=2, markerscale=4)
