@@ -89,7 +89,7 @@ def scatter_figure(samples: FloatArray, plane: Plane | None, title: str) -> Imag
     right = width - MARGIN
     if surface is not None:
         _draw_bar(sheet, *images.score_limits(surface))
-        right = _ink_ending_at(sheet, f"D(x): {surface.name}", right) - 2 * MARGIN
+        right = _ink_ending_at(sheet, cut_to_width(f"D(x): {surface.name}", SIDE // 3), right) - 2 * MARGIN
     if plane is not None:
         _draw_axes(sheet, plane)
         right = _legend_entry(sheet, "generated", FAKE, right)
