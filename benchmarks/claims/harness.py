@@ -30,6 +30,7 @@ from benchmarks.claims.snapshot import LATENT_SEED, Snapshot
 from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.config.resume import recompose
+from gan_cli.config.validate import validate_config
 from gan_cli.errors import UserError
 from gan_cli.inference.generator import load_generator
 from gan_cli.inference.loading import GeneratorWeights
@@ -172,13 +173,19 @@ class RunPool:
                 pool.shutdown()
 
     def submit(self, jobs: Sequence[Job], fresh: bool) -> None:
-        """Submit runs for training, each once; ``fresh`` deletes earlier runs first."""
+        """Submit runs for training, each once; ``fresh`` deletes earlier runs first.
+
+        Raises:
+            ConfigError: a setting is out of its range.
+        """
         for job in jobs:
             run_dir = job.run_dir(self._folder)
             if run_dir not in self._submissions:
                 if fresh:
                     shutil.rmtree(run_dir, ignore_errors=True)
-                self._submissions[run_dir] = _Submission(job, job.composition().config.train.steps)
+                # A mistake in the settings is found before any run begins.
+                steps = validate_config(job.composition().config).train.steps
+                self._submissions[run_dir] = _Submission(job, steps)
 
     def run(self, job: Job) -> Run:
         """Wait for a submitted run, show the progress of all, and return it."""

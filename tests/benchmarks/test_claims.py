@@ -389,7 +389,7 @@ def test_maps_have_axes_and_one_bar_and_stand_upright() -> None:
     charts.show_maps(panels, {"p": np.tri(4), "D": np.zeros((4, 4))}, 2.2)
     assert [axes.get_ylabel() for axes in figure.axes] == ["", "", "D(x)"]
     (image,) = panels[0].get_images()
-    assert (image.origin, image.get_extent(), image.get_clim()) == ("lower", (-2.2, 2.2, -2.2, 2.2), (0, 1))
+    assert (image.origin, list(image.get_extent()), image.get_clim()) == ("lower", [-2.2, 2.2, -2.2, 2.2], (0, 1))
 
 
 # ---- Progress
