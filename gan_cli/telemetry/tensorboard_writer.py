@@ -164,4 +164,4 @@ def _alarm_markdown(alarm: Alarm) -> str:
         f"| `{tag}` | {'not finite' if value is None else f'{value:.4g}'} |" for tag, value in alarm.figures.items()
     ]
     paragraph = f"**{alarm.name}** at step {alarm.step}: {alarm.message}.\n\nTry {alarm.try_next}"
-    return "\n".join([paragraph, "", "| figure | value |", "|---|---|", *rows])
+    return "\n".join([paragraph, "", "| metric | value |", "|---|---|", *rows])
