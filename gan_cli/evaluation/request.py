@@ -62,8 +62,18 @@ class EvaluationRequest:
         generator, versions = (stored.get(key) for key in ("generator", "versions"))
         if not isinstance(generator, dict) or not isinstance(versions, dict) or stored.get("options") != self.options:
             return None
-        is_latest = generator.get("step") == _latest_step(directory)
-        return stored if is_latest and versions.get("gan_cli") == __version__ else None
+        if generator.get("step") != _latest_step(directory) or versions.get("gan_cli") != __version__:
+            return None
+        return stored if _is_whole(stored) else None
+
+
+def _is_whole(stored: dict[str, Any]) -> bool:
+    """Return whether a stored evaluation has all that a table of runs shows, of the right kinds."""
+    figures, samples = stored.get("figures"), stored.get("samples")
+    if not isinstance(figures, dict) or not isinstance(samples, dict):
+        return False
+    names = all(name.isprintable() and isinstance(figure, dict) for name, figure in figures.items())
+    return names and isinstance(samples.get("generated"), int) and isinstance(stored.get("seed"), int)
 
 
 def _latest_step(directory: RunDirectory) -> int | None:

@@ -77,6 +77,16 @@ def test_runs_measured_with_the_same_options_are_skipped(sweep: Path, gan_eval: 
     assert "[2 of 2]" in other.err
 
 
+@pytest.mark.parametrize("key", ["figures", "samples", "seed", "generator", "versions", "options"])
+def test_a_damaged_evaluation_is_measured_anew(key: str, sweep: Path, gan_eval: Command) -> None:
+    first = gan_eval(sweep, *FEW)
+    file = sweep / "seed=0/evaluation.json"
+    whole = file.read_text()
+    file.write_text(json.dumps({**json.loads(whole), key: [3]}))
+    assert gan_eval(sweep, *FEW).out == first.out
+    assert file.read_text() == whole
+
+
 def test_a_run_trained_on_since_is_measured_anew(sweep: Path, gan_eval: Command, gan_train: Command) -> None:
     gan_eval(sweep, *FEW)
     assert gan_train(f"resume={sweep / 'seed=0'}", "train.steps=3").status == 0
