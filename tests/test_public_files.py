@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_commands_of_workflows_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for command in (step["run"] for step in steps(path) if "run" in step):
         for line in command.splitlines():
-            words = line.split()
+            words = [word for word in shlex.split(line) if "=" not in word]
             assert words[0] != "make" or set(words[1:]) <= targets, line
             assert not words[0].startswith(".github/") or (ROOT / words[0]).stat().st_mode & 0o111, line
 

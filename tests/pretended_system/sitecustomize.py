@@ -26,11 +26,12 @@ NAMES: Mapping[types.ModuleType, frozenset[str]] = {
         {"SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "alarm", "pthread_sigmask", "setitimer", "sigwait"}
     ),
 }
+_ORIGINAL = {(module, name): getattr(module, name, None) for module, names in NAMES.items() for name in names}
 _import = builtins.__import__
 
 
 class _Lacking(types.ModuleType):
-    """A module without some of its names; all others are those of the real one, as they are at the moment."""
+    """A module without some of its names, unless a test has set them; all others are those of the real one."""
 
     def __init__(self, module: types.ModuleType) -> None:
         super().__init__(module.__name__)
@@ -38,7 +39,7 @@ class _Lacking(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         real = self.__dict__["_real"]
-        if name in NAMES[real]:
+        if name in NAMES[real] and getattr(real, name, None) is _ORIGINAL[real, name]:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
         return getattr(real, name)
 
