@@ -220,8 +220,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that a misspelled word is closest to, or None when none is close.
 
-    Case, hyphens and underscores do not count. A candidate that begins with the word, or the other way around, is
-    closer than one that merely shares letters with it.
+    Case, hyphens and underscores do not count. A candidate that begins with the word is closer than one that merely
+    shares letters with it.
     """
     found = [(closeness(word, each), each) for each in candidates]
     best, meant = max(found, key=lambda each: each[0], default=(0.0, ""))
@@ -235,8 +235,8 @@ def closeness(word: str, name: str) -> float:
     if typed == known:
         return 1.0
     ratio = difflib.SequenceMatcher(None, word, name).ratio()
-    begins = typed.startswith(known) or known.startswith(typed)
-    return BEGINNING + (1 - BEGINNING) * ratio if begins and min(len(typed), len(known)) >= SHORTEST_PREFIX else ratio
+    begins = known.startswith(typed) and len(typed) >= SHORTEST_PREFIX
+    return BEGINNING + (1 - BEGINNING) * ratio if begins else ratio
 
 
 def letters(name: str) -> str:
