@@ -68,8 +68,9 @@ def _plot(panel: Axes, snapshot: Snapshot, reach: float) -> Any:
     surface = snapshot.scores(mesh).reshape(SIDE, SIDE)
     extent = (-reach, reach, -reach, reach)
     mappable = panel.imshow(surface, COLORS, vmin=low, vmax=high, origin="lower", extent=extent)
-    panel.plot(*snapshot.real(SAMPLES).T, ".", color=REAL, markersize=1.5, label="real")
+    # Real points are few and close together: on top, samples do not hide them.
     panel.plot(*snapshot.samples(SAMPLES).T, ".", color=FAKE, markersize=2.5, label="generated")
+    panel.plot(*snapshot.real(SAMPLES).T, ".", color=REAL, markersize=1.5, label="real")
     panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     panel.grid(visible=False)
     return mappable

@@ -56,9 +56,9 @@ CLAIM = Claim(
     ),
     picture=picture,
     caption="Samples of seed 0 at the end (red) over real ones (black) and the critic's surface.",
-    look_for="On the left, with the gradient penalty, the red samples lie on all eight black modes, with few between"
-    " them. On the right, with clipped weights, no mode is missing either, but the samples are a fog: a clipped"
-    " critic is too simple a function to tell exactly where the modes are.",
+    look_for="On the left, with the gradient penalty, the red samples gather at all eight black modes, on a thin ring"
+    " through them. On the right, with clipped weights, no mode is missing either, but the samples are a fog: a"
+    " clipped critic is too simple a function to tell exactly where the modes are.",
     remarks="Tuned for WGAN-GP: the learning rate (with the 1e-4 and 1e-3 of `mode_collapse`, 2,500 steps brought"
     " one mode or none), the number of steps, and the coordinates: scaled into [-1, 1], the penalty of weight 10"
     " asks for a slope of 1 over half the distance, and 2,500 steps at 1e-3 brought 3 modes instead of 8.",
