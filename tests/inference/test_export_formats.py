@@ -298,7 +298,9 @@ def test_later_export_takes_the_place_of_an_earlier_one(images: Path, gan_train:
     assert gan_export("run", "--format", "torch").status == 0
     after = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert before.keys() == after.keys()
-    assert {name for name in before if before[name] != after[name]} == {*("README.md", "model.pt2", "samples.png")}
+    assert {name for name in before if before[name] != after[name]} == {
+        *("README.md", "model.pt2", "samples.png", "training.yaml")
+    }
 
 
 def test_files_of_others_are_kept(images: Path, gan_export: Command, workplace: Path) -> None:
