@@ -84,20 +84,20 @@ def explain_missing(
     full = str(error.full_key)
     for item in reversed(typed):
         if item.value is not None and (item.key == full or item.key.startswith(f"{full}.")):
-            meant = suggestions.for_key(item.key, item.value, _composed(error))
+            meant = suggestions.for_key(item.key, item.value, _composed(error, full.startswith("hydra.")))
             return mistyped(mistake, f"{item.prefix}{item.key}={item.value}", meant, "" if meant else hint)
     return ConfigError(f"{mistake}{hint}")
 
 
-def _composed(error: OmegaConfBaseException) -> dict[str, Any]:
-    """Return key -> value of the configuration in which a key was looked for."""
+def _composed(error: OmegaConfBaseException, of_hydra: bool) -> dict[str, Any]:
+    """Return key -> value of the configuration in which a key was looked for: Hydra's own, or that of the run."""
     node = error.parent_node
     root = None if node is None else node._get_root()
     if not isinstance(root, DictConfig):
         return {}
     content = OmegaConf.to_container(root, resolve=False, enum_to_str=True)
     assert isinstance(content, dict)
-    return dict(flatten({key: value for key, value in content.items() if key != "hydra"}))
+    return dict(flatten({key: value for key, value in content.items() if (key == "hydra") == of_hydra}))
 
 
 def explain_no_section(section: str, value: str) -> ConfigError:

@@ -128,7 +128,7 @@ def test_run_stored_with_the_old_key_is_resumed_and_reported(
     done = gan_train("resume=run", "train.steps=4", *overrides)
     assert done.status == 0, done.err
     assert json.loads(Path("run/summary.json").read_text())["step"] == 4
-    new = gan_train(*RING, "sweep.metric=divergence/jsd", "seed=1", "hydra.run.dir=new")
+    new = gan_train(*RING, "train.steps=4", "sweep.metric=divergence/jsd", "seed=1", "hydra.run.dir=new")
     assert new.status == 0, new.err
     report = gan_report("run", "new")
     assert report.status == 0, report.err

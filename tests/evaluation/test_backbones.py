@@ -374,7 +374,7 @@ def test_inception_sees_bytes_in_three_channels(channels: int, fidelity: Path, t
 def test_inception_without_its_package(tmp_path: Path) -> None:
     if "torch_fidelity" in sys.modules:
         pytest.skip("torch-fidelity is installed here")
-    with pytest.raises(ConfigError, match=r"^backbone inception: .* pip install 'gan_cli\[fid\]'$"):
+    with pytest.raises(ConfigError, match=r"^backbone inception: .* pip install 'gan-cli\[fid\]'$"):
         load_inception(None, tmp_path, CPU)
 
 

@@ -335,14 +335,12 @@ def test_mistake_in_the_command(
     assert sorted(workplace.rglob("*")) == before
 
 
-@pytest.mark.parametrize("file", ["checkpoints/last.pt", "summary.json"])
-def test_run_that_cannot_be_read(file: str, images: Path, gan_export: Command) -> None:
+def test_run_whose_checkpoints_cannot_be_read(images: Path, gan_export: Command) -> None:
     for path in (images / "checkpoints").iterdir():
         path.write_bytes(b"")
-    (images / file).write_bytes(b"[")
     done = gan_export("run", "--format", "torch")
     assert done.status == 2
-    assert file.split("/")[0] in done.err
+    assert "every checkpoint in run/checkpoints is damaged" in done.err
     assert not (images / "export").exists()
 
 

@@ -73,7 +73,8 @@ def test_jobs_that_lack_a_key_are_named_before_the_first_is_trained(gan_train: C
     assert done.status == 2
     jobs, mistake = (
         "2 of 3 jobs (loss=jsd; loss=hinge)",
-        "loss.penalty.gradient: loss.penalty has no such key, it is empty",
+        "loss.penalty.gradient: loss.penalty has no such key, it is empty."
+        " Did you mean loss/penalty=gradient loss.penalty.gradient.weight=5?",
     )
     assert done.err == f"gan-train: {jobs}: {mistake}\n"
     assert not list(workplace.iterdir())

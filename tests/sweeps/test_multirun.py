@@ -50,7 +50,7 @@ def test_failed_job_does_not_take_the_sweep_with_it(gan_train: Command, gan_repo
 def test_misspelt_sweep_leaves_nothing(gan_train: Command, workplace: Path) -> None:
     done = gan_train("-m", "loss=jsd,wgna")
     assert done.status == 2
-    assert "'wgan'" in done.err
+    assert "Did you mean loss=wgan?" in done.err
     assert list(workplace.iterdir()) == []
 
 
