@@ -221,7 +221,7 @@ def require_single_rate(optimizer: OptimizerConfig, name: str) -> None:
 def resolve_spec(node: Any) -> type[AlgorithmSpec]:
     """Return the class that a node ``algorithm`` names; raises ``ConfigError`` if it is no class of algorithms."""
     if not isinstance(node, Mapping) or "_target_" not in node:
-        raise ConfigError(f"algorithm: expected a node with a _target_, got {truncated_repr(node)}")
+        raise ConfigError(f"algorithm: expected a class and its settings, got {truncated_repr(node)}")
     target = resolve(node["_target_"], "algorithm")
     if not issubclass(target, AlgorithmSpec):
         raise ConfigError(f"algorithm._target_: expected a class of algorithms, got {truncated_repr(node['_target_'])}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_cli.config.numbers import as_number
-from gan_cli.config.terms import KEYS, OPTIONS, PLACEHOLDERS, Composed
+from gan_cli.config.terms import KEYS, OPTIONS, PLACEHOLDERS, TEXT, Composed
 from gan_cli.config.vocabulary import vocabulary
 from gan_cli.errors import CLOSE, ConfigError, closeness, closest, letters
 from gan_cli.storage.run_search import is_latest, latest_run, run_around
@@ -142,7 +142,7 @@ def _for_key(key: str, value: str, composed: Composed) -> Iterator[Suggestion]:
     yield from _near(name, value, [known for known in composed if parent and known.startswith(f"{parent}.")])
     if not parent:
         yield from _near_group(name, value)
-    near = _nearest(name, [*vocabulary().settings, *composed, *vocabulary().brought])
+    near = _nearest(name, [*vocabulary().settings, *composed, *vocabulary().brought], key)
     if near is not None:
         there = near in composed or near in vocabulary().settings
         yield Suggestion((f"{near}={value}",)) if there else _with_option(near, value)
@@ -183,11 +183,11 @@ def _near_group(name: str, value: str) -> Iterator[Suggestion]:
         yield from _by_group(group, value)
 
 
-def _nearest(name: str, keys: Iterable[str]) -> str | None:
-    """Return the key whose last part is closest to a name; of several, the first."""
+def _nearest(name: str, keys: Iterable[str], whole: str = "") -> str | None:
+    """Return the key whose last part is closest to a name; of several, the one closest as a whole, then the first."""
     names = ((key, key.rpartition(".")[2]) for key in dict.fromkeys(keys))
     found = [(closeness(name, last), key) for key, last in names if last != "_target_"]
-    best = max(found, key=lambda each: each[0], default=(0.0, ""))
+    best = max(found, key=lambda each: (each[0], closeness(whole, each[1])), default=(0.0, ""))
     return best[1] if best[0] >= CLOSE else None
 
 
@@ -202,7 +202,7 @@ def _for_path(path: str) -> Suggestion | None:
     """Return the data of the user's own that a path holds: images in a folder, or a text in a file."""
     expanded = os.path.expanduser(path)  # noqa: PTH111 - never raises
     if os.path.isfile(expanded):  # noqa: PTH113 - raises for no name
-        return Suggestion(("algorithm=seqgan", "dataset=text", f"dataset.path={path}"))
+        return Suggestion((*TEXT, f"dataset.path={path}"))
     if os.path.isdir(expanded) or "/" in path:  # noqa: PTH112
         return Suggestion(("dataset=image_folder", f"dataset.path={path}"))
     return None

@@ -188,6 +188,9 @@ def _options(meanings: Mapping[str, str]) -> dict[str, str]:
     return {name: meant for names, meant in meanings.items() for name in names.split()}
 
 
+# Overrides that learn a text of the user's own.
+TEXT = ("algorithm=seqgan", "dataset=text")
+
 # Group -> name in the same form -> what is typed instead.
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "loss": _options(
@@ -221,7 +224,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
             "moons": "dataset=two_moons",
             "spiral": "dataset=swiss_roll",
             "hf hub": "dataset=huggingface",
-            "sentences captions poems": "algorithm=seqgan dataset=text dataset.path=FILE",
+            "sentences captions poems": f"{' '.join(TEXT)} dataset.path=FILE",
             "images photos imagefolder folder custom celeba celebahq lsun ffhq imagenet cifar100 svhn stl10 omniglot"
             " afhq flowers coco tinyimagenet kmnist emnist usps anime": "dataset=image_folder dataset.path=DIR",
         }

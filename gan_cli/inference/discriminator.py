@@ -47,7 +47,7 @@ def load_discriminator(directory: RunDirectory) -> TrainedDiscriminator:
     """Load the discriminator of a run's latest intact checkpoint.
 
     Args:
-        directory: directory of a run of ``algorithm=gan``, neither conditional nor with packs.
+        directory: directory of a GAN, neither conditional nor with packs.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or a run without such a discriminator.

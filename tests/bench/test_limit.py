@@ -129,7 +129,9 @@ def test_all_ways_to_compute_a_product_agree() -> None:
         args, kwargs = (memory_of(product, memory, part) for part in (product.args, product.kwargs))
         exact = product.op(*[each.double() for each in args], **kwargs)
         for name, call in ways.items():
-            torch.testing.assert_close(cast(torch.Tensor, call()), exact.float(), msg=f"{name}: {product}")
+            # At medium precision oneDNN may round factors to bfloat16, where the processor multiplies those faster.
+            loose = {} if name == limit.MKL else {"rtol": 2e-2, "atol": 2e-2}
+            torch.testing.assert_close(cast(torch.Tensor, call()), exact.float(), msg=f"{name}: {product}", **loose)
         names |= ways.keys()
     assert names == {limit.MKL, limit.ONEDNN, limit.ONEDNN_LINEAR}
     assert torch.get_float32_matmul_precision() == torch_precision

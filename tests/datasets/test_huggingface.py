@@ -262,7 +262,7 @@ def test_a_folder_that_is_not_there_is_never_looked_up_on_the_hub(library: objec
 
 @pytest.mark.parametrize(
     ("release", "message"),
-    [(None, r"is not installed: pip install 'gan_cli\[huggingface\]'"), ("3.6.0", "run code that a dataset brings")],
+    [(None, r"is not installed: pip install 'gan-cli\[huggingface\]'"), ("3.6.0", "run code that a dataset brings")],
 )
 def test_a_missing_or_old_library_is_reported_before_anything_is_done(
     folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch, release: str | None, message: str

@@ -27,7 +27,8 @@ RUN = (
     "train.checkpoint_every=10",
 )
 # Sums of float32 numbers in another order, over a few steps.
-TOLERANCE = {"rel": 2e-4, "abs": 2e-5}
+# Processors sum in different orders; after a few steps that shows in the fifth digit of a logit.
+TOLERANCE = {"rel": 2e-4, "abs": 1e-4}
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

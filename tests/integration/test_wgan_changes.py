@@ -15,7 +15,9 @@ from gan_cli.runs import builder, planning
 
 C = 0.01
 SMALL = (
-    "dataset=ring8",
+    # Points have settings of their own.
+    "dataset=digits",
+    "architecture=mlp",
     "device=cpu",
     "train.batch_size=8",
     "architecture.generator_hidden=[8]",

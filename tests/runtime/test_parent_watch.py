@@ -18,6 +18,7 @@ from tests.conftest import TINY
 from tests.helpers.paths import ROOT
 from tests.helpers.run_directories import has_reported, wait_for
 
+pytestmark = pytest.mark.posix
 POOL = """
 import multiprocessing, os, sys, time
 from concurrent.futures import ProcessPoolExecutor
@@ -38,7 +39,6 @@ DEAF = """
 import os, signal, subprocess, sys, time
 from gan_cli.runtime import parent_watch
 
-pytestmark = pytest.mark.posix
 if sys.argv[1:]:
     parent_watch.GRACE_SECONDS = 0.5
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

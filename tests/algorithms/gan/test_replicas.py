@@ -39,7 +39,7 @@ RUNS = {
     "jsd": PLANE,
     "wgan": (*PLANE, "loss=wgan"),
     "sgd, decay": (*PLANE, "optimizer=sgd", "optimizer/decay=linear", "optimizer.decay.steps=8"),
-    "r3gan, lazy": (*PLANE, "loss=r3gan", "loss.penalty.r1.every=2"),
+    "r3gan, lazy": (*PLANE, "loss=r3gan", "optimizer.lr=2e-4", "loss.penalty.r1.every=2"),
     "roth": (*PLANE, "loss=roth", "loss/anneal=linear", "loss.anneal.steps=8"),
     "noise": (*PLANE, "noise=linear", "noise.start=0.5", "noise.steps=8", "loss.d_steps=2"),
     "packs": (*PLANE, "pac=2", "loss.reuse=true"),
