@@ -38,7 +38,7 @@ GAMES = {
     "points": ["dataset=ring8", "architecture=mlp_small", "optimizer.lr=2e-4"],
     "wgan": ["dataset=ring8", "architecture=mlp_small", "loss=wgan", "optimizer.lr=5e-5"],
     "gradient penalty": ["dataset=ring8", "architecture=mlp_small", "loss=wgan_gp", "optimizer.lr=1e-4"],
-    "relativistic, packed": ["dataset=ring8", "architecture=mlp_small", "loss=rgan", "pac=2", "optimizer.lr=2e-4"],
+    "relativistic, packed": ["dataset=ring8", "architecture=mlp_small", "loss=rgan", "pac=2", "optimizer.lr=5e-5"],
     "images, noise, augmentation": ["architecture=mlp_small", "noise=adaptive", "augment=ada", "loss=hinge"],
     "labels, streamed": ["architecture=mlp_small", "conditional=true", "device.data=streamed", "loss/penalty=r1"],
     "batch norm over all": ["device.sync_batch_norm=true", "architecture=dcgan", "architecture.width=8"],

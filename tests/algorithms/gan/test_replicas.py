@@ -21,12 +21,12 @@ from gan_cli.runtime.device import Device
 from tests.helpers.recorders import FakeRecorder
 
 PLANE = (
-    "architecture=mlp_small",  # whichever data: that of grid25 has a latent for each branch
     "dataset=ring8",
     "train.batch_size=8",
     "architecture.latent_dim=4",
     "architecture.generator_hidden=[8,8]",
     "architecture.discriminator_hidden=[8,8]",
+    "architecture=mlp_small",  # whichever data: that of grid25 has a latent for each branch
     "train.sample_count=4",
 )
 DIGITS = (
