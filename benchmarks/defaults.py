@@ -38,6 +38,7 @@ DATASETS = (
     *("digits", "mnist", "image_folder", "fashion_mnist"),
 )
 MIXTURES = ("ring8", "grid25")
+SIDE = 320  # pixels of a picture beside others
 COST = "cost.json"  # in the folder of a run, beside what gan-train writes
 
 
@@ -103,12 +104,25 @@ def result(run: Run, directory: RunDirectory) -> str:
     return f"{found.protocol_modes.captured} of {found.total} modes, {quality:.0%} of high quality"
 
 
-def keep_picture(directory: RunDirectory, target: Path) -> None:
-    """Keep the last grid of a run beside the page."""
-    last = max(directory.samples.glob("step_*.png"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(last) as picture:
-        picture.convert("RGB").save(target, quality=85, method=6)
+def last_picture(directory: RunDirectory) -> Image.Image:
+    """Return the last grid of a run."""
+    with Image.open(max(directory.samples.glob("step_*.png"))) as picture:
+        return picture.convert("RGB")
+
+
+def keep_pictures(directories: Sequence[RunDirectory], name: str) -> str:
+    """Keep the last grids of runs beside the page, as one picture of rows of five; returns its path from the page."""
+    pictures = [last_picture(directory) for directory in directories]
+    if len(pictures) > 1:
+        pictures = [picture.resize((SIDE, SIDE)) for picture in pictures]
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (width * min(len(pictures), 5), height * -(-len(pictures) // 5)), "white")
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (width * (index % 5), height * (index // 5)))
+    target = PICTURES / f"{name}.webp"
+    (PAGE.parent / target).parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(PAGE.parent / target, quality=85, method=6)
+    return target.as_posix()
 
 
 def replace_part(text: str, name: str, content: str) -> str:
@@ -150,9 +164,8 @@ def _datasets(arguments: argparse.Namespace) -> None:
     for name in DATASETS:
         directory, run = RunDirectory(arguments.folder / name), _dataset_run(name, Path("photos"))
         if is_finished(directory):
-            keep_picture(directory, PAGE.parent / PICTURES / f"{name}.webp")
             rows.append(row([f"`{run.command}`", *_settings(directory), *_cost(directory), result(run, directory)]))
-            pictures.append(f"![Samples of `{run.command}`]({PICTURES.as_posix()}/{name}.webp)\n\n`{run.command}`")
+            pictures.append(f"![Samples of `{run.command}`]({keep_pictures([directory], name)})\n\n`{run.command}`")
     table = "\n".join([heading(["command", "steps", "batch", "processor s", "wall s", "result"]), *rows])
     _write({"runs": f"{_machine()}\n\n{table}", "pictures": "\n\n".join(pictures)})
 
@@ -169,17 +182,19 @@ def _losses(arguments: argparse.Namespace) -> None:
     for seed in range(arguments.seeds):
         for name in arguments.only or names:
             train(_loss_run(name, seed), arguments.folder, arguments.override)
-    rows = []
+    rows, shown = [], dict[str, RunDirectory]()
     for name in names:
         directories = [RunDirectory(arguments.folder / _loss_run(name, seed).name) for seed in range(arguments.seeds)]
         finished = [directory for directory in directories if is_finished(directory)]
         if finished:
-            keep_picture(finished[0], PAGE.parent / PICTURES / f"ring8_{name}.webp")
+            shown[name] = finished[0]
             cells = [_outcome(directory) if directory in finished else "" for directory in directories]
             seconds = fmean(_read_cost(directory).processor for directory in finished)
             rows.append(row([f"`{name}`", *cells, f"{seconds:.0f}"]))
     columns = ["loss", *(f"seed {seed}: modes, HQ (alarms)" for seed in range(arguments.seeds)), "processor s"]
-    _write({"losses": "\n".join([heading(columns), *rows])})
+    caption = f"First seed, by rows: {', '.join(shown)}"
+    picture = f"![{caption}.]({keep_pictures(list(shown.values()), 'ring8_losses')})\n\n{caption}."
+    _write({"losses": "\n".join([heading(columns), *rows]) + f"\n\n{picture}"})
 
 
 def _loss_run(name: str, seed: int) -> Run:
