@@ -198,8 +198,6 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
             raise explain_hydra_error(error, overrides) from error
         except Exception as error:
             if str(error).startswith(NO_TRIAL_COMPLETED):
-                if _is_dry(arguments):
-                    return 0
                 print("gan-train: hydra/sweeper=optuna: no job came to a value of sweep.metric", file=sys.stderr)
                 return 1
             if not raised_by_hydra(error) and not is_omegaconf_failure(error):

@@ -50,7 +50,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Plane:
-    """What a picture of generated points shows beside them, for runs on 2-D data.
+    """Surroundings of generated points in a picture of them, for runs on 2-D data.
 
     Attributes:
         real: ``(M, 2)``, real points, scaled like generated ones.

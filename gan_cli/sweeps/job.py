@@ -32,6 +32,8 @@ from gan_cli.sweeps.sweep_check import sweeps_over_grid
 from gan_cli.sweeps.sweep_progress import SweepProgress
 
 BUG_EXIT_STATUS = 1
+# What a dry run returns for a metric: a sweeper that searches proposes its next job only after a number.
+DRY_VALUE = 0.0
 
 
 def job(config: DictConfig) -> float | None:
@@ -40,7 +42,8 @@ def job(config: DictConfig) -> float | None:
     A bug also shows its traceback; the jobs that follow are run after it as after any other error.
 
     Returns:
-        The value of ``sweep.metric``, for a sweeper such as Optuna; None without one, or where the job failed.
+        The value of ``sweep.metric``, for a sweeper such as Optuna, in a dry run :data:`DRY_VALUE`; None without one,
+        or where the job failed.
 
     Raises:
         SystemExit: a signal has ended the run, after its checkpoint, and ends the sweep.
@@ -71,7 +74,9 @@ def job(config: DictConfig) -> float | None:
         sys.exit(status)
     if status and composition.config.sweep.fail_fast:
         registry.close(entry.label)
-    return None if status or composition.dry_run else _sweep_metric_value(composition, entry)
+    if composition.dry_run and not status:
+        return DRY_VALUE
+    return None if status else _sweep_metric_value(composition, entry)
 
 
 def _register(composition: Composition, registry: JobRegistry, output_dir: Path) -> JobEntry:
