@@ -21,7 +21,7 @@ from website.links import line_anchor, linked_sources, site_links, site_path
     ("page", "link", "expected"),
     [
         ("index.md", "[a](docs/claims.md)", "[a](claims.md)"),
-        ("index.md", "[a](docs/images/digits.png)", "[a](images/digits.png)"),
+        ("index.md", "[a](docs/images/alarm.png)", "[a](images/alarm.png)"),
         ("claims.md", "[a](diagnosis.md#alarms)", "[a](diagnosis.md#alarms)"),
         ("decisions/README.md", "[a](../../README.md)", "[a](../index.md)"),
         ("architecture.md", "[`errors`](../gan_cli/errors.py)", "[`errors`](source/gan_cli/errors.py.md)"),
