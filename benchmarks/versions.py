@@ -44,7 +44,7 @@ TESTS = (
 TEST_PACKAGES = (
     "hypothesis>=6.100",
     "matplotlib>=3.8",
-    "pytest>=8.2",
+    "pytest>=9.2",
     "pytest-xdist>=3.6",
     "safetensors>=0.5",
     "setuptools",

@@ -81,7 +81,9 @@ def test_spread_is_that_of_numpy(values: list[float]) -> None:
     found = spread(values)
     assert found is not None
     assert found.deviation is not None
-    assert found.mean == pytest.approx(np.mean(values, dtype=np.float64), rel=1e-9, abs=1e-12)
+    assert found.mean == pytest.approx(
+        np.mean(values, dtype=np.float64), rel=1e-9, abs=max(1e-12, 1e-9 * np.abs(values).max())
+    )
     assert found.deviation == pytest.approx(np.std(values, ddof=1, dtype=np.float64), rel=1e-6, abs=1e-9)
     assert found.count == len(values)
 
