@@ -28,7 +28,7 @@ class ImageSettings:
 
 # Up to how many images which settings hold; the first row is for minutes on two CPU cores at 32 pixels.
 BY_NUMBER = (
-    (2_000, ImageSettings(width=32, batch_size=64, steps=5_000, half_life=500, augmentation=1.0)),
+    (2_000, ImageSettings(width=32, batch_size=64, steps=4_000, half_life=400, augmentation=1.0)),
     (20_000, ImageSettings(width=64, batch_size=64, steps=10_000, half_life=500, augmentation=0.5)),
 )
 MANY = ImageSettings(width=64, batch_size=64, steps=30_000, half_life=1_000, augmentation=0.2)
