@@ -142,7 +142,7 @@ def _for_key(key: str, value: str, composed: Composed) -> Iterator[Suggestion]:
     yield from _near(name, value, [known for known in composed if parent and known.startswith(f"{parent}.")])
     if not parent:
         yield from _near_group(name, value)
-    near = _nearest(name, [*vocabulary().settings, *composed, *vocabulary().brought], key)
+    near = _nearest(name, [*vocabulary().settings, *composed, *vocabulary().brought], key if parent else "")
     if near is not None:
         there = near in composed or near in vocabulary().settings
         yield Suggestion((f"{near}={value}",)) if there else _with_option(near, value)

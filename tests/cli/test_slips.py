@@ -69,7 +69,7 @@ SLIPS = {
     "bath_size=32": "train.batch_size=32",
     "epochs=10": "train.steps=133",
     "epochs=10 dataset=mnist loss=wgan": "train.steps=1781",
-    "epochs=10 dataset=ring8": "train.steps=2000",
+    "epochs=10 dataset=ring8": "train.steps=3000",
     "width=8": "architecture=dcgan architecture.width=8",
     "width=8 dataset=mnist": "architecture.width=8",
     "size=64": "dataset=mnist dataset.size=64",

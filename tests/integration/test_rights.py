@@ -74,7 +74,6 @@ def run(finished_run: FinishedRun, workplace: Path) -> Iterator[Path]:
         ("sample", "checkpoints", 0o000),
         ("evaluate", "", 0o000),
         ("export", "checkpoints", 0o000),
-        ("export", "summary.json", 0o000),
         ("report", "", 0o000),
         ("report", ".hydra", 0o000),
         ("report", "metrics.jsonl", 0o000),
