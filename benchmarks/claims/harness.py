@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,27 +22,20 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from PIL import Image
 
 from benchmarks.claims.claim import Arm
 from benchmarks.claims.progress import ProgressDisplay
-from benchmarks.claims.snapshot import LATENT_SEED, Snapshot
+from benchmarks.claims.snapshot import Snapshot
 from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import Composition, compose, register
 from gan_cli.config.resume import recompose
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import UserError
-from gan_cli.inference.generator import load_generator
-from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.metrics.modes import Modes, modes
-from gan_cli.protocols.arrays import FloatArray
-from gan_cli.report.curves import read_curves
-from gan_cli.report.records import Curve
 from gan_cli.runs import planning, single
-from gan_cli.runtime import rng
 from gan_cli.runtime.parent_watch import children_end_with_this_process, end_with_parent
-from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.tour.finished import FinishedRun
 
 # Each run uses one thread of the CPU, whatever the machine has.
 DEVICE_OVERRIDES = ("device=cpu", "device.threads=1")
@@ -200,7 +193,7 @@ class RunPool:
             wait(futures, timeout=INTERVAL_SECONDS, return_when=FIRST_COMPLETED)
         self._display.clear()
         assert submission.future is not None
-        return Run(submission.future.result())
+        return Run(RunDirectory(submission.future.result()))
 
     def _start_next(self) -> None:
         """Hand jobs to the workers that are free, and no more: what a worker has not begun, an interrupt forgets."""
@@ -211,53 +204,22 @@ class RunPool:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A completed run, read from its directory."""
-
-    path: Path
-
-    @property
-    def directory(self) -> RunDirectory:
-        return RunDirectory(self.path)
-
-    @cached_property
-    def _curves(self) -> Mapping[str, Curve]:
-        return read_curves(self.directory.metrics)
-
-    def curve(self, tag: str) -> Curve:
-        """Return a logged scalar over the steps."""
-        return self._curves[tag]
-
-    def tail_mean(self, tag: str, share: float = 0.1) -> float:
-        """Return the mean of a logged scalar over the last ``share`` of its reports."""
-        values = self.curve(tag).values
-        return float(values[-max(1, round(share * len(values))) :].mean())
-
-    @cached_property
-    def summary(self) -> Mapping[str, Any]:
-        """Content of ``summary.json``."""
-        summary: Mapping[str, Any] = json.loads(self.directory.summary.read_text())
-        return summary
+class Run(FinishedRun):
+    """A completed run of a claim, read from its directory."""
 
     @property
     def processor_seconds(self) -> float:
         """Processor time of the whole run, with loading its data."""
-        return _processor_seconds(self.path)
+        return _processor_seconds(self.directory.path)
 
     def first_alarm_step(self, name: str) -> float:
         """Return the step of the first alarm of that name; infinite where there was none."""
-        return min((float(each["step"]) for each in self.summary["alarms"] if each["name"] == name), default=np.inf)
+        return min((float(each["step"]) for each in self.alarms if each["name"] == name), default=np.inf)
 
     @property
     def alarm_names(self) -> list[str]:
         """Names of all alarms that were raised, sorted."""
-        return sorted({str(each["name"]) for each in self.summary["alarms"]})
-
-    def samples(self, count: int) -> FloatArray:
-        """Return samples ``(count, *shape)`` of the raw generator, not its average, in the data's own coordinates."""
-        trained = load_generator(self.directory, GeneratorWeights.raw)
-        z = rng.fixed_latents(LATENT_SEED, count, trained.latent_dim)
-        return trained.dataset.coordinates(trained.samples(z))
+        return sorted({str(each["name"]) for each in self.alarms})
 
     def snapshots(self) -> list[Snapshot]:
         """Return the networks of the run's checkpoints that are kept, in the order of their steps."""
@@ -272,17 +234,6 @@ class Run:
     def plan(self) -> planning.Plan:
         """Plan that the run's stored configuration describes."""
         return planning.plan(self.directory.stored_config())
-
-    def probability(self, points: FloatArray) -> FloatArray:
-        """Return D's probability of real at points ``(N, 2)``: ``(N,)`` in [0, 1], float64."""
-        latest = Snapshot(self.plan, checkpoints.load_latest(self.directory.checkpoints))
-        probabilities: FloatArray = latest.logits(points).sigmoid().numpy()
-        return probabilities
-
-    def last_sample_grid(self) -> Image.Image:
-        """Return the last of the run's sample grids."""
-        with Image.open(max(self.directory.samples.glob("step_*.png"))) as image:
-            return Image.Image.convert(image, "RGB")
 
 
 def add_run_options(parser: argparse.ArgumentParser, name: str, seeds: int, page: Path) -> None:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks.claims import charts
 from benchmarks.claims.charts import Floats
 from benchmarks.claims.claim import Arm, Bound, Claim, Metrics, Runs
+from gan_cli import theory
 
 # Points of a side of the mesh, and half its width: seven deviations of the wider distribution.
 SIDE, EXTENT = 400, 5.6
@@ -38,60 +39,47 @@ class Mesh:
 
     @property
     def optimal_d(self) -> Floats:
-        """``p / (p + q)`` (Goodfellow et al. 2014, proposition 1); 1/2 where both are too small to be told from 0."""
-        total = self.p + self.q
-        optimal_d: Floats = np.divide(self.p, total, out=np.full_like(total, 0.5), where=total > 0)
-        return optimal_d
-
-    def integral(self, values: Floats) -> float:
-        """Integrate values ``(M,)`` over the plane by the midpoint rule; exact to rounding for smooth densities."""
-        return float(values.sum() * self.cell)
+        """``p / (p + q)`` at the points, ``(M,)``."""
+        return theory.optimal_discriminator(self.p, self.q)
 
     def divergence(self) -> float:
-        """Return the Jensen-Shannon divergence of p and q in nats."""
-        middle = (self.p + self.q) / 2
-        return 0.5 * (self.integral(_times_log(self.p, middle)) + self.integral(_times_log(self.q, middle)))
+        """Return the Jensen-Shannon divergence of p and q in nats, by the midpoint rule."""
+        return theory.js_divergence(self.p * self.cell, self.q * self.cell)
 
     def value(self, discriminator: Floats) -> float:
-        """Return ``V(D) = E_p log D + E_q log(1 - D)`` (ibid., eq. 1)."""
-        d = np.clip(discriminator, 1e-300, 1 - 1e-16)
-        return self.integral(self.p * np.log(d)) + self.integral(self.q * np.log1p(-d))
+        """Return the value ``V(D)`` of a discriminator at the points, ``(M,)``."""
+        return theory.game_value(self.p * self.cell, self.q * self.cell, discriminator)
 
     def error(self, discriminator: Floats) -> float:
         """Return the mean absolute error of D over half data and half generated samples."""
-        return self.integral((self.p + self.q) / 2 * np.abs(discriminator - self.optimal_d))
-
-
-def _times_log(density: Floats, other: Floats) -> Floats:
-    """Return ``density log(density / other)``, 0 where the density is 0."""
-    ratio = np.divide(density, other, out=np.ones_like(density), where=density > 0)
-    product: Floats = density * np.log(ratio)
-    return product
-
-
-def gaussian(points: Floats, mean: Sequence[float], std: Sequence[float]) -> Floats:
-    """Return the density ``(M,)`` of a Gaussian with independent coordinates at points ``(M, D)``."""
-    deviations = np.asarray(std, float)
-    squares = np.square((points - np.asarray(mean, float)) / deviations).sum(1)
-    densities: Floats = np.exp(-squares / 2) / np.prod(math.sqrt(2 * math.pi) * deviations)
-    return densities
+        return float(((self.p + self.q) / 2 * np.abs(discriminator - self.optimal_d)).sum() * self.cell)
 
 
 def mesh(dataset: Any, architecture: Any, side: int = SIDE) -> Mesh:
     """Evaluate the densities of a mixture and of a Gaussian generator, in the mixture's own coordinates (unit 1)."""
     ticks = (np.arange(side) + 0.5) / side * 2 * EXTENT - EXTENT
     points = np.stack(np.meshgrid(ticks, ticks, indexing="xy"), axis=-1).reshape(-1, 2)
-    centres = dataset.centres().numpy()
-    parts = [gaussian(points, centre, (dataset.std, dataset.std)) for centre in centres]
-    q = gaussian(points, architecture.mean, architecture.std)
-    return Mesh(points, (2 * EXTENT / side) ** 2, np.mean(parts, axis=0), q)
+    p, q = _densities(dataset, architecture, points)
+    return Mesh(points, (2 * EXTENT / side) ** 2, p, q)
+
+
+def _densities(dataset: Any, architecture: Any, points: Floats) -> tuple[Floats, Floats]:
+    """Return the densities of a mixture and of a Gaussian generator at points ``(M, 2)``, ``(M,)`` each."""
+    parts = [theory.gaussian_density(points, centre, dataset.std) for centre in dataset.centres().numpy()]
+    return np.mean(parts, axis=0), theory.gaussian_density(points, architecture.mean, architecture.std)
+
+
+def _scores(run: Any, points: Floats) -> Floats:
+    """Return the trained D's probability of real at points ``(M, 2)``, ``(M,)`` in [0, 1]."""
+    scores: Floats = run.discriminator.scores(points.astype(np.float32))
+    return scores
 
 
 def measure(runs: Runs) -> Metrics:
     """Evaluate the trained D on the mesh, and compare with the estimate that the run reported."""
     run = runs["gan"]
     field = mesh(run.plan.dataset, run.plan.architecture)
-    d = run.probability(field.points)
+    d = _scores(run, field.points)
     expected = -2 * math.log(2) + 2 * field.divergence()
     estimate = -2 * math.log(2) + 2 * run.tail_mean("divergence/jsd")
     return {
@@ -111,17 +99,16 @@ def picture(seeds: Sequence[Runs]) -> Figure:
     inner = np.abs(field.points).max(1) < SHOWN
     side = round(math.sqrt(inner.sum()))
     figure, (panel, *images) = charts.figure(curves=1, images=2)
-    maps = {"p / (p + q)": field.optimal_d, "trained D, seed 0": run.probability(field.points)}
+    maps = {"p / (p + q)": field.optimal_d, "trained D, seed 0": _scores(run, field.points)}
     shown = {title: values[inner].reshape(side, side) for title, values in maps.items()}
     charts.show_maps(images, shown, SHOWN)
     x = np.linspace(-2.5, 2.5, 300)
     line = np.stack([x, np.zeros_like(x)], axis=1)
-    p = np.mean([gaussian(line, c, (run.plan.dataset.std,) * 2) for c in run.plan.dataset.centres().numpy()], axis=0)
-    q = gaussian(line, run.plan.architecture.mean, run.plan.architecture.std)
+    p, q = _densities(run.plan.dataset, run.plan.architecture, line)
     panel.set(title="along y = 0", xlabel="x")
     for runs in seeds:
-        panel.plot(x, runs["gan"].probability(line), "C0", label="trained D")
-    panel.plot(x, p / (p + q), "C1", label="p / (p + q)")
+        panel.plot(x, _scores(runs["gan"], line), "C0", label="trained D")
+    panel.plot(x, theory.optimal_discriminator(p, q), "C1", label="p / (p + q)")
     panel.set_ylim(bottom=0)
     charts.legend(panel)
     return figure

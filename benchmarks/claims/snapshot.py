@@ -15,9 +15,10 @@ from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runs.planning import Plan
 from gan_cli.runtime import rng
 from gan_cli.storage import checkpoint_archive
+from gan_cli.tour.finished import LATENT_SEED
 
-# Seed of latents that no run draws its previews from, and of real points beside the samples.
-LATENT_SEED, REAL_SEED = 1, 1
+# Seed of real points beside the samples.
+REAL_SEED = 1
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def picture(seeds: Sequence[Runs]) -> Figure:
     panel.set_ylim(bottom=0)
     charts.legend(panel)
     for image, name in zip(images, ARMS, strict=True):
-        charts.show_image(image, seeds[0][name].last_sample_grid(), f"{name}, seed 0")
+        charts.show_image(image, seeds[0][name].picture(), f"{name}, seed 0")
     return figure
 
 

@@ -13,7 +13,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.loading import checkpoint_errors, run_dataset
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import Architecture
-from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.arrays import DoubleArray, FloatArray
 from gan_cli.runtime.rng import BLOCK
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
@@ -32,14 +32,16 @@ class TrainedDiscriminator:
     objective: Objective
 
     @torch.no_grad()
-    def scores(self, samples: FloatArray) -> FloatArray:
-        """Score samples ``(N, *shape)`` in [-1, 1], in bounded memory for any N.
+    def scores(self, samples: FloatArray) -> DoubleArray:
+        """Score samples ``(N, *shape)`` in the coordinates that the networks see, in bounded memory for any N.
 
         Returns:
-            ``(N,)``: D(x), probabilities for the JSD family, critic values otherwise.
+            ``(N,)``: D(x), probabilities for the JSD family, critic values otherwise. Of logits in float64, in which
+            a confident D is not yet certain.
         """
         blocks = torch.split(torch.from_numpy(samples), BLOCK)
-        scores: FloatArray = torch.cat([self.objective.score(self.network(block)) for block in blocks]).numpy()
+        logits = torch.cat([self.network(block) for block in blocks])
+        scores: DoubleArray = self.objective.score(logits.double()).numpy()
         return scores
 
 

@@ -26,12 +26,13 @@ from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Bound, Claim, Result
 from benchmarks.claims.harness import PROCESSOR_SECONDS, Job, is_completed
 from benchmarks.claims.jsd_saturates import THETAS, summary
-from benchmarks.claims.optimal_discriminator import Mesh, gaussian, mesh
+from benchmarks.claims.optimal_discriminator import Mesh, mesh
 from benchmarks.claims.progress import format_seconds
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.runs import planning
+from gan_cli.theory import gaussian_density
 from tests.helpers.paths import ROOT
 from tests.helpers.preloaded import PreloadedProcess
 
@@ -196,7 +197,7 @@ def test_bounds_are_those_that_were_claimed(name: str, metric: str, minimum: flo
 def along(x: np.ndarray, mean: float) -> Mesh:
     """Two Gaussians of deviation 1 on a line, one at 0 and one at ``mean``."""
     points = x[:, None]
-    return Mesh(points, float(x[1] - x[0]), gaussian(points, (0.0,), (1.0,)), gaussian(points, (mean,), (1.0,)))
+    return Mesh(points, float(x[1] - x[0]), gaussian_density(points, 0.0, 1.0), gaussian_density(points, mean, 1.0))
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.5, 3.0])
@@ -228,8 +229,8 @@ def test_mesh_holds_all_of_both_densities() -> None:
         mean, std = (0.0, 0.0), (0.8, 0.8)
 
     field = mesh(Ring(modes=3, radius=1.0, std=0.3, unit=1.0), Wide(), side=200)
-    assert field.integral(field.p) == pytest.approx(1, abs=1e-6)
-    assert field.integral(field.q) == pytest.approx(1, abs=1e-6)
+    assert field.p.sum() * field.cell == pytest.approx(1, abs=1e-6)
+    assert field.q.sum() * field.cell == pytest.approx(1, abs=1e-6)
 
 
 def test_estimates_of_lines_are_compared_with_what_they_should_be() -> None:

@@ -15,6 +15,13 @@ from gan_cli.protocols.adversarial import Objective, ZeroSumObjective
 HEADLINE = {"loss D": "loss/d", "loss G": "loss/g", "D(x)": "d_real/mean", "D(G(z))": "d_fake/mean"}
 
 
+def headline(objective: Objective, scalars: Mapping[str, float]) -> dict[str, float]:
+    """Return short name -> value for the progress line; the noise's sigma where there is noise."""
+    shown = HEADLINE | {objective.divergence_name: f"divergence/{objective.divergence_name}"}
+    sigma = {"sigma": scalars["noise/sigma"]} if scalars.get("noise/sigma") else {}
+    return {name: scalars[tag] for name, tag in shown.items()} | sigma
+
+
 def logit_metrics(objective: Objective, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Compute losses, divergence, accuracies and scores, 0-dimensional each, from logits and penalties of many updates.
 

@@ -23,7 +23,7 @@ from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
 from gan_cli.algorithms.gan.reports import DeviceReport, HostReport, gradient_norms, transfer
 from gan_cli.algorithms.gan.spec import GANSpec
-from gan_cli.algorithms.gan.statistics import HEADLINE, logit_metrics, rows_or_nan, top_mean
+from gan_cli.algorithms.gan.statistics import headline, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.spectral_norm import PowerIteration
@@ -308,14 +308,10 @@ class GANTrainer(GANSpec):
         scalars["lr/d"] = self.optimizer_d.rate
         scalars["lr/g"] = self.optimizer_g.rate
         scalars |= self._data_wait.metrics()
-        headline = {name: scalars[tag] for name, tag in HEADLINE.items()}
-        headline[objective.divergence_name] = scalars[f"divergence/{objective.divergence_name}"]
-        if scalars.get("noise/sigma"):
-            headline["sigma"] = scalars["noise/sigma"]
         if objective.ceiling is not None:
             scalars["divergence/ceiling"] = objective.ceiling
         meanings = dict.fromkeys(on_host.histograms, f"{objective.score_name} of D")
-        return Report(scalars, on_host.histograms, headline, meanings, nonfinite)
+        return Report(scalars, on_host.histograms, headline(objective, scalars), meanings, nonfinite)
 
     def _gradient_norms(self) -> dict[str, float]:
         """Global norms of the latest update's gradients; right after a resume, those of the checkpoint."""

@@ -27,8 +27,8 @@ def draw(finished: Finished) -> Figure:
             scores.plot(
                 curve.steps, curve.values, line, color=color, label=f"{'D(x)' if line == '-' else 'D(G(z))'}, {label}"
             )
-        loss = run.curve("loss/d")
-        value.plot(loss.steps, -loss.values, color=color, label=label)
+        curve = run.curve("game/value")
+        value.plot(curve.steps, curve.values, color=color, label=label)
     scores.set(title="D on real and on generated digits", xlabel="step", ylim=(0, 1))
     panels.reference_line(scores, 0.5, "1/2: D cannot tell")
     panels.legend(scores)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_cli.protocols.arrays import DoubleArray, FloatArray
+from gan_cli.protocols.arrays import DoubleArray
+from gan_cli.theory import gaussian_density
 from gan_cli.tour.finished import FinishedRun
 
 # Points of a side of the mesh, and half its width: all but nothing of both distributions lies within.
@@ -43,23 +44,18 @@ class Mesh:
         from gan_cli.inference.loading import run_dataset
 
         mixture: Any = run_dataset(self.run.directory)
-        return _normalized(sum(_density(self.points, each, mixture.std) for each in mixture.centres().numpy()))
+        return _normalized(sum(gaussian_density(self.points, each, mixture.std) for each in mixture.centres().numpy()))
 
     @cached_property
     def q(self) -> DoubleArray:
         """Probabilities of G at the points ``(SIDE^2,)``."""
         architecture = self.run.config.architecture
-        return _normalized(_density(self.points, np.array(architecture.mean), np.array(architecture.std)))
+        return _normalized(gaussian_density(self.points, np.array(architecture.mean), np.array(architecture.std)))
 
     @cached_property
-    def discriminator(self) -> FloatArray:
+    def discriminator(self) -> DoubleArray:
         """Trained D at the points ``(SIDE^2,)``, in [0, 1]."""
         return self.run.discriminator.scores(self.points.astype(np.float32))
-
-
-def _density(points: DoubleArray, mean: Any, deviation: Any) -> DoubleArray:
-    squares: DoubleArray = np.square((points - mean) / deviation).sum(1)
-    return np.exp(-squares / 2)
 
 
 def _normalized(density: Any) -> DoubleArray:

@@ -33,7 +33,7 @@ def draw(finished: Finished) -> Figure:
     meshes = [Mesh(run) for run in finished["value"].runs]
     distances = [float(mesh.run.config.architecture.mean[0]) for mesh in meshes]
     exact = np.array([optimal_value(mesh.p, mesh.q) for mesh in meshes])
-    trained = np.array([-mesh.run.tail_mean("loss/d", TAIL) for mesh in meshes])
+    trained = np.array([mesh.run.tail_mean("game/value", TAIL) for mesh in meshes])
     order = np.argsort(distances)
     places = np.array(distances)[order]
     figure, (value, jsd) = panels.figure(curves=2)
@@ -54,7 +54,7 @@ STATION = Station(
     question="What is the game worth?",
     theory="Since JSD is between 0 and log 2, the value at the best D is between -2 log 2, where p = q, and 0,"
     " where p and q share nothing. With p and q known, the exact value can be computed beside the one that a"
-    " trained D reaches: the run's `loss/d` is -V.",
+    " trained D reaches: the run logs it as `game/value`.",
     commands=(COMMAND,),
     see="With the best D the value is -2 log 2 + 2 JSD(p, q): -2 log 2 = -1.39 where p = q, where D can only"
     " guess, and 0 where they do not overlap, where D is certain. Trained discriminators find these values. From a"
