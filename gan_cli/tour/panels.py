@@ -59,8 +59,9 @@ def reference_line(panel: Axes, value: float, label: str) -> None:
 
 
 def show_picture(panel: Axes, picture: Image.Image | FloatArray, title: str) -> None:
-    """Fill a panel with a picture: RGB, or grey values ``(H, W)`` in [-1, 1]."""
-    panel.imshow(np.asarray(picture), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    """Fill a panel with a picture: RGB, or grey values ``(H, W)`` in [-1, 1], each a square."""
+    shown = "antialiased" if isinstance(picture, Image.Image) else "nearest"
+    panel.imshow(np.asarray(picture), cmap="gray", vmin=-1, vmax=1, interpolation=shown)
     panel.set_axis_off()
     panel.set_title(title)
 

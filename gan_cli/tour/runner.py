@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_cli.errors import UserError, printable
+from gan_cli.errors import ConfigError, UserError, printable
 from gan_cli.storage.files import replacing, writing
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.tour.station import Command, Station
 
 # With these a station only shows that it works: its curves are too short to teach anything.
@@ -61,8 +63,9 @@ class Tour:
         folder = self.folder_of(command)
         asked = (*command.arguments, *self.extra)
         if command.is_multirun:
-            if (folder / ".jobs").exists() and not self.fresh:
+            if not self.fresh and _began_with(asked, folder):
                 return (*asked, f"sweep.continue={folder}")
+            shutil.rmtree(folder, ignore_errors=True)
             return (*asked, f"hydra.sweep.dir={folder}")
         directory = RunDirectory(folder)
         if directory.is_claimed and not self.fresh and directory.stored_overrides() == list(asked):
@@ -86,6 +89,15 @@ class Tour:
                 with replacing(path) as temporary:
                     figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
         return path
+
+
+def _began_with(asked: Sequence[str], folder: Path) -> bool:
+    """Return whether the sweep in a folder began with these arguments."""
+    try:
+        stored = SweepCommand.stored(folder)
+    except ConfigError:
+        return False
+    return sorted(stored.task) == sorted(item for item in asked if item != "-m")
 
 
 class FailedCommandError(UserError):

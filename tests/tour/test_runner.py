@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from gan_cli.errors import UserError
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.sweeps.command import Command as SweepCommand
 from gan_cli.tour.runner import Tour
 from gan_cli.tour.station import Command, Station
 from tests.helpers.run_directories import write_run
@@ -54,13 +55,15 @@ def test_a_station_runs_its_command_and_draws_its_picture(tmp_path: Path, called
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_sweep_is_continued(tmp_path: Path, called: list[Sequence[str]]) -> None:
+def test_a_sweep_is_continued_and_another_one_begun_anew(tmp_path: Path, called: list[Sequence[str]]) -> None:
     command = Command("both", "-m dataset=ring8 loss=jsd,wgan")
     folder = tmp_path / "runs" / "both"
     Tour(tmp_path).visit(station(command))
-    (folder / ".jobs").mkdir(parents=True)
+    SweepCommand(("dataset=ring8", "loss=jsd,wgan"), ()).write(folder / ".jobs")
     Tour(tmp_path).visit(station(command))
-    assert [call[-1] for call in called] == [f"hydra.sweep.dir={folder}", f"sweep.continue={folder}"]
+    Tour(tmp_path).visit(station(Command("both", "-m dataset=ring8 loss=jsd,hinge")))
+    assert [call[-1].partition("=")[0] for call in called] == ["hydra.sweep.dir", "sweep.continue", "hydra.sweep.dir"]
+    assert not folder.exists()
 
 
 def test_a_finished_run_is_kept(tmp_path: Path, called: list[Sequence[str]]) -> None:

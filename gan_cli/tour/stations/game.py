@@ -49,11 +49,11 @@ STATION = Station(
     " which D maximizes and G minimizes. They take turns: k updates of D on fresh minibatches"
     " (`loss.d_steps`), then one of G.",
     commands=(GAN, MORE_STEPS_OF_D),
-    see="k times: (a) draw noise z, (b) draw data x, (c) D ascends the gradient of log D(x) + log(1 - D(G(z)))."
-    " Then once: (d) draw fresh z, (e) G descends its loss, (f) begin again. D(x) and D(G(z)) start together at"
-    " 1/2, separate while D is ahead, and come closer as G learns. With k = 5 D is further ahead at each step: the"
-    " value is higher, since it is closer to its maximum over D. D's loss rising or falling says nothing by itself"
-    " about the samples.",
+    see="k times: (a) draw noise z, (b) draw data x, (c) D ascends the gradient of log D(x) + log(1 -"
+    " D(G(z))). Then once: (d) draw fresh z, (e) G descends its loss, (f) begin again. D(x) and D(G(z)) begin"
+    " at 1/2 and move apart. With k = 5 D is further ahead at each step: the value is closer to its maximum"
+    " over D. The samples get better all the while, and D with them, so neither the losses nor D(x) say by"
+    " themselves how good the samples are.",
     change=(
         (
             "Give D ten times the learning rate instead of more steps.",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "value",
-    "-m dataset=ring8 dataset.modes=1 dataset.radius=0 dataset.std=0.4 dataset.unit=1"
-    " architecture=gaussian architecture.std=[0.4,0.4] architecture.mean=[0,0],[0.5,0],[1,0],[2,0],[3,0]"
+    "-m dataset=ring8 dataset.modes=1 dataset.radius=1 dataset.std=0.4 dataset.unit=1"
+    " architecture=gaussian architecture.std=[0.4,0.4] architecture.mean=[1,0],[1.5,0],[2,0],[3,0],[4,0]"
     " architecture.discriminator_hidden=[64,64] loss=jsd optimizer=adam optimizer.lr_g=0 optimizer.lr_d=2e-3"
     " optimizer/decay=cosine train.steps=800 train.batch_size=512 train.sample_every=0 ema.half_life=0",
 )
@@ -31,7 +31,8 @@ def draw(finished: Finished) -> Figure:
     from gan_cli.tour.stations.gaussians import Mesh
 
     meshes = [Mesh(run) for run in finished["value"].runs]
-    distances = [float(mesh.run.config.architecture.mean[0]) for mesh in meshes]
+    # The only mode lies at (radius, 0).
+    distances = [float(mesh.run.config.architecture.mean[0] - mesh.run.config.dataset.radius) for mesh in meshes]
     exact = np.array([optimal_value(mesh.p, mesh.q) for mesh in meshes])
     trained = np.array([mesh.run.tail_mean("game/value", TAIL) for mesh in meshes])
     order = np.argsort(distances)
