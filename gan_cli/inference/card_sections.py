@@ -10,6 +10,7 @@ from gan_cli.errors import printable
 from gan_cli.inference.card_facts import CardFacts
 from gan_cli.inference.exportable import ExportableNetwork, is_image
 from gan_cli.metrics.registry import UNRANKED, metric_infos
+from gan_cli.storage.json_files import mapping
 
 # Option of the group `dataset` -> its name on the Hub, and the licence's identifier there, where it has one.
 ON_THE_HUB: Mapping[str, tuple[str, str]] = {
@@ -82,9 +83,9 @@ def limits(facts: CardFacts) -> list[str]:
         raised = [*raised[:MAX_ALARMS], f"- and {len(raised) - MAX_ALARMS} more alarms."]
     if not raised:
         raised = ["- No alarm was raised while it trained." if facts.summary else "- The run has no summary yet."]
-    cautions = (_mapping(each).get("caution") for each in _mapping(facts.evaluation.get("backbones")).values())
+    cautions = (mapping(each).get("caution") for each in mapping(facts.evaluation.get("backbones")).values())
     doubtful = [f"- A metric is doubtful: its backbone {printable(caution)}." for caution in cautions if caution]
-    if _mapping(facts.evaluation.get("samples")).get("held_out") == 0:
+    if mapping(facts.evaluation.get("samples")).get("held_out") == 0:
         doubtful.append("- Memorization was not measured: no sample of the data was held out.")
     return [*raised, *doubtful]
 
@@ -98,19 +99,19 @@ def _metric_rows(figures: Mapping[str, Any]) -> Iterator[str]:
         return UNRANKED if info is None else info.rank
 
     for name in sorted(figures, key=rank):
-        figure = _mapping(figures[name])
+        figure = mapping(figures[name])
         value, floor = (_number(figure.get(key)) for key in ("value", "floor"))
         better = printable(figure.get("better") or "-").replace("|", "\\|")
         yield f"| `{printable(name).replace('|', '/')}` | {value} | {floor} | {better} |"
 
 
 def _provenance(evaluation: Mapping[str, Any], step: int) -> str:
-    samples, generator = _mapping(evaluation.get("samples")), _mapping(evaluation.get("generator"))
-    backbones = ", ".join(printable(name) for name in _mapping(evaluation.get("backbones")))
+    samples, generator = mapping(evaluation.get("samples")), mapping(evaluation.get("generator"))
+    backbones = ", ".join(printable(name) for name in mapping(evaluation.get("backbones")))
     measured = generator.get("step")
     earlier = "" if measured == step else f" of step {_integer(measured)}, not of this network's"
     by = f" by features of {backbones}" if backbones else ""
-    version = printable(_mapping(evaluation.get("versions")).get("gan_cli", "?"))
+    version = printable(mapping(evaluation.get("versions")).get("gan_cli", "?"))
     return (
         f"Measured by `gan-eval` of gan_cli {version}{earlier} on {_integer(samples.get('generated'))} samples, seed"
         f' {_integer(evaluation.get("seed"))},{by}; "real samples": what those score in their place.'
@@ -120,10 +121,6 @@ def _provenance(evaluation: Mapping[str, Any], step: int) -> str:
 def _shortened(message: object) -> str:
     text = printable(message or "no message")
     return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
-
-
-def _mapping(node: object) -> Mapping[str, Any]:
-    return node if isinstance(node, Mapping) else {}
 
 
 def _number(value: object) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import errno
-import json
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gan_cli.errors import printable
 from gan_cli.protocols.arrays import DoubleArray
 from gan_cli.report.records import Curve
+from gan_cli.storage.json_files import parse_object
 from gan_cli.storage.reading import read_lines
 
 # Larger than any float32, and small enough for sums of squares in float64.
@@ -65,15 +64,6 @@ def training_seconds(curve: Curve | None) -> float | None:
     if curve is None or not (curve.values > 0).all():
         return None
     return float((np.diff(curve.steps, prepend=0.0) / curve.values).sum())
-
-
-def parse_object(text: str) -> Mapping[str, Any]:
-    """Parse a JSON object; empty where the text is none."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def parse_number(value: object) -> float | None:

@@ -17,9 +17,9 @@ from gan_cli.errors import ConfigError, printable
 from gan_cli.metrics.registry import MetricInfo
 from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
-from gan_cli.report.curves import SPEED, parse_number, parse_object, read_curves, training_seconds
+from gan_cli.report.curves import SPEED, parse_number, read_curves, training_seconds
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
-from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
+from gan_cli.storage.json_files import mapping, read_object
 from gan_cli.storage.run_directory import RunDirectory
 
 # Sections that every configuration of this program has.
@@ -127,7 +127,7 @@ def _json(file: Path) -> Mapping[str, Any]:
         ConfigError: there is one that cannot be read.
     """
     try:
-        return parse_object(read_text(file, MAX_JSON_BYTES, errors="replace"))
+        return read_object(file)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -138,27 +138,23 @@ def _unreadable(file: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{file} cannot be read: {error.strerror or error}")
 
 
-def _mapping(node: object) -> Mapping[str, Any]:
-    return node if isinstance(node, dict) else {}
-
-
 def _parse_metrics(node: object) -> dict[str, float]:
-    pairs = ((printable(tag), parse_number(value)) for tag, value in _mapping(node).items())
+    pairs = ((printable(tag), parse_number(value)) for tag, value in mapping(node).items())
     return {tag: value for tag, value in pairs if value is not None}
 
 
 def _evaluated_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics of ``evaluation.json``, each of which has its floor and direction beside the value."""
-    figures = _mapping(evaluation.get(FIGURES))
-    return _parse_metrics({name: _mapping(figure).get("value") for name, figure in figures.items()})
+    figures = mapping(evaluation.get(FIGURES))
+    return _parse_metrics({name: mapping(figure).get("value") for name, figure in figures.items()})
 
 
 def _infos(tags: Mapping[str, Any]) -> dict[str, MetricInfo]:
     """Return what ``tags.json`` says of the tags that depend on the loss."""
     found = {}
     for tag, entry in tags.items():
-        unit, better_values, words = (printable(_mapping(entry).get(key) or "") for key in ("unit", "better", "what"))
-        ceiling = parse_number(_mapping(entry).get("ceiling"))
+        unit, better_values, words = (printable(mapping(entry).get(key) or "") for key in ("unit", "better", "what"))
+        ceiling = parse_number(mapping(entry).get("ceiling"))
         found[printable(tag)] = MetricInfo(printable(tag), unit, better_values, words, ceiling=ceiling)
     return found
 
@@ -176,8 +172,8 @@ def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:
 
 def _best_of_summary(node: object) -> dict[str, BestValue]:
     found = {}
-    for tag, entry in _mapping(node).items():
-        value, step = (parse_number(_mapping(entry).get(key)) for key in ("value", "step"))
+    for tag, entry in mapping(node).items():
+        value, step = (parse_number(mapping(entry).get(key)) for key in ("value", "step"))
         if value is not None and step is not None:
             found[printable(tag)] = BestValue(value, int(step))
     return found
@@ -186,7 +182,7 @@ def _best_of_summary(node: object) -> dict[str, BestValue]:
 def _alarms_of_summary(node: object) -> tuple[AlarmRecord, ...]:
     found = []
     for entry in node if isinstance(node, list) else []:
-        record = _mapping(entry)
+        record = mapping(entry)
         if "name" in record:
             # The short texts, which runs of earlier versions lack.
             texts = (

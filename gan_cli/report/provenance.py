@@ -10,6 +10,7 @@ from gan_cli.errors import printable
 from gan_cli.report.formatting import format_count, join_words
 from gan_cli.report.grouping import Comparison
 from gan_cli.report.records import RunRecord
+from gan_cli.storage.json_files import mapping
 
 # Digits of a checksum that are shown.
 SHOWN_DIGITS = 8
@@ -36,16 +37,16 @@ def measuring_conditions(provenance: Mapping[str, Any], backbones: Iterable[str]
         provenance: ``evaluation.json`` without its metrics, of any version and in any state.
         backbones: those whose metrics are compared.
     """
-    samples, generator, data = (_mapping(provenance.get(key)) for key in ("samples", "generator", "data"))
-    stored = _mapping(provenance.get("backbones"))
+    samples, generator, data = (mapping(provenance.get(key)) for key in ("samples", "generator", "data"))
+    stored = mapping(provenance.get("backbones"))
     weights = "moving average" if generator.get("ema") is True else "weights as training left them"
     found = {
         "samples": _number(samples.get("generated")),
         "seed": _number(provenance.get("seed")),
         "generator": weights if isinstance(generator.get("ema"), bool) else "",
         "data": _shortened(data.get("fingerprint")),
-        **{name: _shortened(_mapping(stored.get(name)).get("reference")) for name in backbones},
-        "gan_cli": _text(_mapping(provenance.get("versions")).get("gan_cli")),
+        **{name: _shortened(mapping(stored.get(name)).get("reference")) for name in backbones},
+        "gan_cli": _text(mapping(provenance.get("versions")).get("gan_cli")),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -102,19 +103,15 @@ def _cautions(tags: Sequence[str], runs: Iterable[RunRecord]) -> list[str]:
     found: dict[str, str] = {}
     for run in runs:
         for name in _backbones(tags):
-            caution = _text(_mapping(_mapping(run.provenance.get("backbones")).get(name)).get("caution"))
+            caution = _text(mapping(mapping(run.provenance.get("backbones")).get(name)).get("caution"))
             if caution:
                 found.setdefault(name, caution)
     return [f"Metrics of the backbone {name} say little here: {name} {caution}." for name, caution in found.items()]
 
 
 def _step(run: RunRecord) -> int | None:
-    step = _mapping(run.provenance.get("generator")).get("step")
+    step = mapping(run.provenance.get("generator")).get("step")
     return step if isinstance(step, int) else None
-
-
-def _mapping(node: object) -> Mapping[str, Any]:
-    return node if isinstance(node, Mapping) else {}
 
 
 def _number(value: object) -> str:

@@ -16,8 +16,8 @@ from gan_cli.errors import ConfigError, printable
 from gan_cli.storage import locks, untrusted_yaml
 from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.interpolations import reject_growth
+from gan_cli.storage.json_files import describe_damage, mapping, read_object
 from gan_cli.storage.moved_targets import with_present_names
-from gan_cli.storage.reading import MAX_JSON_BYTES, read_text
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RunDirectory:
             node = untrusted_yaml.load_plain(self.hydra / "hydra.yaml")
         except ConfigError:
             return {}
-        chosen = _mapping(_mapping(_mapping(node).get("runtime")).get("choices")).items()
+        chosen = mapping(mapping(mapping(node).get("runtime")).get("choices")).items()
         return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
 
     def _read(self, name: str) -> DictConfig | ListConfig:
@@ -128,6 +128,10 @@ class RunDirectory:
     def stored_evaluation(self) -> dict[str, Any]:
         """Read ``evaluation.json``; empty where there is none, or none that is complete."""
         return _stored_json(self.evaluation)
+
+    def damage(self) -> list[str]:
+        """Return a clause for each of ``summary.json``, ``evaluation.json`` and ``tags.json`` that does not count."""
+        return [text for file in (self.summary, self.evaluation, self.tags) if (text := describe_damage(file))]
 
     @property
     def written_by(self) -> str | None:
@@ -198,20 +202,15 @@ class RunDirectory:
             yield
 
 
-def _mapping(node: object) -> Mapping[str, Any]:
-    return node if isinstance(node, dict) else {}
-
-
 def _option(option: object) -> str:
     return printable(",".join(map(str, option)) if isinstance(option, list) else option)
 
 
 def _stored_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(file, MAX_JSON_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return read_object(file)
+    except OSError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:
