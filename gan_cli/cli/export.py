@@ -60,7 +60,8 @@ def _export(arguments: argparse.Namespace) -> int:
         exportable = spec_of(directory).load_exportable(directory)
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](exportable, architecture)
-    facts = CardFacts.from_run(directory, exportable.dataset)
+    with run_log.console():
+        facts = CardFacts.from_run(directory, exportable.dataset)
     text = model_card.model_card(exportable, kind, exported, facts)
     beside = {export_folder.CONFIGURATION: OmegaConf.to_yaml(config).encode()}
     if facts.picture is not None:

@@ -102,12 +102,14 @@ def _load_runs(paths: Sequence[Path]) -> list[RunRecord]:
     """Read all runs at and below the paths; folders that only look like runs are listed on stderr."""
     from gan_cli.report.loading import read_run
     from gan_cli.report.run_search import find_runs, run_names
+    from gan_cli.storage.run_directory import RunDirectory
 
     found = find_runs(paths)
     notes, runs = list(found.notes), []
     for path, name in zip(found.runs, run_names(found.runs), strict=True):
         try:
             runs.append(read_run(path, name))
+            notes += [f"{damage}; the run is shown without it" for damage in RunDirectory(path).damage()]
         except ConfigError as error:
             notes.append(f"left out: {error}")
     for note in notes:

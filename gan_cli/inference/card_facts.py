@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from gan_cli.errors import printable
 from gan_cli.protocols.data import Dataset
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.sample_pictures import read_sample_picture
+
+logger = logging.getLogger(__name__)
 
 PICTURE_NAME = re.compile(r"step_(\d{8,})\.png")
 # Pictures that are tried, the last ones of a run, and the longest side of that on the card.
@@ -43,8 +46,8 @@ class CardFacts:
         dataset: name of what it learned: that of a folder, of a dataset on the hub, or of an option.
         options: config group -> the option chosen from it; may be empty.
         config: the stored configuration.
-        summary: ``summary.json``; empty where the run has none (it still runs, or was killed).
-        evaluation: ``evaluation.json``; empty where it was not measured.
+        summary: ``summary.json``; empty where the run has none (it still runs, or was killed), or a damaged one.
+        evaluation: ``evaluation.json``; empty where it was not measured, or the file is damaged.
         picture: its last samples, or None.
     """
 
@@ -57,7 +60,9 @@ class CardFacts:
 
     @classmethod
     def from_run(cls, directory: RunDirectory, dataset: Dataset) -> CardFacts:
-        """Read the facts from a run directory, of which only the configuration has to be there."""
+        """Read the facts from a run directory, which has to have a configuration alone; logs what is damaged."""
+        for damage in directory.damage():
+            logger.warning("%s; the card does without it", damage)
         options = directory.stored_options()
         return cls(
             dataset=_dataset_name(dataset, options),
@@ -90,7 +95,7 @@ def _dataset_name(dataset: Dataset, options: Mapping[str, str]) -> str:
 
 
 def _last_picture(folder: Path) -> CardPicture | None:
-    """Return the last sample grid that can be read; None where there is none."""
+    """Return the last sample grid that can be read; None where there is none. Logs that a later one is damaged."""
     named = ((PICTURE_NAME.fullmatch(path.name), path) for path in folder.glob("step_*.png"))
     steps = sorted(((int(match[1]), path) for match, path in named if match), reverse=True)
     for step, path in steps[:MAX_TRIES]:
@@ -98,8 +103,12 @@ def _last_picture(folder: Path) -> CardPicture | None:
             picture = read_sample_picture(path)
         except OSError:
             continue
+        if path != steps[0][1]:
+            logger.warning("%s cannot be read; the card shows the samples of step %d", steps[0][1], step)
         picture.thumbnail((MAX_SIDE, MAX_SIDE))
         file = io.BytesIO()
         picture.save(file, "PNG", optimize=True)
         return CardPicture(file.getvalue(), step)
+    if steps:
+        logger.warning("%s cannot be read; the card shows no samples", steps[0][1])
     return None

@@ -81,8 +81,10 @@ def limits(facts: CardFacts) -> list[str]:
     ]
     if len(raised) > MAX_ALARMS:
         raised = [*raised[:MAX_ALARMS], f"- and {len(raised) - MAX_ALARMS} more alarms."]
-    if not raised:
-        raised = ["- No alarm was raised while it trained." if facts.summary else "- The run has no summary yet."]
+    if not raised and not facts.summary:
+        raised = ["- The run has no summary: which alarms were raised is not known."]
+    elif not raised:
+        raised = ["- No alarm was raised while it trained."]
     cautions = (mapping(each).get("caution") for each in mapping(facts.evaluation.get("backbones")).values())
     doubtful = [f"- A metric is doubtful: its backbone {printable(caution)}." for caution in cautions if caution]
     if mapping(facts.evaluation.get("samples")).get("held_out") == 0:

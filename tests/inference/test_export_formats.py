@@ -280,6 +280,10 @@ def test_damaged_files_cost_what_they_held(content: str, images: Path, gan_expor
     assert done.status == 0, done.err
     assert not Path("out/samples.png").exists()
     assert "samples.png" not in Path("out/README.md").read_text()
+    for name in ("summary.json", "evaluation.json"):
+        line = f"run/{name} is damaged: it is no JSON object; the card does without it"
+        assert (line in done.err.splitlines()) == (not content.startswith("{"))
+    assert "run/samples/step_00000002.png cannot be read; the card shows no samples" in done.err.splitlines()
 
 
 def test_export_of_an_earlier_version_is_replaced(images: Path, gan_export: Command) -> None:
