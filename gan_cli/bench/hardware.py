@@ -9,8 +9,8 @@ import time
 import torch
 
 from gan_cli.bench.results import Peak
-from gan_cli.bench.trial import synchronizer
 from gan_cli.runtime.device import Device
+from gan_cli.runtime.synchronization import synchronizer
 
 # Rows of square matrices that are large enough for the full speed, and are multiplied in less than a second.
 SIZES = {"cpu": (1024, 2048)}

@@ -19,9 +19,10 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from gan_cli.bench.recording import Operand, Product, Recording, StateUpdate
 from gan_cli.bench.results import Limit, Quartiles, Spread
-from gan_cli.bench.trial import StepBenchmark, synchronizer
+from gan_cli.bench.trial import StepBenchmark
 from gan_cli.runtime import cpu
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS, CudaGraphRecorder
+from gan_cli.runtime.synchronization import synchronizer
 
 aten = torch.ops.aten
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-
-import torch
 
 from gan_cli.bench.results import Spread
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs.planning import Plan
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
+from gan_cli.runtime.synchronization import synchronizer
 
 BLOCKS = 5
 # Share of the measuring time that is spent on finding out how many steps fit into it.
@@ -98,16 +95,3 @@ def period(plan: Plan) -> int:
         return 1
     updates = math.lcm(*(penalty.every for penalty in plan.loss.penalties.values()))
     return updates // math.gcd(updates, plan.loss.d_steps.regular)
-
-
-def synchronizer(device: torch.device) -> Callable[[], None]:
-    """Return a function that waits for a device."""
-    functions: dict[str, Callable[[], None]] = {
-        "cuda": partial(torch.cuda.synchronize, device),
-        "mps": torch.mps.synchronize,
-    }
-    return functions.get(device.type, _no_wait)
-
-
-def _no_wait() -> None:
-    """Wait for a CPU, whose operations have ended when their calls return."""

@@ -18,6 +18,7 @@ from gan_cli.runs import builder
 from gan_cli.runs.planning import Plan
 from gan_cli.runtime import torchrun
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
+from gan_cli.runtime.synchronization import synchronizer
 
 # Time in which steps are measured, after the first ones, which are slower. A longer first step is all that is measured.
 MEASURING_SECONDS = 0.5
@@ -87,7 +88,7 @@ def measure(plan: Plan) -> StepCosts:
         contextlib.closing(builder.assemble(plan, source=_data(plan))) as algorithm,
     ):
         step = _Counter(algorithm.update)
-        wait = _synchronizer(plan.device.torch_device)
+        wait = synchronizer(plan.device.torch_device)
         first = max(_timed(step, wait) for _ in range(WARMUP_STEPS + 1 if plan.device.graph else 1))
         if first > MEASURING_SECONDS:  # beside such a step, reports are quick
             return StepCosts(first, 0.0, 0.0)
@@ -150,12 +151,6 @@ def _timed(function: Callable[[], object], wait: Callable[[], None]) -> float:
     function()
     wait()
     return time.perf_counter() - start
-
-
-def _synchronizer(device: torch.device) -> Callable[[], None]:
-    """Return a function that waits for a device."""
-    functions: dict[str, Callable[[], None]] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}
-    return functions.get(device.type, lambda: None)
 
 
 def _disk(plan: Plan, reports: float, previews: float) -> int:
