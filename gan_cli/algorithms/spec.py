@@ -86,6 +86,11 @@ class Outline:
     networks: Mapping[str, nn.Module]
     run: Callable[[], object]
 
+    @property
+    def num_parameters(self) -> dict[str, int]:
+        """Name of each network -> number of its parameters."""
+        return {name: sum(each.numel() for each in network.parameters()) for name, network in self.networks.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:

@@ -14,10 +14,7 @@ from gan_cli.runs.planning import Plan
 def opening(plan: Plan, composition: Composition) -> Iterator[str]:
     """Yield lines that say what is trained: networks with their numbers of parameters, and the loss."""
     choices = composition.choices
-    networks = [
-        f"{name} {sum(weight.numel() for weight in network.parameters()):,}"
-        for name, network in plan.outline.networks.items()
-    ]
+    networks = [f"{name} {count:,}" for name, count in plan.outline.num_parameters.items()]
     yield f"networks: {choices.get('architecture')}; parameters: {', '.join(networks)}"
     if plan.loss is not None:
         updates = plan.loss.d_steps.regular

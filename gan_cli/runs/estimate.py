@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -15,6 +16,7 @@ import torch
 from gan_cli.errors import OutOfMemoryError
 from gan_cli.protocols.data import Density, Images, LoadedData, Sequences, data_kinds
 from gan_cli.runs import builder
+from gan_cli.runs.memory import weight_bytes
 from gan_cli.runs.planning import Plan
 from gan_cli.runtime import torchrun
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
@@ -28,7 +30,6 @@ MAX_FORWARD_FLOPS = {"cpu": 3e10}
 STAND_INS = 512
 # Bytes of a report in metrics.jsonl and TensorBoard's file, which has histograms too.
 REPORT_BYTES = 12_000
-FLOAT = 4
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def estimate(plan: Plan, costs: StepCosts) -> Estimate:
     train = plan.config.train
     reports, previews = train.steps / train.log_every, train.steps / train.sample_every if train.sample_every else 0
     seconds = train.steps * costs.step + reports * costs.report + previews * costs.preview
-    seconds *= train.replicas if costs.why_not == "" else 1
-    return Estimate(train.steps, None if costs.why_not else seconds, _disk(plan, reports, previews), costs)
+    return Estimate(
+        train.steps, None if costs.why_not else seconds * train.replicas, _disk(plan, reports, previews), costs
+    )
 
 
 def measure(plan: Plan) -> StepCosts:
@@ -87,7 +89,11 @@ def measure(plan: Plan) -> StepCosts:
         torch.random.fork_rng(devices=[]),
         contextlib.closing(builder.assemble(plan, source=_data(plan))) as algorithm,
     ):
-        step = _Counter(algorithm.update)
+        steps = itertools.count()
+
+        def step() -> None:
+            algorithm.update(next(steps))
+
         wait = synchronizer(plan.device.torch_device)
         first = max(_timed(step, wait) for _ in range(WARMUP_STEPS + 1 if plan.device.graph else 1))
         if first > MEASURING_SECONDS:  # beside such a step, reports are quick
@@ -96,18 +102,6 @@ def measure(plan: Plan) -> StepCosts:
         algorithm.report()  # the first one is slower
         step()
         return StepCosts(seconds, _timed(algorithm.report, wait), _timed(algorithm.preview, wait))
-
-
-class _Counter:
-    """Calls a function with 0, 1, 2 and so on."""
-
-    def __init__(self, function: Callable[[int], None]) -> None:
-        self._function = function
-        self._count = 0
-
-    def __call__(self) -> None:
-        self._function(self._count)
-        self._count += 1
 
 
 def _why_not(plan: Plan) -> str:
@@ -155,10 +149,8 @@ def _timed(function: Callable[[], object], wait: Callable[[], None]) -> float:
 
 def _disk(plan: Plan, reports: float, previews: float) -> int:
     """Return the bytes of checkpoints, pictures (also in TensorBoard's file), and reports of a run."""
-    train, networks = plan.config.train, plan.outline.networks
-    weights = {name: sum(each.numel() for each in network.parameters()) for name, network in networks.items()}
-    averaged = weights.get("generator", sum(weights.values()))
-    checkpoint = FLOAT * ((1 + plan.optimizer.num_moments) * sum(weights.values()) + averaged)
+    train = plan.config.train
+    checkpoint = weight_bytes(plan.outline, 1 + plan.optimizer.num_moments)
     kept = min(train.keep_checkpoints, 1 + train.steps // train.checkpoint_every)
     picture = 2 * train.sample_count * math.prod(plan.dataset.shape)
     return int(train.replicas * (kept * checkpoint + previews * picture + reports * REPORT_BYTES))

@@ -75,17 +75,13 @@ def memory_need(config: Config, parts: Parts, outline: Outline, activations: flo
         activations: bytes that one sample's forward pass through all networks leaves for the backward pass.
     """
     train, numel = config.train, math.prod(parts.dataset.shape)
-    weights = {name: sum(each.numel() for each in network.parameters()) for name, network in outline.networks.items()}
-    # Of a GAN, G alone is averaged.
-    averaged = weights.get("generator", sum(weights.values()))
-    copies = 2 + parts.optimizer.num_moments
     largest = 1 if parts.loss is None else parts.loss.d_steps.largest
     staged = train.batch_size * numel * min(largest, BATCHES_PER_PASS)
     grid = train.sample_count * numel * (POINTS_PER_SAMPLE if len(parts.dataset.shape) == 1 else 1)
     probe = min(config.diagnostics.samples, 1024) if config.diagnostics.every else 0
     shown = f"train.batch_size={train.batch_size}"
     replicated = f", train.replicas={train.replicas}" if train.replicas > 1 else ""
-    of_networks = FLOAT * (copies * sum(weights.values()) + averaged) * train.replicas
+    of_networks = weight_bytes(outline, 2 + parts.optimizer.num_moments) * train.replicas
     # Several processes divide a batch among themselves.
     of_batches = (int(train.batch_size * activations) + FLOAT * staged) // torchrun.world_size()
     sizes = {
@@ -101,6 +97,13 @@ def memory_need(config: Config, parts: Parts, outline: Outline, activations: flo
     return MemoryNeed(
         {what: size for what, size in sizes.items() if size}, {"for the data (dataset.count)": data} if data else {}
     )
+
+
+def weight_bytes(outline: Outline, copies: int) -> int:
+    """Return the bytes of so many copies of all weights, and of one more of those that are averaged."""
+    weights = outline.num_parameters
+    # Of a GAN, G alone is averaged.
+    return FLOAT * (copies * sum(weights.values()) + weights.get("generator", sum(weights.values())))
 
 
 def probe_samples(config: Config, need: MemoryNeed, activations: float, device: torch.device) -> int:

@@ -22,10 +22,7 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
         "algorithm": _describe_node(plan.algorithm),
         "dataset": f"{describe(plan.dataset)}, samples of shape {plan.dataset.shape}",
         "architecture": describe(plan.architecture),
-        **{
-            f"  {name}": f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
-            for name, network in plan.outline.networks.items()
-        },
+        **{f"  {name}": f"{count:,} parameters" for name, count in plan.outline.num_parameters.items()},
     }
     if "conditional" in plan.family.supported_settings:
         classes = str(plan.dataset.classes or "those of the data")

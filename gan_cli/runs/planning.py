@@ -255,8 +255,7 @@ def _count_forward(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes,
     Networks of moderate size are built on the CPU for it: on the meta device, the first addition imports
     ``torch._dynamo``, which takes as long as importing torch itself. Torch's own generator is left as it was.
     """
-    weights = sum(weight.numel() for network in outline.networks.values() for weight in network.parameters())
-    device = "cpu" if weights <= MAX_WEIGHTS_BUILT else "meta"
+    device = "cpu" if sum(outline.num_parameters.values()) <= MAX_WEIGHTS_BUILT else "meta"
     with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad():
         counted = family.outline(architecture, sizes) if device == "cpu" else outline
         counter, coupled = FlopCounter(), set[str]()
