@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from gan_cli.config.compose import Composition
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.protocols.callbacks import Alarm
+from gan_cli.report.formatting import format_count
 from gan_cli.runs.planning import Plan
 
 
@@ -25,7 +26,7 @@ def opening(plan: Plan, composition: Composition) -> Iterator[str]:
             "augmentation": choices.get("augment") if plan.augment is not None else None,
         }
         chosen = ", ".join(f"{name} {option}" for name, option in parts.items() if option)
-        yield f"{chosen}, {updates} update{'s' if updates > 1 else ''} of D per update of G"
+        yield f"{chosen}, {format_count(updates, 'update')} of D per update of G"
     meaning = f"; a step is {plan.family.step}" if plan.family.step else ""
     yield f"training for {plan.config.train.steps:,} steps of batch size {plan.config.train.batch_size}{meaning}"
 

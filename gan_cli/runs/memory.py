@@ -14,6 +14,7 @@ from gan_cli.config.schema import Config
 from gan_cli.errors import OutOfMemoryError
 from gan_cli.runtime import torchrun
 from gan_cli.runtime.memory import available_memory
+from gan_cli.telemetry.quantities import format_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +128,3 @@ def probe_samples(config: Config, need: MemoryNeed, activations: float, device: 
     if count < wanted:
         logger.warning("diagnostics: %d samples in a probe, of diagnostics.samples=%d: memory is short", count, wanted)
     return count
-
-
-def format_bytes(size: int) -> str:
-    """Return a size in the largest unit of which there is at least one: ``1.5 GiB``."""
-    power = min(max(0, (size.bit_length() - 1) // 10), 6)
-    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
-    return f"{size:,} bytes" if power == 0 else f"{size / 1024**power:,.1f} {unit}"

@@ -8,9 +8,8 @@ from enum import Enum
 
 from gan_cli.config.nodes import Node
 from gan_cli.runs.estimate import Estimate
-from gan_cli.runs.memory import format_bytes
 from gan_cli.runs.planning import Plan, accepted_parts
-from gan_cli.telemetry.durations import format_duration
+from gan_cli.telemetry.quantities import format_bytes, format_duration
 
 MEASURED = "an estimate from a few steps, without evaluations"
 

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from gan_cli.report.formatting import format_count
 from gan_cli.storage.files import write_atomic
 from gan_cli.sweeps.job_registry import JobRegistry, override_key
-from gan_cli.telemetry.durations import format_duration
+from gan_cli.telemetry.quantities import format_bytes, format_duration
 
 NAME_WIDTH = 16
 MAX_VALUES = 12
@@ -61,20 +62,15 @@ def read_outlines(registry: JobRegistry) -> list[JobOutline]:
     return sorted(found, key=lambda outline: outline.number)
 
 
-def describe(jobs: Sequence[JobOutline], disk: str) -> str:
-    """Return the outlines of all jobs as one table.
-
-    Args:
-        jobs: at least one.
-        disk: the bytes of all of them, as text.
-    """
+def describe(jobs: Sequence[JobOutline]) -> str:
+    """Return the outlines of one or more jobs as one table."""
     steps = {job.steps for job in jobs}
     each = f", {steps.pop():,} each" if len(steps) == 1 else ""
     head = {
         "jobs": str(len(jobs)),
         "steps": f"{sum(job.steps for job in jobs):,} in all{each}",
         "time": _describe_time(jobs),
-        "disk": f"about {disk} in all",
+        "disk": f"about {format_bytes(sum(job.disk for job in jobs))} in all",
     }
     lines = [_row(name, text) for name, text in head.items()]
     lines += ["", "What differs between the jobs:", *(_row(*item) for item in _varying(jobs).items())]
@@ -117,10 +113,8 @@ def _part(name: str, jobs: Sequence[JobOutline]) -> list[str]:
         forms.setdefault(job.rows.get(name, "none"), []).append(job)
     if len(forms) == 1:
         return [_row(name, next(iter(forms)))]
-    return [
-        _row(name if first else "", f"{text}  [{_shared(group)}]")
-        for first, (text, group) in zip([True, *[False] * len(forms)], forms.items(), strict=False)
-    ]
+    names = [name] + [""] * (len(forms) - 1)
+    return [_row(each, f"{text}  [{_shared(forms[text])}]") for each, text in zip(names, forms, strict=True)]
 
 
 def _shared(group: Sequence[JobOutline]) -> str:
@@ -130,7 +124,7 @@ def _shared(group: Sequence[JobOutline]) -> str:
         for key, value in group[0].varying.items()
         if all(job.varying.get(key) == value for job in group)
     ]
-    count = f"{len(group)} job{'s' if len(group) > 1 else ''}"
+    count = format_count(len(group), "job")
     return f"{count}: {','.join(shared)}" if shared else count
 
 

@@ -66,9 +66,7 @@ class SweepSummaryCallback(Callback):
             after = {entry: job_status(entry.path) for entry in registry.entries()}
             failed = [entry for entry, now in after.items() if _has_failed(now, bool(config.dry_run))]
             if config.dry_run and (jobs := read_outlines(registry)):
-                from gan_cli.runs.memory import format_bytes
-
-                print(describe(jobs, format_bytes(sum(job.disk for job in jobs))))
+                print(describe(jobs))
             never_started = self._never_started(registry, after)
             for line in self._lines(registry, after, failed):
                 print(f"gan-train: {printable(line)}", file=sys.stderr)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gan_cli.sweeps.command import COMMAND_FILE, Command
 from gan_cli.sweeps.job_registry import JobRegistry
 from gan_cli.sweeps.job_status import JobState, job_status
-from gan_cli.telemetry.durations import format_duration
+from gan_cli.telemetry.quantities import format_duration
 
 UNENDED = (JobState.absent, JobState.started)
 

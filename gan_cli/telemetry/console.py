@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent, StepEvent
 from gan_cli.telemetry import terminal
-from gan_cli.telemetry.durations import format_duration
 from gan_cli.telemetry.progress_line import Pace, ProgressLine, format_value, progress_line
+from gan_cli.telemetry.quantities import format_duration
 from gan_cli.telemetry.run_log import is_shared, progress_logger
 
 # Lines of history of a run, and the longest time between two of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gan_cli.telemetry.durations import format_duration
+from gan_cli.telemetry.quantities import format_duration
 
 SEPARATOR = "  "
 # Alarms that a line names; more are counted.

@@ -10,7 +10,8 @@ import torch
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError, OutOfMemoryError
 from gan_cli.runs import memory, planning
-from gan_cli.runs.memory import MemoryNeed, format_bytes
+from gan_cli.runs.memory import MemoryNeed
+from gan_cli.telemetry.quantities import format_bytes
 from tests.conftest import TINY, Command
 
 

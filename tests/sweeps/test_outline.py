@@ -20,7 +20,7 @@ def outline(number: int, loss: str, seed: int, seconds: float | None = 60.0) -> 
 
 def test_jobs_are_one_table() -> None:
     jobs = [outline(number, loss, seed) for number, (loss, seed) in enumerate([("a", 0), ("a", 1), ("b", 0), ("b", 1)])]
-    assert describe(jobs, "40 bytes").splitlines() == [
+    assert describe(jobs).splitlines() == [
         "jobs             4",
         "steps            200 in all, 50 each",
         "time             about 4 min one after another on this machine; an estimate from a few steps of 2 of 2"
@@ -39,7 +39,7 @@ def test_jobs_are_one_table() -> None:
 
 
 def test_jobs_that_were_not_measured_take_as_long_as_the_others() -> None:
-    text = describe([outline(0, "a", 0), outline(1, "b", 0, None)], "")
+    text = describe([outline(0, "a", 0), outline(1, "b", 0, None)])
     assert "about 2 min one after another on this machine; an estimate from a few steps of 1 of 2" in text
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gan_cli.telemetry.durations import format_duration
 from gan_cli.telemetry.progress_line import Pace, ProgressLine, progress_line
+from gan_cli.telemetry.quantities import format_duration
 
 GAN = {"loss D": 1.2345, "loss G": 0.733, "D(x)": 0.55, "D(G(z))": 0.42, "jsd": 0.1, "sigma": 0.05, "images/s": 18502.7}
 

@@ -1,4 +1,4 @@
-"""Durations as a person says them. Imports no torch."""
+"""Durations and sizes as a person says them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ def format_duration(seconds: float) -> str:
     if whole < DAY:
         return _units(whole, HOUR, "h", MINUTE, "min")
     return _units(whole, DAY, "d", HOUR, "h") if whole < MAX_WITH_HOURS else f"{round(whole / DAY)} d"
+
+
+def format_bytes(size: int) -> str:
+    """Return a size in the largest unit of which there is at least one: ``1.5 GiB``."""
+    power = min(max(0, (size.bit_length() - 1) // 10), 6)
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
+    return f"{size:,} bytes" if power == 0 else f"{size / 1024**power:,.1f} {unit}"
 
 
 def _units(seconds: int, large: int, large_name: str, small: int, small_name: str) -> str:
