@@ -12,8 +12,8 @@ from benchmarks.claims import charts, page
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.claim import Claim, Result
 from benchmarks.claims.harness import Job, RunPool, add_run_options, parse_run_options, run_command
-from benchmarks.claims.progress import format_seconds
 from benchmarks.machine import cpu_model
+from gan_cli.telemetry.quantities import format_duration
 
 SEEDS = 5
 PAGE = Path("docs/claims.md")
@@ -37,10 +37,10 @@ def times() -> str:
     if not seconds:
         return ""
     one = sum(seconds.values())
-    each = ", ".join(f"{name} {format_seconds(value)}" for name, value in seconds.items())
+    each = ", ".join(f"{name} {format_duration(value)}" for name, value in seconds.items())
     return (
-        f"One processor takes, as measured for {PAGE}: all claims {format_seconds(one * SEEDS)} with {SEEDS} seeds,"
-        f" {format_seconds(one)} with one seed, of which {each}."
+        f"One processor takes, as measured for {PAGE}: all claims {format_duration(one * SEEDS)} with {SEEDS} seeds,"
+        f" {format_duration(one)} with one seed, of which {each}."
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+from gan_cli.telemetry import terminal
+from gan_cli.telemetry.progress_line import Pace
+from gan_cli.telemetry.quantities import format_duration
 
 # Seconds between two lines where they are not redrawn.
 QUIET_SECONDS = 30.0
@@ -37,7 +40,7 @@ class Position:
     def __str__(self) -> str:
         if self.step is None:
             return f"{self.name} starting"
-        left = "" if self.seconds_left is None else f", {format_seconds(self.seconds_left)} left"
+        left = "" if self.seconds_left is None else f", {format_duration(self.seconds_left)} left"
         return f"{self.name} step {self.step:,} of {self.steps:,}{left}"
 
 
@@ -49,11 +52,6 @@ def last_step(metrics: Path) -> int | None:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # the last line may be incomplete
                 return int(json.loads(line)["step"])
     return None
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration to the second, from a minute on to the minute."""
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 class ProgressDisplay:
@@ -92,13 +90,11 @@ class ProgressDisplay:
         if step is None:
             return Position(name, None, steps, None)
         then, first = self._first_seen.setdefault(metrics, (now, step))
-        left = None if step <= first else (now - then) / (step - first) * (steps - step)
-        return Position(name, step, steps, left)
+        return Position(name, step, steps, Pace(max(0, step - first), now - then).seconds_for(steps - step))
 
     def _write(self, line: str) -> None:
         if self._redraws:
-            width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"\r\033[K{line[:width]}")
+            self._stream.write(f"\r\033[K{line[: terminal.width() - 1]}")
         else:
             self._stream.write(f"{line}\n")
         self._stream.flush()

@@ -10,6 +10,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from gan_cli.errors import printable
+from gan_cli.telemetry.quantities import format_duration
 
 # Seconds after which a stage is named where no line can be redrawn.
 PATIENCE = 5.0
@@ -62,8 +63,9 @@ class EvaluationProgress:
         self._cancel()
         self._done += 1
         self._bar.update()
-        left = (time.monotonic() - self._started) / self._done * (self.total - self._done)
-        self.say(f"[{self._done} of {self.total}] {self._name}: {result}{_left(left)}")
+        seconds = (time.monotonic() - self._started) / self._done * (self.total - self._done)
+        left = f"; about {format_duration(seconds)} left" if seconds >= 1 else ""
+        self.say(f"[{self._done} of {self.total}] {self._name}: {result}{left}")
 
     def say(self, line: str) -> None:
         """Write a line above the redrawn one."""
@@ -72,13 +74,3 @@ class EvaluationProgress:
     def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-
-
-def _left(seconds: float) -> str:
-    """Format the time that is left; empty where nothing is."""
-    if seconds < 1:
-        return ""
-    if seconds < 90:
-        return f"; about {seconds:.0f} s left"
-    minutes = round(seconds / 60)
-    return f"; about {minutes} min left" if minutes < 90 else f"; about {minutes / 60:.1f} h left"

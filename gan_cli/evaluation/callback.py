@@ -11,6 +11,7 @@ from typing import Any
 from gan_cli.evaluation.evaluator import Evaluation, SampleEvaluator
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent
 from gan_cli.runtime.interrupts import abandoned_on_signal
+from gan_cli.telemetry.quantities import format_duration
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,5 @@ class EvaluateSamples(Callback):
         if seconds is None:
             logger.info("evaluating %d samples at step %d: %s", count, step, ", ".join(self._evaluator.names))
         elif seconds > LONG:
-            logger.info(
-                "evaluating %d samples at step %d: about %.0f s, as the last time", count, step, self._last_seconds
-            )
+            duration = format_duration(seconds)
+            logger.info("evaluating %d samples at step %d: about %s, as the last time", count, step, duration)

@@ -27,11 +27,11 @@ from benchmarks.claims.claim import Bound, Claim, Result
 from benchmarks.claims.harness import PROCESSOR_SECONDS, Job, is_completed
 from benchmarks.claims.jsd_saturates import THETAS, summary
 from benchmarks.claims.optimal_discriminator import Mesh, mesh
-from benchmarks.claims.progress import format_seconds
 from benchmarks.claims.wgan_loss_means_something import WINDOW, smoothed, spearman
 from benchmarks.recipes import EXPERIMENT_DIR
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.runs import planning
+from gan_cli.telemetry.quantities import format_duration
 from gan_cli.theory import gaussian_density
 from tests.helpers.paths import ROOT
 from tests.helpers.preloaded import PreloadedProcess
@@ -317,9 +317,9 @@ def test_help_sums_the_page_s_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     one = page.processor_seconds(Path("docs/claims.md").read_text())
     assert set(one) == set(CLAIMS)
-    assert f"all claims {sum(one.values()) * 5 / 60:.0f} min with 5 seeds" in times()
+    assert f"all claims {format_duration(sum(one.values()) * 5)} with 5 seeds" in times()
     for name, seconds in one.items():
-        assert f"{name} {format_seconds(seconds)}" in times()
+        assert f"{name} {format_duration(seconds)}" in times()
 
 
 def test_results_survive_being_stored(tmp_path: Path) -> None:
@@ -430,7 +430,9 @@ def test_progress_without_a_terminal_is_quiet_and_in_one_redraws_its_line(monkey
 
 
 def test_durations_are_in_seconds_or_minutes() -> None:
-    assert [progress.format_seconds(value) for value in (0.4, 59.4, 60, 150)] == ["0 s", "59 s", "1 min", "2 min"]
+    positions = [progress.Position("a", 1, 2, seconds) for seconds in (0.4, 59.4, 60, 150, 1500)]
+    durations = ["0 s", "59 s", "1 min", "2 min 30 s", "25 min"]
+    assert [*map(str, positions)] == [f"a step 1 of 2, {duration} left" for duration in durations]
 
 
 @pytest.mark.slow
