@@ -53,13 +53,14 @@ def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks
     }
 
 
-# Settings that the HParams page has under a name of its own.
-SHORT_NAMES = {
+# Settings that the HParams page always has, each under a name of its own.
+USUAL_NUMBERS = {
     "train.batch_size": "batch_size",
     "optimizer.lr_g": "lr_g",
     "optimizer.lr_d": "lr_d",
     "loss.d_steps": "d_steps",
     "ema.half_life": "ema_half_life",
+    "seed": "seed",
 }
 
 
@@ -70,15 +71,10 @@ def hparams(composition: Composition) -> HParams:
     """
     config = composition.config
     chosen = {group: option for group, option in composition.choices.items() if group != "callback"}
-    distinguishing = {SHORT_NAMES.get(key, key): key for key in composition.distinguishing if key != "callback"}
+    distinguishing = {USUAL_NUMBERS.get(key, key): key for key in composition.distinguishing if key != "callback"}
     values = {
         **{group: str(option) for group, option in chosen.items() if option is not None},
-        "batch_size": config.train.batch_size,
-        "lr_g": config.optimizer.lr_g,
-        "lr_d": config.optimizer.lr_d,
-        "d_steps": config.loss.d_steps,
-        "ema_half_life": config.ema.half_life,
-        "seed": config.seed,
+        **{name: OmegaConf.select(config, key) for key, name in USUAL_NUMBERS.items()},
     }
     others = {name: _as_hparam(OmegaConf.select(config, key)) for name, key in distinguishing.items()}
     return HParams({**others, **values}, frozenset(distinguishing))
