@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ from typing import Any
 from gan_cli import __version__
 from gan_cli.config.schema import BackboneKind
 from gan_cli.storage.run_directory import RunDirectory
-
-CHECKPOINT_NAME = re.compile(r"step_(\d{8,})\.pt")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class EvaluationRequest:
         generator, versions = (stored.get(key) for key in ("generator", "versions"))
         if not isinstance(generator, dict) or not isinstance(versions, dict) or stored.get("options") != self.options:
             return None
-        if generator.get("step") != _latest_step(directory) or versions.get("gan_cli") != __version__:
+        if generator.get("step") != directory.latest_step or versions.get("gan_cli") != __version__:
             return None
         return stored if _is_whole(stored) else None
 
@@ -74,9 +71,3 @@ def _is_whole(stored: dict[str, Any]) -> bool:
         return False
     names = all(name.isprintable() and isinstance(figure, dict) for name, figure in figures.items())
     return names and isinstance(samples.get("generated"), int) and isinstance(stored.get("seed"), int)
-
-
-def _latest_step(directory: RunDirectory) -> int | None:
-    """Return the step of the latest checkpoint by the names of the files; None where there is none."""
-    names = (CHECKPOINT_NAME.fullmatch(path.name) for path in directory.checkpoints.glob("step_*.pt"))
-    return max((int(name[1]) for name in names if name), default=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +15,11 @@ import torch
 from gan_cli.errors import ConfigError, OutputError
 from gan_cli.storage.checkpoint_archive import DamagedCheckpointError, first_line, load
 from gan_cli.storage.files import fsync, fsync_folder, replacing
+from gan_cli.storage.run_directory import CHECKPOINT_NAME
 
 logger = logging.getLogger(__name__)
 
 LAST = "last.pt"
-NAME = re.compile(r"step_(\d{8,})\.pt")
 
 
 def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
@@ -116,11 +115,11 @@ def _numbered(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ConfigError(f"{folder} cannot be read: {error.strerror}") from error
-    return sorted((folder / name for name in names if NAME.fullmatch(name)), key=_step, reverse=True)
+    return sorted((folder / name for name in names if CHECKPOINT_NAME.fullmatch(name)), key=_step, reverse=True)
 
 
 def _step(path: Path) -> int:
-    match = NAME.fullmatch(path.name)
+    match = CHECKPOINT_NAME.fullmatch(path.name)
     assert match is not None
     return int(match[1])
 

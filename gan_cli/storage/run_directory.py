@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from gan_cli.storage.files import write_atomic, writing
 from gan_cli.storage.interpolations import reject_growth
 from gan_cli.storage.json_files import describe_damage, mapping, read_object
 from gan_cli.storage.moved_targets import with_present_names
+
+CHECKPOINT_NAME = re.compile(r"step_(\d{8,})\.pt")
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,12 @@ class RunDirectory:
     def has_checkpoint(self) -> bool:
         """True if there is any checkpoint, even a damaged one."""
         return any(self.checkpoints.glob("*.pt"))
+
+    @property
+    def latest_step(self) -> int | None:
+        """Step of the latest checkpoint by the names of the files, or None where there is none."""
+        names = (CHECKPOINT_NAME.fullmatch(path.name) for path in self.checkpoints.glob("step_*.pt"))
+        return max((int(name[1]) for name in names if name), default=None)
 
     def clear(self) -> None:
         """Remove the files of a run and its claim on the directory; files of other origin stay.
