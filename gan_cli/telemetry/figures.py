@@ -139,11 +139,7 @@ def _ink_ending_at(sheet: ByteArray, text: str, right: int) -> int:
 
 def _ink(sheet: ByteArray, text: str, left: int, top: int) -> None:
     """Write a text in greys of the palette on a sheet of palette indices; what is beyond its edges is cut."""
-    indices = INDEX_OF_INK[text_pixels(text)]
-    height, width = np.array(sheet.shape) - (top, left)
-    cut = indices[max(0, -top) : max(0, height), max(0, -left) : max(0, width)]
-    place = sheet[max(0, top) :, max(0, left) :][: cut.shape[0], : cut.shape[1]]
-    np.copyto(place, cut, where=cut != EMPTY)
+    _write(sheet, text, left, top, INDEX_OF_INK)
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -179,14 +175,22 @@ def _widest(line: str) -> int:
     return int(text_pixels("step 0,000,000" + separator + rest if head.startswith("step ") else line).shape[1])
 
 
-def _write(sheet: ByteArray, text: str, left: int, top: int) -> None:
-    """Write a dark text on a white sheet ``(H, W)`` or ``(H, W, 3)``; what is beyond its right edge is cut."""
-    if not text:
-        return
-    ink = GREY_OF_INK[text_pixels(text)]
-    place = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
-    ink = ink[: place.shape[0], : place.shape[1]]
-    place[...] = ink if sheet.ndim == 2 else ink[..., None]
+def _write(sheet: ByteArray, text: str, left: int, top: int, colours: ByteArray = GREY_OF_INK) -> None:
+    """Write a dark text on a sheet ``(H, W)`` or ``(H, W, 3)``; what is beyond its edges is cut.
+
+    Args:
+        sheet: greys, RGB or palette indices.
+        text: one line.
+        left: column of its first pixel.
+        top: row of its first pixel.
+        colours: ``(256,)``, by how much ink there is in a pixel; the first is that of no ink.
+    """
+    ink = colours[text_pixels(text)]
+    height, width = sheet.shape[0] - top, sheet.shape[1] - left
+    cut = ink[max(0, -top) : max(0, height), max(0, -left) : max(0, width)]
+    place = sheet[max(0, top) :, max(0, left) :][: cut.shape[0], : cut.shape[1]]
+    cut = cut if sheet.ndim == 2 else cut[..., None]
+    np.copyto(place, cut, where=cut != colours[0])
 
 
 def _name(text: str, row: int) -> str:
