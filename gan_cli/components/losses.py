@@ -279,6 +279,7 @@ class SigmoidCritic(_SingleGeneratorLoss):
     divergence_name: ClassVar[str] = "total_variation"
     ceiling: ClassVar[float] = 1.0
     score_name: ClassVar[str] = "probability"
+    score_limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     boundary: float = 0.0
 
     def d_loss(self, real: Tensor, fake: Tensor) -> Tensor:

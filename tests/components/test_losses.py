@@ -20,6 +20,7 @@ from gan_cli.components.losses import (
     Minimax,
     NonSaturating,
     Relativistic,
+    SigmoidCritic,
     WarmUp,
     Wasserstein,
     divergence_names,
@@ -319,6 +320,12 @@ def test_scores_are_probabilities_for_jsd_and_critic_values_for_wasserstein() ->
     logits = torch.tensor([-2.0, 0.0, 30.0])
     np.testing.assert_allclose(NonSaturating().score(logits), sigmoid(logits.numpy()), rtol=1e-6)
     assert torch.equal(Wasserstein().score(logits), logits)
+
+
+def test_limits_are_those_of_the_scores() -> None:
+    logits = torch.tensor([-1e4, 1e4])
+    for objective in (NonSaturating(), Minimax(), SigmoidCritic()):
+        assert objective.score(logits).tolist() == list(objective.score_limits)
 
 
 # ---- how often D is updated
