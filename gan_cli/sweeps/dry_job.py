@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from omegaconf import OmegaConf
 
@@ -13,8 +14,9 @@ from gan_cli.config.compose import Composition
 from gan_cli.runs.estimate import StepCosts, estimate, measure
 from gan_cli.runs.plan_summary import rows_of_plan
 from gan_cli.runs.planning import Plan, plan_with_files
+from gan_cli.storage.files import write_atomic
 from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
-from gan_cli.sweeps.outline import JobOutline, read_outlines, split_overrides
+from gan_cli.sweeps.outline import JobOutline, dry_run_folder, split_overrides
 
 # For all jobs together: a dry run is to be short.
 MAX_MEASURING_SECONDS = 20.0
@@ -29,31 +31,43 @@ def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEnt
         DataError: the files of its data are not there.
     """
     plan = plan_with_files(composition.config)
-    start, configuration = time.perf_counter(), _configuration(composition)
-    costs = _costs(plan, configuration, read_outlines(registry))
+    configuration = _configuration(composition)
+    number = entry.identity.number
+    costs = _costs(plan, configuration, dry_run_folder(registry) / "costs" / f"{number}.json")
     need = estimate(plan, costs)
     JobOutline(
-        number=entry.identity.number,
-        label=entry.label,
+        number=number,
         varying=split_overrides(composition.overrides, composition.distinguishing),
         rows={name: text for name, text in rows_of_plan(plan).items() if name != "seed"},
         configuration=configuration,
-        costs=asdict(costs),
         steps=need.steps,
         seconds=need.seconds,
-        measured=time.perf_counter() - start,
+        why_not=costs.why_not,
         disk=need.disk,
     ).write(registry)
 
 
-def _costs(plan: Plan, configuration: str, earlier: Sequence[JobOutline]) -> StepCosts:
-    """Return the costs of a step: those of a like job, or measured while there is time left for it."""
-    for outline in earlier:
-        if outline.configuration == configuration and not outline.costs["why_not"]:
-            return StepCosts(**outline.costs)  # type: ignore[arg-type]  # as they were written
-    if sum(outline.measured for outline in earlier) > MAX_MEASURING_SECONDS:
+def _costs(plan: Plan, configuration: str, file: Path) -> StepCosts:
+    """Return the costs of a step: those of a like job, or measured while there is time left for it.
+
+    Args:
+        plan: of the job.
+        configuration: digest of what determines the costs.
+        file: what this job leaves if it measures; beside it are those of others, which are few.
+    """
+    earlier = [json.loads(other.read_text()) for other in file.parent.glob("*.json")]
+    for measured in earlier:
+        if measured["configuration"] == configuration:
+            return StepCosts(**measured["costs"])
+    if sum(measured["seconds"] for measured in earlier) > MAX_MEASURING_SECONDS:
         return NOT_MEASURED
-    return measure(plan)
+    start = time.perf_counter()
+    costs = measure(plan)
+    if not costs.why_not:
+        content = {"configuration": configuration, "costs": asdict(costs), "seconds": time.perf_counter() - start}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, json.dumps(content).encode())
+    return costs
 
 
 def _configuration(composition: Composition) -> str:

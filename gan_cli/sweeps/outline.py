@@ -27,38 +27,34 @@ class JobOutline:
 
     Attributes:
         number: of the job, from 0.
-        label: the overrides that differ between jobs.
-        varying: the same, key -> value.
+        varying: the overrides that differ between jobs, key -> value.
         rows: name of a part -> its settings.
         configuration: digest of its configuration but for its seed and length.
-        costs: of a step, as ``runs.estimate.StepCosts``.
         steps: of its run.
         seconds: that it is likely to take; None where that is unknown.
-        measured: seconds that its estimate has taken.
+        why_not: why it is unknown; empty where it is known.
         disk: bytes that its directory is likely to take.
     """
 
     number: int
-    label: str
     varying: Mapping[str, str]
     rows: Mapping[str, str]
     configuration: str
-    costs: Mapping[str, float | str]
     steps: int
     seconds: float | None
-    measured: float
+    why_not: str
     disk: int
 
     def write(self, registry: JobRegistry) -> None:
         """Leave the outline for :func:`read_outlines`."""
-        folder = _folder(registry)
+        folder = dry_run_folder(registry)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / f"{self.number}.json", json.dumps(asdict(self)).encode())
 
 
 def read_outlines(registry: JobRegistry) -> list[JobOutline]:
-    """Return the outlines so far, in the order of the jobs' numbers."""
-    found = [JobOutline(**json.loads(file.read_text())) for file in _folder(registry).glob("*.json")]
+    """Return the outlines of all jobs, in the order of their numbers."""
+    found = [JobOutline(**json.loads(file.read_text())) for file in dry_run_folder(registry).glob("*.json")]
     return sorted(found, key=lambda outline: outline.number)
 
 
@@ -82,7 +78,7 @@ def _describe_time(jobs: Sequence[JobOutline]) -> str:
     """Return the time of all jobs, those that were not measured taking the mean of the others."""
     known = [job.seconds for job in jobs if job.seconds is not None]
     if not known:
-        return f"not estimated: {jobs[0].costs['why_not']}"
+        return f"not estimated: {jobs[0].why_not}"
     configurations = len({job.configuration for job in jobs})
     measured = len({job.configuration for job in jobs if job.seconds is not None})
     total = sum(known) + fmean(known) * (len(jobs) - len(known))
@@ -137,5 +133,6 @@ def split_overrides(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, 
     return {override_key(item): item.partition("=")[2] for item in overrides if override_key(item) in keys}
 
 
-def _folder(registry: JobRegistry) -> Path:
+def dry_run_folder(registry: JobRegistry) -> Path:
+    """Return the folder for what the jobs of a dry run leave, which may not exist yet."""
     return registry.folder / "dry_run"

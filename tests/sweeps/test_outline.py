@@ -9,13 +9,11 @@ import pytest
 from gan_cli.sweeps.outline import JobOutline, describe
 from tests.conftest import SHORT, TINY, Command
 
-COSTS = {"step": 1.0, "report": 0.0, "preview": 0.0, "why_not": ""}
-
 
 def outline(number: int, loss: str, seed: int, seconds: float | None = 60.0) -> JobOutline:
     varying = {"loss": loss, "seed": str(seed)}
     rows = {"dataset": "Ring()", "loss": loss.upper()}
-    return JobOutline(number, "", varying, rows, loss, COSTS, 50, seconds, 1.0, 10)
+    return JobOutline(number, varying, rows, loss, 50, seconds, "", 10)
 
 
 def test_jobs_are_one_table() -> None:
