@@ -183,6 +183,14 @@ def test_importing_these_loads_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_composing_loads_no_torch() -> None:
+    code = "import sys\nfrom gan_cli.config.compose import compose, register\nregister(plugins=False)\n"
+    code += "for dataset in ('digits', 'ring8', 'text'):\n    compose([f'dataset={dataset}', 'loss=wgan_gp'])\n"
+    code += "    assert 'torch' not in sys.modules, dataset"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_only_unix_has_is_not_imported_when_a_module_is_loaded() -> None:
     for name, file in _files().items():
         statements = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.Import)]

@@ -94,7 +94,7 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     resumed = _resumed_run(overrides)
     if resumed is not None:
         return _resume(resumed, overrides, user_conf_dir)
-    with gc_paused():  # what is chosen for the data imports torch
+    with gc_paused():  # to count the images of a folder takes torch
         composition = compose(overrides, user_conf_dir)
     if composition.choices.get("sweep") is not None:
         raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.config.dataset_kind import DatasetKind, dataset_kind
 from gan_cli.config.nodes import Node
 from gan_cli.config.small_data import settings_for
 from gan_cli.errors import ConfigError, DataError, did_you_mean
@@ -55,39 +56,39 @@ class Situation:
         """True where D's gradient is penalized."""
         return bool(OmegaConf.select(self.config, "loss.penalty"))
 
-    @cached_property
+    @property
     def has_points(self) -> bool:
         """True where the data are points in the plane."""
-        from gan_cli.protocols.data import Density, data_kinds  # these import torch
+        return self._kind.points
 
-        return self._dataset is not None and set(data_kinds(type(self._dataset))) == {Density}
-
-    @cached_property
+    @property
     def has_modes(self) -> bool:
         """True where the data are a mixture whose modes are known."""
-        from gan_cli.protocols.data import Modal
-
-        return isinstance(self._dataset, Modal)
+        return self._kind.modes
 
     @cached_property
     def images(self) -> int | None:
         """Number of the user's own images; None for other data, and where they cannot be listed."""
-        from gan_cli.protocols.data import CountableImages
-
-        if not isinstance(self._dataset, CountableImages):
+        if not self._kind.countable:
             return None
         try:
-            return self._dataset.count_images()
-        except DataError:  # told when the data are loaded
+            node = OmegaConf.to_container(self._dataset, resolve=True)
+            return int(Node.parse(node, "dataset", object).build().count_images())
+        except (ConfigError, DataError, ValueError):  # told when the configuration is checked, or the data are loaded
             return None
 
     @cached_property
-    def _dataset(self) -> object | None:
-        node = OmegaConf.select(self.config, "dataset")
+    def _kind(self) -> DatasetKind:
         try:
-            return cast(object, Node.parse(OmegaConf.to_container(node, resolve=True), "dataset", object).build())
+            target = self._dataset.get("_target_")
+            return dataset_kind(target) if isinstance(target, str) else DatasetKind()
         except (ConfigError, ValueError):  # told when the configuration is checked
-            return None
+            return DatasetKind()
+
+    @property
+    def _dataset(self) -> DictConfig:
+        node = OmegaConf.select(self.config, "dataset")
+        return node if isinstance(node, DictConfig) else OmegaConf.create({})
 
 
 def norm_d(situation: Situation, usual: str) -> Choice:

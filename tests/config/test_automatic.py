@@ -13,14 +13,18 @@ from PIL import Image
 
 from gan_cli.config.automatic import CHOOSERS, log_choices
 from gan_cli.config.compose import Composition, compose, register
+from gan_cli.config.dataset_kind import DatasetKind, dataset_kind
 from gan_cli.config.reference.options import _as_text
 from gan_cli.config.resume import recompose
 from gan_cli.config.schema import conf_dir
 from gan_cli.config.small_data import settings_for
+from gan_cli.config.targets import resolve
 from gan_cli.errors import ConfigError
+from gan_cli.protocols.data import CountableImages, Density, data_kinds
 from gan_cli.runs import planning
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import SHORT, TINY, Command
+from tests.helpers.options import option_nodes
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +124,37 @@ def test_every_choice_is_used_by_an_option() -> None:
 def test_reference_shows_the_usual_value() -> None:
     texts = [_as_text(value) for value in ("${auto:norm_d,batch}", "${auto:learning_rate,2.0e-4}", "${.lr}")]
     assert texts == ["batch or chosen", "2.0e-4 or chosen", "lr"]
+
+
+# ---- by the kind of data
+
+
+@pytest.mark.parametrize(
+    "target", sorted({str(node["_target_"]) for file, _, node in option_nodes() if file.startswith("dataset")})
+)
+def test_kind_of_a_dataset_read_as_source_is_that_of_the_imported_class(target: str) -> None:
+    found = resolve(target, "dataset")
+    modal = all(hasattr(found, name) for name in ("std", "scale", "centres"))  # as `Modal` asks of an instance
+    assert dataset_kind(target) == DatasetKind(
+        points=set(data_kinds(found)) == {Density}, modes=modal, countable=issubclass(found, CountableImages)
+    )
+
+
+def test_kind_of_a_dataset_of_ones_own_is_that_of_its_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_data").mkdir()
+    (tmp_path / "my_data" / "__init__.py").touch()
+    base = "from gan_cli.datasets.gaussian_mixtures import Ring\nclass Base(Ring):\n    pass\n"
+    (tmp_path / "my_data" / "base.py").write_text(base)
+    (tmp_path / "my_data" / "own.py").write_text("import my_data.base\nclass Own(my_data.base.Base):\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("GAN_PLUGINS", "my_data")
+    assert dataset_kind("my_data.own.Own") == DatasetKind(points=True, modes=True)
+
+
+@pytest.mark.parametrize("target", ["gan_cli.components.losses.Hinge", "gan_cli.datasets.Nothing", "gan_cli./x.Y", "x"])
+def test_class_that_is_no_dataset_has_the_usual_settings(target: str) -> None:
+    config = compose([f"dataset._target_='{target}'"]).config
+    assert (config.optimizer.lr, config.architecture.width) == (2e-4, 64)
 
 
 # ---- by the number of images

@@ -7,6 +7,7 @@ import builtins
 import importlib
 import importlib.util
 import inspect
+import os
 import typing
 from collections.abc import Iterator
 from enum import Enum
@@ -104,12 +105,19 @@ class Module(dict[str, Any]):
 @cache
 def read_module(name: str) -> Module | None:
     """Return a module, found without importing it; None where there is no source of it."""
-    path = PACKAGE.parent.joinpath(*name.split("."))
-    file: Path | None = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    if not name.startswith("gan_cli."):  # a user's own
-        spec = importlib.util.find_spec(name) if "." not in name else None
-        file = Path(spec.origin) if spec is not None and spec.origin else None
-    return Module(name, file) if file is not None and file.suffix == ".py" and file.is_file() else None
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)):
+        return None
+    if parts[0] == "gan_cli":
+        path = PACKAGE.parent.joinpath(*parts)
+        candidates = [path.with_suffix(".py"), path / "__init__.py"]
+    else:  # a user's own
+        spec = importlib.util.find_spec(name) if len(parts) == 1 else None
+        candidates = [Path(spec.origin)] if spec is not None and spec.origin else []
+    for file in candidates:
+        if file.suffix == ".py" and os.path.isfile(file):  # noqa: PTH113 - raises for no name
+            return Module(name, file)
+    return None
 
 
 def describe_type(annotation: Any) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gan_cli.components.ranges import union_members
 from gan_cli.config.reference import docstrings
 from gan_cli.config.reference.annotations import Module, read_module
 
@@ -41,19 +42,35 @@ class ClassDescription:
 @cache
 def describe_class(target: str) -> ClassDescription:
     """Return the description of a class by its full name, an empty one where its source is not found."""
-    module, _, name = target.rpartition(".")
-    source = read_module(module)
-    found = None if source is None else source.class_definition(name)
-    if found is None:
+    line = _line(target)
+    if not line:
         return ClassDescription("", {})
-    line = list(_with_bases(*found))
     texts: dict[str, str] = {}
     for _, definition in line:
         for documented in (definition, *filter(_is_init, definition.body)):
             texts = docstrings.parameters(_docstring(documented)) | texts
     annotations = _constructor(line)
     parameters = {key: ClassParameter(kind, texts.get(key, "")) for key, kind in annotations.items()}
-    return ClassDescription(docstrings.description(_docstring(found[1])), parameters)
+    return ClassDescription(docstrings.description(_docstring(line[0][1])), parameters)
+
+
+def returned_types(target: str, method: str) -> tuple[str, ...] | None:
+    """Return the names of the types that a method of a class returns as annotated; None where it has no such method."""
+    for module, definition in _line(target):
+        for item in definition.body:
+            if isinstance(item, ast.FunctionDef) and item.name == method:
+                kinds = [] if item.returns is None else union_members(module.evaluate(item.returns))
+                return tuple(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    return None
+
+
+@cache
+def _line(target: str) -> tuple[tuple[Module, ast.ClassDef], ...]:
+    """Return a class by its full name and those that it inherits from, nearest first; empty without its source."""
+    module, _, name = target.rpartition(".")
+    source = read_module(module)
+    found = None if source is None else source.class_definition(name)
+    return () if found is None else tuple(_with_bases(*found))
 
 
 def _with_bases(module: Module, definition: ast.ClassDef) -> Iterator[tuple[Module, ast.ClassDef]]:
@@ -65,7 +82,7 @@ def _with_bases(module: Module, definition: ast.ClassDef) -> Iterator[tuple[Modu
             yield from _with_bases(*found)
 
 
-def _constructor(line: list[tuple[Module, ast.ClassDef]]) -> dict[str, Any]:
+def _constructor(line: Sequence[tuple[Module, ast.ClassDef]]) -> dict[str, Any]:
     """Return the parameters of the constructor with their types: of an ``__init__``, or the fields of a dataclass."""
     fields: dict[str, Any] = {}
     for module, definition in line:
