@@ -12,13 +12,8 @@ from gan_cli.config.reference.options import Catalog, Option, Parameter, shared_
 from gan_cli.config.reference.settings import Section, find_sections, sections
 
 CATALOG = Catalog()
-COMMANDS = {
-    "sample": "gan-sample",
-    "evaluate": "gan-eval",
-    "report": "gan-report",
-    "export": "gan-export",
-    "bench": "gan-bench",
-}
+# Modules of the commands whose arguments are options of their own.
+COMMANDS = ("sample", "evaluate", "report", "export", "bench", "tour")
 # Interfaces for parts of one's own, and what they pass around.
 INTERFACES = ("adversarial", "architecture", "data", "algorithm", "callbacks", "rng")
 
@@ -130,9 +125,10 @@ def _commands_page() -> str:
         "",
         "`gan-train [group=option ...] [key=value ...]` trains, resumes and sweeps; its keys have pages of their own.",
     ]
-    for module, name in COMMANDS.items():
+    for module in COMMANDS:
         parser = importlib.import_module(f"gan_cli.cli.{module}")._parser()
-        lines += ["", f"## {name}", "", _escaped(parser.description or ""), "", "| argument | meaning |", "|---|---|"]
+        lines += ["", f"## {parser.prog}", "", _escaped(parser.description or "")]
+        lines += ["", "| argument | meaning |", "|---|---|"]
         lines += [_argument(action) for action in parser._actions if not isinstance(action, argparse._HelpAction)]
     return "\n".join(lines) + "\n"
 

@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli.arguments import version
+from gan_cli.cli.arguments import CommandParser, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.errors import printable
 
@@ -21,11 +21,11 @@ COLUMNS = 100
 
 def main() -> NoReturn:
     """Run ``gan-tour`` on the command line of this process."""
-    exit_with_status("gan-tour", lambda: _tour(_parser().parse_args()))
+    exit_with_status("gan-tour", lambda: _tour(_parser().parse()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="gan-tour",
         description="GANs in an afternoon: stations of one question each. Without a station, lists them. A station"
         " trains for a minute or two, draws a picture, and says what to see in it and what to try next."

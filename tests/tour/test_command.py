@@ -39,6 +39,12 @@ def test_a_station_that_is_not_there_costs_one_line(asked: str, words: str, tmp_
     assert done.stderr.count("\n") == 1
 
 
+def test_a_misspelt_option_costs_one_line(tmp_path: Path) -> None:
+    done = gan_tour("1", "--shrt", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "Did you mean --short?" in done.stderr
+
+
 def test_a_station_without_runs_draws_its_picture(tmp_path: Path) -> None:
     done = gan_tour("information", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
