@@ -74,14 +74,14 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun: bool) -> list[str]:
     """Return the arguments for Hydra, with all paths as they were typed, whatever characters they have."""
+    from gan_cli.config.override_text import split_flags
     from gan_cli.config.path_overrides import read_paths
-    from gan_cli.sweeps import command
 
     kept = list(arguments)
     for name in ("--config-dir", "-cd") if folder is not None else ():
         while name in kept:
             del kept[kept.index(name) : kept.index(name) + 2]
-    flags, overrides = command.split_flags([item for item in kept if not item.startswith("--config-dir=")])
+    flags, overrides = split_flags([item for item in kept if not item.startswith("--config-dir=")])
     own = [] if folder is None else [f"--config-dir={folder}"]
     return [*own, *flags, *read_paths(overrides, multirun)]
 
@@ -166,9 +166,10 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     from gan_cli.config.compose import register
     from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
+    from gan_cli.config.override_text import split_flags
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.runtime.parent_watch import children_end_with_this_process
-    from gan_cli.sweeps import command, job_names
+    from gan_cli.sweeps import job_names
     from gan_cli.sweeps.composition_check import composing_all_jobs
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.launch_errors import launch_errors_explained
@@ -181,7 +182,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
     job_names.register()
     task = job if multirun else _run
-    _, overrides = command.split_flags(arguments)
+    _, overrides = split_flags(arguments)
     with contextlib.ExitStack() as around:
         scratch = around.enter_context(tempfile.TemporaryDirectory())
         around.enter_context(lazy_help_texts())
@@ -242,9 +243,9 @@ def _is_dry(arguments: Sequence[str]) -> bool:
 @contextlib.contextmanager
 def _patched_argv(arguments: Sequence[str]) -> Iterator[None]:
     """Set ``sys.argv``, which Hydra parses itself, to the arguments with all flags before the overrides."""
-    from gan_cli.sweeps import command
+    from gan_cli.config.override_text import split_flags
 
-    flags, overrides = command.split_flags(arguments)
+    flags, overrides = split_flags(arguments)
     before = sys.argv
     sys.argv = [before[0], *flags, *overrides]
     try:

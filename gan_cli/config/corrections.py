@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gan_cli.config import command_words
 from gan_cli.config.compose import compose, register
-from gan_cli.config.override_text import OverrideText, is_sweep
+from gan_cli.config.override_text import OverrideText, is_sweep, split_flags
 from gan_cli.config.schema import conf_dir
 from gan_cli.config.suggestions import MistypedError, shell_words
 from gan_cli.config.vocabulary import MULTIPLE
@@ -40,8 +40,8 @@ def require_overrides(command: str, arguments: Sequence[str], user_conf_dir: Pat
     if wrong[0].meant is not None and wrong[0].meant[:1] == ("--help",):
         raise ConfigError(f"{typed}: not a setting. Did you mean {shell_words([command, *wrong[0].meant])}?")
     meant = [word for piece in pieces for word in piece.meant or ()]
-    flags = [word for word in meant if "=" not in word or word.startswith("-")]
-    overrides = correct([word for word in meant if word not in flags], user_conf_dir)
+    flags, overrides = split_flags(meant)
+    overrides = correct(overrides, user_conf_dir)
     if any(map(is_sweep, overrides)) and not {"-m", "--multirun"} & set(flags):
         flags = ["-m", *flags]
     line = shell_words([command, *flags, *overrides])

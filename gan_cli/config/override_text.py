@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,6 +66,12 @@ def is_sweep(override: str) -> bool:
         return bool(OverridesParser.create().parse_override(override).is_sweep_override())
     except HydraException:
         return False
+
+
+def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split arguments into flags with their values, and overrides."""
+    overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
+    return [item for item in arguments if item not in overrides], overrides
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from gan_cli.config.compose import plain_overrides
+from gan_cli.config.override_text import split_flags
 from gan_cli.config.path_overrides import typed_path
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
@@ -181,12 +182,6 @@ def pop_continue(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     if not directory:
         raise ConfigError(f"{CONTINUE}: expected the directory of a sweep, got nothing")
     return directory, others
-
-
-def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split arguments into flags with their values, and overrides."""
-    overrides = [item for item in arguments if not item.startswith("-") and ("=" in item or item.startswith("~"))]
-    return [item for item in arguments if item not in overrides], overrides
 
 
 def continuation_arguments(sweep: Path, arguments: Sequence[str]) -> list[str]:
