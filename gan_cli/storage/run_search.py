@@ -98,8 +98,9 @@ def run_around(typed: Path) -> RunDirectory | None:
 
 
 def _require_last_checkpoint(run: RunDirectory, typed: Path, command: str) -> RunDirectory:
-    checkpoints = [file for file in run.checkpoints.glob("step_*.pt") if file.is_file()]
-    if typed.suffix == ".pt" and typed.name != "last.pt" and typed.name != max(checkpoints).name:
+    names = (file.name for file in run.checkpoints.glob("step_*.pt") if file.is_file())
+    latest = max(names, key=lambda name: (len(name), name), default=None)
+    if typed.suffix == ".pt" and typed.name not in ("last.pt", latest):
         raise ConfigError(f"{typed}: only the last checkpoint of a run is loaded: {_line(command, run.path)}")
     return run
 

@@ -88,6 +88,14 @@ def test_earlier_checkpoint_is_not_taken_for_the_last_one(workplace: Path) -> No
         locate_run(run / "checkpoints" / "step_00000001.pt", "gan-train resume=")
 
 
+def test_other_weights_in_a_run_without_checkpoints_are_no_checkpoint(workplace: Path) -> None:
+    run = write_run(Path("run"))
+    (run / "export").mkdir()
+    (run / "export" / "g.pt").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"only the last checkpoint of a run is loaded: gan-sample run$"):
+        locate_run(run / "export" / "g.pt", "gan-sample ")
+
+
 def test_runs_of_a_sweep_are_listed_a_few_of_them(workplace: Path) -> None:
     for seed in range(7):
         write_run(Path(f"sweep/seed={seed}"), seed=seed)
