@@ -11,7 +11,8 @@ from pathlib import Path
 from gan_cli.config import command_words
 from gan_cli.config.compose import compose, register
 from gan_cli.config.override_text import OverrideText, is_sweep, split_flags
-from gan_cli.config.schema import conf_dir
+from gan_cli.config.reference.groups import GROUPS
+from gan_cli.config.reference.options import Catalog
 from gan_cli.config.suggestions import MistypedError, shell_words
 from gan_cli.config.vocabulary import MULTIPLE
 from gan_cli.errors import ConfigError, truncate_middle
@@ -77,7 +78,7 @@ def _reject_dotted_groups(arguments: Sequence[str]) -> None:
     """Raise ``ConfigError`` for an option that is given to a key: ``loss.penalty=r1`` for ``loss/penalty=r1``."""
     for item in map(OverrideText.split, arguments):
         group, option = item.key.replace(".", "/"), (item.value or "").strip("[]").partition(",")[0]
-        if "." in item.key and option and (conf_dir() / group / f"{option}.yaml").is_file():
+        if "." in item.key and group in GROUPS and option in Catalog().names(group):
             raise ConfigError(
                 f"{item.key}={truncate_middle(str(item.value))}: an option is chosen with a slash. Did you mean"
                 f" {group}={truncate_middle(str(item.value))}?"
@@ -88,7 +89,7 @@ def _reject_several_options(arguments: Sequence[str]) -> None:
     """Raise ``ConfigError`` for several options of a group that takes one: Hydra takes the last, or merges them."""
     options: dict[str, str] = {}
     for item in map(OverrideText.split, arguments):
-        if item.prefix or item.value is None or "." in item.key or not (conf_dir() / item.key).is_dir():
+        if item.prefix or item.value is None or item.key not in GROUPS:
             continue
         before = options.setdefault(item.key, item.value)
         both = f"{before},{item.value}" if before != item.value else item.value.strip("[]").replace(" ", "")
