@@ -9,6 +9,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from gan_cli.components.ranges import without_metadata
@@ -33,6 +34,7 @@ class Section:
     settings: tuple[Parameter, ...]
 
 
+@cache
 def sections() -> tuple[Section, ...]:
     """Return all sections of the configuration, the top level first."""
     return tuple(_sections(Config, ""))
