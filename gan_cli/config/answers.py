@@ -13,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import suggestions
+from gan_cli.config.flat import flatten
 from gan_cli.config.numbers import as_number, as_truth_value
 from gan_cli.config.override_text import OverrideText
 from gan_cli.config.suggestions import mistyped, shell_words
-from gan_cli.config.vocabulary import MULTIPLE, flatten, vocabulary
+from gan_cli.config.vocabulary import MULTIPLE, vocabulary
 from gan_cli.errors import ConfigError, truncate_middle, truncated_repr
 
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,0\d+")

@@ -180,18 +180,3 @@ def plain_overrides(hydra: DictConfig | HydraConf, kind: str = "task") -> list[s
     overrides = OmegaConf.to_container(hydra.overrides, resolve=False)
     assert isinstance(overrides, dict)
     return [str(override) for override in overrides[kind]]
-
-
-def flatten_config(config: DictConfig) -> dict[str, Any]:
-    """Return ``dotted.key -> value`` of everything that is not a mapping, with interpolations unresolved."""
-    flat: dict[str, Any] = {}
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                walk(value, f"{path}.{key}" if path else str(key))
-        else:
-            flat[path] = node
-
-    walk(OmegaConf.to_container(config, resolve=False), "")
-    return flat

@@ -12,7 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config.compose import Composition, compose, flatten_config
+from gan_cli.config.compose import Composition, compose
+from gan_cli.config.flat import flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.override_text import OverrideText
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change

@@ -6,9 +6,8 @@ Whether an option is chosen or not; needed for messages alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gan_cli.config.reference.groups import GROUPS
 from gan_cli.config.reference.options import Catalog, Option
@@ -68,12 +67,3 @@ def vocabulary() -> Vocabulary:
 def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, int, str]:
     """Return what options are sorted by: the default first, then the shortest name, mostly the plainest of its kind."""
     return catalog.defaults.get(option.group) != option.name, len(option.name), option.name
-
-
-def flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield ``dotted.key, value`` of everything in nested mappings that is no mapping."""
-    for key, value in node.items():
-        if isinstance(value, dict) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -8,7 +8,8 @@ import math
 
 from hypothesis import strategies as st
 
-from gan_cli.config.compose import compose, flatten_config, register
+from gan_cli.config.compose import compose, register
+from gan_cli.config.flat import flatten_config
 from gan_cli.errors import UserError
 from gan_cli.runs import planning
 from gan_cli.runs.plan_summary import rows_of_plan, table
