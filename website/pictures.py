@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import shutil
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont, ImageSequence
 
+from gan_cli.storage.run_directory import RunDirectory
 from website.links import DOCS, ROOT
 
 RUNS = ROOT / "outputs" / "pictures"
@@ -55,7 +55,7 @@ def main() -> None:
 def run() -> None:
     """Write ``run.webp``, the progress of a run that finds all modes."""
     directory = _trained("good", GOOD)
-    with Image.open(directory / "samples" / "progress.webp") as animation:
+    with Image.open(directory.samples / "progress.webp") as animation:
         frames = [_square(frame) for frame in ImageSequence.Iterator(animation)]
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
     frames[0].save(
@@ -66,11 +66,11 @@ def run() -> None:
 def alarm() -> None:
     """Write ``alarm.png``: the last samples of a run that collapses, beside the alarm of its console."""
     directory = _trained("collapsed", COLLAPSED)
-    log = (directory / "train.log").read_text().splitlines()
+    log = directory.log.read_text().splitlines()
     raised = [line.partition(" WARNING ")[2] for line in log if " WARNING step " in line]
     if not raised:
-        raise SystemExit(f"{directory}: no alarm was raised; choose another run")
-    with Image.open(max((directory / "samples").glob("step_*.png"))) as grid:
+        raise SystemExit(f"{directory.path}: no alarm was raised; choose another run")
+    with Image.open(max(directory.samples.glob("step_*.png"))) as grid:
         samples = _square(grid)
     console = _console(" ".join(["$ gan-train", *COLLAPSED]), raised)
     canvas = Image.new("RGB", (SIDE + console.width, SIDE), PAPER)
@@ -101,14 +101,13 @@ def _square(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-def _trained(name: str, overrides: Sequence[str]) -> Path:
-    """Return the directory of a completed run with these settings; train it, or resume it, where there is none."""
-    directory = RUNS / name
-    summary = directory / "summary.json"
-    if summary.exists() and json.loads(summary.read_text())["status"] == "completed":
+def _trained(name: str, overrides: Sequence[str]) -> RunDirectory:
+    """Return a completed run with these settings; train it, or resume it, where there is none."""
+    directory = RunDirectory(RUNS / name)
+    if directory.stored_summary().get("status") == "completed":
         return directory
-    begun = (directory / "checkpoints" / "last.pt").exists()
-    arguments = [f"resume={directory}"] if begun else [*overrides, "device.threads=1", f"hydra.run.dir={directory}"]
+    started = [*overrides, "device.threads=1", f"hydra.run.dir={directory.path}"]
+    arguments = [f"resume={directory.path}"] if directory.has_checkpoint else started
     subprocess.run([sys.executable, "-m", "gan_cli", *arguments], cwd=ROOT, check=True)
     return directory
 
