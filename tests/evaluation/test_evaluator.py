@@ -27,8 +27,8 @@ from gan_cli.metrics.precision_recall import manifold
 from gan_cli.metrics.wasserstein import wasserstein_distance
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Images
-from tests.cli.test_evaluate import linked
 from tests.helpers.metrics import declared_tags
+from tests.helpers.real_data import linked
 
 RANDOM = np.random.default_rng(0)
 

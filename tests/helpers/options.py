@@ -32,7 +32,7 @@ TRAINED_ELSEWHERE = {
     "dataset=fashion_mnist": "downloaded in tests/data/test_idx.py",
     "dataset=stacked_mnist": "below",
     "dataset=cifar10": "tests/datasets/test_cifar.py",
-    "dataset=huggingface": "tests/datasets/test_huggingface.py",
+    "dataset=huggingface": "tests/datasets/huggingface",
 }
 # Recipes of other models, cut down.
 SMALL_AUTOENCODER, SMALL_WRITER = (SMALL_WIDTHS[name] for name in ("vae", "lstm"))
