@@ -32,7 +32,8 @@ class Growth:
     Attributes:
         resident: MiB of its memory, by a line fitted through all reports between.
         allocated: MiB on the GPU, the same.
-        files: open files, most of the last fifth against most of the second.
+        files: open files, the median of the last fifth against that of the second: a picture that is being written
+            while a report is due has its file open, and is no growth.
         threads: the same.
     """
 
@@ -59,7 +60,7 @@ def growth(place: Path, steps: int, arguments: tuple[str, ...] = ()) -> Growth:
     def risen(name: str) -> int:
         counts = [line[name] for line in held]
         part = len(counts) // 4
-        return max(counts[-part:]) - max(counts[:part])
+        return round(np.median(counts[-part:]) - np.median(counts[:part]))
 
     return Growth(fitted("rss"), fitted("allocated"), risen("files"), risen("threads"))
 
