@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ BY_NUMBER = (
 MANY = ImageSettings(width=64, batch_size=64, steps=30_000, half_life=1_000, augmentation=0.2)
 
 
+# Batch norm has no variance of fewer samples.
+SMALLEST_BATCH = 2
+
+
 def settings_for(images: int) -> ImageSettings:
-    """Return the settings for a number of images."""
-    return next((settings for up_to, settings in BY_NUMBER if images <= up_to), MANY)
+    """Return the settings for a number of images: a batch has at most half of them, as up to half may be held out."""
+    settings = next((settings for up_to, settings in BY_NUMBER if images <= up_to), MANY)
+    power_of_two = 1 << max(0, (images // 2).bit_length() - 1)
+    return replace(settings, batch_size=max(SMALLEST_BATCH, min(settings.batch_size, power_of_two)))

@@ -51,8 +51,7 @@ def choose_sampler(
         logger.info("data: samples are drawn anew for each batch")
         return DensitySampler
     count, size = source.count, source.pixels.nbytes
-    if batch_size > count:
-        raise ConfigError(f"train.batch_size: expected at most the {count} samples to train on, got {batch_size}")
+    require_whole_batch(count, batch_size)
     if placement is DataPlacement.auto:
         resident = size <= 0.25 * _memory(device)
     else:
@@ -60,6 +59,12 @@ def choose_sampler(
     how = f"all in memory of the {device.type}" if resident else "read batch by batch"
     logger.info("data: %s images to train on, %.1f MB, %s", f"{count:,}", size / 1e6, how)
     return ResidentSampler if resident else StreamedSampler
+
+
+def require_whole_batch(count: int, batch_size: int) -> None:
+    """Raise ``ConfigError`` if a batch is larger than the number of samples to train on."""
+    if batch_size > count:
+        raise ConfigError(f"train.batch_size: expected at most the {count} samples to train on, got {batch_size}")
 
 
 def _memory(device: torch.device) -> float:

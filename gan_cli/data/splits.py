@@ -55,6 +55,12 @@ def held_out_shortage(count: int, share: float) -> str | None:
     )
 
 
+def training_count(count: int, share: float, minimum: int = MIN_HELDOUT) -> int:
+    """Return how many of ``count`` rows are trained on, as :func:`split_rows` splits them."""
+    num_heldout = int(share * count)
+    return count - (num_heldout if num_heldout >= minimum else 0)
+
+
 def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[IntArray, IntArray]:
     """Split the rows of a dataset into training rows and held-out rows.
 
@@ -67,6 +73,5 @@ def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[In
         Rows to train on and rows that are held out, both in ascending order; the latter ``floor(share * count)``.
     """
     order = np.random.default_rng(SPLIT_SEED).permutation(count)
-    num_heldout = int(share * count)
-    num_heldout = num_heldout if num_heldout >= minimum else 0
+    num_heldout = count - training_count(count, share, minimum)
     return np.sort(order[num_heldout:]), np.sort(order[:num_heldout])

@@ -149,4 +149,5 @@ def require_folder(folder: Path) -> Path:
         siblings = [path.name for path in missing.parent.iterdir() if path.is_dir()]
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
-    raise DataError(f"{folder}: there is no folder {missing}.{did_you_mean(missing.name, siblings)}")
+    what = "" if missing == folder else f"{folder}: "
+    raise DataError(f"{what}there is no folder {missing}.{did_you_mean(missing.name, siblings)}")

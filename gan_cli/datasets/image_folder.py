@@ -89,18 +89,24 @@ class ImageFolder(ImageDataset):
         folder = self._folder()
         listing = list_images(folder)
         _log_left_out(folder, listing)
-        files = listing.files
-        if not files:
-            raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below")
+        files = _require_images(folder, listing)
         target, store = Target(self.size, self.channels), expand_path("root", self.root) / "image_folder"
         key = cache_key(target, (file.identity for file in files))
         return load_images(_FolderSource(folder, files), target, store, key, self.strict, self.workers)
 
     def require_files(self) -> None:
-        self._folder()
+        folder = self._folder()
+        _require_images(folder, list_images(folder))
 
     def _folder(self) -> Path:
         return require_folder(expand_path("path", self.path or "").absolute())
+
+
+def _require_images(folder: Path, listing: ImageListing) -> Sequence[ImageFile]:
+    """Return the image files of a folder; raises ``DataError`` if there are none."""
+    if not listing.files:
+        raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below")
+    return listing.files
 
 
 def _log_left_out(folder: Path, listing: ImageListing) -> None:

@@ -13,7 +13,8 @@ from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.data.fingerprint import DataIdentity, data_identity
-from gan_cli.data.splits import held_out_shortage
+from gan_cli.data.samplers import require_whole_batch
+from gan_cli.data.splits import held_out_shortage, training_count
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.evaluation import factory
 from gan_cli.evaluation.callback import EvaluateSamples
@@ -88,12 +89,15 @@ def assemble_run(
         DataError: the data cannot be read, or ``check_data`` rejects them.
         ConfigError: data and configuration do not fit.
     """
+    train = plan.config.train
     source = distributed.local_rank0_first(group, plan.dataset.load)
     identity = data_identity(source)
     check_data(identity)
     _warn_if_none_held_out(plan, source)
+    if isinstance(source, Images):  # before a classifier is trained, which takes minutes
+        require_whole_batch(training_count(len(source.pixels), train.held_out), train.batch_size)
     # Before the algorithm seeds its weights, as a classifier that is trained here draws random numbers.
-    evaluator = _make_evaluator(plan, source) if evaluated and plan.config.train.eval_every else None
+    evaluator = _make_evaluator(plan, source) if evaluated and train.eval_every else None
     return AssembledRun(plan, composition, build(plan, source), identity, evaluator, group)
 
 

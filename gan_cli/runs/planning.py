@@ -19,11 +19,13 @@ from gan_cli.config.schema import Config, DeviceSection, LossSection
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.config.targets import parameters
 from gan_cli.config.validate import validate_config
+from gan_cli.data.samplers import require_whole_batch
+from gan_cli.data.splits import training_count
 from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import Dataset, Density, OwnFiles, data_kinds
+from gan_cli.protocols.data import CountableImages, Dataset, Density, OwnFiles, data_kinds
 from gan_cli.runs import compatibility
 from gan_cli.runs.memory import MemoryNeed, memory_need, probe_samples
 from gan_cli.runtime import torchrun
@@ -130,8 +132,11 @@ def plan_with_files(config: DictConfig) -> Plan:
         DataError: the files that the user names are not there.
     """
     planned = plan(config)
-    if isinstance(planned.dataset, OwnFiles):
-        planned.dataset.require_files()
+    dataset, train = planned.dataset, planned.config.train
+    if isinstance(dataset, OwnFiles):
+        dataset.require_files()
+    if isinstance(dataset, CountableImages):
+        require_whole_batch(training_count(dataset.count_images(), train.held_out), train.batch_size)
     return planned
 
 

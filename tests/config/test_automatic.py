@@ -153,7 +153,7 @@ def test_kind_of_a_dataset_of_ones_own_is_that_of_its_class(tmp_path: Path, monk
 
 @pytest.mark.parametrize("target", ["gan_cli.components.losses.Hinge", "gan_cli.datasets.Nothing", "gan_cli./x.Y", "x"])
 def test_class_that_is_no_dataset_has_the_usual_settings(target: str) -> None:
-    config = compose([f"dataset._target_='{target}'"]).config
+    config = compose(["architecture=dcgan", f"dataset._target_='{target}'"]).config
     assert (config.optimizer.lr, config.architecture.width) == (2e-4, 64)
 
 
@@ -206,3 +206,8 @@ def test_more_images_never_have_fewer_steps_or_more_augmentation(first: int, sec
     assert (few.steps, few.width, few.batch_size) <= (many.steps, many.width, many.batch_size)
     assert few.augmentation >= many.augmentation
     assert all(each.half_life <= each.steps / 10 for each in (few, many))
+
+
+@pytest.mark.parametrize(("images", "batch"), [(0, 2), (5, 2), (40, 16), (127, 32), (128, 64), (10**6, 64)])
+def test_batch_has_at_most_half_of_the_images(images: int, batch: int) -> None:
+    assert settings_for(images).batch_size == batch

@@ -126,7 +126,7 @@ def test_missing_files_and_what_is_none_are_named(file: Path, tmp_path: Path) ->
     file.write_text("a\nb\n")
     with pytest.raises(DataError, match=r"caption.txt: there is no such file. Did you mean 'captions.txt'\?$"):
         Text(str(tmp_path / "caption.txt")).load()
-    with pytest.raises(DataError, match=r"nowhere: there is no folder .*nowhere.$"):
+    with pytest.raises(DataError, match=r"^there is no folder .*nowhere\.$"):
         Text(str(tmp_path / "nowhere" / "captions.txt")).load()
     with pytest.raises(DataError, match=r": a folder; expected a file$"):
         Text(str(tmp_path)).load()
