@@ -10,12 +10,22 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from gan_cli.report.columns import Better, better, is_measured
-from gan_cli.report.formatting import format_count
+from gan_cli.report.formatting import MISSING, format_count
 from gan_cli.report.records import AlarmRecord, RunRecord, RunState
-from gan_cli.report.settings import configuration_id, distinguishing_keys, fallback_keys, short_names, value
+from gan_cli.report.settings import (
+    configuration_id,
+    distinguishing_keys,
+    fallback_keys,
+    label_keys,
+    short_names,
+    value,
+)
 
 # Share of the groups that have a metric which is a default column.
 MIN_FILLED_SHARE = 1 / 3
+
+# Values that a label which leaves out settings leaves out as well: what a run does not have.
+UNSAID = (MISSING, "none")
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,16 @@ class Comparison:
     def runs(self) -> list[RunRecord]:
         return [run for group in self.groups for run in group.runs]
 
+    @cached_property
+    def named_keys(self) -> tuple[str, ...]:
+        """Keys that labels and tables for a reader have: all, or of many as few as tell the groups apart."""
+        return tuple(label_keys(self.runs, self.keys))
+
+    def named_values(self, group: RunGroup) -> tuple[str, ...]:
+        """Return the values of :attr:`named_keys` in a group."""
+        by_key = dict(zip(self.keys, group.values, strict=True))
+        return tuple(by_key[key] for key in self.named_keys)
+
 
 def spread(values: Iterable[float]) -> Spread | None:
     """Return mean and sample standard deviation; None for no values."""
@@ -206,17 +226,18 @@ def natural_sort_key(text: str) -> list[tuple[int, float, str]]:
 
 
 def _groups(keys: Sequence[str], parts: Sequence[Sequence[RunRecord]]) -> list[RunGroup]:
-    names = short_names(keys)
-    groups = []
+    named = label_keys([run for runs in parts for run in runs], keys)
+    names = short_names(named)
+    groups: list[tuple[str, RunGroup]] = []
     for runs in parts:
-        cells = tuple(_join_distinct(value(run, key) for run in runs) for key in keys)
-        label = ", ".join(f"{names[key]}={cell}" for key, cell in zip(keys, cells, strict=True))
-        groups.append(
-            RunGroup(
-                label or _fallback_label(runs), cells, tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))
-            )
-        )
-    return sorted(groups, key=_natural_order_of(lambda group: " ".join(group.values)))
+        by_key = {key: _join_distinct(value(run, key) for run in runs) for key in keys}
+        cells = tuple(by_key.values())
+        said = [key for key in named if by_key[key] not in UNSAID] if len(named) < len(keys) else named
+        label = ", ".join(f"{names[key]}={by_key[key]}" for key in said or named)
+        by_seed = tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))
+        place = " ".join([*(by_key[key] for key in named), *cells])
+        groups.append((place, RunGroup(label or _fallback_label(runs), cells, by_seed)))
+    return [group for _, group in sorted(groups, key=_natural_order_of(lambda item: item[0]))]
 
 
 def _natural_order_of(text: Callable[..., str]) -> Callable[..., list[tuple[int, float, str]]]:

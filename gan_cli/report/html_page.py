@@ -125,8 +125,8 @@ def _breakable(tag: str) -> Markup:
 
 
 def _row(comparison: Comparison, index: int, group: RunGroup) -> TableRow:
-    keys = comparison.keys or ("run",)
-    values = group.values or (group.label,)
+    keys = comparison.named_keys or ("run",)
+    values = comparison.named_values(group) or (group.label,)
     count = len(group.runs)
     cells = [
         *(Cell(key, value, value, kind="choice") for key, value in zip(keys, values, strict=True)),

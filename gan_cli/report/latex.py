@@ -29,13 +29,13 @@ MAX_DECIMALS = 6
 
 def table(comparison: Comparison) -> str:
     """Return a LaTeX table with a row for each group, complete with caption and label; it needs ``booktabs``."""
-    keys = comparison.keys or ("run",)
+    keys = comparison.named_keys or ("run",)
     ranked = provenance.is_comparable(comparison)
     columns = [_column(comparison.groups, tag, bold=ranked and is_measured(tag)) for tag in comparison.tags]
     header = [*map(escape, keys), "seeds", *(escape(tag) + _arrow(tag) for tag in comparison.tags)]
     lines = [_row(header), "\\midrule"]
     for index, group in enumerate(comparison.groups):
-        values = group.values or (group.label,)
+        values = comparison.named_values(group) or (group.label,)
         lines.append(_row([*map(escape, values), str(len(group.runs)), *(column[index] for column in columns)]))
     alignment = "l" * len(keys) + "r" * (1 + len(columns))
     body = "\n".join(f"    {line}" for line in ["\\toprule", *lines, "\\bottomrule"])

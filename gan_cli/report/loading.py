@@ -19,6 +19,7 @@ from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, read_curves, training_seconds
 from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
+from gan_cli.report.settings import follow_references
 from gan_cli.storage.json_files import mapping, read_object
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -78,7 +79,7 @@ def read_run(path: Path, name: str) -> RunRecord:
 
 
 def _read_settings(directory: RunDirectory) -> dict[str, Any]:
-    """Return ``dotted.key -> value`` of the stored configuration, with interpolations unresolved."""
+    """Return ``dotted.key -> value`` of the stored configuration; only references to other settings are followed."""
     stored = directory.stored_config()
     missing = [section for section in SECTIONS if section not in stored]
     if missing:
@@ -87,7 +88,7 @@ def _read_settings(directory: RunDirectory) -> dict[str, Any]:
         tree = OmegaConf.to_container(stored, resolve=False)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{directory.hydra / 'config.yaml'} cannot be read: {str(error).splitlines()[0]}") from error
-    return dict(_walk(tree, ""))
+    return follow_references(dict(_walk(tree, "")))
 
 
 def _walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from gan_cli.errors import printable
@@ -25,7 +26,36 @@ IGNORED_KEYS = (
     "train.checkpoint_every",
     "train.eval_every",
     "train.keep_checkpoints",
+    "train.max_minutes",
 )
+
+# A value that stands for another one, as ``lr_g: ${.lr}`` does, and how many in a row are followed.
+REFERENCE = re.compile(r"\$\{(\.*)([\w.]+)\}")
+MAX_REFERENCES = 10
+# Of more settings, a label has only those that it takes to tell the configurations apart.
+MAX_LABEL_KEYS = 4
+
+
+def follow_references(leaves: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of a run with those that stand for another setting replaced by its value.
+
+    Nothing is resolved: what refers to no single setting, or calls a resolver, stays as it is.
+    """
+    return {key: _followed(leaves, key) for key in leaves}
+
+
+def _followed(leaves: Mapping[str, object], key: str) -> object:
+    at = key
+    for _ in range(MAX_REFERENCES):
+        found = REFERENCE.fullmatch(str(leaves[at])) if isinstance(leaves[at], str) else None
+        if found is None:
+            return leaves[at]
+        # One dot stands for the section of the value, each further one for the section around it.
+        around = at.split(".")[: -len(found[1])] if found[1] else []
+        at = ".".join([*around, found[2]])
+        if at not in leaves:
+            break
+    return leaves[key]
 
 
 def configuration_id(run: RunRecord) -> str:
@@ -73,6 +103,9 @@ def value(run: RunRecord, key: str) -> str:
         return run.options[key]
     if key in run.leaves:
         return format_setting(run.leaves[key])
+    several = _members(run, key)
+    if several:
+        return ",".join(several)
     return MISSING if run.options else "?"
 
 
@@ -84,6 +117,23 @@ def format_setting(leaf: object) -> str:
     if leaf is None or isinstance(leaf, bool):
         return json.dumps(leaf)
     return printable(json.dumps(leaf, default=str) if isinstance(leaf, list) else leaf)
+
+
+def _members(run: RunRecord, group: str) -> list[str]:
+    """Return the names in a group of which several options were chosen, as in ``loss/penalty=[r1,r2]``."""
+    place = f"{group.replace('/', '.')}."
+    named = (key[len(place) :].partition(".") for key in run.leaves if key.startswith(place))
+    return [name for name, _, rest in named if rest == "_target_"]
+
+
+def label_keys(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[str]:
+    """Return the keys that labels name: all where they are few, else as many as it takes to tell the runs apart."""
+    if len(keys) <= MAX_LABEL_KEYS:
+        return list(keys)
+    chosen: list[str] = []
+    while _count_distinct(runs, chosen) < _count_distinct(runs, keys):
+        chosen.append(max(keys, key=lambda key: _count_distinct(runs, [*chosen, key])))
+    return [key for key in keys if key in chosen]
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

@@ -17,12 +17,14 @@ MAX_LIST_ITEMS = 5
 
 
 def title(comparison: Comparison) -> str:
-    """Return the title of a comparison: ``loss and lr on ring8``."""
+    """Return the title of a comparison: ``loss and lr on ring8``, or the number of settings that differ."""
     keys = [key for key, _ in varied(comparison)]
     names = settings.short_names(keys)
     shared = settings.shared_settings(comparison.runs)
     learned_by = shared.get(settings.objective_group(comparison.runs), comparison.groups[0].label)
     subject = join_words([names[key] for key in keys]) if keys else learned_by
+    if len(keys) > settings.MAX_LABEL_KEYS:
+        subject = f"{format_count(len(comparison.groups), 'configuration')} that differ in {len(keys)} settings"
     return f"{subject} on {shared['dataset']}" if "dataset" in shared else subject
 
 
@@ -67,6 +69,12 @@ def legend(comparison: Comparison) -> str:
         ]
     if any(group.best(tag) for group in comparison.groups for tag in comparison.tags):
         sentences.append("best: the best value on the way.")
+    others = [key for key in comparison.keys if key not in comparison.named_keys]
+    if others:
+        sentences.append(
+            f"Settings that differ as well, which the rows are not named by: {join_words(_limit_items(others))}"
+            " (--csv has them all)."
+        )
     if comparison.left_out:
         sentences.append(
             f"Left out, or in few of the rows: {join_words(_limit_items(comparison.left_out))} (--all-columns shows"

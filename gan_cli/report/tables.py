@@ -20,7 +20,7 @@ def markdown(comparison: Comparison) -> str:
     bests = [tag for tag in tags if any(group.best(tag) for group in comparison.groups)]
     columns = [[tag, f"best {tag}"] if tag in bests else [tag] for tag in tags]
     header = [
-        *(comparison.keys or ["run"]),
+        *(comparison.named_keys or ["run"]),
         "seeds",
         "state",
         "step",
@@ -29,7 +29,7 @@ def markdown(comparison: Comparison) -> str:
         "seconds",
         *(["directory"] if comparison.one_run_a_group else []),
     ]
-    rows = [_row(group, tags, bests, comparison.one_run_a_group) for group in comparison.groups]
+    rows = [_row(comparison, group, bests) for group in comparison.groups]
     left = header.index("step")
     ruler = ["---" if index < left or name in ("alarms", "directory") else "---:" for index, name in enumerate(header)]
     lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
@@ -69,17 +69,18 @@ def format_spread(spread: Spread | None, of: int) -> str:
     return text if spread.count == of else f"{text} (n={spread.count})"
 
 
-def _row(group: RunGroup, tags: Sequence[str], bests: Sequence[str], with_directory: bool) -> list[str]:
+def _row(comparison: Comparison, group: RunGroup, bests: Sequence[str]) -> list[str]:
     count = len(group.runs)
     cells: list[str] = []
-    for tag in tags:
+    for tag in comparison.tags:
         cells.append(format_spread(group.final(tag), count))
         if tag in bests:
             cells.append(format_spread(group.best(tag), count))
     alarms = ", ".join(summary_text.format_alarm(each) for each in group.alarms) or "none"
     facts = [str(count), group.states, f"{group.step:,}"]
-    directory = [printable(group.runs[0].path)] if with_directory else []
-    return [*(group.values or (group.label,)), *facts, *cells, alarms, format_spread(group.seconds, count), *directory]
+    directory = [printable(group.runs[0].path)] if comparison.one_run_a_group else []
+    settings = comparison.named_values(group) or (group.label,)
+    return [*settings, *facts, *cells, alarms, format_spread(group.seconds, count), *directory]
 
 
 def _parts(spread: Spread | None) -> list[str]:

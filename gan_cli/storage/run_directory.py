@@ -212,6 +212,8 @@ class RunDirectory:
 
 
 def _option(option: object) -> str:
+    if option is None:
+        return "none"
     return printable(",".join(map(str, option)) if isinstance(option, list) else option)
 
 
