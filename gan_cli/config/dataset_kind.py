@@ -15,7 +15,7 @@ from gan_cli.storage.moved_targets import present_name
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """What a class of datasets has, as far as choices for a run depend on it.
+    """Kind of a dataset, as far as settings are chosen by it.
 
     Attributes:
         points: whether the data are points in the plane: neither images nor sequences.

@@ -18,8 +18,9 @@ from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py), or as recipes.
-OTHERS = ("extending", "claims", "mixtures", "architecture")
+# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py), as recipes, or as
+# stations of the tour (tests/tour).
+OTHERS = ("extending", "claims", "mixtures", "architecture", "tour")
 PAGES = [page.stem for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in OTHERS]
 DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 MAX_README_LINES = 150

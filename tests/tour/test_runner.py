@@ -55,7 +55,7 @@ def test_a_station_runs_its_command_and_draws_its_picture(tmp_path: Path, called
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_sweep_is_continued_and_another_one_begun_anew(tmp_path: Path, called: list[Sequence[str]]) -> None:
+def test_a_sweep_is_continued_and_another_one_started_anew(tmp_path: Path, called: list[Sequence[str]]) -> None:
     command = Command("both", "-m dataset=ring8 loss=jsd,wgan")
     folder = tmp_path / "runs" / "both"
     Tour(tmp_path).visit(station(command))

@@ -10,7 +10,7 @@ import pytest
 from gan_cli.config.compose import compose, register
 from gan_cli.runs import planning
 from gan_cli.tour.catalogue import STATIONS
-from gan_cli.tour.page import COLUMNS, markdown
+from gan_cli.tour.page import COLUMNS, PAGE, markdown
 from gan_cli.tour.station import Command, Station
 
 EACH = pytest.mark.parametrize("station", STATIONS, ids=lambda station: station.name)
@@ -74,6 +74,10 @@ def test_texts_are_complete(station: Station) -> None:
     assert len(station.theory.split()) > 30
     assert 30 < len(station.see.split()) < 150
     assert all(sentence.endswith((".", ":")) for sentence, _ in station.change)
+
+
+def test_the_page_is_made_of_the_stations() -> None:
+    assert PAGE.read_text() == markdown(), "python -m gan_cli.tour.page rewrites it"
 
 
 def test_the_page_has_every_station_in_order() -> None:

@@ -27,7 +27,7 @@ COMMAND = Command(
 
 def draw(finished: Finished) -> Figure:
     """Show the best and the trained D over the plane and along a line, and the value over the steps."""
-    from gan_cli.tour.stations.gaussians import REACH, SIDE, Mesh
+    from gan_cli.tour.stations.gaussians import SIDE, Mesh
 
     mesh = Mesh(finished["best_discriminator"].run)
     best = optimal_discriminator(mesh.p, mesh.q)
@@ -46,7 +46,7 @@ def draw(finished: Finished) -> Figure:
     size = int(inner.sum())
     for panel, values, title in ((left, best, "p / (p + q)"), (right, mesh.discriminator, "trained D")):
         middle = np.asarray(values, np.float64).reshape(SIDE, SIDE)[inner][:, inner]
-        panels.surface(panel, middle.reshape(size, size), 2.5 * REACH / REACH, title, "D")
+        panels.surface(panel, middle.reshape(size, size), 2.5, title, "D")
     return figure
 
 

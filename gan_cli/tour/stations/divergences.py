@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 X = np.linspace(-8.0, 8.0, 1601)
 # Means and standard deviations of the data's two modes, with equal weights.
-MODES = ((-2.0, 0.6), (2.0, 0.9))
-# Where a fit begins: nearer to the second mode, which has more room.
-START = (0.5, 1.0)
+MODES = ((-2.5, 0.6), (2.5, 0.9))
+# Means and standard deviations from which a fit begins: on both modes, and on each.
+STARTS = ((0.0, 2.5), *MODES)
 
 
 def gaussian(mean: float, deviation: float) -> DoubleArray:
@@ -33,14 +33,15 @@ def gaussian(mean: float, deviation: float) -> DoubleArray:
 
 
 def fit(data: DoubleArray, divergence: Callable[[DoubleArray, DoubleArray], float]) -> DoubleArray:
-    """Return the Gaussian with the smallest divergence from the data, near :data:`START`."""
+    """Return the Gaussian with the smallest divergence from the data: the best of the fits from :data:`STARTS`."""
     from scipy.optimize import minimize
 
     def loss(parameters: DoubleArray) -> float:
         return divergence(data, gaussian(float(parameters[0]), math.exp(float(parameters[1]))))
 
-    found = minimize(loss, (START[0], math.log(START[1])), method="Nelder-Mead")
-    return gaussian(float(found.x[0]), math.exp(float(found.x[1])))
+    found = [minimize(loss, (mean, math.log(deviation)), method="Nelder-Mead") for mean, deviation in STARTS]
+    best = min(found, key=lambda each: float(each.fun))
+    return gaussian(float(best.x[0]), math.exp(float(best.x[1])))
 
 
 def draw(finished: Finished) -> Figure:
@@ -49,13 +50,13 @@ def draw(finished: Finished) -> Figure:
     figure, (fits, apart) = panels.figure(curves=2)
     width = X[1] - X[0]
     fits.fill_between(X, data / width, color="0.85", label="data p")
-    for label, divergence in (
-        ("smallest KL(p || q)", kl_divergence),
-        ("smallest KL(q || p)", lambda p, q: kl_divergence(q, p)),
-        ("smallest JSD(p, q)", js_divergence),
+    for label, line, divergence in (
+        ("smallest KL(p || q)", "-", kl_divergence),
+        ("smallest KL(q || p)", "-", lambda p, q: kl_divergence(q, p)),
+        ("smallest JSD(p, q)", "--", js_divergence),
     ):
-        fits.plot(X, fit(data, divergence) / width, label=label)
-    fits.set(title="one Gaussian q for data of two modes", xlabel="x", ylabel="density", ylim=(0, 0.95))
+        fits.plot(X, fit(data, divergence) / width, line, label=label)
+    fits.set(title="one Gaussian q for data of two modes", xlabel="x", ylabel="density", ylim=(0, 0.65))
     panels.legend(fits)
     distances = np.linspace(0, 6, 61)
     pairs = [(gaussian(-d / 2, 0.5), gaussian(d / 2, 0.5)) for d in distances]
@@ -78,8 +79,8 @@ STATION = Station(
     commands=(),
     see="Left: KL(p || q) is infinite where there are data and q has none, so its best q covers both modes and the"
     " gap between them. KL(q || p) is infinite where q has mass and there are no data, so its best q takes one"
-    " mode and forgets the other. KL is not symmetric; the JSD is, and lies between. Right: as two narrow"
-    " Gaussians move apart, KL grows without bound, the earth mover's distance grows with the distance, and the"
+    " mode and forgets the other. KL is not symmetric; the JSD is, and its best q covers both here. Right: as two"
+    " narrow Gaussians move apart, KL grows without bound, the earth mover's distance grows with the distance, and the"
     " JSD ends at log 2: it tells that they are apart, and no longer how far. Its slope there, all that a"
     " generator could learn from, is zero.",
     change=(

@@ -55,8 +55,8 @@ STATION = Station(
     see="G learns ten times as fast as D. It finds the spot that D believes in most and puts all samples there; D"
     " learns that this spot is generated, and G moves on: it hops from mode to mode and never covers them. In the"
     " surface below the points, D has given up the modes that G is at. Nothing in the two losses shows it; the"
-    " share of modes does, and the alarm `mode_collapse` is raised. A critic with a gradient penalty feels modes"
-    " that are missing, and covers all eight.",
+    " share of modes does, and the alarm `mode_collapse` is raised. A critic with a gradient penalty gives modes"
+    " that are missing a high score, and G covers all eight.",
     change=(
         (
             "Let D score four samples together (PacGAN): it sees that they are all alike.",

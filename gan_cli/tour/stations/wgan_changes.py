@@ -35,7 +35,7 @@ def draw(finished: Finished) -> Figure:
     pictures = [panel for panel in shown if panel not in (distance, gradient)]
     for (name, command), panel in zip(zip(UNDONE, COMMANDS, strict=True), pictures, strict=False):
         run = finished[command.name].run
-        frechet = run.curve("metrics/frechet")
+        frechet = run.curve("metrics/frechet/pixels")
         distance.plot(frechet.steps, frechet.values, label=name)
         norm = run.curve("grad_norm/g")
         gradient.plot(norm.steps, norm.values, label=name)
