@@ -108,4 +108,5 @@ def legend(panel: Axes, entries: Sequence[str] = ()) -> None:
     handles, labels = panel.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     shown = list(entries) or list(unique)
-    panel.legend([unique[label] for label in shown], shown, markerscale=4)
+    # The points of scatter plots are too small to be seen in a legend.
+    panel.legend([unique[label] for label in shown], shown, markerscale=4 if panel.collections else 1)

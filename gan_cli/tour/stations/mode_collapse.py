@@ -22,7 +22,7 @@ COVERED = Command(
     "wgan_gp_ring",
     f"{RING} {NETWORKS} loss=wgan_gp loss.penalty.gradient.weight=10 optimizer=adam optimizer.lr=1e-3"
     " optimizer.betas=[0.5,0.9]"
-    " ema.half_life=0 train.batch_size=256 train.sample_every=500 train.steps=2500",
+    " ema.half_life=0 train.batch_size=256 train.sample_every=500 train.steps=2000",
 )
 
 
@@ -53,10 +53,10 @@ STATION = Station(
     " order of min and max matters: in practice it is as much max over D of a best G as the other way round.",
     commands=(COLLAPSE, COVERED),
     see="G learns ten times as fast as D. It finds the spot that D believes in most and puts all samples there; D"
-    " learns that this spot is generated, and G moves on: it hops from mode to mode and never covers them. In the"
-    " surface below the points, D has given up the modes that G is at. Nothing in the two losses shows it; the"
-    " share of modes does, and the alarm `mode_collapse` is raised. A critic with a gradient penalty gives modes"
-    " that are missing a high score, and G covers all eight.",
+    " learns that this spot is generated, and G moves on: it hops from mode to mode and never covers them. The"
+    " surface beneath the points is D(x): G goes where it is high. Nothing in the two losses shows it; the share of"
+    " modes does, and the alarm `mode_collapse` is raised. A critic with a gradient penalty gives modes that are"
+    " missing a high score, and G covers all eight.",
     change=(
         (
             "Let D score four samples together (PacGAN): it sees that they are all alike.",

@@ -56,11 +56,12 @@ STATION = Station(
     " the optimizer has no momentum (RMSProp). `loss=wgan` makes all four at once; here each is undone by"
     " itself.",
     commands=COMMANDS,
-    see="Upper left: the Frechet distance to real digits; lower left: the gradient that G gets. The runs with"
-    " a sigmoid and with a logarithm are bounded or saturating losses again: see how small their gradients"
-    " are, and what became of the digits. Without clipping nothing bounds the critic's slope, and its values"
-    " and the gradient of G grow. Adam brings momentum to a target that moves with every update of the critic;"
-    " whether that hurts shows in the distance. Compare each with the run that has all four.",
+    see="Upper left: the Frechet distance to real digits; lower left: the norm of the gradient that G gets. One of"
+    " the four decides here: without clipping nothing bounds the critic's slope, G's gradient grows to ten thousand"
+    " times that of the others, and the distance stays nearly twice as large. A sigmoid or a logarithm makes the"
+    " gradient two to four times smaller, but RMSProp divides a gradient by its size, and with clipped weights D is"
+    " hardly ever certain: the digits are as good. With Adam the distance falls first and rises again in the end:"
+    " momentum follows a target that has moved.",
     change=(
         (
             "Clip to a tenth as much: the critic is too simple to teach.",
