@@ -39,8 +39,8 @@ def threads_beside_others(most: int) -> int:
     threads = idle_threads(most, busy)
     if threads < most:
         logger.info(
-            "threads: %d of %d, since other processes keep %d cores busy (device.threads=%d insists)",
-            *(threads, most, busy, most),
+            "threads: %d of %d, since other processes keep %s busy (device.threads=%d insists)",
+            *(threads, most, "a core" if busy == 1 else f"{busy} cores", most),
         )
     return threads
 

@@ -68,7 +68,7 @@ class Tour:
             shutil.rmtree(folder, ignore_errors=True)
             return (*asked, f"hydra.sweep.dir={folder}")
         directory = RunDirectory(folder)
-        if directory.is_claimed and not self.fresh and directory.stored_overrides() == list(asked):
+        if directory.is_claimed and not self.fresh and _trained_with(directory) == list(asked):
             if directory.stored_summary().get("status") == "completed":
                 return None
             if directory.has_checkpoint:
@@ -89,6 +89,11 @@ class Tour:
                 with replacing(path) as temporary:
                     figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
         return path
+
+
+def _trained_with(directory: RunDirectory) -> list[str]:
+    """Return the overrides of a run, without those of Hydra, as of its directory."""
+    return [override for override in directory.stored_overrides() if not override.startswith("hydra.")]
 
 
 def _began_with(asked: Sequence[str], folder: Path) -> bool:

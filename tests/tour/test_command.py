@@ -59,3 +59,12 @@ def test_each_station_in_short_form(station: str, tmp_path: Path) -> None:
     done = gan_tour(station, "--short", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / f"outputs/tour/{station}.png").exists()
+
+
+@pytest.mark.slow
+def test_a_station_that_is_visited_again_trains_nothing(tmp_path: Path) -> None:
+    first, again = (gan_tour("saturation", "--short", cwd=tmp_path) for _ in range(2))
+    assert first.stderr.count("training in") == 3
+    assert "finished before: outputs/tour/runs/fixed_generator" in again.stdout
+    assert "training in" not in again.stderr
+    assert again.returncode == 0

@@ -43,8 +43,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
 
 def run_directory(tour: Tour, status: str, steps: int = 20) -> RunDirectory:
-    """A run in the folder of the command, with that status."""
-    return RunDirectory(write_run(tour.folder_of(COMMAND), status=status, overrides=[f"train.steps={steps}"]))
+    """A run in the folder of the command, with that status, as one that was begun there."""
+    overrides = [f"train.steps={steps}", f"hydra.run.dir={tour.folder_of(COMMAND)}"]
+    return RunDirectory(write_run(tour.folder_of(COMMAND), status=status, overrides=overrides))
 
 
 def test_a_station_runs_its_command_and_draws_its_picture(tmp_path: Path, called: list[Sequence[str]]) -> None:

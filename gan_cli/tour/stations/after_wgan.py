@@ -41,9 +41,12 @@ STATION = Station(
     " clips what it gains; R3GAN (Huang et al. 2024) compares pairs of real and generated samples, with a"
     " penalty on the gradient at both.",
     commands=(COMMAND,),
-    see="The same ring, the same budget of steps, each loss with the defaults of its option. Clipped weights make a"
-    " critic too simple for eight narrow spots; with a gradient penalty it follows them. Which of them covers all"
-    " modes, and how sharply, shows in the curves and in the points.",
+    see="The same ring, the same number of steps, each loss with the defaults of its option. Clipped weights make a"
+    " critic too simple for eight narrow spots: G spreads around the ring. With a gradient penalty, `wgan_gp` and"
+    " `r3gan`, samples gather on all eight. `hinge` has no penalty by default: G draws a thin line through the modes"
+    " and gives some of them more than their share. The curves say only which center is the nearest to a sample, so"
+    " the spread samples of `wgan` reach 1 as well: look at the points, or measure the share of samples within three"
+    " standard deviations (`gan-eval`, high_quality).",
     change=(
         (
             "Every loss with every noise, three seeds.",

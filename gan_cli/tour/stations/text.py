@@ -65,8 +65,9 @@ STATION = Station(
     see="Left: the reward of the likelier word jumps where the logits are equal and is flat elsewhere; the expected"
     " reward over sampled words is smooth. Middle: the policy gradient estimates the slope of the expected reward"
     " from samples of words and their rewards alone, with noise. Right: a small SeqGAN on the synthetic oracle of the"
-    " paper: maximum likelihood first, then D alone, then the game, in which the oracle's score of G's sentences"
-    " shows whether D's rewards teach more than likelihood did.",
+    " paper. Maximum likelihood brings the oracle's negative log-likelihood of G's sentences down until it stops"
+    " falling; while D alone learns, G stays as it is; in the game D's rewards bring it down a little further, with"
+    " much noise.",
     change=(
         ("A text of your own, a sentence a line.", "gan-train algorithm=seqgan dataset=text dataset.path=captions.txt"),
         (
