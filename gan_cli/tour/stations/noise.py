@@ -48,9 +48,10 @@ STATION = Station(
     commands=(WITHOUT, WITH),
     see="The same run, but D sees data and samples through Gaussian noise, wide at first and annealed to"
     " nothing. Blurred distributions overlap everywhere, so the best D is no longer certain: its accuracy"
-    " begins at 3/4, and the gradient of G stays near 1, where without noise it falls below a"
-    " hundred-millionth. G has left the middle and moves over the data, against a D that is trained as often"
-    " as before. As sigma falls, D becomes certain again: what G has not reached by then stays out of reach.",
+    " begins at 3/4 and falls as G spreads over the data, and the gradient of G stays near 1, where without noise"
+    " it falls below a hundred-millionth: against a D that is trained as often as before. As sigma falls, D"
+    " becomes certain again: what G has learned is the blurred p, and how much of the rest it learns depends on how"
+    " slowly the noise goes.",
     change=(
         ("Let the noise follow D's accuracy instead of a schedule.", f"gan-train {SETTINGS} noise=adaptive"),
         ("Stop annealing early: noise that stays.", f"gan-train {SETTINGS} noise=constant noise.start=0.3"),

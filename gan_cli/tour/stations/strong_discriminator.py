@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gan_cli.tour.station import Finished
 
 SETTINGS = (
-    f"{RING} {NETWORKS} loss=minimax loss.d_steps=50 optimizer=adam optimizer.lr_d=1e-3 optimizer.lr_g=2e-4"
+    f"{RING} {NETWORKS} loss=minimax loss.d_steps=50 optimizer=adam optimizer.lr_d=1e-3 optimizer.lr_g=5e-4"
     " ema.half_life=0 train.steps=400 train.batch_size=64 train.log_every=10 train.sample_every=400"
 )
 COMMAND = Command("strong_discriminator", SETTINGS)
