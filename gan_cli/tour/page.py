@@ -27,8 +27,8 @@ gan-tour all      # runs every one
 ```
 
 Runs and pictures are kept below `outputs/tour`; a run that was interrupted is continued, and a finished one is not
-trained again. `gan-tour 3 --open` opens the picture. The pictures below are those of one seed; where
-[claims.md](claims.md) measures the same over five seeds, the station links to it.
+trained again. `gan-tour 3 --open` opens the picture. The pictures below are those of one seed; where the same is
+measured over five, a station ends with a link to the [claims of the literature](claims.md).
 """
 
 TAIL = """\
@@ -54,13 +54,15 @@ def markdown() -> str:
 
 
 def _section(number: int, station: Station) -> str:
+    picture = f"images/tour/{station.name}.png"
     return "\n".join(
         [
             f"## {number}. {station.question}\n",
             _paragraph(station.theory),
             *_code([f"gan-tour {number}"], "bash"),
             *_runs(station),
-            f"![{station.question}](images/tour/{station.name}.png)\n",
+            # Of a narrow window a wide picture takes little: it opens by itself.
+            f"[![{station.question}]({picture})]({picture})\n",
             _paragraph(station.see),
             *_next(station),
         ]
