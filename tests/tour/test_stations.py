@@ -84,7 +84,7 @@ def test_the_page_has_every_station_in_order() -> None:
     text = markdown()
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings[:-1] == [f"## {number}. {station.question}" for number, station in enumerate(STATIONS, 1)]
-    assert max(map(len, text.splitlines())) <= COLUMNS
+    assert max(len(line) for line in text.splitlines() if not line.startswith("[![")) <= COLUMNS
     for station in STATIONS:
         assert f"](images/tour/{station.name}.png)" in text
     blocks = " ".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL))
