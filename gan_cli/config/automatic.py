@@ -57,6 +57,13 @@ class Situation:
         return bool(OmegaConf.select(self.config, "loss.penalty"))
 
     @property
+    def shares_rate(self) -> bool:
+        """True where the rate of G or of D follows ``optimizer.lr``, or none of them is known."""
+        node = OmegaConf.select(self.config, "optimizer")
+        rates = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
+        return any(isinstance(rates.get(key, "${.lr}"), str) for key in ("lr_g", "lr_d"))
+
+    @property
     def has_points(self) -> bool:
         """True where the data are points in the plane."""
         return self._kind.points
@@ -109,6 +116,12 @@ def scaled_for_points(situation: Situation, usual: float, factor: float) -> Choi
     return Choice(_rounded(factor * usual), "points in the plane") if situation.has_points else Choice(usual)
 
 
+def learning_rate(situation: Situation, usual: float) -> Choice:
+    """Choose the learning rate; where G and D have rates of their own, it is used by none and not worth a line."""
+    choice = scaled_for_points(situation, usual, POINTS_RATE)
+    return choice if situation.shares_rate else Choice(choice.value)
+
+
 def critic_penalty(situation: Situation, usual: float) -> Choice:
     """Choose the weight of WGAN-GP's penalty: less for mixtures in the plane.
 
@@ -128,7 +141,7 @@ def by_number_of_images(situation: Situation, usual: object, setting: str) -> Ch
 
 CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
     "norm_d": norm_d,
-    "learning_rate": partial(scaled_for_points, factor=POINTS_RATE),
+    "learning_rate": learning_rate,
     "critic_penalty": critic_penalty,
     "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
     "steps": partial(by_number_of_images, setting="steps"),

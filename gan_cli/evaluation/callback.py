@@ -55,7 +55,7 @@ class EvaluateSamples(Callback):
         """Log what is measured before the first evaluation, and before each that will take long."""
         count, seconds = self._evaluator.count, self._last_seconds
         if seconds is None:
-            logger.info("evaluating %d samples at step %d: %s", count, step, ", ".join(self._evaluator.names))
+            logger.info("evaluating %s samples at step %d: %s", f"{count:,}", step, ", ".join(self._evaluator.names))
         elif seconds > LONG:
             duration = format_duration(seconds)
-            logger.info("evaluating %d samples at step %d: about %s, as the last time", count, step, duration)
+            logger.info("evaluating %s samples at step %d: about %s, as the last time", f"{count:,}", step, duration)

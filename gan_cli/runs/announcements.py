@@ -21,7 +21,7 @@ def opening(plan: Plan, composition: Composition) -> Iterator[str]:
         updates = plan.loss.d_steps.regular
         parts = {
             "loss": choices.get("loss"),
-            "penalty": ", ".join(plan.loss.penalties),
+            "penalty" if len(plan.loss.penalties) == 1 else "penalties": ", ".join(plan.loss.penalties),
             "instance noise": choices.get("noise") if plan.noise is not None else None,
             "augmentation": choices.get("augment") if plan.augment is not None else None,
         }
@@ -31,8 +31,10 @@ def opening(plan: Plan, composition: Composition) -> Iterator[str]:
     yield f"training for {plan.config.train.steps:,} steps of batch size {plan.config.train.batch_size}{meaning}"
 
 
-def describe_alarms(alarms: Sequence[Alarm]) -> str:
-    """Return the names of alarms, with how often each was raised; empty without any."""
+def describe_alarms(alarms: Sequence[Alarm], lasting: Sequence[Alarm]) -> str:
+    """Return the names of alarms, with how often each was raised; empty where that is known from those that last."""
     counts = Counter(alarm.name for alarm in alarms if alarm.name != NON_FINITE)
+    if counts == Counter(alarm.name for alarm in lasting):
+        return ""
     names = [name if count == 1 else f"{name} ({count} times)" for name, count in counts.items()]
     return f"alarms: {', '.join(names)}" if names else ""

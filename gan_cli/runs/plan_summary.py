@@ -37,7 +37,7 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
         "optimizer": describe(plan.optimizer),
         "memory": f"{format_bytes(plan.memory.total)} or more",
         "device": plan.device.describe(),
-        "train": f"{train.steps} steps of batch size {train.batch_size}",
+        "train": f"{train.steps:,} steps of batch size {train.batch_size}",
         "seed": str(config.seed),
     }
     return rows
@@ -58,11 +58,20 @@ def table(rows: Mapping[str, str]) -> str:
 
 
 def describe(part: object) -> str:
-    """Return the class of an object with its settings, as text."""
+    """Return the class of an object with its settings, as text; options as they are typed on the command line."""
     if part is None:
         return "none"
     name = type(part).__name__
-    return repr(part) if dataclasses.is_dataclass(part) else name
+    if not dataclasses.is_dataclass(part):
+        return name
+    shown = [field.name for field in dataclasses.fields(part) if field.repr]
+    return f"{name}({', '.join(f'{key}={_describe_value(getattr(part, key))}' for key in shown)})"
+
+
+def _describe_value(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    return describe(value) if dataclasses.is_dataclass(value) else repr(value)
 
 
 def _describe_node(node: Node) -> str:
@@ -72,6 +81,4 @@ def _describe_node(node: Node) -> str:
 
 
 def _describe_argument(value: object) -> str:
-    if isinstance(value, Node):
-        return _describe_node(value)
-    return repr(value.name if isinstance(value, Enum) else value)
+    return _describe_node(value) if isinstance(value, Node) else _describe_value(value)

@@ -26,7 +26,7 @@ from gan_cli.runtime.interrupts import Interrupts, deadline, exit_on_signal
 from gan_cli.storage import run_directory
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrorHandler
-from gan_cli.telemetry import run_log
+from gan_cli.telemetry import next_steps, run_log
 from gan_cli.telemetry.console import HeadlineRecorder, Progress
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,8 @@ def _train(
             logger.warning("%d of %d runs diverged", diverged, len(replica_runs))
         if not completed and not interrupted():
             logger.info("train.max_minutes=%g is over: resume=DIR continues one run", cadence.max_minutes)
+        for line in next_steps.after_sweep(replica_runs[0].run.directory.path.parent):
+            run_log.single_run_logger.info(line)
         return interrupted.exit_status or (DivergedError.exit_status if diverged else 0)
 
 

@@ -54,7 +54,8 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
         run.errors.check()
         seconds = run.stateful.throughput.seconds
         logger.info("%s at step %d after %.1f s: %s", outcome.status, outcome.step, seconds, run.directory.path)
-        if alarms := describe_alarms(run.stateful.check_alarms.monitor.alarms):
+        monitor = run.stateful.check_alarms.monitor
+        if alarms := describe_alarms(monitor.alarms, monitor.lasting):
             logger.info(alarms)
         if outcome.status == "interrupted" and time_is_up():
             logger.info("train.max_minutes=%g is over: resume=%s continues", cadence.max_minutes, run.directory.path)

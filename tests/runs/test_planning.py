@@ -78,7 +78,7 @@ def test_summary_has_a_line_for_every_part() -> None:
         *("noise", "augment", "optimizer", "memory", "device", "train", "seed"),
     ]
     assert "Wasserstein, D steps per G step: 5, constraint: WeightClipping(c=0.01)" in lines[6]
-    assert "binarise='stochastic'" in table(rows_of_plan(planned("algorithm=vae"))).splitlines()[0]
+    assert "binarise=stochastic" in table(rows_of_plan(planned("algorithm=vae"))).splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_every_run_has_a_directory_like_that_of_a_run_alone(gan_train: Command, 
     assert summary("replicas/seed_5")["images_seen"] == 64
     assert done.err.count("data: ") == 1, "what holds for all is said once"
     assert done.err.count("step 8/8") == 1
+    assert done.err.splitlines()[-2].startswith("compare:   gan-report ")
+    assert done.err.splitlines()[-2].endswith("/replicas") or done.err.splitlines()[-2].endswith(" replicas")
     assert "step 8/8" in Path("replicas/seed_6/train.log").read_text()
 
 

@@ -28,6 +28,7 @@ from gan_cli.evaluation.backbones.classifier_network import Classifier, Classifi
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 from gan_cli.storage.reading import MIB, read_bytes
+from gan_cli.telemetry.quantities import format_duration
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ FORMAT = 1
 # Share of the data that the accuracy is measured on where there is no test split.
 TEST_SHARE = 0.2
 MIN_IMAGES = 20
+ESTIMATE_AFTER = 5.0  # seconds
 # A file of 100,000 classes has 60 MB.
 MAX_BYTES = 256 * MIB
 MAX_TEXT = 200
@@ -182,9 +184,10 @@ def _train_and_serialize(
 ) -> bytes:
     """Train a classifier, measure its accuracy, and return both as the content of a file."""
     training, tested, origin = _train_test_parts(data, test)
-    logger.info("classifier of %s: trained once, on %d images", name, len(training[1]))
+    logger.info("classifier of %s: trained once, on %s images", name, f"{len(training[1]):,}")
     started = time.perf_counter()
-    trained = classifier_network.train(*training, identity["classes"], settings, device)
+    estimate = _TimeLeft(name)
+    trained = classifier_network.train(*training, identity["classes"], settings, device, estimate)
     seconds = time.perf_counter() - started
     accuracy = classifier_network.accuracy(trained, *tested)
     logger.info("classifier of %s: trained in %.0f s", name, seconds)
@@ -206,6 +209,24 @@ def _train_and_serialize(
         file,
     )
     return file.getvalue()
+
+
+class _TimeLeft:
+    """Logs once, some seconds after training has begun, how long it will take, unless it is nearly done."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._started = time.perf_counter()
+        self._said = False
+
+    def __call__(self, step: int, steps: int) -> None:
+        seconds = time.perf_counter() - self._started
+        if self._said or seconds < ESTIMATE_AFTER:
+            return
+        self._said = True
+        left = seconds / step * (steps - step)
+        if left > ESTIMATE_AFTER:
+            logger.info("classifier of %s: about %s left", self._name, format_duration(left))
 
 
 def _train_test_parts(

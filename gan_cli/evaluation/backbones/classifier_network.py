@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,12 @@ def _convolution(channels: int, width: int) -> list[nn.Module]:
 
 
 def train(
-    pixels: ByteArray, labels: IntArray, classes: int, settings: ClassifierSettings, device: torch.device | None = None
+    pixels: ByteArray,
+    labels: IntArray,
+    classes: int,
+    settings: ClassifierSettings,
+    device: torch.device | None = None,
+    after_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Classifier:
     """Train a classifier and return it in evaluation mode; bitwise equal for one seed, machine and number of threads.
 
@@ -96,6 +102,7 @@ def train(
         classes: number of classes.
         settings: training settings.
         device: where to train; None: on the CPU.
+        after_step: called after each update, with the number of those made and of all.
     """
     device = device or torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
@@ -107,7 +114,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=steps)
     order = seeded_generator(settings.seed, "classifier", torch.device("cpu"))
     pending = torch.empty(0, dtype=torch.int64)
-    for _ in range(steps):
+    for step in range(steps):
         while len(pending) < settings.batch_size:
             pending = torch.cat([pending, torch.randperm(len(pixels), generator=order)])
         rows, pending = pending[: settings.batch_size].numpy(), pending[settings.batch_size :]
@@ -117,6 +124,7 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        after_step(step + 1, steps)
     return network.eval().requires_grad_(False)
 
 

@@ -13,7 +13,7 @@ from gan_cli.data.cache import Store
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.mnist import Mnist, MnistSplit
 from gan_cli.errors import ConfigError
-from gan_cli.evaluation.backbones import classifier_network
+from gan_cli.evaluation.backbones import classifier, classifier_network
 from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone, load_or_train_classifier
 from gan_cli.evaluation.backbones.classifier_network import ClassifierSettings
 from gan_cli.protocols.data import Images
@@ -70,6 +70,16 @@ def test_classifier_learns_digits(digits_root: Path) -> None:
     made = load_or_train_classifier("digits", Digits().load(), None, Store(digits_root))
     assert made.facts["accuracy"] > 0.97
     assert made.facts["measured_on"] == "359 images held out of its training"
+
+
+@pytest.mark.parametrize(("after", "times"), [(0.0, 1), (1e9, 0)])
+def test_training_that_takes_long_says_how_long(
+    after: float, times: int, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(classifier, "ESTIMATE_AFTER", after)
+    with caplog.at_level("INFO"):
+        load_or_train_classifier("any", coloured(30), None, store, SHORT)
+    assert sum("classifier of any: about" in message for message in log_messages(caplog)) == times
 
 
 def test_accuracy_is_that_of_the_test_images(store: Store) -> None:
