@@ -106,7 +106,7 @@ def test_defaults_are_those_of_a_composition() -> None:
     register()
     chosen = compose([]).choices
     for group, name in chosen.items():
-        if group in CATALOG.defaults and group not in ("architecture", "optimizer", "optimizer/decay"):
+        if group in CATALOG.defaults:
             assert CATALOG.defaults[group] == name
     assert CATALOG.defaults["algorithm/estimator"] == "rollouts"
 

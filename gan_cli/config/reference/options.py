@@ -109,7 +109,10 @@ class Catalog:
 
     @cached_property
     def defaults(self) -> Mapping[str, str]:
-        """The option of each group that is chosen where nothing else is: by ``conf/config.yaml``, or its algorithm."""
+        """The option of each group that is chosen where nothing else is: by ``conf/config.yaml``, or its algorithm.
+
+        Options that these choose in turn replace them: the default dataset has networks of its own.
+        """
         chosen = {group: name for group, (name, _) in FOREIGN.items()} | {"hydra/sweeper/sampler": "tpe"}
         files = [("", conf_dir() / "config.yaml"), *(("algorithm/", file) for file in self._files("algorithm"))]
         for prefix, file in files:
@@ -118,7 +121,17 @@ class Catalog:
                     group = f"{prefix}{str(key).partition('@')[0]}".replace("algorithm//", "")
                     if group in GROUPS and name is not None:
                         chosen.setdefault(group, str(name))
-        return chosen
+        settled: Mapping[str, str] = {}
+        present: Mapping[str, str] = chosen
+        while settled != present:
+            settled, present = present, {**chosen, **self._chosen_by(present)}
+        return settled
+
+    def _chosen_by(self, options: Mapping[str, str]) -> dict[str, str]:
+        """Return the option of each group that these options choose."""
+        files = [file for group, name in options.items() for file in self._files(group) if file.stem == name]
+        selected = [choice for file in files for choice in _selected(_load(file.read_text(encoding="utf-8")))]
+        return dict(choice.partition("=")[::2] for choice in selected)  # type: ignore[misc]
 
     def _files(self, group: str) -> list[Path]:
         found = (file for folder in self.folders for file in (folder / group).glob("*.yaml"))
