@@ -61,6 +61,7 @@ class Situation:
         """True where the rate of G or of D follows ``optimizer.lr``, or none of them is known."""
         node = OmegaConf.select(self.config, "optimizer")
         rates = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
+        assert isinstance(rates, dict)
         return any(isinstance(rates.get(key, "${.lr}"), str) for key in ("lr_g", "lr_d"))
 
     @property

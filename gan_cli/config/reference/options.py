@@ -131,7 +131,7 @@ class Catalog:
         """Return the option of each group that these options choose."""
         files = [file for group, name in options.items() for file in self._files(group) if file.stem == name]
         selected = [choice for file in files for choice in _selected(_load(file.read_text(encoding="utf-8")))]
-        return dict(choice.partition("=")[::2] for choice in selected)  # type: ignore[misc]
+        return dict(choice.partition("=")[::2] for choice in selected)
 
     def _files(self, group: str) -> list[Path]:
         found = (file for folder in self.folders for file in (folder / group).glob("*.yaml"))
