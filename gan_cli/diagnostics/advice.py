@@ -46,7 +46,19 @@ def coordinate(suggestion: Suggestion, rank: int, current: Alarm | None, current
     """
     if current is None:
         return Advice(suggestion.overrides, str(suggestion))
-    where = f"{current.name} (step {current.step})"
+    where = _where(current)
     if rank > current_rank and suggestion.overrides != current.overrides:
         return Advice(suggestion.overrides, f"{suggestion}; this instead of {current.overrides} ({where})")
     return Advice("", f"{current.overrides} first, as {where} suggests", where)
+
+
+def final_hint(alarm: Alarm, lasting: Iterable[Alarm]) -> str:
+    """Return the hint of an alarm at the end of a run: its own, or the lasting alarm whose suggestion replaced it."""
+    current = current_suggestion(sorted(lasting, key=lambda each: each.step))
+    if current is None or current is alarm or not alarm.overrides:
+        return alarm.hint
+    return f"See {_where(current)}"
+
+
+def _where(alarm: Alarm) -> str:
+    return f"{alarm.name} (step {alarm.step})"

@@ -232,8 +232,8 @@ def _groups(keys: Sequence[str], parts: Sequence[Sequence[RunRecord]]) -> list[R
     for runs in parts:
         by_key = {key: _join_distinct(value(run, key) for run in runs) for key in keys}
         cells = tuple(by_key.values())
-        said = [key for key in named if by_key[key] not in UNSAID] if len(named) < len(keys) else named
-        label = ", ".join(f"{names[key]}={by_key[key]}" for key in said or named)
+        shown = [key for key in named if by_key[key] not in UNSAID] if len(named) < len(keys) else named
+        label = ", ".join(f"{names[key]}={by_key[key]}" for key in shown or named)
         by_seed = tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))
         place = " ".join([*(by_key[key] for key in named), *cells])
         groups.append((place, RunGroup(label or _fallback_label(runs), cells, by_seed)))

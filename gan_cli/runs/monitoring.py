@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gan_cli.config.diagnostics import OnAlarm
+from gan_cli.diagnostics.advice import final_hint
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, SKIPPED
 from gan_cli.protocols.callbacks import Alarm, Callback, EndEvent, ReportEvent
@@ -97,9 +98,10 @@ class ActOnAlarms(Callback):
         """Log the alarms that last at the end of the run and were not raised just now; without any, the notes."""
         if event.by_error:
             return
-        for alarm in self._monitor.lasting:
+        lasting = self._monitor.lasting
+        for alarm in lasting:
             if alarm.step < event.step:
-                logger.warning("%s since step %d. %s", alarm.name, alarm.step, alarm.hint)
+                logger.warning("%s since step %d. %s", alarm.name, alarm.step, final_hint(alarm, lasting))
         for note in self._monitor.notes:
             logger.info("%s", note)
 
