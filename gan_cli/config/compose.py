@@ -97,6 +97,11 @@ class Composition:
         paths = [source.path for source in sources if source.provider == "command-line"]
         return Path(paths[0]) if paths else None
 
+    @property
+    def option_folder(self) -> Path | None:
+        """Folder that ``--config-dir`` named, which has to be named again to resume the run, or None."""
+        return named_option_folder(OmegaConf.to_container(self.hydra.hydra.runtime.config_sources), self.overrides)
+
     def replica(self, seed: int) -> Composition:
         """Return the composition of the replica with this seed, as if it were trained alone."""
         config = self.config.copy()
@@ -139,6 +144,20 @@ def register(plugins: bool = True) -> list[str]:
     option_files.register()
     experiments.register()
     return created
+
+
+def named_option_folder(sources: object, overrides: Sequence[str]) -> Path | None:
+    """Return the folder that ``--config-dir`` named among Hydra's sources of options, which may be anything.
+
+    Args:
+        sources: of ``hydra.runtime.config_sources``.
+        overrides: those of the run; a search path among them is composed again without the flag.
+    """
+    if any(override.lstrip("+").startswith("hydra.searchpath") for override in overrides):
+        return None
+    entries = [each for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
+    named = (each.get("path") for each in entries if str(each.get("provider")).endswith("command-line"))
+    return next((Path(path) for path in named if isinstance(path, str) and path), None)
 
 
 def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Composition:

@@ -12,13 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli.config.compose import Composition, compose
+from gan_cli.config.compose import Composition, compose, named_option_folder
 from gan_cli.config.flat import flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
 from gan_cli.config.override_text import OverrideText
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
-from gan_cli.errors import ConfigError, truncated_repr
+from gan_cli.errors import ConfigError, printable, truncated_repr
 from gan_cli.storage.run_directory import RunDirectory
 
 
@@ -33,7 +33,15 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
     """
     stored, earlier = directory.stored_config(), _earlier_overrides(directory)
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
-    before = compose(earlier, user_conf_dir)
+    try:
+        before = compose(earlier, user_conf_dir)
+    except ConfigError as error:
+        folder = named_option_folder(directory.stored_option_sources(), earlier) if user_conf_dir is None else None
+        if folder is None:
+            raise
+        raise ConfigError(
+            f"the run was started with --config-dir {printable(folder)}, which it needs: {error}"
+        ) from error
     # Options first, by name: one that does not suit the earlier overrides could not be composed with them.
     for override in overrides:
         group, _, option = override.partition("=")

@@ -25,7 +25,7 @@ from gan_cli.report.settings import (
 MIN_FILLED_SHARE = 1 / 3
 
 # Values that a label which leaves out settings leaves out as well: what a run does not have.
-UNSAID = (MISSING, "none")
+NOT_NAMED = (MISSING, "none")
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _groups(keys: Sequence[str], parts: Sequence[Sequence[RunRecord]]) -> list[R
     for runs in parts:
         by_key = {key: _join_distinct(value(run, key) for run in runs) for key in keys}
         cells = tuple(by_key.values())
-        shown = [key for key in named if by_key[key] not in UNSAID] if len(named) < len(keys) else named
+        shown = [key for key in named if by_key[key] not in NOT_NAMED] if len(named) < len(keys) else named
         label = ", ".join(f"{names[key]}={by_key[key]}" for key in shown or named)
         by_seed = tuple(sorted(runs, key=_natural_order_of(lambda run: run.seed)))
         place = " ".join([*(by_key[key] for key in named), *cells])

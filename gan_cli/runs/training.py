@@ -59,7 +59,8 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
             logger.info(alarms)
         if outcome.status == "interrupted" and time_is_up():
             logger.info("train.max_minutes=%g is over: resume=%s continues", cadence.max_minutes, run.directory.path)
-        for line in next_steps.after_run(run.directory.path, outcome.step, reached >= cadence.steps):
+        folder = run.composition.option_folder
+        for line in next_steps.after_run(run.directory.path, outcome.step, reached >= cadence.steps, folder):
             run_log.single_run_logger.info(line)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has further jobs.
         exit_status = max(run.group.all_gather_object(interrupted.exit_status))

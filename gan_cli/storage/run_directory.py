@@ -108,12 +108,19 @@ class RunDirectory:
 
     def stored_options(self) -> dict[str, str]:
         """Read config group -> option from ``.hydra/hydra.yaml``, without groups of Hydra itself; empty without it."""
+        chosen = mapping(self._hydra_runtime().get("choices")).items()
+        return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
+
+    def stored_option_sources(self) -> object:
+        """Read from where Hydra took the options, from ``.hydra/hydra.yaml``; None without it. It may be anything."""
+        return self._hydra_runtime().get("config_sources")
+
+    def _hydra_runtime(self) -> Mapping[str, Any]:
         try:
             node = untrusted_yaml.load_plain(self.hydra / "hydra.yaml")
         except ConfigError:
             return {}
-        chosen = mapping(mapping(mapping(node).get("runtime")).get("choices")).items()
-        return {printable(group): _option(option) for group, option in chosen if not str(group).startswith("hydra/")}
+        return mapping(mapping(node).get("runtime"))
 
     def _read(self, name: str) -> DictConfig | ListConfig:
         file = self.hydra / name

@@ -13,18 +13,20 @@ TENSORBOARD = "tensorboard --samples_per_plugin images=1000 --logdir"
 CHARTS_PAGE, RUNS_PAGE = "http://localhost:6006/#custom_scalars", "http://localhost:6006/#hparams"
 
 
-def after_run(directory: Path, step: int, completed: bool) -> Iterator[str]:
+def after_run(directory: Path, step: int, completed: bool, option_folder: Path | None = None) -> Iterator[str]:
     """Yield what to do with a run that has ended.
 
     Args:
         directory: of the run.
         step: updates made in all.
         completed: whether these are all that it was to make.
+        option_folder: the folder of ``--config-dir``, if there was one.
     """
     path = _typed(directory)
+    flag = "" if option_folder is None else f"--config-dir {_typed(option_folder)} "
     yield f"samples:   gan-sample {path}"
     yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE})"
-    yield f"train on:  gan-train resume={path}{f' train.steps={2 * step}' if completed else ''}"
+    yield f"train on:  gan-train {flag}resume={path}{f' train.steps={2 * step}' if completed else ''}"
 
 
 def after_sweep(directory: Path) -> Iterator[str]:

@@ -88,12 +88,12 @@ def test_rates_and_weights_that_are_set_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rates", "told"),
+    ("rates", "announced"),
     [([], True), (["optimizer.lr_g=1e-4"], True), (["optimizer.lr_g=1e-4", "optimizer.lr_d=4e-4"], False)],
 )
-def test_rate_that_neither_network_uses_is_not_announced(rates: list[str], told: bool) -> None:
+def test_rate_that_neither_network_uses_is_not_announced(rates: list[str], announced: bool) -> None:
     composed = compose(["dataset=ring8", *rates])
-    assert bool(composed.chosen["optimizer.lr"].reason) == told
+    assert bool(composed.chosen["optimizer.lr"].reason) == announced
 
 
 def test_choice_other_than_the_usual_one_is_logged_in_one_line(

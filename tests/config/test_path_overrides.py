@@ -137,3 +137,17 @@ def test_sweeps_in_odd_folders(workplace: Path, gan_train: Command) -> None:
     done = gan_train("-m", "--config-dir", ODD, f"sweep.continue=sweep {ODD}", "train.steps=3")
     assert done.status == 0, done.err
     assert done.err.count("continuing from step 2") == 2
+
+
+def test_folder_of_options_is_named_where_it_is_needed_again(workplace: Path, gan_train: Command) -> None:
+    """In the line that trains the run on, and where it was forgotten."""
+    (workplace / "own" / "loss").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[2] / "conf" / "loss" / "jsd.yaml", workplace / "own" / "loss" / "mine.yaml")
+    done = gan_train("--config-dir", "own", "loss=mine", *SHORT, *TINY, "dataset=ring8", "hydra.run.dir=run")
+    line = "train on:  gan-train --config-dir own resume=run train.steps=4"
+    assert (done.status, done.err.splitlines()[-1]) == (0, line)
+    forgotten = gan_train("resume=run", "train.steps=4")
+    assert forgotten.status == 2
+    assert f"the run was started with --config-dir {workplace / 'own'}, which it needs" in forgotten.err
+    again = gan_train("--config-dir", "own", "resume=run", "train.steps=4")
+    assert again.err.splitlines()[-1] == "train on:  gan-train --config-dir own resume=run train.steps=8"

@@ -217,13 +217,13 @@ class _TimeLeft:
     def __init__(self, name: str) -> None:
         self._name = name
         self._started = time.perf_counter()
-        self._said = False
+        self._logged = False
 
     def __call__(self, step: int, steps: int) -> None:
         seconds = time.perf_counter() - self._started
-        if self._said or seconds < ESTIMATE_AFTER:
+        if self._logged or seconds < ESTIMATE_AFTER:
             return
-        self._said = True
+        self._logged = True
         left = seconds / step * (steps - step)
         if left > ESTIMATE_AFTER:
             logger.info("classifier of %s: about %s left", self._name, format_duration(left))
