@@ -147,12 +147,11 @@ class AlarmMonitor:
         bad = {tag: value for tag, value in scalars.items() if not math.isfinite(value)}
         if nonfinite is None and (not bad or self._non_finite is NonFinite.skip):
             return []
-        rate = scalars.get("lr/g", math.nan)
-        smaller = rate / 4 if 0 < rate <= MAX_RATE else DEFAULT_RATE
-        suggestion = Suggestion(f"optimizer.lr={smaller:.2g}", "smaller steps are less likely to diverge")
+        suggestion = Suggestion(_smaller_rates(scalars), "smaller steps are less likely to diverge")
+        evidence = nonfinite or _describe_nonfinite(bad)[0]
         message = "; ".join([*([nonfinite] if nonfinite else []), *_describe_nonfinite(bad)])
         figures: dict[str, float | None] = dict.fromkeys(bad)
-        alarm = Alarm(NON_FINITE, step, step, figures, message, str(suggestion), message, suggestion.overrides)
+        alarm = Alarm(NON_FINITE, step, step, figures, message, str(suggestion), evidence, suggestion.overrides)
         self.alarms.append(alarm)
         return [alarm]
 
@@ -224,3 +223,16 @@ def _describe_nonfinite(bad: Mapping[str, float]) -> list[str]:
     """Describe the first of the metrics that are not finite, and count the others; empty if there are none."""
     more = f", and {len(bad) - 1} more metrics are not finite" if len(bad) > 1 else ""
     return [f"{tag} is {value}{more}" for tag, value in list(bad.items())[:1]]
+
+
+def _smaller_rates(scalars: Mapping[str, float]) -> str:
+    """Return overrides that lower the learning rates, of both networks where there are two.
+
+    Those of G and D are named apart, since ``optimizer.lr`` changes neither once each is given.
+    """
+    rates = {tag: scalars[tag] for tag in ("lr/g", "lr/d") if math.isfinite(scalars.get(tag, math.nan))}
+    too_high = {tag: DEFAULT_RATE for tag, rate in rates.items() if rate > MAX_RATE}
+    smaller = too_high or {tag: rate / 4 for tag, rate in rates.items() if rate > 0}
+    if "lr/d" not in rates:
+        return f"optimizer.lr={smaller.get('lr/g', DEFAULT_RATE):.2g}"
+    return " ".join(f"optimizer.lr_{tag[-1]}={rate:.2g}" for tag, rate in smaller.items())

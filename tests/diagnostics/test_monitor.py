@@ -313,9 +313,34 @@ def test_numbers_that_are_not_finite_have_a_suggestion_of_their_own_and_change_n
     monitor = new_monitor()
     reports(monitor, SICK["mode_collapse"], 5)
     (broken,) = monitor.check(300, {**HEALTHY, "loss/d": math.nan}).raised
-    assert broken.overrides == "optimizer.lr=5e-05"
+    assert broken.overrides == "optimizer.lr_g=5e-05 optimizer.lr_d=5e-05"
     (later,) = reports(monitor, SICK["discriminator_overfits"], 5, start=6)
     assert later.see == "mode_collapse (step 200)"
+
+
+@pytest.mark.parametrize(
+    ("rates", "overrides"),
+    [
+        ({"lr/g": 2e-4, "lr/d": 1e-4}, "optimizer.lr_g=5e-05 optimizer.lr_d=2.5e-05"),
+        ({"lr/g": 10.0, "lr/d": 10.0}, "optimizer.lr_g=0.0002 optimizer.lr_d=0.0002"),
+        ({"lr/g": 2e-4, "lr/d": 10.0}, "optimizer.lr_d=0.0002"),
+        ({"lr/g": 0.0, "lr/d": 2e-4}, "optimizer.lr_d=5e-05"),
+        ({"lr/g": 1e-3}, "optimizer.lr=0.00025"),
+        ({"lr/g": 1.0}, "optimizer.lr=0.0002"),
+    ],
+)
+def test_a_number_that_is_not_finite_asks_for_smaller_rates_of_each_network(
+    rates: dict[str, float], overrides: str
+) -> None:
+    (alarm,) = AlarmMonitor(DiagnosticsSection(), []).check(7, {"loss/d": math.nan, **rates}).raised
+    assert alarm.overrides == overrides
+
+
+def test_a_number_that_is_not_finite_takes_one_line_of_110_characters() -> None:
+    scalars = {**HEALTHY, **dict.fromkeys(HEALTHY, math.nan), "lr/g": 10.0, "lr/d": 10.0}
+    (alarm,) = new_monitor().check(100_000, scalars, "a loss was not finite at step 99951").raised
+    assert len(f"step 100000: {alarm}") <= 110
+    assert "more metrics are not finite" in alarm.message
 
 
 # ---- notes

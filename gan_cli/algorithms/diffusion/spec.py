@@ -15,6 +15,7 @@ from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
+from gan_cli.components.optimizers import SGD
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
@@ -78,7 +79,7 @@ class DiffusionSpec(AlgorithmSpec):
     @classmethod
     def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
         """Return the rule for a loss that does not fall; its thresholds are its own."""
-        return [LossDoesNotFall(parts.optimizer.lr)]
+        return [LossDoesNotFall(parts.optimizer.lr, adaptive=not isinstance(parts.optimizer, SGD))]
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

@@ -280,6 +280,27 @@ def test_loss_that_does_not_fall_raises_an_alarm_with_a_suggestion() -> None:
     assert rule.suggestion(now).overrides == "optimizer.lr=0.004"
     assert rule.suggestion({**now, "diffusion/explained": -0.5}).overrides == "optimizer.lr=0.00025"
     assert not rule.severity({**now, "diffusion/explained": 0.3})
+    assert rule.evidence(now) == "the network explains 1.0% of its target"
+    assert rule.evidence({**now, "diffusion/explained": -0.5}).startswith("the loss is 50.0% above")
+
+
+@pytest.mark.parametrize(
+    ("rate", "optimizer", "explained", "followed"),
+    [
+        (1e-6, "adam", 0.01, "0.001"),
+        (1e-6, "adam", -0.01, "0.001"),
+        (4e-4, "adam", -0.5, "0.0001"),
+        (0.3, "adam", 0.01, "0.001"),
+        (0.3, "adam", -0.5, "0.001"),
+        (0.1, "sgd", 0.01, "0.4"),
+        (0.1, "sgd", -0.5, "0.025"),
+    ],
+)
+def test_a_rate_far_from_the_usual_one_is_to_be_the_usual_one(
+    rate: float, optimizer: str, explained: float, followed: str
+) -> None:
+    (rule,) = alarm_rules_of("algorithm=diffusion", "dataset=ring8", f"optimizer={optimizer}", f"optimizer.lr={rate}")
+    assert rule.suggestion({"diffusion/explained": explained}).overrides == f"optimizer.lr={followed}"
 
 
 def test_network_that_does_not_learn_raises_the_alarm() -> None:
