@@ -19,8 +19,9 @@ from gan_cli.diagnostics.streaks import Streak
 from gan_cli.protocols.callbacks import Alarm, Note
 from gan_cli.storage.state_values import number, numbers_by_name
 
-# A run that diverges at a rate above MAX_RATE is to be tried at DEFAULT_RATE, that of most GANs; others at a quarter.
-MAX_RATE, DEFAULT_RATE = 1e-3, 2e-4
+# A run that diverges at a rate above MAX_RATE is to be tried at GAN_RATE, that of most GANs, or at MAX_RATE where there
+# is one network to train, as in autoencoders and diffusion; others at a quarter of their rate.
+MAX_RATE, GAN_RATE = 1e-3, 2e-4
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,9 @@ def _smaller_rates(scalars: Mapping[str, float]) -> str:
     Those of G and D are named apart, since ``optimizer.lr`` changes neither once each is given.
     """
     rates = {tag: scalars[tag] for tag in ("lr/g", "lr/d") if math.isfinite(scalars.get(tag, math.nan))}
-    too_high = {tag: DEFAULT_RATE for tag, rate in rates.items() if rate > MAX_RATE}
+    usual = GAN_RATE if "lr/d" in rates else MAX_RATE
+    too_high = {tag: usual for tag, rate in rates.items() if rate > MAX_RATE}
     smaller = too_high or {tag: rate / 4 for tag, rate in rates.items() if rate > 0}
     if "lr/d" not in rates:
-        return f"optimizer.lr={smaller.get('lr/g', DEFAULT_RATE):.2g}"
+        return f"optimizer.lr={smaller.get('lr/g', GAN_RATE):.2g}"
     return " ".join(f"optimizer.lr_{tag[-1]}={rate:.2g}" for tag, rate in smaller.items())

@@ -14,7 +14,7 @@ from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, Osci
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.diagnostics.rules import NON_FINITE, Level
 from gan_cli.protocols.callbacks import Alarm, Note
-from tests.helpers.plans import planned
+from tests.helpers.plans import alarm_rules_of, planned
 
 LOG_2 = math.log(2)
 HEALTHY = {
@@ -222,6 +222,8 @@ RUNS = {
     "critic": ("loss=wgan_gp",),
     "clipped": ("loss=wgan",),
     "saturating": ("loss=minimax",),
+    "momentum": ("optimizer.betas=[0.9,0.99]",),
+    "descent": ("optimizer=sgd",),
 }
 
 
@@ -272,6 +274,28 @@ def test_flags_do_not_act_unless_configured_to() -> None:
     assert (monitor.actionable(weak), monitor.actionable(collapse)) == (False, True)
     limits.discriminator_too_weak.acts = True
     assert monitor.actionable(weak)
+
+
+@pytest.mark.parametrize(
+    ("run", "overrides"),
+    [
+        ("plain", "loss/penalty=r1"),
+        ("momentum", "optimizer.betas=[0.5,0.99]"),
+        ("descent", "loss/penalty=r1"),
+        ("penalized", "optimizer.lr_d=0.001 optimizer.lr_g=0.001"),
+    ],
+)
+def test_oscillation_asks_for_less_momentum_then_a_penalty_then_smaller_rates(run: str, overrides: str) -> None:
+    (rule,) = (rule for rule in alarm_rules_of("dataset=ring8", *RUNS[run]) if rule.name == "oscillation")
+    assert rule.suggestion({}).overrides == overrides
+
+
+def test_a_gradient_that_saturates_has_the_suggestion_of_a_strong_d() -> None:
+    # loss=jsd would have to replace loss=minimax, which a suggestion that is appended cannot.
+    rules = {rule.name: rule for rule in alarm_rules_of("loss=minimax")}
+    saturated = {**HEALTHY, **SICK["vanishing_gradient"]}
+    assert "-log D" in rules["vanishing_gradient"].message(saturated | {"diagnosis/gradient_peak": 1.0})
+    assert rules["vanishing_gradient"].suggestion(saturated) == rules["discriminator_too_strong"].suggestion(saturated)
 
 
 # ---- one suggestion at a time
@@ -326,7 +350,7 @@ def test_numbers_that_are_not_finite_have_a_suggestion_of_their_own_and_change_n
         ({"lr/g": 2e-4, "lr/d": 10.0}, "optimizer.lr_d=0.0002"),
         ({"lr/g": 0.0, "lr/d": 2e-4}, "optimizer.lr_d=5e-05"),
         ({"lr/g": 1e-3}, "optimizer.lr=0.00025"),
-        ({"lr/g": 1.0}, "optimizer.lr=0.0002"),
+        ({"lr/g": 1.0}, "optimizer.lr=0.001"),
     ],
 )
 def test_a_number_that_is_not_finite_asks_for_smaller_rates_of_each_network(

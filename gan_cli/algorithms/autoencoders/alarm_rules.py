@@ -9,13 +9,23 @@ from gan_cli.diagnostics.rules import Metrics, Suggestion, ThresholdRule
 
 # Dimensions whose posterior mean varies by more than this are in use (Burda et al. 2016, appendix C).
 ACTIVE_VARIANCE = 0.01
+# Nats a dimension that are suggested where there are none for free.
+DEFAULT_FREE_BITS = 0.1
 
 
 @dataclass(frozen=True)
 class PosteriorCollapse(ThresholdRule):
-    """The posterior equals the prior for every sample, so that the latent code carries no information about it."""
+    """The posterior equals the prior for every sample, so that the latent code carries no information about it.
+
+    Attributes:
+        limits: thresholds.
+        end: the weight of the KL at the end of its schedule; None: the weight is constant.
+        free_bits: nats that each dimension may hold at no cost.
+    """
 
     limits: PosteriorSection
+    end: float | None = None
+    free_bits: float = 0.0
     name = "posterior_collapse"
     needs = ("vae/active_share", "vae/active_units", "vae/kl", "vae/beta")
 
@@ -32,10 +42,14 @@ class PosteriorCollapse(ThresholdRule):
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest a weight of the KL of 1; where it is 1, annealing from 0; where it is below already, free bits."""
+        """Suggest a weight of the KL of 1; where it is 1, annealing from 0; where it is annealed or less, free bits."""
         if metrics["vae/beta"] > 1:
-            return Suggestion("algorithm/beta=constant algorithm.beta.start=1", "a larger weight empties the code")
-        if metrics["vae/beta"] == 1:
+            key = "start" if self.end is None or self.end <= 1 else "end"
+            return Suggestion(f"algorithm.beta.{key}=1", "a larger weight empties the code")
+        if metrics["vae/beta"] == 1 and self.end is None:
             reason = "the KL then costs nothing at first, while the decoder learns to use the code"
             return Suggestion("algorithm/beta=linear algorithm.beta.start=0", reason)
-        return Suggestion("algorithm.free_bits=0.1", "each dimension may then hold up to this many nats at no cost")
+        bits = 2 * self.free_bits or DEFAULT_FREE_BITS
+        return Suggestion(
+            f"algorithm.free_bits={bits:.2g}", "each dimension may then hold up to this many nats at no cost"
+        )

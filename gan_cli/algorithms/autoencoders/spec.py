@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE, PosteriorCollapse
 from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.algorithms.autoencoders.networks import build_outline
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
 from gan_cli.components.losses import Loss
+from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.inference.exportable import ExportableNetwork
@@ -137,5 +138,7 @@ class VAESpec(AutoencoderSpec):
     @classmethod
     def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
         """Return the rule for posterior collapse."""
-        limits = config.diagnostics.posterior_collapse
-        return [PosteriorCollapse(limits)] if limits.patience else []
+        limits, arguments = config.diagnostics.posterior_collapse, parts.algorithm.arguments
+        beta, free_bits = cast(Node, arguments["beta"]).build(), cast(float, arguments.get("free_bits", 0.0))
+        rule = PosteriorCollapse(limits, getattr(beta, "end", None), free_bits)
+        return [rule] if limits.patience else []

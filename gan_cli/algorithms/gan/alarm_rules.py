@@ -124,7 +124,7 @@ class VanishingGradient(ThresholdRule):
 
     def evidence(self, metrics: Metrics) -> str:
         share = metrics["diagnosis/gradient"] / max(metrics["diagnosis/gradient_peak"], 1e-30)
-        return f"G's gradient has fallen to {share:.2g} of its peak"
+        return f"G's gradient is {share:.2g} of its peak"
 
     def message(self, metrics: Metrics) -> str:
         text = (
@@ -135,9 +135,6 @@ class VanishingGradient(ThresholdRule):
         return f"{text}; that of -log D would have {other:.2g}" if _is_saturated(metrics) else text
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        """Suggest the non-saturating loss where its gradient is larger, else what holds D back."""
-        if _is_saturated(metrics):
-            return Suggestion("loss=jsd", "log(1 - D) saturates where D is confident, and -log D does not")
         return suggestions.for_strong_discriminator(self.settings)
 
 

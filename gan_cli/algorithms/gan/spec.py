@@ -13,6 +13,7 @@ from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
+from gan_cli.components.optimizers import Adam
 from gan_cli.config.diagnostics import OnAlarm
 from gan_cli.config.schema import Config, NonFinite
 from gan_cli.config.targets import resolve
@@ -133,6 +134,7 @@ def _settings(config: Config, parts: Parts) -> GANSettings:
         lr_g=parts.optimizer.rate_g,
         lr_d=parts.optimizer.rate_d,
         d_steps=parts.loss.d_steps.regular,
+        betas=parts.optimizer.betas if isinstance(parts.optimizer, Adam) else None,
         penalized=bool(parts.loss.penalties),
         noisy=parts.noise is not None,
         packable=config.pac == 1 and config.train.batch_size % 4 == 0 and not config.conditional,

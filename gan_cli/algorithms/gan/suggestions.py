@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gan_cli.diagnostics.rules import Suggestion
 
+# beta_1 of Adam with which GANs are trained (Radford et al. 2016, section 4), and the largest that is suggested.
+USUAL_MOMENTUM = 0.5
+
 
 @dataclass(frozen=True)
 class GANSettings:
@@ -17,6 +20,7 @@ class GANSettings:
         lr_g: learning rate of G, before any decay.
         lr_d: that of D.
         d_steps: updates of D for each of G.
+        betas: those of Adam; None: another optimizer.
         penalized: whether D's loss has penalties.
         noisy: whether there is instance noise.
         packable: whether ``pac=4`` is allowed: one sample per pack so far, batches of a multiple of 4, no classes.
@@ -28,6 +32,7 @@ class GANSettings:
     lr_g: float = 2e-4
     lr_d: float = 2e-4
     d_steps: int = 1
+    betas: tuple[float, float] | None = (0.5, 0.999)
     penalized: bool = False
     noisy: bool = False
     packable: bool = True
@@ -69,6 +74,14 @@ def for_overfitting(settings: GANSettings) -> Suggestion:
 
 
 def for_oscillation(settings: GANSettings) -> Suggestion:
-    """Suggest smaller learning rates of both."""
+    """Suggest the usual momentum of GANs where it is larger; else a penalty, and with one already smaller rates.
+
+    Smaller rates alone lengthen the period, and oscillate as widely (docs/diagnosis.md).
+    """
+    if settings.betas is not None and settings.betas[0] > USUAL_MOMENTUM:
+        beta_2 = settings.betas[1]
+        return Suggestion(f"optimizer.betas=[{USUAL_MOMENTUM:g},{beta_2:g}]", "momentum carries both past each other")
+    if not settings.penalized:
+        return Suggestion("loss/penalty=r1", "it damps the rotation of D and G around each other")
     rates = f"optimizer.lr_d={settings.lr_d / 2:.2g} optimizer.lr_g={settings.lr_g / 2:.2g}"
     return Suggestion(rates, "both then make smaller steps")

@@ -10,17 +10,39 @@ from gan_cli.diagnostics.rules import AlarmRule, Metrics, Suggestion, ThresholdR
 ORACLE, ENTROPY = "metrics/nll_oracle", "diagnosis/oracle_entropy"
 
 
-def sequence_alarm_rules(limits: DiagnosticsSection, lr_g: float, lr_d: float) -> list[AlarmRule]:
+# Epochs of maximum likelihood that are suggested where there are none, those of conf/algorithm/seqgan.yaml.
+USUAL_MLE_EPOCHS = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceSettings:
+    """Settings of a run that its suggestions depend on.
+
+    Attributes:
+        lr_g: learning rate of G, before any decay.
+        lr_d: that of D.
+        temperature: divisor of G's logits.
+        mle_epochs: epochs of maximum likelihood before adversarial training.
+        steps: of the run, of all phases together.
+    """
+
+    lr_g: float
+    lr_d: float
+    temperature: float = 1.0
+    mle_epochs: int = USUAL_MLE_EPOCHS
+    steps: int = 64
+
+
+def sequence_alarm_rules(limits: DiagnosticsSection, settings: SequenceSettings) -> list[AlarmRule]:
     """Return the rules of all alarms of sequence models with a patience above 0.
 
     Args:
         limits: thresholds of all alarms.
-        lr_g: learning rate of G, before any decay.
-        lr_d: that of D.
+        settings: those of the run.
     """
     rules: list[AlarmRule] = [
-        SequenceDiscriminatorTooStrong(limits.discriminator_too_strong, lr_d),
-        SequenceCollapse(limits.mode_collapse, lr_g),
+        SequenceDiscriminatorTooStrong(limits.discriminator_too_strong, settings),
+        SequenceCollapse(limits.mode_collapse, settings),
     ]
     return [rule for rule in rules if rule.patience]
 
@@ -30,7 +52,7 @@ class SequenceDiscriminatorTooStrong(ThresholdRule):
     """D is nearly always right, so that the reward of every generated sequence is near 0."""
 
     limits: TooStrongSection
-    rate: float
+    settings: SequenceSettings
     name = "discriminator_too_strong"
     needs = ("d/accuracy_real", "d/accuracy_fake", "reward/mean")
 
@@ -39,7 +61,7 @@ class SequenceDiscriminatorTooStrong(ThresholdRule):
         return accuracy >= self.limits.accuracy and metrics["reward/mean"] <= 1.0 - self.limits.accuracy
 
     def evidence(self, metrics: Metrics) -> str:
-        return f"the mean reward is {metrics['reward/mean']:.1g}: D recognizes nearly all sequences"
+        return f"the mean reward is {metrics['reward/mean']:.1g}"
 
     def message(self, metrics: Metrics) -> str:
         return (
@@ -49,7 +71,11 @@ class SequenceDiscriminatorTooStrong(ThresholdRule):
         )
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion(f"optimizer.lr_d={self.rate / 4:.2g}", "D then learns more slowly")
+        """Suggest maximum likelihood where there is none, with as many rounds after it as now; else a slower D."""
+        if not self.settings.mle_epochs:
+            overrides = f"algorithm.mle_epochs={USUAL_MLE_EPOCHS} train.steps={self.settings.steps + USUAL_MLE_EPOCHS}"
+            return Suggestion(overrides, "sequences of an untrained G are told from real ones at a glance")
+        return Suggestion(f"optimizer.lr_d={self.settings.lr_d / 4:.2g}", "D then learns more slowly")
 
 
 @dataclass(frozen=True)
@@ -57,7 +83,7 @@ class SequenceCollapse(ThresholdRule):
     """G generates only the likeliest sequences, or the same bigrams over and over."""
 
     limits: CollapseSection
-    rate: float
+    settings: SequenceSettings
     name = "mode_collapse"
     needs = ("diagnosis/distinct_2", "diagnosis/distinct_2_real")
 
@@ -83,7 +109,10 @@ class SequenceCollapse(ThresholdRule):
         return f"{text}{_heldout_nll_text(metrics)}"
 
     def suggestion(self, metrics: Metrics) -> Suggestion:
-        return Suggestion(f"optimizer.lr_g={self.rate / 4:.2g}", "D then has time to follow G")
+        """Suggest a temperature of 1 where it is lower, else a slower G."""
+        if self.settings.temperature < 1:
+            return Suggestion("algorithm.temperature=1", "a lower one leaves the likeliest sequences alone")
+        return Suggestion(f"optimizer.lr_g={self.settings.lr_g / 4:.2g}", "D then has time to follow G")
 
 
 def _below_oracle_entropy(metrics: Metrics) -> bool:

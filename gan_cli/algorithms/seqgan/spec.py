@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
-from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
+from gan_cli.algorithms.seqgan.alarm_rules import SequenceSettings, sequence_alarm_rules
 from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.algorithms.training_data import TrainingSequences
@@ -71,7 +71,15 @@ class SeqGANSpec(AlgorithmSpec):
     @classmethod
     def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
         """Return the alarm rules for sequences."""
-        return sequence_alarm_rules(config.diagnostics, parts.optimizer.rate_g, parts.optimizer.rate_d)
+        arguments: Mapping[str, Any] = parts.algorithm.arguments
+        settings = SequenceSettings(
+            lr_g=parts.optimizer.rate_g,
+            lr_d=parts.optimizer.rate_d,
+            temperature=arguments["temperature"],
+            mle_epochs=arguments["mle_epochs"],
+            steps=config.train.steps,
+        )
+        return sequence_alarm_rules(config.diagnostics, settings)
 
     @classmethod
     def reports(cls, loss: Loss | None) -> frozenset[str]:

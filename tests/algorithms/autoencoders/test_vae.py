@@ -29,7 +29,7 @@ from gan_cli.protocols.data import Images
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.rng import fixed_latents
 from tests.helpers.autoencoders import TINY, TINY_CONV, TOGETHER, build_autoencoder, digits, figures, ring
-from tests.helpers.plans import alarm_rules_of
+from tests.helpers.plans import alarm_rules_of, planned
 from tests.helpers.preloaded import PreloadedGroup
 from tests.helpers.single_optimizer import after
 
@@ -266,10 +266,26 @@ def test_collapsed_posterior_raises_an_alarm_with_a_suggestion() -> None:
     assert rule.severity(now)
     assert "0 dimensions" in rule.message(now)
     assert rule.suggestion(now).overrides == "algorithm/beta=linear algorithm.beta.start=0"
-    assert rule.suggestion({**now, "vae/beta": 50.0}).overrides == "algorithm/beta=constant algorithm.beta.start=1"
+    assert rule.suggestion({**now, "vae/beta": 50.0}).overrides == "algorithm.beta.start=1"
     assert rule.suggestion({**now, "vae/beta": 0.5}).overrides == "algorithm.free_bits=0.1"
     assert not rule.severity({**now, "vae/active_share": 0.3})
     assert not alarm_rules_of("algorithm=vae", "diagnostics.posterior_collapse.patience=0")
+
+
+@pytest.mark.parametrize(
+    ("settings", "beta", "overrides"),
+    [
+        (("algorithm/beta=linear",), 1.0, "algorithm.free_bits=0.1"),
+        (("algorithm/beta=linear", "algorithm.beta.end=10"), 4.0, "algorithm.beta.end=1"),
+        (("algorithm/beta=linear", "algorithm.beta.start=10", "algorithm.beta.end=1"), 4.0, "algorithm.beta.start=1"),
+        (("algorithm/beta=linear", "algorithm.free_bits=0.1"), 1.0, "algorithm.free_bits=0.2"),
+    ],
+)
+def test_suggestion_is_not_what_the_run_has_already(settings: tuple[str, ...], beta: float, overrides: str) -> None:
+    command = ("algorithm=vae", *settings)
+    (rule,) = alarm_rules_of(*command)
+    assert rule.suggestion({"vae/beta": beta}).overrides == overrides
+    assert planned(*command, *overrides.split()).config != planned(*command).config
 
 
 def test_posterior_that_costs_too_much_raises_the_alarm() -> None:

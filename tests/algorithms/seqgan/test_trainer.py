@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.seqgan.alarm_rules import sequence_alarm_rules
+from gan_cli.algorithms.seqgan.alarm_rules import SequenceSettings, sequence_alarm_rules
 from gan_cli.algorithms.seqgan.estimators import Estimator
 from gan_cli.algorithms.seqgan.gumbel_softmax import Gumbel
 from gan_cli.algorithms.seqgan.phases import Phase, Phases
@@ -30,6 +30,7 @@ from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.algorithm import Algorithm, RollbackAdjustment
 from gan_cli.protocols.data import Sequences
 from gan_cli.runtime.device import Device
+from tests.helpers.plans import alarm_rules_of
 
 CPU = Device(torch.device("cpu"), None, channels_last=False, compile=False, graph=False)
 VOCABULARY, LENGTH = 12, 6
@@ -252,7 +253,7 @@ FINE = {
     ],
 )
 def test_alarms(change: dict[str, float], alarm: str, message: str) -> None:
-    alarms = sequence_alarm_rules(DiagnosticsSection(), 0.01, 1e-4)
+    alarms = sequence_alarm_rules(DiagnosticsSection(), SequenceSettings(lr_g=0.01, lr_d=1e-4))
     assert not any(rule.severity(FINE) for rule in alarms)
     now = FINE | change
     (shown,) = (rule for rule in alarms if rule.severity(now))
@@ -260,3 +261,17 @@ def test_alarms(change: dict[str, float], alarm: str, message: str) -> None:
     assert set(shown.needs) <= set(now)
     assert re.search(message, shown.message(now))
     assert shown.suggestion(now).overrides.startswith("optimizer.lr_")
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "overrides"),
+    [
+        ("algorithm.temperature=0.1", "mode_collapse", "algorithm.temperature=1"),
+        ("algorithm.temperature=1", "mode_collapse", "optimizer.lr_g=0.0025"),
+        ("algorithm.mle_epochs=0", "discriminator_too_strong", "algorithm.mle_epochs=25 train.steps=89"),
+        ("algorithm.mle_epochs=5", "discriminator_too_strong", "optimizer.lr_d=2.5e-05"),
+    ],
+)
+def test_suggestions_fit_the_settings(setting: str, name: str, overrides: str) -> None:
+    (rule,) = (rule for rule in alarm_rules_of("algorithm=seqgan", "dataset=oracle", setting) if rule.name == name)
+    assert rule.suggestion(FINE).overrides == overrides
