@@ -32,8 +32,7 @@ EXPECTED = {
     "saturated": [
         "step 80: mode_collapse: samples differ 6% as much as data do. Try pac=4",
         "step 100: discriminator_too_strong: D classifies 100.0% of samples correctly. Try noise=adaptive",
-        "step 300: vanishing_gradient: G's gradient is 0.0028 of its peak. See discriminator_too_strong"
-        " (step 100)",
+        "step 300: vanishing_gradient: G's gradient is 0.0028 of its peak. See discriminator_too_strong (step 100)",
     ],
     # All modes after 1,000 steps.
     "slow_start": [],
