@@ -42,7 +42,7 @@ TESTS = (
 )
 # Beside the dependencies of pyproject.toml and of its extra for metrics of text.
 TEST_PACKAGES = (
-    "hypothesis>=6.100",
+    "hypothesis>=6.140",
     "matplotlib>=3.8",
     "pytest>=9.2",
     "pytest-xdist>=3.6",

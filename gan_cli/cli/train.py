@@ -69,7 +69,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
         return _single(command.pop_continue(known.overrides)[1], folder)
-    return _with_hydra(arguments, known.multirun)
+    return _with_hydra(arguments, known.multirun, None if sweep is None else Path(sweep))
 
 
 def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun: bool) -> list[str]:
@@ -158,8 +158,8 @@ def _resume_directory(arguments: Sequence[str]) -> str | None:
     return directory
 
 
-def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
-    """Let Hydra parse its flags and, in a multirun, launch the jobs; each job is a run of its own."""
+def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None) -> int:
+    """Let Hydra parse its flags and, in a multirun, launch the jobs of a new or a continued sweep, each a run."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -193,7 +193,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool) -> int:
         around.enter_context(composing_all_jobs())
         try:
             with launch_errors_explained():
-                _call_hydra(_with_scratch_directory(arguments, scratch), task)
+                _call_hydra(_with_scratch_directory(arguments, scratch, continued), task)
         except (HydraException, OmegaConfBaseException, UserError) as error:
             _remove_unstarted_sweeps(created)
             raise explain_hydra_error(error, overrides) from error
@@ -230,9 +230,16 @@ def _call_hydra(arguments: Sequence[str], task: Callable[[DictConfig], object]) 
             main()
 
 
-def _with_scratch_directory(arguments: Sequence[str], scratch: str) -> list[str]:
+def _with_scratch_directory(arguments: Sequence[str], scratch: str, continued: Path | None) -> list[str]:
     """Return the arguments, in a dry run with a temporary directory for the files that Hydra writes regardless."""
-    return [*arguments, f"hydra.sweep.dir={scratch}"] if _is_dry(arguments) else list(arguments)
+    from gan_cli.sweeps.job_registry import JobRegistry
+    from gan_cli.sweeps.outline import continue_dry
+
+    if not _is_dry(arguments):
+        return list(arguments)
+    if continued is not None:
+        continue_dry(JobRegistry(Path(scratch)), continued)
+    return [*arguments, f"hydra.sweep.dir={scratch}"]
 
 
 def _is_dry(arguments: Sequence[str]) -> bool:

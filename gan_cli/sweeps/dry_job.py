@@ -15,8 +15,9 @@ from gan_cli.runs.estimate import StepCosts, estimate, measure
 from gan_cli.runs.plan_summary import rows_of_plan
 from gan_cli.runs.planning import Plan, plan_with_files
 from gan_cli.storage.files import write_atomic
-from gan_cli.sweeps.job_registry import JobEntry, JobRegistry
-from gan_cli.sweeps.outline import JobOutline, dry_run_folder, split_overrides
+from gan_cli.sweeps.job_registry import JobEntry, JobIdentity, JobRegistry
+from gan_cli.sweeps.job_status import JobState, job_status
+from gan_cli.sweeps.outline import JobOutline, continued_sweep, dry_run_folder, split_overrides
 
 # For all jobs together: a dry run is to be short.
 MAX_MEASURING_SECONDS = 20.0
@@ -24,7 +25,7 @@ NOT_MEASURED = StepCosts(why_not="other configurations were measured")
 
 
 def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEntry) -> None:
-    """Check a job and leave its outline for the end of the sweep.
+    """Check a job and leave its outline for the end of the sweep, with the steps that it has made before.
 
     Raises:
         ConfigError: the job could not start.
@@ -41,10 +42,19 @@ def leave_outline(composition: Composition, registry: JobRegistry, entry: JobEnt
         rows={name: text for name, text in rows_of_plan(plan).items() if name != "seed"},
         configuration=configuration,
         steps=need.steps,
+        done=min(_steps_before(registry, entry.identity), need.steps),
         seconds=need.seconds,
         why_not=costs.why_not,
         disk=need.disk,
     ).write(registry)
+
+
+def _steps_before(registry: JobRegistry, identity: JobIdentity) -> int:
+    """Return the steps from which a job goes on in the sweep that is continued; 0 where it starts."""
+    sweep = continued_sweep(registry)
+    entries = [] if sweep is None else JobRegistry(sweep).entries()
+    found = [job_status(entry.path) for entry in entries if entry.identity.overrides == identity.overrides]
+    return max((each.step for each in found if each.state is JobState.completed or each.has_checkpoint), default=0)
 
 
 def _costs(plan: Plan, configuration: str, file: Path) -> StepCosts:

@@ -19,6 +19,8 @@ from gan_cli.telemetry.quantities import format_bytes, format_duration
 
 NAME_WIDTH = 16
 MAX_VALUES = 12
+# Name of a file with the path of the sweep that is continued.
+CONTINUED = "continued"
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class JobOutline:
         rows: name of a part -> its settings.
         configuration: digest of its configuration but for its seed and length.
         steps: of its run.
-        seconds: that it is likely to take; None where that is unknown.
+        seconds: that all of it is likely to take; None where that is unknown.
         why_not: why it is unknown; empty where it is known.
         disk: bytes that its directory is likely to take.
+        done: steps that it has made before.
     """
 
     number: int
@@ -44,6 +47,17 @@ class JobOutline:
     seconds: float | None
     why_not: str
     disk: int
+    done: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """True where nothing is left to do."""
+        return self.done >= self.steps
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that what is left of it is likely to take; None where that is unknown."""
+        return None if self.seconds is None else self.seconds * (1 - self.done / max(1, self.steps))
 
     def write(self, registry: JobRegistry) -> None:
         """Leave the outline for :func:`read_outlines`."""
@@ -62,9 +76,11 @@ def describe(jobs: Sequence[JobOutline]) -> str:
     """Return the outlines of one or more jobs as one table."""
     steps = {job.steps for job in jobs}
     each = f", {steps.pop():,} each" if len(steps) == 1 else ""
+    left, total = sum(job.steps - job.done for job in jobs), sum(job.steps for job in jobs)
+    finished = sum(job.is_done for job in jobs)
     head = {
-        "jobs": str(len(jobs)),
-        "steps": f"{sum(job.steps for job in jobs):,} in all{each}",
+        "jobs": f"{len(jobs)}, of which {finished:,} completed before" if finished else str(len(jobs)),
+        "steps": f"{total:,} in all{each}" + (f"; {left:,} left" if left < total else ""),
         "time": _describe_time(jobs),
         "disk": f"about {format_bytes(sum(job.disk for job in jobs))} in all",
     }
@@ -75,8 +91,11 @@ def describe(jobs: Sequence[JobOutline]) -> str:
 
 
 def _describe_time(jobs: Sequence[JobOutline]) -> str:
-    """Return the time of all jobs, those that were not measured taking the mean of the others."""
-    known = [job.seconds for job in jobs if job.seconds is not None]
+    """Return the time that is left of all jobs, those that were not measured taking the mean of the others."""
+    jobs = [job for job in jobs if not job.is_done]
+    if not jobs:
+        return "none"
+    known = [seconds for job in jobs if (seconds := job.seconds_left) is not None]
     if not known:
         return f"not estimated: {jobs[0].why_not}"
     configurations = len({job.configuration for job in jobs})
@@ -136,3 +155,16 @@ def split_overrides(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, 
 def dry_run_folder(registry: JobRegistry) -> Path:
     """Return the folder for what the jobs of a dry run leave, which may not exist yet."""
     return registry.folder / "dry_run"
+
+
+def continue_dry(registry: JobRegistry, sweep: Path) -> None:
+    """Let the jobs of a dry run know the sweep that it would continue."""
+    folder = dry_run_folder(registry)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONTINUED).write_text(str(sweep.absolute()), encoding="utf-8", errors="surrogateescape")
+
+
+def continued_sweep(registry: JobRegistry) -> Path | None:
+    """Return the sweep that a dry run would continue, or None where it would begin one."""
+    file = dry_run_folder(registry) / CONTINUED
+    return Path(file.read_text(encoding="utf-8", errors="surrogateescape")) if file.exists() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,28 @@ def test_jobs_are_one_table() -> None:
 def test_jobs_that_were_not_measured_take_as_long_as_the_others() -> None:
     text = describe([outline(0, "a", 0), outline(1, "b", 0, None)])
     assert "about 2 min one after another on this machine; an estimate from a few steps of 1 of 2" in text
+
+
+def test_steps_that_were_made_before_are_not_counted_again() -> None:
+    jobs = [replace(outline(number, "a", number), done=done) for number, done in enumerate((50, 25, 0))]
+    lines = describe(jobs).splitlines()
+    assert lines[0] == "jobs             3, of which 1 completed before"
+    assert lines[1] == "steps            150 in all, 50 each; 75 left"
+    assert lines[2].startswith("time             about 1 min 30 s one after another")
+    assert "time             none" in describe(jobs[:1]).splitlines()
+
+
+def test_dry_run_of_a_sweep_that_is_continued(gan_train: Command, workplace: Path) -> None:
+    sweep = ("-m", "seed=0,1", "dataset=ring8", *TINY, *SHORT)
+    assert gan_train(*sweep, "hydra.sweep.dir=both").status == 0
+    done = gan_train(*sweep, "sweep.continue=both", "dry_run=true")
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[:3] == [
+        "jobs             2, of which 2 completed before",
+        "steps            4 in all, 2 each; 0 left",
+        "time             none",
+    ]
 
 
 def test_dry_run_of_a_sweep(gan_train: Command, workplace: Path) -> None:
