@@ -34,7 +34,7 @@ def registered() -> None:
 
 def logged(composition: Composition, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(logging.getLogger("gan_cli"), "propagate", True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="gan_cli"):
         log_choices(composition.chosen)
     return caplog.messages[-1] if caplog.messages else ""
 
