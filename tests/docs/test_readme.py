@@ -15,6 +15,7 @@ from benchmarks.recipes import CONF, CONF_DIR, EXPERIMENT_DIR
 from gan_cli.cli import sample
 from gan_cli.evaluation import factory
 from tests.conftest import SHORT, TINY, Command, FinishedRun
+from tests.helpers.image_folder import make_folder
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -88,7 +89,7 @@ def make_data(arguments: list[str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         else:
-            path.mkdir()
+            make_folder(path, 8)
 
 
 def rehearsed(arguments: list[str]) -> list[str]:
