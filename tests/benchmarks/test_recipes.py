@@ -54,7 +54,7 @@ def test_run_of_a_recipe_resumes_with_the_folder_and_is_rejected_in_one_line_wit
     done = gan_train("resume=run", "train.steps=3")
     assert done.status == 2
     (line,) = done.err.splitlines()
-    wanted = f"gan-train: the run was started with --config-dir {CONF_DIR}, which it needs: experiment=claim_jsd_saturates"
+    wanted = f"gan-train: the run was started with --config-dir {CONF_DIR}, which it needs: experiment=claim_jsd"
     assert line.startswith(wanted)
     done = gan_train("--config-dir", CONF_DIR, "resume=run", "train.steps=3")
     assert done.status == 0, done.err
