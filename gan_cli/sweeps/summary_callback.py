@@ -63,7 +63,9 @@ class SweepSummaryCallback(Callback):
         """
         with passing_through_hydra():
             registry = _job_registry(config)
-            after = {entry: job_status(entry.path) for entry in registry.entries()}
+            # Jobs that run at once are registered in any order.
+            entries = sorted(registry.entries(), key=lambda entry: (entry.identity.number, entry.index))
+            after = {entry: job_status(entry.path) for entry in entries}
             failed = [entry for entry, now in after.items() if _has_failed(now, bool(config.dry_run))]
             if config.dry_run and (jobs := read_outlines(registry)):
                 print(describe(jobs))
