@@ -138,9 +138,17 @@ def home_root() -> tuple[Path, ...]:
 
 
 def serialize_arrays(arrays: Arrays) -> bytes:
-    """Return arrays as the content of one file: a checksum, then a NumPy archive."""
+    """Return arrays as the content of one file: a checksum, then a NumPy archive.
+
+    Raises:
+        TypeError: an array holds Python objects, which would be pickled.
+    """
+    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if objects:
+        raise TypeError(f"arrays of numbers or text expected, got objects in {', '.join(objects)}")
     archive = io.BytesIO()
-    np.savez(archive, allow_pickle=False, **arrays)
+    # NumPy 1.26 takes allow_pickle=False for one more array.
+    np.savez(archive, **arrays)  # type: ignore[arg-type] # of that parameter
     content = archive.getvalue()
     return hashlib.sha256(content).hexdigest().encode() + content
 
