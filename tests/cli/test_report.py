@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 from pathlib import Path
@@ -11,26 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_cli.report.loading import read_run
 from gan_cli.storage.run_directory import RunDirectory
-from tests.conftest import SHORT, TINY, Command, Finished
+from tests.conftest import SHORT, TINY, Command
+from tests.helpers.report_tables import records, table
 from tests.helpers.run_directories import write_run, write_sweep
-
-
-def table(done: Finished) -> list[dict[str, str]]:
-    """The rows of a Markdown table, which has to be one: as many cells in each row as in the header."""
-    assert done.status == 0, done.err
-    rows = [line for line in done.out.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
-    header, ruler, *others = cells
-    assert set("".join(ruler)) <= set("-:")
-    assert {len(row) for row in cells} == {len(header)}
-    return [dict(zip(header, row, strict=True)) for row in others]
-
-
-def records(done: Finished) -> list[dict[str, str]]:
-    assert done.status == 0, done.err
-    return list(csv.DictReader(io.StringIO(done.out)))
 
 
 def test_seeds_are_one_row(gan_report: Command, workplace: Path) -> None:
@@ -162,25 +144,6 @@ def test_real_runs_are_read(gan_train: Command, gan_report: Command) -> None:
     assert float(record["divergence/wasserstein"]) == pytest.approx(expected, rel=1e-12)
 
 
-def test_what_a_group_implies_is_not_listed(gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "a", loss="jsd")
-    write_run(workplace / "b", loss="wgan", config={"ema": {"half_life": 9.0}})
-    header = gan_report(".").out.splitlines()[0]
-    assert header.startswith("| loss | seeds |")
-
-
-def test_unchosen_settings_are_listed_where_nothing_else_distinguishes(gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "a", config={"ema": {"half_life": 9.0}})
-    write_run(workplace / "b", config={"ema": {"half_life": 50.0}})
-    assert [row["ema.half_life"] for row in table(gan_report("."))] == ["9", "50"]
-
-
-def test_cadence_and_place_of_data_make_no_other_experiment(gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "a", seed=0, config={"train": {"steps": 100, "log_every": 10}})
-    write_run(workplace / "b", seed=1, config={"train": {"steps": 100, "log_every": 20}})
-    assert len(table(gan_report("."))) == 1
-
-
 def test_a_seed_that_occurs_twice_is_reported(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "a", seed=4)
     write_run(workplace / "b", seed=4)
@@ -269,27 +232,6 @@ def test_reading_changes_nothing(gan_report: Command, workplace: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
-def test_runs_without_a_gans_loss_are_named_by_their_algorithm(gan_report: Command, workplace: Path) -> None:
-    run = write_run(workplace / "run", figures={"loss/denoising": (0.5, 0.3)})
-    choices = {"dataset": "ring8", "algorithm": "diffusion", "loss": "none"}
-    (run / ".hydra" / "hydra.yaml").write_text(json.dumps({"runtime": {"choices": choices}}))
-    (row,) = table(gan_report("run"))
-    assert (row["algorithm"], row["dataset"]) == ("diffusion", "ring8")
-    assert "loss" not in row
-    assert gan_report("run", "--html", "page.html").status == 0
-    assert "diffusion on ring8" in (workplace / "page.html").read_text()
-
-
-def test_only_measured_metrics_have_a_best(gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "run", figures={"divergence/jsd": (0.001, 0.3), "metrics/recall": (0.5, 0.2)})
-    (row,) = table(gan_report("run"))
-    assert row["best metrics/recall"] == "0.5"
-    assert "best divergence/jsd" not in row
-    (record,) = records(gan_report("--csv", "run"))
-    assert "metrics/recall best" in record
-    assert "divergence/jsd best" not in record
-
-
 def test_each_run_has_its_directory(gan_report: Command, workplace: Path) -> None:
     write_sweep(workplace / "sweep")
     assert [row["directory"] for row in table(gan_report("--each", "sweep"))][:3] == ["sweep/0", "sweep/1", "sweep/2"]
@@ -308,106 +250,3 @@ def test_columns_that_few_rows_fill_are_left_out_and_named(gan_report: Command, 
     assert table(every)[0]["divergence/jsd"] == "0.3"
     assert "Left out" not in every.out
     assert "divergence/jsd" in table(gan_report("sweep", "--metric", "divergence/jsd"))[0]
-
-
-def write_evaluation(run: Path, value: float, generated: int, **more: object) -> None:
-    figures = {"frechet/pixels": {"value": value, "floor": 0.1, "better": "lower", "what": "a distance"}}
-    provenance = {"samples": {"generated": generated}, "seed": 0, "generator": {"step": 30, "ema": True}, **more}
-    (run / "evaluation.json").write_text(json.dumps({"figures": figures, **provenance}))
-
-
-def test_conditions_of_measurement_are_stated(gan_report: Command, workplace: Path) -> None:
-    for number in range(2):
-        write_evaluation(write_run(workplace / str(number), lr=10.0**-number), 1.0 + number, 500)
-    out = gan_report(".").out
-    assert "frechet/pixels: measured by gan-eval with 500 samples, seed 0, moving average." in out
-    assert "Not measured alike" not in out
-
-
-def test_runs_measured_with_different_options_are_not_compared_silently(gan_report: Command, workplace: Path) -> None:
-    for number, generated in enumerate((500, 500, 1000)):
-        write_evaluation(write_run(workplace / str(number), lr=10.0**-number), 1.0 + number, generated)
-    expected = "Not measured alike, and so not to be compared: samples 500 (2 runs), 1,000 (1 run)."
-    assert expected in gan_report(".").out
-    assert gan_report("--html", "page.html", ".").status == 0
-    assert expected in (workplace / "page.html").read_text()
-
-
-def test_a_run_trained_on_since_it_was_measured_is_named(gan_report: Command, workplace: Path) -> None:
-    write_evaluation(write_run(workplace / "run"), 1.0, 500, generator={"step": 20, "ema": True})
-    assert "Measured before the last step: run at step 20 of 30." in gan_report("run").out
-
-
-def test_a_doubtful_backbone_is_named(gan_report: Command, workplace: Path) -> None:
-    backbones = {"pixels": {"caution": "knows nothing"}}
-    write_evaluation(write_run(workplace / "run"), 1.0, 500, backbones=backbones)
-    assert "Metrics of the backbone pixels say little here: pixels knows nothing." in gan_report("run").out
-
-
-@pytest.mark.parametrize("provenance", [{"samples": 3}, {"generator": {"step": "x", "ema": [1]}}, {"backbones": [1]}])
-def test_damaged_provenance_costs_what_it_held(
-    provenance: dict[str, object], gan_report: Command, workplace: Path
-) -> None:
-    write_evaluation(write_run(workplace / "run"), 1.0, 500, **provenance)
-    assert table(gan_report("run"))[0]["frechet/pixels"] == "1"
-
-
-def test_a_metric_that_was_not_measured_names_the_command_that_measures_it(
-    gan_report: Command, workplace: Path
-) -> None:
-    write_run(workplace / "run")
-    done = gan_report("run", "--metric", "frechet/pixels")
-    assert done.err == "gan-report: --metric frechet/pixels: no run has such a metric. gan-eval PATH... measures it.\n"
-
-
-@pytest.mark.parametrize(("loss", "name"), [("hinge", "total_variation"), ("r3gan", "relativistic")])
-def test_divergence_is_not_mistaken_for_its_ceiling_or_its_held_out_value(
-    loss: str, name: str, workplace: Path
-) -> None:
-    tags = {"divergence/ceiling": (1.0,), f"divergence/{name}_held_out": (0.1,), f"divergence/{name}": (0.2,)}
-    write_run(workplace / "run", figures=tags, overrides=(f"loss={loss}",))
-    assert read_run(workplace / "run", "run").divergence == name
-
-
-def test_setting_that_stands_for_another_has_its_value(gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "a", overrides=["optimizer.lr_g=1e-3"], config={"optimizer": {"lr": 2e-4, "lr_g": 1e-3}})
-    write_run(workplace / "b")
-    write_run(workplace / "c", seed=1, config={"optimizer": {"lr": 2e-4, "lr_g": "${optimizer.lr}"}})
-    write_run(workplace / "d", seed=2, config={"optimizer": {"lr": 2e-4, "lr_g": 2e-4}})
-    rows = table(gan_report("."))
-    assert [(row["optimizer.lr_g"], row["seeds"]) for row in rows] == [("0.0002", "3"), ("0.001", "1")]
-
-
-@pytest.mark.parametrize("text", ["${nowhere}", "${....lr}", "x ${.lr}", "${.lr}${.lr}"])
-def test_what_stands_for_no_setting_is_shown_as_it_is(text: str, gan_report: Command, workplace: Path) -> None:
-    write_run(workplace / "a", config={"optimizer": {"lr": 2e-4, "lr_g": text}})
-    write_run(workplace / "b", config={"optimizer": {"lr": 2e-4, "lr_g": 1.0}})
-    assert {record["optimizer.lr_g"] for record in records(gan_report("--csv", "."))} == {text, "1"}
-
-
-def test_several_options_of_a_group_are_named_and_none_is_none(gan_report: Command, workplace: Path) -> None:
-    target = {"_target_": "gan_cli.components.regularizers.R1"}
-    both = {"objective": None, "penalty": {"r1": target, "r2": target}}
-    for name, penalty, loss in (("a", "[r1,r2]", both), ("b", "none", {"objective": None})):
-        run = write_run(workplace / name, overrides=[f"loss/penalty={penalty}"], config={"loss": loss})
-        choices = {"loss": "jsd", "experiment": None} | ({"loss/penalty": "none"} if penalty == "none" else {})
-        (run / ".hydra" / "hydra.yaml").write_text(json.dumps({"runtime": {"choices": choices}}))
-    assert sorted(row["loss/penalty"] for row in table(gan_report("."))) == ["none", "r1,r2"]
-    assert read_run(workplace / "a", "a").options["experiment"] == "none"
-
-
-def test_of_many_settings_the_rows_have_as_few_as_tell_them_apart(gan_report: Command, workplace: Path) -> None:
-    """CSV has all of them, and the line below the table names the others."""
-    keys = [f"a{number}" for number in range(6)]
-    for run in range(4):
-        values = {key: run if key == "a2" else run % 2 for key in keys}
-        overrides = [f"train.{key}={value}" for key, value in values.items()]
-        write_run(workplace / str(run), overrides=overrides, config={"train": values})
-    done = gan_report(".")
-    rows = table(done)
-    assert [row["train.a2"] for row in rows] == ["0", "1", "2", "3"]
-    assert not any(f"train.{key}" in rows[0] for key in keys if key != "a2")
-    assert "which the rows are not named by: train.a0, train.a1, train.a3, train.a4 and train.a5" in done.out
-    found = records(gan_report("--csv", "."))
-    assert [record["group"] for record in found] == ["a2=0", "a2=1", "a2=2", "a2=3"]
-    assert all(f"train.{key}" in found[0] for key in keys)

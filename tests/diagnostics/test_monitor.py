@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import replace
 
 import pytest
@@ -12,51 +11,10 @@ from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.config.diagnostics import ALARMS, DiagnosticsSection, OnAlarm, OscillationSection
 from gan_cli.diagnostics.monitor import AlarmMonitor
-from gan_cli.diagnostics.rules import NON_FINITE, Level
-from gan_cli.protocols.callbacks import Alarm, Note
-from tests.helpers.plans import alarm_rules_of, planned
+from gan_cli.diagnostics.rules import NON_FINITE
+from tests.helpers.monitors import HEALTHY, SICK, new_monitor, reports
 
-LOG_2 = math.log(2)
-HEALTHY = {
-    "d/accuracy_real": 0.8,
-    "d/accuracy_fake": 0.8,
-    "d/auc": 0.85,
-    "divergence/jsd": 0.3,
-    "divergence/jsd_held_out": 0.29,
-    "diagnosis/held_out_gap": 0.01,
-    "diagnosis/gradient": 1.0,
-    "diagnosis/gradient_saturating": 0.4,
-    "diagnosis/gradient_non_saturating": 1.0,
-    "diagnosis/diversity": 0.9,
-    "diagnosis/neighbours": 0.8,
-    "diagnosis/told_apart": 0.9,
-    "diagnosis/modes": 0.95,
-    "noise/sigma": 0.0,
-    "lr/d": 2e-4,
-    "lr/g": 2e-4,
-}
 CRITIC = GANSettings("divergence/wasserstein", None)
-# Metrics that raise exactly one alarm.
-SICK = {
-    "discriminator_too_strong": {"d/accuracy_real": 0.999, "d/accuracy_fake": 0.995, "divergence/jsd": 0.68},
-    "discriminator_too_weak": {"d/auc": 0.51, "diagnosis/told_apart": 0.98},
-    "vanishing_gradient": {"diagnosis/gradient": 1e-3},
-    "mode_collapse": {"diagnosis/diversity": 0.02},
-    "discriminator_overfits": {"diagnosis/held_out_gap": 0.4},
-}
-
-
-def new_monitor(limits: DiagnosticsSection | None = None) -> AlarmMonitor:
-    limits = limits or DiagnosticsSection()
-    return AlarmMonitor(limits, alarm_rules(limits, GANSettings("divergence/jsd", LOG_2)))
-
-
-def reports(monitor: AlarmMonitor, figures: dict[str, float], count: int, start: int = 0) -> list[Alarm]:
-    """Return the alarms that are raised over ``count`` reports of these metrics, 50 steps apart."""
-    found: list[Alarm] = []
-    for index in range(start, start + count):
-        found += monitor.check(50 * (index + 1), {**HEALTHY, **figures}).raised
-    return found
 
 
 def test_health_raises_nothing() -> None:
@@ -209,50 +167,6 @@ def test_a_restored_monitor_continues_as_if_it_had_never_stopped() -> None:
     assert one.state_dict() == other.state_dict()
 
 
-# Settings for which every suggestion is another one than without them.
-RUNS = {
-    "plain": (),
-    "points": ("dataset=ring8",),
-    "noisy": ("noise=linear", "noise.start=0.3"),
-    "slow D": ("optimizer.lr_d=1e-4", "optimizer.lr_g=1e-3"),
-    "packed": ("pac=2",),
-    "conditional": ("conditional=true",),
-    "penalized": ("loss/penalty=r1",),
-    "augmented": ("loss/penalty=r1", "augment=ada"),
-    "critic": ("loss=wgan_gp",),
-    "clipped": ("loss=wgan",),
-    "saturating": ("loss=minimax",),
-    "momentum": ("optimizer.betas=[0.9,0.99]",),
-    "descent": ("optimizer=sgd",),
-}
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_every_suggestion_is_a_change_of_the_command_that_works(run: str) -> None:
-    plan = planned(*RUNS[run])
-    for rule in plan.family.alarm_rules(plan.config, plan):
-        figures = {**HEALTHY, **dict.fromkeys(rule.needs, 0.1), **SICK.get(rule.name, {})}
-        if run != "saturating":  # then G's loss is -log D itself, or neither of the two
-            del figures["diagnosis/gradient_non_saturating"]
-        overrides = shlex.split(rule.suggestion(figures).overrides)
-        followed = planned(*RUNS[run], *overrides)
-        assert followed.config != plan.config, (rule.name, overrides)
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_an_alarm_takes_one_line_of_110_characters(run: str) -> None:
-    plan = planned(*RUNS[run])
-    divergence = next(iter(sorted(plan.family.reports(plan.loss)))).removesuffix("_held_out")
-    for rule in plan.family.alarm_rules(plan.config, plan):
-        figures = {**HEALTHY, divergence: 0.5, **SICK.get(rule.name, {})}
-        figures |= {tag: figures.get(tag, 0.123) for tag in rule.needs}
-        evidence, overrides = rule.evidence(figures), rule.suggestion(figures).overrides
-        alarm = Alarm(rule.name, 1, 1, {}, "", "", evidence, overrides)
-        note = Note(rule.name, evidence, {}, overrides, "")
-        line = f"step 10000: {alarm}" if rule.level is Level.alarm else str(note)
-        assert len(line) <= 110, line
-
-
 def test_less_patience_on_resume_raises_an_alarm_at_the_next_report() -> None:
     first, impatient = new_monitor(), DiagnosticsSection()
     assert reports(first, SICK["mode_collapse"], 3) == []
@@ -274,97 +188,6 @@ def test_flags_do_not_act_unless_configured_to() -> None:
     assert (monitor.actionable(weak), monitor.actionable(collapse)) == (False, True)
     limits.discriminator_too_weak.acts = True
     assert monitor.actionable(weak)
-
-
-@pytest.mark.parametrize(
-    ("run", "overrides"),
-    [
-        ("plain", "loss/penalty=r1"),
-        ("momentum", "optimizer.betas=[0.5,0.99]"),
-        ("descent", "loss/penalty=r1"),
-        ("penalized", "optimizer.lr_d=0.001 optimizer.lr_g=0.001"),
-    ],
-)
-def test_oscillation_asks_for_less_momentum_then_a_penalty_then_smaller_rates(run: str, overrides: str) -> None:
-    (rule,) = (rule for rule in alarm_rules_of("dataset=ring8", *RUNS[run]) if rule.name == "oscillation")
-    assert rule.suggestion({}).overrides == overrides
-
-
-def test_a_gradient_that_saturates_has_the_suggestion_of_a_strong_d() -> None:
-    # loss=jsd would have to replace loss=minimax, which a suggestion that is appended cannot.
-    rules = {rule.name: rule for rule in alarm_rules_of("loss=minimax")}
-    saturated = {**HEALTHY, **SICK["vanishing_gradient"]}
-    assert "-log D" in rules["vanishing_gradient"].message(saturated | {"diagnosis/gradient_peak": 1.0})
-    assert rules["vanishing_gradient"].suggestion(saturated) == rules["discriminator_too_strong"].suggestion(saturated)
-
-
-# ---- one suggestion at a time
-
-
-def raised_in_turn(*names: str) -> list[Alarm]:
-    """Return the alarms of a run that has these problems, one after the other, each for 30 reports."""
-    monitor = new_monitor()
-    for index, name in enumerate(names):
-        reports(monitor, SICK[name], 30, start=30 * index)
-    return monitor.alarms
-
-
-def test_too_weak_and_then_too_strong_do_not_send_back_and_forth() -> None:
-    weak, strong, again = raised_in_turn("discriminator_too_weak", "discriminator_too_strong", "discriminator_too_weak")
-    assert weak.overrides == "loss.d_steps=5"
-    # A failure replaces what a flag has suggested, and a flag refers to the failure.
-    assert strong.overrides == "noise=adaptive"
-    assert "instead of loss.d_steps=5 (discriminator_too_weak (step 250))" in strong.try_next
-    assert (again.overrides, again.see) == ("", f"discriminator_too_strong (step {strong.step})")
-    assert str(again).endswith(f"See discriminator_too_strong (step {strong.step})")
-
-
-def test_a_second_failure_refers_to_the_first() -> None:
-    first, second, third = raised_in_turn("mode_collapse", "discriminator_overfits", "mode_collapse")
-    assert first.overrides == "pac=4"
-    for later in (second, third):
-        assert (later.overrides, later.see) == ("", "mode_collapse (step 200)")
-        assert later.try_next == "pac=4 first, as mode_collapse (step 200) suggests"
-
-
-def test_the_cause_of_a_failure_has_the_better_suggestion() -> None:
-    collapse, strong, gradient = raised_in_turn("mode_collapse", "discriminator_too_strong", "vanishing_gradient")
-    assert (collapse.overrides, strong.overrides) == ("pac=4", "noise=adaptive")
-    assert gradient.see == f"discriminator_too_strong (step {strong.step})"
-
-
-def test_numbers_that_are_not_finite_have_a_suggestion_of_their_own_and_change_no_other() -> None:
-    monitor = new_monitor()
-    reports(monitor, SICK["mode_collapse"], 5)
-    (broken,) = monitor.check(300, {**HEALTHY, "loss/d": math.nan}).raised
-    assert broken.overrides == "optimizer.lr_g=5e-05 optimizer.lr_d=5e-05"
-    (later,) = reports(monitor, SICK["discriminator_overfits"], 5, start=6)
-    assert later.see == "mode_collapse (step 200)"
-
-
-@pytest.mark.parametrize(
-    ("rates", "overrides"),
-    [
-        ({"lr/g": 2e-4, "lr/d": 1e-4}, "optimizer.lr_g=5e-05 optimizer.lr_d=2.5e-05"),
-        ({"lr/g": 10.0, "lr/d": 10.0}, "optimizer.lr_g=0.0002 optimizer.lr_d=0.0002"),
-        ({"lr/g": 2e-4, "lr/d": 10.0}, "optimizer.lr_d=0.0002"),
-        ({"lr/g": 0.0, "lr/d": 2e-4}, "optimizer.lr_d=5e-05"),
-        ({"lr/g": 1e-3}, "optimizer.lr=0.00025"),
-        ({"lr/g": 1.0}, "optimizer.lr=0.001"),
-    ],
-)
-def test_a_number_that_is_not_finite_asks_for_smaller_rates_of_each_network(
-    rates: dict[str, float], overrides: str
-) -> None:
-    (alarm,) = AlarmMonitor(DiagnosticsSection(), []).check(7, {"loss/d": math.nan, **rates}).raised
-    assert alarm.overrides == overrides
-
-
-def test_a_number_that_is_not_finite_takes_one_line_of_110_characters() -> None:
-    scalars = {**HEALTHY, **dict.fromkeys(HEALTHY, math.nan), "lr/g": 10.0, "lr/d": 10.0}
-    (alarm,) = new_monitor().check(100_000, scalars, "a loss was not finite at step 99951").raised
-    assert len(f"step 100000: {alarm}") <= 110
-    assert "more metrics are not finite" in alarm.message
 
 
 # ---- notes
