@@ -233,12 +233,12 @@ def _call_hydra(arguments: Sequence[str], task: Callable[[DictConfig], object]) 
 def _with_scratch_directory(arguments: Sequence[str], scratch: str, continued: Path | None) -> list[str]:
     """Return the arguments, in a dry run with a temporary directory for the files that Hydra writes regardless."""
     from gan_cli.sweeps.job_registry import JobRegistry
-    from gan_cli.sweeps.outline import continue_dry
+    from gan_cli.sweeps.outline import record_continued_sweep
 
     if not _is_dry(arguments):
         return list(arguments)
     if continued is not None:
-        continue_dry(JobRegistry(Path(scratch)), continued)
+        record_continued_sweep(JobRegistry(Path(scratch)), continued)
     return [*arguments, f"hydra.sweep.dir={scratch}"]
 
 

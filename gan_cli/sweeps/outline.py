@@ -157,7 +157,7 @@ def dry_run_folder(registry: JobRegistry) -> Path:
     return registry.folder / "dry_run"
 
 
-def continue_dry(registry: JobRegistry, sweep: Path) -> None:
+def record_continued_sweep(registry: JobRegistry, sweep: Path) -> None:
     """Let the jobs of a dry run know the sweep that it would continue."""
     folder = dry_run_folder(registry)
     folder.mkdir(parents=True, exist_ok=True)
