@@ -64,6 +64,10 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, int, str]:
-    """Return what options are sorted by: the default first, then the shortest name, mostly the plainest of its kind."""
-    return catalog.defaults.get(option.group) != option.name, len(option.name), option.name
+def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, bool, int, str]:
+    """Return what options are sorted by: the default, one listed as such, then the shortest name, mostly the plainest.
+
+    Listed is what data without an option of their own in that group get: ``architecture=dcgan``.
+    """
+    default, listed = (options.get(option.group) == option.name for options in (catalog.defaults, catalog.listed))
+    return not default, not listed, len(option.name), option.name

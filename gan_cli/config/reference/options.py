@@ -108,11 +108,8 @@ class Catalog:
         return [*foreign, *(file.stem for file in self._files(group))]
 
     @cached_property
-    def defaults(self) -> Mapping[str, str]:
-        """The option of each group that is chosen where nothing else is: by ``conf/config.yaml``, or its algorithm.
-
-        Options that these choose in turn replace them: the default dataset has networks of its own.
-        """
+    def listed(self) -> Mapping[str, str]:
+        """The option of each group that ``conf/config.yaml`` lists, or else the algorithm that it belongs to."""
         chosen = {group: name for group, (name, _) in FOREIGN.items()} | {"hydra/sweeper/sampler": "tpe"}
         files = [("", conf_dir() / "config.yaml"), *(("algorithm/", file) for file in self._files("algorithm"))]
         for prefix, file in files:
@@ -121,10 +118,18 @@ class Catalog:
                     group = f"{prefix}{str(key).partition('@')[0]}".replace("algorithm//", "")
                     if group in GROUPS and name is not None:
                         chosen.setdefault(group, str(name))
+        return chosen
+
+    @cached_property
+    def defaults(self) -> Mapping[str, str]:
+        """The option of each group that is chosen where nothing else is.
+
+        Those listed, but for what these choose in turn: the default dataset has networks of its own.
+        """
         settled: Mapping[str, str] = {}
-        present: Mapping[str, str] = chosen
+        present: Mapping[str, str] = self.listed
         while settled != present:
-            settled, present = present, {**chosen, **self._chosen_by(present)}
+            settled, present = present, {**self.listed, **self._chosen_by(present)}
         return settled
 
     def _chosen_by(self, options: Mapping[str, str]) -> dict[str, str]:
