@@ -42,6 +42,8 @@ TESTS = (
 )
 # Beside the dependencies of pyproject.toml and of its extra for metrics of text.
 TEST_PACKAGES = (
+    "build>=1.2",
+    "hatchling>=1.26",
     "hypothesis>=6.140",
     "matplotlib>=3.8",
     "pytest>=9.2",
