@@ -40,7 +40,8 @@ TESTS = (
     *("tests/datasets", "tests/diagnostics", "tests/runs", "tests/inference", "tests/telemetry", "tests/bench"),
     *("tests/config/test_options.py", "tests/integration/test_resume.py", "tests/integration/test_families.py"),
 )
-# Beside the dependencies of pyproject.toml and of its extra for metrics of text.
+# Extras of pyproject.toml whose functions the tests need, and what they need themselves.
+EXTRAS = ("text", "sweep")
 TEST_PACKAGES = (
     "build>=1.2",
     "hatchling>=1.26",
@@ -127,12 +128,11 @@ def constraints(text: str) -> str:
 
 
 def dependencies(pyproject: str) -> list[str]:
-    """Return the dependencies of the package and of metrics of text; Python 3.10 reads no TOML by itself."""
-    block = re.search(r"^dependencies = \[\n(.*?)^\]", pyproject, flags=re.MULTILINE | re.DOTALL)
-    text = re.search(r"^text = \[(.*?)\]", pyproject, flags=re.MULTILINE | re.DOTALL)
-    assert block is not None
-    assert text is not None
-    return re.findall(r'"([^"]+)"', block[1] + text[1])
+    """Return the dependencies of the package and of the extras that tests need; Python 3.10 reads no TOML by itself."""
+    lists = (
+        re.search(rf"^{name} = \[(.*?)\]$", pyproject, re.MULTILINE | re.DOTALL) for name in ("dependencies", *EXTRAS)
+    )
+    return [requirement for found in lists if found for requirement in re.findall(r'"([^"]+)"', found[1])]
 
 
 def requirements(pair: Pair, declared: Sequence[str]) -> list[str]:

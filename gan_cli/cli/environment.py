@@ -1,4 +1,4 @@
-"""The block of ``gan-train --version --verbose``, to be pasted into an issue. Torch is imported last, here alone."""
+"""The block of ``gan-train --version --verbose``, to be pasted into an issue. Torch is imported here alone."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from gan_cli.errors import printable
 from gan_cli.runtime.cpu_contention import own_cores
 from gan_cli.runtime.host import processor_name
 
-PACKAGES = ("torch", "hydra-core", "omegaconf", "numpy", "pillow", "tensorboard")
+PACKAGES = ("hydra-core", "omegaconf", "numpy", "pillow", "tensorboard")
 
 
 def verbose_version() -> str:
     """Return versions, system, processor, threads, devices and data root, a line each."""
+    torch, *of_torch = _torch_lines()
     lines = (
         ("gan_cli", __version__),
         ("python", f"{platform.python_version()} ({platform.python_implementation()})"),
+        torch,
         *((name, _version(name)) for name in PACKAGES),
         ("system", platform.platform()),
         ("processor", processor_name()),
         ("cores", f"{own_cores()} of {os.cpu_count()}"),
-        *_torch_lines(),
+        *of_torch,
         ("data root", _data_root()),
     )
     width = max(len(name) for name, _ in lines)
@@ -41,12 +43,17 @@ def _version(package: str) -> str:
 
 
 def _torch_lines() -> Iterator[tuple[str, str]]:
-    """Yield what only torch knows; its absence or failure, too, is a fact that belongs into an issue."""
+    """Yield what torch knows, its version first; its absence or failure, too, is a fact that belongs into an issue.
+
+    The version is that of the build (``2.13.0+cpu``), which the metadata of a wheel need not tell.
+    """
     try:
         import torch
     except (ImportError, OSError) as error:
+        yield "torch", _version("torch")
         yield "devices", f"torch cannot be imported: {error}"
         return
+    yield "torch", torch.__version__
     yield "threads", f"{torch.get_num_threads()} of torch"
     yield "devices", ", ".join(("cpu", *_accelerators()))
 

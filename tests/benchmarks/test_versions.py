@@ -28,7 +28,8 @@ def test_dependencies_are_those_of_the_package_and_of_metrics_of_text() -> None:
     tomllib = pytest.importorskip("tomllib")
     text = (ROOT / "pyproject.toml").read_text()
     project = tomllib.loads(text)["project"]
-    assert versions.dependencies(text) == [*project["dependencies"], *project["optional-dependencies"]["text"]]
+    extras = project["optional-dependencies"]
+    assert versions.dependencies(text) == [*project["dependencies"], *extras["text"], *extras["sweep"]]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -32,10 +33,11 @@ def test_block_names_versions_machine_and_data(gan_train: Command, monkeypatch: 
 
 def test_missing_packages_are_facts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAN_DATA", raising=False)
-    monkeypatch.setattr(environment, "PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setattr(environment, "PACKAGES", ("no-such-package",))
     monkeypatch.setitem(sys.modules, "torch", None)
     block = facts(verbose_version())
     assert block["no-such-package"] == "not installed"
+    assert block["torch"] == version("torch")
     assert block["devices"].startswith("torch cannot be imported: ")
     assert block["data root"] == "~/.cache/gan_cli (the default; GAN_DATA is not set)"
 
