@@ -58,9 +58,17 @@ def allowed_prefixes() -> tuple[str, ...]:
 
 def parameters(target: type) -> dict[str, inspect.Parameter]:
     """Return the parameters of the constructor by name, with their annotations resolved to types and ranges."""
-    hints = typing.get_type_hints(inspect.getattr_static(target, "__init__"), include_extras=True)
+    hints = _constructor_hints(target)
     return {
         name: parameter.replace(annotation=hints.get(name, Any))
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
+
+
+def _constructor_hints(target: type) -> dict[str, Any]:
+    """Return the types of a constructor's parameters; none of them where one can be read by a type checker alone."""
+    try:
+        return typing.get_type_hints(inspect.getattr_static(target, "__init__"), include_extras=True)
+    except NameError:  # imported under ``if TYPE_CHECKING:``, as in some releases of torch
+        return {}

@@ -28,6 +28,8 @@ def run_folders(top: Path, on_error: Callable[[OSError], None] | None = None) ->
         top: the folder to search.
         on_error: called with the error of each folder that cannot be read; None: such folders are left out.
     """
+    if "\0" in str(top):  # of which no folder has one in its name, and os.walk raises an error of another kind
+        return
     for name, folders, _ in os.walk(top, onerror=on_error):
         if ".hydra" in folders:
             yield Path(name)

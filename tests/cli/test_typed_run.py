@@ -58,6 +58,10 @@ def test_last_is_the_run_that_was_trained_last(workplace: Path) -> None:
     assert found.path == old
 
 
+def test_no_run_has_a_null_character_in_its_name() -> None:
+    assert latest_run(Path("out\0puts")) is None
+
+
 def test_folder_named_last_is_that_folder(workplace: Path) -> None:
     write_runs("a")
     own = write_run(Path("last"))

@@ -6,7 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from gan_cli.config.nodes import Node
 from gan_cli.config.schema import DeviceSection, Precision
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 ADAM = "gan_cli.components.optimizers.Adam"
 LINEAR = {"_target_": "gan_cli.components.schedules.Linear", "start": 1.0, "end": 0.0, "steps": 10}
@@ -104,6 +107,19 @@ def test_path_is_text_with_the_home_directory_replaced(monkeypatch: pytest.Monke
         "optimizer.folder: expected a path, got 3",
         "optimizer.cache: expected a path or null, got [1]",
     ]
+
+
+class Measured:
+    """A class of a user's own with a type that is imported for type checkers alone."""
+
+    def __init__(self, units: Fraction) -> None:
+        self.units = units
+
+
+def test_type_that_only_a_type_checker_can_read_is_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_PLUGINS", __name__)
+    assert built({"_target_": f"{__name__}.Measured", "units": 3}).units == 3
+    assert refusal({"_target_": f"{__name__}.Measured"}) == ["optimizer.units: required by Measured, but not set"]
 
 
 # ---- what is refused, and how that is said
