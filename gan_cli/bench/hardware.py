@@ -49,7 +49,7 @@ def memory_meaning(device: torch.device) -> str:
     if device.type == "cuda":
         return "the most that tensors took of the device at a time"
     if _peak_resident() is None:
-        return "unknown on this system, and shown as 0"
+        return "unknown on this system"
     return "the most that the process had resident until then, torch and the rows above included"
 
 
@@ -61,11 +61,14 @@ def reset_peak_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def peak_memory(device: torch.device) -> int:
-    """Return the peak in bytes, since :func:`reset_peak_memory` on CUDA, else since the start of the process."""
+def peak_memory(device: torch.device) -> int | None:
+    """Return the peak in bytes, since :func:`reset_peak_memory` on CUDA, else since the start of the process.
+
+    None where the system does not count it.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return _peak_resident() or 0
+    return _peak_resident()
 
 
 def _peak_resident() -> int | None:

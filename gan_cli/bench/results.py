@@ -140,7 +140,7 @@ class Speed:
         images_per_second: real samples shown to D, at the median.
         flops_per_second: floating-point operations of the model, at the median.
         share_of_peak: the same relative to the fastest matrix product.
-        peak_memory: in bytes.
+        peak_memory: in bytes; None: unknown on this system.
         setup_seconds: time of the first steps, which compile or capture.
         setup_steps: number of these first steps.
         steps: number of steps that were timed, after those.
@@ -151,7 +151,7 @@ class Speed:
     images_per_second: float
     flops_per_second: float
     share_of_peak: float
-    peak_memory: int
+    peak_memory: int | None
     setup_seconds: float
     setup_steps: int
     steps: int

@@ -72,7 +72,7 @@ def _mode_cells(row: ModeResult) -> list[str]:
         f"{speed.images_per_second:,.0f}",
         _si(speed.flops_per_second),
         _percent(speed.share_of_peak),
-        f"{_si(speed.peak_memory)}B",
+        "unknown" if speed.peak_memory is None else f"{_si(speed.peak_memory)}B",
         f"{speed.setup_seconds:.2f} s",
         "none" if speed.data_wait is None else _percent(speed.data_wait),
     ]

@@ -100,6 +100,7 @@ def test_alarms_are_quoted_by_their_short_texts(gan_report: Command, workplace: 
     assert "Long" not in out
 
 
+@pytest.mark.locks
 def test_alarms_of_a_running_run_are_read_from_its_tags(gan_report: Command, workplace: Path) -> None:
     tags = {"divergence/jsd": (0.1, 0.6, 0.69), "diagnosis/oscillation": (0.0, 1.0, 0.0), "diagnosis/gap": (1.0, 1, 1)}
     run = write_run(workplace / "run", figures=tags, status=None)

@@ -159,6 +159,7 @@ def test_finished_run_keeps_its_last_report(gan_train: Command, workplace: Path)
     assert [line["step"] for line in before] == [20, 30]
 
 
+@pytest.mark.locks
 def test_two_processes_do_not_train_in_one_directory(gan_train: Command, workplace: Path) -> None:
     process = start_gan_train(*RUNS["wgan_mlp"], *CADENCE, "train.steps=100000", "hydra.run.dir=run")
     wait_for(has_reported(workplace / "run", 60))

@@ -14,9 +14,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(FOLDER), os.environ
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what is tested of Unix itself."""
+    """Skip what is tested of Unix itself, or of locks."""
     if item.get_closest_marker("posix"):
         pytest.skip("needs signals, FIFOs, rights or processes of Unix")
+    if item.get_closest_marker("locks"):
+        pytest.skip("needs locks of files")
 
 
 @pytest.hookimpl(wrapper=True)

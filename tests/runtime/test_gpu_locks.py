@@ -69,6 +69,7 @@ def claimants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start
         yield start
 
 
+@pytest.mark.locks
 def test_no_gpu_is_taken_twice_while_another_is_free(claimants: Start) -> None:
     first = claimants(4)
     assert sorted(claimant.index() for claimant in first) == [0, 1, 2, 3]
@@ -79,12 +80,14 @@ def test_no_gpu_is_taken_twice_while_another_is_free(claimants: Start) -> None:
     assert late.lines == [str(freed)], "nothing to say of it"
 
 
+@pytest.mark.locks
 def test_gpus_are_shared_evenly_when_all_are_taken_and_the_log_says_so(claimants: Start) -> None:
     crowd = claimants(8)
     assert Counter(claimant.index() for claimant in crowd) == {0: 2, 1: 2, 2: 2, 3: 2}
     assert sum(claimant.lines[0].startswith("device: all 4 GPUs are taken") for claimant in crowd) == 4
 
 
+@pytest.mark.locks
 def test_a_gpu_is_the_same_under_whatever_number_it_is_visible(claimants: Start) -> None:
     (one,) = claimants(1, ("GPU-c",))
     assert one.index() == 0

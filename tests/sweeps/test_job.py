@@ -27,6 +27,7 @@ from tests.soak.equality import figures, same
 SMALL = (*TINY, "train.batch_size=4", "train.sample_count=4", "train.log_every=5", "train.sample_every=0")
 
 
+@pytest.mark.locks
 def test_jobs_of_one_name_that_begin_at_once_share_nothing(tmp_path: Path) -> None:
     code = "import sys, pathlib; from gan_cli.sweeps.job_registry import *; sweep = pathlib.Path(sys.argv[1]);"
     code += (

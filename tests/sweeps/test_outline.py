@@ -51,6 +51,7 @@ def test_steps_that_were_made_before_are_not_counted_again() -> None:
     assert "time             none" in describe(jobs[:1]).splitlines()
 
 
+@pytest.mark.locks
 def test_dry_run_of_a_sweep_that_is_continued(gan_train: Command, workplace: Path) -> None:
     sweep = ("-m", "seed=0,1", "dataset=ring8", *TINY, *SHORT)
     assert gan_train(*sweep, "hydra.sweep.dir=both").status == 0
@@ -64,6 +65,7 @@ def test_dry_run_of_a_sweep_that_is_continued(gan_train: Command, workplace: Pat
     ]
 
 
+@pytest.mark.locks
 def test_dry_run_of_a_sweep(gan_train: Command, workplace: Path) -> None:
     done = gan_train("-m", "dry_run=true", "loss=jsd,wgan,hinge", "seed=range(0,4)", "dataset=ring8", *TINY, *SHORT)
     assert done.status == 0, done.err
@@ -78,6 +80,7 @@ def test_dry_run_of_a_sweep(gan_train: Command, workplace: Path) -> None:
     assert list(workplace.iterdir()) == []
 
 
+@pytest.mark.locks
 def test_wrong_jobs_of_a_dry_run_are_still_reported(gan_train: Command, workplace: Path) -> None:
     done = gan_train("-m", "dry_run=true", "optimizer.lr=1e-3,-1", "dataset=ring8", *TINY, *SHORT)
     assert done.status == 1
