@@ -129,10 +129,8 @@ def constraints(text: str) -> str:
 
 def dependencies(pyproject: str) -> list[str]:
     """Return the dependencies of the package and of the extras that tests need; Python 3.10 reads no TOML by itself."""
-    lists = (
-        re.search(rf"^{name} = \[(.*?)\]$", pyproject, re.MULTILINE | re.DOTALL) for name in ("dependencies", *EXTRAS)
-    )
-    return [requirement for found in lists if found for requirement in re.findall(r'"([^"]+)"', found[1])]
+    lists = dict(re.findall(r"^(\w+) = \[(.*?)\]$", pyproject, re.MULTILINE | re.DOTALL))
+    return [requirement for name in ("dependencies", *EXTRAS) for requirement in re.findall(r'"([^"]+)"', lists[name])]
 
 
 def requirements(pair: Pair, declared: Sequence[str]) -> list[str]:

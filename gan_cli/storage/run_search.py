@@ -28,7 +28,7 @@ def run_folders(top: Path, on_error: Callable[[OSError], None] | None = None) ->
         top: the folder to search.
         on_error: called with the error of each folder that cannot be read; None: such folders are left out.
     """
-    if "\0" in str(top):  # of which no folder has one in its name, and os.walk raises an error of another kind
+    if "\0" in str(top):  # No folder has it in its name; os.walk raises ValueError, not OSError.
         return
     for name, folders, _ in os.walk(top, onerror=on_error):
         if ".hydra" in folders:

@@ -111,6 +111,8 @@ def test_result_is_complete_and_consistent(gan_bench: Command, workplace: Path) 
     assert eager["flops_per_second"] == pytest.approx(work["flops_per_step"] * rates["median"])
     assert eager["share_of_peak"] == pytest.approx(eager["flops_per_second"] / peak["flops_per_second"])
     assert min(eager["setup_seconds"], eager["steps"], peak["flops_per_second"]) > 0
+    counted = hardware.peak_memory(torch.device("cpu"))
+    assert eager["peak_memory"] is None if counted is None else 0 < eager["peak_memory"] <= counted
     share = result["limit"]["share"]
     assert 0 < share["lower"] <= share["median"] <= share["upper"]
     assert result["limit"]["products"] == 2 + 2 * 5 + 9  # as counted in test_limit.py
