@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016) for any square size that halves down to 4, 5, 6 or 7 pixels."""
+"""DCGAN (Radford et al. 2016) for images of any height and width."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from gan_cli.architectures.layers import (
     ProjectionDiscriminator,
     embedding,
     norm_2d,
-    pyramid,
 )
+from gan_cli.architectures.pyramid import pyramid, strided_conv, transposed_conv
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Width, check_ranges
+
+# Doublings of the channels, enough for images of 128 pixels; larger ones have more layers of that width.
+MAX_DOUBLINGS = 4
 
 
 @dataclass(frozen=True)
 class DCGAN:
     """Strided convolutions with batch norm; ReLU in G, LeakyReLU(0.2) in D; weights from N(0, 0.02).
 
-    The smallest feature map is 4 to 7 pixels wide (28 = 7 * 4, 64 = 4 * 16), and each halving doubles the
-    channels. For 64 x 64 and ``width`` 64 these are the layers of the authors' reference implementation:
-    512, 256, 128, 64 channels at 4, 8, 16, 32 pixels, and back.
+    The smallest feature map is 4 to 7 pixels high and wide (28 = 7 * 4, 64 = 4 * 16), and each halving doubles the
+    channels, four times at most. For 64 x 64 and ``width`` 64 these are the layers of the authors' reference
+    implementation: 512, 256, 128, 64 channels at 4, 8, 16, 32 pixels, and back. A side that does not halve without
+    remainder has kernels of 3 instead of 4 pixels there.
 
     Attributes:
         latent_dim: dimensions of z.
@@ -51,9 +55,9 @@ class DCGAN:
         check_ranges(self)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("dcgan", shape)
-        widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
+        widths = fit.widths(self.width_g or self.width, MAX_DOUBLINGS)[::-1]
         inputs = self.latent_dim + (self.class_embedding if classes else 0)
         layers: list[nn.Module] = [
             nn.Unflatten(1, (inputs, 1, 1)),
@@ -61,24 +65,24 @@ class DCGAN:
             *norm_2d(self.norm_g, widths[0]),
             nn.ReLU(inplace=True),
         ]
-        for before, after in pairwise(widths):
-            layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
-            layers += [*norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1, bias=False), nn.Tanh()]
+        for channels, sizes in zip(pairwise(widths), fit.doublings[:-1], strict=True):
+            layers.append(transposed_conv(*channels, *sizes, bias=False))
+            layers += [*norm_2d(self.norm_g, channels[1]), nn.ReLU(inplace=True)]
+        layers += [transposed_conv(widths[-1], fit.channels, *fit.doublings[-1], bias=False), nn.Tanh()]
         body = nn.Sequential(*layers).apply(_initialize)
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("dcgan", shape)
-        widths = [(self.width_d or self.width) << level for level in range(fit.levels)]
+        widths = fit.widths(self.width_d or self.width, MAX_DOUBLINGS)
         layers: list[nn.Module] = [
-            nn.Conv2d(fit.channels, widths[0], 4, 2, 1, bias=False),
+            strided_conv(fit.channels, widths[0], *fit.halvings[0], bias=False),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        for before, after in pairwise(widths):
-            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
-            layers += [*norm_2d(self.norm_d, after), nn.LeakyReLU(0.2, inplace=True)]
+        for channels, sizes in zip(pairwise(widths), fit.halvings[1:], strict=True):
+            layers.append(strided_conv(*channels, *sizes, bias=False))
+            layers += [*norm_2d(self.norm_d, channels[1]), nn.LeakyReLU(0.2, inplace=True)]
         head = nn.Conv2d(widths[-1], 1, fit.base, 1, 0, bias=False)
         network = ProjectionDiscriminator(nn.Sequential(*layers), head, embedding(classes, widths[-1])).apply(
             _initialize

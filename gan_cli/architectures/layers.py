@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from gan_cli.errors import ConfigError, require
+from gan_cli.errors import require
 
 
 class Norm(Enum):
@@ -83,13 +82,14 @@ def without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]
     return contextlib.nullcontext()
 
 
-def upsample(features: Tensor) -> Tensor:
-    """Double height and width by repeating pixels, ``(N, C, H, W) -> (N, C, 2 H, 2 W)``, in the dtype of the features.
+def upsample(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Double height and width by repeating pixels, ``(N, C, H, W) -> (N, C, *size)``, in the dtype of the features.
 
-    Autocast on CUDA would convert them to float32 first: repeating is exact in any format, and half as many bytes.
+    An odd side is cut by a pixel, one that is to stay is left. Autocast on CUDA would convert the features to float32
+    first: repeating is exact in any format, and half as many bytes.
     """
     with without_autocast(features.device.type):
-        return interpolate(features, scale_factor=2.0, mode="nearest")
+        return interpolate(features, size, mode="nearest")
 
 
 class ConditionalGenerator(nn.Module):
@@ -152,47 +152,3 @@ def require_norms(norms: Mapping[str, Norm]) -> None:
 def embedding(classes: int, dimensions: int) -> nn.Embedding | None:
     """Build an embedding of the classes, or return None where there are no classes."""
     return nn.Embedding(classes, dimensions) if classes else None
-
-
-MAX_SIZE = 128
-# Sides of the smallest feature map in pixels; each image size halves down to exactly one of them.
-BASES = (4, 5, 6, 7)
-SIZES = sorted(base << levels for base in BASES for levels in range(1, 6) if base << levels <= MAX_SIZE)
-
-
-@dataclass(frozen=True)
-class Pyramid:
-    """Feature map sizes of a convolutional network for square images.
-
-    Attributes:
-        channels: of the image.
-        base: side of the smallest feature map, 4 to 7 pixels.
-        levels: number of halvings from the image to there.
-    """
-
-    channels: int
-    base: int
-    levels: int
-
-
-def pyramid(name: str, shape: tuple[int, ...]) -> Pyramid:
-    """Compute the feature map sizes for images of this shape.
-
-    Args:
-        name: of the architecture, for the message.
-        shape: of one sample.
-
-    Raises:
-        ConfigError: the samples are not images, not square, or of a size that does not halve down to a base.
-    """
-    if len(shape) != 3:
-        raise ConfigError(
-            f"architecture: {name} builds images, but a sample of this dataset has shape {shape}."
-            " Use architecture=mlp or mlp_small"
-        )
-    channels, height, width = shape
-    if height != width or height not in SIZES:
-        sizes = ", ".join(map(str, SIZES))
-        raise ConfigError(f"architecture: {name} builds square images of size {sizes}; got {height}x{width}")
-    levels = next(levels for levels in range(1, 6) if height >> levels in BASES)
-    return Pyramid(channels, height >> levels, levels)

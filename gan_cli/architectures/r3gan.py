@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from gan_cli.architectures.layers import ConditionalGenerator, embedding, pyramid
+from gan_cli.architectures.layers import ConditionalGenerator, embedding
+from gan_cli.architectures.pyramid import Size, pyramid
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import require
@@ -55,13 +56,13 @@ class R3GAN:
         require(inside % self.cardinality == 0, "cardinality", self.cardinality, allowed)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, latent_dim) -> (N, C, S, S)``, about in [-1, 1]; raises ``ConfigError`` if unfit."""
+        """Build a network ``(N, latent_dim) -> (N, C, H, W)``, about in [-1, 1]; raises ``ConfigError`` if unfit."""
         fit = pyramid("r3gan", shape)
         dimensions = self.class_embedding or self.latent_dim
         inputs = self.latent_dim + (dimensions if classes else 0)
         layers: list[nn.Module] = [_GenerativeBasis(inputs, self.width, fit.base), *self._stage(fit.levels)]
-        for _ in range(fit.levels):
-            layers += [_Upsample(), *self._stage(fit.levels)]
+        for sizes in fit.doublings:
+            layers += [_Upsample(*sizes), *self._stage(fit.levels)]
         layers.append(_conv(self.width, fit.channels, 1))
         labels = embedding(classes, dimensions)
         if labels is not None:
@@ -69,11 +70,11 @@ class R3GAN:
         return ConditionalGenerator(nn.Sequential(*layers), labels)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("r3gan", shape)
         layers: list[nn.Module] = [_conv(fit.channels, self.width, 1)]
-        for _ in range(fit.levels):
-            layers += [*self._stage(fit.levels, zero=not self.spectral_norm), _Downsample()]
+        for sizes in fit.halvings:
+            layers += [*self._stage(fit.levels, zero=not self.spectral_norm), _Downsample(*sizes)]
         layers += self._stage(fit.levels, zero=not self.spectral_norm)
         network = _Discriminator(nn.Sequential(*layers), self.width, fit.base, classes)
         return apply_spectral_norm(network) if self.spectral_norm else network
@@ -115,11 +116,11 @@ class _BiasedActivation(nn.Module):
 
 
 class _GenerativeBasis(nn.Module):
-    """z as coefficients of a learned basis of small feature maps: ``(N, inputs) -> (N, width, base, base)``."""
+    """z as coefficients of a learned basis of small feature maps: ``(N, inputs) -> (N, width, *base)``."""
 
-    def __init__(self, inputs: int, width: int, base: int) -> None:
+    def __init__(self, inputs: int, width: int, base: Size) -> None:
         super().__init__()
-        self.basis = nn.Parameter(torch.randn(width, base, base))
+        self.basis = nn.Parameter(torch.randn(width, *base))
         self.linear = _linear(inputs, width)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -133,11 +134,11 @@ class _Discriminator(nn.Module):
     With classes, the logit is the inner product of the vector with the embedding of the class.
     """
 
-    def __init__(self, backbone: nn.Module, width: int, base: int, classes: int) -> None:
+    def __init__(self, backbone: nn.Module, width: int, base: Size, classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.basis = nn.Conv2d(width, width, base, groups=width, bias=False)
-        nn.init.normal_(self.basis.weight, 0.0, 1 / base)
+        nn.init.normal_(self.basis.weight, 0.0, 1 / math.sqrt(base.height * base.width))
         self.linear = _linear(width, width if classes else 1)
         self.embedding = embedding(classes, width)
         if self.embedding is not None:
@@ -152,32 +153,48 @@ class _Discriminator(nn.Module):
 
 
 class _Resampling(nn.Module):
-    """A depthwise filter [1, 2, 1] along both axes: bilinear interpolation."""
+    """A depthwise filter [1, 2, 1] along each axis whose length changes: bilinear interpolation.
+
+    Args:
+        before: size of the feature map.
+        after: its size, halved and rounded up or the other way round, along one axis or both.
+    """
 
     kernel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, before: Size, after: Size) -> None:
         super().__init__()
-        taps = torch.tensor([1.0, 2.0, 1.0]) / 4
-        self.register_buffer("kernel", torch.outer(taps, taps)[None, None], persistent=False)
+        triangle, point = torch.tensor([1.0, 2.0, 1.0]) / 4, torch.ones(1)
+        changes = [length != other for length, other in zip(before, after, strict=True)]
+        rows, columns = (triangle if each else point for each in changes)
+        self.register_buffer("kernel", torch.outer(rows, columns)[None, None], persistent=False)
+        self.stride = tuple(2 if each else 1 for each in changes)
+        self.padding = tuple(1 if each else 0 for each in changes)
 
 
 class _Upsample(_Resampling):
-    """Bilinear upsampling by 2: ``(N, C, H, W) -> (N, C, 2 H, 2 W)``."""
+    """Bilinear upsampling by 2, from one size to the next larger."""
+
+    def __init__(self, before: Size, after: Size) -> None:
+        super().__init__(before, after)
+        self.gain = math.prod(self.stride)
+        self.missing = tuple(int(large == 2 * small) for small, large in zip(before, after, strict=True))
 
     def forward(self, features: Tensor) -> Tensor:
         channels = features.shape[1]
-        kernel = (4 * self.kernel).expand(channels, 1, 3, 3).to(features.dtype)
-        return conv_transpose2d(features, kernel, stride=2, padding=1, output_padding=1, groups=channels)
+        kernel = (self.gain * self.kernel).expand(channels, -1, -1, -1).to(features.dtype)
+        return conv_transpose2d(
+            features, kernel, None, self.stride, self.padding, output_padding=self.missing, groups=channels
+        )
 
 
 class _Downsample(_Resampling):
-    """Bilinear downsampling by 2: ``(N, C, H, W) -> (N, C, H / 2, W / 2)``."""
+    """Bilinear downsampling by 2, from one size to the next smaller."""
 
     def forward(self, features: Tensor) -> Tensor:
         channels = features.shape[1]
-        kernel = self.kernel.expand(channels, 1, 3, 3).to(features.dtype)
-        return conv2d(features, kernel, stride=2, padding=1, groups=channels)
+        kernel = self.kernel.expand(channels, -1, -1, -1).to(features.dtype)
+        return conv2d(features, kernel, None, self.stride, self.padding, groups=channels)
 
 
 def _conv(before: int, after: int, kernel: int, groups: int = 1, gain: float = 1.0) -> nn.Conv2d:

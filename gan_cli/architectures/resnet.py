@@ -1,4 +1,4 @@
-"""Residual networks of SNGAN (Miyato et al. 2018, tables 3 and 4), for all sizes of ``layers.SIZES``."""
+"""Residual networks of SNGAN (Miyato et al. 2018, tables 3 and 4), for images of any height and width."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from enum import Enum
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, relu
+from torch.nn.functional import relu
 
-from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, pyramid, upsample
+from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, upsample
+from gan_cli.architectures.pyramid import Pyramid, Size, pyramid
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Width, check_ranges
 
 # Up to this image size all layers have the same width, above it each halving doubles the width (tables 3 and 4).
 MAX_UNIFORM_SIZE = 32
-MAX_DOUBLINGS = 4
+# Doublings in G, of which the first has no block of D's, and in D.
+MAX_DOUBLINGS_G, MAX_DOUBLINGS_D = 5, 4
 # Initialisation gain of residual branches, for the ReLU before each convolution; shortcuts have 1.
 BRANCH_GAIN = math.sqrt(2.0)
 
@@ -32,7 +34,7 @@ class Pooling(Enum):
 class ResNet:
     """Pre-activation residual blocks; nearest-neighbour upsampling in G, mean pooling in D.
 
-    Images up to 32 pixels have one width throughout and two more blocks at D's smallest size, like the paper's
+    Images of up to 32 pixels have one width throughout and two more blocks at D's smallest size, like the paper's
     network for CIFAR-10. Larger ones double the width with each halving, like its network for STL-10.
 
     Attributes:
@@ -57,35 +59,37 @@ class ResNet:
         check_ranges(self)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("resnet", shape)
-        if shape[1] <= MAX_UNIFORM_SIZE:
+        if max(fit.sizes[0]) <= MAX_UNIFORM_SIZE:
             widths = [self.width_g or 256] * (fit.levels + 1)
         else:
-            widths = [(self.width_g or 64) << level for level in reversed(range(fit.levels + 1))]
-        return _Generator(self.latent_dim, fit.base, widths, fit.channels, self.norm_g, classes)
+            widths = [(self.width_g or 64) << min(level, MAX_DOUBLINGS_G) for level in reversed(range(fit.levels + 1))]
+        return _Generator(self.latent_dim, fit, widths, self.norm_g, classes)
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, C, S, S) -> (N,)`` of logits; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("resnet", shape)
-        if shape[1] <= MAX_UNIFORM_SIZE:
+        if max(fit.sizes[0]) <= MAX_UNIFORM_SIZE:
             # Table 3 halves 32 to 8 pixels, and has two more blocks there.
-            downsampling_widths = [self.width_d or 128] * max(1, fit.levels - 1)
+            halvings = fit.halvings[: max(1, fit.levels - 1)]
+            downsampling_widths = [self.width_d or 128] * len(halvings)
             same_size_widths = downsampling_widths[:1] * 2
         else:
             # Table 4 halves 48 to 3 pixels, and has one more block there.
+            halvings = [*fit.halvings, (fit.base, Size(fit.base.height // 2, fit.base.width // 2))]
             *downsampling_widths, last = [
-                (self.width_d or 64) << min(level, MAX_DOUBLINGS) for level in range(fit.levels + 2)
+                (self.width_d or 64) << min(level, MAX_DOUBLINGS_D) for level in range(len(halvings) + 1)
             ]
             same_size_widths = [last]
-        blocks: list[nn.Module] = [_FirstBlock(fit.channels, downsampling_widths[0])]
+        blocks: list[nn.Module] = [_FirstBlock(fit.channels, downsampling_widths[0], *halvings[0])]
         blocks += [
-            _DownBlock(in_channels, out_channels, self.norm_d, halve=True)
-            for in_channels, out_channels in pairwise(downsampling_widths)
+            _DownBlock(*channels, self.norm_d, _mean_pool(*sizes))
+            for channels, sizes in zip(pairwise(downsampling_widths), halvings[1:], strict=True)
         ]
         blocks += [
-            _DownBlock(in_channels, out_channels, self.norm_d, False)
-            for in_channels, out_channels in pairwise([downsampling_widths[-1], *same_size_widths])
+            _DownBlock(*channels, self.norm_d, pool=None)
+            for channels in pairwise([downsampling_widths[-1], *same_size_widths])
         ]
         features = nn.Sequential(*blocks, nn.ReLU(), _Pool(self.pooling), nn.Flatten())
         network = ProjectionDiscriminator(
@@ -117,15 +121,16 @@ class _ClassNorm(nn.Module):
 class _Generator(nn.Module):
     """A linear map from z to the smallest feature map, blocks that double its size, and a 3x3 convolution with tanh."""
 
-    def __init__(self, latent_dim: int, base: int, widths: list[int], channels: int, norm: Norm, classes: int) -> None:
+    def __init__(self, latent_dim: int, fit: Pyramid, widths: list[int], norm: Norm, classes: int) -> None:
         super().__init__()
-        self.dense = _linear(latent_dim, widths[0] * base * base)
-        self.unflatten = nn.Unflatten(1, (widths[0], base, base))
+        self.dense = _linear(latent_dim, widths[0] * fit.base.height * fit.base.width)
+        self.unflatten = nn.Unflatten(1, (widths[0], *fit.base))
         self.blocks = nn.ModuleList(
-            _UpBlock(in_channels, out_channels, norm, classes) for in_channels, out_channels in pairwise(widths)
+            _UpBlock(*channels, norm, classes, size)
+            for channels, size in zip(pairwise(widths), fit.sizes[-2::-1], strict=True)
         )
         self.norm = nn.Sequential(*norm_2d(norm, widths[-1]))
-        self.last = _conv(widths[-1], channels, 3)
+        self.last = _conv(widths[-1], fit.channels, 3)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.unflatten(self.dense(z))
@@ -138,18 +143,19 @@ class _Generator(nn.Module):
 class _UpBlock(nn.Module):
     """A block that doubles the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; its shortcut upsampling and 1x1."""
 
-    def __init__(self, in_channels: int, out_channels: int, norm: Norm, classes: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm, classes: int, size: Size) -> None:
         super().__init__()
+        self.size = size
         self.norm1, self.norm2 = _ClassNorm(norm, in_channels, classes), _ClassNorm(norm, out_channels, classes)
         self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
         self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
         self.shortcut = _conv(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        branch: Tensor = self.conv1(upsample(relu(self.norm1(features, labels))))
+        branch: Tensor = self.conv1(upsample(relu(self.norm1(features, labels)), self.size))
         branch = self.conv2(relu(self.norm2(branch, labels)))
         # 1x1 before upsampling: the same values for a quarter of the work.
-        upsampled: Tensor = branch + upsample(self.shortcut(features))
+        upsampled: Tensor = branch + upsample(self.shortcut(features), self.size)
         return upsampled
 
 
@@ -159,14 +165,15 @@ class _FirstBlock(nn.Module):
     Unlike later blocks, it has no ReLU before the first convolution, whose inputs are pixels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, before: Size, after: Size) -> None:
         super().__init__()
         self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
         self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
         self.shortcut = _conv(in_channels, out_channels, 1)
+        self.pool = _mean_pool(before, after)
 
     def forward(self, images: Tensor) -> Tensor:
-        pooled: Tensor = avg_pool2d(self.conv2(relu(self.conv1(images))), 2) + self.shortcut(avg_pool2d(images, 2))
+        pooled: Tensor = self.pool(self.conv2(relu(self.conv1(images)))) + self.shortcut(self.pool(images))
         return pooled
 
 
@@ -176,19 +183,19 @@ class _DownBlock(nn.Module):
     The shortcut is a 1x1 convolution, pooled likewise, or the identity where neither size nor width change.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: Norm, halve: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm, pool: nn.AvgPool2d | None) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.Sequential(*norm_2d(norm, in_channels)), nn.Sequential(*norm_2d(norm, out_channels))
         self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
         self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
-        self.shortcut = _conv(in_channels, out_channels, 1) if halve or in_channels != out_channels else nn.Identity()
-        self.halve = halve
+        self.shortcut = _conv(in_channels, out_channels, 1) if pool or in_channels != out_channels else nn.Identity()
+        self.pool = pool
 
     def forward(self, features: Tensor) -> Tensor:
         branch = self.conv2(relu(self.norm2(self.conv1(relu(self.norm1(features))))))
         # The 1x1 convolution and the mean commute: branch and shortcut are pooled together.
         outputs: Tensor = branch + self.shortcut(features)
-        return avg_pool2d(outputs, 2) if self.halve else outputs
+        return outputs if self.pool is None else self.pool(outputs)
 
 
 class _Pool(nn.Module):
@@ -203,6 +210,13 @@ class _Pool(nn.Module):
         if self.pooling is Pooling.sum:
             return features.sum(over, keepdim=True)
         return features.mean(over, keepdim=True)
+
+
+def _mean_pool(before: Size, after: Size) -> nn.AvgPool2d:
+    """Build the mean over 2x2 pixels, along an axis that keeps its length over one; fewer at the end of an odd one."""
+    rows, columns = (1 if small == large else 2 for large, small in zip(before, after, strict=True))
+    rounds_up = rows * after.height > before.height or columns * after.width > before.width
+    return nn.AvgPool2d((rows, columns), ceil_mode=rounds_up)
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, gain: float = 1.0) -> nn.Conv2d:

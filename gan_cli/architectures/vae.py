@@ -10,9 +10,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, pyramid, require_norms
+from gan_cli.architectures.dcgan import DCGAN, MAX_DOUBLINGS
+from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, require_norms
 from gan_cli.architectures.mlp import MLP
+from gan_cli.architectures.pyramid import pyramid, strided_conv, transposed_conv
 from gan_cli.components.likelihoods import samples_from_logits
 from gan_cli.components.ranges import Width, Widths, check_ranges
 
@@ -84,8 +85,8 @@ class FullyConnected:
 class Convolutional:
     """Strided convolutions in the encoder, transposed ones in the decoder, and the discriminator of ``dcgan``.
 
-    For square images whose side halves down to 4, 5, 6 or 7 pixels; channels double with every halving. A layer that
-    is normalised has no bias of its own, whose gradient would be rounding errors only.
+    For images of any height and width; channels double with every halving, as in ``dcgan``. A layer that is normalised
+    has no bias of its own, whose gradient would be rounding errors only.
 
     Attributes:
         latent_dim: dimensions of z.
@@ -113,13 +114,14 @@ class Convolutional:
         check_ranges(self)
 
     def encoder(self, shape: tuple[int, ...], heads: int) -> nn.Module:
-        """Build a network ``(N, C, S, S) -> (N, heads, latent_dim)``; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, C, H, W) -> (N, heads, latent_dim)``; raises ``ConfigError`` where it cannot."""
         fit = pyramid("vae_conv", shape)
-        widths = [(self.width_e or self.width) << level for level in range(fit.levels)]
-        layers: list[nn.Module] = [nn.Conv2d(fit.channels, widths[0], 4, 2, 1), nn.ReLU(inplace=True)]
-        for before, after in pairwise(widths):
-            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=self.norm_e is Norm.none))
-            layers += [*norm_2d(self.norm_e, after), nn.ReLU(inplace=True)]
+        widths = fit.widths(self.width_e or self.width, MAX_DOUBLINGS)
+        first = strided_conv(fit.channels, widths[0], *fit.halvings[0], bias=True)
+        layers: list[nn.Module] = [first, nn.ReLU(inplace=True)]
+        for channels, sizes in zip(pairwise(widths), fit.halvings[1:], strict=True):
+            layers.append(strided_conv(*channels, *sizes, bias=self.norm_e is Norm.none))
+            layers += [*norm_2d(self.norm_e, channels[1]), nn.ReLU(inplace=True)]
         layers += [nn.Conv2d(widths[-1], heads * self.latent_dim, fit.base, 1, 0), nn.Flatten()]
         return nn.Sequential(*layers, nn.Unflatten(1, (heads, self.latent_dim)))
 
@@ -128,9 +130,9 @@ class Convolutional:
         return self.generator(shape, 0)
 
     def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
-        """Build a network ``(N, latent_dim) -> (N, C, S, S)`` in [-1, 1]; raises ``ConfigError`` for other sizes."""
+        """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("vae_conv", shape)
-        widths = [(self.width_g or self.width) << level for level in reversed(range(fit.levels))]
+        widths = fit.widths(self.width_g or self.width, MAX_DOUBLINGS)[::-1]
         inputs = self.latent_dim + (self.class_embedding if classes else 0)
         bias = self.norm_g is Norm.none
         layers: list[nn.Module] = [
@@ -139,14 +141,14 @@ class Convolutional:
             *norm_2d(self.norm_g, widths[0]),
             nn.ReLU(inplace=True),
         ]
-        for before, after in pairwise(widths):
-            layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias))
-            layers += [*norm_2d(self.norm_g, after), nn.ReLU(inplace=True)]
-        body = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], fit.channels, 4, 2, 1))
+        for channels, sizes in zip(pairwise(widths), fit.doublings[:-1], strict=True):
+            layers.append(transposed_conv(*channels, *sizes, bias=bias))
+            layers += [*norm_2d(self.norm_g, channels[1]), nn.ReLU(inplace=True)]
+        body = nn.Sequential(*layers, transposed_conv(widths[-1], fit.channels, *fit.doublings[-1], bias=True))
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 
     def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build the discriminator of ``dcgan``, ``(N, C, S, S) -> (N,)``; raises ``ConfigError`` for other sizes."""
+        """Build the discriminator of ``dcgan``, ``(N, C, H, W) -> (N,)``; raises ``ConfigError`` where it cannot."""
         return DCGAN(width=self.width_d or self.width, norm_d=self.norm_d).discriminator(shape, classes)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import SIZES, Norm
+from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.errors import ConfigError, InvalidValueError
 from gan_cli.protocols.architecture import Architecture
@@ -37,19 +37,15 @@ def kinds(network: nn.Module) -> list[str]:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", SIZES)
-def test_dcgan_fits_every_size_it_names(size: int, channels: int) -> None:
-    generator, discriminator = pair(DCGAN(latent_dim=5, width=2), (channels, size, size))
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (9, 15), (8, 33)])
+def test_dcgan_maps_latents_to_images_and_images_to_logits(size: tuple[int, int], channels: int) -> None:
+    generator, discriminator = pair(DCGAN(latent_dim=5, width=2), (channels, *size))
     for count in (3, 1):
         network = generator if count == 3 else generator.eval()  # batch norm learns nothing from one sample
         images = network(100 * torch.randn(count, 5))
-        assert images.shape == (count, channels, size, size)
+        assert images.shape == (count, channels, *size)
         assert images.abs().max() <= 1
         assert discriminator(images).shape == (count,)
-
-
-def test_dcgan_sizes_are_those_from_8_to_128_with_a_base_of_4_to_7() -> None:
-    assert SIZES == [8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128]
 
 
 def test_dcgan_at_64_has_the_layers_of_the_reference_implementation() -> None:
@@ -102,24 +98,6 @@ def test_dcgan_weights_start_from_a_normal_of_deviation_0_02() -> None:
         assert float(scales.mean()) == pytest.approx(1.0, abs=0.01)
         assert float(scales.std()) == pytest.approx(0.02, rel=0.3)
         assert not shifts.any()
-
-
-@pytest.mark.parametrize(
-    ("shape", "got"),
-    [
-        ((1, 30, 30), "30x30"),
-        ((1, 9, 9), "9x9"),
-        ((3, 256, 256), "256x256"),
-        ((1, 4, 4), "4x4"),
-        ((1, 32, 64), "32x64"),
-    ],
-)
-def test_dcgan_refuses_other_sizes_and_names_those_it_builds(shape: tuple[int, ...], got: str) -> None:
-    for build in (DCGAN().generator, DCGAN().discriminator):
-        with pytest.raises(ConfigError) as refused:
-            build(shape, 0)
-        assert got in str(refused.value)
-        assert ", ".join(map(str, SIZES)) in str(refused.value)
 
 
 def test_dcgan_refuses_points_and_names_an_architecture_that_takes_them() -> None:

@@ -10,17 +10,17 @@ import textwrap
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 from torch.nn.utils import parametrize
 
 from gan_cli.architectures import resnet
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import SIZES, Norm, upsample
+from gan_cli.architectures.layers import Norm, upsample
 from gan_cli.architectures.maxout import Maxout, MaxoutMLP
 from gan_cli.architectures.mlp import MLP
+from gan_cli.architectures.pyramid import Size
 from gan_cli.architectures.r3gan import R3GAN, _Downsample, _Upsample
 from gan_cli.architectures.resnet import Pooling, ResNet
-from gan_cli.errors import ConfigError, InvalidValueError
+from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.architecture import Architecture
 from tests.helpers.paths import ROOT
 from tests.pretended_gpu import library
@@ -62,26 +62,6 @@ def test_images_and_logits_have_their_shapes(architecture: Architecture, classes
     assert architecture.discriminator(shape, classes)(images, *labels).shape == (2,)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("architecture", IMAGES[:2], ids=names)
-def test_residual_networks_fit_every_size(architecture: Architecture, size: int) -> None:
-    with torch.device("meta"):
-        generator, discriminator = (
-            architecture.generator((1, size, size), 0),
-            architecture.discriminator((1, size, size), 0),
-        )
-        images = generator(torch.empty(2, 5))
-        assert images.shape == (2, 1, size, size)
-        assert discriminator(images).shape == (2,)
-
-
-@pytest.mark.parametrize("architecture", [ResNet(), R3GAN()], ids=names)
-def test_residual_networks_refuse_what_is_no_pyramid(architecture: Architecture) -> None:
-    for shape in ((2,), (3, 30, 30), (3, 32, 64)):
-        with pytest.raises(ConfigError, match="architecture: "):
-            architecture.generator(shape, 0)
-
-
 @pytest.mark.parametrize("architecture", IMAGES, ids=names)
 def test_projection_is_the_inner_product_with_the_class(architecture: Architecture) -> None:
     """Logits of two classes differ by <e(a) - e(b), features>: linear in the embedding."""
@@ -109,7 +89,7 @@ def test_projection_is_the_inner_product_with_the_class(architecture: Architectu
 def test_upsampling_repeats_pixels_in_the_dtype_of_the_features() -> None:
     features = torch.randn(2, 3, 4, 4, dtype=torch.bfloat16, requires_grad=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        doubled = upsample(features)
+        doubled = upsample(features, (8, 8))
     assert doubled.dtype is torch.bfloat16
     assert torch.equal(doubled, features.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
@@ -126,7 +106,7 @@ def test_upsampling_on_cuda_is_not_converted_to_float32() -> None:
         from gan_cli.architectures.layers import upsample
         features = torch.zeros(1, 1, 2, 2, device="cuda", dtype=torch.bfloat16)
         with torch.autocast("cuda", dtype=torch.bfloat16):
-            print(torch.nn.functional.interpolate(features, scale_factor=2).dtype, upsample(features).dtype)
+            print(torch.nn.functional.interpolate(features, scale_factor=2).dtype, upsample(features, (4, 4)).dtype)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -144,7 +124,7 @@ def test_resnet_at_32_is_table_3_of_the_paper() -> None:
     assert convolutions == [*[(256, 256, 3), (256, 256, 3), (256, 256, 1)] * 3, (256, 3, 3)]
     assert generator.dense.out_features == 4 * 4 * 256
     blocks = [m for m in discriminator.modules() if isinstance(m, (resnet._FirstBlock, resnet._DownBlock))]
-    assert [getattr(block, "halve", True) for block in blocks] == [True, True, False, False]
+    assert [block.pool is not None for block in blocks] == [True, True, False, False]
     assert {block.conv2.out_channels for block in blocks} == {128}
     dense, block = 128 * 4096 + 4096, 2 * (256 * 256 * 9 + 256) + 256 * 256 + 256 + 4 * 256
     assert parameters(generator) == dense + 3 * block + 2 * 256 + 256 * 3 * 9 + 3
@@ -158,7 +138,7 @@ def test_resnet_at_48_is_table_4_of_the_paper() -> None:
     assert [block.conv2.out_channels for block in generator.blocks] == [256, 128, 64]
     blocks = [m for m in discriminator.modules() if isinstance(m, (resnet._FirstBlock, resnet._DownBlock))]
     assert [block.conv2.out_channels for block in blocks] == [64, 128, 256, 512, 1024]
-    assert [getattr(block, "halve", True) for block in blocks] == [True, True, True, True, False]
+    assert [block.pool is not None for block in blocks] == [True, True, True, True, False]
 
 
 def test_pooling_is_a_sum_or_a_mean_over_places() -> None:
@@ -219,10 +199,26 @@ def test_resampling_filters_are_bilinear() -> None:
     row = torch.tensor([1.0, 5.0, 2.0, 4.0])
     image = torch.outer(row, row)[None, None]
     expected = torch.outer(resampled_by_hand(row), resampled_by_hand(row))[None, None]
-    torch.testing.assert_close(_Upsample()(image), expected)
+    torch.testing.assert_close(_Upsample(Size(4, 4), Size(8, 8))(image), expected)
     flat = torch.full((1, 2, 8, 8), 3.0)
-    torch.testing.assert_close(_Downsample()(flat)[..., 1:, 1:], torch.full((1, 2, 3, 3), 3.0))
-    assert _Downsample()(flat).shape == interpolate(flat, scale_factor=0.5).shape
+    halved = _Downsample(Size(8, 8), Size(4, 4))(flat)
+    torch.testing.assert_close(halved[..., 1:, 1:], torch.full((1, 2, 3, 3), 3.0))
+    assert halved.shape == (1, 2, 4, 4)
+
+
+def test_resampling_of_odd_sides_and_of_one_axis_is_bilinear() -> None:
+    row, column = torch.tensor([1.0, 5.0, 2.0, 4.0]), torch.tensor([2.0, 3.0, 7.0])
+    image = torch.outer(column, row)[None, None]
+    # 4 to 7 pixels: the one beyond the end is left out; 3 stay 3.
+    expected = torch.outer(column, resampled_by_hand(row)[:-1])[None, None]
+    torch.testing.assert_close(_Upsample(Size(3, 4), Size(3, 7))(image), expected)
+    halved = _Downsample(Size(3, 7), Size(3, 4))(expected)[0, 0, :, 1:-1]
+    torch.testing.assert_close(halved, torch.outer(column, row @ triangle())[:, 1:-1])
+
+
+def triangle() -> Tensor:
+    """The filter [1, 2, 1] / 4 of a row that was doubled: 1/8 of the neighbours, 3/4 of the value itself."""
+    return torch.eye(4) * 0.75 + (torch.eye(4).roll(1, 0) + torch.eye(4).roll(-1, 0)) * 0.125
 
 
 # ---- PacGAN's networks

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.architectures.dcgan import DCGAN
-from gan_cli.architectures.layers import SIZES, Norm
+from gan_cli.architectures.layers import Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.vae import Convolutional, FullyConnected
 from gan_cli.errors import ConfigError, InvalidValueError
@@ -40,9 +40,9 @@ def test_both_are_coding_and_gan_architectures() -> None:
 
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", SIZES)
-def test_convolutional_networks_fit_every_size_they_name(size: int, channels: int, heads: int) -> None:
-    shape = (channels, size, size)
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (9, 15), (8, 33)])
+def test_convolutional_networks_code_and_decode_images(size: tuple[int, int], channels: int, heads: int) -> None:
+    shape = (channels, *size)
     encoder, decoder = SMALL_CONV.encoder(shape, heads), SMALL_CONV.decoder(shape)
     codes = encoder(torch.randn(3, *shape))
     assert codes.shape == (3, heads, 5)
@@ -129,7 +129,7 @@ def test_each_network_has_the_normalisation_of_its_own_setting() -> None:
         assert normalised(architecture.decoder((2,))) == ([8] if decoder is Norm.batch else [])
 
 
-@pytest.mark.parametrize("shape", [(1, 30, 30), (3, 256, 256), (1, 32, 64), (2,)])
+@pytest.mark.parametrize("shape", [(1, 7, 30), (3, 513, 256), (2,)])
 def test_convolutional_networks_refuse_other_shapes(shape: tuple[int, ...]) -> None:
     for build in (SMALL_CONV.decoder, lambda shape: SMALL_CONV.encoder(shape, 2)):
         with pytest.raises(ConfigError, match="vae_conv"):

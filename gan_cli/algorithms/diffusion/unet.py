@@ -1,4 +1,4 @@
-"""A small U-Net for square images (Ho et al. 2020, appendix B), with group norm and self-attention."""
+"""A small U-Net for images of any height and width (Ho et al. 2020, appendix B), with group norm and self-attention."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch.nn.functional import scaled_dot_product_attention, silu
 
 from gan_cli.algorithms.diffusion.networks import Conditioning, zero_initialized
 from gan_cli.architectures.layers import upsample
+from gan_cli.architectures.pyramid import MIN_SIDE, image_size
 from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import ConfigError, require
 
-# Smallest and largest side of an image, and the smallest side of the lowest feature map.
-MIN_SIZE, MAX_SIZE, MIN_BASE = 8, 128, 4
+# Smallest side of the lowest feature map.
+MIN_BASE = 4
 
 
 @dataclass(frozen=True)
@@ -47,25 +48,18 @@ class UNet:
         require(lowest % self.heads == 0, "heads", self.heads, f"a divisor of {lowest}, width times the last")
 
     def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, C, S, S), (N,), (N,) labels -> (N, C, S, S)``, 0 before it is trained.
+        """Build a network ``(N, C, H, W), (N,), (N,) labels -> (N, C, H, W)``, 0 before it is trained.
 
         Raises:
-            ConfigError: the samples are no square images, or their side does not halve that many times.
+            ConfigError: the samples are no images, or a side is too short to be halved that many times, or too long.
         """
         if len(shape) != 3:
             raise ConfigError(
                 f"architecture: unet takes images, but a sample of this dataset has shape {shape}. Use"
                 " architecture=denoiser_mlp"
             )
-        _, height, width = shape
-        divisor = 2 ** (len(self.multipliers) - 1)
-        fits = height == width and MIN_SIZE <= height <= MAX_SIZE and height % divisor == 0
-        if not fits or height // divisor < MIN_BASE:
-            raise ConfigError(
-                f"architecture: unet with {len(self.multipliers)} multipliers takes square images of"
-                f" {max(MIN_SIZE, MIN_BASE * divisor)} to {MAX_SIZE} pixels, a multiple of {divisor}; got"
-                f" {height}x{width}"
-            )
+        halvings = len(self.multipliers) - 1
+        image_size(f"unet with {len(self.multipliers)} multipliers", shape, max(MIN_SIDE, MIN_BASE << halvings))
         return _UNet(shape[0], classes, self)
 
 
@@ -117,7 +111,7 @@ class _UNet(nn.Module):
         for index, block in enumerate(self.up, start=1):
             hidden = block(torch.cat([hidden, skipped.pop()], dim=1), embedded)
             if index % (self.blocks + 1) == 0 and index < len(self.up):
-                hidden = next(doublings)(upsample(hidden))
+                hidden = next(doublings)(upsample(hidden, skipped[-1].shape[2:]))
         predicted: Tensor = self.last(silu(self.norm(hidden)))
         return predicted
 

@@ -133,7 +133,7 @@ def test_coordinates_are_not_rounded_by_autocast() -> None:
     assert not torch.equal(seen[0][0], seen[0][1])
 
 
-@pytest.mark.parametrize("shape", [(1, 30, 30), (1, 28, 32), (1, 12, 12), (1, 256, 256), (2,)])
+@pytest.mark.parametrize("shape", [(1, 12, 12), (1, 15, 32), (1, 513, 32), (2,)])
 def test_samples_that_do_not_fit_a_unet(shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="architecture: unet"):
         UNet().denoiser(shape, 0)
