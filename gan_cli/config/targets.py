@@ -7,6 +7,7 @@ of their own in the environment variable ``GAN_PLUGINS``; nothing stored can.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import typing
@@ -67,8 +68,15 @@ def parameters(target: type) -> dict[str, inspect.Parameter]:
 
 
 def _constructor_hints(target: type) -> dict[str, Any]:
-    """Return the types of a constructor's parameters; none of them where one can be read by a type checker alone."""
+    """Return the types of a constructor's parameters; none of them where one can be read by a type checker alone.
+
+    Those of fields are looked up in the modules of the classes that declare them.
+    """
+    names = set(inspect.signature(target).parameters)
+    fields = dataclasses.fields(target) if dataclasses.is_dataclass(target) else ()
+    generated = fields and names == {field.name for field in fields if field.init}
+    typed = target if generated else inspect.getattr_static(target, "__init__")
     try:
-        return typing.get_type_hints(inspect.getattr_static(target, "__init__"), include_extras=True)
+        return typing.get_type_hints(typed, include_extras=True)
     except NameError:  # imported under ``if TYPE_CHECKING:``, as in some releases of torch
         return {}

@@ -127,7 +127,7 @@ def _reject(name: str, value: Any) -> NoReturn:
 
 
 def _map_pixels(path: Path, target: Target) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """Map pixels into memory: of the shape ``(N, C, size, size)``, one or more, and no byte beside them."""
+    """Map pixels into memory: of the shape ``(N, *target.shape)``, one or more, and no byte beside them."""
     with open_regular(path) as file:
         header = read_header(file)
         shape, start = header.shape, file.tell()

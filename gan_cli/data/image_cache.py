@@ -19,7 +19,7 @@ import time
 import uuid
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -42,7 +42,7 @@ from gan_cli.storage.files import LEFTOVER_SECONDS, fsync
 logger = logging.getLogger(__name__)
 
 # Part of every key: raise it when decoding or the files below change.
-FORMAT = 1
+FORMAT = 2
 UNFINISHED = ".unfinished-"
 MAX_FAILURES = 3
 
@@ -66,7 +66,7 @@ LabelFunction = Callable[[Sequence[int]], Labels | None]
 
 def cache_key(target: Target, identities: Iterable[bytes]) -> str:
     """Return 64 hexadecimal digits that depend on the target format and on the identities of the source's items."""
-    digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(target)}).encode())
+    digest = hashlib.sha256(json.dumps({"format": FORMAT, **target.identity}).encode())
     for identity in identities:
         digest.update(identity)
     return digest.hexdigest()

@@ -1,13 +1,15 @@
-"""Decode image files to square arrays of bytes, in threads."""
+"""Decode image files to arrays of bytes of one shape, in threads."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from gan_cli.data.image_fit import Colour, Fit, fit_picture, reduction
 from gan_cli.data.image_metadata import without_metadata
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.storage.reading import read_bytes
@@ -23,11 +26,18 @@ from gan_cli.storage.reading import read_bytes
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # Where Pillow warns of a decompression bomb: a small file whose header announces gigabytes.
 MAX_PIXELS = 89_478_485
-# Twice as long as the files of the largest photographs; each thread that decodes holds one.
+# Twice as long as the files of the largest photographs, or as three bytes a pixel where more pixels are allowed; each
+# thread that decodes holds one.
 MAX_FILE_BYTES = 2**27
+BYTES_PER_PIXEL = 3
 # A batch is the unit of work of a thread: large enough to hide the cost of handing it over, small in memory.
 BATCH_IMAGES = 256
 BATCH_BYTES = 2**23
+
+# A reduced JPEG is a mean over whole blocks; Lanczos' filter, which comes after it, hides that from twice the size on.
+OVERSAMPLING = 2
+# Channels -> Pillow's mode.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 ORIENTATION_TAG = 0x0112
 # EXIF orientation -> the transposition that turns the stored image upright; any other value: it is upright.
@@ -40,19 +50,42 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Those that exchange height and width.
+TURNED = (UPRIGHT[5], UPRIGHT[6], UPRIGHT[7], UPRIGHT[8])
 
 
 @dataclass(frozen=True)
 class Target:
-    """Format that every image is converted to: ``size`` x ``size`` pixels, 1 (grey) or 3 (RGB) ``channels``."""
+    """Format that every image is converted to, and the limit beyond which none is.
 
-    size: int
+    Attributes:
+        size: height and width in pixels.
+        channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha).
+        fit: way in which a picture of another shape is fitted into ``size``.
+        background: color of the padding, and below what is transparent.
+        max_pixels: of the picture as it is stored; what announces more is not decoded.
+    """
+
+    size: tuple[int, int]
     channels: int
+    fit: Fit = Fit.crop
+    background: Colour = (255, 255, 255)
+    max_pixels: int = MAX_PIXELS
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape ``(C, H, W)`` of a decoded image."""
-        return (self.channels, self.size, self.size)
+        return (self.channels, *self.size)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """All that the pixels depend on, and which images there are, as plain values."""
+        return {**asdict(self), "fit": self.fit.name}
+
+    @property
+    def max_file_bytes(self) -> int:
+        """Length of the longest file that is read."""
+        return max(MAX_FILE_BYTES, BYTES_PER_PIXEL * self.max_pixels)
 
 
 class Encoded(NamedTuple):
@@ -94,7 +127,11 @@ def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Gener
     """
     Image.init()  # loads all formats, which is not meant to happen in several threads at once
     length = max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(target.shape))))
-    with warnings.catch_warnings(), ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+    with (
+        warnings.catch_warnings(),
+        _no_limit_of_pillows(),
+        ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool,
+    ):
         # decode() rejects such images itself, by name.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata, most of which is not needed
@@ -103,6 +140,16 @@ def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Gener
             yield from _in_order(jobs, ahead=2 * workers)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _no_limit_of_pillows() -> Iterator[None]:
+    """Let Pillow open any picture: :func:`decode` compares its size with the target's limit before it is read."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _batches(images: Iterable[Encoded], length: int) -> Iterator[list[Encoded]]:
@@ -132,7 +179,7 @@ def _decode_batch(images: Sequence[Encoded], target: Target) -> Decoded:
     kept, unread, failures = list[int](), list[int](), list[tuple[str, str]]()
     for position, (name, data) in enumerate(images):
         try:
-            content = data if isinstance(data, bytes) else read_image_file(data)
+            content = data if isinstance(data, bytes) else read_image_file(data, target.max_file_bytes)
             pixels[len(kept)] = decode(content, target)
         except UnreadImageError as error:
             unread.append(position)
@@ -148,15 +195,15 @@ class UnreadImageError(Exception):
     """An image of which nothing is known but that its file could not be read now; the message says why."""
 
 
-def read_image_file(path: Path) -> bytes:
-    """Read the file of an image.
+def read_image_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Read the file of an image of at most ``limit`` bytes.
 
     Raises:
         UnreadImageError: it cannot be read, for want of permission for example; another time it might.
         ValueError: it is too long for an image, which another time it would be, too.
     """
     try:
-        return read_bytes(path, MAX_FILE_BYTES)
+        return read_bytes(path, limit)
     except OSError as error:
         reason = error.strerror or str(error)
         raise (ValueError if error.errno == errno.EFBIG else UnreadImageError)(reason) from error
@@ -169,10 +216,11 @@ def _reason(error: Exception) -> str:
 
 
 def decode(content: bytes, target: Target) -> ByteArray:
-    """Decode one image: turn it upright, crop it to its central square, and resize it with Lanczos' filter.
+    """Decode one image: turn it upright, fit it into the target's shape, and resize it with Lanczos' filter.
 
-    Transparent images are laid on white, 16-bit ones rounded to 8 bits; of an animation, the first frame is used.
-    Metadata that are broken are left aside.
+    Transparent images are laid on the background unless alpha is a channel, 16-bit ones rounded to 8 bits; of an
+    animation, the first frame is used. A large JPEG is decoded at a half, a quarter or an eighth of its size where that
+    leaves :data:`OVERSAMPLING` times the pixels along each axis. Metadata that are broken are left aside.
 
     Returns:
         ``(C, H, W)``, uint8.
@@ -204,13 +252,26 @@ class TooManyPixelsError(ValueError):
 def _decode(content: bytes, target: Target) -> ByteArray:
     with Image.open(BytesIO(content), formats=FORMATS) as opened:
         width, height = opened.size
-        if width * height > MAX_PIXELS:
-            raise TooManyPixelsError(f"{width}x{height} pixels, more than {MAX_PIXELS}")
+        if width * height > target.max_pixels:
+            raise TooManyPixelsError(
+                f"{width}x{height} pixels, more than {target.max_pixels}; dataset.max_pixels allows more"
+            )
         method = _upright(opened)
-        image = _in_mode(opened, "L" if target.channels == 1 else "RGB")
-    square = _central_square(image if method is None else image.transpose(method))
-    resized = np.asarray(square.resize((target.size, target.size), Image.Resampling.LANCZOS))
-    return resized[None] if target.channels == 1 else resized.transpose(2, 0, 1)
+        _reduce(opened, target, turned=method in TURNED)
+        image = _in_mode(opened, MODES[target.channels], target.background)
+    fitted = fit_picture(
+        image if method is None else image.transpose(method), target.size, target.fit, target.background
+    )
+    pixels = np.asarray(fitted)
+    return pixels[None] if target.channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _reduce(image: Image.Image, target: Target, turned: bool) -> None:
+    """Let a JPEG that is not decoded yet be decoded at a fraction of its size, where that is large enough."""
+    size = target.size[::-1] if turned else target.size
+    factor = OVERSAMPLING * reduction((image.height, image.width), size, target.fit)
+    if factor <= 0.5:
+        image.draft(image.mode, (math.ceil(factor * image.width), math.ceil(factor * image.height)))
 
 
 def _upright(image: Image.Image) -> Image.Transpose | None:
@@ -221,17 +282,11 @@ def _upright(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+def _in_mode(image: Image.Image, mode: str, background: Colour) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would cut off at 255
         values = np.asarray(image).astype(np.int32).clip(0, 65535)
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    elif image.has_transparency_data:
-        opaque = Image.new("RGBA", image.size, "white")
+    elif image.has_transparency_data and mode != "RGBA":
+        opaque = Image.new("RGBA", image.size, background)
         image = Image.alpha_composite(opaque, image.convert("RGBA"))
     return image.convert(mode)
-
-
-def _central_square(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))

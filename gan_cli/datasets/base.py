@@ -6,17 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeAlias
+from typing import ClassVar
 
-from gan_cli.components.ranges import Range
 from gan_cli.data.cache import DEFAULT_ROOT, ROOT_VARIABLE
 from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
-
-# Side in pixels, and channels, of images that are decoded; and threads that decode them.
-Side: TypeAlias = Annotated[int, Range(4, 1024)]
-Channels: TypeAlias = Annotated[int, Range(1, 3)]
-Workers: TypeAlias = Annotated[int, Range(1, 256)]
 
 
 class ImageDataset:
@@ -92,15 +86,6 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
             mirror,
             "addresses that begin with https:// or http://",
         )
-
-
-def check_channels(channels: int) -> None:
-    """Check the number of channels that images are decoded to.
-
-    Raises:
-        InvalidValueError: it is neither 1 nor 3.
-    """
-    require(channels in (1, 3), "channels", channels, "1 (grey) or 3 (RGB)")
 
 
 @contextlib.contextmanager

@@ -21,13 +21,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_cli.components.ranges import check_ranges
 from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
-from gan_cli.data.image_decoding import MAX_FILE_BYTES, Encoded, Target
+from gan_cli.data.image_decoding import MAX_FILE_BYTES, Encoded
 from gan_cli.data.image_pipeline import load_images
 from gan_cli.data.table_folder import check_table_folder
-from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
+from gan_cli.datasets.base import expand_path, require_folder
+from gan_cli.datasets.pictures import Pictures
 from gan_cli.errors import ConfigError, DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
 
@@ -39,11 +39,11 @@ HUB_FILES = "hf://datasets/"
 
 
 @dataclass(frozen=True)
-class HuggingFace(ImageDataset):
+class HuggingFace(Pictures):
     """A column of images, and optionally one of labels, of a dataset on the Hugging Face hub or in a local folder.
 
-    Images are turned upright, cropped to their central square and resized like those of ``ImageFolder``. A private
-    dataset needs the token that ``hf auth login`` stores.
+    Images are turned upright, fitted and resized like those of ``ImageFolder``. A private dataset needs the token that
+    ``hf auth login`` stores.
 
     Args:
         name: ``owner/name`` on the hub, or a folder; a folder of that name has precedence.
@@ -53,10 +53,6 @@ class HuggingFace(ImageDataset):
         subset: the configuration of a dataset that has several; None for its only or default one.
         split: the part of the data to learn.
         revision: branch, tag or commit on the hub; None for its main branch as it is now.
-        size: side of the images in pixels, 4 to 1024.
-        channels: 1 for grey, 3 for RGB.
-        strict: reject the dataset if an image cannot be decoded.
-        workers: threads that decode; None: one per processor, 16 at most.
     """
 
     name: str | None
@@ -66,10 +62,6 @@ class HuggingFace(ImageDataset):
     subset: str | None = None
     split: str = "train"
     revision: str | None = None
-    size: Side = 32
-    channels: Channels = 3
-    strict: bool = False
-    workers: Workers | None = None
 
     licence: ClassVar[str] = "A Hugging Face dataset: the terms on its card on the hub, or in its folder, apply."
 
@@ -81,12 +73,7 @@ class HuggingFace(ImageDataset):
         require(self.label_column != "", "label_column", self.label_column, "the name of a column or null")
         require(self.label_column != self.column, "label_column", self.label_column, "another column than the images'")
         require(self.split != "", "split", self.split, "the name of a split")
-        check_ranges(self)
-        check_channels(self.channels)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.channels, self.size, self.size)
+        super().__post_init__()
 
     @property
     def classes(self) -> int | None:
@@ -94,7 +81,7 @@ class HuggingFace(ImageDataset):
         return 0 if self.label_column is None else None
 
     def load(self) -> Images:
-        """Load pixels ``(N, C, size, size)`` in the order of the rows; labels 0, 1, ... in the order of the classes.
+        """Load pixels ``(N, C, H, W)`` in the order of the rows; labels 0, 1, ... in the order of the classes.
 
         Raises:
             ConfigError: the library ``datasets`` is missing or too old; raised before anything is read.
@@ -113,14 +100,13 @@ class HuggingFace(ImageDataset):
         if builder.info.license:
             logger.info("%s: licence %s", self.name, builder.info.license)
         files = self._files(builder)
-        target = Target(self.size, self.channels)
         what = {"files": files, "subset": self.subset, "split": self.split}
         what |= {"column": self.column, "label_column": self.label_column}
-        key = cache_key(target, [json.dumps(what, sort_keys=True).encode()])
+        key = cache_key(self.target, [json.dumps(what, sort_keys=True).encode()])
         columns = _ColumnSource(
             library, builder, folder, str(folder or self.name), self.split, self.column, self.label_column
         )
-        return load_images(columns, target, store, key, self.strict, self.workers)
+        return load_images(columns, self.target, store, key, self.strict, self.workers)
 
     def require_files(self) -> None:
         self._folder()

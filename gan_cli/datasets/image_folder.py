@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.components.ranges import check_ranges
 from gan_cli.data.image_cache import Labels, cache_key
-from gan_cli.data.image_decoding import Encoded, Target, UnreadImageError, read_image_file
+from gan_cli.data.image_decoding import Encoded, UnreadImageError, read_image_file
 from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, class_names, list_images
 from gan_cli.data.image_pipeline import load_images
-from gan_cli.datasets.base import Channels, ImageDataset, Side, Workers, check_channels, expand_path, require_folder
+from gan_cli.datasets.base import expand_path, require_folder
+from gan_cli.datasets.pictures import Pictures
 from gan_cli.errors import DataError, printable, require
 from gan_cli.protocols.data import Images
 
@@ -26,43 +26,30 @@ MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
-class ImageFolder(ImageDataset):
+class ImageFolder(Pictures):
     """PNG, JPEG, WebP and BMP files below a folder; its sub-folders are classes if all images lie in them.
 
     Hidden folders, those of systems and other programs (``@eaDir``, ``$RECYCLE.BIN``, ``__MACOSX``) and run directories
     are left out, and so are sub-folders without an image, which are no classes.
 
-    Every image is turned upright as its EXIF data say, cropped to its central square and resized with an antialiasing
-    filter. What cannot be decoded is left out, with a warning.
+    Every image is turned upright as its EXIF data say, fitted into the shape that is wanted and resized with an
+    antialiasing filter. What cannot be decoded is left out, with a warning.
 
     Args:
         path: the folder of images.
         root: the data root, whose folder ``image_folder`` holds the decoded images.
-        size: side of the images in pixels, 4 to 1024.
-        channels: 1 for grey, 3 for RGB.
-        strict: reject the folder if an image cannot be decoded.
-        workers: threads that decode; None: one per processor, 16 at most.
     """
 
     licence: ClassVar[str] = "Your own images: whatever terms you hold them under."
 
     path: str | None
     root: str
-    size: Side = 32
-    channels: Channels = 3
-    strict: bool = False
-    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
         expand_path("path", self.path or "")
         expand_path("root", self.root)
-        check_ranges(self)
-        check_channels(self.channels)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.channels, self.size, self.size)
+        super().__post_init__()
 
     @property
     def classes(self) -> None:
@@ -78,7 +65,7 @@ class ImageFolder(ImageDataset):
         return len(list_images(self._folder()).files)
 
     def load(self) -> Images:
-        """Load pixels ``(N, C, size, size)`` in the order of the files' names; labels if there are classes.
+        """Load pixels ``(N, C, H, W)`` in the order of the files' names; labels if there are classes.
 
         Listing takes about 0.3 kB of memory a file; the pixels stay in a memory-mapped file.
 
@@ -90,9 +77,9 @@ class ImageFolder(ImageDataset):
         listing = list_images(folder)
         _log_left_out(folder, listing)
         files = _require_images(folder, listing)
-        target, store = Target(self.size, self.channels), expand_path("root", self.root) / "image_folder"
-        key = cache_key(target, (file.identity for file in files))
-        return load_images(_FolderSource(folder, files), target, store, key, self.strict, self.workers)
+        store = expand_path("root", self.root) / "image_folder"
+        key = cache_key(self.target, (file.identity for file in files))
+        return load_images(_FolderSource(folder, files), self.target, store, key, self.strict, self.workers)
 
     def require_files(self) -> None:
         folder = self._folder()

@@ -16,7 +16,7 @@ from gan_cli.data.image_decoding import Target, decode
 from gan_cli.data.image_metadata import without_metadata
 from tests.helpers.image_trees import SIZE, dataset, picture, reference
 
-TARGET = Target(SIZE, 3)
+TARGET = Target((SIZE, SIZE), 3)
 PICTURE = picture(0, 40, 25)
 # One entry, the orientation: turned by 90 degrees.
 TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"

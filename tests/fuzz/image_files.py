@@ -23,7 +23,7 @@ from gan_cli.datasets.image_folder import ImageFolder
 from tests.fuzz import strategies
 from tests.fuzz.data_files import CHANGES
 
-TARGET = Target(4, 1)
+TARGET = Target((4, 4), 1)
 
 
 def _saved(form: str) -> bytes:

@@ -99,7 +99,7 @@ def huge_png() -> bytes:
 
 def _image(content: bytes) -> None:
     with contextlib.suppress(Exception):  # it may refuse with any; its caller tells of each by name
-        assert decode(content, Size(8, 3)).shape == (3, 8, 8)
+        assert decode(content, Size((8, 8), 3)).shape == (3, 8, 8)
 
 
 def _state() -> dict[str, Any]:
