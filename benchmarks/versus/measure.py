@@ -23,7 +23,7 @@ from benchmarks.versus.pairs import (
 )
 from benchmarks.versus.scores import CODE, ELBO, LOGIT, TrainedModels, preferences, score_digits
 from gan_cli.config.schema import BackboneKind
-from gan_cli.data.samplers import normalize
+from gan_cli.data.normalization import Normalization, stored_tensor
 from gan_cli.evaluation import subjects
 from gan_cli.evaluation.backbones.base import Samples, to_floats
 from gan_cli.evaluation.evaluator import Evaluator
@@ -67,8 +67,8 @@ class TestDigits:
         source = part.load()
         assert isinstance(source, Images)
         assert source.labels is not None
-        order = np.random.default_rng(ORDER_SEED).permutation(len(source.pixels))
-        images: FloatArray = normalize(torch.from_numpy(source.pixels[order])).numpy()
+        order = np.random.default_rng(ORDER_SEED).permutation(len(source.array))
+        images: FloatArray = Normalization(source.levels)(stored_tensor(source.array[order])).numpy()
         return cls(
             images, source.labels[order], change_digits(images, count, SEED), move_whole_pixels(images, count, SEED)
         )

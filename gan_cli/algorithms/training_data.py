@@ -18,7 +18,16 @@ from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import PlaneAxes
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Dataset, Density, Images, KnownDistribution, LoadedData, Modal, Sampler, Sequences
+from gan_cli.protocols.data import (
+    Dataset,
+    Density,
+    KnownDistribution,
+    LoadedData,
+    Modal,
+    Sampler,
+    Sequences,
+    StoredSamples,
+)
 from gan_cli.runtime.rng import seeded_generator
 
 PREVIEW_POINTS = 1000
@@ -68,7 +77,7 @@ class TrainingSamples:
         """
         assert not isinstance(source, Sequences)
         labels = _require_labels(source, dataset) if config.conditional else None
-        if isinstance(source, Images):
+        if isinstance(source, StoredSamples):
             source = replace(source, labels=labels)  # used by nothing else
         split = split_data(source, config.train.held_out)
         sampler = choose_sampler(split.train, config.train.batch_size, device, config.device.data)
@@ -77,7 +86,7 @@ class TrainingSamples:
     def context(self, context: Context) -> Context:
         """Return a context with labels, probe batches, modes, and what previews show of the data."""
         device, dataset, source = context.device.torch_device, self.dataset, self.split.train
-        if isinstance(source, Images):
+        if isinstance(source, StoredSamples):
             context = replace(context, class_names=source.class_names)
         else:
             context = replace(context, points=_preview_points(source, context.seed), axes=_axes(dataset))
@@ -122,9 +131,9 @@ class TrainingSequences:
         return {"corpus": lambda: self.corpus}
 
 
-def _require_labels(source: Images | Density, dataset: Dataset) -> IntArray:
+def _require_labels(source: StoredSamples | Density, dataset: Dataset) -> IntArray:
     """Return the label of every sample; raises ``ConfigError`` if the loaded data have none."""
-    if not isinstance(source, Images) or source.labels is None:
+    if not isinstance(source, StoredSamples) or source.labels is None:
         name = dataset if is_dataclass(dataset) else type(dataset).__name__
         raise ConfigError(f"conditional: expected false, because these data have no labels: {name}")
     return source.labels

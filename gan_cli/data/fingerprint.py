@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gan_cli.errors import DataError, truncated_repr
-from gan_cli.protocols.data import Density, Images, Sequences, class_names
+from gan_cli.protocols.data import Density, Sequences, StoredSamples, class_names
 
 # Of larger data only this many bytes are hashed, in rows spread evenly over all of them.
 MAX_HASHED_BYTES = 2**28
@@ -25,16 +25,16 @@ RESUME_ADVICE = "train.allow_changed_data=true continues, but the result will di
 DataIdentity: TypeAlias = dict[str, int | str | list[str]]
 
 
-def fingerprint(source: Images | Sequences | Density) -> str:
+def fingerprint(source: StoredSamples | Sequences | Density) -> str:
     """Return the SHA-256, in hexadecimal, of all samples with their labels or words.
 
     Of a density, it is that of points drawn from it with a fixed seed.
     """
     digest = hashlib.sha256()
-    if isinstance(source, Images):
-        digest.update(f"{source.pixels.shape}".encode())
-        stride = -(-source.pixels.nbytes // MAX_HASHED_BYTES)
-        digest.update(np.ascontiguousarray(source.pixels[::stride]).data)
+    if isinstance(source, StoredSamples):
+        digest.update(f"{source.array.shape}".encode())
+        stride = -(-source.array.nbytes // MAX_HASHED_BYTES)
+        digest.update(np.ascontiguousarray(source.array[::stride]).data)
         if source.labels is not None:
             digest.update(np.ascontiguousarray(source.labels).data)
     elif isinstance(source, Sequences):
@@ -47,14 +47,14 @@ def fingerprint(source: Images | Sequences | Density) -> str:
     return digest.hexdigest()
 
 
-def data_identity(source: Images | Sequences | Density) -> DataIdentity | None:
+def data_identity(source: StoredSamples | Sequences | Density) -> DataIdentity | None:
     """Return what a checkpoint stores to identify the data, as plain values; None for points drawn from a formula.
 
     No file could change those, and their last bits differ from one kind of processor to another.
     """
-    if isinstance(source, Images):
+    if isinstance(source, StoredSamples):
         classes: DataIdentity = {"classes": list(source.class_names)} if source.class_names else {}
-        return {"images": len(source.pixels), "fingerprint": fingerprint(source), **classes}
+        return {"images": len(source.array), "fingerprint": fingerprint(source), **classes}
     if isinstance(source, Sequences):
         return {"sequences": len(source.tokens), "fingerprint": fingerprint(source)}
     return None

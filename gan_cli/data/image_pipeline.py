@@ -81,7 +81,7 @@ def load_images(
             "%s: left out %d of %d images that cannot be decoded, first %s%s",
             source.location,
             cached.skipped,
-            cached.skipped + len(cached.images.pixels),
+            cached.skipped + len(cached.images.array),
             _examples(cached.failures),
             f"; {unread} of them cannot be read, which the next run tries again" if unread else "",
         )
@@ -121,7 +121,7 @@ def _usable_store(store: Path, key: str, target: Target) -> Path:
 
 def _is_final(cached: CachedImages, source: ImageSource) -> bool:
     """Return True if no image that is missing in a cache could be read by now; log it otherwise."""
-    if source.count is not None and cached.skipped + len(cached.images.pixels) != source.count:
+    if source.count is not None and cached.skipped + len(cached.images.array) != source.count:
         logger.warning("%s: its cache of decoded images is of another number of images", source.location)
         return False
     if cached.unread is None:

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.data.samplers import normalize
+from gan_cli.data.normalization import Normalization, stored_tensor
 from gan_cli.data.splits import split_rows
 from gan_cli.protocols.arrays import IntArray
-from gan_cli.protocols.data import Batch, Density, Images, ProbeBatches
+from gan_cli.protocols.data import Batch, Density, ProbeBatches, StoredSamples
 from gan_cli.runtime.rng import seeded_generator
 
-# Images of either part that are held on the device, at most.
+# Samples of either part that are held on the device, at most.
 MAX_PROBE_SAMPLES = 1024
 
 
@@ -28,47 +28,47 @@ class DataSplit:
 
     Attributes:
         train: the data to train on.
-        heldout: rows of the same images that are held out, or the density that held-out points come from.
+        heldout: rows of the same samples that are held out, or the density that held-out points come from.
     """
 
-    train: Images | Density
+    train: StoredSamples | Density
     heldout: IntArray | Density
 
     def probe_batches(self, seed: int, device: torch.device) -> ProbeBatches:
         """Return batches of both parts for diagnostics; of points, they depend on the run's seed."""
-        if isinstance(self.train, Images):
+        if isinstance(self.train, StoredSamples):
             assert isinstance(self.heldout, np.ndarray)
-            return ImageProbeBatches(self.train, self.heldout, device)
+            return StoredProbeBatches(self.train, self.heldout, device)
         assert not isinstance(self.heldout, np.ndarray)
         return PointProbeBatches(self.train, self.heldout, seed, device)
 
 
-def split_data(source: Images | Density, share: float) -> DataSplit:
+def split_data(source: StoredSamples | Density, share: float) -> DataSplit:
     """Hold out a share of the data; a density that never yields a sample twice serves as both parts."""
-    if isinstance(source, Images):
-        rows, heldout = split_rows(len(source.pixels), share)
+    if isinstance(source, StoredSamples):
+        rows, heldout = split_rows(len(source.array), share)
         return DataSplit(replace(source, rows=rows if len(heldout) else None), heldout)
     return DataSplit(*(source.split(share) if share else (source, source)))
 
 
-class ImageProbeBatches:
-    """Batches of images kept on the device as uint8; where none are held out, other training images replace them."""
+class StoredProbeBatches:
+    """Batches of samples kept on the device; where none are held out, other training samples replace them."""
 
-    def __init__(self, train: Images, heldout: IntArray, device: torch.device) -> None:
-        rows = np.arange(len(train.pixels)) if train.rows is None else train.rows
+    def __init__(self, train: StoredSamples, heldout: IntArray, device: torch.device) -> None:
+        rows = np.arange(len(train.array)) if train.rows is None else train.rows
         rows = _evenly_spaced(rows, MAX_PROBE_SAMPLES if len(heldout) else 2 * MAX_PROBE_SAMPLES)
         if not len(heldout):
             rows, heldout = rows[::2], rows[1::2]
-        self._train = ImagePool(train, rows, device)
+        self._train = SamplePool(train, rows, device)
         self.available = min(len(rows), len(heldout), MAX_PROBE_SAMPLES)
-        self._heldout = ImagePool(train, _evenly_spaced(heldout, MAX_PROBE_SAMPLES), device)
+        self._heldout = SamplePool(train, _evenly_spaced(heldout, MAX_PROBE_SAMPLES), device)
 
     def train(self, count: int, step: int) -> Batch:
-        """Return ``count`` images in [-1, 1] that D trains on."""
+        """Return ``count`` samples in [-1, 1] that D trains on."""
         return self._train.take(count, step)
 
     def heldout(self, count: int, step: int) -> Batch:
-        """Return ``count`` images in [-1, 1] that D never trains on."""
+        """Return ``count`` samples in [-1, 1] that D never trains on."""
         return self._heldout.take(count, step)
 
 
@@ -77,18 +77,19 @@ def _evenly_spaced(rows: IntArray, limit: int) -> IntArray:
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), limit)).astype(np.int64)]
 
 
-class ImagePool:
-    """A pool of images on the device, in shuffled order."""
+class SamplePool:
+    """A pool of samples on the device, in shuffled order."""
 
-    def __init__(self, source: Images, rows: IntArray, device: torch.device) -> None:
+    def __init__(self, source: StoredSamples, rows: IntArray, device: torch.device) -> None:
         rows = np.random.default_rng(0).permutation(rows)
-        self._pixels = torch.from_numpy(source.pixels[rows]).to(device)
+        self._array = stored_tensor(source.array[rows]).to(device)
+        self._normalize = Normalization(source.levels)
         self._labels = None if source.labels is None else torch.from_numpy(source.labels[rows]).to(device)
 
     def take(self, count: int, step: int) -> Batch:
-        """Return the next ``count`` images of the pool, cyclically; they repeat where the pool has fewer."""
-        rows = (torch.arange(count, device=self._pixels.device) + step * count) % len(self._pixels)
-        return Batch(normalize(self._pixels[rows]), None if self._labels is None else self._labels[rows])
+        """Return the next ``count`` samples of the pool, cyclically; they repeat where the pool has fewer."""
+        rows = (torch.arange(count, device=self._array.device) + step * count) % len(self._array)
+        return Batch(self._normalize(self._array[rows]), None if self._labels is None else self._labels[rows])
 
 
 class PointProbeBatches:

@@ -1,7 +1,7 @@
 """Real minibatches of one fixed shape: from device memory, from a memory-mapped file, or drawn from a density.
 
-Images are traversed in epochs. The order of epoch ``e`` is a function of (seed, e) alone, and an epoch's last, short
-batch is completed from the next one; so the whole state of a sampler is the number of samples it has served.
+Stored samples are traversed in epochs. The order of epoch ``e`` is a function of (seed, e) alone, and an epoch's last,
+short batch is completed from the next one; so the whole state of a sampler is the number of samples it has served.
 
 ``prepare`` is the host's part, which may copy and wait; ``take`` launches work on the device and no more, so that a
 step that takes batches can be captured in a CUDA graph: the read position is a number in device memory.
@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
+from gan_cli.data.normalization import Normalization, stored_tensor, stored_view
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Batch, Density, Images, Sampler, TransformedNumbers
+from gan_cli.protocols.data import Batch, Density, Sampler, StoredSamples, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.memory import total_host_memory
 from gan_cli.runtime.rng import restore_generator, seeded_generator
@@ -40,17 +41,17 @@ UNKNOWN_MEMORY = 8 * 2**30
 
 
 def choose_sampler(
-    source: Images | Density, batch_size: int, device: torch.device, placement: DataPlacement
+    source: StoredSamples | Density, batch_size: int, device: torch.device, placement: DataPlacement
 ) -> Callable[[Any, int, int, torch.device, int, ProcessGroup], Sampler]:
     """Return the sampler class that suits the data and the available memory, and log which one it is.
 
     Raises:
         ConfigError: the batch is larger than the dataset.
     """
-    if not isinstance(source, Images):
+    if not isinstance(source, StoredSamples):
         logger.info("data: samples are drawn anew for each batch")
         return DensitySampler
-    count, size = source.count, source.pixels.nbytes
+    count, size = source.count, source.array.nbytes
     require_whole_batch(count, batch_size)
     if placement is DataPlacement.auto:
         resident = size <= 0.25 * _memory(device)
@@ -74,15 +75,10 @@ def _memory(device: torch.device) -> float:
     return float(total_host_memory() or UNKNOWN_MEMORY)
 
 
-def normalize(pixels: Tensor) -> Tensor:
-    """Map uint8 in [0, 255] to float32 in [-1, 1], for any shape."""
-    return pixels.float().mul_(2 / 255).sub_(1.0)
-
-
 class EpochOrder:
     """Rows of consecutive samples: the concatenation of epochs that are reshuffled each."""
 
-    def __init__(self, source: Images, seed: int) -> None:
+    def __init__(self, source: StoredSamples, seed: int) -> None:
         self._rows = None if source.rows is None else torch.from_numpy(source.rows)
         self._count = source.count
         self._seed = seed
@@ -108,7 +104,7 @@ class EpochOrder:
 
 
 class ResidentSampler:
-    """Sampler with all images on the device as uint8; a batch is a gather and a normalisation there.
+    """Sampler with all samples on the device as they are stored; a batch is a gather and a normalisation there.
 
     ``max_batches`` is the largest number of batches prepared at once; ``batch_size`` counts the rows of this process.
     """
@@ -117,9 +113,16 @@ class ResidentSampler:
     rng_generators: ClassVar[Sequence[torch.Generator]] = ()
 
     def __init__(
-        self, source: Images, batch_size: int, seed: int, device: torch.device, max_batches: int, group: ProcessGroup
+        self,
+        source: StoredSamples,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        max_batches: int,
+        group: ProcessGroup,
     ) -> None:
-        self._pixels = torch.tensor(source.pixels, device=device)
+        self._array = torch.tensor(stored_view(source.array), device=device)
+        self._normalize = Normalization(source.levels)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
         self._order = EpochOrder(source, seed)
         self._batch_size, self._global_batch = batch_size, batch_size * group.size
@@ -143,11 +146,11 @@ class ResidentSampler:
         self._consumed += wanted
 
     def take(self, batches: int) -> Batch:
-        """Return images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
+        """Return samples ``(batches * batch_size, *shape)``, in [-1, 1]."""
         rows = self._indices[self._offset + self._range[: batches * self._batch_size]]
         self._offset.add_(batches * self._global_batch)
-        pixels = self._pixels.index_select(0, rows)  # copies whole rows, where indexing goes number by number on a CPU
-        return Batch(normalize(pixels), None if self._labels is None else self._labels[rows])
+        values = self._array.index_select(0, rows)  # copies whole rows, where indexing goes number by number on a CPU
+        return Batch(self._normalize(values), None if self._labels is None else self._labels[rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of samples served so far."""
@@ -162,12 +165,18 @@ class ResidentSampler:
 
 
 class StreamedSampler:
-    """Sampler of images that stay in their (memory-mapped) array; a thread gathers batches ahead of their use."""
+    """Sampler of samples that stay in their (memory-mapped) array; a thread gathers batches ahead of their use."""
 
     rng_generators: ClassVar[Sequence[torch.Generator]] = ()
 
     def __init__(
-        self, source: Images, batch_size: int, seed: int, device: torch.device, max_batches: int, group: ProcessGroup
+        self,
+        source: StoredSamples,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        max_batches: int,
+        group: ProcessGroup,
     ) -> None:
         self._source = source
         self._seed = seed
@@ -179,7 +188,9 @@ class StreamedSampler:
         self._prefetcher: _Prefetcher | None = None
         # The batches that :meth:`prepare` has copied to the device, at fixed addresses, and how many rows are taken.
         room = max_batches * batch_size
-        self._pixels = torch.empty(room, *source.pixels.shape[1:], dtype=torch.uint8, device=device)
+        dtype = stored_tensor(np.empty(0, source.array.dtype)).dtype
+        self._staged = torch.empty(room, *source.array.shape[1:], dtype=dtype, device=device)
+        self._normalize = Normalization(source.levels)
         self._labels = None if source.labels is None else torch.empty(room, dtype=torch.int64, device=device)
         self._taken = 0
 
@@ -194,7 +205,7 @@ class StreamedSampler:
             before = time.perf_counter()
             staged = self._prefetcher.take()
             self.waited += time.perf_counter() - before
-            self._pixels[rows].copy_(staged.pixels, non_blocking=True)
+            self._staged[rows].copy_(staged.values, non_blocking=True)
             if self._labels is not None:
                 assert staged.labels is not None
                 self._labels[rows].copy_(staged.labels, non_blocking=True)
@@ -203,12 +214,12 @@ class StreamedSampler:
         self._taken = 0
 
     def take(self, batches: int) -> Batch:
-        """Return images ``(batches * batch_size, C, H, W)`` in [-1, 1]."""
+        """Return samples ``(batches * batch_size, *shape)``, in [-1, 1]."""
         rows = slice(self._taken, self._taken + batches * self._batch_size)
         self._taken = rows.stop
         # A copy: the next :meth:`prepare` overwrites these labels.
         labels = None if self._labels is None else self._labels[rows].clone()
-        return Batch(normalize(self._pixels[rows]), labels)
+        return Batch(self._normalize(self._staged[rows]), labels)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of samples served so far; prefetched ones do not count."""
@@ -230,12 +241,12 @@ class _StagedBatch:
     """A batch on the host, in buffers that are reused.
 
     Attributes:
-        pixels: ``(batch_size, C, H, W)`` uint8.
+        values: ``(batch_size, *shape)``, in the dtype of ``stored_tensor``.
         labels: ``(batch_size,)`` int64, or None.
         copied: event recorded after the copy to the device, where that is asynchronous.
     """
 
-    pixels: Tensor
+    values: Tensor
     labels: Tensor | None
     copied: torch.cuda.Event | None = None
 
@@ -258,9 +269,9 @@ class _ShardedOrder:
 
 
 class _Prefetcher:
-    """A thread that gathers batches of bytes, a few ahead of their use, into a ring of buffers."""
+    """A thread that gathers batches as they are stored, a few ahead of their use, into a ring of buffers."""
 
-    def __init__(self, source: Images, order: _ShardedOrder, batch_size: int, device: torch.device) -> None:
+    def __init__(self, source: StoredSamples, order: _ShardedOrder, batch_size: int, device: torch.device) -> None:
         self._source = source
         self._batch_size = batch_size
         self._order = order
@@ -303,7 +314,8 @@ class _Prefetcher:
         indices = self._order.next_batch().numpy()
         staged = self._buffers()
         # "clip" saves NumPy a buffer of its own; no index is out of range.
-        np.take(self._source.pixels, indices, axis=0, out=staged.pixels.numpy(), mode="clip")
+        values = staged.values.numpy().view(self._source.array.dtype)
+        np.take(self._source.array, indices, axis=0, out=values, mode="clip")
         if staged.labels is not None and self._source.labels is not None:
             np.take(self._source.labels, indices, out=staged.labels.numpy(), mode="clip")
         return staged
@@ -311,10 +323,11 @@ class _Prefetcher:
     def _buffers(self) -> _StagedBatch:
         """Return free buffers, else new ones: there are never more than are queued and in use."""
         if not self._free:
-            shape = (self._batch_size, *self._source.pixels.shape[1:])
-            pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._pinned)
+            shape = (self._batch_size, *self._source.array.shape[1:])
+            dtype = stored_tensor(np.empty(0, self._source.array.dtype)).dtype
+            values = torch.empty(shape, dtype=dtype, pin_memory=self._pinned)
             labels = torch.empty(self._batch_size, dtype=torch.int64, pin_memory=self._pinned)
-            return _StagedBatch(pixels, None if self._source.labels is None else labels)
+            return _StagedBatch(values, None if self._source.labels is None else labels)
         staged = self._free.popleft()
         if staged.copied is not None:
             staged.copied.synchronize()

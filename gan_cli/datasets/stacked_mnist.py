@@ -74,11 +74,11 @@ class StackedMnist(ImageDataset):
         require_memory(size, f"{self.count:,} images of {self.size} pixels", "a smaller dataset.count takes fewer")
         digits = Mnist(self.root, self.mirrors, self.split).load()
         assert digits.labels is not None
-        chosen = np.random.default_rng(self.seed).integers(len(digits.pixels), size=(self.count, CHANNELS))
+        chosen = np.random.default_rng(self.seed).integers(len(digits.array), size=(self.count, CHANNELS))
         pixels = np.zeros((self.count, *self.shape), np.uint8)
         margin = (self.size - SIDE) // 2
         inside = slice(margin, margin + SIDE)
         for start in range(0, self.count, BLOCK):
             block = slice(start, start + BLOCK)
-            pixels[block, :, inside, inside] = digits.pixels[chosen[block], 0]
+            pixels[block, :, inside, inside] = digits.array[chosen[block], 0]
         return Images(pixels, digits.labels[chosen] @ np.array([100, 10, 1]))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli.algorithms.spec import spec_of
 from gan_cli.config.validate import validate_config
-from gan_cli.data.samplers import normalize
+from gan_cli.data.normalization import Normalization, stored_tensor
 from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import ORDER_SEED, find_test_split
@@ -95,12 +95,12 @@ def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
     assert not isinstance(source, Sequences)  # those have no encoder
     if not isinstance(source, Images):
         return _draw(source.split(share)[1], count), "fresh draws"
-    rows = split_rows(len(source.pixels), share)[1] if part is None else np.arange(len(source.pixels))
+    rows = split_rows(len(source.array), share)[1] if part is None else np.arange(len(source.array))
     if not len(rows):
         raise ConfigError("the likelihood is taken of data that were not trained on: train.held_out was 0")
     order = np.random.default_rng(ORDER_SEED).permutation(rows)
     origin = "test split" if part is not None else f"share {share} of the data that was never trained on"
-    return normalize(torch.from_numpy(source.pixels[order])), origin
+    return Normalization(source.levels)(stored_tensor(source.array[order])), origin
 
 
 def _draw(density: Density, count: int) -> Tensor:

@@ -36,7 +36,7 @@ def nearest_picture(evaluator: Evaluator, samples: Samples, index: int = -1) -> 
     for left, right in zip(order[:rows], range(rows), strict=True):
         for index, after in ((left, [gap]), (right, [])):
             neighbors = evaluator.data.training[found.indices[index]]
-            tiles += [_floats(searched[index : index + 1]), gap, _floats(neighbors), *after]
+            tiles += [to_floats(searched[index : index + 1]), gap, to_floats(neighbors), *after]
     block = NEIGHBORS + 3  # a generated image, a gap, its neighbors and a gap
     names = {column: text for start in (0, block) for column, text in ((start, "generated"), (start + 2, "nearest"))}
     caption = (
@@ -44,8 +44,3 @@ def nearest_picture(evaluator: Evaluator, samples: Samples, index: int = -1) -> 
         "left: the generated images that are nearest to training images; right: the first ones",
     )
     return grid_figure(np.concatenate(tiles), 2 * (NEIGHBORS + 2) + 1, caption, column_names=names)
-
-
-def _floats(images: Samples) -> FloatArray:
-    assert images.dtype == np.uint8
-    return to_floats(images)  # type: ignore[arg-type]

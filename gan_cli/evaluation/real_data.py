@@ -22,7 +22,7 @@ from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError, DataError
-from gan_cli.evaluation.backbones.base import Samples
+from gan_cli.evaluation.backbones.base import Samples, stored_samples
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.data import Dataset, Density, Images, Sequences
@@ -75,7 +75,7 @@ class RealData:
 
 def default_count(source: Images | Density, maximum: int, share: float) -> int:
     """Return the default number of samples to generate: ``maximum``, but at most half of the training samples."""
-    return min(maximum, len(split_rows(len(source.pixels), share)[0]) // 2) if isinstance(source, Images) else maximum
+    return min(maximum, len(split_rows(len(source.array), share)[0]) // 2) if isinstance(source, Images) else maximum
 
 
 def find_test_split(dataset: Dataset) -> Dataset | None:
@@ -115,17 +115,19 @@ def real_data(source: Images | Density, test: Images | Density | None, count: in
 
 
 def _image_data(source: Images, test: Images | None, count: int, share: float) -> RealData:
-    trained, heldout = split_rows(len(source.pixels), share)
-    limit = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.pixels[0].size)))
+    trained, heldout = split_rows(len(source.array), share)
+    limit = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.array[0].size)))
     rows = np.random.default_rng(ORDER_SEED).permutation(trained)[:limit]
     if len(rows) < 2 * MIN_SAMPLES:
         raise ConfigError(f"evaluation takes at least {2 * MIN_SAMPLES} training samples; these data have {len(rows)}")
-    training = source.pixels[rows]
+    training = stored_samples(source, rows)
     if test is not None:
-        held_out, origin = test.pixels[_random_rows(len(test.pixels), MAX_HELDOUT)], "test split"
-        floor_samples, floor_origin, num_reference = held_out[:count], "test split", len(rows)
+        held_out = stored_samples(test, _random_rows(len(test.array), MAX_HELDOUT))
+        origin = floor_origin = "test split"
+        floor_samples, num_reference = held_out[:count], len(rows)
     else:
-        held_out, origin = source.pixels[heldout[:MAX_HELDOUT]], f"share {share} of the data that D never trained on"
+        held_out = stored_samples(source, heldout[:MAX_HELDOUT])
+        origin = f"share {share} of the data that D never trained on"
         num_reference = len(rows) - min(count, len(rows) // 2)
         floor_samples, floor_origin = training[num_reference:], "training samples apart from those compared with"
     return RealData(

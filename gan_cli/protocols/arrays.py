@@ -14,6 +14,8 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
+# Numbers as data are stored: bytes, uint16, float16 or float32.
+StoredArray: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16] | FloatArray
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
 

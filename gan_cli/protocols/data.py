@@ -10,29 +10,39 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray, Stateful
+from gan_cli.protocols.arrays import FloatArray, IntArray, Stateful, StoredArray
+
+# Black and white of images of 8 bits.
+BYTE_LEVELS = (0.0, 255.0)
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images in memory or in a memory-mapped file.
+class StoredSamples:
+    """Samples in an array, in memory or in a memory-mapped file.
 
     Attributes:
-        pixels: ``(N, C, H, W)``, uint8.
+        array: ``(N, *shape)``, uint8, uint16, float16 or float32.
         labels: ``(N,)``, int64, or None where the data have no classes.
         rows: ``(M,)``, ascending, those to train on; None: all.
         class_names: name of each class, in the order of the labels; empty where classes have numbers alone.
+        levels: values of the array that are -1 and 1 for networks.
     """
 
-    pixels: ByteArray
+    array: StoredArray
     labels: IntArray | None = None
     rows: IntArray | None = None
     class_names: tuple[str, ...] = ()
+    levels: tuple[float, float] = BYTE_LEVELS
 
     @property
     def count(self) -> int:
-        """Number of images to train on."""
-        return len(self.pixels if self.rows is None else self.rows)
+        """Number of samples to train on."""
+        return len(self.array if self.rows is None else self.rows)
+
+
+@dataclass(frozen=True)
+class Images(StoredSamples):
+    """Images ``(N, C, H, W)``."""
 
 
 # Longest word in characters: what has neither blanks nor line breaks is no text. A checkpoint's words are repeated in

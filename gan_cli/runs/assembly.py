@@ -95,7 +95,7 @@ def assemble_run(
     check_data(identity)
     _warn_if_none_held_out(plan, source)
     if isinstance(source, Images):  # before a classifier is trained, which takes minutes
-        require_whole_batch(training_count(len(source.pixels), train.held_out), train.batch_size)
+        require_whole_batch(training_count(len(source.array), train.held_out), train.batch_size)
     # Before the algorithm seeds its weights, as a classifier that is trained here draws random numbers.
     evaluator = _make_evaluator(plan, source) if evaluated and train.eval_every else None
     return AssembledRun(plan, composition, build(plan, source), identity, evaluator, group)
@@ -103,7 +103,7 @@ def assemble_run(
 
 def _warn_if_none_held_out(plan: Plan, source: LoadedData) -> None:
     """Log that the data are too few for ``train.held_out``; a density has as many samples as are asked for."""
-    rows = source.pixels if isinstance(source, Images) else source.tokens if isinstance(source, Sequences) else ()
+    rows = source.array if isinstance(source, Images) else source.tokens if isinstance(source, Sequences) else ()
     count = len(rows)
     shortage = held_out_shortage(count, plan.config.train.held_out) if count else None
     if shortage is not None:

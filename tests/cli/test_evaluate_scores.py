@@ -60,7 +60,7 @@ def test_samples_of_the_run_in_a_file_score_as_the_run(digits: Path, gan_eval: C
 
 def test_images_in_a_file_score_the_same_on_every_scale(digits: Path, gan_eval: Command) -> None:
     """What most scripts save is in [0, 1]; taken for [-1, 1], real images would score as grey ones."""
-    pictures = Digits().load().pixels[:60]
+    pictures = Digits().load().array[:60]
     np.save("bytes.npy", pictures)
     np.save("shares.npy", pictures / np.float32(255))
     np.save("levels.npy", pictures * np.float32(15 / 255))
@@ -105,9 +105,9 @@ def test_mixture_itself_fills_its_modes(ring: Path, gan_eval: Command) -> None:
 
 def test_real_samples_score_as_real_and_noise_as_noise(digits: Path, gan_eval: Command) -> None:
     data = Digits().load()
-    training, held_out = split_rows(len(data.pixels), 0.05)
-    np.save("unseen.npy", data.pixels[held_out])
-    np.save("seen.npy", data.pixels[training[:89]] / np.float32(127.5) - 1)
+    training, held_out = split_rows(len(data.array), 0.05)
+    np.save("unseen.npy", data.array[held_out])
+    np.save("seen.npy", data.array[training[:89]] / np.float32(127.5) - 1)
     np.save("noise.npy", np.random.default_rng(0).integers(0, 256, (89, 1, 8, 8), dtype=np.uint8))
     found = {
         name: gan_eval(digits, "--samples", f"{name}.npy", "--json", "--neighbours", f"{name}.png")
@@ -146,7 +146,7 @@ def test_mnist_scores_as_it_must(gan_train: Command, gan_eval: Command, real_dat
     assert done.status == 0, done.err
     test = Mnist(str(root), (), MnistSplit.test).load()
     order = np.random.default_rng(7).permutation(10_000)[:4000]
-    np.save("test.npy", test.pixels[order])
+    np.save("test.npy", test.array[order])
     np.save("noise.npy", np.random.default_rng(0).uniform(-1, 1, (4000, 1, 28, 28)).astype(np.float32))
     real, noise = (gan_eval("run", "--samples", f"{name}.npy", "--json") for name in ("test", "noise"))
     assert (real.status, noise.status) == (0, 0), real.err + noise.err

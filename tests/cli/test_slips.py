@@ -259,4 +259,4 @@ def test_every_other_name_of_an_option_leads_to_one_that_there_is() -> None:
 def test_numbers_of_samples_are_those_of_the_data() -> None:
     from gan_cli.datasets.digits import Digits
 
-    assert len(Digits().load().pixels) == SAMPLES["gan_cli.datasets.digits.Digits"]
+    assert len(Digits().load().array) == SAMPLES["gan_cli.datasets.digits.Digits"]

@@ -173,7 +173,7 @@ def test_missing_file_and_wrong_checksum(tmp_path: Path) -> None:
 def test_files_that_are_there_are_used(tmp_path: Path, suffix: str) -> None:
     fill(tmp_path / "small", suffix)
     images = Small(str(tmp_path), ()).load()
-    assert np.array_equal(images.pixels, PIXELS[:, None])
+    assert np.array_equal(images.array, PIXELS[:, None])
     assert images.labels is not None
     assert images.labels.dtype == np.int64
     assert images.labels.tolist() == [7, 0, 9]
@@ -183,7 +183,7 @@ def test_files_that_are_there_are_used(tmp_path: Path, suffix: str) -> None:
 def test_images_are_resized_as_pillow_does_it(tmp_path: Path, size: int) -> None:
     fill(tmp_path / "small")
     dataset = Small(str(tmp_path), (), size=size)
-    pixels = dataset.load().pixels
+    pixels = dataset.load().array
     assert dataset.shape == (1, size, size)
     assert (pixels.shape, pixels.dtype) == ((3, *dataset.shape), np.uint8)
     for image, original in zip(pixels[:, 0], PIXELS, strict=True):
@@ -196,7 +196,7 @@ def test_28_pixels_are_untouched(tmp_path: Path, size: int | None) -> None:
     fill(tmp_path / "small")
     dataset = Small(str(tmp_path), (), size=size)
     assert dataset.shape == (1, 28, 28)
-    assert np.array_equal(dataset.load().pixels, PIXELS[:, None])
+    assert np.array_equal(dataset.load().array, PIXELS[:, None])
 
 
 def test_resizing_keeps_constants_and_averages_where_it_shrinks() -> None:
@@ -220,7 +220,7 @@ def test_other_sizes_are_refused(size: int) -> None:
 def test_root_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     fill(tmp_path / "data" / "small")
-    assert len(Small("~/data", ()).load().pixels) == 3
+    assert len(Small("~/data", ()).load().array) == 3
 
 
 def test_a_wrong_file_that_is_there_is_never_replaced_but_advice_is_printed(
@@ -257,7 +257,7 @@ def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mi
     mirrors[0].serve_small()
     dataset = Small(str(tmp_path), (mirrors[0].url,))
     for _ in range(2):
-        assert np.array_equal(dataset.load().pixels, PIXELS[:, None])
+        assert np.array_equal(dataset.load().array, PIXELS[:, None])
     assert mirrors[0].asked == [f"/data/{IMAGES}.gz", f"/data/{LABELS}.gz"]
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
 
@@ -281,7 +281,7 @@ def test_the_next_mirror_helps_out(
     mirrors[0].missing = missing
     mirrors[1].serve_small()
     images = Small(str(tmp_path), tuple(mirror.url for mirror in mirrors)).load()
-    assert np.array_equal(images.pixels, PIXELS[:, None])
+    assert np.array_equal(images.array, PIXELS[:, None])
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == [f"{IMAGES}.gz", f"{LABELS}.gz"]
 
 
@@ -295,7 +295,7 @@ def test_a_mirror_that_does_not_answer_times_out(
         images = Small(str(tmp_path), tuple(mirror.url for mirror in mirrors)).load()
     finally:
         mirrors[0].silent.set()
-    assert len(images.pixels) == 3
+    assert len(images.array) == 3
 
 
 def test_all_mirrors_failing_says_why_and_what_to_put_where(tmp_path: Path, mirrors: list[Mirror]) -> None:
@@ -370,7 +370,7 @@ def test_the_real_mnist(split: MnistSplit, count: int) -> None:
     if not root or not (Path(root) / "mnist").is_dir():
         pytest.skip("needs the MNIST files: GAN_DATA is not set, or has no folder mnist")
     images = Mnist(root, (), split).load()
-    assert images.pixels.shape == (count, 1, 28, 28)
+    assert images.array.shape == (count, 1, 28, 28)
     assert images.labels is not None
     assert np.bincount(images.labels, minlength=10).min() > 0.08 * count
     first = 5 if split is MnistSplit.train else 7

@@ -44,25 +44,25 @@ def test_second_load_decodes_nothing(images: Path, root: Path, monkeypatch: pyte
     first = dataset(images, root).load()
     monkeypatch.setattr(image_decoding, "decode", None)
     second = dataset(images, root, workers=1).load()
-    assert isinstance(second.pixels, np.memmap)
-    assert np.array_equal(first.pixels, second.pixels)
+    assert isinstance(second.array, np.memmap)
+    assert np.array_equal(first.array, second.array)
     with pytest.raises(ValueError, match="read-only"):
-        second.pixels[0] = 0
+        second.array[0] = 0
 
 
 def test_whatever_changes_the_result_makes_another_cache(images: Path, root: Path) -> None:
     tree(images, "a.png", "b.png")
-    before = dataset(images, root).load().pixels.copy()
+    before = dataset(images, root).load().array.copy()
     dataset(images, root, size=SIZE + 1).load()
     dataset(images, root, channels=1).load()
     assert len(caches(root)) == 3
 
     picture(9).save(images / "a.png")
-    assert not np.array_equal(dataset(images, root).load().pixels[0], before[0])
+    assert not np.array_equal(dataset(images, root).load().array[0], before[0])
     (images / "b.png").rename(images / "c.png")
     dataset(images, root).load()
     (images / "c.png").unlink()
-    assert len(dataset(images, root).load().pixels) == 1
+    assert len(dataset(images, root).load().array) == 1
     assert len(caches(root)) == 6
 
 
@@ -109,11 +109,11 @@ def test_files_of_a_cache_that_never_end_are_damage(
     images: Path, root: Path, name: str, make: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     tree(images, "a/1.png", "b/2.png")
-    expected = dataset(images, root).load().pixels.copy()
+    expected = dataset(images, root).load().array.copy()
     make(caches(root)[0] / name)
     tracemalloc.start()
     try:
-        assert np.array_equal(dataset(images, root).load().pixels, expected)
+        assert np.array_equal(dataset(images, root).load().array, expected)
         assert tracemalloc.get_traced_memory()[1] < 2**25
     finally:
         tracemalloc.stop()
@@ -162,11 +162,11 @@ def test_forged_caches_are_built_again(
     images: Path, root: Path, damage: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ) -> None:
     tree(images, "a/1.png", "b/2.png")
-    expected = dataset(images, root).load().pixels.copy()
+    expected = dataset(images, root).load().array.copy()
     damage(caches(root)[0])
     for _ in range(2):
         again = dataset(images, root).load()
-        assert np.array_equal(again.pixels, expected)
+        assert np.array_equal(again.array, expected)
         assert again.labels is not None
         assert again.labels.tolist() == [0, 1]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -205,7 +205,7 @@ def test_image_that_could_not_be_read_is_tried_again(
     assert "left out 1 of 4 images that cannot be decoded" in caplog.text
     assert "tries again" not in caplog.text
     monkeypatch.setattr(image_decoding, "decode", None)  # what cannot be decoded is remembered
-    assert len(dataset(images, root).load().pixels) == 3
+    assert len(dataset(images, root).load().array) == 3
     assert len(caches(root)) == 1
 
 
@@ -220,7 +220,7 @@ def test_lack_of_memory_is_no_damage(
         patched.setattr(image_decoding, "_decode", exhausted)
         with pytest.raises(DataError, match=r"a.png \(not enough memory\)"):
             dataset(images, root).load()
-    assert len(dataset(images, root).load().pixels) == 2
+    assert len(dataset(images, root).load().array) == 2
 
 
 def test_images_that_an_earlier_version_left_out_are_tried_again_once(
@@ -263,9 +263,9 @@ def test_damaged_caches_are_built_again(
     images: Path, root: Path, damage: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     tree(images, "a/1.png", "b/2.png")
-    expected = dataset(images, root).load().pixels.copy()
+    expected = dataset(images, root).load().array.copy()
     damage(caches(root)[0])  # type: ignore[operator]
-    assert np.array_equal(dataset(images, root).load().pixels, expected)
+    assert np.array_equal(dataset(images, root).load().array, expected)
     assert "is damaged" in caplog.text
     assert "built again" in caplog.text
     assert len(caches(root)) == 1
@@ -294,21 +294,21 @@ def test_root_that_is_read_only_leaves_the_cache_to_the_users_own(
     tree(images, "a.png")
     root.touch()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    first = dataset(images, root).load().pixels.copy()
+    first = dataset(images, root).load().array.copy()
     kept = tmp_path / "home/.cache/gan_cli/image_folder"
     assert f"{root / 'image_folder'} cannot be written: decoded images are kept in {kept}" in caplog.text
     (cache,) = kept.iterdir()
     written = cache.stat().st_mtime_ns
-    assert np.array_equal(dataset(images, root).load().pixels, first)
+    assert np.array_equal(dataset(images, root).load().array, first)
     assert cache.stat().st_mtime_ns == written
     # What is there already is read where it is.
     root.unlink()
-    assert np.array_equal(dataset(images, root).load().pixels, first)
+    assert np.array_equal(dataset(images, root).load().array, first)
     assert len(caches(root)) == 1
     with monkeypatch.context() as read_only:
         read_only.setattr(os, "access", lambda place, mode: not Path(place).is_relative_to(root))
         caplog.clear()
-        assert np.array_equal(dataset(images, root).load().pixels, first)
+        assert np.array_equal(dataset(images, root).load().array, first)
         assert "cannot be written" not in caplog.text
 
 
@@ -360,7 +360,7 @@ def test_memory_does_not_grow_with_the_pixels(images: Path, root: Path, monkeypa
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert loaded.pixels.shape == (count, 3, size, size)
+    assert loaded.array.shape == (count, 3, size, size)
     assert loaded.labels is not None
     # One batch being decoded, two ready, one being written.
-    assert peak < 4 * batch + 1000 * count < 0.4 * loaded.pixels.nbytes
+    assert peak < 4 * batch + 1000 * count < 0.4 * loaded.array.nbytes

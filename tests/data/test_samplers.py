@@ -20,7 +20,6 @@ from gan_cli.data.samplers import (
     ResidentSampler,
     StreamedSampler,
     choose_sampler,
-    normalize,
 )
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
@@ -87,7 +86,7 @@ def test_order_is_a_function_of_the_seed() -> None:
 
 
 def test_order_does_not_depend_on_where_one_starts_to_read() -> None:
-    seven = Images(NUMBERED.pixels[:7])
+    seven = Images(NUMBERED.array[:7])
     whole = torch.cat([EpochOrder(seven, 0).indices(start, 7) for start in range(0, 35, 7)])
     for start in range(28):
         assert torch.equal(EpochOrder(seven, 0).indices(start, 5), whole[start : start + 5])
@@ -96,7 +95,7 @@ def test_order_does_not_depend_on_where_one_starts_to_read() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_held_out_never_come(kind: Kind, opened: list[Any]) -> None:
     rows = np.array([0, 2, 3, 5, 8, 9])
-    opened.append(sampler := kind(Images(NUMBERED.pixels, rows=rows), BATCH, 0, CPU, MOST, SingleProcess()))
+    opened.append(sampler := kind(Images(NUMBERED.array, rows=rows), BATCH, 0, CPU, MOST, SingleProcess()))
     seen = drawn(sampler, 9)
     assert [sorted(seen[start : start + 6]) for start in range(0, 36, 6)] == [rows.tolist()] * 6
 
@@ -140,7 +139,7 @@ def test_density_goes_on_with_its_own_stream() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_taken_together_are_those_taken_one_by_one(kind: Kind, opened: list[Any]) -> None:
-    labelled = Images(NUMBERED.pixels, np.arange(COUNT))
+    labelled = Images(NUMBERED.array, np.arange(COUNT))
     opened += [kind(labelled, BATCH, 0, CPU, MOST, SingleProcess()) for _ in range(2)]
     for batches in (3, 1, 2, 3, 3):
         for sampler in opened:
@@ -180,13 +179,6 @@ def test_waiting_is_counted_where_data_are_streamed_and_nowhere_else(opened: lis
     assert ResidentSampler(NUMBERED, BATCH, 0, CPU, MOST, SingleProcess()).waited is None
 
 
-def test_normalisation_ends_at_minus_1_and_1() -> None:
-    values = normalize(torch.arange(256, dtype=torch.uint8))
-    assert values.dtype is torch.float32
-    assert (values[0].item(), values[255].item()) == (-1.0, 1.0)
-    torch.testing.assert_close(values.diff(), torch.full((255,), 2 / 255))
-
-
 def test_batch_larger_than_the_data_is_refused_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size.* 10 .* 11"):
         choose_sampler(NUMBERED, 11, CPU, DataPlacement.auto)
@@ -201,7 +193,7 @@ def test_placement_is_what_was_asked_for_or_what_the_memory_allows(monkeypatch: 
     assert made(DataPlacement.resident) is ResidentSampler
     assert made(DataPlacement.streamed) is StreamedSampler
     assert made(DataPlacement.auto) is ResidentSampler
-    monkeypatch.setattr(samplers, "_memory", lambda device: 2.0 * NUMBERED.pixels.nbytes)
+    monkeypatch.setattr(samplers, "_memory", lambda device: 2.0 * NUMBERED.array.nbytes)
     assert made(DataPlacement.auto) is StreamedSampler
 
 
@@ -214,11 +206,11 @@ class Unreadable(np.ndarray):
         self.left -= 1
         if self.left < 0:
             raise OSError("disk on fire")
-        return NUMBERED.pixels.take(*args, **kwargs)
+        return NUMBERED.array.take(*args, **kwargs)
 
 
 def unreadable(good_reads: int) -> Unreadable:
-    array = NUMBERED.pixels.view(Unreadable)
+    array = NUMBERED.array.view(Unreadable)
     array.left = good_reads
     return array
 
@@ -245,5 +237,5 @@ def test_closing_ends_the_thread_and_a_closed_sampler_can_go_on() -> None:
 def test_where_the_system_does_not_tell_its_memory_small_data_are_resident(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf")  # as on Windows
     assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is ResidentSampler
-    monkeypatch.setattr(samplers, "UNKNOWN_MEMORY", 4 * NUMBERED.pixels.nbytes - 1)
+    monkeypatch.setattr(samplers, "UNKNOWN_MEMORY", 4 * NUMBERED.array.nbytes - 1)
     assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is StreamedSampler

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data.probe_batches import ImageProbeBatches, PointProbeBatches
+from gan_cli.data.probe_batches import PointProbeBatches, StoredProbeBatches
 from gan_cli.data.splits import split_rows
 from gan_cli.datasets.gaussian_mixtures import FixedPoints, Grid, Ring
 from gan_cli.protocols.data import Images
@@ -39,7 +39,7 @@ def test_fixed_points_are_split_and_fresh_ones_need_not_be() -> None:
 def test_probe_batches_are_a_function_of_the_step_and_come_from_their_own_side() -> None:
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 2).repeat(4, 3)
     train, out = split_rows(40, 0.25, minimum=10)
-    probe_batches = ImageProbeBatches(Images(pixels, np.arange(40), train), out, CPU)
+    probe_batches = StoredProbeBatches(Images(pixels, np.arange(40), train), out, CPU)
     trained, held = probe_batches.train(8, 3), probe_batches.heldout(8, 3)
     assert trained.labels is not None
     assert held.labels is not None
@@ -53,13 +53,13 @@ def test_probe_batches_are_a_function_of_the_step_and_come_from_their_own_side()
 def test_there_are_no_more_probe_samples_than_there_are_images_of_either_side() -> None:
     pixels = np.zeros((40, 1, 4, 4), np.uint8)
     train, out = split_rows(40, 0.25, minimum=10)
-    assert ImageProbeBatches(Images(pixels, rows=train), out, CPU).available == 10
-    assert ImageProbeBatches(Images(pixels), np.empty(0, np.int64), CPU).available == 20
+    assert StoredProbeBatches(Images(pixels, rows=train), out, CPU).available == 10
+    assert StoredProbeBatches(Images(pixels), np.empty(0, np.int64), CPU).available == 20
 
 
 def test_without_held_out_rows_the_second_batch_holds_other_training_samples() -> None:
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(4, 2).repeat(4, 3)
-    probe_batches = ImageProbeBatches(Images(pixels, np.arange(40)), np.empty(0, np.int64), CPU)
+    probe_batches = StoredProbeBatches(Images(pixels, np.arange(40)), np.empty(0, np.int64), CPU)
     for step in range(5):
         labels = [batch.labels for batch in (probe_batches.train(8, step), probe_batches.heldout(8, step))]
         assert labels[0] is not None

@@ -87,7 +87,7 @@ def assert_whole(dataset: Cifar10) -> None:
     """Every image in its place: a pixel at row y, column x of channel c is byte 1 + 1024 c + 32 y + x of its record."""
     images = dataset.load()
     count = IMAGES * len(dataset.split.value)
-    assert (images.pixels.shape, images.pixels.dtype) == ((count, *dataset.shape), np.uint8)
+    assert (images.array.shape, images.array.dtype) == ((count, *dataset.shape), np.uint8)
     assert images.labels is not None
     assert images.labels.dtype == np.int64
     assert images.labels.max() < dataset.classes
@@ -96,7 +96,7 @@ def assert_whole(dataset: Cifar10) -> None:
         record = content[3073 * (index % IMAGES) :]
         assert images.labels[index] == record[0]
         for channel, y, x in ((0, 0, 0), (0, 0, 31), (1, 5, 7), (2, 31, 31)):
-            assert images.pixels[index, channel, y, x] == record[1 + 1024 * channel + 32 * y + x]
+            assert images.array[index, channel, y, x] == record[1 + 1024 * channel + 32 * y + x]
 
 
 @pytest.mark.parametrize("split", CifarSplit)
@@ -271,6 +271,6 @@ def test_the_real_cifar10(split: CifarSplit, count: int, real_data: Path) -> Non
     if not (real_data / "cifar10").is_dir():
         pytest.skip("needs CIFAR-10: the data root has no folder cifar10")
     images = Cifar10(str(real_data), (), split).load()
-    assert images.pixels.shape == (count, 3, 32, 32)
+    assert images.array.shape == (count, 3, 32, 32)
     assert images.labels is not None
     assert np.bincount(images.labels).tolist() == [count // 10] * 10

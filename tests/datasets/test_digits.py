@@ -10,10 +10,10 @@ from gan_cli.datasets.digits import Digits
 
 def test_pixels_are_the_ink_of_scikit_learn_on_the_scale_of_bytes() -> None:
     images = Digits().load()
-    assert images.pixels.shape == (1797, *Digits().shape)
-    assert images.pixels.dtype == np.uint8
-    assert (images.pixels.min(), images.pixels.max()) == (0, 255)
-    ink = images.pixels[:, 0].astype(float) * 16 / 255
+    assert images.array.shape == (1797, *Digits().shape)
+    assert images.array.dtype == np.uint8
+    assert (images.array.min(), images.array.max()) == (0, 255)
+    ink = images.array[:, 0].astype(float) * 16 / 255
     assert np.abs(ink - load_digits().images).max() < 0.04  # half a byte
 
 

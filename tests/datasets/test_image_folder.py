@@ -36,10 +36,10 @@ def test_every_format_below_the_folder_in_the_order_of_names(images: Path, root:
     tree(images, ".hidden.png", ".hidden/4.png")
     (images / "notes.txt").write_text("no image")
     loaded = dataset(images, root).load()
-    assert loaded.pixels.dtype == np.uint8
+    assert loaded.array.dtype == np.uint8
     assert loaded.labels is None
     expected = [reference(Image.open(images / name)) for name in sorted(names)]
-    assert np.array_equal(loaded.pixels, np.stack(expected))
+    assert np.array_equal(loaded.array, np.stack(expected))
 
 
 @pytest.mark.parametrize("extent", [(40, 25), (25, 41), (7, 5), (16, 16)])
@@ -49,7 +49,7 @@ def test_crop_and_resize_are_pillows(images: Path, root: Path, extent: tuple[int
     image = picture(0, *extent)
     image.save(images / "a.png")
     loaded = dataset(images, root, channels=channels).load()
-    assert np.array_equal(loaded.pixels[0], reference(image, mode="RGB" if channels == 3 else "L"))
+    assert np.array_equal(loaded.array[0], reference(image, mode="RGB" if channels == 3 else "L"))
 
 
 @pytest.mark.parametrize("orientation", range(1, 10))
@@ -59,7 +59,7 @@ def test_pictures_are_turned_upright(images: Path, root: Path, orientation: int)
     exif[0x0112] = orientation
     picture(0, 40, 25).save(images / "a.jpg", exif=exif)
     expected = reference(Image.open(images / "a.jpg"))
-    assert np.array_equal(dataset(images, root).load().pixels[0], expected)
+    assert np.array_equal(dataset(images, root).load().array[0], expected)
 
 
 def test_grey_16_bit_palette_and_transparent_images(images: Path, root: Path) -> None:
@@ -75,7 +75,7 @@ def test_grey_16_bit_palette_and_transparent_images(images: Path, root: Path) ->
     Image.new("P", (SIZE, SIZE), 0).save(images / "4_clear.png", transparency=0)
     Image.new("1", (SIZE, SIZE), 1).save(images / "5_bit.png")
     picture(6, SIZE, SIZE).convert("CMYK").save(images / "6_print.jpg")
-    pixels = dataset(images, root).load().pixels
+    pixels = dataset(images, root).load().array
 
     assert np.abs(pixels[0, 0].astype(float) - deep / 257).max() <= 0.5
     assert np.array_equal(pixels[0, 0], pixels[0, 2])
@@ -120,7 +120,7 @@ def test_folders_of_systems_are_no_classes(
 
 
 def test_folder_of_images_may_have_any_name(tmp_path: Path, root: Path) -> None:
-    assert len(dataset(tree(tmp_path / ".hidden" / "lost+found", "a.png"), root).load().pixels) == 1
+    assert len(dataset(tree(tmp_path / ".hidden" / "lost+found", "a.png"), root).load().array) == 1
 
 
 def test_folders_without_an_image_are_no_classes(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,13 +155,13 @@ def test_run_whose_directory_is_the_folder_of_images_does_not_learn_its_own(
     images: Path, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     tree(images, "1.png", "2.png")
-    before = dataset(images, root).load().pixels.copy()
+    before = dataset(images, root).load().array.copy()
     run_directory(images)
     loaded = dataset(images, root).load()
-    assert np.array_equal(loaded.pixels, before)
+    assert np.array_equal(loaded.array, before)
     assert loaded.labels is None
     assert f"{images}: left out run directories: samples" in caplog.messages
-    assert len(dataset(images / "samples", root).load().pixels) == 1
+    assert len(dataset(images / "samples", root).load().array) == 1
 
 
 @pytest.mark.parametrize("names", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/2.png", "3.png")])
@@ -195,7 +195,7 @@ def test_corrupt_images_are_left_out_counted_and_named(
         loaded = dataset(images, root).load()
         assert loaded.labels is not None
         assert loaded.labels.tolist() == [0, 1, 1]
-        assert np.array_equal(loaded.pixels[1], reference(Image.open(images / "dog/3.png")))
+        assert np.array_equal(loaded.array[1], reference(Image.open(images / "dog/3.png")))
         (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
         message = warning.getMessage()
         assert "left out 4 of 7 images" in message
@@ -235,7 +235,7 @@ def test_decompression_bombs_are_not_decoded(
 ) -> None:
     tree(images, "a.png")
     (images / "bomb.png").write_bytes(bomb(*extent))
-    assert len(dataset(images, root).load().pixels) == 1
+    assert len(dataset(images, root).load().array) == 1
     assert "left out 1 of 2" in caplog.text
     assert "pixels" in caplog.text
 
@@ -288,7 +288,7 @@ def test_names_that_are_no_text(images: Path, root: Path, caplog: pytest.LogCapt
         pytest.skip("needs a file system that takes any bytes as a name")
     for _ in range(2):
         caplog.clear()
-        assert len(dataset(images, root).load().pixels) == 1
+        assert len(dataset(images, root).load().array) == 1
         assert r"bad\xff.png" in caplog.text
 
 

@@ -113,7 +113,7 @@ def test_good_picture_with_broken_metadata_is_upright(
     (tmp_path / "images" / "a.png").write_bytes(BROKEN[name])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pixels = dataset(tmp_path / "images", tmp_path / "root", workers=1).load().pixels
+        pixels = dataset(tmp_path / "images", tmp_path / "root", workers=1).load().array
     expected = PICTURE if not name.startswith("jpeg") else Image.open(io.BytesIO(saved("JPEG")))
     assert np.array_equal(pixels[0], reference(expected))
     assert "left out" not in caplog.text

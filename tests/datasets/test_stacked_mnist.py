@@ -39,8 +39,8 @@ def sources(planes: np.ndarray) -> np.ndarray:
 def test_each_plane_is_a_digit_and_the_label_spells_them(root: str) -> None:
     dataset = StackedMnist(root, (), count=BLOCK + 500)
     images = dataset.load()
-    assert (images.pixels.shape, images.pixels.dtype) == ((BLOCK + 500, *dataset.shape), np.uint8)
-    found = sources(images.pixels)
+    assert (images.array.shape, images.array.dtype) == ((BLOCK + 500, *dataset.shape), np.uint8)
+    found = sources(images.array)
     assert images.labels is not None
     assert images.labels.dtype == np.int64
     assert np.array_equal(images.labels, OF_DIGIT[found].astype(int) @ [100, 10, 1])
@@ -54,7 +54,7 @@ def test_each_plane_is_a_digit_and_the_label_spells_them(root: str) -> None:
 
 def test_the_seed_decides(root: str) -> None:
     first, same, other = (StackedMnist(root, (), count=50, seed=seed).load() for seed in (3, 3, 4))
-    assert np.array_equal(first.pixels, same.pixels)
+    assert np.array_equal(first.array, same.array)
     assert np.array_equal(first.labels, same.labels)
     assert not np.array_equal(first.labels, other.labels)
 
@@ -62,9 +62,9 @@ def test_the_seed_decides(root: str) -> None:
 def test_32_pixels_are_28_in_a_black_frame(root: str) -> None:
     small, large = (StackedMnist(root, (), count=30, size=size) for size in (28, 32))
     assert large.shape == (3, 32, 32)
-    pixels = large.load().pixels
-    assert np.array_equal(pixels[:, :, 2:30, 2:30], small.load().pixels)
-    assert pixels.sum(dtype=int) == small.load().pixels.sum(dtype=int)
+    pixels = large.load().array
+    assert np.array_equal(pixels[:, :, 2:30, 2:30], small.load().array)
+    assert pixels.sum(dtype=int) == small.load().array.sum(dtype=int)
 
 
 def test_errors_of_mnist_are_reported(root: str) -> None:
@@ -95,5 +95,5 @@ def test_real_digits_fill_all_thousand_modes(real_data: Path) -> None:
     assert len(np.unique(images.labels)) == 1000
     digits = Mnist(str(real_data), (), MnistSplit.test).load()
     assert digits.labels is not None
-    red = {picture.tobytes(): int(label) for picture, label in zip(digits.pixels, digits.labels, strict=True)}
-    assert [red[image[0].tobytes()] for image in images.pixels[:200]] == (images.labels[:200] // 100).tolist()
+    red = {picture.tobytes(): int(label) for picture, label in zip(digits.array, digits.labels, strict=True)}
+    assert [red[image[0].tobytes()] for image in images.array[:200]] == (images.labels[:200] // 100).tolist()

@@ -65,7 +65,7 @@ def test_roles_of_few_data_are_two_halves() -> None:
 
 
 def test_roles_with_a_test_split() -> None:
-    test = Images(numbered(1500).pixels[1000:])
+    test = Images(numbered(1500).array[1000:])
     data = real_data(numbered(1000), test, 200, 0.1)
     assert data.num_reference == len(data.training) == 900
     assert len(data.floor_samples) == 200
@@ -114,14 +114,14 @@ def test_test_split_of_datasets_that_have_one() -> None:
 
 def test_fingerprint_distinguishes_data() -> None:
     data = numbered(50)
-    changed = data.pixels.copy()
+    changed = data.array.copy()
     changed[33, 0, 1, 1] = 1
     assert data.labels is not None
     others = [
         Images(changed, data.labels),
-        Images(data.pixels, data.labels + 1),
-        Images(data.pixels),
-        Images(data.pixels.reshape(50, 1, 4, 1), data.labels),
+        Images(data.array, data.labels + 1),
+        Images(data.array),
+        Images(data.array.reshape(50, 1, 4, 1), data.labels),
         Ring().load(),
         Ring(radius=2.0, std=0.5).load(),
         Ring(modes=9).load(),
@@ -265,7 +265,7 @@ def test_modes_of_stacked_mnist(real_data: Path, tmp_path: Path) -> None:
     dataset = StackedMnist(str(root), (), count=12_000, size=32)
     source = dataset.load()
     made = build_evaluator(dataset, source, EvaluationOptions((BackboneKind.classifier,), 3000))
-    other = StackedMnist(str(root), (), MnistSplit.test, 3000, 32, seed=9).load().pixels
+    other = StackedMnist(str(root), (), MnistSplit.test, 3000, 32, seed=9).load().array
     one = np.repeat(other[:1], 3000, axis=0)
     found, collapsed = (
         made(lambda count, images=images: images.astype(np.float32) / 127.5 - 1).metrics for images in (other, one)

@@ -16,7 +16,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.evaluation.sample_files import ValueRange, detect_range, read_samples
 from gan_cli.telemetry.images import to_bytes
 
-PICTURES = Digits().load().pixels[:40]
+PICTURES = Digits().load().array[:40]
 SHARES = PICTURES / 255.0
 
 FORMS: dict[str, tuple[Any, str]] = {

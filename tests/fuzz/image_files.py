@@ -112,7 +112,7 @@ def tree(drawn: tuple[list[tuple[str, str, str, bool]], bool]) -> None:
     Path("images").mkdir(exist_ok=True)
     dataset = ImageFolder("images", "root", 4, 1, strict, 1)
     first, second = dataset.load(), dataset.load()
-    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.array, second.array)
     assert first.class_names == second.class_names
     assert not set(first.class_names) & {"@eaDir", "$RECYCLE.BIN", ".git", "__MACOSX", "lost+found", ".hydra"}
 
@@ -165,5 +165,5 @@ def cache(drawn: tuple[tuple[str, bytes], str, str]) -> None:
     if cached is None:
         assert not place.exists()
     else:
-        assert cached.images.pixels.shape == (2, 1, 4, 4)
+        assert cached.images.array.shape == (2, 1, 4, 4)
         assert cached.images.labels is None or set(cached.images.labels.tolist()) <= {0, 1}

@@ -40,7 +40,7 @@ TINY_CONV = Convolutional(latent_dim=3, width=4)
 def digits() -> Images:
     images = Digits().load()
     assert isinstance(images, Images)
-    return Images(images.pixels)
+    return Images(images.array)
 
 
 def ring() -> Density:
@@ -66,7 +66,7 @@ def build_autoencoder(
     images = isinstance(source, Images)
     group = group or SingleProcess()
     parts = split_data(source, 0.05)
-    shape = source.pixels.shape[1:] if isinstance(source, Images) else (2,)
+    shape = source.array.shape[1:] if isinstance(source, Images) else (2,)
     context = Context(
         shape=shape,
         classes=0,

@@ -40,7 +40,7 @@ TINY_UNET = UNet(width=8, multipliers=(1, 1), groups=2)
 def digits(labels: bool = False) -> Images:
     images = Digits().load()
     assert isinstance(images, Images)
-    return images if labels else Images(images.pixels)
+    return images if labels else Images(images.array)
 
 
 def ring() -> Density:
@@ -69,7 +69,7 @@ def build_diffusion(
     parts = split_data(source, 0.05)
     labels = source.labels if isinstance(source, Images) and conditional else None
     context = Context(
-        shape=source.pixels.shape[1:] if isinstance(source, Images) else (2,),
+        shape=source.array.shape[1:] if isinstance(source, Images) else (2,),
         classes=0 if labels is None else int(np.max(labels)) + 1,
         device=Device(CPU, None, channels_last=False, compile=False, graph=False),
         seed=seed,

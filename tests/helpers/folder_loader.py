@@ -13,4 +13,4 @@ if __name__ == "__main__":
     Path(sys.argv[3]).touch()
     while not Path(sys.argv[4]).exists():
         time.sleep(0.005)
-    print(int(dataset.load().pixels.sum(dtype="int64")))
+    print(int(dataset.load().array.sum(dtype="int64")))

@@ -30,7 +30,7 @@ class PlainLoop:
         make: Any = torch.optim.RMSprop if workload.loss == "wgan" else torch.optim.Adam
         self.optimizer_g = make(self.generator.parameters(), rate)
         self.optimizer_d = make(self.discriminator.parameters(), rate)
-        self.pixels = torch.as_tensor(source.pixels, device=device) if isinstance(source, Images) else None
+        self.images = torch.as_tensor(source.array, device=device) if isinstance(source, Images) else None
         self.density = None if isinstance(source, Images) else source.on(device)
         self.random = torch.Generator(device)
 
@@ -84,12 +84,12 @@ class PlainLoop:
 
     def real(self) -> Tensor:
         """Gather a random batch of real samples, scaled to [-1, 1]."""
-        if self.pixels is None:
+        if self.images is None:
             assert self.density is not None
             points: Tensor = self.density.draw(self.batch_size, self.random)
             return points
-        rows = torch.randint(len(self.pixels), (self.batch_size,), device=self.device)
-        return self.pixels[rows].float() / 127.5 - 1
+        rows = torch.randint(len(self.images), (self.batch_size,), device=self.device)
+        return self.images[rows].float() / 127.5 - 1
 
     def latents(self) -> Tensor:
         """Draw latents from N(0, I)."""

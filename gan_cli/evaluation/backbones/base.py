@@ -8,9 +8,13 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
+from gan_cli.data.normalization import Normalization, stored_tensor
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
+from gan_cli.protocols.data import BYTE_LEVELS, StoredSamples
+from gan_cli.telemetry import images
 
-# Images (N, C, H, W) as bytes, real and generated alike; points (N, D), scaled to about [-1, 1].
+# Images (N, C, H, W) as bytes, real and generated alike, where the data are bytes; other images and points (N, D) as
+# floats, scaled to about [-1, 1].
 Samples: TypeAlias = ByteArray | FloatArray
 
 
@@ -54,7 +58,25 @@ class Backbone(Protocol):
         ...
 
 
-def to_floats(images: ByteArray) -> FloatArray:
-    """Convert bytes to float32 in [-1, 1], for any shape."""
-    values: FloatArray = images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+def stored_samples(source: StoredSamples, rows: IntArray | slice) -> Samples:
+    """Return rows of the data: bytes as they are, other numbers as float32, with the data's levels at -1 and 1."""
+    stored = source.array[rows]
+    if stored.dtype == np.uint8 and source.levels == BYTE_LEVELS:
+        return stored  # type: ignore[return-value]
+    values: FloatArray = Normalization(source.levels)(stored_tensor(np.ascontiguousarray(stored))).numpy()
     return values
+
+
+def to_floats(samples: Samples) -> FloatArray:
+    """Return samples of any shape as float32 in [-1, 1]."""
+    if samples.dtype != np.uint8:
+        return samples  # type: ignore[return-value]
+    values: FloatArray = samples.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+    return values
+
+
+def to_bytes(samples: Samples) -> ByteArray:
+    """Return images of any shape as bytes, for backbones that look at 256 levels."""
+    if samples.dtype == np.uint8:
+        return samples  # type: ignore[return-value]
+    return images.to_bytes(samples)  # type: ignore[arg-type]

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from gan_cli.data.fingerprint import fingerprint
 from gan_cli.data.splits import split_rows
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.backbones import classifier_network
-from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
+from gan_cli.evaluation.backbones.base import BackboneOutput, Samples, stored_samples, to_bytes
 from gan_cli.evaluation.backbones.chance import CAUTION, chance_facts
 from gan_cli.evaluation.backbones.classifier_network import Classifier, ClassifierSettings
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
@@ -64,7 +63,7 @@ class ClassifierBackbone:
 
     def extract(self, samples: Samples) -> BackboneOutput:
         """Map images ``(N, C, H, W)`` to features ``(N, 128)`` and classes ``(N,)``."""
-        features, classes = classifier_network.features_and_classes(self.classifier, _bytes(samples))
+        features, classes = classifier_network.features_and_classes(self.classifier, to_bytes(samples))
         return BackboneOutput(features.numpy(), classes.numpy())
 
 
@@ -128,8 +127,8 @@ def load_or_train_classifier(
     """
     if data.labels is None:
         raise ConfigError("backbone classifier: these data have no labels to train one with; use the backbone pixels")
-    if len(data.pixels) < MIN_IMAGES:
-        raise ConfigError(f"backbone classifier: expected {MIN_IMAGES} labelled images or more, got {len(data.pixels)}")
+    if len(data.array) < MIN_IMAGES:
+        raise ConfigError(f"backbone classifier: expected {MIN_IMAGES} labelled images or more, got {len(data.array)}")
     settings, device = settings or ClassifierSettings(), device or torch.device("cpu")
     data_fingerprint = fingerprint(data)
     file = f"classifiers/{name}-{data_fingerprint[:12]}.pt"
@@ -137,7 +136,7 @@ def load_or_train_classifier(
         "format": FORMAT,
         "data": data_fingerprint,
         "recipe": asdict(settings),
-        "shape": list(data.pixels.shape[1:]),
+        "shape": list(data.array.shape[1:]),
         "classes": int(data.labels.max()) + 1,
     }
     backbone, problems = _find_cached(store, file, identity, device)
@@ -235,10 +234,14 @@ def _train_test_parts(
     """Return the data to train on, the data to test on, and the origin of the latter in words."""
     assert data.labels is not None
     if test is not None and test.labels is not None:
-        return (data.pixels, data.labels), (test.pixels, test.labels), "test images"
+        return (_bytes_of(data), data.labels), (_bytes_of(test), test.labels), "test images"
     training, tested = split_rows(len(data.labels), TEST_SHARE, minimum=1)
-    first, second = ((data.pixels[rows], data.labels[rows]) for rows in (training, tested))
+    first, second = ((_bytes_of(data, rows), data.labels[rows]) for rows in (training, tested))
     return first, second, "images held out of its training"
+
+
+def _bytes_of(data: Images, rows: IntArray | None = None) -> ByteArray:
+    return to_bytes(stored_samples(data, slice(None) if rows is None else rows))
 
 
 def _find_cached(
@@ -314,8 +317,3 @@ def _first_line(error: Exception) -> str:
 def _resizing(built: Classifier, shape: list[int]) -> str:
     sides = "x".join(map(str, built.sides))
     return "none" if tuple(shape[1:]) == built.sides else f"averaged to {sides}"
-
-
-def _bytes(samples: Samples) -> ByteArray:
-    assert samples.dtype == np.uint8, "classifiers look at images"
-    return samples  # type: ignore[return-value]

@@ -26,7 +26,7 @@ from gan_cli.config.extras import EXTRAS, require_extra
 from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
 from gan_cli.errors import ConfigError, DataError
-from gan_cli.evaluation.backbones.base import BackboneOutput, Samples
+from gan_cli.evaluation.backbones.base import BackboneOutput, Samples, to_bytes
 from gan_cli.storage.reading import MIB, read_bytes
 
 logger = logging.getLogger(__name__)
@@ -73,10 +73,10 @@ class Inception:
     @torch.no_grad()
     def extract(self, samples: Samples) -> BackboneOutput:
         """Map images ``(N, 1, H, W)`` or ``(N, 3, H, W)`` as bytes to features ``(N, 2048)``."""
-        assert samples.dtype == np.uint8, "Inception looks at images"
         found = []
         for start in range(0, len(samples), BLOCK):
-            images = torch.from_numpy(np.ascontiguousarray(samples[start : start + BLOCK])).to(self.device)
+            block = to_bytes(samples[start : start + BLOCK])
+            images = torch.from_numpy(np.ascontiguousarray(block)).to(self.device)
             (features,) = self.extractor(images.expand(-1, 3, -1, -1).contiguous())
             found.append(features.float().cpu())
         return BackboneOutput(torch.cat(found).numpy())

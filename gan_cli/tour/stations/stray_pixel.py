@@ -45,7 +45,7 @@ def draw(finished: Finished) -> Figure:
     run = finished["digits"].run
     from gan_cli.datasets.digits import Digits
 
-    pixels = Digits().load().pixels[0]
+    pixels = Digits().load().array[0]
     digit: FloatArray = pixels.astype(np.float32) / 127.5 - 1
     changed = change_each_pixel(digit)
     discriminator = run.discriminator

@@ -184,7 +184,7 @@ def test_panels_are_of_held_out_images() -> None:
 
 
 def test_of_a_single_image_nothing_is_held_out() -> None:
-    one = Images(digits().pixels[:1])
+    one = Images(digits().array[:1])
     algorithm = after(2, build_autoencoder(source=one, batch_size=1))
     assert "vae/elbo_held_out" not in algorithm.report().scalars
     assert not algorithm.preview().panels

@@ -109,7 +109,7 @@ def test_quartile_without_a_sample_is_not_reported() -> None:
 
 def test_of_a_single_image_nothing_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samplers, "INDICES_AHEAD", 8)
-    algorithm = after(2, build_diffusion(source=Images(digits().pixels[:1]), batch_size=1))
+    algorithm = after(2, build_diffusion(source=Images(digits().array[:1]), batch_size=1))
     assert "diffusion/loss_held_out" not in algorithm.report().scalars
 
 

@@ -184,7 +184,7 @@ def test_d_sees_every_real_image_with_its_own_label() -> None:
     source = planning.plan(compose(list(TINY_DIGITS)).config).dataset.load()
     assert isinstance(source, Images)
     assert source.labels is not None
-    known = {row.tobytes(): label for row, label in zip(source.pixels, source.labels, strict=True)}
+    known = {row.tobytes(): label for row, label in zip(source.array, source.labels, strict=True)}
     seen = labelled(algorithm)
     after(5, algorithm)
     for samples, labels in seen[::2]:  # D's turns; G's are between them

@@ -83,7 +83,7 @@ try:
     images = HuggingFace(sys.argv[1], sys.argv[2], size=16, label_column="label").load()
 except DataError as error:
     sys.exit(f"DataError: {error}")
-np.savez(sys.argv[3], pixels=images.pixels, labels=images.labels)
+np.savez(sys.argv[3], pixels=images.array, labels=images.labels)
 """
 
 

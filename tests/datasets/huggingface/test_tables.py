@@ -19,8 +19,8 @@ def test_parquet_files_are_read_in_order(library: object, folder: Path, root: Pa
     table(folder)
     data = dataset(folder, root, column=column, channels=channels)
     images = data.load()
-    assert images.pixels.shape == (COUNT, *data.shape)
-    assert np.array_equal(images.pixels, expected(mode="L" if channels == 1 else "RGB"))
+    assert images.array.shape == (COUNT, *data.shape)
+    assert np.array_equal(images.array, expected(mode="L" if channels == 1 else "RGB"))
     assert (images.labels, data.classes) == (None, 0)
 
 
@@ -32,7 +32,7 @@ def test_the_librarys_own_images_and_classes(library: object, folder: Path, root
     folder.mkdir()
     written.to_parquet(folder / "train.parquet")
     images = dataset(folder, root, label_column="label").load()
-    assert np.array_equal(images.pixels, expected())
+    assert np.array_equal(images.array, expected())
     assert images.labels is not None
     assert images.labels.dtype == np.int64
     assert images.labels.tolist() == rows["label"]
@@ -42,8 +42,8 @@ def test_several_files_and_splits(library: object, folder: Path, root: Path) -> 
     table(folder, "train-00000-of-00002.parquet")
     table(folder, "train-00001-of-00002.parquet", count=3)
     table(folder, "test-00000-of-00001.parquet", count=2)
-    assert np.array_equal(dataset(folder, root).load().pixels, np.concatenate([expected(), expected(3)]))
-    assert np.array_equal(dataset(folder, root, split="test").load().pixels, expected(2))
+    assert np.array_equal(dataset(folder, root).load().array, np.concatenate([expected(), expected(3)]))
+    assert np.array_equal(dataset(folder, root, split="test").load().array, expected(2))
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_second_load_decodes_nothing_but_a_change_makes_another_cache(
     with monkeypatch.context() as patched:
         patched.setattr("gan_cli.data.image_decoding.decode", None)
         second = dataset(folder, root).load()
-    assert isinstance(second.pixels, np.memmap)
-    assert np.array_equal(first.pixels, second.pixels)
+    assert isinstance(second.array, np.memmap)
+    assert np.array_equal(first.array, second.array)
     dataset(folder, root, size=SIZE + 1).load()
     dataset(folder, root, column="file").load()
     table(folder, count=3)
-    assert len(dataset(folder, root).load().pixels) == 3
+    assert len(dataset(folder, root).load().array) == 3
     assert len(caches(root)) == 4
 
 
@@ -90,7 +90,7 @@ def test_images_that_cannot_be_decoded(
     images[4] = None  # type: ignore[call-overload]
     table(folder, image=images)
     loaded = dataset(folder, root, label_column="label").load()
-    assert np.array_equal(loaded.pixels, expected()[[0, 2, 5, 6]])
+    assert np.array_equal(loaded.array, expected()[[0, 2, 5, 6]])
     assert loaded.labels is not None
     assert loaded.labels.tolist() == [0, 1, 1, 0]
     assert "left out 3 of 7 images that cannot be decoded, first row 1 (no PNG" in caplog.text
@@ -106,7 +106,7 @@ def test_paths_within_the_dataset_are_read(library: object, folder: Path, root: 
     lines = [f'{{"file_name": "{seed}.png", "kind": "k{seed % 2}"}}' for seed in range(3)]
     (folder / "train" / "metadata.jsonl").write_text("\n".join(lines))
     loaded = dataset(folder, root, label_column="kind").load()
-    assert np.array_equal(loaded.pixels, expected(3))
+    assert np.array_equal(loaded.array, expected(3))
     assert loaded.labels is not None
     assert loaded.labels.tolist() == [0, 1, 0]
 

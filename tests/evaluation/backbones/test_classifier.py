@@ -29,7 +29,7 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_stream_alone()
     before = torch.get_rng_state()
     first, again, other = (
         classifier_network.checksum(
-            classifier_network.train(data.pixels, data.labels, 3, ClassifierSettings(seed, 16, 1, 5, 5)).state_dict()
+            classifier_network.train(data.array, data.labels, 3, ClassifierSettings(seed, 16, 1, 5, 5)).state_dict()
         )
         for seed in (0, 0, 1)
     )
@@ -51,7 +51,7 @@ def test_checksum_detects_any_change() -> None:
 def test_classifier_fits_images_of_any_size(shape: tuple[int, ...], store: Store) -> None:
     data = coloured(30, shape)
     made = load_or_train_classifier("any", data, None, store, SHORT)
-    seen = made.extract(data.pixels)
+    seen = made.extract(data.array)
     assert seen.features.shape == (30, classifier_network.WIDTH)
     assert seen.predicted is not None
     assert set(seen.predicted) <= {0, 1, 2}
@@ -61,8 +61,8 @@ def test_classifier_fits_images_of_any_size(shape: tuple[int, ...], store: Store
 def test_features_do_not_depend_on_how_many_images_there_are(store: Store) -> None:
     data = coloured(classifier_network.BLOCK + 7)
     made = load_or_train_classifier("many", data, None, store, SHORT)
-    together = made.extract(data.pixels)
-    alone = made.extract(data.pixels[-7:])
+    together = made.extract(data.array)
+    alone = made.extract(data.array[-7:])
     assert np.allclose(together.features[-7:], alone.features, atol=1e-5)
 
 
@@ -84,7 +84,7 @@ def test_training_that_takes_long_says_how_long(
 
 def test_accuracy_is_that_of_the_test_images(store: Store) -> None:
     data = coloured(90)
-    test = Images(data.pixels[:40], (np.arange(40) + 1) % 3)  # all labels wrong
+    test = Images(data.array[:40], (np.arange(40) + 1) % 3)  # all labels wrong
     made = load_or_train_classifier("wrong", data, test, store, ClassifierSettings(batch_size=16, fewest=60, most=60))
     assert made.facts["accuracy"] == pytest.approx(0, abs=0.1)
     assert made.facts["measured_on"] == "40 test images"
@@ -107,7 +107,7 @@ def test_kept_classifier_is_read_back(
     again = load_or_train_classifier("kept", data, None, store, SHORT)
     assert again.checksum == first.checksum
     assert again.facts == first.facts
-    assert np.array_equal(again.extract(data.pixels).features, first.extract(data.pixels).features)
+    assert np.array_equal(again.extract(data.array).features, first.extract(data.array).features)
     with pytest.raises(AssertionError, match="trained"):
         load_or_train_classifier("kept", coloured(), None, store, SHORT)  # other noise: other data
     with pytest.raises(AssertionError, match="trained"):
@@ -124,7 +124,7 @@ def test_classifier_of_another_process_is_used(store: Store, monkeypatch: pytest
         if not met:
             met.append(None)
             met.append(load_or_train_classifier("kept", data, None, store, SHORT))  # the other process, meanwhile
-        return train(data.pixels, data.labels, 3, ClassifierSettings(seed=5, batch_size=16, fewest=2, most=2))
+        return train(data.array, data.labels, 3, ClassifierSettings(seed=5, batch_size=16, fewest=2, most=2))
 
     monkeypatch.setattr(classifier_network, "train", slowly)
     later = load_or_train_classifier("kept", data, None, store, SHORT)
@@ -146,14 +146,14 @@ def test_root_that_cannot_be_written(
     caplog.clear()
     with caplog.at_level("WARNING", "gan_cli"):
         unkept = load_or_train_classifier("kept", coloured(), None, Store(tmp_path / "root"), SHORT)
-    assert unkept.extract(coloured().pixels).features.shape == (60, classifier_network.WIDTH)
+    assert unkept.extract(coloured().array).features.shape == (60, classifier_network.WIDTH)
     (line,) = (line for line in log_messages(caplog) if "cannot write" in line)
     assert line.startswith("cannot write classifiers/kept")
 
 
 def test_data_that_a_classifier_cannot_learn(store: Store) -> None:
     with pytest.raises(ConfigError, match="no labels"):
-        load_or_train_classifier("none", Images(coloured().pixels), None, store)
+        load_or_train_classifier("none", Images(coloured().array), None, store)
     with pytest.raises(ConfigError, match="20 labelled images"):
         load_or_train_classifier("few", coloured(19), None, store)
 
