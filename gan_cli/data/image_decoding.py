@@ -23,7 +23,7 @@ from gan_cli.data.image_metadata import without_metadata
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.storage.reading import read_bytes
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 # Where Pillow warns of a decompression bomb: a small file whose header announces gigabytes.
 MAX_PIXELS = 89_478_485
 # Twice as long as the files of the largest photographs, or as three bytes a pixel where more pixels are allowed; each

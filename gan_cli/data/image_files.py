@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from gan_cli.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+# Of formats that are decoded (image_decoding.FORMATS).
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib"),
+    *(".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
 # Folders of thumbnails, deleted files, snapshots and the like, in small letters: of Synology and QNAP, Windows, macOS,
 # Linux, and Python. Hidden ones (``.git``, ``.ipynb_checkpoints``) are left out as well.
 SYSTEM_FOLDERS = frozenset(
@@ -52,19 +57,23 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageListing:
-    """Images below a folder, and the folders below it that hold none of them.
+    """Images below a folder, and what is left out there.
 
     Attributes:
         files: the images, in the order of their names.
         ignored: folders that systems and other programs made, and hidden ones.
         runs: directories of runs and sweeps.
         empty: folders of the first level without any image or run.
+        unreadable: folders that cannot be listed.
+        others: number of files that are no images, by suffix, in small letters; hidden ones are not counted.
     """
 
     files: list[ImageFile]
-    ignored: tuple[str, ...]
-    runs: tuple[str, ...]
-    empty: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
 
 
 def list_images(folder: Path) -> ImageListing:
@@ -74,10 +83,10 @@ def list_images(folder: Path) -> ImageListing:
     each folder is listed once, whichever ways lead to it: links cannot form a loop.
 
     Raises:
-        DataError: a folder cannot be listed.
+        DataError: the folder itself cannot be listed.
     """
     found: list[ImageFile] = []
-    ignored, runs, top = list[str](), list[str](), set[str]()
+    ignored, runs, unreadable, top, others = list[str](), list[str](), list[str](), set[str](), Counter[str]()
     listed: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
@@ -92,7 +101,10 @@ def list_images(folder: Path) -> ImageListing:
             with os.scandir(place) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
-            raise DataError(f"{place}: the folder cannot be listed ({error.strerror or error})") from error
+            if not prefix:
+                raise DataError(f"{place}: the folder cannot be listed ({error.strerror or error})") from error
+            unreadable.append(prefix.rstrip("/"))
+            continue
         of_run = is_run(place, {entry.name for entry in inside})
         if of_run and prefix:
             runs.append(prefix.rstrip("/"))
@@ -109,10 +121,17 @@ def list_images(folder: Path) -> ImageListing:
                     (links if entry.is_symlink() else folders).append(f"{name}/")
                     if not (prefix or entry.is_symlink()):
                         top.add(name)
-            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+            elif entry.name.startswith("."):
+                continue
+            elif entry.name.lower().endswith(SUFFIXES):
                 found += _image_file(f"{prefix}{entry.name}", status_of)
-    filled = {name.partition("/")[0] for name in (*(file.name for file in found), *runs)}
-    return ImageListing(sorted(found), tuple(sorted(ignored)), tuple(sorted(runs)), tuple(sorted(top - filled)))
+            else:
+                others[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122
+    filled = {name.partition("/")[0] for name in (*(file.name for file in found), *runs, *unreadable)}
+    ignored_names, run_names, empty, unreadable_names = (
+        tuple(sorted(names)) for names in (ignored, runs, top - filled, unreadable)
+    )
+    return ImageListing(sorted(found), ignored_names, run_names, empty, unreadable_names, others)
 
 
 def is_run(place: str, names: Container[str]) -> bool:
@@ -120,12 +139,6 @@ def is_run(place: str, names: Container[str]) -> bool:
     if SWEEP_FILE in names:
         return True
     return RUN_FILE[0] in names and os.path.isfile(os.path.join(place, *RUN_FILE))  # noqa: PTH113, PTH118
-
-
-def class_names(files: Sequence[ImageFile]) -> tuple[str, ...] | None:
-    """Return the first-level sub-folders, sorted, if all images lie in them and there are at least two; else None."""
-    names = {file.name.partition("/")[0] if "/" in file.name else "" for file in files}
-    return tuple(sorted(names)) if len(names) >= 2 and "" not in names else None
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,22 +12,23 @@ import numpy as np
 
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, UnreadImageError, read_image_file
-from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, class_names, list_images
+from gan_cli.data.image_files import SUFFIXES, ImageListing, list_images
+from gan_cli.data.image_layout import FolderSplit, ImageLayout, count_by_suffix, describe, read_layout
 from gan_cli.data.image_pipeline import load_images
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.datasets.pictures import Pictures
-from gan_cli.errors import DataError, printable, require
+from gan_cli.errors import DataError, require
 from gan_cli.protocols.data import Images
 
 logger = logging.getLogger(__name__)
 
-# Folders that a message names.
-MAX_NAMES = 5
-
 
 @dataclass(frozen=True)
 class ImageFolder(Pictures):
-    """PNG, JPEG, WebP and BMP files below a folder; its sub-folders are classes if all images lie in them.
+    """Image files below a folder: PNG, JPEG, WebP, BMP, TIFF, GIF and PPM.
+
+    Its sub-folders are classes if all images lie in them, but for a stray one; those that are numbers are in the order
+    of these. Sub-folders ``train`` and ``test`` (or ``val``) are parts of the data, classes below them.
 
     Hidden folders, those of systems and other programs (``@eaDir``, ``$RECYCLE.BIN``, ``__MACOSX``) and run directories
     are left out, and so are sub-folders without an image, which are no classes.
@@ -38,12 +39,14 @@ class ImageFolder(Pictures):
     Args:
         path: the folder of images.
         root: the data root, whose folder ``image_folder`` holds the decoded images.
+        split: the part to learn, of a folder with sub-folders ``train`` and ``test``.
     """
 
     licence: ClassVar[str] = "Your own images: whatever terms you hold them under."
 
     path: str | None
     root: str
+    split: FolderSplit = FolderSplit.train
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
@@ -57,12 +60,22 @@ class ImageFolder(Pictures):
         return
 
     def count_images(self) -> int:
-        """Return the number of image files, decodable or not.
+        """Return the number of image files of the split, decodable or not.
 
         Raises:
             DataError: there is no such folder, or it cannot be listed.
         """
-        return len(list_images(self._folder()).files)
+        layout = read_layout(list_images(self._folder()).files, self.split)
+        return 0 if layout is None else len(layout.files)
+
+    def test_split(self) -> ImageFolder | None:
+        """Return the test part of a folder that has one, and whose training part this is.
+
+        Raises:
+            DataError: the folder cannot be listed.
+        """
+        layout = read_layout(list_images(self._folder()).files, self.split)
+        return replace(self, split=FolderSplit.test) if layout and layout.part and layout.other_parts else None
 
     def load(self) -> Images:
         """Load pixels ``(N, C, H, W)`` in the order of the files' names; labels if there are classes.
@@ -75,40 +88,34 @@ class ImageFolder(Pictures):
         """
         folder = self._folder()
         listing = list_images(folder)
-        _log_left_out(folder, listing)
-        files = _require_images(folder, listing)
+        layout = self._layout(folder, listing)
+        logger.info("%s: %s", folder, describe(listing, layout))
         store = expand_path("root", self.root) / "image_folder"
-        key = cache_key(self.target, (file.identity for file in files))
-        return load_images(_FolderSource(folder, files), self.target, store, key, self.strict, self.workers)
+        key = cache_key(self.target, _identities(layout))
+        return load_images(_FolderSource(folder, layout), self.target, store, key, self.strict, self.workers)
 
     def require_files(self) -> None:
         folder = self._folder()
-        _require_images(folder, list_images(folder))
+        self._layout(folder, list_images(folder))
 
     def _folder(self) -> Path:
         return require_folder(expand_path("path", self.path or "").absolute())
 
-
-def _require_images(folder: Path, listing: ImageListing) -> Sequence[ImageFile]:
-    """Return the image files of a folder; raises ``DataError`` if there are none."""
-    if not listing.files:
-        raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below")
-    return listing.files
-
-
-def _log_left_out(folder: Path, listing: ImageListing) -> None:
-    """Log the folders below the one of images that hold none of them, a line for each kind."""
-    if listing.ignored:
-        logger.info("%s: left out folders of the system and of other programs: %s", folder, _examples(listing.ignored))
-    if listing.runs:
-        logger.warning("%s: left out run directories: %s", folder, _examples(listing.runs))
-    if listing.empty and class_names(listing.files) is not None:
-        logger.warning("%s: folders without an image are no classes: %s", folder, _examples(listing.empty))
+    def _layout(self, folder: Path, listing: ImageListing) -> ImageLayout:
+        """Return the images of the split; raises ``DataError`` if there are none."""
+        layout = read_layout(listing.files, self.split)
+        if layout is None:
+            raise DataError(f"{folder}: dataset.split=test, but there are no folders train and test in it")
+        if not layout.files:
+            others = f" Of other files: {count_by_suffix(listing.others)}." if listing.others else ""
+            raise DataError(f"{folder}: no images there; looked for {' '.join(SUFFIXES)} in it and below.{others}")
+        return layout
 
 
-def _examples(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(map(printable, names[:MAX_NAMES])) + more
+def _identities(layout: ImageLayout) -> Iterator[bytes]:
+    """Yield what the decoded images and their labels depend on: the files, and the classes in their order."""
+    yield from (file.identity for file in layout.files)
+    yield f"{layout.part}\0{layout.classes}".encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class _FolderSource:
     """The files of a folder as a source of encoded images."""
 
     folder: Path
-    files: Sequence[ImageFile]
+    layout: ImageLayout
 
     @property
     def location(self) -> str:
@@ -124,17 +131,17 @@ class _FolderSource:
 
     @property
     def count(self) -> int:
-        return len(self.files)
+        return len(self.layout.files)
 
     def encoded(self) -> Iterator[Encoded]:
-        return (Encoded(file.name, self.folder / file.name) for file in self.files)
+        return (Encoded(file.name, self.folder / file.name) for file in self.layout.files)
 
     def full_name(self, name: str) -> str:
         return str(self.folder / name)
 
     def is_readable(self, position: int) -> bool:
         try:
-            read_image_file(self.folder / self.files[position].name)
+            read_image_file(self.folder / self.layout.files[position].name)
         except UnreadImageError:
             return False
         except ValueError:
@@ -142,10 +149,8 @@ class _FolderSource:
         return True
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
-        """Return labels by first-level folder, if all images lie in such folders."""
-        classes = class_names(self.files)
+        """Return the class of each image, if there are classes."""
+        classes, labels = self.layout.classes, self.layout.labels
         if classes is None:
             return None
-        label_of = {name: label for label, name in enumerate(classes)}
-        labels = (label_of[self.files[index].name.partition("/")[0]] for index in kept)
-        return Labels(classes, np.fromiter(labels, np.int64, len(kept)))
+        return Labels(classes, np.fromiter((labels[index] for index in kept), np.int64, len(kept)))

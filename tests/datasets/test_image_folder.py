@@ -31,7 +31,18 @@ def images(tmp_path: Path) -> Path:
 
 
 def test_every_format_below_the_folder_in_the_order_of_names(images: Path, root: Path) -> None:
-    names = ["z.png", "b/deep/er/1.jpg", "b/2.JPEG", "a.webp", "b.bmp", "b-c/3.Jpg"]
+    names = [
+        "z.png",
+        "b/deep/er/1.jpg",
+        "b/2.JPEG",
+        "a.webp",
+        "b.bmp",
+        "b-c/3.Jpg",
+        "c.tif",
+        "d.GIF",
+        "e.jfif",
+        "f.ppm",
+    ]
     tree(images, *names)
     tree(images, ".hidden.png", ".hidden/4.png")
     (images / "notes.txt").write_text("no image")
@@ -116,7 +127,9 @@ def test_folders_of_systems_are_no_classes(
     assert loaded.labels is not None
     assert (loaded.labels.tolist(), loaded.class_names) == ([0, 1], ("cat", "dog"))
     listed = ", ".join(sorted([name, f"cat/{name}", f"dog/{name}"]))
-    assert f"{images}: left out folders of the system and of other programs: {listed}" in caplog.messages
+    assert (
+        f"{images}: 2 images of 2 classes; left out: folders of systems and other programs: {listed}" in caplog.messages
+    )
 
 
 def test_folder_of_images_may_have_any_name(tmp_path: Path, root: Path) -> None:
@@ -124,12 +137,14 @@ def test_folder_of_images_may_have_any_name(tmp_path: Path, root: Path) -> None:
 
 
 def test_folders_without_an_image_are_no_classes(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     tree(images, "cat/1.png", "dog/2.png")
     (images / "emu" / "empty").mkdir(parents=True)
     (images / "fox").mkdir()
     (images / "fox" / "notes.txt").touch()
     assert dataset(images, root).load().class_names == ("cat", "dog")
-    assert warnings(caplog) == [f"{images}: folders without an image are no classes: emu, fox"]
+    left_out = "folders without an image: emu, fox; files that are no images: 1 .txt"
+    assert f"{images}: 2 images of 2 classes; left out: {left_out}" in caplog.messages
 
 
 def run_directory(folder: Path) -> None:
@@ -139,14 +154,15 @@ def run_directory(folder: Path) -> None:
 
 
 def test_run_directories_are_left_out(images: Path, root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     tree(images, "cat/1.png", "dog/2.png")
     run_directory(images / "outputs" / "2026-01-01" / "12-00-00")
     tree(images / "multirun" / "x", "page.png")
     (images / "multirun" / "x" / "multirun.yaml").touch()
     loaded = dataset(images, root).load()
     assert (loaded.count, loaded.class_names) == (2, ("cat", "dog"))
-    assert warnings(caplog) == [f"{images}: left out run directories: multirun/x, outputs/2026-01-01/12-00-00"]
-    caplog.clear()
+    runs = "run directories: multirun/x, outputs/2026-01-01/12-00-00"
+    assert f"{images}: 2 images of 2 classes; left out: {runs}" in caplog.messages
     tree(images / "own", ".hydra/a.png", "3.png")  # no run: it has no stored configuration
     assert dataset(images, root).load().class_names == ("cat", "dog", "own")
 
@@ -154,17 +170,19 @@ def test_run_directories_are_left_out(images: Path, root: Path, caplog: pytest.L
 def test_run_whose_directory_is_the_folder_of_images_does_not_learn_its_own(
     images: Path, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     tree(images, "1.png", "2.png")
     before = dataset(images, root).load().array.copy()
     run_directory(images)
+    hidden = "folders of systems and other programs: .hydra"
     loaded = dataset(images, root).load()
     assert np.array_equal(loaded.array, before)
     assert loaded.labels is None
-    assert f"{images}: left out run directories: samples" in caplog.messages
+    assert f"{images}: 2 images; left out: {hidden}; run directories: samples" in caplog.messages
     assert len(dataset(images / "samples", root).load().array) == 1
 
 
-@pytest.mark.parametrize("names", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/2.png", "3.png")])
+@pytest.mark.parametrize("names", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/2.png", "3.png", "4.png")])
 def test_other_trees_have_no_classes(images: Path, root: Path, names: tuple[str, ...]) -> None:
     assert dataset(tree(images, *names), root).load().labels is None
 
@@ -200,7 +218,7 @@ def test_corrupt_images_are_left_out_counted_and_named(
         message = warning.getMessage()
         assert "left out 4 of 7 images" in message
         assert "cat/1.jpg (" in message
-        assert "cat/2.png (no PNG, JPEG, WEBP or BMP image)" in message
+        assert "cat/2.png (no PNG, JPEG, WEBP, BMP, TIFF, GIF or PPM image)" in message
         assert "dog/4.bmp (No such file or directory)" in message
         assert "\n" not in message
 
@@ -242,7 +260,9 @@ def test_decompression_bombs_are_not_decoded(
 
 def test_folders_without_images(images: Path, root: Path) -> None:
     images.mkdir()
-    with pytest.raises(DataError, match=r"images: no images there; looked for \.png \.jpg \.jpeg \.webp \.bmp"):
+    with pytest.raises(
+        DataError, match=r"images: no images there; looked for \.png \.jpg \.jpeg .* in it and below\.$"
+    ):
         dataset(images, root).load()
     (images / "a.png").write_bytes(b"no image")
     (images / "b.png").write_bytes(b"no image")
