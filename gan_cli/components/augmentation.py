@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gan_cli.components.ranges import Count, Range, Share, check_ranges
+from gan_cli.components.adaptive_probability import AdaptiveProbability
+from gan_cli.components.ranges import Range, Share, check_ranges
 from gan_cli.protocols.rng import Stream
 
 
@@ -70,68 +71,12 @@ class DiffAugment:
 
 
 @dataclass(kw_only=True)
-class Adaptive(DiffAugment):
-    """The same transformations with a probability that adapts to D's overfitting (Karras et al. 2020, section 3.1).
-
-    The overfitting heuristic is ``r_t = E[sign(margin)]`` over real samples: about 0 for an untrained D, 1 where D
-    classifies all real samples as real. After every ``every``-th D update the probability goes up where ``r_t`` is
-    above ``target``, else down. All of it is computed on the device.
-
-    Attributes:
-        target: the ``r_t`` to hold; 0.6 in the paper.
-        every: D updates between two changes; 4 in the paper.
-        images: real samples that it takes from probability 0 to 1 at the fastest; 500,000 in the paper.
-    """
-
-    probability: Share = 0.0
-    target: Annotated[float, Range(-1, 1, above=True, below=True)] = 0.6
-    every: Count = 4
-    images: Count = 500_000
-    _seen: Tensor = field(init=False, repr=False)
-    _measure: Tensor = field(init=False, repr=False)
-    _observed: Tensor = field(init=False, repr=False)
+class Adaptive(AdaptiveProbability, DiffAugment):
+    """The same transformations with a probability that adapts to D's overfitting."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._seen, self._measure, self._observed = torch.zeros(()), torch.zeros(()), torch.zeros(())
-
-    def place(self, device: torch.device) -> None:
-        super().place(device)
-        self._seen, self._measure, self._observed = (
-            counter.to(device) for counter in (self._seen, self._measure, self._observed)
-        )
-
-    @torch.no_grad()
-    def observe(self, margins: Tensor) -> None:
-        """Accumulate the signs of D's margins on real samples, ``(N,)``, and adapt the probability when it is due."""
-        self._seen += margins.sign().mean()
-        self._observed += 1
-        # A tensor and no branch on the host, so that a replayed CUDA graph counts correctly.
-        due = self._observed == self.every
-        self._measure.copy_(torch.where(due, self._seen / self.every, self._measure))
-        step = len(margins) * self.every / self.images
-        self._p.add_((self._measure - self.target).sign() * due, alpha=step).clamp_(0.0, 1.0)
-        self._seen *= ~due
-        self._observed *= ~due
-
-    def adaptive_tensors(self) -> list[Tensor]:
-        return [self._p, self._seen, self._measure, self._observed]
-
-    def metrics(self) -> dict[str, Tensor]:
-        """Return the present probability, and the overfitting heuristic that it is adapted to."""
-        return {"augment/p": self._p, "augment/overfitting": self._measure}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the probability, the heuristic and the sums for its next value."""
-        state = super().state_dict()
-        counters = {"seen": self._seen, "measure": self._measure, "observed": self._observed}
-        return state | {name: counter.clone() for name, counter in counters.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self._seen.copy_(state["seen"])
-        self._measure.copy_(state["measure"])
-        self._observed.copy_(state["observed"])
+        check_ranges(self)
 
 
 def _uniform(images: Tensor, random: Stream) -> Tensor:

@@ -70,9 +70,9 @@ def test_line_says_what_is_taken_and_what_is_left_out_and_why() -> None:
     listing = ImageListing([], ("@eaDir",), ("outputs/a",), ("empty",), ("locked",), others)
     assert describe(listing, layout(*PARTS)) == (
         "2 images of 3 classes in train, the part that dataset.split chooses; left out: other parts: Test; images"
-        " beside the classes: train/cover; folders without an image: empty; folders of systems and other programs: @eaDir; run"
-        " directories: outputs/a; folders that cannot be read: locked; files that are no images: 1,200 .mp4, 3 .txt,"
-        " 1 without a suffix, 1 .a, 1 .b, 2 others"
+        " beside the classes: train/cover; folders without an image: empty; folders of systems and other programs:"
+        " @eaDir; run directories: outputs/a; folders that cannot be read: locked; files that are no images:"
+        " 1,200 .mp4, 3 .txt, 1 without a suffix, 1 .a, 1 .b, 2 others"
     )
     assert describe(ImageListing([]), layout("1", "2")) == "2 images"
 
