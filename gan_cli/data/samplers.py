@@ -76,10 +76,13 @@ def _memory(device: torch.device) -> float:
 
 
 class EpochOrder:
-    """Rows of consecutive samples: the concatenation of epochs that are reshuffled each."""
+    """Rows of consecutive samples: the concatenation of epochs that are reshuffled each.
+
+    The mirror image of row ``r`` of ``N`` is ``N + r``; see :func:`split_mirrored`.
+    """
 
     def __init__(self, source: StoredSamples, seed: int) -> None:
-        self._rows = None if source.rows is None else torch.from_numpy(source.rows)
+        self._rows = _rows_in_use(source)
         self._count = source.count
         self._seed = seed
         self._epoch = -1
@@ -103,6 +106,24 @@ class EpochOrder:
         return self._permutation
 
 
+def _rows_in_use(source: StoredSamples) -> Tensor | None:
+    """Return the rows to train on, those of mirror images last; None: all, and no mirror images or those of all."""
+    if source.rows is None:
+        return None
+    rows = torch.from_numpy(source.rows)
+    return torch.cat([rows, rows + len(source.array)]) if source.mirrored else rows
+
+
+def split_mirrored(indices: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """Split indices of :class:`EpochOrder` into rows of an array of ``total``, and whether they are mirrored."""
+    return indices % total, indices >= total
+
+
+def mirror_some(samples: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror the samples ``(N, ..., W)``, of any dtype, where ``(N,)`` bool says so, along their last axis."""
+    return torch.where(mirrored.reshape(-1, *(1,) * (samples.dim() - 1)), samples.flip(-1), samples)
+
+
 class ResidentSampler:
     """Sampler with all samples on the device as they are stored; a batch is a gather and a normalisation there.
 
@@ -124,6 +145,7 @@ class ResidentSampler:
         self._array = torch.tensor(stored_view(source.array), device=device)
         self._normalize = Normalization(source.levels)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
+        self._mirrored = source.mirrored
         self._order = EpochOrder(source, seed)
         self._batch_size, self._global_batch = batch_size, batch_size * group.size
         self._consumed = 0
@@ -147,9 +169,11 @@ class ResidentSampler:
 
     def take(self, batches: int) -> Batch:
         """Return samples ``(batches * batch_size, *shape)``, in [-1, 1]."""
-        rows = self._indices[self._offset + self._range[: batches * self._batch_size]]
+        indices = self._indices[self._offset + self._range[: batches * self._batch_size]]
         self._offset.add_(batches * self._global_batch)
+        rows, mirrored = split_mirrored(indices, len(self._array)) if self._mirrored else (indices, None)
         values = self._array.index_select(0, rows)  # copies whole rows, where indexing goes number by number on a CPU
+        values = values if mirrored is None else mirror_some(values, mirrored)
         return Batch(self._normalize(values), None if self._labels is None else self._labels[rows])
 
     def state_dict(self) -> dict[str, Any]:
@@ -311,11 +335,13 @@ class _Prefetcher:
 
     def _gather_next(self) -> _StagedBatch:
         """Gather the next batch of the order."""
-        indices = self._order.next_batch().numpy()
-        staged = self._buffers()
+        rows, mirrored = split_mirrored(self._order.next_batch(), len(self._source.array))
+        indices, staged = rows.numpy(), self._buffers()
         # "clip" saves NumPy a buffer of its own; no index is out of range.
         values = staged.values.numpy().view(self._source.array.dtype)
         np.take(self._source.array, indices, axis=0, out=values, mode="clip")
+        if self._source.mirrored:
+            values[mirrored.numpy()] = values[mirrored.numpy(), ..., ::-1]
         if staged.labels is not None and self._source.labels is not None:
             np.take(self._source.labels, indices, out=staged.labels.numpy(), mode="clip")
         return staged

@@ -15,7 +15,7 @@ import logging
 import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -106,7 +106,8 @@ class HuggingFace(Pictures):
         columns = _ColumnSource(
             library, builder, folder, str(folder or self.name), self.split, self.column, self.label_column
         )
-        return load_images(columns, self.target, store, key, self.strict, self.workers)
+        images = load_images(columns, self.target, store, key, self.strict, self.workers)
+        return replace(images, mirrored=self.mirror)
 
     def require_files(self) -> None:
         self._folder()

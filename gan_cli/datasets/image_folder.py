@@ -92,7 +92,8 @@ class ImageFolder(Pictures):
         logger.info("%s: %s", folder, describe(listing, layout))
         store = expand_path("root", self.root) / "image_folder"
         key = cache_key(self.target, _identities(layout))
-        return load_images(_FolderSource(folder, layout), self.target, store, key, self.strict, self.workers)
+        images = load_images(_FolderSource(folder, layout), self.target, store, key, self.strict, self.workers)
+        return replace(images, mirrored=self.mirror)
 
     def require_files(self) -> None:
         folder = self._folder()

@@ -29,6 +29,8 @@ class Pictures(ImageDataset):
         fit: how a picture of another shape is fitted in: ``crop`` cuts off what is beyond the centre, ``pad`` shows all
             of it on the background, ``stretch`` changes its shape.
         background: color below transparent pixels and around padded pictures: a name, or red, green and blue.
+        mirror: double the data by the mirror image of each picture, from right to left; not for texts and other things
+            that have a side.
         max_pixels: of a picture as it is stored; larger ones are left out.
         strict: reject the data if an image cannot be decoded.
         workers: threads that decode; None: one per processor, 16 at most.
@@ -38,6 +40,7 @@ class Pictures(ImageDataset):
     channels: Annotated[int, Range(1, 4)] = 3
     fit: Fit = Fit.crop
     background: str | tuple[Byte, Byte, Byte] = "white"
+    mirror: bool = False
     max_pixels: Annotated[int, Range(1, 2**40)] = MAX_PIXELS
     strict: bool = False
     workers: Annotated[int, Range(1, 256)] | None = None

@@ -26,6 +26,7 @@ class StoredSamples:
         rows: ``(M,)``, ascending, those to train on; None: all.
         class_names: name of each class, in the order of the labels; empty where classes have numbers alone.
         levels: values of the array that are -1 and 1 for networks.
+        mirrored: whether each sample to train on is there a second time, from right to left.
     """
 
     array: StoredArray
@@ -33,11 +34,12 @@ class StoredSamples:
     rows: IntArray | None = None
     class_names: tuple[str, ...] = ()
     levels: tuple[float, float] = BYTE_LEVELS
+    mirrored: bool = False
 
     @property
     def count(self) -> int:
-        """Number of samples to train on."""
-        return len(self.array if self.rows is None else self.rows)
+        """Number of samples to train on, mirror images included."""
+        return len(self.array if self.rows is None else self.rows) * (2 if self.mirrored else 1)
 
 
 @dataclass(frozen=True)
