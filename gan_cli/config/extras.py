@@ -30,6 +30,7 @@ class Extra:
 EXTRAS: Mapping[str, Extra] = {
     extra.name: extra
     for extra in (
+        Extra("arrays", ("h5py", "zarr", "pyarrow")),
         Extra("export", ("safetensors", "onnx", "onnxscript")),
         Extra("fid", ("torch_fidelity",)),
         Extra("figures", ("matplotlib",)),
