@@ -11,9 +11,23 @@ import torch
 from torch import Tensor
 
 from gan_cli.protocols.arrays import FloatArray, IntArray, Stateful, StoredArray
+from gan_cli.protocols.conditions import VectorCondition
 
 # Black and white of images of 8 bits.
 BYTE_LEVELS = (0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class LabelVectors:
+    """A vector of several classes, or of real numbers, for each sample.
+
+    Attributes:
+        values: ``(N, K)``, float32, in the units of the data.
+        condition: its components, K of them.
+    """
+
+    values: FloatArray
+    condition: VectorCondition
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,7 @@ class StoredSamples:
         class_names: name of each class, in the order of the labels; empty where classes have numbers alone.
         levels: values of the array that are -1 and 1 for networks.
         mirrored: whether each sample to train on is there a second time, from right to left.
+        vectors: conditions beside a single class; None where there are none. Data have labels or vectors, not both.
     """
 
     array: StoredArray
@@ -35,6 +50,7 @@ class StoredSamples:
     class_names: tuple[str, ...] = ()
     levels: tuple[float, float] = BYTE_LEVELS
     mirrored: bool = False
+    vectors: LabelVectors | None = None
 
     @property
     def count(self) -> int:

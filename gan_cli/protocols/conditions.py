@@ -1,0 +1,33 @@
+"""Conditions beside a single class: several classes at once, or real numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class ConditionKind(Enum):
+    """Kind of the vectors that samples are conditional on."""
+
+    several = "several"  # each component 0 or 1: whether a label holds
+    numbers = "numbers"  # real numbers
+
+
+@dataclass(frozen=True)
+class VectorCondition:
+    """Vectors ``(K,)`` that samples are conditional on, in the units of the data.
+
+    Attributes:
+        kind: of their components.
+        names: name of each component.
+        ranges: smallest and largest value of each component in the data to train on.
+    """
+
+    kind: ConditionKind
+    names: tuple[str, ...]
+    ranges: tuple[tuple[float, float], ...]
+
+    @property
+    def size(self) -> int:
+        """Number of components, K."""
+        return len(self.names)
