@@ -32,7 +32,7 @@ MAX_NAMES = 10
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of numbers.
+    """Rows of numbers under the names of their columns.
 
     Attributes:
         names: of the columns; ``column 1`` and so on where the file has none.

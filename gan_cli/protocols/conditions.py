@@ -29,5 +29,4 @@ class VectorCondition:
 
     @property
     def size(self) -> int:
-        """Number of components, K."""
         return len(self.names)

@@ -143,21 +143,21 @@ def test_networks_of_two_classes_do_not_continue_with_three(two: Path, gan_train
 def test_label_that_is_the_name_of_a_class_is_that_class(
     workplace: Path, gan_train: Command, gan_sample: Command
 ) -> None:
-    """Folders 0 to 11 are sorted as text: 0, 1, 10, 11, 2; the number 2 was the folder 10."""
-    folder = make_classes(workplace / "digits", tuple(map(str, range(12))), 2)
+    """Folders 1 to 12 are classes 0 to 11, in the order of the numbers."""
+    folder = make_classes(workplace / "digits", tuple(map(str, range(1, 13))), 2)
     run = train(gan_train, folder, "conditional=true")
     shutil.rmtree(folder)  # classes are those of the checkpoint
     everything = gan_sample(run, "--n", 24, "--out", "all.npy")
     assert everything.status == 0, everything.err
-    assert "rows: classes 0 to 11: 0 '0', 1 '1', 2 '10', 3 '11', 4 '2'," in everything.err
+    assert "rows: classes 0 to 11: 0 '1', 1 '2', 2 '3', 3 '4', 4 '5'," in everything.err
     named = gan_sample(run, "--n", 24, "--label", 2, "--out", "two.npy")
     assert named.status == 0, named.err
-    assert "label 2: class '2', index 4" in named.err.splitlines()
+    assert "label 2: class '2', index 1" in named.err.splitlines()
     rows, two = np.load("all.npy"), np.load("two.npy")
-    np.testing.assert_array_equal(rows[8:10], two[8:10])
+    np.testing.assert_array_equal(rows[2:4], two[2:4])
     refused = gan_sample(run, "--label", "twelve")
     assert (refused.status, len(refused.err.splitlines())) == (2, 1)
-    assert "expected the name of a class ('0', '1', '10', '11', '2'," in refused.err
+    assert "expected the name of a class ('1', '2', '3', '4', '5'," in refused.err
 
 
 def test_name_comes_before_number() -> None:

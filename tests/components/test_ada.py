@@ -15,6 +15,8 @@ from gan_cli.components.ada.pipeline import Ada
 from gan_cli.runtime.rng import SeededStream
 
 CPU = torch.device("cpu")
+TAPS = torch.tensor(wavelets.SYM6, dtype=torch.float64)
+BANK = torch.tensor(wavelets.octave_bank())
 SWITCHES = [*Ada.BLIT, *Ada.GEOMETRY, *Ada.COLOUR, "filter", "noise", "cutout"]
 
 
@@ -114,13 +116,13 @@ def test_integer_shifts_reach_an_eighth_of_the_side() -> None:
 
 def test_warp_by_the_identity_is_the_image() -> None:
     images = noise()
-    torch.testing.assert_close(geometry.warp(images, identity(3)), images, atol=1e-6, rtol=0)
+    torch.testing.assert_close(geometry.warp(images, identity(3), TAPS), images, atol=1e-6, rtol=0)
 
 
 def test_warp_by_whole_pixels_is_a_shift() -> None:
     images, sources = noise(), identity(3)
     sources[:, :, 2] = torch.tensor([2.0, -1.0])
-    torch.testing.assert_close(geometry.warp(images, sources)[:, :, 4:10, 4:8], images[:, :, 6:12, 3:7])
+    torch.testing.assert_close(geometry.warp(images, sources, TAPS)[:, :, 4:10, 4:8], images[:, :, 6:12, 3:7])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, math.pi / 2, 3.0])
@@ -129,7 +131,7 @@ def test_warp_shows_the_value_at_the_place_that_a_pixel_comes_from(angle: float,
     height, width = 32, 24
     turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=torch.float64)
     matrix, move = turn / scale, torch.tensor([0.7, -1.2], dtype=torch.float64)
-    warped = geometry.warp(waves(height, width), torch.cat([matrix, move[:, None]], dim=1)[None])[0, 0]
+    warped = geometry.warp(waves(height, width), torch.cat([matrix, move[:, None]], dim=1)[None], TAPS)[0, 0]
     rows, columns = torch.meshgrid(torch.arange(32.0).double(), torch.arange(24.0).double(), indexing="ij")
     centred = torch.stack([rows - 15.5, columns - 11.5])
     places = torch.einsum("ij,jhw->ihw", matrix, centred) + move[:, None, None]
@@ -200,19 +202,19 @@ def test_alpha_and_further_channels_have_no_colour() -> None:
 
 def test_octaves_with_gains_of_1_are_the_image_and_of_0_are_missing() -> None:
     images = noise()
-    whole = corruption.amplify_octaves(images, torch.ones(3, 4, dtype=torch.float64))
+    whole = corruption.amplify_octaves(images, torch.ones(3, 4, dtype=torch.float64), BANK)
     torch.testing.assert_close(whole, images, atol=1e-12, rtol=0)
     flat = torch.ones(1, 1, 16, 16, dtype=torch.float64)
     gains = torch.tensor([[0.5, 3.0, 3.0, 3.0]], dtype=torch.float64)
-    torch.testing.assert_close(corruption.amplify_octaves(flat, gains), 0.25 * flat)
+    torch.testing.assert_close(corruption.amplify_octaves(flat, gains, BANK), 0.25 * flat)
 
 
 def test_each_image_has_a_filter_of_its_own() -> None:
     images = noise(2, 3, 16, 16)
     gains = torch.tensor([[1, 2, 0.5, 0.3], [0.2, 1, 1, 2]], dtype=torch.float64)
-    both = corruption.amplify_octaves(images, gains)
+    both = corruption.amplify_octaves(images, gains, BANK)
     for index in range(2):
-        alone = corruption.amplify_octaves(images[index : index + 1], gains[index : index + 1])
+        alone = corruption.amplify_octaves(images[index : index + 1], gains[index : index + 1], BANK)
         torch.testing.assert_close(both[index : index + 1], alone)
     taps = gains[0].numpy() @ wavelets.octave_bank()
     padded = np.pad(images[0, 0].numpy(), 21, mode="reflect")

@@ -98,7 +98,7 @@ def test_usual_number_of_samples() -> None:
     assert default_count(Ring().load(), 10_000, 0.1) == 10_000
 
 
-def test_test_split_of_datasets_that_have_one() -> None:
+def test_test_split_of_datasets_that_have_one(tmp_path: Path) -> None:
     for dataset in (Mnist("r", ()), FashionMnist("r", (), size=16), Cifar10("r", ())):
         part = find_test_split(dataset)
         assert type(part) is type(dataset)
@@ -108,7 +108,7 @@ def test_test_split_of_datasets_that_have_one() -> None:
     stacked = find_test_split(StackedMnist("r", (), size=32))
     assert isinstance(stacked, StackedMnist)
     assert (stacked.split, stacked.size, stacked.count) == (MnistSplit.test, 32, 10_000)
-    for other in (Digits(), Ring(), ImageFolder("p", "r")):
+    for other in (Digits(), Ring(), ImageFolder(str(tmp_path), "r")):
         assert find_test_split(other) is None
 
 

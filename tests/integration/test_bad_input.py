@@ -49,7 +49,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["seed=-1"], ["seed", "-1"]),
     (["dataset=ring8", "dataset.std=0"], ["dataset.std", "> 0"]),
     (["dataset=ring8", "architecture=dcgan"], ["dcgan", "(2,)", "mlp"]),
-    (["dataset=image_folder", "dataset.path=x", "dataset.size=30"], ["dcgan", "30x30", "28, 32"]),
+    (["dataset=image_folder", "dataset.path=x", "dataset.size=7"], ["dcgan", "7x7", "8x8", "dataset.size=8"]),
     (["dataset=image_folder"], ["dataset.path"]),
     (["loss=jsd,wgan"], ["loss=jsd,wgan", "--multirun"]),
     (["loss"], ["loss"]),

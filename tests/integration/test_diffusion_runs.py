@@ -264,7 +264,7 @@ def test_run_that_diverges_is_stopped(gan_train: Command, workplace: Path) -> No
         (("dataset=ring8", "algorithm.prediction=epsilon"), "algorithm.prediction: expected v for points"),
         (("dataset=ring8", "architecture=unet"), "architecture: unet takes images"),
         (("dataset=ring8", "conditional=true"), "conditional"),
-        (("architecture=unet",), "architecture: unet with 3 multipliers takes square images of 16 to 128"),
+        (("architecture=unet",), "architecture: unet with 3 multipliers builds images with sides of 16 to 512 pixels"),
         (("algorithm.timesteps=1",), "algorithm.timesteps: expected an integer from 2 to 100,000, got 1"),
         (("algorithm/reverse=ddim", "algorithm.reverse.eta=2"), "algorithm.reverse.eta"),
         (("algorithm/schedule=linear", "algorithm.schedule.start=0.5"), "algorithm.schedule.end"),

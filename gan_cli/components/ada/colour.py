@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-# Grey, as a direction of length 1 among colors: red, green and blue alike.
-LUMA = (1 / math.sqrt(3),) * 3
+# Each part of grey, as a direction of length 1 among colors: red, green and blue alike.
+LUMA = 1 / math.sqrt(3)
 
 
 def recolour(images: Tensor, colours: Tensor) -> Tensor:
@@ -45,10 +45,10 @@ def luma_flip(flips: Tensor) -> Tensor:
 
 def hue_rotation(angles: Tensor) -> Tensor:
     """Return the maps that turn hues by angles ``(N,)`` in radians around the axis of grey (Rodrigues' formula)."""
-    x, y, z = LUMA
-    cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], device=angles.device)
+    identity = torch.eye(3, device=angles.device)
+    cross = LUMA * (identity.roll(1, 0) - identity.roll(-1, 0))
     cosine, sine = angles.cos()[:, None, None], angles.sin()[:, None, None]
-    return _from_parts(torch.ones_like(angles), cosine * torch.eye(3, device=angles.device) + sine * cross)
+    return _from_parts(torch.ones_like(angles), cosine * identity + sine * cross)
 
 
 def saturation(factors: Tensor) -> Tensor:
@@ -58,8 +58,7 @@ def saturation(factors: Tensor) -> Tensor:
 
 def _from_parts(luma: Tensor, chroma: Tensor) -> Tensor:
     """Return maps that multiply grey by ``(N,)``, and what is orthogonal to it by matrices ``(N, 3, 3)``."""
-    axis = torch.tensor(LUMA, device=luma.device)
-    grey = torch.outer(axis, axis)
+    grey = torch.full((3, 3), LUMA**2, device=luma.device)
     matrix = torch.eye(4, device=luma.device).repeat(len(luma), 1, 1)
     matrix[:, :3, :3] = luma[:, None, None] * grey + chroma @ (torch.eye(3, device=luma.device) - grey)
     return matrix

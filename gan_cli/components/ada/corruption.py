@@ -6,13 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from gan_cli.components.ada.wavelets import octave_bank
 
+def amplify_octaves(images: Tensor, gains: Tensor, bank: Tensor) -> Tensor:
+    """Multiply four octaves of frequencies of images, the lowest first.
 
-def amplify_octaves(images: Tensor, gains: Tensor) -> Tensor:
-    """Multiply four octaves of frequencies of images ``(N, C, H, W)`` by gains ``(N, 4)``, the lowest first."""
+    Args:
+        images: ``(N, C, H, W)``.
+        gains: ``(N, 4)``.
+        bank: filters of the octaves, :func:`~gan_cli.components.ada.wavelets.octave_bank` on the device of the images.
+    """
     count, channels = images.shape[:2]
-    taps = gains.to(images.dtype) @ images.new_tensor(octave_bank())
+    taps = gains.to(images.dtype) @ bank.to(images.dtype)
     margin = taps.shape[1] // 2
     # The samples as groups of one image: each has a filter of its own.
     planes = _mirror_pad(images, margin).flatten(0, 1)[None]

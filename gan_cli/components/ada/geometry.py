@@ -45,14 +45,16 @@ def move_pixels(images: Tensor, flips: Tensor, turns: Tensor, shifts: Tensor) ->
     return _gather(images, rows, columns)
 
 
-def warp(images: Tensor, sources: Tensor) -> Tensor:
+def warp(images: Tensor, sources: Tensor, taps: Tensor) -> Tensor:
     """Warp images by affine maps, at twice the resolution between two low-pass filters.
 
     Args:
         images: ``(N, C, H, W)``.
         sources: ``(N, 2, 3)``, from a place in the result to the one in the image that it shows: row and column in
             pixels from the centre, and 1.
+        taps: of the filter, :data:`SYM6` on the device of the images.
     """
+    taps = (taps / taps.sum()).to(images.dtype)
     height, width = images.shape[2:]
     # Places of the result at twice the resolution, with the filter's support around it.
     axes = [
@@ -63,7 +65,7 @@ def warp(images: Tensor, sources: Tensor) -> Tensor:
     places = torch.stack([rows, columns, torch.ones_like(rows)]).to(sources.dtype)
     found = torch.einsum("nij,jhw->nihw", sources, places)
     rows, columns = (2 * found[:, axis] + side - 1 + DELAY for axis, side in enumerate((height, width)))
-    return _halved(_interpolate(_doubled(images), rows, columns))
+    return _halved(_interpolate(_doubled(images, taps), rows, columns), taps)
 
 
 def _interpolate(fine: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -99,7 +101,7 @@ def _mirrored(places: Tensor, side: int) -> Tensor:
     return torch.minimum(places, period - places) if side > 1 else torch.zeros_like(places)
 
 
-def _doubled(images: Tensor) -> Tensor:
+def _doubled(images: Tensor, taps: Tensor) -> Tensor:
     """Double height and width with the low-pass filter; around that, a frame in which the image is mirrored."""
     margin = (MARGIN + FRAME) // 2
     height, width = images.shape[2:]
@@ -108,19 +110,17 @@ def _doubled(images: Tensor) -> Tensor:
     wide = images[:, :, rows][:, :, :, columns]
     spread = wide.new_zeros(*wide.shape[:2], 2 * wide.shape[2], 2 * wide.shape[3])
     spread[:, :, ::2, ::2] = 4 * wide
-    return _filtered(spread, flip=True)[:, :, : 2 * (height + FRAME), : 2 * (width + FRAME)]
+    return _filtered(spread, taps.flip(0))[:, :, : 2 * (height + FRAME), : 2 * (width + FRAME)]
 
 
-def _halved(images: Tensor) -> Tensor:
+def _halved(images: Tensor, taps: Tensor) -> Tensor:
     """Halve height and width of images with margins, with the low-pass filter."""
-    return _filtered(images, flip=False)[:, :, ::2, ::2]
+    return _filtered(images, taps)[:, :, ::2, ::2]
 
 
-def _filtered(images: Tensor, flip: bool) -> Tensor:
-    """Correlate with SYM6, or convolve, along both axes; its sum is 1, and all of its support inside."""
+def _filtered(images: Tensor, taps: Tensor) -> Tensor:
+    """Correlate with a filter along both axes, all of its support inside."""
     channels = images.shape[1]
-    taps = images.new_tensor(SYM6)
-    taps = (taps.flip(0) if flip else taps) / taps.sum()
     for shape in ((-1, 1), (1, -1)):
         kernel = taps.reshape(1, 1, *shape).expand(channels, -1, -1, -1)
         images = conv2d(images, kernel, groups=channels)

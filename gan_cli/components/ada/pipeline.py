@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gan_cli.components.ada import colour, corruption, geometry
+from gan_cli.components.ada.wavelets import SYM6, octave_bank
 from gan_cli.components.adaptive_probability import AdaptiveProbability
 from gan_cli.components.ranges import check_ranges
 from gan_cli.protocols.rng import Stream
@@ -20,7 +21,7 @@ SHIFT, SCALE, ANISOTROPY, FRACTION = 0.125, 0.2, 0.2, 0.125
 BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0
 GAIN, NOISE, CUTOUT = 1.0, 0.1, 0.5
 # Power of natural images in the four octaves, the lowest first.
-EXPECTED_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
+POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 
 
 @dataclass(kw_only=True)
@@ -70,21 +71,30 @@ class Ada(AdaptiveProbability):
     GEOMETRY: ClassVar = ("scale", "rotation", "anisotropy", "fractional_shift")
     COLOUR: ClassVar = ("brightness", "contrast", "luma_flip", "hue", "saturation")
 
+    _constants: _Constants = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(self)
+        self._constants = _Constants(torch.tensor(SYM6), torch.tensor(octave_bank()).float(), torch.tensor(POWER))
+
+    def place(self, device: torch.device) -> None:
+        """Move its tensors to the device."""
+        super().place(device)
+        self._constants = self._constants.to(device)
 
     def __call__(self, images: Tensor, random: Stream) -> Tensor:
         """Augment images ``(N, C, H, W)``, about in [-1, 1]; differentiable twice with respect to ``images``."""
-        draw = _Draws(len(images), random, self._p)
+        draw, constants = _Draws(len(images), random, self._p), self._constants
         if self._has(self.BLIT):
             images = geometry.move_pixels(images, *self._moves(draw, images.shape[2], images.shape[3]))
         if self._has(self.GEOMETRY):
-            images = geometry.warp(images, self._sources(draw, images.shape[2], images.shape[3]))
+            images = geometry.warp(images, self._sources(draw, images.shape[2], images.shape[3]), constants.taps)
         if self._has(self.COLOUR):
             images = colour.recolour(images, self._colours(draw))
         if self.filter:
-            images = corruption.amplify_octaves(images, _octave_gains(draw))
+            gains = _octave_gains(draw, constants.power)
+            images = corruption.amplify_octaves(images, gains, constants.bank)
         if self.noise:
             deviations = draw.where_chosen(draw.normal().abs() * NOISE, 0.0)
             images = corruption.add_noise(images, random.normal_like(images), deviations)
@@ -104,8 +114,8 @@ class Ada(AdaptiveProbability):
             turns = turns - turns % 2
         shifts = torch.zeros(len(none), 2, device=none.device)
         if self.shift:
-            most = SHIFT * torch.tensor([float(height), float(width)], device=none.device)
-            shifts = draw.where_chosen((draw.uniforms(2) * 2 - 1) * most, 0.0).round()
+            shares = (draw.uniforms(2) * 2 - 1) * SHIFT
+            shifts = draw.where_chosen(_in_pixels(shares, height, width), 0.0).round()
         return flips.bool(), turns.long(), shifts.long()
 
     def _sources(self, draw: _Draws, height: int, width: int) -> Tensor:
@@ -124,8 +134,7 @@ class Ada(AdaptiveProbability):
             matrix = matrix @ _rotation(draw.where_chosen(draw.angle(), 0.0, turning))
         moves = torch.zeros(draw.count, 2, device=draw.device)
         if self.fractional_shift:
-            sides = FRACTION * torch.tensor([float(height), float(width)], device=draw.device)
-            moves = draw.where_chosen(draw.normals(2) * sides, 0.0)
+            moves = draw.where_chosen(_in_pixels(draw.normals(2) * FRACTION, height, width), 0.0)
         return torch.cat([matrix, moves[:, :, None]], dim=2)
 
     def _colours(self, draw: _Draws) -> Tensor:
@@ -144,6 +153,23 @@ class Ada(AdaptiveProbability):
         return matrix
 
 
+class _Constants(NamedTuple):
+    """Tensors that are copied to the device once: in a step a copy would wait for it.
+
+    Attributes:
+        taps: of the low-pass filter, ``(12,)``.
+        bank: filters of the octaves, ``(4, T)``.
+        power: of natural images in the octaves, ``(4,)``.
+    """
+
+    taps: Tensor
+    bank: Tensor
+    power: Tensor
+
+    def to(self, device: torch.device) -> _Constants:
+        return _Constants(*(tensor.to(device) for tensor in self))
+
+
 @dataclass(frozen=True)
 class _Draws:
     """Random numbers for a batch, one row an image.
@@ -160,7 +186,6 @@ class _Draws:
 
     @property
     def device(self) -> torch.device:
-        """Device of the numbers."""
         return self.probability.device
 
     def where_chosen(self, values: Tensor, otherwise: float, probability: Tensor | None = None) -> Tensor:
@@ -199,11 +224,15 @@ def _rotation(angles: Tensor) -> Tensor:
     return torch.stack([cosine, -sine, sine, cosine], dim=1).reshape(-1, 2, 2)
 
 
-def _octave_gains(draw: _Draws) -> Tensor:
-    """Draw gains of the octaves, ``(N, 4)``: each amplified in turn, the power of natural images kept."""
-    power = torch.tensor(EXPECTED_POWER, device=draw.device)
-    gains = torch.ones(draw.count, len(EXPECTED_POWER), device=draw.device)
-    for octave in range(len(EXPECTED_POWER)):
+def _in_pixels(shares: Tensor, height: int, width: int) -> Tensor:
+    """Return shares of the two sides, ``(N, 2)``, in pixels."""
+    return torch.stack([shares[:, 0] * height, shares[:, 1] * width], dim=1)
+
+
+def _octave_gains(draw: _Draws, power: Tensor) -> Tensor:
+    """Draw gains of the octaves, ``(N, 4)``: each amplified in turn, the power of natural images, ``(4,)``, kept."""
+    gains = torch.ones(draw.count, len(power), device=draw.device)
+    for octave in range(len(power)):
         one = torch.ones_like(gains)
         one[:, octave] = draw.where_chosen((draw.normal() * GAIN).exp2(), 1.0)
         gains = gains * one / (power * one.square()).sum(1, keepdim=True).sqrt()
