@@ -1,7 +1,7 @@
 """Real minibatches of one fixed shape: from device memory, from a memory-mapped file, or drawn from a density.
 
-Stored samples are traversed in epochs. The order of epoch ``e`` is a function of (seed, e) alone, and an epoch's last,
-short batch is completed from the next one; so the whole state of a sampler is the number of samples it has served.
+The order of stored samples is that of :class:`EpochOrder`, so the whole state of their sampler is the number of samples
+it has served.
 
 ``prepare`` is the host's part, which may copy and wait; ``take`` launches work on the device and no more, so that a
 step that takes batches can be captured in a CUDA graph: the read position is a number in device memory.
@@ -10,12 +10,8 @@ step that takes batches can be captured in a CUDA graph: the read position is a 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +19,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
+from gan_cli.data.epoch_order import EpochOrder, ShardedOrder
+from gan_cli.data.mirror_images import mirror_some, split_mirrored
 from gan_cli.data.normalization import Normalization, stored_tensor, stored_view
+from gan_cli.data.prefetching import Prefetcher
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch, Density, Sampler, StoredSamples, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
@@ -33,7 +32,6 @@ from gan_cli.runtime.transfer import move_without_waiting
 
 logger = logging.getLogger(__name__)
 
-PREFETCHED_BATCHES = 4
 # Indices copied to the device at a time, at least: so that tiny datasets do not copy every few steps.
 INDICES_AHEAD = 2**16
 # Bytes that a host is taken to have where the system does not tell.
@@ -73,55 +71,6 @@ def _memory(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory)
     return float(total_host_memory() or UNKNOWN_MEMORY)
-
-
-class EpochOrder:
-    """Rows of consecutive samples: the concatenation of epochs that are reshuffled each.
-
-    The mirror image of row ``r`` of ``N`` is ``N + r``; see :func:`split_mirrored`.
-    """
-
-    def __init__(self, source: StoredSamples, seed: int) -> None:
-        self._rows = _rows_in_use(source)
-        self._count = source.count
-        self._seed = seed
-        self._epoch = -1
-        self._permutation = torch.empty(0, dtype=torch.int64)
-
-    def indices(self, start: int, count: int) -> Tensor:
-        """Return the indices from ``start`` to ``start + count`` of the endless sequence, ``(count,)`` int64."""
-        parts, missing = [], count
-        while missing > 0:
-            epoch, offset = divmod(start + count - missing, self._count)
-            parts.append(self._order(epoch)[offset : offset + missing])
-            missing -= len(parts[-1])
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _order(self, epoch: int) -> Tensor:
-        if epoch != self._epoch:
-            generator = seeded_generator(self._seed, f"epoch {epoch}", torch.device("cpu"))
-            order = torch.randperm(self._count, generator=generator)
-            self._permutation = order if self._rows is None else self._rows[order]
-            self._epoch = epoch
-        return self._permutation
-
-
-def _rows_in_use(source: StoredSamples) -> Tensor | None:
-    """Return the rows to train on, those of mirror images last; None: all, and no mirror images or those of all."""
-    if source.rows is None:
-        return None
-    rows = torch.from_numpy(source.rows)
-    return torch.cat([rows, rows + len(source.array)]) if source.mirrored else rows
-
-
-def split_mirrored(indices: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """Split indices of :class:`EpochOrder` into rows of an array of ``total``, and whether they are mirrored."""
-    return indices % total, indices >= total
-
-
-def mirror_some(samples: Tensor, mirrored: Tensor) -> Tensor:
-    """Mirror the samples ``(N, ..., W)``, of any dtype, where ``(N,)`` bool says so, along their last axis."""
-    return torch.where(mirrored.reshape(-1, *(1,) * (samples.dim() - 1)), samples.flip(-1), samples)
 
 
 class ResidentSampler:
@@ -209,7 +158,7 @@ class StreamedSampler:
         self._device = device
         self._consumed = 0
         self.waited = 0.0
-        self._prefetcher: _Prefetcher | None = None
+        self._prefetcher: Prefetcher | None = None
         # The batches that :meth:`prepare` has copied to the device, at fixed addresses, and how many rows are taken.
         room = max_batches * batch_size
         dtype = stored_tensor(np.empty(0, source.array.dtype)).dtype
@@ -222,8 +171,8 @@ class StreamedSampler:
         """Copy ``batches`` batches to the device; wait where the thread has not gathered them yet."""
         count = batches * self._batch_size
         if self._prefetcher is None:
-            order = _ShardedOrder(EpochOrder(self._source, self._seed), self._group, self._batch_size, self._consumed)
-            self._prefetcher = _Prefetcher(self._source, order, self._batch_size, self._device)
+            order = ShardedOrder(EpochOrder(self._source, self._seed), self._group, self._batch_size, self._consumed)
+            self._prefetcher = Prefetcher(self._source, order, self._batch_size, self._device)
         for start in range(0, count, self._batch_size):
             rows = slice(start, start + self._batch_size)
             before = time.perf_counter()
@@ -258,116 +207,6 @@ class StreamedSampler:
         if self._prefetcher is not None:
             self._prefetcher.stop()
             self._prefetcher = None
-
-
-@dataclass
-class _StagedBatch:
-    """A batch on the host, in buffers that are reused.
-
-    Attributes:
-        values: ``(batch_size, *shape)``, in the dtype of ``stored_tensor``.
-        labels: ``(batch_size,)`` int64, or None.
-        copied: event recorded after the copy to the device, where that is asynchronous.
-    """
-
-    values: Tensor
-    labels: Tensor | None
-    copied: torch.cuda.Event | None = None
-
-
-class _ShardedOrder:
-    """This process's rows of each global batch, in order."""
-
-    def __init__(self, order: EpochOrder, group: ProcessGroup, batch_size: int, start: int) -> None:
-        self._order = order
-        self._group = group
-        self._batch_size = batch_size
-        self._start = start
-
-    def next_batch(self) -> Tensor:
-        """Return the rows of the next batch, ``(batch_size,)`` int64."""
-        global_batch = self._batch_size * self._group.size
-        indices = self._order.indices(self._start, global_batch)
-        self._start += global_batch
-        return self._group.local_shard(indices, self._batch_size)
-
-
-class _Prefetcher:
-    """A thread that gathers batches as they are stored, a few ahead of their use, into a ring of buffers."""
-
-    def __init__(self, source: StoredSamples, order: _ShardedOrder, batch_size: int, device: torch.device) -> None:
-        self._source = source
-        self._batch_size = batch_size
-        self._order = order
-        self._pinned = device.type == "cuda"  # for asynchronous copies to the GPU
-        self._queue: queue.Queue[_StagedBatch | Exception] = queue.Queue(maxsize=PREFETCHED_BATCHES)
-        self._free: deque[_StagedBatch] = deque()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
-        self._thread.start()
-
-    def take(self) -> _StagedBatch:
-        """Return the next batch; an error of the thread is raised here."""
-        item = self._queue.get()
-        if isinstance(item, Exception):
-            self._queue.put(item)  # the thread has ended: later calls raise the same error
-            raise item
-        return item
-
-    def release(self, staged: _StagedBatch) -> None:
-        """Let a batch's buffers be refilled, as soon as the copies launched from them are done."""
-        if self._pinned:
-            staged.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            staged.copied.record()
-        self._free.append(staged)
-
-    def stop(self) -> None:
-        """Stop the thread and wait for it to end."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            while self._put(self._gather_next()):
-                pass
-        except Exception as error:
-            self._put(error)
-
-    def _gather_next(self) -> _StagedBatch:
-        """Gather the next batch of the order."""
-        rows, mirrored = split_mirrored(self._order.next_batch(), len(self._source.array))
-        indices, staged = rows.numpy(), self._buffers()
-        # "clip" saves NumPy a buffer of its own; no index is out of range.
-        values = staged.values.numpy().view(self._source.array.dtype)
-        np.take(self._source.array, indices, axis=0, out=values, mode="clip")
-        if self._source.mirrored:
-            values[mirrored.numpy()] = values[mirrored.numpy(), ..., ::-1]
-        if staged.labels is not None and self._source.labels is not None:
-            np.take(self._source.labels, indices, out=staged.labels.numpy(), mode="clip")
-        return staged
-
-    def _buffers(self) -> _StagedBatch:
-        """Return free buffers, else new ones: there are never more than are queued and in use."""
-        if not self._free:
-            shape = (self._batch_size, *self._source.array.shape[1:])
-            dtype = stored_tensor(np.empty(0, self._source.array.dtype)).dtype
-            values = torch.empty(shape, dtype=dtype, pin_memory=self._pinned)
-            labels = torch.empty(self._batch_size, dtype=torch.int64, pin_memory=self._pinned)
-            return _StagedBatch(values, None if self._source.labels is None else labels)
-        staged = self._free.popleft()
-        if staged.copied is not None:
-            staged.copied.synchronize()
-        return staged
-
-    def _put(self, item: _StagedBatch | Exception) -> bool:
-        """Put an item into the queue, waiting for a free slot; return False if the thread is stopped first."""
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
 
 
 class DensitySampler:

@@ -14,13 +14,9 @@ from torch import Tensor
 
 from gan_cli.config.schema import DataPlacement
 from gan_cli.data import samplers
-from gan_cli.data.samplers import (
-    DensitySampler,
-    EpochOrder,
-    ResidentSampler,
-    StreamedSampler,
-    choose_sampler,
-)
+from gan_cli.data.epoch_order import EpochOrder
+from gan_cli.data.prefetching import PREFETCHED_BATCHES
+from gan_cli.data.samplers import DensitySampler, ResidentSampler, StreamedSampler, choose_sampler
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Images
@@ -167,9 +163,9 @@ def test_streaming_fills_the_same_few_buffers_again(opened: list[Any], monkeypat
     whole = prefetcher._buffers
     monkeypatch.setattr(prefetcher, "_buffers", lambda: made.append(id(whole_ := whole())) or whole_)
     # The thread may have gathered so many, and one more, before anybody counted.
-    drawn(sampler, 40 + samplers.PREFETCHED_BATCHES + 1)
+    drawn(sampler, 40 + PREFETCHED_BATCHES + 1)
     assert len(made) >= 40
-    assert len(set(made)) <= samplers.PREFETCHED_BATCHES + 3
+    assert len(set(made)) <= PREFETCHED_BATCHES + 3
 
 
 def test_waiting_is_counted_where_data_are_streamed_and_nowhere_else(opened: list[Any]) -> None:
