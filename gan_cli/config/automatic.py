@@ -1,5 +1,7 @@
 """Settings that are chosen for a run: ``${auto:norm_d,batch}`` in an option file is ``batch``, or what suits better.
 
+Settings of a dataset that are ``auto``, such as ``dataset.range``, are what its data say.
+
 What is chosen is stored in the run's configuration like any other value, so that a resumed run keeps it; whoever sets
 the key, in an option or on the command line, has chosen it themselves.
 """
@@ -17,6 +19,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.dataset_kind import DatasetKind, dataset_kind
+from gan_cli.config.fields import Auto
 from gan_cli.config.nodes import Node
 from gan_cli.config.small_data import settings_for
 from gan_cli.errors import ConfigError, DataError, did_you_mean
@@ -77,11 +80,22 @@ class Situation:
     @cached_property
     def images(self) -> int | None:
         """Number of the user's own images; None for other data, and where they cannot be listed."""
-        if not self._kind.countable:
-            return None
+        count = self._answer("count_images") if self._kind.countable else None
+        return None if count is None else int(count)
+
+    @cached_property
+    def of_dataset(self) -> Mapping[str, Choice]:
+        """Choices for settings of the dataset that are ``auto``, by key; empty where the data do not tell."""
+        if Auto.auto.name not in map(str, self._dataset.values()) or not self._kind.settling:
+            return {}
+        found = self._answer("automatic_settings") or {}
+        return {f"dataset.{key}": Choice(each.value, each.reason) for key, each in found.items()}
+
+    def _answer(self, method: str) -> Any:
+        """Return what a method of the dataset returns, or None where the data cannot be read."""
         try:
             node = OmegaConf.to_container(self._dataset, resolve=True)
-            return int(Node.parse(node, "dataset", object).build().count_images())
+            return getattr(Node.parse(node, "dataset", object).build(), method)()
         except (ConfigError, DataError, ValueError):  # told when the configuration is checked, or the data are loaded
             return None
 
@@ -174,7 +188,7 @@ def settle(config: DictConfig) -> tuple[DictConfig, dict[str, Choice]]:
     """Return a copy of a composed configuration with the choices that it leaves to the program, and these by key."""
     settled, situation = config.copy(), Situation(config)
     calls = _calls(OmegaConf.to_container(config, resolve=False), ())
-    choices = {key: choose(name, usual, situation) for key, name, usual in calls}
+    choices = {key: choose(name, usual, situation) for key, name, usual in calls} | dict(situation.of_dataset)
     for key, choice in choices.items():
         OmegaConf.update(settled, key, choice.value)
     return settled, choices

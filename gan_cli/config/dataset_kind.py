@@ -21,11 +21,13 @@ class DatasetKind:
         points: whether the data are points in the plane: neither images nor sequences.
         modes: whether they are a mixture whose modes are known (``Modal``).
         countable: whether the number of images is known before they are read (``CountableImages``).
+        settling: whether its data decide settings that are ``auto`` (``SelfSettling``).
     """
 
     points: bool = False
     modes: bool = False
     countable: bool = False
+    settling: bool = False
 
 
 def dataset_kind(target: str) -> DatasetKind:
@@ -46,11 +48,19 @@ def _of_source(target: str) -> DatasetKind:
         points={"Images", "Sequences"}.isdisjoint(loaded),
         modes=returned_types(target, "centres") is not None,
         countable=returned_types(target, "count_images") is not None,
+        settling=returned_types(target, "automatic_settings") is not None,
     )
 
 
 def _of_class(found: type) -> DatasetKind:
-    from gan_cli.protocols.data import CountableImages, Dataset, Density, Modal, data_kinds  # these import torch
+    from gan_cli.protocols.data import (  # these import torch
+        CountableImages,
+        Dataset,
+        Density,
+        Modal,
+        SelfSettling,
+        data_kinds,
+    )
 
     if not may_be_instance(found, Dataset):
         return DatasetKind()
@@ -58,4 +68,5 @@ def _of_class(found: type) -> DatasetKind:
         points=set(data_kinds(found)) == {Density},
         modes=may_be_instance(found, Modal),
         countable=may_be_instance(found, CountableImages),
+        settling=may_be_instance(found, SelfSettling),
     )

@@ -12,8 +12,10 @@ import torch
 from gan_cli.errors import DataError, truncated_repr
 from gan_cli.protocols.data import Density, Sequences, StoredSamples, class_names
 
-# Of larger data only this many bytes are hashed, in rows spread evenly over all of them.
+# Of larger sequences only this many bytes are hashed, in rows spread evenly over all of them.
 MAX_HASHED_BYTES = 2**28
+# Bytes that are read at a time.
+BLOCK_BYTES = 2**23
 DENSITY_SAMPLES = 4096
 
 # Names of classes that a message lists.
@@ -28,13 +30,17 @@ DataIdentity: TypeAlias = dict[str, int | str | list[str]]
 def fingerprint(source: StoredSamples | Sequences | Density) -> str:
     """Return the SHA-256, in hexadecimal, of all samples with their labels or words.
 
-    Of a density, it is that of points drawn from it with a fixed seed.
+    Of samples with more bytes than their ``hashed_bytes``, only so many are read, in rows spread evenly over all of
+    them: a change of other rows alone is not noticed, one of the shape always is. Of a density, it is that of points
+    drawn from it with a fixed seed.
     """
     digest = hashlib.sha256()
     if isinstance(source, StoredSamples):
         digest.update(f"{source.array.shape}".encode())
-        stride = -(-source.array.nbytes // MAX_HASHED_BYTES)
-        digest.update(np.ascontiguousarray(source.array[::stride]).data)
+        rows = np.arange(0, len(source.array), -(-source.array.nbytes // source.hashed_bytes))
+        length = max(1, BLOCK_BYTES * len(source.array) // source.array.nbytes)
+        for start in range(0, len(rows), length):
+            digest.update(np.ascontiguousarray(source.array[rows[start : start + length]]).data)
         if source.labels is not None:
             digest.update(np.ascontiguousarray(source.labels).data)
     elif isinstance(source, Sequences):

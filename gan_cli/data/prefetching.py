@@ -17,7 +17,8 @@ from gan_cli.data.normalization import stored_tensor
 from gan_cli.protocols.data import StoredSamples
 
 if TYPE_CHECKING:
-    from gan_cli.data.epoch_order import ShardedOrder
+    from gan_cli.data.array_rows import gather_rows
+from gan_cli.data.epoch_order import ShardedOrder
 
 PREFETCHED_BATCHES = 4
 
@@ -82,9 +83,8 @@ class Prefetcher:
         """Gather the next batch of the order."""
         rows, mirrored = split_mirrored(self._order.next_batch(), len(self._source.array))
         indices, staged = rows.numpy(), self._buffers()
-        # "clip" saves NumPy a buffer of its own; no index is out of range.
         values = staged.values.numpy().view(self._source.array.dtype)
-        np.take(self._source.array, indices, axis=0, out=values, mode="clip")
+        gather_rows(self._source.array, indices, values)
         if self._source.mirrored:
             values[mirrored.numpy()] = values[mirrored.numpy(), ..., ::-1]
         if staged.labels is not None and self._source.labels is not None:

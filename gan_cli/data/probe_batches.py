@@ -20,6 +20,8 @@ from gan_cli.runtime.rng import seeded_generator
 
 # Samples of either part that are held on the device, at most.
 MAX_PROBE_SAMPLES = 1024
+# Bytes of either part, at most: of as many images of 128x128 pixels in three channels of a byte.
+MAX_PROBE_BYTES = 3 * 2**24
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ class StoredProbeBatches:
 
     def __init__(self, train: StoredSamples, heldout: IntArray, device: torch.device) -> None:
         rows = np.arange(len(train.array)) if train.rows is None else train.rows
-        rows = _evenly_spaced(rows, MAX_PROBE_SAMPLES if len(heldout) else 2 * MAX_PROBE_SAMPLES)
+        limit = min(MAX_PROBE_SAMPLES, max(1, MAX_PROBE_BYTES * len(train.array) // max(1, train.array.nbytes)))
+        rows = _evenly_spaced(rows, limit if len(heldout) else 2 * limit)
         if not len(heldout):
             rows, heldout = rows[::2], rows[1::2]
         self._train = SamplePool(train, rows, device)
-        self.available = min(len(rows), len(heldout), MAX_PROBE_SAMPLES)
-        self._heldout = SamplePool(train, _evenly_spaced(heldout, MAX_PROBE_SAMPLES), device)
+        self.available = min(len(rows), len(heldout), limit)
+        self._heldout = SamplePool(train, _evenly_spaced(heldout, limit), device)
 
     def train(self, count: int, step: int) -> Batch:
         """Return ``count`` samples in [-1, 1] that D trains on."""

@@ -91,7 +91,7 @@ class ResidentSampler:
         max_batches: int,
         group: ProcessGroup,
     ) -> None:
-        self._array = torch.tensor(stored_view(source.array), device=device)
+        self._array = torch.tensor(stored_view(source.array[:]), device=device)
         self._normalize = Normalization(source.levels)
         self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
         self._mirrored = source.mirrored

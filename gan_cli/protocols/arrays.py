@@ -14,9 +14,33 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
-# Numbers as data are stored: bytes, uint16, float16 or float32.
-StoredArray: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float16] | FloatArray
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class StoredArray(Protocol):
+    """Numbers as data are stored, uint8, uint16, float16 or float32: NumPy's array, or rows that are read when asked.
+
+    Indexing by a number, a slice or integers ``(M,)`` along the first axis returns an array of NumPy's.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(N, *shape)``."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of it takes in memory."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
 
 
 class Stateful(Protocol):

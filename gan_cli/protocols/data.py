@@ -42,6 +42,7 @@ class StoredSamples:
         levels: values of the array that are -1 and 1 for networks.
         mirrored: whether each sample to train on is there a second time, from right to left.
         vectors: conditions beside a single class; None where there are none. Data have labels or vectors, not both.
+        hashed_bytes: bytes of the array, in rows spread evenly over it, that its fingerprint is of, at most.
     """
 
     array: StoredArray
@@ -51,6 +52,7 @@ class StoredSamples:
     levels: tuple[float, float] = BYTE_LEVELS
     mirrored: bool = False
     vectors: LabelVectors | None = None
+    hashed_bytes: int = 2**28
 
     @property
     def count(self) -> int:
@@ -168,12 +170,39 @@ class Dataset(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class AutomaticSetting:
+    """A setting of a dataset that its data decide.
+
+    Attributes:
+        value: as it stands in a configuration: numbers, words, and lists of these.
+        reason: what it was chosen for, in a few words; empty for the usual value, which is not worth a line.
+    """
+
+    value: Any
+    reason: str = ""
+
+
 @runtime_checkable
 class OwnFiles(Protocol):
     """Data of files or folders that the user names, and that have to be there already: nothing is downloaded."""
 
     def require_files(self) -> None:
         """Raise the ``DataError`` of :meth:`Dataset.load` where there is no such file or folder; read nothing."""
+        ...
+
+
+@runtime_checkable
+class SelfSettling(Protocol):
+    """A dataset with settings that its data decide where they are ``auto``; the values are stored with the run."""
+
+    def automatic_settings(self) -> Mapping[str, AutomaticSetting]:
+        """Return the settings that are ``auto``, by parameter; reads headers and a bounded part of the data.
+
+        Raises:
+            DataError: the data cannot be read, or do not tell.
+            ConfigError: a package is missing.
+        """
         ...
 
 

@@ -51,6 +51,7 @@ SMALL_ALGORITHMS = {
 }
 IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
 NEEDED = {
+    "dataset=arrays": [f"dataset.path={ROOT / 'tests' / 'helpers' / 'squares.npy'}"],
     "dataset=image_folder": [f"dataset.path={ROOT / 'docs'}"],
     "dataset=huggingface": ["dataset.name=owner/name"],
     "architecture=gaussian": ["dataset=ring8"],
@@ -124,7 +125,7 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
         return [*data, *small_networks, "train.eval_every=0"]  # a classifier takes longer than all the rest
     if name == "image_folder":
         return [*TINY, f"dataset.path={make_folder(workplace / 'pictures', 8)}", "dataset.size=8"]
-    return list(TINY)
+    return [*TINY, *NEEDED.get(option, [])] if name == "arrays" else list(TINY)
 
 
 def trainable() -> list[str]:

@@ -62,7 +62,8 @@ def stored_samples(source: StoredSamples, rows: IntArray | slice) -> Samples:
     """Return rows of the data: bytes as they are, other numbers as float32, with the data's levels at -1 and 1."""
     stored = source.array[rows]
     if stored.dtype == np.uint8 and source.levels == BYTE_LEVELS:
-        return stored  # type: ignore[return-value]
+        pixels: ByteArray = stored
+        return pixels
     values: FloatArray = Normalization(source.levels)(stored_tensor(np.ascontiguousarray(stored))).numpy()
     return values
 
