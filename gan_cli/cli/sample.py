@@ -64,9 +64,10 @@ def _parser() -> CommandParser:
         "--out",
         type=Path,
         metavar="FILE",
-        help="a grid (.png, .webp, .jpg), or the raw array (.npy): images in [-1, 1] as (N, C, H, W), points in"
-        " the data's own coordinates as (N, 2); of text, sentences (.txt) or tokens (.npy) as (N, T) [grid.png, unless"
-        " --separate or --walk is given; text is printed]",
+        help="a grid (.png, .webp, .jpg), or the raw array (.npy): images as (N, C, H, W) in [-1, 1], those of arrays"
+        " and of more than 8 bits in the units of the data; points in the data's own coordinates as (N, 2); of text,"
+        " sentences (.txt) or tokens (.npy) as (N, T) [grid.png, unless --separate or --walk is given; text is"
+        " printed]",
     )
     parser.add_argument(
         "--temperature",
@@ -176,7 +177,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
     labels = _labels(chosen, trained.classes, count)
     columns = None if labels is None or chosen is not None else math.ceil(count / trained.classes)
     _check_size(trained.dataset.shape, count, columns, out)
-    samples = trained.draw(count, arguments.seed, labels)
+    samples, dtype = trained.draw(count, arguments.seed, labels), images.pixel_type(trained.dataset)
     written = []
     if out is not None:
         with writing(out):
@@ -184,15 +185,16 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
             else:
-                picture = images.preview_image(Preview(samples, columns=columns))
-                # JPEG has no palettes.
-                (picture.convert("RGB") if picture.mode == "P" else picture).save(out)
+                depth = dtype if out.suffix.lower() == ".png" else images.BYTE
+                images.save(images.preview_image(Preview(samples, columns=columns), depth), out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):
             arguments.separate.mkdir(parents=True, exist_ok=True)
             for index, sample in enumerate(samples):
-                images.to_image(sample).save(arguments.separate / f"{index:05d}.png")
+                images.save(images.to_image(sample, dtype), arguments.separate / f"{index:05d}.png")
+                if not images.is_one_picture(sample):
+                    np.save(arguments.separate / f"{index:05d}.npy", trained.dataset.coordinates(sample[None])[0])
         written.append(arguments.separate)
     if arguments.walk is not None:
         path, walking = (

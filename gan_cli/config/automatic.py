@@ -86,7 +86,9 @@ class Situation:
     @cached_property
     def of_dataset(self) -> Mapping[str, Choice]:
         """Choices for settings of the dataset that are ``auto``, by key; empty where the data do not tell."""
-        if Auto.auto.name not in map(str, self._dataset.values()) or not self._kind.settling:
+        values = OmegaConf.to_container(self._dataset, resolve=False)
+        assert isinstance(values, dict)
+        if Auto.auto.name not in map(str, values.values()) or not self._kind.settling:
             return {}
         found = self._answer("automatic_settings") or {}
         return {f"dataset.{key}": Choice(each.value, each.reason) for key, each in found.items()}

@@ -126,17 +126,17 @@ def _reject(name: str, value: Any) -> NoReturn:
     raise DamagedCacheError(f"{META}: {name} is {str(value)[:80]!r}")
 
 
-def _map_pixels(path: Path, target: Target) -> np.memmap[Any, np.dtype[np.uint8]]:
+def _map_pixels(path: Path, target: Target) -> np.memmap[Any, Any]:
     """Map pixels into memory: of the shape ``(N, *target.shape)``, one or more, and no byte beside them."""
     with open_regular(path) as file:
         header = read_header(file)
         shape, start = header.shape, file.tell()
         if shape[1:] != target.shape or len(shape) != 4 or shape[0] < 1 or header.column_major:
             raise DamagedCacheError(f"{PIXELS} has the shape {shape}, not (N, {', '.join(map(str, target.shape))})")
-        if header.dtype != np.uint8:
-            raise DamagedCacheError(f"{PIXELS} is an array of {header.dtype}, not of bytes")
+        if header.dtype != target.dtype:
+            raise DamagedCacheError(f"{PIXELS} is an array of {header.dtype}, not of {target.dtype}")
         header.check_size(os.fstat(file.fileno()).st_size - start)
-        return np.memmap(file, np.uint8, "r", start, shape)
+        return np.memmap(file, target.dtype, "r", start, shape)
 
 
 def _read_integers(path: Path, count: int, end: int) -> IntArray:

@@ -21,7 +21,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def build_cache(
         with _wrap_write_errors(store):
             staging.mkdir(parents=True)
             _remove_leftovers(store)
-            _require_room(store, (count or 0) * math.prod(target.shape))
+            _require_room(store, (count or 0) * math.prod(target.shape) * target.dtype.itemsize)
             _write(staging, key, target, batches, make_labels)
             with contextlib.suppress(FileExistsError):
                 _install(staging, store / key)
@@ -181,7 +181,7 @@ def _remove_leftovers(store: Path) -> None:
 def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], make_labels: LabelFunction) -> None:
     kept, unread, failures, skipped, tried = array("q"), array("q"), list[tuple[str, str]](), 0, 0
     with (staging / PIXELS).open("wb") as stream:
-        _write_header(stream, (0, *target.shape))
+        _write_header(stream, (0, *target.shape), target.dtype)
         data_start = stream.tell()
         for batch in batches:
             stream.write(batch.pixels.data)
@@ -192,7 +192,7 @@ def _write(staging: Path, key: str, target: Target, batches: Iterable[Decoded], 
             tried += batch.total
         # Write the header again, now with the final count: NumPy pads it so that the first axis may grow.
         stream.seek(0)
-        _write_header(stream, (len(kept), *target.shape))
+        _write_header(stream, (len(kept), *target.shape), target.dtype)
         if stream.tell() != data_start:
             raise RuntimeError("a .npy header changed its length with the number of images")
         fsync(stream)
@@ -221,5 +221,6 @@ def _save(path: Path, numbers: IntArray) -> None:
         fsync(stream)
 
 
-def _write_header(stream: IO[bytes], shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+def _write_header(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)

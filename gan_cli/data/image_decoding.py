@@ -13,14 +13,17 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from gan_cli.data.deep_pictures import Depth, Placement, place_numbers, read_numbers
 from gan_cli.data.image_fit import Colour, Fit, fit_picture, reduction
 from gan_cli.data.image_metadata import without_metadata
-from gan_cli.protocols.arrays import ByteArray
+from gan_cli.protocols.arrays import StoredArray
+from gan_cli.protocols.data import BYTE_LEVELS
 from gan_cli.storage.reading import read_bytes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
@@ -64,6 +67,8 @@ class Target:
         fit: way in which a picture of another shape is fitted into ``size``.
         background: color of the padding, and below what is transparent.
         max_pixels: of the picture as it is stored; what announces more is not decoded.
+        depth: type of the numbers.
+        levels: black and white of the background, where pictures have more than 8 bits.
     """
 
     size: tuple[int, int]
@@ -71,6 +76,13 @@ class Target:
     fit: Fit = Fit.crop
     background: Colour = (255, 255, 255)
     max_pixels: int = MAX_PIXELS
+    depth: Depth = Depth.uint8
+    levels: tuple[float, float] = BYTE_LEVELS
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers of a decoded image."""
+        return np.dtype(self.depth.name)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -80,7 +92,9 @@ class Target:
     @property
     def identity(self) -> dict[str, object]:
         """All that the pixels depend on, and which images there are, as plain values."""
-        return {**asdict(self), "fit": self.fit.name}
+        values = {**asdict(self), "fit": self.fit.name, "depth": self.depth.name}
+        deep = {"depth", "levels"} if self.depth is Depth.uint8 else set[str]()
+        return {key: value for key, value in values.items() if key not in deep}
 
     @property
     def max_file_bytes(self) -> int:
@@ -107,14 +121,14 @@ class Decoded:
     Attributes:
         total: images that were tried.
         kept: positions within the batch of those that could be decoded.
-        pixels: ``(len(kept), C, H, W)``, uint8.
+        pixels: ``(len(kept), C, H, W)``, in the type of the target.
         failures: ``(name, reason)`` of the others.
         unread: positions within the batch of those among the others whose files could not be read, which may pass.
     """
 
     total: int
     kept: tuple[int, ...]
-    pixels: ByteArray
+    pixels: npt.NDArray[Any]
     failures: tuple[tuple[str, str], ...]
     unread: tuple[int, ...] = ()
 
@@ -126,7 +140,7 @@ def decode_all(images: Iterable[Encoded], target: Target, workers: int) -> Gener
     once and need no copies.
     """
     Image.init()  # loads all formats, which is not meant to happen in several threads at once
-    length = max(1, min(BATCH_IMAGES, BATCH_BYTES // int(np.prod(target.shape))))
+    length = max(1, min(BATCH_IMAGES, BATCH_BYTES // (int(np.prod(target.shape)) * target.dtype.itemsize)))
     with (
         warnings.catch_warnings(),
         _no_limit_of_pillows(),
@@ -175,7 +189,7 @@ def _in_order(jobs: Iterable[Future[Decoded]], ahead: int) -> Iterator[Decoded]:
 
 
 def _decode_batch(images: Sequence[Encoded], target: Target) -> Decoded:
-    pixels = np.empty((len(images), *target.shape), np.uint8)
+    pixels = np.empty((len(images), *target.shape), target.dtype)
     kept, unread, failures = list[int](), list[int](), list[tuple[str, str]]()
     for position, (name, data) in enumerate(images):
         try:
@@ -215,15 +229,16 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def decode(content: bytes, target: Target) -> ByteArray:
+def decode(content: bytes, target: Target) -> StoredArray:
     """Decode one image: turn it upright, fit it into the target's shape, and resize it with Lanczos' filter.
 
-    Transparent images are laid on the background unless alpha is a channel, 16-bit ones rounded to 8 bits; of an
-    animation, the first frame is used. A large JPEG is decoded at a half, a quarter or an eighth of its size where that
-    leaves :data:`OVERSAMPLING` times the pixels along each axis. Metadata that are broken are left aside.
+    Transparent images are laid on the background unless alpha is a channel, 16-bit ones rounded to 8 bits unless the
+    target has more; of an animation, the first frame is used. A large JPEG is decoded at a half, a quarter or an eighth
+    of its size where that leaves :data:`OVERSAMPLING` times the pixels along each axis. Metadata that are broken are
+    left aside.
 
     Returns:
-        ``(C, H, W)``, uint8.
+        ``(C, H, W)``, in the type of the target.
 
     Raises:
         UnreadImageError: there is not enough memory for it now.
@@ -249,14 +264,18 @@ class TooManyPixelsError(ValueError):
     """An image that announces more pixels than are decoded."""
 
 
-def _decode(content: bytes, target: Target) -> ByteArray:
+def _decode(content: bytes, target: Target) -> StoredArray:
     with Image.open(BytesIO(content), formats=FORMATS) as opened:
         width, height = opened.size
         if width * height > target.max_pixels:
             raise TooManyPixelsError(
                 f"{width}x{height} pixels, more than {target.max_pixels}; dataset.max_pixels allows more"
             )
-        method = _upright(opened)
+        if target.depth is not Depth.uint8:
+            numbers = read_numbers(opened, target.depth)  # first: to look which side is up may decode a picture
+            placement = Placement(target.size, target.channels, target.fit, target.background, upright_turn(opened))
+            return place_numbers(numbers, placement, target.depth, target.levels)
+        method = upright_turn(opened)
         _reduce(opened, target, turned=method in TURNED)
         image = _in_mode(opened, MODES[target.channels], target.background)
     fitted = fit_picture(
@@ -274,7 +293,7 @@ def _reduce(image: Image.Image, target: Target, turned: bool) -> None:
         image.draft(image.mode, (math.ceil(factor * image.width), math.ceil(factor * image.height)))
 
 
-def _upright(image: Image.Image) -> Image.Transpose | None:
+def upright_turn(image: Image.Image) -> Image.Transpose | None:
     """Return the transposition that turns an image upright; None where its EXIF data say none, or are broken."""
     try:
         return UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))

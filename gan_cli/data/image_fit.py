@@ -19,21 +19,21 @@ class Fit(Enum):
     stretch = "stretch"
 
 
-def fit_picture(image: Image.Image, size: tuple[int, int], fit: Fit, background: Colour) -> Image.Image:
+def fit_picture(image: Image.Image, size: tuple[int, int], fit: Fit, background: Colour | float) -> Image.Image:
     """Resize a picture with Lanczos' filter.
 
     Args:
-        image: in a mode of 8 bits.
+        image: in a mode of 8 bits, or of floats.
         size: height and width of the result.
         fit: ``crop`` cuts off what is beyond the largest centred box of that shape, ``pad`` shows all of the picture on
             the background (transparent where there is an alpha channel), ``stretch`` changes its shape.
-        background: color of the padding.
+        background: color of the padding; of floats a number.
     """
     height, width = size
     if fit is Fit.pad:
         inner = _shrunk((image.height, image.width), size)
         resized = image.resize(inner[::-1], Image.Resampling.LANCZOS)
-        sheet = Image.new("RGB", (width, height), background).convert(image.mode)
+        sheet = _blank(image.mode, (width, height), background)
         if image.mode == "RGBA":
             sheet.putalpha(0)
         sheet.paste(resized, ((width - inner[1]) // 2, (height - inner[0]) // 2))
@@ -41,6 +41,12 @@ def fit_picture(image: Image.Image, size: tuple[int, int], fit: Fit, background:
     if fit is Fit.crop:
         image = _central_box(image, *_shrunk(size, (image.height, image.width)))
     return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _blank(mode: str, extent: tuple[int, int], background: Colour | float) -> Image.Image:
+    if isinstance(background, tuple):
+        return Image.new("RGB", extent, background).convert(mode)
+    return Image.new(mode, extent, background)
 
 
 def reduction(extent: tuple[int, int], size: tuple[int, int], fit: Fit) -> float:

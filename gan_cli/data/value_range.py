@@ -34,8 +34,9 @@ def automatic_range(dtype: np.dtype[Any], ends: ValueEnds) -> tuple[float, float
     """Return the values that become -1 and 1 for networks.
 
     Truth values are [0, 1]; bytes [0, 255], or [0, 1] where none is more; other integers from 0 on reach to the
-    smallest 2**k - 1 of up to 16 bits that none exceeds, such as 4095. Numbers with a fraction are [0, 1], [-1, 1] or [0, 255] where
-    they fill these, and all others from their least to their greatest, rounded to two digits away from the middle.
+    smallest 2**k - 1 of up to 16 bits that none exceeds, such as 4095. Numbers with a fraction are [0, 1], [-1, 1] or
+    [0, 255] where they fill these, and all others from their least to their greatest, rounded to two digits away from
+    the middle.
     """
     low, high = ends.low, ends.high
     if dtype.kind == "b" or (dtype.kind in "iu" and ends.within(0, 1) and high == 1):

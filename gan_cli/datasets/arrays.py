@@ -20,11 +20,11 @@ from gan_cli.data.array_rows import require_finite, stored_rows
 from gan_cli.data.array_sources import sample_rows
 from gan_cli.data.normalization import Normalization
 from gan_cli.data.value_range import ValueEnds, automatic_range
-from gan_cli.datasets.base import ImageDataset, expand_path
+from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, check_levels, expand_path
 from gan_cli.datasets.pictures import Side
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.protocols.data import AutomaticSetting, Images
+from gan_cli.protocols.data import BYTE_LEVELS, AutomaticSetting, Images
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,10 @@ class Arrays(ImageDataset):
     def levels(self) -> tuple[float, float]:
         """Values that are -1 and 1 for networks; raises ``DataError`` where the file decides and cannot be read."""
         return self._choose_range(self._look()).value if isinstance(self.range, Auto) else self.range
+
+    @property
+    def pixel_bits(self) -> int:
+        return BYTE_BITS if self.levels == BYTE_LEVELS else DEEP_BITS
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Return images ``(N, C, H, W)`` in the units of the data."""
@@ -211,10 +215,3 @@ class _ChosenRange:
 def _size_in_words(shape: tuple[int, ...]) -> str:
     channels, height, width = shape
     return f"{height}x{width} and {channels} channel{'s' * (channels > 1)}"
-
-
-def check_levels(levels: tuple[float, float]) -> None:
-    """Raise ``InvalidValueError`` unless the values of ``range`` are finite and ascend."""
-    low, high = levels
-    allowed = "auto, or two finite numbers [low, high] with low < high"
-    require(math.isfinite(high - low) and low < high, "range", list(levels), allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from gan_cli.data.cache import DEFAULT_ROOT, ROOT_VARIABLE
 from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
 
+# Bits of a channel of pictures of the samples.
+BYTE_BITS, DEEP_BITS = 8, 16
+
 
 class ImageDataset:
     """Base of image datasets, whose generated samples already are in the data's own coordinates."""
@@ -19,6 +23,11 @@ class ImageDataset:
     def coordinates(self, samples: FloatArray) -> FloatArray:
         """Return images ``(N, C, H, W)`` in [-1, 1] unchanged."""
         return samples
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of a channel of pictures of the samples, 8 or 16."""
+        return BYTE_BITS
 
 
 class PlaneDataset:
@@ -86,6 +95,13 @@ def check_mirrors(mirrors: Sequence[str]) -> None:
             mirror,
             "addresses that begin with https:// or http://",
         )
+
+
+def check_levels(levels: tuple[float, float]) -> None:
+    """Raise ``InvalidValueError`` unless the values of ``range`` are finite and ascend."""
+    low, high = levels
+    allowed = "auto, or two finite numbers [low, high] with low < high"
+    require(math.isfinite(high - low) and low < high, "range", list(levels), allowed)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ import logging
 import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from gan_cli.config.extras import EXTRAS
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import MAX_FILE_BYTES, Encoded
 from gan_cli.data.image_pipeline import load_images
+from gan_cli.data.picture_survey import MAX_HEADERS
 from gan_cli.data.table_folder import check_table_folder
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.datasets.pictures import Pictures
@@ -88,29 +90,39 @@ class HuggingFace(Pictures):
             DataError: there is no such dataset, split or column, it cannot be read or decoded, an image cannot be
                 decoded and ``strict`` holds, or the cache cannot be written.
         """
-        library = _import_datasets()
-        store = expand_path("root", self.root) / "huggingface"
-        folder = self._folder()
-        if folder is not None:
-            check_table_folder(folder)
-        with _wrap_read_errors(str(folder or self.name)):
-            builder = library.load_dataset_builder(
-                str(folder or self.name), self.subset, revision=self.revision, cache_dir=str(store / "datasets")
-            )
-        if builder.info.license:
-            logger.info("%s: licence %s", self.name, builder.info.license)
-        files = self._files(builder)
+        columns = self._columns(_import_datasets())
+        store, target = self._store, self.target
+        if columns.builder.info.license:
+            logger.info("%s: licence %s", self.name, columns.builder.info.license)
+        files = self._files(columns.builder)
         what = {"files": files, "subset": self.subset, "split": self.split}
         what |= {"column": self.column, "label_column": self.label_column}
-        key = cache_key(self.target, [json.dumps(what, sort_keys=True).encode()])
-        columns = _ColumnSource(
-            library, builder, folder, str(folder or self.name), self.split, self.column, self.label_column
-        )
-        images = load_images(columns, self.target, store, key, self.strict, self.workers)
-        return replace(images, mirrored=self.mirror)
+        key = cache_key(target, [json.dumps(what, sort_keys=True).encode()])
+        images = load_images(columns, target, store, key, self.strict, self.workers)
+        return self.as_data(images)
+
+    def sample_pictures(self) -> Iterator[Encoded]:
+        """Return the first pictures of the split, which are read for it; raises ``DataError``."""
+        return islice(self._columns(_import_datasets()).encoded(), MAX_HEADERS // 4)
 
     def require_files(self) -> None:
         self._folder()
+
+    @property
+    def _store(self) -> Path:
+        return expand_path("root", self.root) / "huggingface"
+
+    def _columns(self, library: Any) -> _ColumnSource:
+        """Return the columns of the split as the library describes them; raises ``DataError``."""
+        folder = self._folder()
+        location = str(folder or self.name)
+        if folder is not None:
+            check_table_folder(folder)
+        with _wrap_read_errors(location):
+            builder = library.load_dataset_builder(
+                location, self.subset, revision=self.revision, cache_dir=str(self._store / "datasets")
+            )
+        return _ColumnSource(library, builder, folder, location, self.split, self.column, self.label_column)
 
     def _folder(self) -> Path | None:
         """Return the local folder of that name, or None for a name on the hub."""

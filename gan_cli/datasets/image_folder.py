@@ -15,6 +15,7 @@ from gan_cli.data.image_decoding import Encoded, UnreadImageError, read_image_fi
 from gan_cli.data.image_files import SUFFIXES, ImageListing, list_images
 from gan_cli.data.image_layout import FolderSplit, ImageLayout, count_by_suffix, describe, read_layout
 from gan_cli.data.image_pipeline import load_images
+from gan_cli.data.picture_survey import MAX_HEADERS
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.datasets.pictures import Pictures
 from gan_cli.errors import DataError, require
@@ -91,9 +92,17 @@ class ImageFolder(Pictures):
         layout = self._layout(folder, listing)
         logger.info("%s: %s", folder, describe(listing, layout))
         store = expand_path("root", self.root) / "image_folder"
-        key = cache_key(self.target, _identities(layout))
-        images = load_images(_FolderSource(folder, layout), self.target, store, key, self.strict, self.workers)
-        return replace(images, mirrored=self.mirror)
+        target = self.target
+        key = cache_key(target, _identities(layout))
+        images = load_images(_FolderSource(folder, layout), target, store, key, self.strict, self.workers)
+        return self.as_data(images)
+
+    def sample_pictures(self) -> Iterator[Encoded]:
+        """Return evenly spaced files of the split; raises ``DataError`` where there are none."""
+        folder = self._folder()
+        files = self._layout(folder, list_images(folder)).files
+        rows = np.unique(np.linspace(0, len(files) - 1, min(len(files), MAX_HEADERS)).astype(np.int64))
+        return (Encoded(files[row].name, folder / files[row].name) for row in rows)
 
     def require_files(self) -> None:
         folder = self._folder()

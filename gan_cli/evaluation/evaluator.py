@@ -164,7 +164,7 @@ class Evaluator:
         )
 
     def quantize(self, samples: FloatArray) -> Samples:
-        """Quantize generated images to 256 levels, as real ones are; return points unchanged.
+        """Quantize generated images to 256 levels where real ones are bytes; return others, and points, unchanged.
 
         Raises:
             DivergedError: a sample is not finite.
@@ -198,7 +198,7 @@ class Evaluator:
                 "floor": len(data.floor_samples),
             },
             "seed": self.seed,
-            "rounding": "images to 256 levels",
+            "rounding": "none" if _is_deep(data.training) else "images to 256 levels",
             "backbones": {
                 entry.backbone.name: {
                     "checksum": entry.backbone.checksum,
@@ -210,6 +210,11 @@ class Evaluator:
             },
             "versions": versions(),
         }
+
+
+def _is_deep(samples: Samples) -> bool:
+    """Return True for images of more than 8 bits."""
+    return samples.ndim == 4 and samples.dtype != np.uint8
 
 
 def versions() -> dict[str, str]:

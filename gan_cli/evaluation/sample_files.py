@@ -99,7 +99,7 @@ def read_samples(
         if value_range is not None:
             raise ConfigError("--range: this run learned points, not images")
         return FileSamples(_scaled_points(dataset, used.astype(np.float32)), facts)
-    taken = value_range or detect_range(values.dtype, low, high)
+    taken = value_range or _own_range(dataset, low, high) or detect_range(values.dtype, low, high)
     if taken is None:
         raise ConfigError(
             f"--samples: values from {low:g} to {high:g} in {file} are no images in [-1, 1], [0, 1] or [0, 255];"
@@ -115,6 +115,15 @@ def read_samples(
             *(values.dtype, low, high, taken),
         )
     return FileSamples(_scaled_images(used, taken), {**facts, "range": [taken.low, taken.high]})
+
+
+def _own_range(dataset: Dataset, low: float, high: float) -> ValueRange | None:
+    """Return the range of data with units of their own, if the values lie in it; None for data in [-1, 1]."""
+    black, white = (
+        float(dataset.coordinates(np.full((1, *dataset.shape), end, np.float32)).flat[0]) for end in (-1, 1)
+    )
+    own = ValueRange(black, white)
+    return own if own != SYMMETRIC and own.holds(low, high) else None
 
 
 def detect_range(dtype: npt.DTypeLike, low: float, high: float) -> ValueRange | None:

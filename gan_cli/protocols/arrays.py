@@ -25,12 +25,12 @@ class StoredArray(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape ``(N, *shape)``."""
+        """Number of samples, and the shape of each."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
+        """Type of the numbers, one of those four."""
         ...
 
     @property

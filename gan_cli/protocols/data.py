@@ -207,6 +207,16 @@ class SelfSettling(Protocol):
 
 
 @runtime_checkable
+class PixelDepth(Protocol):
+    """A dataset of images that says how many bits pictures of its samples have."""
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of a channel, 8 or 16."""
+        ...
+
+
+@runtime_checkable
 class CountableImages(Protocol):
     """A dataset of images of the user's own, whose number is known without decoding them."""
 

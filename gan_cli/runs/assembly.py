@@ -33,6 +33,7 @@ from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrorHandler
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.telemetry.images import pixel_type
 from gan_cli.telemetry.metric_tracker import MetricTracker
 from gan_cli.telemetry.metrics_file import MetricsFileWriter
 from gan_cli.telemetry.sample_writer import SampleWriter
@@ -207,7 +208,7 @@ def make_training_run(
         stateful.throughput,
         metrics_file,
         TagsFileWriter(directory, errors, infos),
-        SampleWriter(directory, errors),
+        SampleWriter(directory, errors, pixel_type(assembled.plan.dataset)),
         tensorboard,
         tracker,
         *observers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from gan_cli.storage.reading import open_regular
@@ -25,6 +26,8 @@ def read_sample_picture(file: Path) -> Image.Image:
             with Image.open(opened, formats=("PNG",)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise OSError(f"{image.width} x {image.height} pixels are too many")
+                if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+                    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
                 picture: Image.Image = image.convert("RGB")
                 return picture
         except OSError:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from gan_cli.protocols.algorithm import Panel, Plane, Preview
 from gan_cli.protocols.arrays import ByteArray, FloatArray
 from gan_cli.telemetry import images
-from gan_cli.telemetry.images import EMPTY, FAKE, GAP, GREYS, HIGHEST, REAL
+from gan_cli.telemetry.deep_png import DeepImage
+from gan_cli.telemetry.images import BYTE, EMPTY, FAKE, GAP, GREYS, HIGHEST, REAL
 from gan_cli.telemetry.lettering import cut_to_width, is_drawable, text_pixels
 
 # All in pixels. Height of a line of text with its margins, and the margin beside it.
@@ -27,24 +30,26 @@ TICKS = 6
 NAME_WIDTH = 110
 # By how much ink there is in a pixel: its grey, and its index in the palette.
 GREY_OF_INK = np.linspace(255, images.REAL_COLOUR[0], 256).round().astype(np.uint8)
+DEEP_GREY_OF_INK = GREY_OF_INK.astype(np.uint16) * 257
 INDEX_OF_INK = np.array([EMPTY, *GREYS, REAL], np.uint8)[np.linspace(0, len(GREYS) + 1, 256).round().astype(int)]
 
 
-def preview_figure(preview: Preview, step: int) -> Image.Image:
+def preview_figure(preview: Preview, step: int, dtype: np.dtype[Any] = BYTE) -> Image.Image | DeepImage:
     """Draw the preview of a run: points as a scatter plot with axes, images as a grid with a caption."""
     if preview.samples.ndim == 2:
         return scatter_figure(preview.samples, preview.plane, f"step {step:,}")
     shown = "samples, a class in each row" if preview.row_names else "samples"
-    return grid_figure(preview.samples, preview.columns, [f"step {step:,}: {shown}"], preview.row_names)
+    sheet = grid_sheet(preview.samples, preview.columns, [f"step {step:,}: {shown}"], preview.row_names, dtype=dtype)
+    return images.drawn(sheet)
 
 
-def panel_figure(panel: Panel, name: str, step: int) -> Image.Image:
+def panel_figure(panel: Panel, name: str, step: int, dtype: np.dtype[Any] = BYTE) -> Image.Image | DeepImage:
     """Draw a panel of a preview with its caption; without one, with its name."""
     caption = f"step {step:,}: {panel.caption or name}"
     if panel.samples.ndim == 2:
-        plain = images.preview_image(Preview(panel.samples)).convert("RGB")
-        return Image.fromarray(_captioned(plain, [caption]))
-    return grid_figure(panel.samples, panel.columns, [caption], panel.row_names)
+        plot = images.scatter(panel.samples, None, images.SCATTER)
+        return Image.fromarray(_captioned(np.asarray(images.palette_image(plot).convert("RGB")), [caption]))
+    return images.drawn(grid_sheet(panel.samples, panel.columns, [caption], panel.row_names, dtype=dtype))
 
 
 def grid_figure(
@@ -54,6 +59,19 @@ def grid_figure(
     row_names: Sequence[str] = (),
     column_names: Mapping[int, str] | None = None,
 ) -> Image.Image:
+    """Draw a grid with words around it, of 8 bits; see :func:`grid_sheet`."""
+    sheet: ByteArray = grid_sheet(samples, columns, caption, row_names, column_names)
+    return Image.fromarray(sheet[..., 0] if sheet.shape[-1] == images.GREY else sheet)
+
+
+def grid_sheet(
+    samples: FloatArray,
+    columns: int | None,
+    caption: Sequence[str],
+    row_names: Sequence[str] = (),
+    column_names: Mapping[int, str] | None = None,
+    dtype: np.dtype[Any] = BYTE,
+) -> npt.NDArray[Any]:
     """Arrange samples in a grid, with words around it.
 
     Args:
@@ -62,19 +80,25 @@ def grid_figure(
         caption: its lines.
         row_names: what the rows show, on the left.
         column_names: what columns show, above them: index of the first column -> text.
+        dtype: type of the pixels.
+
+    Returns:
+        ``(H, W, 1 or 3)``.
     """
-    grid = images.grid(samples, columns)
+    grid = images.grid_pixels(samples, columns, dtype)
     tile = images.enlargement(*samples.shape[2:]) * np.array(samples.shape[2:]) + GAP
     names = [cut_to_width(_name(text, row), NAME_WIDTH) for row, text in enumerate(row_names)]
     left = max((text_pixels(name).shape[1] + MARGIN for name in names), default=0)
     sheet = _captioned(grid, [*caption, *([""] if column_names else [])], left)
-    top = sheet.shape[0] - grid.height
+    top = sheet.shape[0] - grid.shape[0]
+    colours = GREY_OF_INK if dtype == np.uint8 else DEEP_GREY_OF_INK
     for row, name in enumerate(names):
         height = text_pixels(name).shape[0]
-        _write(sheet, name, left=MARGIN // 2, top=top + GAP + row * int(tile[0]) + (int(tile[0]) - height) // 2)
+        middle = top + GAP + row * int(tile[0]) + (int(tile[0]) - height) // 2
+        _write(sheet, name, left=MARGIN // 2, top=middle, colours=colours)
     for column, name in (column_names or {}).items():
-        _write(sheet, name, left=left + GAP + column * int(tile[1]), top=top - LINE + 2)
-    return Image.fromarray(sheet)
+        _write(sheet, name, left=left + GAP + column * int(tile[1]), top=top - LINE + 2, colours=colours)
+    return sheet
 
 
 def scatter_figure(samples: FloatArray, plane: Plane | None, title: str) -> Image.Image:
@@ -153,19 +177,21 @@ def ticks(low: float, high: float) -> list[float]:
     return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
 
 
-def _captioned(image: Image.Image, caption: Sequence[str], left: int = 0) -> ByteArray:
-    """Put lines of text above an image, grey or RGB, and a margin to its left; wide enough for the longest line.
+def _captioned(pixels: npt.NDArray[Any], caption: Sequence[str], left: int = 0) -> npt.NDArray[Any]:
+    """Put lines of text above pixels ``(H, W, C)``, and a margin to their left; wide enough for the longest line.
 
     Returns:
-        ``(H, W)`` or ``(H, W, 3)``. The width does not depend on the step: the pictures of a run have one size.
+        ``(H, W, C)``, of the same type. The width does not depend on the step: the pictures of a run have one size.
     """
     longest = max(_widest(line) for line in caption)
-    width = max(left + image.width, longest + 2 * MARGIN)
-    pixels = np.asarray(image)
-    sheet = np.full((LINE * len(caption) + image.height, width, *pixels.shape[2:]), 255, np.uint8)
-    sheet[LINE * len(caption) :, left : left + image.width] = pixels
+    height, width, channels = pixels.shape
+    is_deep, top = pixels.dtype != np.uint8, LINE * len(caption)
+    sheet = np.full(
+        (top + height, max(left + width, longest + 2 * MARGIN), channels), np.iinfo(pixels.dtype).max, pixels.dtype
+    )
+    sheet[top:, left : left + width] = pixels
     for index, line in enumerate(caption):
-        _write(sheet, line, MARGIN // 2, index * LINE + 2)
+        _write(sheet, line, MARGIN // 2, index * LINE + 2, DEEP_GREY_OF_INK if is_deep else GREY_OF_INK)
     return sheet
 
 
@@ -175,8 +201,8 @@ def _widest(line: str) -> int:
     return int(text_pixels("step 0,000,000" + separator + rest if head.startswith("step ") else line).shape[1])
 
 
-def _write(sheet: ByteArray, text: str, left: int, top: int, colours: ByteArray = GREY_OF_INK) -> None:
-    """Write a dark text on a sheet ``(H, W)`` or ``(H, W, 3)``; what is beyond its edges is cut.
+def _write(sheet: npt.NDArray[Any], text: str, left: int, top: int, colours: npt.NDArray[Any] = GREY_OF_INK) -> None:
+    """Write a dark text on a sheet ``(H, W)`` or ``(H, W, C)``; what is beyond its edges is cut.
 
     Args:
         sheet: greys, RGB or palette indices.

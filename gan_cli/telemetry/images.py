@@ -10,17 +10,26 @@ import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import ByteArray, FloatArray
+from gan_cli.protocols.data import Dataset, PixelDepth
 from gan_cli.storage.files import replacing
 from gan_cli.storage.sample_pictures import read_sample_picture
+from gan_cli.telemetry.deep_png import DeepImage
 
 TILE = 56  # small images are enlarged by a whole factor until they are about this wide
 GAP = 2
+BYTE: np.dtype[Any] = np.dtype(np.uint8)
+# Channels of what is one picture; of others each channel is a grey one.
+GREY, RGB, RGBA = 1, 3, 4
+# The two shares of white below what is transparent, and the side of their squares in pixels.
+CHECKS, CHECK_SIDE = (0.8, 0.6), 4
 SCATTER = 640
 MAX_ANIMATION_FRAMES = 120
 MAX_ANIMATION_PIXELS = 2**27  # of all frames: 400 MB
@@ -58,41 +67,104 @@ def to_bytes(samples: FloatArray) -> ByteArray:
     return pixels
 
 
-def to_image(sample: FloatArray) -> Image.Image:
-    """Convert one sample ``(C, H, W)`` in [-1, 1] to an image of its own size; 1 channel is grey, 3 are RGB."""
-    pixels = to_bytes(sample)
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
+def pixel_type(dataset: Dataset) -> np.dtype[Any]:
+    """Return the type of the pixels of pictures of a dataset's samples, uint8 or uint16."""
+    return np.dtype(f"uint{dataset.pixel_bits}" if isinstance(dataset, PixelDepth) else np.uint8)
 
 
-def preview_image(preview: Preview) -> Image.Image:
+def to_pixels(samples: FloatArray, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Convert values in [-1, 1], of any shape, to all values of uint8 or uint16: rounded and clipped; NaN becomes 0."""
+    if dtype == np.uint8:
+        return to_bytes(samples)
+    white = np.iinfo(dtype).max
+    shares = (np.nan_to_num(samples, nan=-1.0).astype(np.float64) + 1) / 2
+    pixels: npt.NDArray[Any] = np.rint(shares.clip(0, 1) * white).astype(dtype)
+    return pixels
+
+
+def to_image(sample: FloatArray, dtype: np.dtype[Any] = BYTE) -> Image.Image | DeepImage:
+    """Convert one sample ``(C, H, W)`` in [-1, 1] to an image of its own size.
+
+    1 channel is grey, 3 are RGB, 4 are RGB and alpha; of others each is a grey picture, in a row.
+    """
+    channels, height, width = sample.shape
+    pixels = np.moveaxis(to_pixels(sample, dtype), 0, -1)
+    if channels not in (GREY, RGB, RGBA):
+        pixels = np.moveaxis(pixels, -1, 1).reshape(height, channels * width, 1)
+    return drawn(pixels)
+
+
+def drawn(pixels: npt.NDArray[Any]) -> Image.Image | DeepImage:
+    """Make an image of pixels ``(H, W, C)``, uint8 or uint16."""
+    if pixels.dtype == np.uint16:
+        return DeepImage(pixels)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
+
+
+def preview_image(preview: Preview, dtype: np.dtype[Any] = BYTE) -> Image.Image | DeepImage:
     """Draw samples without any words: a grid of images, or for points a scatter plot over the surface of D."""
     if preview.samples.ndim == 2:
         return palette_image(scatter(preview.samples, preview.plane, SCATTER))
-    return grid(preview.samples, preview.columns)
+    return drawn(grid_pixels(preview.samples, preview.columns, dtype))
 
 
 def grid(samples: FloatArray, columns: int | None = None) -> Image.Image:
-    """Arrange samples ``(N, C, H, W)`` in [-1, 1] in a grid, nearly square unless ``columns`` says otherwise."""
-    count, channels, height, width = samples.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    """Arrange samples in a grid of 8 bits; see :func:`grid_pixels`."""
+    pixels: ByteArray = grid_pixels(samples, columns, BYTE)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
+
+
+def grid_pixels(samples: FloatArray, columns: int | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Arrange samples ``(N, C, H, W)`` in [-1, 1] in a grid, nearly square unless ``columns`` says otherwise.
+
+    Four channels are RGB and alpha, and lie on squares of two greys; of other numbers than 1, 3 and 4 each channel is a
+    grey picture, those of a sample beside each other.
+
+    Returns:
+        ``(H, W, 1 or 3)``, uint8 or uint16 as ``dtype`` says.
+    """
+    original, count = samples.shape[1:], len(samples)
+    columns = columns or default_columns(original, count)
+    if original[0] == RGBA:
+        samples = _on_checks(samples)
+    elif original[0] not in (GREY, RGB):
+        samples, columns = samples.reshape(-1, 1, *original[1:]), columns * original[0]
+    channels, height, width = samples.shape[1:]
     scale = enlargement(height, width)
     tile_height, tile_width = height * scale + GAP, width * scale + GAP
-    sheet_width, sheet_height = grid_size(samples.shape[1:], count, columns)
-    sheet = np.full((sheet_height, sheet_width, channels), 255, np.uint8)
+    sheet_width, sheet_height = grid_size(samples.shape[1:], len(samples), columns)
+    sheet = np.full((sheet_height, sheet_width, channels), np.iinfo(dtype).max, dtype)
     # Nearest neighbour shows the actual pixels, not an interpolation of them.
-    enlarged = to_bytes(samples).repeat(scale, axis=2).repeat(scale, axis=3)
+    enlarged = to_pixels(samples, dtype).repeat(scale, axis=2).repeat(scale, axis=3)
     for index, tile in enumerate(np.moveaxis(enlarged, 1, -1)):
         top, left = GAP + index // columns * tile_height, GAP + index % columns * tile_width
         sheet[top : top + height * scale, left : left + width * scale] = tile
-    return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+    return sheet
+
+
+def _on_checks(samples: FloatArray) -> FloatArray:
+    """Lay images ``(N, 4, H, W)`` with alpha on squares of two greys, so that what is transparent is seen."""
+    rows, columns = (np.arange(length) // CHECK_SIDE for length in samples.shape[2:])
+    light, dark = (np.float32(2 * share - 1) for share in CHECKS)
+    checks = np.where((rows[:, None] + columns) % 2, dark, light)
+    opaque = ((samples[:, 3:] + 1) / 2).clip(0, 1)
+    shown: FloatArray = (samples[:, :3] * opaque + checks * (1 - opaque)).astype(np.float32)
+    return shown
+
+
+def default_columns(shape: tuple[int, ...], count: int) -> int:
+    """Return the number of samples in a row of a nearly square grid of them."""
+    tiles = 1 if shape[0] in (GREY, RGB, RGBA) else shape[0]
+    return max(1, math.ceil(math.sqrt(count / tiles)))
 
 
 def grid_size(shape: tuple[int, ...], count: int, columns: int | None = None) -> tuple[int, int]:
     """Return width and height in pixels of the :func:`grid` of so many samples ``(C, H, W)``."""
-    _, height, width = shape
-    columns = columns or math.ceil(math.sqrt(count))
+    channels, height, width = shape
+    columns = columns or default_columns(shape, count)
     scale = enlargement(height, width)
     rows = math.ceil(count / columns)
+    columns *= 1 if channels in (GREY, RGB, RGBA) else channels
     return columns * (width * scale + GAP) + GAP, rows * (height * scale + GAP) + GAP
 
 
@@ -154,16 +226,31 @@ def draw_points(sheet: ByteArray, points: FloatArray, extent: float, colour: int
     sheet[rows[inside], columns[inside]] = colour
 
 
-def png(image: Image.Image) -> bytes:
+def png(image: Image.Image | DeepImage) -> bytes:
     """Encode an image as PNG.
 
     Run-length encoding covers most of an enlarged image; a full search for matches takes five times as long. Indices of
     a palette have no runs where they shade into each other, but a quick search finds the repeated rows.
     """
+    if isinstance(image, DeepImage):
+        return image.png()
     file = io.BytesIO()
     options = {"compress_level": 1} if image.mode == "P" else {"compress_type": zlib.Z_RLE}
     image.save(file, "PNG", **options)
     return file.getvalue()
+
+
+def save(image: Image.Image | DeepImage, path: Path) -> None:
+    """Write an image in the format of the name; raises ``OSError``."""
+    if isinstance(image, DeepImage):
+        path.write_bytes(image.png())
+    else:
+        (image.convert("RGB") if image.mode == "P" else image).save(path)  # JPEG has no palettes
+
+
+def is_one_picture(sample: FloatArray) -> bool:
+    """Return True for a sample ``(C, H, W)`` that is grey, RGB, or RGB and alpha."""
+    return len(sample) in (GREY, RGB, RGBA)
 
 
 def write_animation(frames: Sequence[Image.Image], path: Path) -> None:

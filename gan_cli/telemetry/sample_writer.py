@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from gan_cli.protocols.algorithm import Sentences
 from gan_cli.protocols.callbacks import Callback, EncodedImage, EndEvent, PreviewEvent, StartEvent
@@ -19,10 +22,11 @@ GRID_NAME = "step_*.png"
 class SampleWriter(Callback):
     """Writes preview samples, images or text, to files, and hands the encoded images on."""
 
-    def __init__(self, directory: RunDirectory, errors: WriteErrorHandler) -> None:
-        """``errors`` is the policy for write errors."""
+    def __init__(self, directory: RunDirectory, errors: WriteErrorHandler, dtype: np.dtype[Any] = images.BYTE) -> None:
+        """Write with a policy for write errors, and pixels of a type, uint8 or uint16."""
         self._folder = directory.samples
         self._errors = errors
+        self._dtype = dtype
 
     def on_start(self, event: StartEvent) -> None:
         """Make the folder, and delete samples of this step and later, which an earlier process has written."""
@@ -38,9 +42,9 @@ class SampleWriter(Callback):
             text = "".join(f"{line}\n" for line in preview.lines)
             self._write(f"step_{event.step:08d}.txt", text.encode())
             return event
-        grids = {"": figures.preview_figure(preview, event.step)}
+        grids = {"": figures.preview_figure(preview, event.step, self._dtype)}
         for name, panel in preview.panels.items():
-            grids[name] = figures.panel_figure(panel, name, event.step)
+            grids[name] = figures.panel_figure(panel, name, event.step, self._dtype)
         encoded = {name: EncodedImage(images.png(image), *image.size) for name, image in grids.items()}
         for name, image in encoded.items():
             self._write(f"{name}_step_{event.step:08d}.png".lstrip("_"), image.png)

@@ -1,0 +1,52 @@
+"""Pictures of 16 bits, which Pillow writes in grey alone, as PNG files."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Channels -> PNG's type of color.
+COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+BITS = 16
+
+
+@dataclass(frozen=True)
+class DeepImage:
+    """A picture of 16 bits.
+
+    Attributes:
+        pixels: ``(H, W, C)``, grey, RGB or RGBA.
+    """
+
+    pixels: npt.NDArray[np.uint16]
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, as Pillow has them."""
+        return self.width, self.height
+
+    def png(self) -> bytes:
+        """Encode as PNG, with rows that stand as they are, of which an enlarged picture repeats many."""
+        height, width, channels = self.pixels.shape
+        header = struct.pack(">IIBBBBB", width, height, BITS, COLOR_TYPES[channels], 0, 0, 0)
+        rows = np.ascontiguousarray(self.pixels, ">u2").view(np.uint8).reshape(height, -1)
+        filtered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)
+        compressed = zlib.compress(filtered.tobytes(), level=1)
+        return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
