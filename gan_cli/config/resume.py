@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,11 @@ def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composit
     """Return the stored configuration with the differences between two compositions, if those keys may change."""
     config = stored.copy()
     old, new = flatten_config(before.config), flatten_config(after.config)
+    # What the program chooses in both it may choose otherwise by now, for other data: the run keeps what it has.
+    chosen = before.chosen.keys() & after.chosen.keys()
+    for values in (old, new):
+        for key in [key for key in values if _is_within(key, chosen)]:
+            del values[key]
     for key in sorted(old.keys() | new.keys()):
         _reject_change(directory, key, old.get(key), new.get(key))
     for key in old.keys() - new.keys():
@@ -122,6 +127,12 @@ def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composit
             except OmegaConfBaseException as error:
                 raise explain_hydra_error(error) from error
     return config
+
+
+def _is_within(key: str, parents: Collection[str]) -> bool:
+    """Return True for one of some dotted keys, and for a key below one of them."""
+    parts = key.split(".")
+    return any(".".join(parts[: length + 1]) in parents for length in range(len(parts)))
 
 
 def _delete(config: DictConfig, key: str) -> None:

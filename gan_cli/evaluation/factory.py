@@ -158,8 +158,8 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
             " use the backbone pixels"
         )
     if BackboneKind.inception in kinds:
-        if len(dataset.shape) != 3:
-            raise ConfigError(f"backbone inception: expected images, got samples of shape {dataset.shape}")
+        if len(dataset.shape) != 3 or dataset.shape[0] not in (1, 3):
+            raise ConfigError(f"backbone inception: expected grey or RGB images, got samples of shape {dataset.shape}")
         require_extra("backbone inception", "fid")
     return tuple(dict.fromkeys(kinds))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.data.deep_png import read_deep_png
 from gan_cli.errors import printable
 from gan_cli.protocols.data import Dataset
 from gan_cli.storage.run_directory import RunDirectory
@@ -105,6 +106,9 @@ def _last_picture(folder: Path) -> CardPicture | None:
             continue
         if path != steps[0][1]:
             logger.warning("%s cannot be read; the card shows the samples of step %d", steps[0][1], step)
+        deep = read_deep_png(path, MAX_SIDE)
+        if deep is not None:
+            return CardPicture(deep.png(), step)
         picture.thumbnail((MAX_SIDE, MAX_SIDE))
         file = io.BytesIO()
         picture.save(file, "PNG", optimize=True)

@@ -101,10 +101,22 @@ def _onnx_snippet(exportable: ExportableNetwork, exported: Exported) -> list[str
 SNIPPETS = {"safetensors": _safetensors_snippet, "onnx": _onnx_snippet, "torch": _torch_snippet}
 
 
+def own_levels(dataset: Dataset) -> tuple[float, float]:
+    """Return the values in the data's own units that -1 and 1 stand for."""
+    low, high = (dataset.coordinates(np.full((1, *dataset.shape), end, np.float32)).flat[0] for end in (-1, 1))
+    return float(low), float(high)
+
+
 def _own_coordinates(dataset: Dataset) -> list[str]:
-    """Return the line of code that converts points to the data's own coordinates; none for images."""
+    """Return the line of code that converts samples to the data's own coordinates; none for images in [-1, 1]."""
+    if is_image(dataset):
+        low, high = own_levels(dataset)
+        if (low, high) == (-1.0, 1.0):
+            return []
+        offset = f"{'-' if low < 0 else '+'} {abs(low):g}"
+        return [f"images = (samples + 1) * {(high - low) / 2:g} {offset}  # in the units of the data"]
     factor = scale(dataset)
-    if factor is None or is_image(dataset):
+    if factor is None:
         return []
     return [f"points = samples * {factor}  # in the data's own coordinates"]
 

@@ -37,6 +37,7 @@ from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import (
+    array_files,
     configuration,
     data_files,
     environment,
@@ -273,7 +274,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**array_files.KINDS, **evaluation.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]

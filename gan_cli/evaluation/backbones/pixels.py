@@ -37,6 +37,6 @@ class Pixels:
 
     def extract(self, samples: Samples) -> BackboneOutput:
         """Map ``(N, *shape)`` to ``(N, D)``, D being the number of values of a sample."""
-        if samples.dtype == np.uint8:
+        if samples.ndim > 2 or samples.dtype == np.uint8:
             return BackboneOutput(to_floats(samples.reshape(len(samples), -1)))
         return BackboneOutput(np.asarray(self.coordinates(samples), np.float32))  # type: ignore[arg-type]

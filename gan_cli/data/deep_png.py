@@ -5,9 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+
+from gan_cli.data.deep_pictures import Depth, depth_of, read_numbers
+from gan_cli.storage.reading import open_regular
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Channels -> PNG's type of color.
@@ -46,6 +51,17 @@ class DeepImage:
         filtered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)
         compressed = zlib.compress(filtered.tobytes(), level=1)
         return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
+
+
+def read_deep_png(file: Path, max_side: int) -> DeepImage | None:
+    """Read a PNG of 16 bits; None where it is none, is damaged, or has a side of more pixels."""
+    try:
+        with open_regular(file) as opened, Image.open(opened, formats=("PNG",)) as image:
+            if max(image.size) > max_side or depth_of(image) is not Depth.uint16:
+                return None
+            return DeepImage(read_numbers(image, Depth.uint16).astype(np.uint16))
+    except Exception:  # Pillow raises nearly anything on damaged files
+        return None
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

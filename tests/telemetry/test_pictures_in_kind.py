@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from gan_cli.data.deep_pictures import Depth, read_numbers
+from gan_cli.data.deep_png import DeepImage
 from gan_cli.protocols.algorithm import Preview
 from gan_cli.storage.sample_pictures import read_sample_picture
 from gan_cli.telemetry import figures, images
-from gan_cli.telemetry.deep_png import DeepImage
 from tests.helpers.deep_pictures import read_png
 
 DEEP = np.dtype(np.uint16)
