@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.array_rows import gather_rows
 from gan_cli.data.mirror_images import split_mirrored
 from gan_cli.data.normalization import stored_tensor
 from gan_cli.protocols.data import StoredSamples
 
 if TYPE_CHECKING:
-    from gan_cli.data.array_rows import gather_rows
-from gan_cli.data.epoch_order import ShardedOrder
+    from gan_cli.data.epoch_order import ShardedOrder
 
 PREFETCHED_BATCHES = 4
 
