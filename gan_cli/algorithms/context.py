@@ -12,8 +12,9 @@ from torch import Tensor
 
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, TrackNonFinite
 from gan_cli.protocols.algorithm import PlaneAxes
-from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import ProbeBatches
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.conditions import Condition
+from gan_cli.protocols.data import ConditionValues, ProbeBatches
 from gan_cli.protocols.rng import Stream
 from gan_cli.runtime.device import Device
 from gan_cli.runtime.distributed import ProcessGroup, SingleProcess
@@ -34,7 +35,7 @@ class Context:
 
     Attributes:
         shape: shape of one sample.
-        classes: number of classes that G and D are conditioned on; 0: they are unconditional.
+        condition: what networks are conditioned on: classes or vectors; 0: they are unconditional.
         device: where and how to compute.
         seed: of the run.
         batch_size: samples per update in this process.
@@ -42,7 +43,7 @@ class Context:
         log_every: steps between two reports.
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
-        labels: ``(M,)``, the label of every training sample, where ``classes`` > 0.
+        labels: class ``(M,)`` or vector ``(M, K)`` of every sample, where networks are conditional.
         probe_batches: real samples for diagnostics; None: no diagnostics of samples.
         probe_samples: samples of each kind in a probe.
         probe_every: steps between two probes.
@@ -58,7 +59,7 @@ class Context:
     """
 
     shape: tuple[int, ...]
-    classes: int
+    condition: Condition
     device: Device
     seed: int
     batch_size: int
@@ -66,7 +67,7 @@ class Context:
     log_every: int
     sample_count: int
     half_life: float
-    labels: IntArray | None = None
+    labels: ConditionValues | None = None
     probe_batches: ProbeBatches | None = None
     probe_samples: int = 0
     probe_every: int = 1

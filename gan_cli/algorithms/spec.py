@@ -26,6 +26,7 @@ from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.adversarial import Augmentation, NoiseLevel
 from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, LoadedData, Sequences, data_kinds
 from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
 from gan_cli.storage.run_directory import RunDirectory
@@ -53,13 +54,13 @@ class Sizes:
 
     Attributes:
         shape: of one sample.
-        classes: number of classes that networks are conditioned on; 0: none.
+        condition: what networks are conditioned on; 0: nothing.
         pac: samples that D classifies jointly.
         vocabulary: number of words of sequences; 0: the data are no sequences.
     """
 
     shape: tuple[int, ...]
-    classes: int = 0
+    condition: Condition = 0
     pac: int = 1
     vocabulary: int = 0
 

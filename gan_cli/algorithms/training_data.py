@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Protocol
@@ -17,8 +18,11 @@ from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import PlaneAxes
-from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.inference.class_labels import describe_condition
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import (
+    ConditionValues,
     Dataset,
     Density,
     KnownDistribution,
@@ -27,8 +31,11 @@ from gan_cli.protocols.data import (
     Sampler,
     Sequences,
     StoredSamples,
+    condition_of,
 )
 from gan_cli.runtime.rng import seeded_generator
+
+logger = logging.getLogger(__name__)
 
 PREVIEW_POINTS = 1000
 
@@ -57,14 +64,16 @@ class TrainingSamples:
     Attributes:
         dataset: that they come from.
         split: training and held-out samples.
-        labels: ``(N,)`` of all images, where networks are conditional.
+        labels: class ``(N,)`` or vector ``(N, K)`` of every sample, where networks are conditional.
+        condition: what networks are conditional on; 0: nothing.
         sampler: makes a sampler of the training samples.
         probed: whether the context is given probe batches for diagnostics.
     """
 
     dataset: Dataset
     split: DataSplit
-    labels: IntArray | None
+    labels: ConditionValues | None
+    condition: Condition
     sampler: Callable[..., Sampler]
     probed: bool
 
@@ -76,12 +85,12 @@ class TrainingSamples:
             ConfigError: the data have no labels where ``conditional`` needs them, or a batch is larger than the data.
         """
         assert not isinstance(source, Sequences)
-        labels = _require_labels(source, dataset) if config.conditional else None
-        if isinstance(source, StoredSamples):
-            source = replace(source, labels=labels)  # used by nothing else
+        labels, condition = _labels(source, dataset) if config.conditional else (None, 0)
+        if isinstance(source, StoredSamples) and not condition:
+            source = replace(source, labels=None, vectors=None)  # used by nothing else
         split = split_data(source, config.train.held_out)
         sampler = choose_sampler(split.train, config.train.batch_size, device, config.device.data)
-        return cls(dataset, split, labels, sampler, probed=bool(config.diagnostics.every))
+        return cls(dataset, split, labels, condition, sampler, probed=bool(config.diagnostics.every))
 
     def context(self, context: Context) -> Context:
         """Return a context with labels, probe batches, modes, and what previews show of the data."""
@@ -92,7 +101,7 @@ class TrainingSamples:
             context = replace(context, points=_preview_points(source, context.seed), axes=_axes(dataset))
         return replace(
             context,
-            classes=0 if self.labels is None else dataset.classes or int(self.labels.max()) + 1,
+            condition=self.condition,
             labels=self.labels,
             probe_batches=self.split.probe_batches(context.seed, device) if self.probed else None,
             centres=dataset.centres().to(device) / dataset.scale if isinstance(dataset, Modal) else None,
@@ -131,12 +140,14 @@ class TrainingSequences:
         return {"corpus": lambda: self.corpus}
 
 
-def _require_labels(source: StoredSamples | Density, dataset: Dataset) -> IntArray:
-    """Return the label of every sample; raises ``ConfigError`` if the loaded data have none."""
-    if not isinstance(source, StoredSamples) or source.labels is None:
+def _labels(source: StoredSamples | Density, dataset: Dataset) -> tuple[ConditionValues, Condition]:
+    """Return the label of every sample, and what they are; raises ``ConfigError`` if the loaded data have none."""
+    if not isinstance(source, StoredSamples) or source.conditions is None:
         name = dataset if is_dataclass(dataset) else type(dataset).__name__
         raise ConfigError(f"conditional: expected false, because these data have no labels: {name}")
-    return source.labels
+    condition = condition_of(source, dataset.classes)
+    logger.info("conditional on %s", describe_condition(condition, source.class_names))
+    return source.conditions, condition
 
 
 def _axes(dataset: Dataset) -> PlaneAxes:

@@ -18,6 +18,7 @@ from gan_cli.architectures.layers import Activation, Norm
 from gan_cli.architectures.mlp import MLP
 from gan_cli.components.ranges import Positive, Range, Widths, check_ranges
 from gan_cli.errors import ConfigError, require
+from gan_cli.protocols.conditions import Condition
 
 Coordinate: TypeAlias = Annotated[float, Range(-1_000_000, 1_000_000)]
 
@@ -45,19 +46,20 @@ class _ClosedFormArchitecture(ABC):
     def latent_dim(self) -> int:
         """Dimensions of z and of a sample."""
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, *shape) -> (N,)`` of logits."""
         return self._mlp().discriminator(shape, classes)
 
     def _mlp(self) -> MLP:
         return MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
 
-    def _check(self, shape: tuple[int, ...], classes: int) -> None:
-        """Raise ``ConfigError`` unless samples have as many coordinates as z, and no classes."""
+    def _check(self, shape: tuple[int, ...], classes: Condition) -> None:
+        """Raise ``ConfigError`` unless samples have as many coordinates as z, and no labels."""
         if shape != (self.latent_dim,) or classes:
             raise ConfigError(
-                f"architecture: expected samples of shape ({self.latent_dim},) without classes for"
-                f" {type(self).__name__}, got {shape} with {classes or 'none'}; architecture=mlp fits any"
+                f"architecture: expected samples of shape ({self.latent_dim},) without labels for"
+                f" {type(self).__name__}, got {shape} {'with' if classes else 'without'} labels;"
+                " architecture=mlp fits any"
             )
 
 
@@ -83,8 +85,8 @@ class Gaussian(_ClosedFormArchitecture):
     def latent_dim(self) -> int:
         return len(self.mean)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, D) -> (N, D)``; raises ``ConfigError`` for samples of another shape or with classes."""
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
+        """Build a network ``(N, D) -> (N, D)``; raises ``ConfigError`` for samples of another shape or with labels."""
         self._check(shape, classes)
         return _Affine(self.mean, self.std)
 
@@ -108,8 +110,8 @@ class Segment(_ClosedFormArchitecture):
     def latent_dim(self) -> int:
         return 2  # of which only the first determines the point
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Build a network ``(N, 2) -> (N, 2)``; raises ``ConfigError`` for samples of another shape or with classes."""
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
+        """Build a network ``(N, 2) -> (N, 2)``; raises ``ConfigError`` for samples of another shape or with labels."""
         self._check(shape, classes)
         difference = [last - first for first, last in zip(self.start, self.end, strict=True)]
         return nn.Sequential(_Uniform(), _Affine(self.start, difference))

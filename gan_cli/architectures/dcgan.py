@@ -17,6 +17,7 @@ from gan_cli.architectures.layers import (
 from gan_cli.architectures.pyramid import pyramid, strided_conv, transposed_conv
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Width, check_ranges
+from gan_cli.protocols.conditions import Condition
 
 # Doublings of the channels, enough for images of 128 pixels; larger ones have more layers of that width.
 MAX_DOUBLINGS = 4
@@ -39,7 +40,7 @@ class DCGAN:
         norm_g: normalisation of G's layers.
         norm_d: normalisation of D's layers, all but the first.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, where there are labels.
     """
 
     latent_dim: Width = 100
@@ -54,7 +55,7 @@ class DCGAN:
     def __post_init__(self) -> None:
         check_ranges(self)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("dcgan", shape)
         widths = fit.widths(self.width_g or self.width, MAX_DOUBLINGS)[::-1]
@@ -72,7 +73,7 @@ class DCGAN:
         body = nn.Sequential(*layers).apply(_initialize)
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("dcgan", shape)
         widths = fit.widths(self.width_d or self.width, MAX_DOUBLINGS)

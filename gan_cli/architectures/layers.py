@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from gan_cli.architectures.conditioning import ConditionEmbedding, embed_vectors, initialize_embedding
 from gan_cli.errors import require
+from gan_cli.protocols.conditions import Condition, VectorCondition
 
 
 class Norm(Enum):
@@ -93,20 +95,20 @@ def upsample(features: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class ConditionalGenerator(nn.Module):
-    """A generator of z and, where there are classes, of the label: ``(N, latent_dim), (N,) -> (N, *shape)``.
+    """A generator of z and, where there are labels, of the label: ``(N, latent_dim), (N,) -> (N, *shape)``.
 
     Args:
         body: maps z, concatenated with the embedding where there is one, to samples.
-        embedding: of the classes; None: there are none.
+        embedding: of the labels, classes or vectors; None: there are none.
     """
 
-    def __init__(self, body: nn.Module, embedding: nn.Embedding | None) -> None:
+    def __init__(self, body: nn.Module, embedding: ConditionEmbedding | None) -> None:
         super().__init__()
         self.body = body
         self.embedding = embedding
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Generate samples ``(N, *shape)``; ``labels``, ``(N,)`` int64, are required with an embedding."""
+        """Generate samples ``(N, *shape)``; labels, ``(N,)`` or ``(N, K)``, are required with an embedding."""
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(labels)], dim=1)
         samples: Tensor = self.body(z)
@@ -114,27 +116,27 @@ class ConditionalGenerator(nn.Module):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """A discriminator of samples and, where there are classes, of the label (Miyato & Koyama 2018, eq. 3).
+    """A discriminator of samples and, where there are labels, of the label (Miyato & Koyama 2018, eq. 3).
 
     ``head(f(x)) + <embedding(y), f(x)>``, the latter summed over pixels.
 
     Args:
         features: maps samples to ``(N, F)`` or ``(N, F, H, W)``.
         head: maps features to one number per sample.
-        embedding: of the classes, of dimension F; None: there are none.
+        embedding: of the labels, of dimension F; None: there are none.
     """
 
-    def __init__(self, features: nn.Module, head: nn.Module, embedding: nn.Embedding | None) -> None:
+    def __init__(self, features: nn.Module, head: nn.Module, embedding: ConditionEmbedding | None) -> None:
         super().__init__()
         self.features = features
         self.head = head
         self.embedding = embedding
         if embedding is not None:
             # At the scale of the head's weights: where the class dominates the logit, G learns one image per class.
-            nn.init.normal_(embedding.weight, 0.0, embedding.embedding_dim**-0.5)
+            initialize_embedding(embedding, embedding.embedding_dim**-0.5)
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Compute logits ``(N,)``; ``labels``, ``(N,)`` int64, are required with an embedding."""
+        """Compute logits ``(N,)``; labels, ``(N,)`` or ``(N, K)``, are required with an embedding."""
         features = self.features(samples)
         logits: Tensor = self.head(features).flatten()
         if self.embedding is not None:
@@ -149,6 +151,8 @@ def require_norms(norms: Mapping[str, Norm]) -> None:
         require(norm is not Norm.instance, key, norm.name, allowed)
 
 
-def embedding(classes: int, dimensions: int) -> nn.Embedding | None:
-    """Build an embedding of the classes, or return None where there are no classes."""
-    return nn.Embedding(classes, dimensions) if classes else None
+def embedding(condition: Condition, dimensions: int) -> ConditionEmbedding | None:
+    """Build an embedding of classes or of vectors, or return None where there is no condition."""
+    if isinstance(condition, VectorCondition):
+        return embed_vectors(condition, dimensions)
+    return nn.Embedding(condition, dimensions) if condition else None

@@ -19,6 +19,7 @@ from gan_cli.architectures.layers import (
 )
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Range, Width, Widths, check_ranges
+from gan_cli.protocols.conditions import Condition
 
 
 class Maxout(nn.Module):
@@ -45,7 +46,7 @@ class MaxoutMLP:
         norm_g: normalisation of G's hidden layers.
         pieces: number of linear maps of each maxout layer in D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, where there are labels.
     """
 
     latent_dim: Width = 2
@@ -60,7 +61,7 @@ class MaxoutMLP:
         check_ranges(self)
         require_norms({"norm_g": self.norm_g})
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
         layers: list[nn.Module] = []
@@ -74,14 +75,14 @@ class MaxoutMLP:
         body = nn.Sequential(*layers).apply(_initialize)
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, *shape) -> (N,)`` of logits."""
         widths = [math.prod(shape), *self.discriminator_hidden]
         layers = [Maxout(before, after, self.pieces) for before, after in pairwise(widths)]
         features = nn.Sequential(nn.Flatten(), *layers)
-        network = ProjectionDiscriminator(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1])).apply(
-            _initialize
-        )
+        head, labels = nn.Linear(widths[-1], 1), embedding(classes, widths[-1])
+        network = ProjectionDiscriminator(features, head, labels)
+        nn.ModuleList([features, head]).apply(_initialize)
         return apply_spectral_norm(network) if self.spectral_norm else network
 
 

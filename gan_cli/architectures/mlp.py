@@ -24,6 +24,7 @@ from gan_cli.architectures.layers import (
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Positive, Range, Width, Widths, check_ranges
 from gan_cli.errors import require
+from gan_cli.protocols.conditions import Condition
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -52,7 +53,7 @@ class MLP:
             layers with uniform initialisation, and G has large gradients from the start.
         gain_d: the same for D.
         spectral_norm: divide D's weights by their largest singular value (Miyato et al. 2018).
-        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, where there are labels.
     """
 
     latent_dim: Width = 100
@@ -77,7 +78,7 @@ class MLP:
         allowed = f"an integer from 0 to latent_dim - 1, {self.latent_dim - 1}"
         require(self.codes < self.latent_dim, "codes", self.codes, allowed)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, *shape)``: images with tanh, points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0) - self.codes, *self.generator_hidden]
         layers = self._hidden_layers(widths, self.norm_g)
@@ -88,13 +89,14 @@ class MLP:
         body = _BranchedGenerator(self.codes, chain, self.generator_hidden[0]) if self.codes else chain
         return ConditionalGenerator(body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, *shape) -> (N,)`` of logits."""
         fourier_features = [_FourierFeatures(self.octaves_d)] if self.octaves_d else []
         widths = [math.prod(shape) * (1 + 2 * self.octaves_d), *self.discriminator_hidden]
         features = nn.Sequential(nn.Flatten(), *fourier_features, *self._hidden_layers(widths, self.norm_d))
-        network = ProjectionDiscriminator(features, nn.Linear(widths[-1], 1), embedding(classes, widths[-1]))
-        self._initialize(network, self.gain_d)
+        head, labels = nn.Linear(widths[-1], 1), embedding(classes, widths[-1])
+        network = ProjectionDiscriminator(features, head, labels)
+        self._initialize(nn.ModuleList([features, head]), self.gain_d)
         return apply_spectral_norm(network) if self.spectral_norm else network
 
     def _hidden_layers(self, widths: Sequence[int], norm: Norm) -> list[nn.Module]:

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
+from gan_cli.architectures.conditioning import initialize_embedding
 from gan_cli.architectures.layers import ConditionalGenerator, embedding
 from gan_cli.architectures.pyramid import Size, pyramid
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import require
+from gan_cli.protocols.conditions import Condition
 
 NEGATIVE_SLOPE = 0.2
 ACTIVATION_GAIN = math.sqrt(2 / (1 + NEGATIVE_SLOPE**2))
@@ -37,8 +39,8 @@ class R3GAN:
         expansion: channels inside a block, as a multiple of ``width``.
         spectral_norm: divide D's weights by their largest singular value; not part of the paper. D's branches do
             not start at zero then: zero has no direction to be normalised.
-        class_embedding: dimensions of the class embedding that is concatenated with z, where there are classes; None:
-            ``latent_dim``.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, where there are labels;
+            None: ``latent_dim``.
     """
 
     latent_dim: Width = 64
@@ -55,7 +57,7 @@ class R3GAN:
         allowed = f"a divisor of width * expansion, {inside}"
         require(inside % self.cardinality == 0, "cardinality", self.cardinality, allowed)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, C, H, W)``, about in [-1, 1]; raises ``ConfigError`` if unfit."""
         fit = pyramid("r3gan", shape)
         dimensions = self.class_embedding or self.latent_dim
@@ -66,10 +68,10 @@ class R3GAN:
         layers.append(_conv(self.width, fit.channels, 1))
         labels = embedding(classes, dimensions)
         if labels is not None:
-            nn.init.normal_(labels.weight, 0.0, 1 / math.sqrt(classes))
+            initialize_embedding(labels, 1 / math.sqrt(_num_classes(classes)))
         return ConditionalGenerator(nn.Sequential(*layers), labels)
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("r3gan", shape)
         layers: list[nn.Module] = [_conv(fit.channels, self.width, 1)]
@@ -84,6 +86,11 @@ class R3GAN:
         gain = ACTIVATION_GAIN * (self.blocks * (levels + 1)) ** (-1 / (2 * RESIDUAL_LAYERS - 2))
         inside, last_gain = self.width * self.expansion, 0.0 if zero else gain
         return [_Block(self.width, inside, self.cardinality, gain, last_gain) for _ in range(self.blocks)]
+
+
+def _num_classes(condition: Condition) -> int:
+    """Return the number of classes of which a sample has one; 1 for vectors, whose embeddings count for themselves."""
+    return condition if isinstance(condition, int) else 1
 
 
 class _Block(nn.Module):
@@ -131,10 +138,10 @@ class _GenerativeBasis(nn.Module):
 class _Discriminator(nn.Module):
     """A backbone, a depthwise convolution from the last feature map to a vector, and a linear map to the logit.
 
-    With classes, the logit is the inner product of the vector with the embedding of the class.
+    With labels, the logit is the inner product of the vector with the embedding of the label.
     """
 
-    def __init__(self, backbone: nn.Module, width: int, base: Size, classes: int) -> None:
+    def __init__(self, backbone: nn.Module, width: int, base: Size, classes: Condition) -> None:
         super().__init__()
         self.backbone = backbone
         self.basis = nn.Conv2d(width, width, base, groups=width, bias=False)
@@ -142,7 +149,7 @@ class _Discriminator(nn.Module):
         self.linear = _linear(width, width if classes else 1)
         self.embedding = embedding(classes, width)
         if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, 0.0, 1 / math.sqrt(width * classes))
+            initialize_embedding(self.embedding, 1 / math.sqrt(width * _num_classes(classes)))
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
         vectors = self.linear(self.basis(self.backbone(samples)).flatten(1))

@@ -10,10 +10,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from gan_cli.architectures.conditioning import embed_vectors, initialize_embedding
 from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, upsample
 from gan_cli.architectures.pyramid import Pyramid, Size, pyramid
 from gan_cli.architectures.spectral_norm import apply_spectral_norm
 from gan_cli.components.ranges import Width, check_ranges
+from gan_cli.protocols.conditions import Condition, VectorCondition
 
 # Up to this image size all layers have the same width, above it each halving doubles the width (tables 3 and 4).
 MAX_UNIFORM_SIZE = 32
@@ -41,7 +43,7 @@ class ResNet:
         latent_dim: dimensions of z.
         width_g: channels of G's blocks, or of its largest feature map above 32 pixels; None: 256, or 64.
         width_d: channels of D's blocks, or of its largest feature map above 32 pixels; None: 128, or 64.
-        norm_g: normalisation in G; with classes, its scale and shift depend on the class (conditional batch norm).
+        norm_g: normalisation in G; with labels, its scale and shift depend on the label (conditional batch norm).
         norm_d: normalisation in D: none in the SNGAN paper, ``layer`` in some implementations of WGAN-GP.
         pooling: of D's last feature map: ``sum`` in the SNGAN paper, ``mean`` in WGAN-GP's code.
         spectral_norm: divide D's weights by their largest singular value.
@@ -58,7 +60,7 @@ class ResNet:
     def __post_init__(self) -> None:
         check_ranges(self)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("resnet", shape)
         if max(fit.sizes[0]) <= MAX_UNIFORM_SIZE:
@@ -67,7 +69,7 @@ class ResNet:
             widths = [(self.width_g or 64) << min(level, MAX_DOUBLINGS_G) for level in reversed(range(fit.levels + 1))]
         return _Generator(self.latent_dim, fit, widths, self.norm_g, classes)
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, C, H, W) -> (N,)`` of logits; raises ``ConfigError`` where it cannot."""
         fit = pyramid("resnet", shape)
         if max(fit.sizes[0]) <= MAX_UNIFORM_SIZE:
@@ -104,7 +106,8 @@ class _ClassNorm(nn.Module):
     def __init__(self, norm: Norm, channels: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.Sequential(*norm_2d(norm, channels, affine=not classes))
-        self.scale, self.shift = embedding(classes, channels), embedding(classes, channels)
+        self.scale = nn.Embedding(classes, channels) if classes else None
+        self.shift = nn.Embedding(classes, channels) if classes else None
         if self.scale is not None and self.shift is not None:
             nn.init.ones_(self.scale.weight)
             nn.init.zeros_(self.shift.weight)
@@ -118,10 +121,33 @@ class _ClassNorm(nn.Module):
         return normalised * scale + shift
 
 
+class _VectorNorm(nn.Module):
+    """Normalisation with a scale and a shift to which embeddings of a vector are added, 0 at first."""
+
+    def __init__(self, norm: Norm, channels: int, condition: VectorCondition) -> None:
+        super().__init__()
+        self.norm = nn.Sequential(*norm_2d(norm, channels))
+        self.scale, self.shift = embed_vectors(condition, channels), embed_vectors(condition, channels)
+        for each in (self.scale, self.shift):
+            initialize_embedding(each, 0.0)
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        scale: Tensor = self.scale(labels)[:, :, None, None]
+        shift: Tensor = self.shift(labels)[:, :, None, None]
+        normalised: Tensor = self.norm(features)
+        return normalised * (1 + scale) + shift
+
+
+def _label_norm(norm: Norm, channels: int, condition: Condition) -> _ClassNorm | _VectorNorm:
+    if isinstance(condition, VectorCondition):
+        return _VectorNorm(norm, channels, condition)
+    return _ClassNorm(norm, channels, condition)
+
+
 class _Generator(nn.Module):
     """A linear map from z to the smallest feature map, blocks that double its size, and a 3x3 convolution with tanh."""
 
-    def __init__(self, latent_dim: int, fit: Pyramid, widths: list[int], norm: Norm, classes: int) -> None:
+    def __init__(self, latent_dim: int, fit: Pyramid, widths: list[int], norm: Norm, classes: Condition) -> None:
         super().__init__()
         self.dense = _linear(latent_dim, widths[0] * fit.base.height * fit.base.width)
         self.unflatten = nn.Unflatten(1, (widths[0], *fit.base))
@@ -143,10 +169,10 @@ class _Generator(nn.Module):
 class _UpBlock(nn.Module):
     """A block that doubles the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; its shortcut upsampling and 1x1."""
 
-    def __init__(self, in_channels: int, out_channels: int, norm: Norm, classes: int, size: Size) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm, classes: Condition, size: Size) -> None:
         super().__init__()
         self.size = size
-        self.norm1, self.norm2 = _ClassNorm(norm, in_channels, classes), _ClassNorm(norm, out_channels, classes)
+        self.norm1, self.norm2 = _label_norm(norm, in_channels, classes), _label_norm(norm, out_channels, classes)
         self.conv1 = _conv(in_channels, out_channels, 3, BRANCH_GAIN)
         self.conv2 = _conv(out_channels, out_channels, 3, BRANCH_GAIN)
         self.shortcut = _conv(in_channels, out_channels, 1)

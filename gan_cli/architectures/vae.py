@@ -10,12 +10,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gan_cli.architectures.conditioning import ConditionEmbedding
 from gan_cli.architectures.dcgan import DCGAN, MAX_DOUBLINGS
 from gan_cli.architectures.layers import Activation, Norm, embedding, norm_1d, norm_2d, require_norms
 from gan_cli.architectures.mlp import MLP
 from gan_cli.architectures.pyramid import pyramid, strided_conv, transposed_conv
 from gan_cli.components.likelihoods import samples_from_logits
 from gan_cli.components.ranges import Width, Widths, check_ranges
+from gan_cli.protocols.conditions import Condition
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class FullyConnected:
         norm_e: normalisation of the encoder's hidden layers, all but the first.
         norm_g: the same for the decoder's.
         norm_d: the same for the discriminator's.
-        class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, in a GAN with labels.
     """
 
     latent_dim: Width = 40
@@ -61,14 +63,14 @@ class FullyConnected:
         """The generator for data without classes."""
         return self.generator(shape, 0)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> CodeDecoder:
         """Build a network ``(N, latent_dim) -> (N, *shape)``: images in [-1, 1], points in the plane unbounded."""
         widths = [self.latent_dim + (self.class_embedding if classes else 0), *self.generator_hidden]
         hidden = self._hidden_layers(widths, self.norm_g)
         body = nn.Sequential(*hidden, nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape))
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build the discriminator of ``mlp``, ``(N, *shape) -> (N,)`` logits."""
         mlp = MLP(discriminator_hidden=self.discriminator_hidden, activation=self.activation, norm_d=self.norm_d)
         return mlp.discriminator(shape, classes)
@@ -97,7 +99,7 @@ class Convolutional:
         norm_e: normalisation of the encoder, after all convolutions but the first.
         norm_g: normalisation of the decoder, after all convolutions but the last.
         norm_d: normalisation of the discriminator, as in a DCGAN.
-        class_embedding: dimensions of the class embedding that is concatenated with z, in a GAN with classes.
+        class_embedding: dimensions of the embedding of labels that is concatenated with z, in a GAN with labels.
     """
 
     latent_dim: Width = 40
@@ -129,7 +131,7 @@ class Convolutional:
         """The generator for data without classes."""
         return self.generator(shape, 0)
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> CodeDecoder:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> CodeDecoder:
         """Build a network ``(N, latent_dim) -> (N, C, H, W)`` in [-1, 1]; raises ``ConfigError`` where it cannot."""
         fit = pyramid("vae_conv", shape)
         widths = fit.widths(self.width_g or self.width, MAX_DOUBLINGS)[::-1]
@@ -147,7 +149,7 @@ class Convolutional:
         body = nn.Sequential(*layers, transposed_conv(widths[-1], fit.channels, *fit.doublings[-1], bias=True))
         return CodeDecoder(self.latent_dim, body, embedding(classes, self.class_embedding))
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build the discriminator of ``dcgan``, ``(N, C, H, W) -> (N,)``; raises ``ConfigError`` where it cannot."""
         return DCGAN(width=self.width_d or self.width, norm_d=self.norm_d).discriminator(shape, classes)
 
@@ -183,18 +185,18 @@ class GaussianPrior(nn.Module):
 
 
 class CodeDecoder(nn.Module):
-    """A decoder that is also a generator: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` if it has classes.
+    """A decoder that is also a generator: ``(N, latent_dim) -> (N, *shape)``, with labels if it is conditional.
 
     Args:
         latent_dim: dimensions of a code.
         body: maps a code, concatenated with the embedding where there is one, to logits.
-        embedding: of the classes; None: there are none.
+        embedding: of the labels, classes or vectors; None: there are none.
 
     Attributes:
         prior: the distribution of codes.
     """
 
-    def __init__(self, latent_dim: int, body: nn.Module, embedding: nn.Embedding | None) -> None:
+    def __init__(self, latent_dim: int, body: nn.Module, embedding: ConditionEmbedding | None) -> None:
         super().__init__()
         self.prior = GaussianPrior(latent_dim)
         self.body = body

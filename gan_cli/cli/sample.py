@@ -24,7 +24,7 @@ from gan_cli.errors import ConfigError, printable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gan_cli.inference.class_labels import ClassLabel
+    from gan_cli.inference.label_choice import LabelChoice
     from gan_cli.protocols.inference import TrainedSampler
     from gan_cli.storage.run_directory import RunDirectory
 
@@ -56,9 +56,11 @@ def _parser() -> CommandParser:
     parser.add_argument("--seed", type=integer("--seed", 0, MAX_SEED), default=0, help="seed of the latents [0]")
     parser.add_argument(
         "--label",
-        metavar="CLASS",
-        help="draw this class alone, from a run with conditional=true: its name, such as that of a folder, or else its"
-        " number from 0 on [all classes in turn, one row each]",
+        metavar="LABEL",
+        help="of a run with conditional=true, draw this alone: a class, by its name, such as that of a folder, or else"
+        " its number from 0 on; several labels that hold at once, smiling,young; or numbers in the data's own units, 0.3"
+        " or age=30,angle=1.2, of which one or two may be ranges that a grid goes over, age=20:60 [all classes or labels"
+        " in turn, one row each; a grid over the range of the first number, or two]",
     )
     parser.add_argument(
         "--out",
@@ -173,11 +175,11 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         trained.network.to(device)
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
-    chosen = _chosen_class(arguments.label, trained)
-    labels = _labels(chosen, trained.classes, count)
-    columns = None if labels is None or chosen is not None else math.ceil(count / trained.classes)
+    choice = _choice(arguments.label, trained)
+    columns = choice.columns(count)
     _check_size(trained.dataset.shape, count, columns, out)
-    samples, dtype = trained.draw(count, arguments.seed, labels), images.pixel_type(trained.dataset)
+    samples = trained.draw(count, arguments.seed, _labels(choice, count), choice.shared(count))
+    dtype = images.pixel_type(trained.dataset)
     written = []
     if out is not None:
         with writing(out):
@@ -197,10 +199,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
                     np.save(arguments.separate / f"{index:05d}.npy", trained.dataset.coordinates(sample[None])[0])
         written.append(arguments.separate)
     if arguments.walk is not None:
-        path, walking = (
-            LatentPath(WALKERS, WALK_CORNERS, WALK_FRAMES),
-            _labels(chosen, trained.classes, WALKERS),
-        )
+        path, walking = LatentPath(WALKERS, WALK_CORNERS, WALK_FRAMES), _labels(choice, WALKERS)
         frames = [images.grid(frame) for frame in trained.walk(path, arguments.seed, walking)]
         with writing(arguments.walk):
             arguments.walk.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +207,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
         written.append(arguments.walk)
     for path_written in written:
         print(printable(path_written))
-    for line in _class_lines(trained, arguments.label, chosen):
+    for line in choice.lines:
         print(printable(line), file=sys.stderr)
     print(f"{count} samples, seed {arguments.seed}, step {trained.step}, on {device.type}", file=sys.stderr)
     return 0
@@ -230,42 +229,22 @@ def _check_size(shape: tuple[int, ...], count: int, columns: int | None, out: Pa
     require_memory("--n", count, width * height * shape[0] * BYTES_PER_PIXEL)
 
 
-def _chosen_class(label: str | None, trained: TrainedSampler) -> ClassLabel | None:
-    """Return the class that ``--label`` asks for; None for all of them, and without classes."""
-    if label is None:
-        return None
-    if trained.classes == 0:
-        raise ConfigError("--label: this run was trained without classes; conditional=true trains with them")
-
-    from gan_cli.inference.class_labels import find_class
+def _choice(label: str | None, trained: TrainedSampler) -> LabelChoice:
+    """Return the labels that ``--label`` asks for."""
+    from gan_cli.inference.label_choice import choose_labels
     from gan_cli.protocols.data import class_names
 
-    return find_class(label, trained.classes, class_names(trained.data))
-
-
-def _class_lines(trained: TrainedSampler, label: str | None, chosen: ClassLabel | None) -> list[str]:
-    """Return which class a label was taken for, or which ones the rows of a grid are of, where that can be mistaken."""
-    from gan_cli.inference.class_labels import describe_classes
-    from gan_cli.protocols.data import class_names
-
-    names = class_names(trained.data)
-    if chosen is None or label is None:
-        return [f"rows: {describe_classes(trained.classes, names)}"] if trained.classes and names else []
     # Classes that are folders had no names in checkpoints of earlier versions: the number is a place in their order.
-    return [chosen.describe(label)] if chosen.name is not None or trained.dataset.classes is None else []
+    unnamed = trained.dataset.classes is None
+    return choose_labels(label, trained.condition, class_names(trained.data), always_named=unnamed)
 
 
-def _labels(chosen: ClassLabel | None, classes: int, count: int) -> Tensor | None:
-    """Return the class of each sample, ``(count,)``: the chosen one, or all in turn; None without classes."""
-    if classes == 0:
-        return None
-
+def _labels(choice: LabelChoice, count: int) -> Tensor | None:
+    """Return the labels of so many samples; None where they have none."""
     import torch
 
-    if chosen is not None:
-        return torch.full((count,), chosen.index)
-    # All samples of a class in one row of the grid.
-    return torch.arange(count) // math.ceil(count / classes)
+    values = choice.values(count)
+    return None if values is None else torch.from_numpy(values)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gan_cli.errors import DataError, truncated_repr
-from gan_cli.protocols.data import Density, Sequences, StoredSamples, class_names
+from gan_cli.protocols.data import Density, Sequences, StoredSamples, class_names, component_names
 
 # Of larger sequences only this many bytes are hashed, in rows spread evenly over all of them.
 MAX_HASHED_BYTES = 2**28
@@ -23,7 +23,8 @@ MAX_NAMES = 5
 # What whoever resumes a run can do about other data.
 RESUME_ADVICE = "train.allow_changed_data=true continues, but the result will differ from an uninterrupted run"
 
-# By name: the number of images or sequences, their fingerprint, and the names of their classes, if they have names.
+# By name: the number of images or sequences, their fingerprint, and the names of their classes, if they have names, or
+# the kind and the names of the components of their vectors.
 DataIdentity: TypeAlias = dict[str, int | str | list[str]]
 
 
@@ -41,8 +42,8 @@ def fingerprint(source: StoredSamples | Sequences | Density) -> str:
         length = max(1, BLOCK_BYTES * len(source.array) // source.array.nbytes)
         for start in range(0, len(rows), length):
             digest.update(np.ascontiguousarray(source.array[rows[start : start + length]]).data)
-        if source.labels is not None:
-            digest.update(np.ascontiguousarray(source.labels).data)
+        if source.conditions is not None:
+            digest.update(np.ascontiguousarray(source.conditions).data)
     elif isinstance(source, Sequences):
         digest.update(f"{source.tokens.shape} {source.end} {source.words}".encode(errors="surrogatepass"))
         stride = -(-source.tokens.nbytes // MAX_HASHED_BYTES)
@@ -59,11 +60,18 @@ def data_identity(source: StoredSamples | Sequences | Density) -> DataIdentity |
     No file could change those, and their last bits differ from one kind of processor to another.
     """
     if isinstance(source, StoredSamples):
-        classes: DataIdentity = {"classes": list(source.class_names)} if source.class_names else {}
-        return {"images": len(source.array), "fingerprint": fingerprint(source), **classes}
+        return {"images": len(source.array), "fingerprint": fingerprint(source), **_names(source)}
     if isinstance(source, Sequences):
         return {"sequences": len(source.tokens), "fingerprint": fingerprint(source)}
     return None
+
+
+def _names(source: StoredSamples) -> DataIdentity:
+    """Return the names of the classes, or the kind and the names of the components of vectors, where there are any."""
+    if source.vectors is not None:
+        condition = source.vectors.condition
+        return {"condition": condition.kind.value, "components": list(condition.names)}
+    return {"classes": list(source.class_names)} if source.class_names else {}
 
 
 def reject_changed_data(
@@ -91,10 +99,19 @@ def reject_changed_data(
 
 
 def reject_changed_classes(before: Mapping[str, Any] | None, now: DataIdentity | None) -> None:
-    """Raise ``DataError`` where the classes that networks are conditional on have other names than they had."""
+    """Raise ``DataError`` where what networks are conditional on has other names than it had: classes or numbers."""
     changes = describe_class_changes(class_names(before), class_names(now))
     if changes:
         raise DataError(f"the data have other classes than the networks are conditional on ({'; '.join(changes)})")
+    then, present = (None if each is None else (each.get("condition"), component_names(each)) for each in (before, now))
+    if then is not None and present is not None and then != present and (then[0] or present[0]):
+        described = [_describe_components(*each) for each in (then, present)]
+        raise DataError(f"the data have other labels than the networks are conditional on ({', now '.join(described)})")
+
+
+def _describe_components(kind: object, names: Sequence[str]) -> str:
+    listed = ", ".join(map(truncated_repr, names[:MAX_NAMES])) + (", ..." if len(names) > MAX_NAMES else "")
+    return f"{kind}: {listed}" if kind else "classes or none"
 
 
 def describe_class_changes(before: Sequence[str], now: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,13 +23,21 @@ if TYPE_CHECKING:
 PREFETCHED_BATCHES = 4
 
 
+def condition_buffer(source: StoredSamples, rows: int, **options: Any) -> Tensor | None:
+    """Return memory for the classes ``(rows,)`` or vectors ``(rows, K)`` of samples; None where they have neither."""
+    if source.conditions is None:
+        return None
+    like = torch.from_numpy(source.conditions[:0])
+    return torch.empty(rows, *like.shape[1:], dtype=like.dtype, **options)
+
+
 @dataclass
 class StagedBatch:
     """A batch on the host, in buffers that are reused.
 
     Attributes:
         values: ``(batch_size, *shape)``, in the dtype of ``stored_tensor``.
-        labels: ``(batch_size,)`` int64, or None.
+        labels: ``(batch_size,)`` int64 or ``(batch_size, K)`` float32, or None.
         copied: event recorded after the copy to the device, where that is asynchronous.
     """
 
@@ -87,8 +95,8 @@ class Prefetcher:
         gather_rows(self._source.array, indices, values)
         if self._source.mirrored:
             values[mirrored.numpy()] = values[mirrored.numpy(), ..., ::-1]
-        if staged.labels is not None and self._source.labels is not None:
-            np.take(self._source.labels, indices, out=staged.labels.numpy(), mode="clip")
+        if staged.labels is not None and self._source.conditions is not None:
+            np.take(self._source.conditions, indices, axis=0, out=staged.labels.numpy(), mode="clip")
         return staged
 
     def _buffers(self) -> StagedBatch:
@@ -97,8 +105,7 @@ class Prefetcher:
             shape = (self._batch_size, *self._source.array.shape[1:])
             dtype = stored_tensor(np.empty(0, self._source.array.dtype)).dtype
             values = torch.empty(shape, dtype=dtype, pin_memory=self._pinned)
-            labels = torch.empty(self._batch_size, dtype=torch.int64, pin_memory=self._pinned)
-            return StagedBatch(values, None if self._source.labels is None else labels)
+            return StagedBatch(values, condition_buffer(self._source, self._batch_size, pin_memory=self._pinned))
         staged = self._free.popleft()
         if staged.copied is not None:
             staged.copied.synchronize()

@@ -87,7 +87,7 @@ class SamplePool:
         rows = np.random.default_rng(0).permutation(rows)
         self._array = stored_tensor(source.array[rows]).to(device)
         self._normalize = Normalization(source.levels)
-        self._labels = None if source.labels is None else torch.from_numpy(source.labels[rows]).to(device)
+        self._labels = None if source.conditions is None else torch.from_numpy(source.conditions[rows]).to(device)
 
     def take(self, count: int, step: int) -> Batch:
         """Return the next ``count`` samples of the pool, cyclically; they repeat where the pool has fewer."""

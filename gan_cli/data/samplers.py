@@ -22,7 +22,7 @@ from gan_cli.config.schema import DataPlacement
 from gan_cli.data.epoch_order import EpochOrder, ShardedOrder
 from gan_cli.data.mirror_images import mirror_some, split_mirrored
 from gan_cli.data.normalization import Normalization, stored_tensor, stored_view
-from gan_cli.data.prefetching import Prefetcher
+from gan_cli.data.prefetching import Prefetcher, condition_buffer
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch, Density, Sampler, StoredSamples, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
@@ -93,7 +93,7 @@ class ResidentSampler:
     ) -> None:
         self._array = torch.tensor(stored_view(source.array[:]), device=device)
         self._normalize = Normalization(source.levels)
-        self._labels = None if source.labels is None else torch.tensor(source.labels, device=device)
+        self._labels = None if source.conditions is None else torch.tensor(source.conditions, device=device)
         self._mirrored = source.mirrored
         self._order = EpochOrder(source, seed)
         self._batch_size, self._global_batch = batch_size, batch_size * group.size
@@ -164,7 +164,7 @@ class StreamedSampler:
         dtype = stored_tensor(np.empty(0, source.array.dtype)).dtype
         self._staged = torch.empty(room, *source.array.shape[1:], dtype=dtype, device=device)
         self._normalize = Normalization(source.levels)
-        self._labels = None if source.labels is None else torch.empty(room, dtype=torch.int64, device=device)
+        self._labels = condition_buffer(source, room, device=device)
         self._taken = 0
 
     def prepare(self, batches: int) -> None:

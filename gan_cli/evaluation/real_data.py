@@ -26,7 +26,7 @@ from gan_cli.errors import ConfigError, DataError
 from gan_cli.evaluation.backbones.base import Samples, stored_samples
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.protocols.data import ConditionValues, Dataset, Density, Images, Sequences
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -204,9 +204,10 @@ def _random_rows(count: int, limit: int) -> IntArray:
     return np.random.default_rng(ORDER_SEED).permutation(count)[:limit]
 
 
-def sample_labels(labels: IntArray, count: int, seed: int) -> IntArray:
-    """Sample labels ``(count,)`` of the data with replacement, so that they are as frequent as there."""
-    return np.random.default_rng([seed, 1]).choice(labels, count)
+def sample_labels(labels: ConditionValues, count: int, seed: int) -> ConditionValues:
+    """Sample labels of the data, ``(count,)`` or ``(count, K)``, with replacement: they are as frequent as there."""
+    chosen: ConditionValues = np.random.default_rng([seed, 1]).choice(labels, count)
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,19 @@ from gan_cli.evaluation.real_data import require_same_data, sample_labels
 from gan_cli.evaluation.sample_files import FileSamples, ValueRange, read_samples
 from gan_cli.inference import loading
 from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
-from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.inference.class_labels import describe_condition
+from gan_cli.inference.stored_condition import stored_condition
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.conditions import Condition, VectorCondition
+from gan_cli.protocols.data import (
+    ConditionValues,
+    Dataset,
+    Density,
+    Images,
+    Sequences,
+    StoredSamples,
+    condition_of,
+)
 from gan_cli.protocols.inference import TrainedSampler
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -42,9 +53,9 @@ class EvaluationSubject(ABC):
     share: float
 
     @property
-    def labels(self) -> IntArray | None:
-        """Labels of the data, or None."""
-        return self.source.labels if isinstance(self.source, Images) else None
+    def labels(self) -> ConditionValues | None:
+        """Classes ``(N,)`` or vectors ``(N, K)`` of the data, or None."""
+        return self.source.conditions if isinstance(self.source, StoredSamples) else None
 
     @property
     @abstractmethod
@@ -88,14 +99,14 @@ class GeneratorSubject(EvaluationSubject):
             "step": self.trained.step,
             "ema": self.weights is GeneratorWeights.average,
             "checksum": checksum(self.trained.network.state_dict()),
-            "classes": self.trained.classes or None,
+            "classes": stored_condition(self.trained.condition) or None,
             "device": network_device(self.trained.network).type,
             **self.trained.facts,
         }
 
     def draw(self, count: int, seed: int) -> FloatArray:
-        """Draw the samples of ``gan-sample --seed``; of a run with classes, these are as frequent as in the data."""
-        if not self.trained.classes:
+        """Draw the samples of ``gan-sample --seed``; with labels, these are as frequent as in the data."""
+        if not self.trained.condition:
             return self.trained.draw(count, seed)
         assert self.labels is not None
         return self.trained.draw(count, seed, torch.from_numpy(sample_labels(self.labels, count, seed)))
@@ -143,7 +154,7 @@ def from_run(
     trained = spec_of(directory).load_sampler(directory, weights)
     source = _load(trained.dataset)
     require_same_data(trained.data, source, allow_changed_data)
-    if trained.classes:
+    if trained.condition:
         _require_same_classes(trained, source, directory)
     trained.network.to(device)
     return GeneratorSubject(trained.dataset, source, _heldout_share(directory), trained, weights, directory.path)
@@ -152,13 +163,17 @@ def from_run(
 def _require_same_classes(trained: TrainedSampler, source: Images | Density, directory: RunDirectory) -> None:
     """Raise ``DataError`` where labels of the data are no classes of the generator's."""
     reject_changed_classes(trained.data, data_identity(source))
-    labels = source.labels if isinstance(source, Images) else None
-    present = 0 if labels is None else trained.dataset.classes or int(labels.max()) + 1
-    if present != trained.classes:
-        raise DataError(
-            f"the data have other classes than {directory.path} is conditional on ({trained.classes} classes then,"
-            f" {present} now)"
-        )
+    present = condition_of(source, trained.dataset.classes) if isinstance(source, StoredSamples) else 0
+    if not _alike(present, trained.condition):
+        then, now = (describe_condition(each) if each else "none" for each in (trained.condition, present))
+        raise DataError(f"the data have other labels than {directory.path} is conditional on ({then} then, {now} now)")
+
+
+def _alike(first: Condition, second: Condition) -> bool:
+    """Return whether a network that is conditional on one takes labels of the other; numbers may have other ranges."""
+    if isinstance(first, VectorCondition) and isinstance(second, VectorCondition):
+        return (first.kind, first.names) == (second.kind, second.names)
+    return first == second
 
 
 def from_file(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, did_you_mean, printable, truncated_repr
+from gan_cli.protocols.conditions import Condition, ConditionKind, VectorCondition
 
 # Names that a message or a card lists.
 MAX_NAMES = 20
@@ -65,6 +66,25 @@ def describe_classes(classes: int, names: Sequence[str]) -> str:
     listed = [f"{index} {truncated_repr(name)}" for index, name in enumerate(known[:MAX_NAMES])]
     listed += ["..."] if len(known) > MAX_NAMES else []
     return f"classes 0 to {classes - 1}" + (f": {', '.join(listed)}" if listed else "")
+
+
+def describe_condition(condition: Condition, names: Sequence[str] = ()) -> str:
+    """Return in words what samples are conditional on: classes or components of vectors, with their names and ranges.
+
+    Args:
+        condition: classes or vectors.
+        names: of the classes, where these are known.
+    """
+    if not isinstance(condition, VectorCondition):
+        return describe_classes(condition, names)
+    numbers = condition.kind is ConditionKind.numbers
+    listed = [
+        printable(truncated_repr(name)) + (f" from {low:.6g} to {high:.6g}" if numbers else "")
+        for name, (low, high) in zip(condition.names[:MAX_NAMES], condition.ranges[:MAX_NAMES], strict=True)
+    ]
+    listed += ["..."] if condition.size > MAX_NAMES else []
+    noun = ("number" if numbers else "label") + "s" * (condition.size > 1)
+    return f"{condition.size} {noun}{'' if numbers else ', of which several may hold'}: {', '.join(listed)}"
 
 
 def _usable(names: Sequence[str], classes: int) -> tuple[str, ...]:

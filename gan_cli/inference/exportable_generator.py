@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from gan_cli.inference.class_labels import describe_classes
 from gan_cli.inference.exportable import (
     NUM_SAMPLES,
     TRACE_BATCH,
@@ -14,6 +13,13 @@ from gan_cli.inference.exportable import (
     value_range,
 )
 from gan_cli.inference.generator import TrainedGenerator
+from gan_cli.inference.label_inputs import (
+    conditional_clause,
+    label_inputs,
+    label_metadata,
+    numpy_label_lines,
+    torch_label_lines,
+)
 from gan_cli.protocols.data import class_names
 
 
@@ -25,7 +31,6 @@ def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> E
         title: heading of the model card, up to the name of the dataset.
         about: what it is, in a clause that begins the card.
     """
-    conditional = f"class-conditional: {trained.classes} classes" if trained.classes else "unconditional"
     inputs = [
         NetworkInput(
             "z",
@@ -33,9 +38,7 @@ def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> E
             f"`(N, {trained.latent_dim})`, float32, from N(0, I); any N >= 1",
         )
     ]
-    if trained.classes:
-        about_labels = f"`(N,)`, int64, {describe_classes(trained.classes, class_names(trained.data))}"
-        inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about_labels))
+    inputs += label_inputs(trained.condition, class_names(trained.data))
     shape = ", ".join(map(str, trained.dataset.shape))
     return ExportableNetwork(
         network=trained.network,
@@ -47,29 +50,25 @@ def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> E
         kind="generator",
         builder="generator",
         title=title,
-        about=f"{about}, {conditional}",
+        about=f"{about}, {conditional_clause(trained.condition)}",
         torch_code=_torch_code(trained),
         onnx_code=_onnx_code(trained),
         metadata={
             "latent_dim": trained.latent_dim,
             "shape": list(trained.dataset.shape),
-            "classes": trained.classes,
+            **label_metadata(trained.condition),
         },
     )
 
 
 def _torch_code(trained: TrainedGenerator) -> list[str]:
     z, comment = f"z = torch.randn({NUM_SAMPLES}, {trained.latent_dim})", samples_comment(trained.dataset)
-    if not trained.classes:
-        return [z, f"samples = network(z)  {comment}"]
-    labels = f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}"
-    return [z, labels, f"samples = network(z, labels)  {comment}"]
+    labels = torch_label_lines(trained.condition)
+    return [z, *labels, f"samples = network({'z, labels' if labels else 'z'})  {comment}"]
 
 
 def _onnx_code(trained: TrainedGenerator) -> list[str]:
     lines = [f"z = np.random.default_rng().standard_normal(({NUM_SAMPLES}, {trained.latent_dim}), dtype=np.float32)"]
-    feed = '{"z": z}'
-    if trained.classes:
-        lines.append(f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}")
-        feed = '{"z": z, "labels": labels}'
-    return [*lines, f'(samples,) = session.run(["samples"], {feed})  {samples_comment(trained.dataset)}']
+    labels = numpy_label_lines(trained.condition)
+    feed = '{"z": z, "labels": labels}' if labels else '{"z": z}'
+    return [*lines, *labels, f'(samples,) = session.run(["samples"], {feed})  {samples_comment(trained.dataset)}']

@@ -14,6 +14,7 @@ from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import GeneratorWeights, load_network, network_device, run_dataset
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.runtime.rng import BLOCK, fixed_latents, latent_walk
@@ -25,10 +26,10 @@ class TrainedGenerator:
     """The trained generator of a run.
 
     Attributes:
-        network: ``(N, latent_dim) -> (N, *shape)``, with labels ``(N,)`` as a second argument where ``classes`` > 0;
+        network: ``(N, latent_dim) -> (N, *shape)``, with labels as a second argument where it is conditional;
             in evaluation mode; on the CPU, unless it was moved.
         latent_dim: dimensions of z.
-        classes: number of classes it is conditional on; 0: unconditional.
+        condition: what it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
         data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
@@ -37,7 +38,7 @@ class TrainedGenerator:
 
     network: nn.Module
     latent_dim: int
-    classes: int
+    condition: Condition
     dataset: Dataset
     step: int
     data: Mapping[str, Any] | None = None
@@ -49,7 +50,7 @@ class TrainedGenerator:
 
         Args:
             latents: ``(N, latent_dim)``.
-            labels: ``(N,)`` in [0, classes), where ``classes`` > 0.
+            labels: classes ``(N,)`` or vectors ``(N, K)``, where it is conditional.
         """
         inputs, device = [latents] if labels is None else [latents, labels], network_device(self.network)
         blocks = zip(*(torch.split(each, BLOCK) for each in inputs), strict=True)
@@ -57,9 +58,10 @@ class TrainedGenerator:
         samples: FloatArray = torch.cat(parts).numpy()
         return samples
 
-    def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
+    def draw(self, count: int, seed: int, labels: Tensor | None = None, shared: int = 1) -> FloatArray:
         """Generate ``(count, *shape)`` from the first latents of a seed; see ``TrainedSampler.draw``."""
-        return self.samples(fixed_latents(seed, count, self.latent_dim), labels)
+        latents = fixed_latents(seed, -(-count // shared), self.latent_dim)
+        return self.samples(latents.repeat_interleave(shared, 0)[:count], labels)
 
     def walk(self, path: LatentPath, seed: int, labels: Tensor | None = None) -> Iterator[FloatArray]:
         """Yield frames of spherical interpolations between latents; see ``TrainedSampler.walk``."""
@@ -81,5 +83,7 @@ def load_generator(directory: RunDirectory, weights: GeneratorWeights = Generato
     typed = validate_config(directory.stored_config())
     dataset = run_dataset(directory)
     architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
-    loaded = load_network(directory, weights, lambda classes: architecture.generator(dataset.shape, classes))
-    return TrainedGenerator(loaded.network, architecture.latent_dim, loaded.classes, dataset, loaded.step, loaded.data)
+    loaded = load_network(directory, weights, lambda condition: architecture.generator(dataset.shape, condition))
+    return TrainedGenerator(
+        loaded.network, architecture.latent_dim, loaded.condition, dataset, loaded.step, loaded.data
+    )

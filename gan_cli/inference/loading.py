@@ -14,13 +14,13 @@ from torch import nn
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import ConfigError
+from gan_cli.inference.stored_condition import read_condition
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, Sequences, data_kinds
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 
 CPU = torch.device("cpu")
-# A checkpoint with more classes or words is damaged; memory for them would be allocated before any other check.
-MAX_CLASSES = 1_000_000
 
 
 class GeneratorWeights(Enum):
@@ -47,39 +47,37 @@ class TrainedNetwork:
 
     Attributes:
         network: with the weights of the checkpoint.
-        classes: number of classes it is conditional on; 0: unconditional.
+        condition: what it is conditional on; 0: unconditional.
         step: number of updates it was trained for.
         data: identity of the data that it was trained on, as the checkpoint has it; None: unknown.
     """
 
     network: nn.Module
-    classes: int
+    condition: Condition
     step: int
     data: Mapping[str, Any] | None
 
 
 def load_network(
-    directory: RunDirectory, weights: GeneratorWeights, build: Callable[[int], nn.Module]
+    directory: RunDirectory, weights: GeneratorWeights, build: Callable[[Condition], nn.Module]
 ) -> TrainedNetwork:
     """Load the network that samples are drawn from, of a run's latest intact checkpoint.
 
     Args:
         directory: directory of the run.
         weights: the moving average, or the network as training left it.
-        build: makes the network for a number of classes.
+        build: makes the network for what it is conditional on.
 
     Raises:
         ConfigError: no checkpoint, or one of other networks.
     """
     state = checkpoints.load_latest(directory.checkpoints)
     with checkpoint_errors(directory):
-        classes = int(state["algorithm"]["classes"])
-        if not 0 <= classes <= MAX_CLASSES:
-            raise ValueError(f"it has {classes} classes")
-    network = build(classes)
+        condition = read_condition(state["algorithm"]["classes"])  # key of earlier versions, which had classes alone
+    network = build(condition)
     with checkpoint_errors(directory):
         network.load_state_dict(state["algorithm"][weights.value])
-        return TrainedNetwork(network.eval(), classes, int(state["step"]), data_identity_in(state))
+        return TrainedNetwork(network.eval(), condition, int(state["step"]), data_identity_in(state))
 
 
 def trained_data(directory: RunDirectory) -> Mapping[str, Any] | None:

@@ -7,12 +7,16 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from gan_cli.protocols.conditions import Condition
+
 
 @runtime_checkable
 class Architecture(Protocol):
     """Builds a generator and a discriminator of matching size.
 
-    Both networks take labels as a second argument, ``(N,)`` int64, where they are built for ``classes`` > 0.
+    Both networks take labels as a second argument where they are built for such: classes ``(N,)`` int64 where
+    ``classes`` is a number > 0, vectors ``(N, K)`` float32 in the units of the data where it is a condition of vectors.
+    An architecture that is for classes alone annotates the parameter with ``int``.
     """
 
     @property
@@ -20,11 +24,11 @@ class Architecture(Protocol):
         """Number of dimensions of z."""
         ...
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build G, ``(N, latent_dim) -> (N, *shape)``, images in [-1, 1]; raises ``ConfigError`` if it cannot fit."""
         ...
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build D, ``(N, *shape) -> (N,)`` logits; raises ``ConfigError`` if it cannot fit."""
         ...
 

@@ -1,9 +1,10 @@
-"""Conditions beside a single class: several classes at once, or real numbers."""
+"""Conditions of samples: a single class, several classes at once, or real numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 
 class ConditionKind(Enum):
@@ -30,3 +31,7 @@ class VectorCondition:
     @property
     def size(self) -> int:
         return len(self.names)
+
+
+# What networks are conditional on: so many classes, of which each sample has one, or vectors; 0: nothing.
+Condition: TypeAlias = int | VectorCondition

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.protocols.arrays import FloatArray, IntArray, Stateful, StoredArray
-from gan_cli.protocols.conditions import VectorCondition
+from gan_cli.protocols.conditions import Condition, VectorCondition
+
+# Of samples: a class each, (N,) int64, or a vector each, (N, K) float32.
+ConditionValues: TypeAlias = IntArray | FloatArray
 
 # Black and white of images of 8 bits.
 BYTE_LEVELS = (0.0, 255.0)
@@ -58,6 +61,11 @@ class StoredSamples:
     def count(self) -> int:
         """Number of samples to train on, mirror images included."""
         return len(self.array if self.rows is None else self.rows) * (2 if self.mirrored else 1)
+
+    @property
+    def conditions(self) -> ConditionValues | None:
+        """What each sample is conditional on: its class ``(N,)``, or its vector ``(N, K)``; None: there is neither."""
+        return self.labels if self.vectors is None else self.vectors.values
 
 
 @dataclass(frozen=True)
@@ -269,7 +277,8 @@ class Batch:
 
     Attributes:
         samples: ``(N, *shape)`` float32, in [-1, 1].
-        labels: ``(N,)`` int64, or None where the data have none or the model is unconditional.
+        labels: classes ``(N,)`` int64 or vectors ``(N, K)`` float32, or None where the data have none or the model is
+            unconditional.
     """
 
     samples: Tensor
@@ -332,7 +341,28 @@ def data_noun(dataset: Any) -> str:
     return nouns[data_kinds(dataset)[0]]
 
 
+def condition_of(source: StoredSamples, classes: int | None = None) -> Condition:
+    """Return what networks of samples can be conditional on; 0: nothing.
+
+    Args:
+        source: the samples.
+        classes: number of their classes, where it is known; None or 0: as many as occur.
+    """
+    if source.vectors is not None:
+        return source.vectors.condition
+    return 0 if source.labels is None else classes or int(source.labels.max()) + 1
+
+
 def class_names(identity: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the names of the classes in an identity of data; empty where it has none."""
-    names = None if identity is None else identity.get("classes")
+    return _names_in(identity, "classes")
+
+
+def component_names(identity: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of the components of vectors in an identity of data; empty where it has none."""
+    return _names_in(identity, "components")
+
+
+def _names_in(identity: Mapping[str, Any] | None, key: str) -> tuple[str, ...]:
+    names = None if identity is None else identity.get(key)
     return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.protocols.arrays import FloatArray, IntArray
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, Sequences
 from gan_cli.protocols.rng import Stream
 
@@ -35,7 +36,7 @@ class TrainedSampler(Protocol):
     Attributes:
         network: what samples are computed with, in evaluation mode; its state dict identifies the model. Loaded on the
             CPU; whoever moves it to another device gets samples that are computed there.
-        classes: number of classes it is conditional on; 0: unconditional.
+        condition: what it is conditional on; 0: unconditional.
         dataset: the dataset it learned, for the samples' own coordinates.
         step: number of updates it was trained for.
         facts: how samples are drawn, where there is more than one way, as plain values for the provenance.
@@ -45,7 +46,7 @@ class TrainedSampler(Protocol):
     @property
     def network(self) -> nn.Module: ...
     @property
-    def classes(self) -> int: ...
+    def condition(self) -> Condition: ...
     @property
     def dataset(self) -> Dataset: ...
     @property
@@ -55,13 +56,14 @@ class TrainedSampler(Protocol):
     @property
     def data(self) -> Mapping[str, Any] | None: ...
 
-    def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
+    def draw(self, count: int, seed: int, labels: Tensor | None = None, shared: int = 1) -> FloatArray:
         """Generate ``(count, *shape)`` on the scale of [-1, 1]: the same for the same seed, up to a device's rounding.
 
         Args:
             count: number of samples.
             seed: seed of all random numbers.
-            labels: ``(count,)`` in [0, classes), where ``classes`` > 0.
+            labels: classes ``(count,)``, or vectors ``(count, K)`` in the data's units, where it is conditional.
+            shared: so many consecutive samples are of one latent.
         """
         ...
 
@@ -71,7 +73,7 @@ class TrainedSampler(Protocol):
         Args:
             path: lengths of the walks.
             seed: seed of the latents.
-            labels: ``(path.walkers,)`` in [0, classes), where ``classes`` > 0.
+            labels: classes ``(path.walkers,)`` or vectors ``(path.walkers, K)``, where it is conditional.
         """
         ...
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gan_cli.algorithms.context import Context, StepTimer, untimed
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.training_data import TrainingData
+from gan_cli.architectures.conditioning import require_supported
 from gan_cli.config.schema import NonFinite
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
@@ -60,6 +61,7 @@ def _split_data(plan: Plan, source: LoadedData | None) -> TrainingData:
 
 def _make_algorithm(plan: Plan, data: TrainingData, seed: int, timer: StepTimer, group: ProcessGroup) -> Algorithm:
     context = data.context(_make_context(plan, seed, timer, group))
+    require_supported(plan.architecture, context.condition)
     max_batches = 1 + (1 if plan.loss is None else plan.loss.d_steps.largest)
     parts: dict[str, Callable[[], object]] = {
         "context": lambda: context,
@@ -79,7 +81,7 @@ def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) 
     train, diagnostics = plan.config.train, plan.config.diagnostics
     return Context(
         shape=plan.dataset.shape,
-        classes=0,
+        condition=0,
         device=plan.device,
         seed=seed,
         batch_size=train.batch_size // group.size,

@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 def context() -> Context:
     device = choose(DeviceSection(), Workload(0, 0, 0))
     return Context(
-        shape=(2,), classes=0, device=device, seed=0, batch_size=4, pac=1, log_every=5, sample_count=4, half_life=0.0
+        shape=(2,), condition=0, device=device, seed=0, batch_size=4, pac=1, log_every=5, sample_count=4, half_life=0.0
     )
 
 

@@ -69,7 +69,7 @@ def build_autoencoder(
     shape = source.array.shape[1:] if isinstance(source, Images) else (2,)
     context = Context(
         shape=shape,
-        classes=0,
+        condition=0,
         device=Device(CPU, None, channels_last=False, compile=False, graph=False, sync_batch_norm=True),
         seed=seed,
         batch_size=batch_size // group.size,

@@ -70,7 +70,7 @@ def build_diffusion(
     labels = source.labels if isinstance(source, Images) and conditional else None
     context = Context(
         shape=source.array.shape[1:] if isinstance(source, Images) else (2,),
-        classes=0 if labels is None else int(np.max(labels)) + 1,
+        condition=0 if labels is None else int(np.max(labels)) + 1,
         device=Device(CPU, None, channels_last=False, compile=False, graph=False),
         seed=seed,
         batch_size=batch_size // group.size,

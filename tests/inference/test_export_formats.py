@@ -100,7 +100,7 @@ def close(kind: str, got: Any, wanted: Any) -> bool:
 def inputs(trained: TrainedGenerator, count: int) -> list[Tensor]:
     """Latents, and labels where the generator takes them."""
     z = torch.randn(count, trained.latent_dim)
-    return [z, torch.randint(trained.classes, (count,))] if trained.classes else [z]
+    return [z, torch.randint(trained.condition, (count,))] if trained.condition else [z]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -135,8 +135,8 @@ def test_lines_of_the_card_draw_samples_without_gan_cli(finished_run: FinishedRu
     assert done.returncode == 0, done.stderr
     for folder, trained in drawn.items():
         arrays = np.load(Path(folder) / "drawn.npz")
-        labels = torch.from_numpy(arrays["labels"]) if trained.classes else None
-        assert labels is None or set(labels.tolist()) == set(range(trained.classes))
+        labels = torch.from_numpy(arrays["labels"]) if trained.condition else None
+        assert labels is None or set(labels.tolist()) == set(range(trained.condition))
         wanted = trained.samples(torch.from_numpy(arrays["z"]), labels)
         assert wanted.shape == (16, *trained.dataset.shape)
         # Another process may compute with another number of threads.

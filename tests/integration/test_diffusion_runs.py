@@ -187,12 +187,12 @@ def test_exported_step_and_the_code_of_its_card(
     done = gan_export("run", "--format", kind, "--out", "here")
     assert done.status == 0, done.err
     monkeypatch.chdir("here")
-    process = trained.settings.reverse_steps(ReverseProcess, trained.network, trained.dataset.shape, trained.classes)
+    process = trained.settings.reverse_steps(ReverseProcess, trained.network, trained.dataset.shape, trained.condition)
     exported = {"torch": load_torch, "onnx": load_onnx}[kind](Path())
     for count in (1, 5):
         inputs = {"x": torch.randn(count, *trained.dataset.shape), "step": torch.arange(count) % 4}
         noise = None if recipe == "digits" else torch.randn_like(inputs["x"])
-        labels = torch.arange(count) % 10 if trained.classes else None
+        labels = torch.arange(count) % 10 if trained.condition else None
         optional = {"noise": noise, "labels": labels}
         expected = process.step(inputs["x"], inputs["step"], labels, noise)
         found = exported(**inputs, **{name: value for name, value in optional.items() if value is not None})
@@ -218,7 +218,7 @@ def test_exported_step_and_the_code_of_its_card(
     monkeypatch.setattr(np.random, "default_rng", Known)
     names: dict[str, Any] = {}
     exec(code, names)
-    labels, rest = torch.arange(16) % 10 if trained.classes else None, iter(drawn[1:])
+    labels, rest = torch.arange(16) % 10 if trained.condition else None, iter(drawn[1:])
     samples = process(drawn[0], labels, lambda x: next(rest))
     torch.testing.assert_close(torch.as_tensor(names["samples"]), samples, rtol=1e-3, atol=1e-4)
     if recipe == "points":

@@ -65,7 +65,7 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
         likelihood: Likelihood,
     ) -> None:
         architecture = as_autoencoder_architecture(self.name, architecture)
-        require_plain(self.name, context.classes, context.pac)
+        require_plain(self.name, context.condition, context.pac)
         require_fitting(likelihood, context.shape)
         self._device = context.device
         self._probe_batches = probe_batches

@@ -14,6 +14,7 @@ from gan_cli.algorithms.spec import Outline, Sizes
 from gan_cli.components.likelihoods import Likelihood, samples_from_logits
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
+from gan_cli.protocols.conditions import Condition
 from gan_cli.runtime.device import Device
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -95,7 +96,7 @@ def build_outline(name: str, architecture: object, sizes: Sizes, heads: int) -> 
         ConfigError: the architecture builds no encoder, or does not fit; or classes or packs are configured.
     """
     builder = as_autoencoder_architecture(name, architecture)
-    require_plain(name, sizes.classes, sizes.pac)
+    require_plain(name, sizes.condition, sizes.pac)
     encoder, decoder = builder.encoder(sizes.shape, heads), builder.decoder(sizes.shape)
 
     def run() -> Tensor:
@@ -116,9 +117,9 @@ def as_autoencoder_architecture(name: str, architecture: object) -> AutoencoderA
     return architecture
 
 
-def require_plain(name: str, classes: int, pac: int) -> None:
-    """Raise ``ConfigError`` for classes and packs, which only GANs support."""
-    if classes:
+def require_plain(name: str, condition: Condition, pac: int) -> None:
+    """Raise ``ConfigError`` for labels and packs, which only GANs support."""
+    if condition:
         raise ConfigError(f"conditional: expected false with algorithm={name}, whose decoder is unconditional")
     if pac != 1:
         raise ConfigError(f"pac: expected 1 with algorithm={name}, which has no discriminator, got {pac}")

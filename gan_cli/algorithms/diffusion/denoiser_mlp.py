@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.diffusion.networks import Conditioning, in_float32, zero_initialized
 from gan_cli.components.ranges import Range, Width, check_ranges
+from gan_cli.protocols.conditions import Condition
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class DenoiserMLP:
     def __post_init__(self) -> None:
         check_ranges(self)
 
-    def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def denoiser(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, *shape), (N,), (N,) labels -> (N, *shape)``, 0 before it is trained."""
         return _ResidualMLP(shape, classes, self)
 
@@ -41,7 +42,7 @@ class DenoiserMLP:
 class _ResidualMLP(nn.Module):
     frequencies: Tensor
 
-    def __init__(self, shape: tuple[int, ...], classes: int, sizes: DenoiserMLP) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: Condition, sizes: DenoiserMLP) -> None:
         super().__init__()
         count, octaves = math.prod(shape), sizes.octaves if len(shape) == 1 else 0
         self.register_buffer("frequencies", math.pi * 2.0 ** torch.arange(octaves), persistent=False)

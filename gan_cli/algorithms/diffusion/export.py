@@ -8,7 +8,6 @@ import torch
 
 from gan_cli.algorithms.diffusion.inference import TrainedDenoiser
 from gan_cli.algorithms.diffusion.reverse import DeterministicStep, NoisyStep
-from gan_cli.inference.class_labels import describe_classes
 from gan_cli.inference.exportable import (
     NUM_SAMPLES,
     TRACE_BATCH,
@@ -16,6 +15,13 @@ from gan_cli.inference.exportable import (
     NetworkInput,
     samples_comment,
     value_range,
+)
+from gan_cli.inference.label_inputs import (
+    conditional_clause,
+    label_inputs,
+    label_metadata,
+    numpy_label_lines,
+    torch_label_lines,
 )
 from gan_cli.protocols.data import class_names
 
@@ -25,9 +31,9 @@ def exportable_step(trained: TrainedDenoiser) -> ExportableNetwork:
     settings, shape = trained.settings, trained.dataset.shape
     kind = DeterministicStep if settings.reverse.deterministic else NoisyStep
     sizes = ", ".join(map(str, shape))
-    conditional = f"class-conditional: {trained.classes} classes" if trained.classes else "unconditional"
+    conditional = conditional_clause(trained.condition)
     return ExportableNetwork(
-        network=settings.reverse_steps(kind, trained.network, shape, trained.classes).eval(),
+        network=settings.reverse_steps(kind, trained.network, shape, trained.condition).eval(),
         inputs=_inputs(trained),
         output="earlier",
         output_about=f"`(N, {sizes})`, float32: x at the next, less noisy timestep; after the last step samples,"
@@ -48,7 +54,7 @@ def exportable_step(trained: TrainedDenoiser) -> ExportableNetwork:
 def _sampler(trained: TrainedDenoiser) -> str:
     """Describe the sampler in a clause."""
     settings = trained.settings
-    guided = f", with a guidance scale of {settings.guidance:g}" if trained.classes else ""
+    guided = f", with a guidance scale of {settings.guidance:g}" if trained.condition else ""
     return (
         f"the network predicts {settings.prediction.value}, and a sample takes {settings.sampling_steps} steps of"
         f" {trained.facts['sampler']}, over {settings.timesteps} timesteps of {trained.facts['schedule']}{guided}"
@@ -58,7 +64,7 @@ def _sampler(trained: TrainedDenoiser) -> str:
 def _metadata(trained: TrainedDenoiser) -> dict[str, Any]:
     return {
         "shape": list(trained.dataset.shape),
-        "classes": trained.classes,
+        **label_metadata(trained.condition),
         "prediction": trained.settings.prediction.value,
         "timesteps": trained.settings.timesteps,
         "sampling_steps": trained.settings.sampling_steps,
@@ -77,19 +83,16 @@ def _inputs(trained: TrainedDenoiser) -> list[NetworkInput]:
     ]
     if not trained.settings.reverse.deterministic:
         inputs.append(NetworkInput("noise", example.flip(0), f"`(N, {sizes})`, float32, fresh from N(0, I)"))
-    if trained.classes:
-        about = f"`(N,)`, int64, {describe_classes(trained.classes, class_names(trained.data))}"
-        inputs.append(NetworkInput("labels", torch.zeros(TRACE_BATCH, dtype=torch.int64), about))
-    return inputs
+    return inputs + label_inputs(trained.condition, class_names(trained.data))
 
 
 def _torch_code(trained: TrainedDenoiser) -> list[str]:
     noise = [] if trained.settings.reverse.deterministic else ["torch.randn_like(x)"]
-    labels = ["labels"] if trained.classes else []
+    labels = ["labels"] if trained.condition else []
     arguments = ", ".join(["x", f"torch.full(({NUM_SAMPLES},), step)", *noise, *labels])
     return [
         f"x = torch.randn({', '.join(map(str, (NUM_SAMPLES, *trained.dataset.shape)))})",
-        *([f"labels = torch.arange({NUM_SAMPLES}) % {trained.classes}"] if labels else []),
+        *torch_label_lines(trained.condition),
         f"for step in range({trained.settings.sampling_steps}):",
         f"    x = network({arguments})",
         f"samples = x  {samples_comment(trained.dataset)}",
@@ -101,12 +104,12 @@ def _onnx_code(trained: TrainedDenoiser) -> list[str]:
     feed = ['"x": x', f'"step": np.full({NUM_SAMPLES}, step)']
     if not trained.settings.reverse.deterministic:
         feed.append('"noise": random.standard_normal(x.shape, dtype=np.float32)')
-    if trained.classes:
+    if trained.condition:
         feed.append('"labels": labels')
     return [
         "random = np.random.default_rng()",
         f"x = random.standard_normal(({shape}), dtype=np.float32)",
-        *([f"labels = np.arange({NUM_SAMPLES}, dtype=np.int64) % {trained.classes}"] if trained.classes else []),
+        *numpy_label_lines(trained.condition),
         f"for step in range({trained.settings.sampling_steps}):",
         f'    (x,) = session.run(["earlier"], {{{", ".join(feed)}}})',
         f"samples = x  {samples_comment(trained.dataset)}",

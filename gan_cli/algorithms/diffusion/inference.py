@@ -18,6 +18,7 @@ from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.inference.loading import GeneratorWeights, load_network, network_device, run_dataset
 from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.runtime.rng import latent_walk
@@ -29,9 +30,9 @@ class TrainedDenoiser:
     """The trained denoiser of a run, in evaluation mode; on the CPU, unless its network was moved.
 
     Attributes:
-        network: ``(N, *shape), (N,) time -> (N, *shape)``, with labels ``(N,)`` where ``classes`` > 0.
+        network: ``(N, *shape), (N,) time -> (N, *shape)``, with labels where it is conditional.
         settings: of the processes.
-        classes: number of classes it is conditional on; 0: unconditional.
+        condition: what it is conditional on; 0: unconditional.
         dataset: the dataset it learned.
         step: number of updates it was trained for.
         facts: how samples are drawn: schedule, sampler, steps and guidance, as plain values.
@@ -40,17 +41,18 @@ class TrainedDenoiser:
 
     network: nn.Module
     settings: DiffusionSettings
-    classes: int
+    condition: Condition
     dataset: Dataset
     step: int
     facts: Mapping[str, Any]
     data: Mapping[str, Any] | None
 
     @torch.no_grad()
-    def draw(self, count: int, seed: int, labels: Tensor | None = None) -> FloatArray:
+    def draw(self, count: int, seed: int, labels: Tensor | None = None, shared: int = 1) -> FloatArray:
         """Generate ``(count, *shape)`` on the scale of [-1, 1]; see ``TrainedSampler.draw``."""
         shape = self.dataset.shape
-        samples: FloatArray = draw_samples(self._process(), shape, seed, latents_of(seed, count, shape), labels).numpy()
+        latents = latents_of(seed, -(-count // shared), shape).repeat_interleave(shared, 0)[:count]
+        samples: FloatArray = draw_samples(self._process(), shape, seed, latents, labels).numpy()
         return samples
 
     @torch.no_grad()
@@ -62,7 +64,7 @@ class TrainedDenoiser:
             yield draw_samples(process, shape, seed, latents, labels).numpy()
 
     def _process(self) -> ReverseProcess:
-        process = self.settings.reverse_steps(ReverseProcess, self.network, self.dataset.shape, self.classes)
+        process = self.settings.reverse_steps(ReverseProcess, self.network, self.dataset.shape, self.condition)
         return process.to(network_device(self.network))
 
 
@@ -80,16 +82,15 @@ def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = Generator
     dataset = run_dataset(directory)
     settings = DiffusionSettings.from_node(Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED))
     architecture: DenoiserArchitecture = Node.parse(typed.architecture, "architecture", DenoiserArchitecture).build()
-    loaded = load_network(directory, weights, lambda classes: architecture.denoiser(dataset.shape, classes))
-    classes = loaded.classes
+    loaded = load_network(directory, weights, lambda condition: architecture.denoiser(dataset.shape, condition))
     facts = {
         "schedule": _describe_node(typed.algorithm["schedule"]),
         "sampler": _describe_node(typed.algorithm["reverse"]),
         "sampling_steps": settings.sampling_steps,
-        **({"guidance": settings.guidance} if classes else {}),
+        **({"guidance": settings.guidance} if loaded.condition else {}),
     }
     network = loaded.network.requires_grad_(False)
-    return TrainedDenoiser(network, settings, classes, dataset, loaded.step, facts, loaded.data)
+    return TrainedDenoiser(network, settings, loaded.condition, dataset, loaded.step, facts, loaded.data)
 
 
 def _describe_node(node: Mapping[str, Any]) -> str:

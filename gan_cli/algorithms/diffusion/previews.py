@@ -11,7 +11,7 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.diffusion.panels import frames, trajectories
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
 from gan_cli.algorithms.diffusion.sampling import draw_samples, latents_of, noise_of_block
-from gan_cli.algorithms.previews import ClassGrid, draw_labels, plane_around, preview_latents
+from gan_cli.algorithms.previews import LabelGrid, draw_labels, plane_around, preview_latents
 from gan_cli.protocols.algorithm import Panel, Preview
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import SeededStream
@@ -26,7 +26,7 @@ class PreviewSampler:
     def __init__(self, context: Context, process: ReverseProcess) -> None:
         self._context = context
         self._process = process
-        self._grid = ClassGrid.of(context)
+        self._grid = LabelGrid.of(context)
         self._labels = None if self._grid is None else self._grid.labels
 
     def preview(self) -> Preview:

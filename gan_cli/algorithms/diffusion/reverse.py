@@ -10,8 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from gan_cli.algorithms.diffusion.networks import unknown_labels
 from gan_cli.algorithms.diffusion.process import Prediction, Target, alpha_bars, per_sample
 from gan_cli.algorithms.diffusion.transitions import ReverseSampler, visited_timesteps
+from gan_cli.protocols.conditions import Condition
 
 # Returns noise of N(0, I) for samples (N, *shape), like them.
 DrawNoise: TypeAlias = Callable[[Tensor], Tensor]
@@ -19,21 +21,21 @@ DrawNoise: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Guidance:
-    """Classifier-free guidance (Ho & Salimans 2022, eq. 6): ``f(no class) + scale (f(class) - f(no class))``.
+    """Classifier-free guidance (Ho & Salimans 2022, eq. 6): ``f(no label) + scale (f(label) - f(no label))``.
 
     Of noise and of v alike, which for one x_t differ by an affine map.
 
     Attributes:
-        classes: number of classes, and the label of no class.
-        scale: w + 1 of the paper: 0 is without class, 1 with it, and above 1 samples are more typical of the class.
+        condition: what the denoiser is conditional on.
+        scale: w + 1 of the paper: 0 is without label, 1 with it, and above 1 samples are more typical of the label.
     """
 
-    classes: int
+    condition: Condition
     scale: float
 
     def __call__(self, denoiser: nn.Module, samples: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        """Return the guided prediction ``(N, *shape)`` for labels ``(N,)``."""
-        unknown = torch.full_like(labels, self.classes)
+        """Return the guided prediction ``(N, *shape)`` for labels ``(N,)`` or ``(N, K)``."""
+        unknown = unknown_labels(self.condition, labels)
         if self.scale in (0.0, 1.0):  # one of the two alone, at half the cost
             chosen: Tensor = denoiser(samples, time, labels if self.scale else unknown)
             return chosen
@@ -73,14 +75,14 @@ class ReverseSteps(nn.Module):
         """Compute the tables of all steps.
 
         Args:
-            denoiser: ``(N, *shape), (N,) time -> (N, *shape)``, with labels ``(N,)`` as a third argument if it has
-                classes.
+            denoiser: ``(N, *shape), (N,) time -> (N, *shape)``, with labels as a third argument if it is
+                conditional.
             betas: beta_1 to beta_T, ``(T,)`` float64.
             prediction: what the denoiser predicts.
             sampler: of the steps.
             steps: number of steps, at most T.
             bound: predictions of x_0 are clipped to [-bound, bound], as pixels are bounded; None: they are not.
-            guidance: by the class; None: there are no classes.
+            guidance: by the label; None: there are no labels.
         """
         super().__init__()
         self.denoiser = denoiser
@@ -110,7 +112,7 @@ class ReverseSteps(nn.Module):
         Args:
             samples: x_t, ``(N, *shape)``.
             step: number of the step of each sample, ``(N,)`` int64, counted from 0 at x_T.
-            labels: ``(N,)`` int64, where there are classes.
+            labels: ``(N,)`` int64 or ``(N, K)`` float32, where the denoiser is conditional.
             noise: ``(N, *shape)`` from N(0, I); None: none is added.
         """
         x0 = self.predict_x0(samples, step, labels)
@@ -144,7 +146,7 @@ class ReverseProcess(ReverseSteps):
 
         Args:
             latents: x_T, ``(N, *shape)`` from N(0, I).
-            labels: ``(N,)`` int64, where there are classes.
+            labels: ``(N,)`` int64 or ``(N, K)`` float32, where the denoiser is conditional.
             draw: noise of the steps, where they are not deterministic.
         """
         samples = latents

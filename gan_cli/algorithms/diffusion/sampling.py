@@ -26,7 +26,7 @@ def draw_samples(
         shape: of a sample.
         seed: of the noise of the steps, where they draw any; a sample's does not depend on the number of samples.
         latents: x_T, ``(N, D)``, on the CPU.
-        labels: ``(N,)``, on the CPU, or None.
+        labels: ``(N,)`` or ``(N, K)``, on the CPU, or None.
 
     Returns:
         ``(N, *shape)`` on the CPU.

@@ -14,6 +14,7 @@ from gan_cli.algorithms.diffusion.transitions import ReverseSampler
 from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError, require
+from gan_cli.protocols.conditions import Condition
 
 StepsT = TypeVar("StepsT", bound=ReverseSteps)
 
@@ -73,9 +74,11 @@ class DiffusionSettings:
                 " algorithm/schedule=linear"
             )
 
-    def reverse_steps(self, kind: type[StepsT], denoiser: nn.Module, shape: tuple[int, ...], classes: int) -> StepsT:
+    def reverse_steps(
+        self, kind: type[StepsT], denoiser: nn.Module, shape: tuple[int, ...], condition: Condition
+    ) -> StepsT:
         """Build the reverse process of a denoiser as a module of that kind; predicted pixels are bounded."""
-        guidance = Guidance(classes, self.guidance) if classes else None
+        guidance = Guidance(condition, self.guidance) if condition else None
         bound = 1.0 if len(shape) == 3 else None
         betas = self.betas()
         return kind(denoiser, betas, self.prediction, self.reverse, self.sampling_steps, bound, guidance)

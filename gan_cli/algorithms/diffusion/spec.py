@@ -14,6 +14,7 @@ from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
+from gan_cli.architectures.conditioning import example_labels
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import SGD
 from gan_cli.config.schema import Config
@@ -58,10 +59,10 @@ class DiffusionSpec(AlgorithmSpec):
     @classmethod
     def outline(cls, architecture: DenoiserArchitecture, sizes: Sizes) -> Outline:
         """Build the denoiser on the default device; raises ``ConfigError`` if it does not fit the data."""
-        denoiser = architecture.denoiser(sizes.shape, sizes.classes)
+        denoiser = architecture.denoiser(sizes.shape, sizes.condition)
 
         def run() -> None:
-            labels = [torch.zeros(2, dtype=torch.int64)] if sizes.classes else []
+            labels = example_labels(sizes.condition, 2)
             denoiser(torch.empty(2, *sizes.shape), torch.ones(2), *labels)
 
         return Outline({"denoiser": denoiser}, run)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture, InPrecision
+from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture, InPrecision, unknown_labels
 from gan_cli.algorithms.diffusion.previews import PreviewSampler
-from gan_cli.algorithms.diffusion.process import ForwardProcess, Prediction
+from gan_cli.algorithms.diffusion.process import ForwardProcess, Prediction, per_sample
 from gan_cli.algorithms.diffusion.reverse import ReverseProcess
 from gan_cli.algorithms.diffusion.schedules import NoiseSchedule
 from gan_cli.algorithms.diffusion.settings import (
@@ -28,6 +28,7 @@ from gan_cli.algorithms.diffusion.transitions import ReverseSampler
 from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.inference.stored_condition import stored_condition
 from gan_cli.protocols.algorithm import Preview, Report
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Batch, ProbeBatches, Sampler
@@ -43,7 +44,7 @@ class NoisyBatch:
         samples: x_t, ``(N, *shape)``.
         timesteps: t, ``(N,)`` int64, from 1 to T.
         target: epsilon or v, ``(N, *shape)``.
-        labels: ``(N,)``, or None where there are no classes.
+        labels: ``(N,)`` or ``(N, K)``, or None where there are none.
     """
 
     samples: Tensor
@@ -119,7 +120,7 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         self._settings = settings
         device = self._device.torch_device
         torch.manual_seed(context.seed)
-        self.network = self._device.place(architecture.denoiser(context.shape, context.classes))
+        self.network = self._device.place(architecture.denoiser(context.shape, context.condition))
         super().__init__(
             context=context,
             network=self.network,
@@ -131,7 +132,7 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         self._denoise = TrainingForward(self.network, self._device, context.batch_norm_group)
         self._ema_denoiser = InPrecision(self.ema.network, self._device)
         self.forward_process = ForwardProcess(settings.betas(), prediction).to(device)
-        process = settings.reverse_steps(ReverseProcess, self._ema_denoiser, context.shape, context.classes)
+        process = settings.reverse_steps(ReverseProcess, self._ema_denoiser, context.shape, context.condition)
         self._preview_sampler = PreviewSampler(context, process.to(device))
 
     def _update_networks(self) -> None:
@@ -149,7 +150,8 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         timesteps = 1 + streams["timesteps"].integers(self.forward_process.timesteps, count)
         if batch.labels is not None:
             dropped = streams["dropped labels"].uniform(count) < self._settings.label_dropout
-            batch = Batch(batch.samples, torch.where(dropped, self.context.classes, batch.labels))
+            unknown = unknown_labels(self.context.condition, batch.labels)
+            batch = Batch(batch.samples, torch.where(per_sample(dropped, batch.labels), unknown, batch.labels))
         return self._diffuse(batch, timesteps, streams["noise"])
 
     def _diffuse(self, batch: Batch, timesteps: Tensor, random: Stream) -> NoisyBatch:
@@ -206,7 +208,7 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moving average, optimizer, random streams, sampler, ring buffers and counters."""
         return {
-            "classes": self.context.classes,
+            "classes": stored_condition(self.context.condition),
             "generator": self.network.state_dict(),
             "average": self.ema.network.state_dict(),
             **self._training_state(),

@@ -14,6 +14,7 @@ from gan_cli.architectures.layers import upsample
 from gan_cli.architectures.pyramid import MIN_SIDE, image_size
 from gan_cli.components.ranges import Range, Width, check_ranges
 from gan_cli.errors import ConfigError, require
+from gan_cli.protocols.conditions import Condition
 
 # Smallest side of the lowest feature map.
 MIN_BASE = 4
@@ -47,7 +48,7 @@ class UNet:
         lowest = self.width * factors[-1]
         require(lowest % self.heads == 0, "heads", self.heads, f"a divisor of {lowest}, width times the last")
 
-    def denoiser(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def denoiser(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build a network ``(N, C, H, W), (N,), (N,) labels -> (N, C, H, W)``, 0 before it is trained.
 
         Raises:
@@ -64,7 +65,7 @@ class UNet:
 
 
 class _UNet(nn.Module):
-    def __init__(self, channels: int, classes: int, sizes: UNet) -> None:
+    def __init__(self, channels: int, classes: Condition, sizes: UNet) -> None:
         super().__init__()
         embedding = 4 * sizes.width
         widths = [sizes.width * factor for factor in sizes.multipliers]

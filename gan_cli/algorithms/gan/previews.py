@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.previews import ClassGrid, draw_labels, plane_around, preview_latents, to_numpy
+from gan_cli.algorithms.previews import LabelGrid, draw_labels, plane_around, preview_latents, to_numpy
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import FloatArray
@@ -18,24 +18,27 @@ SURFACE_RESOLUTION = 64
 
 
 class PreviewSampler:
-    """Samples from the run's fixed latents and, where there are classes, fixed labels: one row of the grid a class."""
+    """Samples from the run's fixed latents and, where there are labels, fixed ones: one row of the grid a class."""
 
     def __init__(self, context: Context, latent_dim: int) -> None:
         self._context = context
         self._device = context.device
         self._latent_dim = latent_dim
-        self._grid = grid = ClassGrid.of(context)
+        self._grid = grid = LabelGrid.of(context)
         inputs = [preview_latents(context, grid, latent_dim), *([] if grid is None else [grid.labels])]
         self._inputs = [each.to(self._device.torch_device) for each in inputs]
 
     def preview(self, generator: nn.Module, discriminator: nn.Module, objective: Objective) -> Preview:
-        """Return samples of G and, where they are points, D's scores over the plane. Waits for the device."""
+        """Return samples of G and, where they are points, D's scores over the plane. Waits for the device.
+
+        A D that is conditional has other scores for each label: those are not shown.
+        """
         with self._device.precision():
             samples: Tensor = generator(*self._inputs)
         grid, plane = self._grid, plane_around(self._context, samples)
         return Preview(
             to_numpy(samples),
-            None if plane is None else self._with_scores(plane, discriminator, objective),
+            plane if plane is None or grid is not None else self._with_scores(plane, discriminator, objective),
             None if grid is None else grid.columns,
             row_names=() if grid is None else grid.names,
         )

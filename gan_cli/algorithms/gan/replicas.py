@@ -22,12 +22,14 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.reports import transfer
 from gan_cli.algorithms.gan.stacked_network import StackedNetwork
 from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
+from gan_cli.architectures.conditioning import example_labels
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer
 from gan_cli.data.samplers import DensitySampler
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Preview, Report
+from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Batch, Sampler
 from gan_cli.protocols.rng import Stream
 
@@ -128,11 +130,11 @@ class StackedArchitecture:
         """Number of dimensions of each run's z."""
         return self.runs[0].latent_dim
 
-    def generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def generator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Stack the random generators of all runs."""
         return StackedNetwork([run.generator for run in self.runs], self.context.batch_size)
 
-    def discriminator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+    def discriminator(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Stack the discriminators of all runs."""
         size = self.context.batch_size // self.context.pac
         return StackedNetwork([run.discriminator for run in self.runs], size)
@@ -239,7 +241,7 @@ def _require_runnable(runs: Sequence[GANTrainer]) -> None:
     for name, shape in inputs.items():
         with torch.device("meta"):
             network = StackedNetwork([copy.deepcopy(getattr(run, name)).to("meta") for run in runs[:2]], 2)
-            labels = [torch.zeros(2 * len(runs[:2]), dtype=torch.int64)] if context.classes else []
+            labels = [each.to("meta") for each in example_labels(context.condition, 2 * len(runs[:2]))]
             try:
                 network(torch.empty(2 * len(runs[:2]), *shape), *labels)
             except RuntimeError as error:

@@ -11,6 +11,7 @@ import torch
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.architectures.conditioning import example_labels
 from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
 from gan_cli.components.optimizers import Adam
@@ -72,12 +73,12 @@ class GANSpec(AlgorithmSpec):
         """Build G and D on the default device; raises ``ConfigError`` if they do not fit the data."""
         first, *rest = sizes.shape
         pack_shape = (sizes.pac * first, *rest)
-        generator = architecture.generator(sizes.shape, sizes.classes)
-        discriminator = architecture.discriminator(pack_shape, sizes.classes)
+        generator = architecture.generator(sizes.shape, sizes.condition)
+        discriminator = architecture.discriminator(pack_shape, sizes.condition)
 
         def run() -> None:
             # Two samples, the fewest that batch norm accepts.
-            labels = [torch.zeros(2, dtype=torch.int64)] if sizes.classes else []
+            labels = example_labels(sizes.condition, 2)
             generator(torch.empty(2, architecture.latent_dim), *labels)
             discriminator(torch.empty(2, *pack_shape), *labels)
 

@@ -32,6 +32,7 @@ from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.components.regularizers import DuePenalties, Regularization
 from gan_cli.data.samplers import DataWait
+from gan_cli.inference.stored_condition import stored_condition
 from gan_cli.protocols.adversarial import Augmentation, NoiseLevel, ScoredBatch
 from gan_cli.protocols.algorithm import NonFiniteReport, Preview, Report, RollbackAdjustment
 from gan_cli.protocols.architecture import Architecture
@@ -51,7 +52,7 @@ class UpdateBatch:
     Attributes:
         real: ``(N, *shape)``; None for an update of G that uses generated ones only.
         fake: ``(N, *shape)``.
-        labels: ``(N,)`` of both, or None.
+        labels: ``(N,)`` or ``(N, K)`` of both, or None.
     """
 
     real: Tensor | None
@@ -156,8 +157,8 @@ class GANTrainer(GANSpec):
         self._timer = context.timer
         device = self._device.torch_device
         torch.manual_seed(context.seed)
-        self.generator = self._device.place(architecture.generator(context.shape, context.classes))
-        self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.classes))
+        self.generator = self._device.place(architecture.generator(context.shape, context.condition))
+        self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.condition))
         self._power_iteration = PowerIteration(self.discriminator)
         self.ema = MovingAverage(self.generator, context.half_life)
         self._generator_forward = TrainingForward(self.generator, context.device, context.batch_norm_group)
@@ -354,7 +355,7 @@ class GANTrainer(GANSpec):
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moving average, optimizers, random streams, sampler, ring buffers and counters."""
         return {
-            "classes": self.context.classes,
+            "classes": stored_condition(self.context.condition),
             "generator": self.generator.state_dict(),
             "average": self.ema.network.state_dict(),  # key kept for checkpoints of earlier versions
             "judge": self.pipeline.state_dict(),  # key kept for checkpoints of earlier versions

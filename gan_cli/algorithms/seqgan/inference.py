@@ -15,7 +15,7 @@ from gan_cli.architectures.lstm import LSTMLanguageModel
 from gan_cli.config.nodes import Node
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import truncated_repr
-from gan_cli.inference.loading import MAX_CLASSES, checkpoint_errors, data_identity_in, run_dataset
+from gan_cli.inference.loading import checkpoint_errors, data_identity_in, run_dataset
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import MAX_WORD_LENGTH, Dataset, Sequences
@@ -25,6 +25,8 @@ from gan_cli.storage.run_directory import RunDirectory
 
 # Sequences sampled at a time.
 BLOCK = 1024
+# A checkpoint with more words is damaged; memory for them would be allocated before any other check.
+MAX_WORDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
 def _vocabulary(algorithm: Mapping[str, Any], dataset: Dataset) -> Sequences:
     """Return the words of a checkpoint as ``Sequences`` without rows; raises ``ValueError`` where they are damaged."""
     words, end, between = algorithm["words"], algorithm["end"], algorithm["between"]
-    if not 0 < len(words) <= MAX_CLASSES:
+    if not 0 < len(words) <= MAX_WORDS:
         raise ValueError(f"it has {len(words)} words")
     if not all(isinstance(word, str) and len(word) <= MAX_WORD_LENGTH for word in (*words, between)):
         raise ValueError(f"expected words of {MAX_WORD_LENGTH} characters at most")

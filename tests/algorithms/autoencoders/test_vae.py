@@ -235,7 +235,7 @@ def test_vae_rejects_architectures_without_encoder_and_settings_of_gans() -> Non
     with pytest.raises(ConfigError, match=r"vae or vae_conv with algorithm=vae, got MLP"):
         VAE.outline(MLP(), Sizes((1, 8, 8)))
     with pytest.raises(ConfigError, match="conditional"):
-        VAE.outline(TINY, Sizes((1, 8, 8), classes=10))
+        VAE.outline(TINY, Sizes((1, 8, 8), condition=10))
     with pytest.raises(ConfigError, match="pac"):
         VAE.outline(TINY, Sizes((1, 8, 8), pac=2))
 

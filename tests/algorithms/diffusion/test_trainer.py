@@ -245,7 +245,7 @@ def test_images_seen_are_those_of_all_updates() -> None:
 @pytest.mark.parametrize("architecture", [TINY, TINY_UNET])
 def test_outline_runs_without_memory(architecture: DenoiserArchitecture) -> None:
     with torch.device("meta"):
-        outline = Diffusion.outline(architecture, Sizes((3, 32, 32), classes=10))
+        outline = Diffusion.outline(architecture, Sizes((3, 32, 32), condition=10))
         outline.run()
     assert set(outline.networks) == {"denoiser"}
     assert all(parameter.is_meta for parameter in outline.networks["denoiser"].parameters())
