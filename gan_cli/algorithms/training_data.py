@@ -17,8 +17,8 @@ from gan_cli.data.probe_batches import DataSplit, split_data
 from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.algorithm import PlaneAxes
 from gan_cli.inference.class_labels import describe_condition
+from gan_cli.protocols.algorithm import PlaneAxes
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from gan_cli.data.image_files import ImageFile, ImageListing
@@ -73,6 +73,11 @@ def read_layout(files: Sequence[ImageFile], split: FolderSplit) -> ImageLayout |
         other_parts=tuple(sorted({_first(file.name) for file in files} - {part})) if part else (),
         strays=tuple(file.name for file, first in chosen if not first) if classes else (),
     )
+
+
+def without_classes(layout: ImageLayout, files: Sequence[ImageFile]) -> ImageLayout:
+    """Return a layout of these files, whose folders are no classes."""
+    return replace(layout, files=files, classes=None, labels=(), strays=())
 
 
 def _classes(firsts: Sequence[str]) -> tuple[str, ...] | None:

@@ -12,9 +12,18 @@ import numpy as np
 
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded, UnreadImageError, read_image_file
-from gan_cli.data.image_files import SUFFIXES, ImageListing, list_images
-from gan_cli.data.image_layout import FolderSplit, ImageLayout, count_by_suffix, describe, read_layout
+from gan_cli.data.image_files import SUFFIXES, ImageFile, ImageListing, list_images
+from gan_cli.data.image_layout import (
+    FolderSplit,
+    ImageLayout,
+    count_by_suffix,
+    describe,
+    read_layout,
+    without_classes,
+)
 from gan_cli.data.image_pipeline import load_images
+from gan_cli.data.labelled_images import LabelledImages, find_labelled, read_label_file
+from gan_cli.data.labels import LabelKind
 from gan_cli.data.picture_survey import MAX_HEADERS
 from gan_cli.datasets.base import expand_path, require_folder
 from gan_cli.datasets.pictures import Pictures
@@ -41,6 +50,9 @@ class ImageFolder(Pictures):
         path: the folder of images.
         root: the data root, whose folder ``image_folder`` holds the decoded images.
         split: the part to learn, of a folder with sub-folders ``train`` and ``test``.
+        labels: a table of labels, in place of classes that are folders (``data/labels.py``): a class, several, or
+            numbers for each image, by its name relative to the folder. Images without a label are left out.
+        label_kind: of these labels.
     """
 
     licence: ClassVar[str] = "Your own images: whatever terms you hold them under."
@@ -48,11 +60,14 @@ class ImageFolder(Pictures):
     path: str | None
     root: str
     split: FolderSplit = FolderSplit.train
+    labels: str | None = None
+    label_kind: LabelKind = LabelKind.auto
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a folder of images (dataset.path=DIR)")
         expand_path("path", self.path or "")
         expand_path("root", self.root)
+        require(self.labels != "", "labels", self.labels, "a file, or null")
         super().__post_init__()
 
     @property
@@ -66,8 +81,12 @@ class ImageFolder(Pictures):
         Raises:
             DataError: there is no such folder, or it cannot be listed.
         """
-        layout = read_layout(list_images(self._folder()).files, self.split)
-        return 0 if layout is None else len(layout.files)
+        listing = list_images(self._folder())
+        layout = read_layout(listing.files, self.split)
+        if layout is None:
+            return 0
+        labelled = self._labelled(listing, layout) if self.labels and layout.files else None
+        return len(layout.files if labelled is None else labelled.places)
 
     def test_split(self) -> ImageFolder | None:
         """Return the test part of a folder that has one, and whose training part this is.
@@ -90,12 +109,16 @@ class ImageFolder(Pictures):
         folder = self._folder()
         listing = list_images(folder)
         layout = self._layout(folder, listing)
+        labelled = self._labelled(listing, layout) if self.labels else None
+        if labelled is not None:
+            layout = without_classes(layout, [_files_of_part(listing, layout)[place] for place in labelled.places])
         logger.info("%s: %s", folder, describe(listing, layout))
         store = expand_path("root", self.root) / "image_folder"
         target = self.target
-        key = cache_key(target, _identities(layout))
-        images = load_images(_FolderSource(folder, layout), target, store, key, self.strict, self.workers)
-        return self.as_data(images)
+        key = cache_key(target, _identities(layout, labelled is not None))
+        source = _FolderSource(folder, layout, labelled)
+        images = load_images(source, target, store, key, self.strict, self.workers)
+        return self.as_data(images if labelled is None else labelled.label(images))
 
     def sample_pictures(self) -> Iterator[Encoded]:
         """Return evenly spaced files of the split; raises ``DataError`` where there are none."""
@@ -111,6 +134,13 @@ class ImageFolder(Pictures):
     def _folder(self) -> Path:
         return require_folder(expand_path("path", self.path or "").absolute())
 
+    def _labelled(self, listing: ImageListing, layout: ImageLayout) -> LabelledImages:
+        """Return the images of the split that have a label in the table."""
+        folder, taken = self._folder(), _files_of_part(listing, layout)
+        table = read_label_file("dataset.labels", self.labels or "", folder, self.label_kind)
+        present, names = ([file.name for file in files] for files in (listing.files, taken))
+        return find_labelled(table, present, names, location=str(folder), strict=self.strict)
+
     def _layout(self, folder: Path, listing: ImageListing) -> ImageLayout:
         """Return the images of the split; raises ``DataError`` if there are none."""
         layout = read_layout(listing.files, self.split)
@@ -122,10 +152,18 @@ class ImageFolder(Pictures):
         return layout
 
 
-def _identities(layout: ImageLayout) -> Iterator[bytes]:
-    """Yield what the decoded images and their labels depend on: the files, and the classes in their order."""
+def _files_of_part(listing: ImageListing, layout: ImageLayout) -> list[ImageFile]:
+    """Return all images of the part, also those beside folders of classes."""
+    return [file for file in listing.files if not layout.part or file.name.startswith(f"{layout.part}/")]
+
+
+def _identities(layout: ImageLayout, labelled: bool) -> Iterator[bytes]:
+    """Yield what the decoded images and their labels depend on: the files, and the classes in their order.
+
+    Those with a label in a table have their places for labels.
+    """
     yield from (file.identity for file in layout.files)
-    yield f"{layout.part}\0{layout.classes}".encode(errors="surrogateescape")
+    yield f"{layout.part}\0{'places' if labelled else layout.classes}".encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -134,6 +172,7 @@ class _FolderSource:
 
     folder: Path
     layout: ImageLayout
+    labelled: LabelledImages | None = None
 
     @property
     def location(self) -> str:
@@ -159,7 +198,9 @@ class _FolderSource:
         return True
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
-        """Return the class of each image, if there are classes."""
+        """Return the class of each image, if there are classes; where a table has the labels, its place."""
+        if self.labelled is not None:
+            return self.labelled.cached(kept)
         classes, labels = self.layout.classes, self.layout.labels
         if classes is None:
             return None

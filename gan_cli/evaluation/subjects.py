@@ -20,8 +20,8 @@ from gan_cli.evaluation.factory import EvaluationOptions, build_evaluator
 from gan_cli.evaluation.real_data import require_same_data, sample_labels
 from gan_cli.evaluation.sample_files import FileSamples, ValueRange, read_samples
 from gan_cli.inference import loading
-from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
 from gan_cli.inference.class_labels import describe_condition
+from gan_cli.inference.loading import CPU, GeneratorWeights, network_device
 from gan_cli.inference.stored_condition import stored_condition
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.conditions import Condition, VectorCondition
@@ -165,8 +165,12 @@ def _require_same_classes(trained: TrainedSampler, source: Images | Density, dir
     reject_changed_classes(trained.data, data_identity(source))
     present = condition_of(source, trained.dataset.classes) if isinstance(source, StoredSamples) else 0
     if not _alike(present, trained.condition):
-        then, now = (describe_condition(each) if each else "none" for each in (trained.condition, present))
-        raise DataError(f"the data have other labels than {directory.path} is conditional on ({then} then, {now} now)")
+        then, now = _described(trained.condition, " classes"), _described(present)
+        raise DataError(f"the data have other classes than {directory.path} is conditional on ({then} then, {now} now)")
+
+
+def _described(condition: Condition, noun: str = "") -> str:
+    return describe_condition(condition) if isinstance(condition, VectorCondition) else f"{condition}{noun}"
 
 
 def _alike(first: Condition, second: Condition) -> bool:

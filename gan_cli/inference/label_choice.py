@@ -151,7 +151,7 @@ def choose_labels(
         return chooser(word, condition)
     if condition == 0:
         if word is not None:
-            raise ConfigError("--label: this run was trained without labels; conditional=true trains with them")
+            raise ConfigError("--label: this run was trained without classes; conditional=true trains with them")
         return NoLabels()
     if word is None:
         lines = [f"rows: {describe_classes(condition, class_names)}"] if class_names else []

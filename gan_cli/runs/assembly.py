@@ -126,6 +126,7 @@ class TrainingRun:
         checkpointer: hands them to the saver.
         stateful: those of the callbacks that have a state.
         callbacks: all callbacks, in their order.
+        data: identity of the data, or None.
     """
 
     plan: Plan
@@ -138,6 +139,7 @@ class TrainingRun:
     checkpointer: Checkpointer
     stateful: StatefulCallbacks
     callbacks: CallbackList
+    data: DataIdentity | None
 
     def end_by_error(self, outcome: Outcome) -> None:
         """Tell the callbacks that an error has ended training, unless it came after the end."""
@@ -147,7 +149,7 @@ class TrainingRun:
 
     def finish(self, outcome: Outcome) -> None:
         """Write the summary and close the callbacks."""
-        content = summary(outcome, self.algorithm, self.stateful, self.plan.device)
+        content = summary(outcome, self.algorithm, self.stateful, self.plan.device, self.data)
         with self.errors.writing("summary.json", self.directory.summary):
             self.directory.write_summary(content)
         self.callbacks.close()
@@ -228,6 +230,7 @@ def make_training_run(
         checkpointer,
         stateful,
         callbacks,
+        assembled.data,
     )
 
 

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from gan_cli import __version__
 from gan_cli.config.compose import Composition
+from gan_cli.data.fingerprint import DataIdentity
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs.callbacks import StatefulCallbacks
 from gan_cli.runtime.device import Device
@@ -32,7 +33,17 @@ class Outcome:
     step: int = 0
 
 
-def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks, device: Device) -> dict[str, Any]:
+# Of an identity of data: names of classes, or kind and names of what vectors consist of.
+LABEL_KEYS = ("classes", "condition", "components")
+
+
+def summary(
+    outcome: Outcome,
+    algorithm: Algorithm,
+    callbacks: StatefulCallbacks,
+    device: Device,
+    data: DataIdentity | None = None,
+) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     return {
         "status": outcome.status,
@@ -50,6 +61,7 @@ def summary(outcome: Outcome, algorithm: Algorithm, callbacks: StatefulCallbacks
             "numpy": np.__version__,
         },
         "device": device.facts(),
+        **{key: data[key] for key in LABEL_KEYS if data is not None and key in data},
     }
 
 
