@@ -59,8 +59,8 @@ def _parser() -> CommandParser:
         metavar="LABEL",
         help="of a run with conditional=true, draw this alone: a class, by its name, such as that of a folder, or else"
         " its number from 0 on; labels that hold at once, smiling,young; or numbers in the data's own units, 0.3 or"
-        " age=30,angle=1.2, of which one or two may be ranges that a grid goes over, age=20:60 [all classes or labels in"
-        " turn, one row each; a grid over the range of the first number, or of the first two]",
+        " age=30,angle=1.2, of which one or two may be ranges that a grid goes over, age=20:60 [all classes or labels"
+        " in turn, one row each; a grid over the range of the first number, or of the first two]",
     )
     parser.add_argument(
         "--out",

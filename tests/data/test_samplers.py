@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from gan_cli.data.prefetching import PREFETCHED_BATCHES
 from gan_cli.data.samplers import DensitySampler, ResidentSampler, StreamedSampler, choose_sampler
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Images
+from gan_cli.protocols.conditions import ConditionKind, VectorCondition
+from gan_cli.protocols.data import Images, LabelVectors
 from gan_cli.runtime.distributed import SingleProcess
 
 CPU = torch.device("cpu")
@@ -235,3 +237,20 @@ def test_where_the_system_does_not_tell_its_memory_small_data_are_resident(monke
     assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is ResidentSampler
     monkeypatch.setattr(samplers, "UNKNOWN_MEMORY", 4 * NUMBERED.array.nbytes - 1)
     assert choose_sampler(NUMBERED, BATCH, CPU, DataPlacement.auto) is StreamedSampler
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_vectors_go_with_their_samples(kind: Kind, mirrored: bool, opened: list[Any]) -> None:
+    values = np.stack([np.arange(COUNT), -np.arange(COUNT) / 2], 1).astype(np.float32)
+    condition = VectorCondition(ConditionKind.numbers, ("a", "b"), ((0.0, 9.0), (-4.5, 0.0)))
+    source = replace(NUMBERED, vectors=LabelVectors(values, condition), mirrored=mirrored)
+    sampler = kind(source, BATCH, 0, CPU, MOST, SingleProcess())
+    opened.append(sampler)
+    for batches in (1, 3, 2):
+        sampler.prepare(batches)
+        batch = sampler.take(batches)
+        assert batch.labels is not None
+        assert batch.labels.dtype == torch.float32
+        shown = torch.tensor(numbers(batch.samples))
+        assert torch.equal(batch.labels, torch.stack([shown, -shown / 2], 1).float())

@@ -66,11 +66,13 @@ class LabelledPoints:
         return None
 
     def load(self) -> Images:
-        random = np.random.default_rng(0)
-        held = random.integers(0, 2, (self.count, 2)).astype(np.float32)
+        random, held = np.random.default_rng(0), self._held()
         points = held - 0.5 + 0.05 * random.standard_normal((self.count, 2))
         condition = VectorCondition(ConditionKind.several, ("right", "up"), ((0.0, 1.0), (0.0, 1.0)))
         return Images(points.astype(np.float32), levels=(-1.0, 1.0), vectors=LabelVectors(held, condition))
+
+    def _held(self) -> FloatArray:
+        return np.random.default_rng(1).integers(0, 2, (self.count, 2)).astype(np.float32)
 
     def coordinates(self, samples: FloatArray) -> FloatArray:
         return samples

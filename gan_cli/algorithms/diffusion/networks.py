@@ -25,8 +25,8 @@ class DenoiserArchitecture(Protocol):
     def denoiser(self, shape: tuple[int, ...], classes: Condition) -> nn.Module:
         """Build ``(N, *shape), (N,) time in (0, 1] -> (N, *shape)``; raises ``ConfigError`` if it cannot fit.
 
-        With ``classes`` > 0 labels ``(N,)`` int64 are a third argument, of which ``classes`` itself means no class; with a
-        condition of vectors ``(N, K)`` float32, of which those with a NaN mean that nothing is known.
+        With ``classes`` > 0 labels ``(N,)`` int64 are a third argument, of which ``classes`` itself means no class;
+        with vectors as the condition ``(N, K)`` float32, of which those with a NaN mean that nothing is known.
         """
         ...
 
