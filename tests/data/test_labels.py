@@ -135,7 +135,7 @@ def test_of_another_kind(tmp_path: Path) -> None:
     path = written(tmp_path, "file,x,y\na.png,0.5,1\nb.png,cat,1\n")
     with pytest.raises(DataError, match=r"x of b\.png is 'cat', no finite number"):
         read_labels(path, LabelKind.numbers)
-    with pytest.raises(DataError, match="several labels for a file; dataset.label_kind=several or numbers"):
+    with pytest.raises(DataError, match=r"several labels for a file; dataset\.label_kind=several or numbers"):
         read_labels(path, LabelKind.classes)
 
 

@@ -94,6 +94,6 @@ def test_mistakes(images: Path, root: Path) -> None:
         dataset(images, root, labels="none.csv").load()
     with pytest.raises(DataError, match=r"there is no file 'x/aa\.png'\. Did you mean 'x/a\.png'\?"):
         dataset(images, root, labels=labelled(images, "x/aa.png,1\n")).load()
-    with pytest.raises(DataError, match="dataset.label_kind=several or numbers takes them"):
+    with pytest.raises(DataError, match=r"dataset\.label_kind=several or numbers takes them"):
         dataset(images, root, labels=labelled(images, "c.png,1,2\n"), label_kind=LabelKind.classes).load()
     assert not root.exists(), "nothing is decoded"

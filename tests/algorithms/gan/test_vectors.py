@@ -106,7 +106,7 @@ def test_an_architecture_for_classes_alone_is_refused_before_anything_is_trained
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_samples_lie_at_angles_never_seen(seed: int) -> None:
-    """A ring whose angle is the condition: 0.02 rad on average after 1,000 steps, of which the noise itself is 0.016."""
+    """A ring whose angle is the condition: 0.02 rad on average after 1,000 steps; the noise alone gives 0.016."""
     dataset = AngleRing()
     register()
     options = ("dataset=ring8", "device=cpu", "train.steps=1000", f"seed={seed}", "device.data=resident")
