@@ -26,7 +26,7 @@ class SumEmbedding(nn.Embedding):
     """
 
     def reset_parameters(self) -> None:
-        """Draw the weights."""
+        """Draw the weights from N(0, 1 / K)."""
         nn.init.normal_(self.weight, 0.0, self.num_embeddings**-0.5)
 
     def forward(self, vectors: Tensor) -> Tensor:

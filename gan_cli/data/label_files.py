@@ -11,21 +11,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gan_cli.data.image_files import SUFFIXES
-from gan_cli.data.memory import data_memory
 from gan_cli.errors import DataError, printable, truncated_repr
 from gan_cli.storage.reading import read_bytes
 
 DELIMITERS = {".csv": ",;\t", ".tsv": "\t"}
 ALLOWED = "a file that ends with .csv, .tsv or .json"
-# Of text: what its parsed fields take, beside its own characters.
-MEMORY_PER_BYTE = 40
 # Longest name of a file or of a label, in characters; checkpoints have no longer ones.
 MAX_FIELD = 1000
 
 
 @dataclass(frozen=True)
 class LabelRows:
-    """Fields of each file.
+    """Fields of each file of a table of labels, as they are written there.
 
     Attributes:
         files: names, each once.
@@ -39,12 +36,12 @@ class LabelRows:
 
     @property
     def is_table(self) -> bool:
-        """Whether all files have as many fields, one at least."""
+        """True if all files have the same number of fields, one at least."""
         return len(self.fields[0]) > 0 and len({len(fields) for fields in self.fields}) == 1
 
     @property
     def is_one_column(self) -> bool:
-        """Whether each file has one field."""
+        """True if each file has exactly one field beside its name."""
         return self.is_table and len(self.fields[0]) == 1
 
     @property
@@ -56,8 +53,12 @@ class LabelRows:
         return ("label",) if count == 1 else tuple(f"label {number}" for number in range(1, count + 1))
 
 
-def read_rows(path: Path) -> LabelRows:
+def read_rows(path: Path, limit: int) -> LabelRows:
     """Read the fields of each file.
+
+    Args:
+        path: of the table.
+        limit: its greatest length in bytes.
 
     Raises:
         DataError: the table cannot be read, is no text in UTF-8, has no files, rows of different lengths or two
@@ -67,7 +68,7 @@ def read_rows(path: Path) -> LabelRows:
     if suffix not in (*DELIMITERS, ".json"):
         raise DataError(f"{path}: expected a table of labels: {ALLOWED}")
     try:
-        text = read_bytes(path, data_memory() // MEMORY_PER_BYTE).decode("utf-8-sig")
+        text = read_bytes(path, limit).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:

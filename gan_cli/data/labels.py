@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from gan_cli.data.label_files import LabelRows, read_rows
-from gan_cli.data.memory import require_memory
+from gan_cli.data.memory import data_memory, require_memory
 from gan_cli.errors import DataError, did_you_mean, printable, truncated_repr
 from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.conditions import ConditionKind, VectorCondition
@@ -24,7 +24,9 @@ from gan_cli.protocols.data import LabelVectors
 
 # Components of a vector: labels of which several may hold, or numbers. More are no labels.
 MAX_COMPONENTS = 4096
-# Words between which several labels stand in one field.
+# Of a byte of text: what its parsed fields take, beside its own characters.
+MEMORY_PER_BYTE = 40
+# Characters between several labels in one field.
 SEPARATORS = "|;"
 # Fields that say whether a label holds, in small letters.
 TRUTHS = {"0": 0.0, "1": 1.0, "-1": 0.0, "0.0": 0.0, "1.0": 1.0, "-1.0": 0.0, "true": 1.0, "false": 0.0}
@@ -139,7 +141,7 @@ def read_labels(path: Path, kind: LabelKind) -> LabelTable:
         DataError: it cannot be read, is empty or damaged, has two labels for a file, a number that is not finite, or
             labels of another kind.
     """
-    rows = read_rows(path)
+    rows = read_rows(path, data_memory() // MEMORY_PER_BYTE)
     chosen = _kind_of(rows) if kind is LabelKind.auto else kind
     try:
         labels, words = _READERS[chosen](rows)

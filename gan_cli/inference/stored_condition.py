@@ -1,4 +1,4 @@
-"""What networks are conditional on, as checkpoints store it: a number of classes, or the components of vectors."""
+"""Conditions of networks as checkpoints store them: a number of classes, or the components of vectors."""
 
 from __future__ import annotations
 

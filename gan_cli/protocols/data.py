@@ -64,7 +64,7 @@ class StoredSamples:
 
     @property
     def conditions(self) -> ConditionValues | None:
-        """What each sample is conditional on: its class ``(N,)``, or its vector ``(N, K)``; None: there is neither."""
+        """The class ``(N,)`` or the vector ``(N, K)`` of each sample; None where there is neither."""
         return self.labels if self.vectors is None else self.vectors.values
 
 

@@ -122,7 +122,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_tables_are_told_in_a_line(case: str, tmp_path: Path) -> None:
+def test_broken_tables_cost_one_line(case: str, tmp_path: Path) -> None:
     content, name, message = BROKEN[case]
     with pytest.raises(DataError) as refused:
         read_labels(written(tmp_path, content, name), LabelKind.auto)
