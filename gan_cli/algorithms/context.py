@@ -93,6 +93,11 @@ class Context:
         return losses.mean() if self.num_replicas == 1 else self.num_replicas * losses.mean()
 
     @property
+    def classes(self) -> Condition:
+        """The condition, by the name that it has in algorithms written for earlier versions."""
+        return self.condition
+
+    @property
     def global_batch_size(self) -> int:
         """Samples per update in all processes together."""
         return self.batch_size * self.group.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ class LabelGrid:
         labels: ``(rows columns,)`` int64 or ``(rows columns, K)`` float32, row by row, on the CPU.
         latents: ``(rows columns,)`` int64, which of the run's latents each sample is of.
         names: of the rows.
+        noun: word for what each row shows.
     """
 
     rows: int
@@ -40,6 +41,7 @@ class LabelGrid:
     labels: Tensor
     latents: Tensor
     names: Sequence[str]
+    noun: str = "class"
 
     @classmethod
     def of(cls, context: Context) -> LabelGrid | None:
@@ -58,7 +60,7 @@ class LabelGrid:
     @classmethod
     def _of_several(cls, condition: VectorCondition, count: int) -> LabelGrid:
         rows = min(condition.size, count)
-        return cls._of_rows(torch.eye(condition.size)[:rows], count, condition.names[:rows])
+        return replace(cls._of_rows(torch.eye(condition.size)[:rows], count, condition.names[:rows]), noun="label")
 
     @classmethod
     def _of_rows(cls, labels: Tensor, count: int, names: Sequence[str]) -> LabelGrid:
@@ -76,7 +78,9 @@ class LabelGrid:
         for row, component in enumerate(shown):
             labels[row, :, component] = torch.linspace(*condition.ranges[component], columns)
         latents = torch.tensor([row // condition.size for row in range(rows)]).repeat_interleave(columns)
-        return cls(rows, columns, labels.flatten(0, 1), latents, [_range_name(condition, each) for each in shown])
+        return cls(
+            rows, columns, labels.flatten(0, 1), latents, [_range_name(condition, each) for each in shown], "number"
+        )
 
 
 def _range_name(condition: VectorCondition, component: int) -> str:

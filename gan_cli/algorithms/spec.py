@@ -64,6 +64,11 @@ class Sizes:
     pac: int = 1
     vocabulary: int = 0
 
+    @property
+    def classes(self) -> Condition:
+        """The condition, by the name that it has in algorithms written for earlier versions."""
+        return self.condition
+
     @classmethod
     def before_loading(cls, config: Config, dataset: Dataset) -> Sizes:
         """Return the sizes as far as they are known before data are loaded."""

@@ -91,7 +91,8 @@ class Preview:
         plane: what to show beside the samples, where they are points.
         columns: of the grid; None: about as many as there are rows.
         panels: additional grids, by name.
-        row_names: class of each row; empty without classes.
+        row_names: label of each row; empty without labels.
+        row_noun: word for such a label.
     """
 
     samples: FloatArray
@@ -99,6 +100,7 @@ class Preview:
     columns: int | None = None
     panels: Mapping[str, Panel] = field(default_factory=dict)
     row_names: Sequence[str] = ()
+    row_noun: str = "class"
 
 
 @dataclass(frozen=True)

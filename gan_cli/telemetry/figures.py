@@ -38,7 +38,7 @@ def preview_figure(preview: Preview, step: int, dtype: np.dtype[Any] = BYTE) -> 
     """Draw the preview of a run: points as a scatter plot with axes, images as a grid with a caption."""
     if preview.samples.ndim == 2:
         return scatter_figure(preview.samples, preview.plane, f"step {step:,}")
-    shown = "samples, a class in each row" if preview.row_names else "samples"
+    shown = f"samples, a {preview.row_noun} in each row" if preview.row_names else "samples"
     sheet = grid_sheet(preview.samples, preview.columns, [f"step {step:,}: {shown}"], preview.row_names, dtype=dtype)
     return images.drawn(sheet)
 

@@ -39,6 +39,7 @@ class PreviewSampler:
             plane_around(context, samples),
             None if self._grid is None else self._grid.columns,
             row_names=() if self._grid is None else self._grid.names,
+            row_noun="class" if self._grid is None else self._grid.noun,
             panels={"reverse": self._panel(latents)},
         )
 

@@ -41,6 +41,7 @@ class PreviewSampler:
             plane if plane is None or grid is not None else self._with_scores(plane, discriminator, objective),
             None if grid is None else grid.columns,
             row_names=() if grid is None else grid.names,
+            row_noun="class" if grid is None else grid.noun,
         )
 
     def draw(self, generator: nn.Module, count: int) -> FloatArray:
