@@ -230,5 +230,7 @@ def _tree_identity(folder: Path) -> str:
                 folders.append(entry.path)
             elif not stat.S_ISREG(status.st_mode):
                 raise ArrayFileError(f"{entry.name} is no regular file")
+            elif status.st_size > data_memory() // CHUNK_SHARE:  # zarr reads it whole
+                raise ArrayFileError(f"{entry.name} has {status.st_size:,} bytes, more than fit in memory")
             digest.update(os.fsencode(entry.path) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return digest.hexdigest()
