@@ -107,11 +107,11 @@ class Encoded(NamedTuple):
 
     Attributes:
         name: its name in messages.
-        data: its file, or the bytes of one.
+        data: its file, the bytes of one, or why there are none.
     """
 
     name: str
-    data: Path | bytes
+    data: Path | bytes | ValueError
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,7 @@ def _decode_batch(images: Sequence[Encoded], target: Target) -> Decoded:
     kept, unread, failures = list[int](), list[int](), list[tuple[str, str]]()
     for position, (name, data) in enumerate(images):
         try:
-            content = data if isinstance(data, bytes) else read_image_file(data, target.max_file_bytes)
-            pixels[len(kept)] = decode(content, target)
+            pixels[len(kept)] = decode(_content(data, target.max_file_bytes), target)
         except UnreadImageError as error:
             unread.append(position)
             failures.append((name, str(error)))
@@ -203,6 +202,12 @@ def _decode_batch(images: Sequence[Encoded], target: Target) -> Decoded:
         else:
             kept.append(position)
     return Decoded(len(images), tuple(kept), pixels[: len(kept)], tuple(failures), tuple(unread))
+
+
+def _content(data: Path | bytes | ValueError, limit: int) -> bytes:
+    if isinstance(data, ValueError):
+        raise data
+    return data if isinstance(data, bytes) else read_image_file(data, limit)
 
 
 class UnreadImageError(Exception):

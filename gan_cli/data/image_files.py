@@ -66,6 +66,8 @@ class ImageListing:
         empty: folders of the first level without any image or run.
         unreadable: folders that cannot be listed.
         others: number of files that are no images, by suffix, in small letters; hidden ones are not counted.
+        nested: archives within an archive.
+        special: links and devices within an archive.
     """
 
     files: list[ImageFile]
@@ -74,6 +76,8 @@ class ImageListing:
     empty: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     others: Mapping[str, int] = field(default_factory=dict)
+    nested: tuple[str, ...] = ()
+    special: tuple[str, ...] = ()
 
 
 def list_images(folder: Path) -> ImageListing:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
-from gan_cli.data.image_files import ImageFile, ImageListing
+from gan_cli.data.image_files import ImageListing
 from gan_cli.errors import printable
 
 # Names of folders, in small letters, whose images are a part of the data; of several for tests the first counts.
@@ -26,8 +27,20 @@ class FolderSplit(Enum):
     all = "all"
 
 
+class NamedImage(Protocol):
+    """An image in a tree of folders."""
+
+    @property
+    def name(self) -> str:
+        """Path relative to the tree, with ``/`` between its parts."""
+        ...
+
+
+Image = TypeVar("Image", bound=NamedImage)
+
+
 @dataclass(frozen=True)
-class ImageLayout:
+class ImageLayout(Generic[Image]):
     """Images of a part of the data.
 
     Attributes:
@@ -39,7 +52,7 @@ class ImageLayout:
         strays: images beside the folders of classes, which are left out.
     """
 
-    files: Sequence[ImageFile]
+    files: Sequence[Image]
     classes: tuple[str, ...] | None
     labels: Sequence[int]
     part: str
@@ -47,7 +60,7 @@ class ImageLayout:
     strays: tuple[str, ...]
 
 
-def read_layout(files: Sequence[ImageFile], split: FolderSplit) -> ImageLayout | None:
+def read_layout(files: Sequence[Image], split: FolderSplit) -> ImageLayout[Image] | None:
     """Return the images of a part, and their classes: the folders below it, if (nearly) all images lie in such.
 
     Args:
@@ -57,25 +70,27 @@ def read_layout(files: Sequence[ImageFile], split: FolderSplit) -> ImageLayout |
     Returns:
         None where the test part is wanted, and no folder is one.
     """
-    parts = _parts([file.name for file in files])
+    parts = find_parts([file.name for file in files])
     if split is FolderSplit.test and not parts:
         return None
     part = parts.get(split, "")
-    firsts = [_first(file.name.partition("/")[2] if parts else file.name) for file in files]
+    firsts = [first_folder(file.name.partition("/")[2] if parts else file.name) for file in files]
     classes = _classes(firsts)
     number = {name: label for label, name in enumerate(classes or ())}
-    chosen = [(file, first) for file, first in zip(files, firsts, strict=True) if not part or _first(file.name) == part]
+    chosen = [
+        (file, first) for file, first in zip(files, firsts, strict=True) if not part or first_folder(file.name) == part
+    ]
     return ImageLayout(
         files=[file for file, first in chosen if first or classes is None],
         classes=classes,
         labels=[number[first] for _, first in chosen if first] if classes else (),
         part=part,
-        other_parts=tuple(sorted({_first(file.name) for file in files} - {part})) if part else (),
+        other_parts=tuple(sorted({first_folder(file.name) for file in files} - {part})) if part else (),
         strays=tuple(file.name for file, first in chosen if not first) if classes else (),
     )
 
 
-def without_classes(layout: ImageLayout, files: Sequence[ImageFile]) -> ImageLayout:
+def without_classes(layout: ImageLayout[Image], files: Sequence[Image]) -> ImageLayout[Image]:
     """Return a layout of these files, whose folders are no classes."""
     return replace(layout, files=files, classes=None, labels=(), strays=())
 
@@ -94,9 +109,9 @@ def _classes(firsts: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
-def _parts(names: Sequence[str]) -> dict[FolderSplit, str]:
+def find_parts(names: Sequence[str]) -> dict[FolderSplit, str]:
     """Return the folders that are parts: if all images lie in such, some to train on and some to test with."""
-    folders = sorted({_first(name) for name in names})
+    folders = sorted({first_folder(name) for name in names})
     if not folders or any(folder.lower() not in (*TRAIN_FOLDERS, *TEST_FOLDERS) for folder in folders):
         return {}
     found = {
@@ -106,12 +121,12 @@ def _parts(names: Sequence[str]) -> dict[FolderSplit, str]:
     return found if all(found.values()) else {}
 
 
-def _first(name: str) -> str:
+def first_folder(name: str) -> str:
     """Return the first folder of a name, or an empty string where it lies in none."""
     return name.partition("/")[0] if "/" in name else ""
 
 
-def describe(listing: ImageListing, layout: ImageLayout) -> str:
+def describe(listing: ImageListing, layout: ImageLayout[Image]) -> str:
     """Return in a line how many images are taken, what they are, and what is left out and why."""
     taken = f"{len(layout.files):,} images"
     if layout.classes is not None:
@@ -127,6 +142,8 @@ def describe(listing: ImageListing, layout: ImageLayout) -> str:
             ("folders of systems and other programs", listing.ignored),
             ("run directories", listing.runs),
             ("folders that cannot be read", listing.unreadable),
+            ("archives within an archive, which are not opened", listing.nested),
+            ("links and devices", listing.special),
         )
         if names
     ]

@@ -69,6 +69,8 @@ def _opened(pictures: Iterable[Encoded]) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.filterwarnings("ignore", module=r"PIL\.")
         for _, data in pictures:
+            if isinstance(data, ValueError):
+                continue
             try:
                 file: BinaryIO = BytesIO(data) if isinstance(data, bytes) else open_regular(data)
             except OSError:

@@ -94,6 +94,8 @@ class ImageFolder(Pictures):
         Raises:
             DataError: the folder cannot be listed.
         """
+        if self.split is not FolderSplit.train:
+            return None
         layout = read_layout(list_images(self._folder()).files, self.split)
         return replace(self, split=FolderSplit.test) if layout and layout.part and layout.other_parts else None
 
@@ -134,14 +136,14 @@ class ImageFolder(Pictures):
     def _folder(self) -> Path:
         return require_folder(expand_path("path", self.path or "").absolute())
 
-    def _labelled(self, listing: ImageListing, layout: ImageLayout) -> LabelledImages:
+    def _labelled(self, listing: ImageListing, layout: ImageLayout[ImageFile]) -> LabelledImages:
         """Return the images of the split that have a label in the table."""
         folder, taken = self._folder(), _files_of_part(listing, layout)
         table = read_label_file("dataset.labels", self.labels or "", folder, self.label_kind)
         present, names = ([file.name for file in files] for files in (listing.files, taken))
         return find_labelled(table, present, names, location=str(folder), strict=self.strict)
 
-    def _layout(self, folder: Path, listing: ImageListing) -> ImageLayout:
+    def _layout(self, folder: Path, listing: ImageListing) -> ImageLayout[ImageFile]:
         """Return the images of the split; raises ``DataError`` if there are none."""
         layout = read_layout(listing.files, self.split)
         if layout is None:
@@ -152,12 +154,12 @@ class ImageFolder(Pictures):
         return layout
 
 
-def _files_of_part(listing: ImageListing, layout: ImageLayout) -> list[ImageFile]:
+def _files_of_part(listing: ImageListing, layout: ImageLayout[ImageFile]) -> list[ImageFile]:
     """Return all images of the part, also those beside folders of classes."""
     return [file for file in listing.files if not layout.part or file.name.startswith(f"{layout.part}/")]
 
 
-def _identities(layout: ImageLayout, labelled: bool) -> Iterator[bytes]:
+def _identities(layout: ImageLayout[ImageFile], labelled: bool) -> Iterator[bytes]:
     """Yield what the decoded images and their labels depend on: the files, and the classes in their order.
 
     Those with a label in a table have their places for labels.
@@ -171,7 +173,7 @@ class _FolderSource:
     """The files of a folder as a source of encoded images."""
 
     folder: Path
-    layout: ImageLayout
+    layout: ImageLayout[ImageFile]
     labelled: LabelledImages | None = None
 
     @property

@@ -20,13 +20,12 @@ from gan_cli.data.fingerprint import data_identity, fingerprint, reject_changed_
 from gan_cli.data.memory import data_memory
 from gan_cli.data.splits import selected_tokens, split_rows, split_sequences
 from gan_cli.datasets.gaussian_mixtures import Grid, Ring
-from gan_cli.datasets.image_folder import ImageFolder
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import ConfigError, DataError
 from gan_cli.evaluation.backbones.base import Samples, stored_samples
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import ConditionValues, Dataset, Density, Images, Sequences
+from gan_cli.protocols.data import ConditionValues, Dataset, Density, Images, Partitioned, Sequences
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ def find_test_split(dataset: Dataset) -> Dataset | None:
     """Return the dataset's test split, or the mixture that its points were once drawn from; None: there is neither."""
     if isinstance(dataset, Ring | Grid):
         return None if dataset.count is None else replace(dataset, count=None)
-    if isinstance(dataset, ImageFolder):
+    if isinstance(dataset, Partitioned):
         return dataset.test_split()
     split = getattr(dataset, "split", None)
     if not isinstance(split, Enum) or split.name != "train" or "test" not in type(split).__members__:

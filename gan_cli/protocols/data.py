@@ -234,6 +234,15 @@ class CountableImages(Protocol):
 
 
 @runtime_checkable
+class Partitioned(Protocol):
+    """A dataset of the user's own that may have a part to test with, which its files tell."""
+
+    def test_split(self) -> Dataset | None:
+        """Return the dataset of the part to test with, or None; raises ``DataError`` where files cannot be listed."""
+        ...
+
+
+@runtime_checkable
 class Modal(Protocol):
     """A dataset of a mixture whose modes are known."""
 
