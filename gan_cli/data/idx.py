@@ -25,13 +25,16 @@ MAX_DIMENSIONS = 4
 # The images of the largest file that is read, MNIST's to train on: a header that promises more is damaged or malicious.
 MAX_BYTES = 60_000 * 28 * 28
 # With the header, and what gzip adds to a file that it cannot make smaller.
-MAX_FILE_BYTES = MAX_BYTES + 2**16
+EXTRA_BYTES = 2**16
+MAX_FILE_BYTES = MAX_BYTES + EXTRA_BYTES
+# Where nothing but a header is read.
+UNBOUNDED = 2**62
 CHUNK_BYTES = 2**20
 
 Stream: TypeAlias = "BinaryIO | gzip.GzipFile"
 
 
-def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
+def read_idx(path: Path, sha256: str | None = None, max_bytes: int = MAX_BYTES) -> ByteArray:
     """Read the array in an IDX file of unsigned bytes; its first bytes, not its name, tell whether it is gzipped.
 
     Reads as much as the header announces and one byte more, so that memory is bounded for any file.
@@ -39,14 +42,26 @@ def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
     Args:
         path: the file.
         sha256: SHA-256 that the uncompressed file must have, in hexadecimal; not checked when None.
+        max_bytes: bytes that the array may take.
 
     Raises:
         DataError: the file cannot be read, is no such file, is truncated, too long or damaged, or has another
             checksum; the message names the file, what was found and what was expected.
     """
+    with _wrap_errors(path), _uncompressed(path, max_bytes) as stream:
+        return _parse(stream, path, sha256, max_bytes)
+
+
+def idx_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape of the array that the header of an IDX file announces; errors as of :func:`read_idx`."""
+    with _wrap_errors(path), _uncompressed(path, UNBOUNDED) as stream:
+        return _parse_header(stream, path)[1]
+
+
+@contextlib.contextmanager
+def _wrap_errors(path: Path) -> Iterator[None]:
     try:
-        with _uncompressed(path) as stream:
-            return _parse(stream, path, sha256)
+        yield
     except EOFError as error:
         raise DataError(f"{path}: its gzip data break off; expected a complete gzip file") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -56,11 +71,11 @@ def read_idx(path: Path, sha256: str | None = None) -> ByteArray:
 
 
 @contextlib.contextmanager
-def _uncompressed(path: Path) -> Iterator[Stream]:
+def _uncompressed(path: Path, max_bytes: int) -> Iterator[Stream]:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > MAX_FILE_BYTES:
-            raise DataError(f"{path}: {size} bytes; expected an IDX file, gzipped or not, of {MAX_BYTES} bytes at most")
+        if size > max_bytes + EXTRA_BYTES:
+            raise DataError(f"{path}: {size} bytes; expected an IDX file, gzipped or not, of {max_bytes} bytes at most")
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if packed:
@@ -70,7 +85,8 @@ def _uncompressed(path: Path) -> Iterator[Stream]:
             yield file
 
 
-def _parse(stream: Stream, path: Path, sha256: str | None) -> ByteArray:
+def _parse_header(stream: Stream, path: Path) -> tuple[bytes, tuple[int, ...]]:
+    """Return the header and the shape that it announces."""
     magic = stream.read(4)
     if len(magic) < 4 or not magic.startswith(UNSIGNED_BYTES) or not 1 <= magic[3] <= MAX_DIMENSIONS:
         raise DataError(
@@ -80,12 +96,16 @@ def _parse(stream: Stream, path: Path, sha256: str | None) -> ByteArray:
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{path}: truncated: {4 + len(sizes)} bytes, expected a header of {4 + 4 * magic[3]}")
-    shape = struct.unpack(f">{magic[3]}I", sizes)
+    return magic + sizes, struct.unpack(f">{magic[3]}I", sizes)
+
+
+def _parse(stream: Stream, path: Path, sha256: str | None, max_bytes: int) -> ByteArray:
+    header, shape = _parse_header(stream, path)
     expected = math.prod(shape)
-    if not 1 <= expected <= MAX_BYTES:
-        raise DataError(f"{path}: its header announces the shape {shape}, {expected} bytes; expected 1 to {MAX_BYTES}")
+    if not 1 <= expected <= max_bytes:
+        raise DataError(f"{path}: its header announces the shape {shape}, {expected} bytes; expected 1 to {max_bytes}")
     content = np.empty(shape, np.uint8)
-    digest = hashlib.sha256(magic + sizes)
+    digest = hashlib.sha256(header)
     found = _fill(stream, content, digest)
     if found < expected:
         raise DataError(f"{path}: truncated: {found} bytes of data, expected {expected} for the shape {shape}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import numpy as np
-from PIL import Image
 
 from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.download import download
 from gan_cli.data.idx import MAX_FILE_BYTES, read_idx
-from gan_cli.data.memory import require_memory
+from gan_cli.data.idx_files import spellings
+from gan_cli.data.resizing import resize_pictures
 from gan_cli.datasets.base import (
     ImageDataset,
     check_mirrors,
@@ -43,6 +43,8 @@ class MnistSplit(Enum):
 class IdxDataset(ImageDataset):
     """Grey images, stored as 28x28, and their labels in two IDX files, ``<root>/<folder>/<name>[.gz]``.
 
+    Other spellings of the names count as well, and the folders in which torchvision keeps the files below its root.
+
     Args:
         root: the data root; ``~`` is the home directory.
         mirrors: addresses of folders with the gzipped files, tried in this order; empty for no downloads.
@@ -59,6 +61,10 @@ class IdxDataset(ImageDataset):
     licence: ClassVar[str]
     title: ClassVar[str]
     folder: ClassVar[str]
+    # Folders below the data root where other programs keep the files.
+    other_folders: ClassVar[Sequence[str]] = ()
+    # Names of the classes; empty where they are the digits.
+    class_names: ClassVar[tuple[str, ...]] = ()
     # SHA-256 of each file, uncompressed: mirrors pack the same content differently.
     checksums: ClassVar[Mapping[str, str]]
 
@@ -98,7 +104,8 @@ class IdxDataset(ImageDataset):
                 f"{self.place}: {' and '.join(self.names)} have the shapes {pixels.shape} and {labels.shape},"
                 f" expected (N, {SIDE}, {SIDE}) and (N,)"
             )
-        return Images(_resize(pixels, self.shape[-1])[:, None], labels.astype(np.int64))
+        resized = resize_pictures(pixels[:, None], (self.shape[1], self.shape[2]))
+        return Images(resized, labels.astype(np.int64), class_names=self.class_names)
 
     def _read(self, name: str) -> ByteArray:
         path = self._find_file(name)
@@ -109,8 +116,9 @@ class IdxDataset(ImageDataset):
 
     def _find_file(self, name: str) -> Path | None:
         """Return the file, uncompressed or gzipped, or None where there is neither."""
-        candidates = (self.place / name, self.place / f"{name}.gz")
-        return next(filter(is_present, candidates), None)
+        root = expand_path("root", self.root)
+        places = [self.place, *(root / folder for folder in self.other_folders)]
+        return next(filter(is_present, (place / each for place in places for each in spellings(name))), None)
 
     def _download(self, name: str) -> Path:
         try:
@@ -127,28 +135,13 @@ class IdxDataset(ImageDataset):
             raise missing_files_error(error, files, self.place) from error
 
 
-def _resize(images: ByteArray, side: int) -> ByteArray:
-    """Resize ``(N, H, W)`` to ``(N, side, side)`` with Pillow's bilinear filter, antialiased where it shrinks.
-
-    Bilinear, as in scripts that resize with torchvision. One image after the other, as threads would gain little:
-    Pillow takes 1.6 s for 60,000 at 64 pixels, and no memory beside the result.
-    """
-    if images.shape[1:] == (side, side):
-        return images
-    size = len(images) * side * side
-    require_memory(size, f"{len(images):,} images of {side} pixels", "a smaller dataset.size takes fewer")
-    result = np.empty((len(images), side, side), np.uint8)
-    for position, image in enumerate(images):
-        result[position] = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR))
-    return result
-
-
 class Mnist(IdxDataset):
     """Handwritten digits (LeCun, Cortes & Burges 1998)."""
 
     licence = "MNIST (LeCun, Cortes & Burges): CC BY-SA 3.0, to be shared with attribution under the same terms."
     title = "MNIST"
     folder = "mnist"
+    other_folders = ("MNIST/raw", "MNIST")
     checksums = MappingProxyType(
         {
             "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -169,6 +162,11 @@ class FashionMnist(IdxDataset):
     licence = "Fashion-MNIST (Zalando SE): MIT licence, free for any use with its copyright notice."
     title = "Fashion-MNIST"
     folder = "fashion_mnist"
+    other_folders = ("FashionMNIST/raw", "FashionMNIST", "fashion-mnist")
+    class_names = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
     checksums = MappingProxyType(
         {
             "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

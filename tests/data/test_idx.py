@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 
 from gan_cli.data import download as download_module
-from gan_cli.data import idx as idx_module
 from gan_cli.data.download import TransferLimits
 from gan_cli.data.idx import read_idx
-from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, MnistSplit, _resize
+from gan_cli.data.resizing import resize_pictures
+from gan_cli.datasets.mnist import FashionMnist, IdxDataset, Mnist, MnistSplit
 from gan_cli.errors import DataError, InvalidValueError
 from tests.storage.test_files import longest_file
 
@@ -42,6 +42,7 @@ class Small(IdxDataset):
 
     title = "Small"
     folder = "small"
+    other_folders = ("other/raw",)
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}  # noqa: RUF012
 
 
@@ -151,13 +152,10 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, content: bytes, messa
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_a_file_that_promises_more_than_it_has_takes_no_more_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(idx_module, "MAX_BYTES", 1000)
+def test_a_file_that_promises_more_than_it_has_takes_no_more_memory(tmp_path: Path) -> None:
     (tmp_path / "bomb").write_bytes(gzip.compress(FILES[IMAGES]))
     with pytest.raises(DataError, match="2352 bytes; expected 1 to 1000"):
-        read_idx(tmp_path / "bomb")
+        read_idx(tmp_path / "bomb", max_bytes=1000)
 
 
 def test_missing_file_and_wrong_checksum(tmp_path: Path) -> None:
@@ -200,14 +198,46 @@ def test_28_pixels_are_untouched(tmp_path: Path, size: int | None) -> None:
 
 
 def test_resizing_keeps_constants_and_averages_where_it_shrinks() -> None:
+    def resized(images: np.ndarray, side: int) -> np.ndarray:
+        return resize_pictures(images[:, None], (side, side))[:, 0]
+
     constant = np.full((2, 28, 28), 77, np.uint8)
-    assert all((_resize(constant, size) == 77).all() for size in (8, 31, 256))
+    assert all((resized(constant, size) == 77).all() for size in (8, 31, 256))
     # Two columns of each four are white. Without antialiasing, some pixels would see black alone, or white alone.
     stripes = np.tile(np.repeat(np.array([0, 255], np.uint8), 2), (1, 28, 7))
-    assert np.abs(_resize(stripes, 8).astype(float) - 127.5).max() < 40
+    assert np.abs(resized(stripes, 8).astype(float) - 127.5).max() < 40
     # Twice as large, a pixel lies a quarter of a pixel from its original: 3/4 of that and 1/4 of the neighbour.
     edge = np.repeat(np.array([0, 200], np.uint8), 14)[None, None].repeat(28, axis=1)
-    assert _resize(edge, 56)[0, 20, 26:30].tolist() == [0, 50, 150, 200]
+    assert resized(edge, 56)[0, 20, 26:30].tolist() == [0, 50, 150, 200]
+
+
+@pytest.mark.parametrize("place", ["small", "other/raw"])
+@pytest.mark.parametrize("dotted", [False, True])
+@pytest.mark.parametrize("form", ["{0}", "{0}.gz", "{0}/{0}"])
+def test_files_are_found_by_all_usual_names(place: str, dotted: bool, form: str, tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        spelled = name.replace("-idx", ".idx") if dotted else name
+        file = tmp_path / place / form.format(spelled)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(content) if form.endswith(".gz") else content)
+    assert np.array_equal(Small(str(tmp_path), ()).load().array, PIXELS[:, None])
+
+
+def test_a_wrong_file_of_another_spelling_is_refused_by_its_checksum(tmp_path: Path) -> None:
+    fill(tmp_path / "small")
+    path = (tmp_path / "small" / IMAGES).rename(tmp_path / "small" / "train-images.idx3-ubyte")
+    path.write_bytes(idx_bytes(PIXELS[::-1]))
+    with pytest.raises(DataError, match=r"train-images\.idx3-ubyte: its uncompressed content.* has SHA-256"):
+        Small(str(tmp_path), ()).load()
+
+
+@pytest.mark.parametrize(("dataset", "folder"), [(Mnist, "MNIST/raw"), (FashionMnist, "FashionMNIST/raw")])
+def test_torchvisions_folders_are_looked_into(dataset: type[IdxDataset], folder: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / IMAGES).write_bytes(FILES[IMAGES])
+    with pytest.raises(DataError, match=f"{folder}/{IMAGES}: its uncompressed content") as caught:
+        dataset(str(tmp_path), ()).load()
+    assert "stays as it is" in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [0, 7, 257, -28])
