@@ -1,12 +1,11 @@
-"""CIFAR-10 in its binary distribution: from the data root if present, else from a mirror."""
+"""CIFAR-10 and CIFAR-100 in their binary distributions: from the data root if present, else from a mirror."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import tarfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data.cache import sha256
 from gan_cli.data.download import download
+from gan_cli.data.published_files import PublishedFile, open_members, pickles_message, reading_tar
 from gan_cli.datasets.base import (
     ImageDataset,
     check_mirrors,
@@ -25,15 +24,17 @@ from gan_cli.datasets.base import (
     is_present,
     missing_files_error,
 )
+from gan_cli.datasets.cifar_classes import CIFAR10, CIFAR100_COARSE, CIFAR100_FINE
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
 from gan_cli.storage.reading import open_regular
 
-CLASSES = 10
+logger = logging.getLogger(__name__)
+
 SHAPE = (3, 32, 32)
-# A record is one byte of label, then the red, the green and the blue plane of one image.
-RECORD_BYTES = 1 + 3 * 32 * 32
+# The red, the green and the blue plane of one image, which follow its labels of one byte each.
+PIXEL_BYTES = 3 * 32 * 32
 
 
 class CifarSplit(Enum):
@@ -43,29 +44,185 @@ class CifarSplit(Enum):
     test = ("test_batch.bin",)
 
 
-@dataclass(frozen=True)
-class Cifar10(ImageDataset):
-    """60,000 photographs of ten kinds of things, 32x32 RGB (Krizhevsky 2009), without its Python edition's pickles.
+class Cifar100Split(Enum):
+    """Split of CIFAR-100; the value lists its files."""
 
-    Used if present: ``<root>/cifar10/cifar-10-binary.tar.gz``, or the files unpacked from it,
-    ``<root>/cifar10/cifar-10-batches-bin/*.bin``. The archive is read in place: nothing is unpacked to disk.
+    train = ("train.bin",)
+    test = ("test.bin",)
+
+
+class Cifar100Labels(Enum):
+    """Labels of CIFAR-100: the thing itself, of 100 kinds, or what kind of thing it is, of 20."""
+
+    fine = "fine"
+    coarse = "coarse"
+
+
+@dataclass(frozen=True)
+class BinaryCifar(ImageDataset):
+    """Photographs in one of CIFAR's binary distributions.
 
     Args:
         root: the data root; ``~`` is the home directory.
         mirrors: addresses of folders with the archive, tried in this order; empty for no downloads.
-        split: 50,000 images to train on, or 10,000 to test with.
     """
 
     root: str
     mirrors: tuple[str, ...]
+
+    licence: ClassVar[str]
+    title: ClassVar[str]
+    # Folders below the data root in which the data are looked for; they are downloaded into the first. Empty: the root.
+    folders: ClassVar[Sequence[str]]
+    archive: ClassVar[str]
+    unpacked: ClassVar[str]
+    # Archive and folder of the edition of pickles.
+    pickles: ClassVar[tuple[str, str]]
+    label_bytes: ClassVar[int]
+    archive_bytes: ClassVar[int]
+    archive_checksum: ClassVar[str]
+    checksums: ClassVar[Mapping[str, str]]
+
+    def __post_init__(self) -> None:
+        expand_path("root", self.root)
+        check_mirrors(self.mirrors)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return SHAPE
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        raise NotImplementedError
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files of the split."""
+        raise NotImplementedError
+
+    @property
+    def label_position(self) -> int:
+        """Position of the label that counts among those of an image."""
+        return 0
+
+    @property
+    def place(self) -> Path:
+        """Folder of the archive below the data root."""
+        return self._places[0]
+
+    def images_in(self, name: str) -> int:
+        """Return the number of images in a file."""
+        raise NotImplementedError
+
+    def load(self) -> Images:
+        """Load pixels ``(N, 3, 32, 32)`` and labels 0, 1, ..., in the order of the files.
+
+        Raises:
+            DataError: a file is present but wrong, or none is present and none can be downloaded.
+        """
+        counts = [self.images_in(name) for name in self.files]
+        pixels, labels = np.empty((sum(counts), *SHAPE), np.uint8), np.empty(sum(counts), np.int64)
+        for path, content in self._read_files():
+            records = content.reshape(self.images_in(path.name), self.label_bytes + PIXEL_BYTES)
+            found = records[:, self.label_position]
+            if found.max() >= self.classes:
+                raise DataError(f"{path}: holds the label {found.max()}; expected labels from 0 to {self.classes - 1}")
+            start = sum(counts[: self.files.index(path.name)])
+            labels[start : start + len(records)] = found
+            pixels[start : start + len(records)] = records[:, self.label_bytes :].reshape(-1, *SHAPE)
+        return Images(pixels, labels, class_names=self.class_names)
+
+    @property
+    def _places(self) -> list[Path]:
+        root = expand_path("root", self.root)
+        return [root / folder for folder in self.folders]
+
+    def _size(self, name: str) -> int:
+        return self.images_in(name) * (self.label_bytes + PIXEL_BYTES)
+
+    def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
+        """Return the path and the bytes of each file of the split, one at a time and in any order."""
+        for place in self._places:
+            archive, folder = place / self.archive, place / self.unpacked
+            missing = [name for name in self.files if not is_present(folder / name)]
+            if is_present(archive):
+                with checking_present_file(self.title):
+                    self._published.check(archive)
+                return self._from_archive(archive)
+            if not missing:
+                return (self._from_file(folder / name) for name in self.files)
+            if len(missing) < len(self.files):
+                raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(self.files)}")
+        return self._from_archive(self._download())
+
+    @property
+    def _published(self) -> PublishedFile:
+        return PublishedFile(self.archive_bytes, self.archive_checksum)
+
+    def _download(self) -> Path:
+        pickles = pickles_message(self._places, self.pickles)
+        if pickles:
+            logger.warning("%s", pickles)
+        try:
+            return download(self.archive, self.mirrors, self.place, self._published.check, self.archive_bytes)
+        except DataError as error:
+            files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
+            explained = DataError(f"{pickles} {error}") if pickles else error
+            raise missing_files_error(explained, files, self.place) from error
+
+    def _from_archive(self, archive: Path) -> Iterator[tuple[Path, ByteArray]]:
+        """Yield the split's files straight from the archive; its other members are skipped."""
+        sizes = {name: self._size(name) for name in self.files}
+        with reading_tar(archive):
+            for name, stream in open_members(archive, self.unpacked, sizes):
+                yield archive / self.unpacked / name, np.frombuffer(stream.read(), np.uint8)
+
+    def _from_file(self, path: Path) -> tuple[Path, ByteArray]:
+        expected = self._size(path.name)
+        try:
+            with open_regular(path) as stream:
+                content = stream.read(expected + 1)
+                size = os.fstat(stream.fileno()).st_size
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if len(content) != expected:
+            found = "truncated" if len(content) < expected else "too long"
+            raise DataError(f"{path}: {found}: {size} bytes, expected {expected}")
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.checksums[path.name]:
+            raise DataError(f"{path}: has SHA-256 {digest}, expected {self.checksums[path.name]}")
+        return path, np.frombuffer(content, np.uint8)
+
+
+@dataclass(frozen=True)
+class Cifar10(BinaryCifar):
+    """60,000 photographs of ten kinds of things, 32x32 RGB (Krizhevsky 2009), without its Python edition's pickles.
+
+    Used if present: ``<root>/cifar10/cifar-10-binary.tar.gz``, or the files unpacked from it,
+    ``<root>/cifar10/cifar-10-batches-bin/*.bin``; both are looked for in the root itself as well, where torchvision
+    unpacks. The archive is read in place: nothing is unpacked to disk.
+
+    Args:
+        split: 50,000 images to train on, or 10,000 to test with.
+    """
+
     split: CifarSplit = CifarSplit.train
 
     licence: ClassVar[str] = (
         "CIFAR-10 (Krizhevsky, Nair & Hinton): published for research without a licence; its photographs were"
         " collected from the web and remain their owners'."
     )
+    title: ClassVar[str] = "CIFAR-10"
+    folders: ClassVar[Sequence[str]] = ("cifar10", "", "CIFAR10", "cifar-10")
     archive: ClassVar[str] = "cifar-10-binary.tar.gz"
     unpacked: ClassVar[str] = "cifar-10-batches-bin"
+    pickles: ClassVar[tuple[str, str]] = ("cifar-10-python.tar.gz", "cifar-10-batches-py")
+    label_bytes: ClassVar[int] = 1
     images_per_file: ClassVar[int] = 10_000
     # Size and SHA-256 of the archive as TensorFlow Datasets and others list them. The publisher gives its MD5 alone,
     # c32a1d4ab5d03f1284b67883e8d87530.
@@ -84,121 +241,76 @@ class Cifar10(ImageDataset):
         }
     )
 
-    def __post_init__(self) -> None:
-        expand_path("root", self.root)
-        check_mirrors(self.mirrors)
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return CIFAR10
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return SHAPE
-
-    @property
-    def classes(self) -> int:
-        return CLASSES
-
-    @property
-    def place(self) -> Path:
-        """Folder of the archive below the data root."""
-        return expand_path("root", self.root) / "cifar10"
+    def files(self) -> tuple[str, ...]:
+        return tuple(self.split.value)
 
     @property
     def file_bytes(self) -> int:
         """Size of each unpacked file in bytes."""
-        return self.images_per_file * RECORD_BYTES
+        return self._size(self.files[0])
 
-    def load(self) -> Images:
-        """Load pixels ``(N, 3, 32, 32)`` and labels 0 to 9, in the order of the files.
+    def images_in(self, name: str) -> int:
+        return self.images_per_file
 
-        Raises:
-            DataError: a file is present but wrong, or none is present and none can be downloaded.
-        """
-        files = self._read_files()
-        count = self.images_per_file * len(self.split.value)
-        pixels, labels = np.empty((count, *SHAPE), np.uint8), np.empty(count, np.int64)
-        for path, content in files:
-            records = content.reshape(self.images_per_file, RECORD_BYTES)
-            if records[:, 0].max() >= CLASSES:
-                raise DataError(f"{path}: holds the label {records[:, 0].max()}; expected labels from 0 to 9")
-            start = self.images_per_file * self.split.value.index(path.name)
-            labels[start : start + len(records)] = records[:, 0]
-            pixels[start : start + len(records)] = records[:, 1:].reshape(-1, *SHAPE)
-        return Images(pixels, labels)
 
-    def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
-        """Yield the path and the bytes of each file of the split, one at a time and in any order."""
-        archive, folder = self.place / self.archive, self.place / self.unpacked
-        missing = [name for name in self.split.value if not is_present(folder / name)]
-        if is_present(archive):
-            with checking_present_file("CIFAR-10"):
-                self._check(archive)
-            return self._from_archive(archive)
-        if not missing:
-            return (self._from_file(folder / name) for name in self.split.value)
-        if len(missing) < len(self.split.value):
-            raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(self.split.value)}")
-        return self._from_archive(self._download())
+@dataclass(frozen=True)
+class Cifar100(BinaryCifar):
+    """60,000 photographs of a hundred kinds of things in twenty groups, 32x32 RGB (Krizhevsky 2009).
 
-    def _check(self, archive: Path) -> None:
-        """Raise ``DataError`` unless this is exactly the published archive; one of another size is not read."""
-        try:
-            with open_regular(archive) as file:
-                size = os.fstat(file.fileno()).st_size
-            digest = sha256(archive) if size == self.archive_bytes else None
-        except OSError as error:
-            raise DataError(f"{archive}: cannot be read ({error.strerror or error})") from error
-        if digest is None:
-            truncated = "truncated: " if size < self.archive_bytes else ""
-            raise DataError(f"{archive}: {truncated}{size} bytes, expected {self.archive_bytes}")
-        if digest != self.archive_checksum:
-            raise DataError(f"{archive}: its content has SHA-256 {digest}, expected {self.archive_checksum}")
+    Used if present: ``<root>/cifar100/cifar-100-binary.tar.gz``, or the files unpacked from it,
+    ``<root>/cifar100/cifar-100-binary/*.bin``; both are looked for in the root itself as well, where torchvision
+    unpacks. The archive is read in place: nothing is unpacked to disk.
 
-    def _download(self) -> Path:
-        try:
-            return download(self.archive, self.mirrors, self.place, self._check, self.archive_bytes)
-        except DataError as error:
-            files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
-            raise missing_files_error(error, files, self.place) from error
+    Args:
+        split: 50,000 images to train on, or 10,000 to test with.
+        labels: the 100 fine classes, or the 20 coarse ones.
+    """
 
-    def _from_archive(self, archive: Path) -> Iterator[tuple[Path, ByteArray]]:
-        """Yield the split's files straight from the archive; its other members are skipped."""
-        missing = {f"{self.unpacked}/{name}" for name in self.split.value}
-        names = frozenset(missing)
-        try:
-            with tarfile.open(archive, "r|gz") as members:
-                for member in members:
-                    if member.name not in names:
-                        continue
-                    stream = members.extractfile(member) if member.isreg() else None
-                    if stream is None or member.size != self.file_bytes or member.name not in missing:
-                        raise DataError(
-                            f"{archive}: {member.name} is {self._describe_mismatch(member)};"
-                            f" expected one file of {self.file_bytes} bytes"
-                        )
-                    missing.remove(member.name)
-                    yield archive / member.name, np.frombuffer(stream.read(), np.uint8)
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise DataError(f"{archive}: its data are damaged ({error}); expected a gzipped tar file") from error
-        except OSError as error:
-            raise DataError(f"{archive}: cannot be read ({error.strerror or error})") from error
-        if missing:
-            raise DataError(f"{archive}: without {', '.join(sorted(missing))}")
+    split: Cifar100Split = Cifar100Split.train
+    labels: Cifar100Labels = Cifar100Labels.fine
 
-    def _describe_mismatch(self, member: tarfile.TarInfo) -> str:
-        if not member.isreg():
-            return "no regular file"
-        return "there twice" if member.size == self.file_bytes else f"{member.size} bytes"
+    licence: ClassVar[str] = (
+        "CIFAR-100 (Krizhevsky, Nair & Hinton): published for research without a licence; its photographs were"
+        " collected from the web and remain their owners'."
+    )
+    title: ClassVar[str] = "CIFAR-100"
+    folders: ClassVar[Sequence[str]] = ("cifar100", "", "CIFAR100", "cifar-100")
+    archive: ClassVar[str] = "cifar-100-binary.tar.gz"
+    unpacked: ClassVar[str] = "cifar-100-binary"
+    pickles: ClassVar[tuple[str, str]] = ("cifar-100-python.tar.gz", "cifar-100-python")
+    # The coarse label, then the fine one.
+    label_bytes: ClassVar[int] = 2
+    train_images: ClassVar[int] = 50_000
+    test_images: ClassVar[int] = 10_000
+    # Size and SHA-256 of the archive as several independent users of the data list them (MLDatasets.jl, GoMLX,
+    # torchvision for Ruby). The publisher gives its MD5 alone, 03b5dce01913d631647c71ecec9e9cb8.
+    archive_bytes: ClassVar[int] = 168_513_733
+    archive_checksum: ClassVar[str] = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"
+    # SHA-256 of the files in the archive, which the publisher does not give: those that torchvision for Ruby verifies
+    # after it unpacked the same archive.
+    checksums: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "train.bin": "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
+            "test.bin": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
+        }
+    )
 
-    def _from_file(self, path: Path) -> tuple[Path, ByteArray]:
-        try:
-            with open_regular(path) as stream:
-                content = stream.read(self.file_bytes + 1)
-                size = os.fstat(stream.fileno()).st_size
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-        if len(content) != self.file_bytes:
-            found = "truncated" if len(content) < self.file_bytes else "too long"
-            raise DataError(f"{path}: {found}: {size} bytes, expected {self.file_bytes}")
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != self.checksums[path.name]:
-            raise DataError(f"{path}: has SHA-256 {digest}, expected {self.checksums[path.name]}")
-        return path, np.frombuffer(content, np.uint8)
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return CIFAR100_FINE if self.labels is Cifar100Labels.fine else CIFAR100_COARSE
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(self.split.value)
+
+    @property
+    def label_position(self) -> int:
+        return 1 if self.labels is Cifar100Labels.fine else 0
+
+    def images_in(self, name: str) -> int:
+        return self.train_images if name in Cifar100Split.train.value else self.test_images
