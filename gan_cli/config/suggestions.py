@@ -199,9 +199,14 @@ def _with_option(key: str, value: str) -> Suggestion:
 
 
 def _for_path(path: str) -> Suggestion | None:
-    """Return the data of the user's own that a path holds: images in a folder, or a text in a file."""
+    """Return the data of the user's own that a path holds: images in a folder or an archive, or a text in a file."""
     expanded = os.path.expanduser(path)  # noqa: PTH111 - never raises
-    if os.path.isfile(expanded):  # noqa: PTH113 - raises for no name
+    name = expanded.lower()
+    if os.path.isfile(expanded) and name.endswith((".zip", ".tar", ".tar.gz", ".tgz")):  # noqa: PTH113 - raises for no name
+        return Suggestion(("dataset=image_archive", f"dataset.path={path}"))
+    if os.path.isfile(expanded) and "ubyte" in os.path.basename(name):  # noqa: PTH113, PTH119 - as above
+        return Suggestion(("dataset=idx", f"dataset.path={path}"))
+    if os.path.isfile(expanded):  # noqa: PTH113 - as above
         return Suggestion((*TEXT, f"dataset.path={path}"))
     if os.path.isdir(expanded) or "/" in path:  # noqa: PTH112
         return Suggestion(("dataset=image_folder", f"dataset.path={path}"))

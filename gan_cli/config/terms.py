@@ -60,6 +60,9 @@ SAMPLES = {
     "gan_cli.datasets.mnist.Mnist": 60_000,
     "gan_cli.datasets.mnist.FashionMnist": 60_000,
     "gan_cli.datasets.cifar.Cifar10": 50_000,
+    "gan_cli.datasets.cifar.Cifar100": 50_000,
+    "gan_cli.datasets.svhn.Svhn": 73_257,
+    "gan_cli.datasets.stl10.Stl10": 5_000,
 }
 
 
@@ -225,8 +228,10 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
             "spiral": "dataset=swiss_roll",
             "hf hub": "dataset=huggingface",
             "sentences captions poems": f"{' '.join(TEXT)} dataset.path=FILE",
-            "images photos imagefolder folder custom celeba celebahq lsun ffhq imagenet cifar100 svhn stl10 omniglot"
-            " afhq flowers coco tinyimagenet kmnist emnist usps anime": "dataset=image_folder dataset.path=DIR",
+            "images photos imagefolder folder custom celeba celebahq lsun ffhq imagenet omniglot"
+            " afhq flowers coco tinyimagenet usps anime": "dataset=image_folder dataset.path=DIR",
+            "kmnist emnist qmnist ubyte": "dataset=idx dataset.path=FILE",
+            "zip tar targz webdataset wds shards archive": "dataset=image_archive dataset.path=FILE",
         }
     ),
 }

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gan_cli.data.archives_entries import Archive, DamagedMemberError, Entry, MemberKind
-from gan_cli.data.archives_tar import GZIP_MAGIC, open_tar
+from gan_cli.data.archives_tar import open_tar
 from gan_cli.data.archives_zip import ZIP_MAGICS, open_zip
+from gan_cli.data.gzip_files import GZIP_MAGIC
 from gan_cli.data.image_files import SUFFIXES, SYSTEM_FOLDERS, ImageListing
 from gan_cli.errors import DataError, printable
 from gan_cli.storage.reading import open_regular

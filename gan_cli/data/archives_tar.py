@@ -7,16 +7,15 @@ header is used.
 from __future__ import annotations
 
 import contextlib
-import gzip
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from gan_cli.data.archives_entries import Entry, MemberKind, read_exactly
+from gan_cli.data.gzip_files import GZIP_MAGIC, open_gzip
 from gan_cli.errors import DataError, printable
 
-GZIP_MAGIC = b"\x1f\x8b"
 # Of extended headers, which hold names.
 MAX_HEADER_BYTES = 2**20
 CHUNK_BYTES = 2**20
@@ -148,5 +147,5 @@ def open_tar(file: BinaryIO, path: Path, limit: int) -> Iterator[TarArchive]:
     if not packed:
         yield TarArchive(file, path, limit, random_access=True)
         return
-    with gzip.GzipFile(fileobj=file) as stream:
+    with open_gzip(file) as stream:
         yield TarArchive(cast(BinaryIO, stream), path, limit, random_access=False)

@@ -15,11 +15,11 @@ from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
+from gan_cli.data.gzip_files import GZIP_MAGIC, open_gzip
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.storage.reading import open_regular
 
-GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = b"\x00\x00\x08"
 MAX_DIMENSIONS = 4
 # The images of the largest file that is read, MNIST's to train on: a header that promises more is damaged or malicious.
@@ -79,7 +79,7 @@ def _uncompressed(path: Path, max_bytes: int) -> Iterator[Stream]:
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if packed:
-            with gzip.GzipFile(fileobj=file) as stream:
+            with open_gzip(file) as stream:
                 yield stream
         else:
             yield file

@@ -125,9 +125,9 @@ class BinaryCifar(ImageDataset):
         Raises:
             DataError: a file is present but wrong, or none is present and none can be downloaded.
         """
-        counts = [self.images_in(name) for name in self.files]
+        files, counts = self._read_files(), [self.images_in(name) for name in self.files]
         pixels, labels = np.empty((sum(counts), *SHAPE), np.uint8), np.empty(sum(counts), np.int64)
-        for path, content in self._read_files():
+        for path, content in files:
             records = content.reshape(self.images_in(path.name), self.label_bytes + PIXEL_BYTES)
             found = records[:, self.label_position]
             if found.max() >= self.classes:

@@ -126,8 +126,9 @@ class Stl10(ImageDataset):
         side = self.shape[-1]
         contents = f"{self._count:,} images of {side} pixels"
         require_memory(self.num_bytes, contents, "a smaller dataset.size takes fewer")
+        streams = self._streams()
         pixels, labels = np.empty((self._count, *self.shape), np.uint8), np.empty(self._count, np.uint8)
-        for path, stream in self._streams():
+        for path, stream in streams:
             if path.name.endswith("_y.bin"):
                 labels = np.frombuffer(_read(path, stream, self._count), np.uint8)
             else:

@@ -17,6 +17,8 @@ ON_THE_HUB: Mapping[str, tuple[str, str]] = {
     "mnist": ("ylecun/mnist", "cc-by-sa-3.0"),
     "fashion_mnist": ("zalando-datasets/fashion_mnist", "mit"),
     "cifar10": ("uoft-cs/cifar10", "other"),
+    "cifar100": ("uoft-cs/cifar100", "other"),
+    "svhn": ("ufldl-stanford/svhn", "other"),
     "huggingface": ("", "other"),
     "digits": ("", "cc-by-4.0"),
 }

@@ -20,9 +20,12 @@ from gan_cli.data.array_files import ArrayFileError, read_npz
 from gan_cli.data.cache import DamagedError, Store, deserialize_arrays, read_arrays, serialize_arrays
 from gan_cli.data.idx import MAX_BYTES
 from gan_cli.datasets.base import data_root
-from gan_cli.datasets.cifar import Cifar10, CifarSplit
+from gan_cli.datasets.cifar import Cifar10, Cifar100, CifarSplit
+from gan_cli.datasets.idx import Idx
 from gan_cli.datasets.mnist import FashionMnist, Mnist
 from gan_cli.datasets.oracle import FILE, Oracle
+from gan_cli.datasets.stl10 import Stl10
+from gan_cli.datasets.svhn import Svhn
 from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.errors import ConfigError, DataError
 
@@ -62,6 +65,10 @@ LOADS: dict[str, tuple[str, Callable[[str], object]]] = {
     "fashion mnist": (f"fashion_{MNIST}", lambda root: FashionMnist(root, ()).load()),
     "cifar archive": (CIFAR, lambda root: Cifar10(root, ()).load()),
     "cifar batch": (BATCH, lambda root: Cifar10(root, (), CifarSplit.test).load()),
+    "cifar100": ("cifar-100-binary.tar.gz", lambda root: Cifar100(root, ()).load()),
+    "svhn": ("svhn/train_32x32.mat", lambda root: Svhn(root, ()).load()),
+    "stl10": ("stl10/stl10_binary.tar.gz", lambda root: Stl10(root, ()).load()),
+    "idx": ("x/images-idx3-ubyte", lambda root: Idx(f"{root}/x/images-idx3-ubyte").load()),
     "oracle": (str(FILE), lambda root: Oracle(root, length=2, count=2).load()),
     "text": ("text.txt", lambda root: Text(f"{root}/text.txt").load()),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from gan_cli.datasets.cifar import Cifar10, CifarSplit
+from gan_cli.datasets.cifar_classes import CIFAR10
 from gan_cli.errors import DataError, InvalidValueError
 from tests.data.test_idx import Mirror, mirrors  # noqa: F401 - a fixture
 
@@ -274,3 +276,39 @@ def test_the_real_cifar10(split: CifarSplit, count: int, real_data: Path) -> Non
     assert images.array.shape == (count, 3, 32, 32)
     assert images.labels is not None
     assert np.bincount(images.labels).tolist() == [count // 10] * 10
+
+
+@pytest.mark.parametrize("folder", ["", "CIFAR10"])
+def test_files_are_found_where_torchvision_unpacks_them(tmp_path: Path, folder: str) -> None:
+    unpack(tmp_path).rename(tmp_path / "unpacked")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    (tmp_path / "unpacked").rename(tmp_path / folder / FOLDER)
+    assert_whole(Small(str(tmp_path), ()))
+    assert_whole(Small(str(tmp_path), (), CifarSplit.test))
+
+
+def test_labels_have_names(tmp_path: Path) -> None:
+    put(tmp_path)
+    assert Small(str(tmp_path), ()).load().class_names == CIFAR10
+
+
+@pytest.mark.parametrize("place", ["", "cifar10"])
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py"])
+def test_the_edition_of_pickles_is_explained_and_never_opened(tmp_path: Path, place: str, name: str) -> None:
+    (tmp_path / place).mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / place / name)  # to open it would wait without end
+    with pytest.raises(DataError, match="made of pickles, which can run code") as caught:
+        Small(str(tmp_path), ()).load()
+    assert str(caught.value).startswith(str(tmp_path / place / name))
+    assert f"Put {ARCHIVE}" in str(caught.value)
+
+
+def test_the_binary_edition_is_downloaded_beside_the_pickles(
+    tmp_path: Path,
+    mirrors: list[Mirror],  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    mirrors[0].answers = {f"/data/{ARCHIVE}": (200, CONTENT)}
+    assert_whole(Small(str(tmp_path), (mirrors[0].url,)))
+    assert "made of pickles" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -148,9 +149,7 @@ def test_images_are_resized(tmp_path: Path) -> None:
 def test_files_of_several_data_in_a_folder(tmp_path: Path) -> None:
     for name in ("emnist-letters", "emnist-digits"):
         write(tmp_path, f"{name}-train-images-idx3-ubyte", PIXELS)
-    with pytest.raises(
-        DataError, match=r"several data \(emnist-digits, emnist-letters\): dataset\.path=FILE"
-    ):
+    with pytest.raises(DataError, match=r"several data \(emnist-digits, emnist-letters\): dataset\.path=FILE"):
         Idx(str(tmp_path)).load()
     assert len(Idx(str(tmp_path / "emnist-letters-train-images-idx3-ubyte")).load().array) == 6
 
@@ -196,6 +195,13 @@ def test_nothing_there(tmp_path: Path) -> None:
         Idx(str(path)).load()
     path.write_bytes(b"\0\0\x08\3" + b"\x7f\xff\xff\xff" * 3)
     with pytest.raises(DataError, match="bytes of memory, more than"):
+        Idx(str(path)).load()
+
+
+def test_endless_padding_is_not_skipped_byte_by_byte(tmp_path: Path) -> None:
+    path = write(tmp_path, "images-idx3-ubyte.gz", PIXELS)
+    os.truncate(path, 2**28)
+    with pytest.raises(DataError, match="its gzip data break off"):
         Idx(str(path)).load()
 
 

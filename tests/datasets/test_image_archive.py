@@ -311,6 +311,15 @@ def test_truncated_archives(kind: str, share: float, tmp_path: Path, root: Path)
     assert not root.exists()
 
 
+def test_endless_padding_is_not_skipped_byte_by_byte(tmp_path: Path, root: Path) -> None:
+    path = tarred(tmp_path / "a.tar.gz", {"1.png": png(1)})
+    os.truncate(path, path.stat().st_size + 5000)
+    assert len(archived(path, root).load().array) == 1
+    os.truncate(path, 2**36)
+    with pytest.raises(DataError, match="zeros behind the gzip data"):
+        archived(path, root).load()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_images(kind: str, tmp_path: Path, root: Path) -> None:
     for content in ({}, {"a.txt": b"", "b.zip": b""}):

@@ -17,9 +17,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gan_cli.data.cache import Store, serialize_arrays
-from gan_cli.datasets.cifar import Cifar10, CifarSplit
+from gan_cli.datasets.cifar import Cifar10, Cifar100, CifarSplit
 from gan_cli.datasets.mnist import FashionMnist, Mnist
 from gan_cli.datasets.oracle import FILE, Oracle
+from gan_cli.datasets.stl10 import Stl10, Stl10Split
+from gan_cli.datasets.svhn import Svhn
 from gan_cli.datasets.text import Text
 from tests.fuzz.strategies import damaged
 
@@ -66,6 +68,10 @@ NAMES: dict[str, Callable[[], object]] = {
     "fashion_mnist/train-images-idx3-ubyte.gz": lambda: FashionMnist(".", ()).load(),
     "cifar10/cifar-10-binary.tar.gz": lambda: Cifar10(".", ()).load(),
     "cifar10/cifar-10-batches-bin/test_batch.bin": lambda: Cifar10(".", (), CifarSplit.test).load(),
+    "cifar100/cifar-100-binary/train.bin": lambda: Cifar100(".", ()).load(),
+    "svhn/train_32x32.mat": lambda: Svhn(".", ()).load(),
+    "stl10/stl10_binary.tar.gz": lambda: Stl10(".", ()).load(),
+    "stl10/stl10_binary/unlabeled_X.bin": lambda: Stl10(".", (), Stl10Split.unlabeled, 8).load(),
     str(FILE): lambda: Oracle(".", length=2, count=2).load(),
     "text.txt": lambda: Text("text.txt").load(),
     "x/44136fa355b3678a1146ad16f7e8649e.npz": lambda: Store(Path()).load_or_compute("x", {}, dict),

@@ -37,6 +37,7 @@ from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz import (
+    archive_files,
     array_files,
     configuration,
     data_files,
@@ -262,6 +263,8 @@ TARGETS: dict[str, Fuzzed] = {
     "image cache": Fuzzed(image_files.CACHE, image_files.cache),
     "picture metadata": Fuzzed(image_files.METADATA, image_files.metadata),
     "class folders": Fuzzed(image_files.TREE, image_files.tree),
+    "image archives": Fuzzed(archive_files.ARCHIVES, archive_files.archives),
+    "pairs of IDX files": Fuzzed(archive_files.PAIRS, archive_files.pairs),
     "text": Fuzzed(
         st.tuples(_any_of([TEXT, b"\xef\xbb\xbf" + TEXT, TEXT.decode().encode("utf-16"), b"a b\0c\n" * 2, b"\r" * 9, b"a" * 99_999]),
                   st.sampled_from(ENCODINGS), st.sampled_from(TokenUnit)), _text

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.schema import conf_dir
 from tests.conftest import TINY, real_data_root
-from tests.helpers.image_folder import make_folder
+from tests.helpers.image_folder import archive_folder, make_folder, write_idx
 from tests.helpers.paths import ROOT
 
 SMALL_READER = ["architecture.reader_model.sizes=[1,2]", "architecture.reader_model.filters=[2,2]"]
@@ -32,6 +32,9 @@ TRAINED_ELSEWHERE = {
     "dataset=fashion_mnist": "downloaded in tests/data/test_idx.py",
     "dataset=stacked_mnist": "below",
     "dataset=cifar10": "tests/datasets/test_cifar.py",
+    "dataset=cifar100": "tests/datasets/test_cifar100.py",
+    "dataset=svhn": "tests/datasets/test_svhn.py",
+    "dataset=stl10": "tests/datasets/test_stl10.py",
     "dataset=huggingface": "tests/datasets/huggingface",
 }
 # Recipes of other models, cut down.
@@ -54,6 +57,8 @@ NEEDED = {
     "dataset=arrays": [f"dataset.path={ROOT / 'tests' / 'helpers' / 'squares.npy'}"],
     "dataset=image_folder": [f"dataset.path={ROOT / 'docs'}"],
     "dataset=huggingface": ["dataset.name=owner/name"],
+    "dataset=image_archive": [f"dataset.path={ROOT / 'images.zip'}"],
+    "dataset=idx": [f"dataset.path={ROOT / 'train-images-idx3-ubyte'}"],
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
     "architecture=lstm": ["algorithm=seqgan", "dataset=oracle"],
@@ -125,6 +130,11 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
         return [*data, *small_networks, "train.eval_every=0"]  # a classifier takes longer than all the rest
     if name == "image_folder":
         return [*TINY, f"dataset.path={make_folder(workplace / 'pictures', 8)}", "dataset.size=8"]
+    if name == "image_archive":
+        pictures = make_folder(workplace / "pictures", 8)
+        return [*TINY, f"dataset.path={archive_folder(pictures, workplace / 'pictures.zip')}", "dataset.size=8"]
+    if name == "idx":
+        return [*TINY, f"dataset.path={write_idx(workplace / 'images-idx3-ubyte', 8)}"]
     return [*TINY, *NEEDED.get(option, [])] if name == "arrays" else list(TINY)
 
 
