@@ -110,7 +110,7 @@ def tree(drawn: tuple[list[tuple[str, str, str, bool]], bool]) -> None:
             path.write_bytes(PNG if whole else PNG[:40])
             CHANGES[change](path)
     Path("images").mkdir(exist_ok=True)
-    dataset = ImageFolder("images", "root", size=4, channels=1, strict=strict, workers=1)
+    dataset = ImageFolder(path="images", root="root", size=4, channels=1, strict=strict, workers=1)
     first, second = dataset.load(), dataset.load()
     assert np.array_equal(first.array, second.array)
     assert first.class_names == second.class_names
