@@ -206,7 +206,7 @@ def _list(archives: tuple[tuple[Path, int, int], ...]) -> ArchiveListing:
 
 
 class _Collected:
-    """What the entries of archives amount to."""
+    """Collects what the entries of several archives amount to."""
 
     def __init__(self) -> None:
         self.images: list[Member] = []

@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class Archive(Protocol):
-    """An open archive.
+    """An archive that is open, and read by one thread.
 
     Attributes:
         random_access: False where to go back takes to unpack all from the beginning.

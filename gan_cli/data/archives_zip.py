@@ -22,7 +22,7 @@ MAX_DIRECTORY_BYTES = 2**27
 
 
 class ZipArchive:
-    """An open zip archive."""
+    """A zip archive that is open, and read by one thread."""
 
     random_access = True
     has_checksums = True

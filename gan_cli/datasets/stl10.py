@@ -104,7 +104,7 @@ class Stl10(ImageDataset):
 
     @property
     def num_bytes(self) -> int:
-        """Memory of the images."""
+        """Memory of the images, in bytes."""
         return self._count * int(np.prod(self.shape))
 
     @property

@@ -108,7 +108,7 @@ def test_test_split_of_datasets_that_have_one(tmp_path: Path) -> None:
     stacked = find_test_split(StackedMnist("r", (), size=32))
     assert isinstance(stacked, StackedMnist)
     assert (stacked.split, stacked.size, stacked.count) == (MnistSplit.test, 32, 10_000)
-    for other in (Digits(), Ring(), ImageFolder(str(tmp_path), "r")):
+    for other in (Digits(), Ring(), ImageFolder(path=str(tmp_path), root="r")):
         assert find_test_split(other) is None
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -57,8 +61,6 @@ NEEDED = {
     "dataset=arrays": [f"dataset.path={ROOT / 'tests' / 'helpers' / 'squares.npy'}"],
     "dataset=image_folder": [f"dataset.path={ROOT / 'docs'}"],
     "dataset=huggingface": ["dataset.name=owner/name"],
-    "dataset=image_archive": [f"dataset.path={ROOT / 'images.zip'}"],
-    "dataset=idx": [f"dataset.path={ROOT / 'train-images-idx3-ubyte'}"],
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
     "architecture=lstm": ["algorithm=seqgan", "dataset=oracle"],
@@ -80,8 +82,23 @@ OF_ALGORITHM = {
 }
 
 
+@cache
+def _sample_files() -> Path:
+    """A folder with an archive of pictures and an IDX file."""
+    folder = Path(tempfile.mkdtemp(prefix="gan-cli-options-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    archive_folder(make_folder(folder / "pictures", 8), folder / "pictures.zip")
+    write_idx(folder / "images-idx3-ubyte", 8, 28)
+    return folder
+
+
+OF_FILES = {"dataset=image_archive": "pictures.zip", "dataset=idx": "images-idx3-ubyte"}
+
+
 def needed(option: str) -> list[str]:
     """What an option cannot do without."""
+    if option in OF_FILES:
+        return [f"dataset.path={_sample_files() / OF_FILES[option]}"]
     return [*OF_ALGORITHM.get(option.partition("=")[0], []), *NEEDED.get(option, [])]
 
 
