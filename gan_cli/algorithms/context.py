@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, TrackNonFinite
-from gan_cli.protocols.algorithm import PlaneAxes
+from gan_cli.protocols.algorithm import PlaneAxes, ShownTable
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import ConditionValues, ProbeBatches
@@ -50,6 +50,7 @@ class Context:
         centres: ``(M, D)``, the modes of the data, scaled, where they are known.
         points: ``(M, 2)`` real points to show beside generated ones, where the data are 2-D.
         axes: the data's own coordinates of those points.
+        table: what previews show of a table of one column, or of three and more.
         class_names: name of each class, where they have names.
         timer: wraps the parts of a step: data, the updates of each network by its name, optimizer.
         num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/replicas.py``).
@@ -74,6 +75,7 @@ class Context:
     centres: Tensor | None = None
     points: FloatArray | None = None
     axes: PlaneAxes = field(default_factory=PlaneAxes)
+    table: ShownTable | None = None
     class_names: Sequence[str] = ()
     timer: StepTimer = untimed
     num_replicas: int = 1

@@ -46,9 +46,8 @@ class LabelGrid:
     @classmethod
     def of(cls, context: Context) -> LabelGrid | None:
         """Return the grid of a run's previews; None where it is unconditional."""
-        condition, count = context.condition, context.sample_count
+        condition, count = context.condition, context.sample_count * _samples_per_image(context)
         if isinstance(condition, VectorCondition):
-            count *= POINTS_PER_IMAGE if len(context.shape) == 1 else 1
             several = condition.kind is ConditionKind.several
             return cls._of_several(condition, count) if several else cls._of_numbers(condition, count)
         if condition == 0:
@@ -105,8 +104,11 @@ def preview_latents(context: Context, grid: LabelGrid | None, latent_dim: int) -
     """Return the latents ``(N, latent_dim)`` of a run's previews, on the CPU."""
     if grid is not None:
         return fixed_latents(context.seed, int(grid.latents.max()) + 1, latent_dim)[grid.latents]
-    per_image = POINTS_PER_IMAGE if len(context.shape) == 1 else 1
-    return fixed_latents(context.seed, context.sample_count * per_image, latent_dim)
+    return fixed_latents(context.seed, context.sample_count * _samples_per_image(context), latent_dim)
+
+
+def _samples_per_image(context: Context) -> int:
+    return POINTS_PER_IMAGE if len(context.shape) == 1 else 1
 
 
 def draw_labels(context: Context, count: int) -> Tensor | None:

@@ -18,7 +18,7 @@ from gan_cli.data.samplers import choose_sampler
 from gan_cli.data.splits import split_sequences
 from gan_cli.errors import ConfigError
 from gan_cli.inference.class_labels import describe_condition
-from gan_cli.protocols.algorithm import PlaneAxes
+from gan_cli.protocols.algorithm import PlaneAxes, ShownTable
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import (
@@ -33,6 +33,7 @@ from gan_cli.protocols.data import (
     StoredSamples,
     condition_of,
 )
+from gan_cli.protocols.tables import TableColumns, Tabular
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class TrainingSamples:
         device, dataset, source = context.device.torch_device, self.dataset, self.split.train
         if isinstance(source, StoredSamples):
             context = replace(context, class_names=source.class_names)
+            if isinstance(dataset, Tabular):
+                context = _with_table(context, source, dataset.table_columns())
         else:
             context = replace(context, points=_preview_points(source, context.seed), axes=_axes(dataset))
         return replace(
@@ -154,8 +157,20 @@ def _axes(dataset: Dataset) -> PlaneAxes:
     """Return the axes of points in the plane; of other points, which no picture shows, those of the networks."""
     if dataset.shape != (2,):
         return PlaneAxes()
-    origin, right = dataset.coordinates(np.array([[0, 0], [1, 0]], np.float32))
-    return PlaneAxes(float(right[0] - origin[0]), (float(origin[0]), float(origin[1])))
+    origin, one = dataset.coordinates(np.array([[0, 0], [1, 1]], np.float32)).tolist()
+    return PlaneAxes((one[0] - origin[0], one[1] - origin[1]), (origin[0], origin[1]))
+
+
+def _with_table(context: Context, source: StoredSamples, columns: TableColumns) -> Context:
+    """Return a context with real rows of a table to show beside generated ones; those of two columns are points."""
+    trained = np.arange(len(source.array)) if source.rows is None else source.rows
+    order = seeded_generator(context.seed, "points shown", torch.device("cpu"))
+    shown = trained[torch.randperm(len(trained), generator=order)[:PREVIEW_POINTS].numpy()]
+    real: FloatArray = np.asarray(source.array[shown], np.float32)
+    if len(columns.names) != 2:
+        return replace(context, table=ShownTable(columns, real))
+    (right, up), (x, y), (name_x, name_y) = columns.scales, columns.centers, columns.names
+    return replace(context, points=real, axes=PlaneAxes((right, up), (x, y), (name_x, name_y)))
 
 
 def _preview_points(density: Density, seed: int) -> FloatArray:

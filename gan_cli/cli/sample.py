@@ -67,7 +67,8 @@ def _parser() -> CommandParser:
         type=Path,
         metavar="FILE",
         help="a grid (.png, .webp, .jpg), or the raw array (.npy): images as (N, C, H, W) in [-1, 1], those of arrays"
-        " and of more than 8 bits in the units of the data; points in the data's own coordinates as (N, 2); of text,"
+        " and of more than 8 bits in the units of the data; points in the data's own coordinates as (N, 2); rows of a"
+        " table, also with the names of its columns (.csv); of text,"
         " sentences (.txt) or tokens (.npy) as (N, T) [grid.png, unless --separate or --walk is given; text is"
         " printed]",
     )
@@ -101,8 +102,8 @@ def _sample(arguments: argparse.Namespace) -> int:
 def _check_names(arguments: argparse.Namespace) -> None:
     """Raise ``ConfigError`` for names of output files with a suffix that is not supported."""
     out = arguments.out
-    if out is not None and out.suffix.lower() not in (*PICTURES, ".npy", ".txt"):
-        allowed = ", ".join((*PICTURES, ".npy"))
+    if out is not None and out.suffix.lower() not in (*PICTURES, ".npy", ".csv", ".txt"):
+        allowed = ", ".join((*PICTURES, ".npy", ".csv"))
         raise ConfigError(f"--out: expected a name that ends in {allowed} or .txt, got {str(out)!r}")
     if arguments.walk is not None and arguments.walk.suffix.lower() != ".webp":
         raise ConfigError(f"--walk: expected a name that ends in .webp, got {str(arguments.walk)!r}")
@@ -163,16 +164,19 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
 
     from gan_cli.algorithms.spec import spec_of
     from gan_cli.inference.loading import GeneratorWeights
-    from gan_cli.protocols.algorithm import Preview
+    from gan_cli.inference.sample_tables import require_table, write_csv
     from gan_cli.protocols.inference import LatentPath
     from gan_cli.runtime.device import inference_device
     from gan_cli.storage.files import writing
     from gan_cli.telemetry import images, run_log
+    from gan_cli.telemetry.figures import sample_figure
 
     with run_log.console():
         trained = spec_of(directory).load_sampler(directory, GeneratorWeights.average)
         device = inference_device(arguments.device)
         trained.network.to(device)
+    if out is not None and out.suffix.lower() == ".csv":
+        require_table(trained.dataset)
     if len(trained.dataset.shape) == 1 and (arguments.separate or arguments.walk):
         raise ConfigError("--separate and --walk: this run learned points, not images; use --out points.npy")
     choice = _choice(arguments.label, trained)
@@ -186,9 +190,11 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
             out.parent.mkdir(parents=True, exist_ok=True)
             if out.suffix.lower() == ".npy":
                 np.save(out, trained.dataset.coordinates(samples))
+            elif out.suffix.lower() == ".csv":
+                write_csv(out, samples, trained, choice.values(count))
             else:
                 depth = dtype if out.suffix.lower() == ".png" else images.BYTE
-                images.save(images.preview_image(Preview(samples, columns=columns), depth), out)
+                images.save(sample_figure(samples, columns, trained.dataset, depth), out)
         written.append(out)
     if arguments.separate is not None:
         with writing(arguments.separate):
@@ -218,7 +224,7 @@ def _check_size(shape: tuple[int, ...], count: int, columns: int | None, out: Pa
     from gan_cli.telemetry.images import grid_size
 
     require_memory("--n", count, count * math.prod(shape) * BYTES_PER_VALUE)
-    if out is None or out.suffix.lower() == ".npy" or len(shape) == 1:
+    if out is None or out.suffix.lower() in (".npy", ".csv") or len(shape) == 1:
         return
     width, height = grid_size(shape, count, columns)
     if max(width, height) > MAX_SIDE:

@@ -23,7 +23,8 @@ from gan_cli.config.fields import Auto
 from gan_cli.config.nodes import Node
 from gan_cli.config.small_data import settings_for
 from gan_cli.errors import ConfigError, DataError, did_you_mean
-from gan_cli.storage.interpolations import AUTOMATIC
+from gan_cli.protocols.tables import TableMeasurements
+from gan_cli.storage.interpolations import AUTOMATIC, escape
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,29 @@ class Situation:
             return None
 
     @cached_property
+    def table(self) -> TableMeasurements | None:
+        """Facts of the user's own table; None for other data, and where it cannot be read."""
+        if not self._kind.rows:
+            return None
+        try:
+            node = OmegaConf.to_container(self._without_choices, resolve=True)
+            found = getattr(Node.parse(node, "dataset", object).build(), "measurements", None)
+        except (ConfigError, DataError, ValueError):  # told when the configuration is checked, or the data are loaded
+            return None
+        return found if isinstance(found, TableMeasurements) else None
+
+    @property
+    def _without_choices(self) -> DictConfig:
+        """The dataset, with the usual values of settings that are still to be chosen."""
+        config = self.config.copy()
+        plain = OmegaConf.to_container(self._dataset, resolve=False)
+        for key, _, usual in _calls(plain, ("dataset",)):
+            OmegaConf.update(config, key, usual)
+        dataset = OmegaConf.select(config, "dataset")
+        assert isinstance(dataset, DictConfig)
+        return dataset
+
+    @cached_property
     def _kind(self) -> DatasetKind:
         try:
             target = self._dataset.get("_target_")
@@ -156,11 +180,25 @@ def by_number_of_images(situation: Situation, usual: object, setting: str) -> Ch
     return Choice(getattr(settings_for(situation.images), setting), f"{situation.images:,} images")
 
 
+def table_columns(situation: Situation, usual: object) -> Choice:
+    """Choose the columns of a table to learn: all that serve nothing else."""
+    columns = None if situation.table is None else situation.table.columns
+    return Choice(usual if columns is None else [escape(name) for name in columns.names])
+
+
+def table_standardization(situation: Situation, usual: object, part: str) -> Choice:
+    """Choose centers or scales of the columns of a table: those of all its rows."""
+    return Choice(usual if situation.table is None else list(getattr(situation.table.columns, part)))
+
+
 CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
     "norm_d": norm_d,
     "learning_rate": learning_rate,
     "critic_penalty": critic_penalty,
     "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
+    "table_columns": table_columns,
+    "table_centers": partial(table_standardization, part="centers"),
+    "table_scales": partial(table_standardization, part="scales"),
     "steps": partial(by_number_of_images, setting="steps"),
     "batch_size": partial(by_number_of_images, setting="batch_size"),
     "width": partial(by_number_of_images, setting="width"),

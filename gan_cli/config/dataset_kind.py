@@ -18,13 +18,15 @@ class DatasetKind:
     """Kind of a dataset, as far as settings are chosen by it.
 
     Attributes:
-        points: whether the data are points in the plane: neither images nor sequences.
+        points: whether the data are points in the plane: neither images nor sequences, nor rows of a table.
+        rows: whether they are rows of a table.
         modes: whether they are a mixture whose modes are known (``Modal``).
         countable: whether the number of images is known before they are read (``CountableImages``).
         settling: whether its data decide settings that are ``auto`` (``SelfSettling``).
     """
 
     points: bool = False
+    rows: bool = False
     modes: bool = False
     countable: bool = False
     settling: bool = False
@@ -45,7 +47,8 @@ def _of_source(target: str) -> DatasetKind:
     if loaded is None:
         return DatasetKind()
     return DatasetKind(
-        points={"Images", "Sequences"}.isdisjoint(loaded),
+        points={"Images", "Rows", "Sequences"}.isdisjoint(loaded),
+        rows="Rows" in loaded,
         modes=returned_types(target, "centres") is not None,
         countable=returned_types(target, "count_images") is not None,
         settling=returned_types(target, "automatic_settings") is not None,
@@ -58,6 +61,7 @@ def _of_class(found: type) -> DatasetKind:
         Dataset,
         Density,
         Modal,
+        Rows,
         SelfSettling,
         data_kinds,
     )
@@ -66,6 +70,7 @@ def _of_class(found: type) -> DatasetKind:
         return DatasetKind()
     return DatasetKind(
         points=set(data_kinds(found)) == {Density},
+        rows=Rows in data_kinds(found),
         modes=may_be_instance(found, Modal),
         countable=may_be_instance(found, CountableImages),
         settling=may_be_instance(found, SelfSettling),

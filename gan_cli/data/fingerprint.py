@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gan_cli.errors import DataError, truncated_repr
-from gan_cli.protocols.data import Density, Sequences, StoredSamples, class_names, component_names
+from gan_cli.protocols.data import Density, Rows, Sequences, StoredSamples, class_names, component_names
 
 # Of larger sequences only this many bytes are hashed, in rows spread evenly over all of them.
 MAX_HASHED_BYTES = 2**28
@@ -23,8 +23,8 @@ MAX_NAMES = 5
 # What whoever resumes a run can do about other data.
 RESUME_ADVICE = "train.allow_changed_data=true continues, but the result will differ from an uninterrupted run"
 
-# By name: the number of images or sequences, their fingerprint, and the names of their classes, if they have names, or
-# the kind and the names of the components of their vectors.
+# By name: the number of images, rows or sequences, their fingerprint, and the names of their classes, if they have
+# names, or the kind and the names of the components of their vectors.
 DataIdentity: TypeAlias = dict[str, int | str | list[str]]
 
 
@@ -60,7 +60,8 @@ def data_identity(source: StoredSamples | Sequences | Density) -> DataIdentity |
     No file could change those, and their last bits differ from one kind of processor to another.
     """
     if isinstance(source, StoredSamples):
-        return {"images": len(source.array), "fingerprint": fingerprint(source), **_names(source)}
+        kind = "rows" if isinstance(source, Rows) else "images"
+        return {kind: len(source.array), "fingerprint": fingerprint(source), **_names(source)}
     if isinstance(source, Sequences):
         return {"sequences": len(source.tokens), "fingerprint": fingerprint(source)}
     return None
@@ -89,7 +90,7 @@ def reject_changed_data(
     """
     if before is None or now is None or before["fingerprint"] == now["fingerprint"]:
         return
-    kind = next(name for name in ("images", "sequences") if name in now)
+    kind = next(name for name in ("images", "rows", "sequences") if name in now)
     then, present = before.get(kind, 0), now[kind]
     changes = [f"{then} {kind} then, {present} now"]
     if then == present:

@@ -24,7 +24,7 @@ from gan_cli.data.mirror_images import mirror_some, split_mirrored
 from gan_cli.data.normalization import Normalization, stored_tensor, stored_view
 from gan_cli.data.prefetching import Prefetcher, condition_buffer
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import Batch, Density, Sampler, StoredSamples, TransformedNumbers
+from gan_cli.protocols.data import Batch, Density, Rows, Sampler, StoredSamples, TransformedNumbers
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.memory import total_host_memory
 from gan_cli.runtime.rng import restore_generator, seeded_generator
@@ -56,7 +56,8 @@ def choose_sampler(
     else:
         resident = placement is DataPlacement.resident
     how = f"all in memory of the {device.type}" if resident else "read batch by batch"
-    logger.info("data: %s images to train on, %.1f MB, %s", f"{count:,}", size / 1e6, how)
+    noun = "rows" if isinstance(source, Rows) else "images"
+    logger.info("data: %s %s to train on, %.1f MB, %s", f"{count:,}", noun, size / 1e6, how)
     return ResidentSampler if resident else StreamedSampler
 
 

@@ -121,13 +121,15 @@ class Evaluator:
         self._on_stage(f"drawing {self.count:,} samples")
         samples = self.quantize(draw(self.count))
         metrics: dict[str, float] = {}
+        provenance = self.provenance(len(samples))
         for entry, reference in zip(self.backbone_measures, self._references, strict=True):
             self._on_stage(f"features of {len(samples):,} generated samples by {entry.backbone.name}")
             generated = entry.backbone.extract(samples)
             for measure in entry.measures:
                 self._on_stage(", ".join(measure.tags(entry.backbone.name).values()))
                 metrics.update(measure(reference, generated))
-        return Evaluation(metrics, self.provenance(len(samples)), samples)
+                provenance["backbones"][entry.backbone.name].update(measure.inputs.remarks(reference, generated))
+        return Evaluation(metrics, provenance, samples)
 
     def floor(self) -> dict[str, float]:
         """Return the same metrics for real samples in the place of generated ones; cached in the store."""

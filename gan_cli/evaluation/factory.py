@@ -28,7 +28,8 @@ from gan_cli.evaluation.measures import Inputs, Measure
 from gan_cli.evaluation.real_data import default_count, find_test_split, real_data, require_evaluation_memory
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.registry import Metric, registered
-from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.data import Dataset, Density, Images, Rows, Sequences, StoredSamples
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +61,15 @@ class EvaluationOptions:
 
 
 # Maps dataset, data, backbone and seed to the measures to take.
-ChooseMeasures: TypeAlias = Callable[[Dataset, Images | Density, Backbone, int], list[Measure]]
+ChooseMeasures: TypeAlias = Callable[[Dataset, StoredSamples | Density, Backbone, int], list[Measure]]
 
 
-def all_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
+def all_measures(dataset: Dataset, source: StoredSamples | Density, backbone: Backbone, seed: int) -> list[Measure]:
     """Return the measures of ``gan-eval``, including those that take longer than all others together."""
     return [Measure(metric, inputs, _seed(metric, seed)) for metric, inputs in _applicable(dataset, source, backbone)]
 
 
-def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbone, seed: int) -> list[Measure]:
+def quick_measures(dataset: Dataset, source: StoredSamples | Density, backbone: Backbone, seed: int) -> list[Measure]:
     """Return the measures that are taken while a run trains."""
     return [
         Measure(metric, inputs, {**_seed(metric, seed), **metric.while_training})
@@ -77,7 +78,9 @@ def quick_measures(dataset: Dataset, source: Images | Density, backbone: Backbon
     ]
 
 
-def _applicable(dataset: Dataset, source: Images | Density, backbone: Backbone) -> Iterator[tuple[Metric, Inputs]]:
+def _applicable(
+    dataset: Dataset, source: StoredSamples | Density, backbone: Backbone
+) -> Iterator[tuple[Metric, Inputs]]:
     """Yield the metrics that can be computed from such data by a backbone, with their inputs."""
     inputs = {need: kind.for_data(dataset, source, backbone) for need, kind in INPUTS.items()}
     for metric in registered():
@@ -91,7 +94,7 @@ def _seed(metric: Metric, seed: int) -> Mapping[str, object]:
 
 
 def build_evaluator(
-    dataset: Dataset, source: Images | Density, options: EvaluationOptions, choose: ChooseMeasures = all_measures
+    dataset: Dataset, source: StoredSamples | Density, options: EvaluationOptions, choose: ChooseMeasures = all_measures
 ) -> Evaluator:
     """Build the evaluator of samples of a generator that learned a dataset.
 
@@ -125,7 +128,7 @@ def build_evaluator(
 
 
 def training_evaluator(
-    config: Config, dataset: Dataset, source: Images | Density, share: float, device: torch.device = CPU
+    config: Config, dataset: Dataset, source: StoredSamples | Density, share: float, device: torch.device = CPU
 ) -> Evaluator:
     """Build the evaluator of ``train.eval_every``: with one backbone, and without slow measures.
 
@@ -147,7 +150,9 @@ def training_evaluator(
     return build_evaluator(dataset, source, options, quick_measures)
 
 
-def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[BackboneKind]) -> tuple[BackboneKind, ...]:
+def _kinds(
+    dataset: Dataset, source: StoredSamples | Density, wanted: Sequence[BackboneKind]
+) -> tuple[BackboneKind, ...]:
     """Return the backbones without duplicates, after a check that they suit the data."""
     kinds: list[BackboneKind] = []
     for kind in wanted:
@@ -164,7 +169,7 @@ def _kinds(dataset: Dataset, source: Images | Density, wanted: Sequence[Backbone
     return tuple(dict.fromkeys(kinds))
 
 
-def _has_classes(source: Images | Density) -> bool:
+def _has_classes(source: StoredSamples | Density) -> bool:
     """Return True if the data have labels of more than one class."""
     return isinstance(source, Images) and source.labels is not None and bool(source.labels.max() > 0)
 
@@ -178,21 +183,22 @@ def _log_if_pixels_of_photos(dataset: Dataset, kinds: Sequence[BackboneKind]) ->
         )
 
 
-def _default_backbones(source: Images | Density) -> tuple[BackboneKind, ...]:
+def _default_backbones(source: StoredSamples | Density) -> tuple[BackboneKind, ...]:
     return (BackboneKind.classifier, BackboneKind.pixels) if _has_classes(source) else (BackboneKind.pixels,)
 
 
 def _backbone(
     kind: BackboneKind,
     dataset: Dataset,
-    source: Images | Density,
+    source: StoredSamples | Density,
     test: Images | None,
     store: Store,
     root: Path,
     options: EvaluationOptions,
 ) -> Backbone:
     if kind is BackboneKind.pixels:
-        return Pixels(dataset.coordinates)
+        # Columns of a table have units of their own, and only standardized ones can be compared.
+        return Pixels(_unchanged if isinstance(source, Rows) else dataset.coordinates)
     if kind is BackboneKind.inception:
         return load_inception(options.weights, root, options.device)
     if isinstance(dataset, StackedMnist):
@@ -205,6 +211,10 @@ def _backbone(
         return ChannelwiseBackbone(single, (dataset.size - SIDE) // 2)
     assert isinstance(source, Images)
     return load_or_train_classifier(_file_name(dataset), source, test, store, device=options.device)
+
+
+def _unchanged(samples: FloatArray) -> FloatArray:
+    return samples
 
 
 def _file_name(dataset: Dataset) -> str:

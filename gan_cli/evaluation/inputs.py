@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from gan_cli.errors import printable
 from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput
 from gan_cli.evaluation.backbones.classifier import ChannelwiseBackbone, ClassifierBackbone
 from gan_cli.evaluation.backbones.pixels import Pixels
@@ -15,7 +16,9 @@ from gan_cli.evaluation.measures import Arguments, Inputs
 from gan_cli.evaluation.reference_features import ReferenceFeatures
 from gan_cli.metrics.frechet import gaussian_moments
 from gan_cli.metrics.registry import Need
-from gan_cli.protocols.data import Dataset, Density, Images, Modal
+from gan_cli.metrics.tables import column_distances
+from gan_cli.protocols.data import Dataset, Density, Images, Modal, Rows, StoredSamples
+from gan_cli.protocols.tables import Tabular
 
 # Most samples on each side of an exact transport plan, and most generated and held-out ones of the memorization test.
 MAX_TRANSPORTED = 1000
@@ -47,7 +50,7 @@ class ChannelClassInputs(Inputs):
     by_backbone = False
 
     @classmethod
-    def for_data(cls, dataset: Dataset, source: Images | Density, backbone: Backbone) -> Inputs | None:
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
         return cls() if isinstance(backbone, ChannelwiseBackbone) else None
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Arguments | None:
@@ -66,7 +69,7 @@ class ClassInputs(Inputs):
     classes: int
 
     @classmethod
-    def for_data(cls, dataset: Dataset, source: Images | Density, backbone: Backbone) -> Inputs | None:
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
         if not isinstance(backbone, ClassifierBackbone):
             return None
         assert isinstance(source, Images)
@@ -91,7 +94,7 @@ class ImageInputs(Inputs):
     by_backbone = False
 
     @classmethod
-    def for_data(cls, dataset: Dataset, source: Images | Density, backbone: Backbone) -> Inputs | None:
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
         return cls(dataset.shape) if isinstance(backbone, Pixels) and len(dataset.shape) == 3 else None
 
     def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Arguments | None:
@@ -112,7 +115,7 @@ class MixtureInputs(Inputs):
     by_backbone = False
 
     @classmethod
-    def for_data(cls, dataset: Dataset, source: Images | Density, backbone: Backbone) -> Inputs | None:
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
         if not isinstance(backbone, Pixels) or not isinstance(dataset, Modal):
             return None
         return cls(tuple(map(tuple, dataset.centres().tolist())), dataset.std)
@@ -176,7 +179,37 @@ class TrainingInputs(Inputs):
         return {"memorisation_samples": counts}
 
 
-# Needs of metrics of images and points; those of sequences are in ``text.py``, of test data in ``likelihood.py``.
+@dataclass(frozen=True)
+class TableInputs(Inputs):
+    """Rows of a table, standardized: all that were trained on, and the generated ones.
+
+    The floor is that of the rows set aside for it, against the rest of those trained on.
+
+    Attributes:
+        names: of the columns.
+    """
+
+    names: tuple[str, ...]
+    by_backbone = False
+
+    @classmethod
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
+        if not (isinstance(source, Rows) and isinstance(dataset, Tabular) and isinstance(backbone, Pixels)):
+            return None
+        return cls(dataset.table_columns().names)
+
+    def __call__(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Arguments | None:
+        return reference.training, generated.features
+
+    def remarks(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Mapping[str, object]:
+        distances = column_distances(reference.training, generated.features)
+        return {"worst_column": printable(self.names[int(distances.argmax())])}
+
+    def floor(self, reference: ReferenceFeatures) -> Arguments | None:
+        return reference.training[: reference.num_reference], reference.floor_samples.features
+
+
+# Needs of metrics of images, points and rows; those of sequences are in ``text.py``, of test data in ``likelihood.py``.
 INPUTS: Mapping[Need, type[Inputs]] = MappingProxyType(
     {
         "moments": MomentInputs,
@@ -185,6 +218,7 @@ INPUTS: Mapping[Need, type[Inputs]] = MappingProxyType(
         "classes": ClassInputs,
         "images": ImageInputs,
         "mixture": MixtureInputs,
+        "table": TableInputs,
         "held_out": HeldOutInputs,
         "training": TrainingInputs,
     }

@@ -20,7 +20,7 @@ from gan_cli.inference.loading import CPU, GeneratorWeights, run_dataset
 from gan_cli.metrics.importance_sampling import Estimate, log_weights
 from gan_cli.metrics.likelihood import BOUNDS
 from gan_cli.metrics.registry import registered
-from gan_cli.protocols.data import Dataset, Density, Images, Sequences
+from gan_cli.protocols.data import Dataset, Density, Sequences, StoredSamples
 from gan_cli.runtime.rng import SeededStream, seeded_generator
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -93,7 +93,7 @@ def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
     part = find_test_split(dataset)
     source = dataset.load() if part is None else part.load()
     assert not isinstance(source, Sequences)  # those have no encoder
-    if not isinstance(source, Images):
+    if not isinstance(source, StoredSamples):
         return _draw(source.split(share)[1], count), "fresh draws"
     rows = split_rows(len(source.array), share)[1] if part is None else np.arange(len(source.array))
     if not len(rows):

@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias
 from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput
 from gan_cli.evaluation.reference_features import ReferenceFeatures
 from gan_cli.metrics.registry import Metric
-from gan_cli.protocols.data import Dataset, Density, Images
+from gan_cli.protocols.data import Dataset, Density, StoredSamples
 
 Arguments: TypeAlias = tuple[object, ...]
 
@@ -27,7 +27,7 @@ class Inputs(ABC):
     by_backbone: ClassVar[bool] = True
 
     @classmethod
-    def for_data(cls, dataset: Dataset, source: Images | Density, backbone: Backbone) -> Inputs | None:
+    def for_data(cls, dataset: Dataset, source: StoredSamples | Density, backbone: Backbone) -> Inputs | None:
         """Return the inputs for such data and such a backbone, or None where the metrics do not apply."""
         return cls()
 
@@ -41,6 +41,10 @@ class Inputs(ABC):
 
     def counts(self, reference: ReferenceFeatures, generated: int) -> Mapping[str, object]:
         """Return numbers of samples for the provenance, where only a part of those generated is used."""
+        return {}
+
+    def remarks(self, reference: ReferenceFeatures, generated: BackboneOutput) -> Mapping[str, object]:
+        """Return facts of generated samples that no number tells, for the provenance."""
         return {}
 
 

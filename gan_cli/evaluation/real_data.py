@@ -25,7 +25,7 @@ from gan_cli.errors import ConfigError, DataError
 from gan_cli.evaluation.backbones.base import Samples, stored_samples
 from gan_cli.metrics.registry import MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray, IntArray
-from gan_cli.protocols.data import ConditionValues, Dataset, Density, Images, Partitioned, Sequences
+from gan_cli.protocols.data import ConditionValues, Dataset, Density, Partitioned, Rows, Sequences, StoredSamples
 from gan_cli.runtime.rng import seeded_generator
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,14 @@ class RealData:
         return self.training.shape[1:]
 
 
-def default_count(source: Images | Density, maximum: int, share: float) -> int:
-    """Return the default number of samples to generate: ``maximum``, but at most half of the training samples."""
-    return min(maximum, len(split_rows(len(source.array), share)[0]) // 2) if isinstance(source, Images) else maximum
+def default_count(source: StoredSamples | Density, maximum: int, share: float) -> int:
+    """Return the default number of samples to generate: ``maximum``, but at most half of the training images.
+
+    Tables are small: as many rows as they have would say little of a generator's marginals.
+    """
+    if not isinstance(source, StoredSamples) or isinstance(source, Rows):
+        return maximum
+    return min(maximum, len(split_rows(len(source.array), share)[0]) // 2)
 
 
 def find_test_split(dataset: Dataset) -> Dataset | None:
@@ -95,7 +100,9 @@ def find_test_split(dataset: Dataset) -> Dataset | None:
     return test_split
 
 
-def real_data(source: Images | Density, test: Images | Density | None, count: int, share: float) -> RealData:
+def real_data(
+    source: StoredSamples | Density, test: StoredSamples | Density | None, count: int, share: float
+) -> RealData:
     """Assign real samples to their roles.
 
     With a test split, or where samples can be drawn afresh, all training samples are the reference, and the floor is
@@ -111,12 +118,12 @@ def real_data(source: Images | Density, test: Images | Density | None, count: in
     Raises:
         ConfigError: there are too few samples.
     """
-    if isinstance(source, Images):
-        return _image_data(source, test if isinstance(test, Images) else None, count, share)
-    return _density_data(source, source if test is None or isinstance(test, Images) else test, count)
+    if isinstance(source, StoredSamples):
+        return _stored_data(source, test if isinstance(test, StoredSamples) else None, count, share)
+    return _density_data(source, source if test is None or isinstance(test, StoredSamples) else test, count)
 
 
-def _image_data(source: Images, test: Images | None, count: int, share: float) -> RealData:
+def _stored_data(source: StoredSamples, test: StoredSamples | None, count: int, share: float) -> RealData:
     trained, heldout = split_rows(len(source.array), share)
     limit = min(MAX_TRAINING, max(MIN_SAMPLES, MAX_TRAINING_BYTES // (4 * source.array[0].size)))
     rows = np.random.default_rng(ORDER_SEED).permutation(trained)[:limit]
@@ -164,7 +171,7 @@ def _density_data(source: Density, unseen: Density, count: int) -> RealData:
 
 
 def require_same_data(
-    before: Mapping[str, Any] | None, source: Images | Sequences | Density, allow_changed: bool
+    before: Mapping[str, Any] | None, source: StoredSamples | Sequences | Density, allow_changed: bool
 ) -> None:
     """Check that data are those that a run was trained on; others are allowed with a warning, or rejected.
 

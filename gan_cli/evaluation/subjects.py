@@ -29,7 +29,6 @@ from gan_cli.protocols.data import (
     ConditionValues,
     Dataset,
     Density,
-    Images,
     Sequences,
     StoredSamples,
     condition_of,
@@ -49,7 +48,7 @@ class EvaluationSubject(ABC):
     """
 
     dataset: Dataset
-    source: Images | Density
+    source: StoredSamples | Density
     share: float
 
     @property
@@ -160,7 +159,7 @@ def from_run(
     return GeneratorSubject(trained.dataset, source, _heldout_share(directory), trained, weights, directory.path)
 
 
-def _require_same_classes(trained: TrainedSampler, source: Images | Density, directory: RunDirectory) -> None:
+def _require_same_classes(trained: TrainedSampler, source: StoredSamples | Density, directory: RunDirectory) -> None:
     """Raise ``DataError`` where labels of the data are no classes of the generator's."""
     reject_changed_classes(trained.data, data_identity(source))
     present = condition_of(source, trained.dataset.classes) if isinstance(source, StoredSamples) else 0
@@ -209,7 +208,7 @@ def from_file(
     return ArraySubject(dataset, source, _heldout_share(directory), samples)
 
 
-def _load(dataset: Dataset) -> Images | Density:
+def _load(dataset: Dataset) -> StoredSamples | Density:
     source = dataset.load()
     assert not isinstance(source, Sequences)  # those have an evaluator of their own
     return source

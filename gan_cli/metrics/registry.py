@@ -40,6 +40,7 @@ Need: TypeAlias = Literal[
     "classes",
     "images",
     "mixture",
+    "table",
     "held_out",
     "training",
     "log_weights",
@@ -150,6 +151,7 @@ def metric(
     ``channel_classes``  ``(predicted,)``, the class of each channel of generated images, ``(M, C)``
     ``images``           ``(images,)``, generated ones, ``(M, C, H, W)`` in [-1, 1]
     ``mixture``          ``(points, centres, std)``, generated points and the modes of a mixture in the plane
+    ``table``            ``(training, generated)``, all rows of a table that were trained on, and generated ones
     ``sentences``        ``(sets,)``, a ``sentences.SentenceSets``
     ``oracle_nll``       ``(nll,)``, of generated sequences by the data's own law, in nats a token
     ``model_nll``        ``(nll,)``, of held-out sequences by the model itself, in nats a token

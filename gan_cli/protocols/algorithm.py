@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from gan_cli.protocols.arrays import FloatArray, IntArray, Stateful
+from gan_cli.protocols.tables import TableColumns
 
 
 @runtime_checkable
@@ -22,15 +23,17 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class PlaneAxes:
-    """The data's own coordinates in the plane, as a function of those that the networks see: ``unit * x + origin``.
+    """The data's own coordinates in the plane, as a function of those that the networks see: ``units * x + origin``.
 
     Attributes:
-        unit: length in the data's own coordinates of one unit of the scaled ones.
+        units: lengths in the data's own coordinates of one unit of the scaled ones, to the right and upwards.
         origin: the data's own coordinates of the scaled ones' origin.
+        names: of the axes, to the right and upwards; empty: they have none.
     """
 
-    unit: float = 1.0
+    units: tuple[float, float] = (1.0, 1.0)
     origin: tuple[float, float] = (0.0, 0.0)
+    names: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,19 @@ class Plane:
 
 
 @dataclass(frozen=True)
+class ShownTable:
+    """Columns of generated rows in a picture of them, and real rows to show beside them.
+
+    Attributes:
+        columns: names and units.
+        real: ``(M, D)``, standardized like generated ones; None: there are none at hand.
+    """
+
+    columns: TableColumns
+    real: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class Panel:
     """An additional grid of images, or of points as they are drawn.
 
@@ -93,6 +109,7 @@ class Preview:
         panels: additional grids, by name.
         row_names: label of each row; empty without labels.
         row_noun: word for such a label.
+        table: the table that they are rows of, unless ``plane`` shows them.
     """
 
     samples: FloatArray
@@ -101,6 +118,7 @@ class Preview:
     panels: Mapping[str, Panel] = field(default_factory=dict)
     row_names: Sequence[str] = ()
     row_noun: str = "class"
+    table: ShownTable | None = None
 
 
 @dataclass(frozen=True)

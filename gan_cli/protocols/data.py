@@ -73,6 +73,11 @@ class Images(StoredSamples):
     """Images ``(N, C, H, W)``."""
 
 
+@dataclass(frozen=True)
+class Rows(StoredSamples):
+    """Rows of a table ``(N, D)``, float32, standardized."""
+
+
 # Longest word in characters: what has neither blanks nor line breaks is no text. A checkpoint's words are repeated in
 # many sentences, and a few that are longer would fill the memory.
 MAX_WORD_LENGTH = 10_000
@@ -141,7 +146,7 @@ class TransformedNumbers(Protocol):
 
 
 # The kinds of data that a dataset may load.
-LoadedData: TypeAlias = Images | Density | Sequences
+LoadedData: TypeAlias = Images | Rows | Density | Sequences
 
 
 @runtime_checkable
@@ -341,12 +346,12 @@ def data_kinds(dataset: Any) -> tuple[type, ...]:
     """Return the kinds of data that a class of datasets loads, by the return annotation of ``load``."""
     returned = typing.get_type_hints(dataset.load)["return"]
     alternatives = typing.get_args(returned) or (returned,)
-    return tuple(kind if kind in (Images, Sequences) else Density for kind in alternatives)
+    return tuple(kind if kind in (Images, Rows, Sequences) else Density for kind in alternatives)
 
 
 def data_noun(dataset: Any) -> str:
-    """Return the word for the samples of a class of datasets: images, sentences, or samples of a density."""
-    nouns: Mapping[type, str] = {Images: "images", Sequences: "sentences", Density: "samples"}
+    """Return the word for the samples of a class of datasets: images, rows, sentences, or samples of a density."""
+    nouns: Mapping[type, str] = {Images: "images", Rows: "rows", Sequences: "sentences", Density: "samples"}
     return nouns[data_kinds(dataset)[0]]
 
 

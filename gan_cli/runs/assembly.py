@@ -22,7 +22,7 @@ from gan_cli.evaluation.evaluator import SampleEvaluator
 from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
-from gan_cli.protocols.data import Images, LoadedData, Sequences, data_noun
+from gan_cli.protocols.data import LoadedData, Sequences, StoredSamples, data_noun
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
@@ -95,7 +95,7 @@ def assemble_run(
     identity = data_identity(source)
     check_data(identity)
     _warn_if_none_held_out(plan, source)
-    if isinstance(source, Images):  # before a classifier is trained, which takes minutes
+    if isinstance(source, StoredSamples):  # before a classifier is trained, which takes minutes
         require_whole_batch(training_count(len(source.array), train.held_out), train.batch_size)
     # Before the algorithm seeds its weights, as a classifier that is trained here draws random numbers.
     evaluator = _make_evaluator(plan, source) if evaluated and train.eval_every else None
@@ -104,7 +104,7 @@ def assemble_run(
 
 def _warn_if_none_held_out(plan: Plan, source: LoadedData) -> None:
     """Log that the data are too few for ``train.held_out``; a density has as many samples as are asked for."""
-    rows = source.array if isinstance(source, Images) else source.tokens if isinstance(source, Sequences) else ()
+    rows = source.array if isinstance(source, StoredSamples) else source.tokens if isinstance(source, Sequences) else ()
     count = len(rows)
     shortage = held_out_shortage(count, plan.config.train.held_out) if count else None
     if shortage is not None:

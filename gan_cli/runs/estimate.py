@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from gan_cli.errors import OutOfMemoryError
-from gan_cli.protocols.data import Density, Images, LoadedData, Sequences, data_kinds
+from gan_cli.protocols.data import Density, Images, LoadedData, Rows, Sequences, data_kinds
 from gan_cli.runs import builder
 from gan_cli.runs.memory import weight_bytes
 from gan_cli.runs.planning import Plan
@@ -122,8 +122,8 @@ def _why_not(plan: Plan) -> str:
 
 
 def _data(plan: Plan) -> LoadedData:
-    """Return images of the dataset's shape, or the density that it is."""
-    if Density in data_kinds(type(plan.dataset)):
+    """Return images of the dataset's shape, the rows, or the density that it is."""
+    if not {Density, Rows}.isdisjoint(data_kinds(type(plan.dataset))):
         return plan.dataset.load()
     count = max(STAND_INS, 4 * plan.config.train.batch_size)
     numbers = np.random.default_rng(0)

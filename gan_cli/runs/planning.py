@@ -25,7 +25,7 @@ from gan_cli.errors import ConfigError, Mistakes
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import CountableImages, Dataset, Density, OwnFiles, data_kinds
+from gan_cli.protocols.data import CountableImages, Dataset, Images, OwnFiles, Sequences, data_kinds
 from gan_cli.runs import compatibility
 from gan_cli.runs.memory import MemoryNeed, memory_need, probe_samples
 from gan_cli.runtime import torchrun
@@ -219,7 +219,7 @@ def _outline(family: type[AlgorithmSpec], architecture: Any, sizes: Sizes) -> Ou
 
 
 def _workload(outline: Outline, dataset: Dataset, forward_flops: int, replicas: int) -> Workload:
-    points = set(data_kinds(type(dataset))) == {Density}
+    points = {Images, Sequences}.isdisjoint(data_kinds(type(dataset)))
     return Workload.of(outline.networks.values(), forward_flops, points=points, replicas=replicas)
 
 

@@ -11,10 +11,11 @@ from PIL import Image
 from scipy.signal import fftconvolve
 
 from gan_cli.protocols.algorithm import Panel, Plane, PlaneAxes, Preview, Surface
-from gan_cli.telemetry import figures, images
-from gan_cli.telemetry.figures import LEFT, LINE, SIDE
+from gan_cli.telemetry import figures, images, sheets
+from gan_cli.telemetry.figures import LEFT, SIDE
 from gan_cli.telemetry.images import EMPTY, FAKE, GAP, HIGHEST, REAL
 from gan_cli.telemetry.lettering import cut_to_width, text_pixels
+from gan_cli.telemetry.sheets import LINE
 
 DIGITS = np.random.default_rng(0).uniform(-1, 1, (6, 1, 8, 8)).astype(np.float32)
 NOTHING = np.zeros((0, 2), np.float32)
@@ -48,7 +49,7 @@ def test_scatter_says_step_legend_scale_and_what_the_colours_mean(text: str) -> 
 
 
 def test_axes_have_the_data_s_own_coordinates_not_those_of_the_networks() -> None:
-    own = replace(PLANE, axes=PlaneAxes(100.0, (1000.0, 0.0)))
+    own = replace(PLANE, axes=PlaneAxes((100.0, 100.0), (1000.0, 0.0)))
     assert contains(scatter(own), "1050")
     assert contains(scatter(own), "-50")
     assert not contains(scatter(), "1050")
@@ -56,7 +57,7 @@ def test_axes_have_the_data_s_own_coordinates_not_those_of_the_networks() -> Non
 
 def test_ticks_stand_where_their_numbers_are() -> None:
     # unit 2 and origin (1, 0): the middle of the plane is at x = 1, its right edge at x = 3.
-    sheet = np.asarray(scatter(replace(PLANE, axes=PlaneAxes(2.0, (1.0, 0.0)))))
+    sheet = np.asarray(scatter(replace(PLANE, axes=PlaneAxes((2.0, 2.0), (1.0, 0.0)))))
     below, beside = sheet[LINE + SIDE + 2], sheet[:, LEFT - 3]
     assert (np.flatnonzero(below == REAL) - LEFT).tolist() == [
         round(share * (SIDE - 1)) for share in (0, 0.25, 0.5, 0.75, 1)
@@ -79,7 +80,7 @@ def test_ticks_stand_where_their_numbers_are() -> None:
     ],
 )
 def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expected: list[float]) -> None:
-    assert figures.ticks(low, high) == pytest.approx(expected)
+    assert sheets.ticks(low, high) == pytest.approx(expected)
 
 
 def test_points_are_where_they_are_in_the_plain_picture() -> None:

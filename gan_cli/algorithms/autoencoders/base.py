@@ -161,7 +161,7 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
         samples = self.ema_networks.generate(self._latents).cpu()
         has_panels = len(self.context.shape) == 3 and self._probe_batches.available >= 2
         panels = self._panels() if has_panels else {}
-        return Preview(samples.numpy(), plane_around(self.context, samples), panels=panels)
+        return Preview(samples.numpy(), plane_around(self.context, samples), panels=panels, table=self.context.table)
 
     def _panels(self) -> dict[str, Panel]:
         originals, _ = self._probe_targets(RECONSTRUCTED, 0)

@@ -18,7 +18,7 @@ from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.exportable_generator import exportable_generator
 from gan_cli.inference.generator import TrainedGenerator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
-from gan_cli.protocols.data import Density, Images
+from gan_cli.protocols.data import Density, Images, Rows
 from gan_cli.storage.run_directory import RunDirectory
 
 # Charts of the loss of every autoencoder: a question -> tags.
@@ -41,7 +41,7 @@ class AutoencoderSpec(AlgorithmSpec):
     description: ClassVar[str]
     heads: ClassVar[int]
     headline: ClassVar[Mapping[str, str]]
-    supported_data: ClassVar = (Images, Density)
+    supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
 

@@ -40,7 +40,8 @@ class PreviewSampler:
             None if self._grid is None else self._grid.columns,
             row_names=() if self._grid is None else self._grid.names,
             row_noun="class" if self._grid is None else self._grid.noun,
-            panels={"reverse": self._panel(latents)},
+            panels={"reverse": self._panel(latents)} if context.table is None else {},
+            table=context.table,
         )
 
     def draw(self, count: int) -> FloatArray:

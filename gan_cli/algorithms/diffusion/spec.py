@@ -22,7 +22,7 @@ from gan_cli.diagnostics.rules import AlarmRule
 from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.loading import GeneratorWeights
-from gan_cli.protocols.data import Density, Images, data_kinds
+from gan_cli.protocols.data import Density, Images, Rows, data_kinds
 from gan_cli.storage.run_directory import RunDirectory
 
 # Timesteps are reported in this many parts of equal length, as in Nichol & Dhariwal's code.
@@ -33,7 +33,7 @@ class DiffusionSpec(AlgorithmSpec):
     """Declarations of a denoising diffusion model of images or points."""
 
     name: ClassVar[str] = "diffusion"
-    supported_data: ClassVar = (Images, Density)
+    supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "device.compile"))
     headline: ClassVar[Mapping[str, str]] = {"loss": "loss/total", "held out": HELD_OUT}

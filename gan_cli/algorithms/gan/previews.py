@@ -42,6 +42,7 @@ class PreviewSampler:
             None if grid is None else grid.columns,
             row_names=() if grid is None else grid.names,
             row_noun="class" if grid is None else grid.noun,
+            table=self._context.table,
         )
 
     def draw(self, generator: nn.Module, count: int) -> FloatArray:

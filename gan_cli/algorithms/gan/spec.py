@@ -27,7 +27,7 @@ from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.adversarial import NoiseLevel
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.architecture import Architecture
-from gan_cli.protocols.data import Density, Images, data_kinds
+from gan_cli.protocols.data import Density, Images, Rows, data_kinds
 from gan_cli.runtime.batch_norm import couples_samples
 from gan_cli.storage.run_directory import RunDirectory
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class GANSpec(AlgorithmSpec):
     """Declarations of a GAN of any generator and discriminator, on images or points."""
 
-    supported_data: ClassVar = (Images, Density)
+    supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
     # One question each. Divergences have different units, and so a chart each.

@@ -14,10 +14,11 @@ from gan_cli.protocols.arrays import FloatArray
 
 @dataclass(frozen=True)
 class Pixels:
-    """Backbone whose features are images as vectors in [-1, 1], or points of the plane in their own coordinates.
+    """Backbone whose features are images as vectors in [-1, 1], points of the plane in their own coordinates, or rows.
 
     Args:
-        coordinates: converts scaled points to the data's own coordinates; see ``protocols.data.Dataset``.
+        coordinates: converts scaled points to the data's own coordinates, see ``protocols.data.Dataset``; rows of
+            tables stay as they are.
     """
 
     coordinates: Callable[[FloatArray], FloatArray]
@@ -33,7 +34,10 @@ class Pixels:
     @property
     def facts(self) -> Mapping[str, Any]:
         """Resizing, of which there is none, and values."""
-        return {"resizing": "none", "values": "images in [-1, 1]; points in their own coordinates"}
+        return {
+            "resizing": "none",
+            "values": "images in [-1, 1]; points in their own coordinates; rows of tables standardized",
+        }
 
     def extract(self, samples: Samples) -> BackboneOutput:
         """Map ``(N, *shape)`` to ``(N, D)``, D being the number of values of a sample."""
