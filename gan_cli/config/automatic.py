@@ -28,8 +28,12 @@ from gan_cli.storage.interpolations import AUTOMATIC, escape
 
 logger = logging.getLogger(__name__)
 
+# The penalty for tables (docs/data.md); its weight is that of the literature.
+TABLE_PENALTY = {"r1": {"_target_": "gan_cli.components.regularizers.R1", "weight": 10.0, "every": 1}}
 # Factors on the learning rates and the penalties of the literature for points in the plane.
 POINTS_RATE, POINTS_WEIGHT = 10.0, 0.01
+# And on the learning rates for tables.
+TABLE_RATE = 10.0
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class Choice:
     Attributes:
         value: as it stands in the configuration.
         reason: what it was chosen for, in a few words; empty for the usual value, which is not worth a line.
+        option: the override that would choose the same; empty: the key and the value.
     """
 
     value: Any
     reason: str = ""
+    option: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,18 @@ class Situation:
         rates = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
         assert isinstance(rates, dict)
         return any(isinstance(rates.get(key, "${.lr}"), str) for key in ("lr_g", "lr_d"))
+
+    @property
+    def is_plain_game(self) -> bool:
+        """True where G and D play a game in which nothing bounds D."""
+        return bool(OmegaConf.select(self.config, "loss.objective")) and not OmegaConf.select(
+            self.config, "loss.constraint"
+        )
+
+    @property
+    def has_rows(self) -> bool:
+        """True where the data are rows of a table."""
+        return self._kind.rows
 
     @property
     def has_points(self) -> bool:
@@ -158,8 +176,14 @@ def scaled_for_points(situation: Situation, usual: float, factor: float) -> Choi
 
 
 def learning_rate(situation: Situation, usual: float) -> Choice:
-    """Choose the learning rate; where G and D have rates of their own, it is used by none and not worth a line."""
-    choice = scaled_for_points(situation, usual, POINTS_RATE)
+    """Choose the learning rate: as for points for a table, too.
+
+    Where G and D have rates of their own, it is used by none and not worth a line.
+    """
+    if situation.has_rows:
+        choice = Choice(_rounded(TABLE_RATE * usual), "a table")
+    else:
+        choice = scaled_for_points(situation, usual, POINTS_RATE)
     return choice if situation.shares_rate else Choice(choice.value)
 
 
@@ -171,6 +195,16 @@ def critic_penalty(situation: Situation, usual: float) -> Choice:
     keep the paper's, at which the critic's value is the distance.
     """
     return Choice(_rounded(POINTS_WEIGHT * usual), "modes in the plane") if situation.has_modes else Choice(usual)
+
+
+def penalty(situation: Situation, usual: object) -> Choice:
+    """Choose the penalties on D's gradient where none is asked for: R1 for the rows of a table.
+
+    Tables are small, and without a penalty D tells their rows from all others: G follows it in circles.
+    """
+    if situation.has_rows and situation.is_plain_game:
+        return Choice(TABLE_PENALTY, "a table", "loss/penalty=r1")
+    return Choice(usual)
 
 
 def by_number_of_images(situation: Situation, usual: object, setting: str) -> Choice:
@@ -195,6 +229,7 @@ CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
     "norm_d": norm_d,
     "learning_rate": learning_rate,
     "critic_penalty": critic_penalty,
+    "penalty": penalty,
     "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
     "table_columns": table_columns,
     "table_centers": partial(table_standardization, part="centers"),
@@ -236,7 +271,9 @@ def settle(config: DictConfig) -> tuple[DictConfig, dict[str, Choice]]:
 
 def log_choices(choices: Mapping[str, Choice]) -> None:
     """Log what was chosen and why in one line, unless all is as usual."""
-    unusual = sorted((choice.reason, f"{key}={choice.value}") for key, choice in choices.items() if choice.reason)
+    unusual = sorted(
+        (choice.reason, choice.option or f"{key}={choice.value}") for key, choice in choices.items() if choice.reason
+    )
     parts = [
         f"{', '.join(setting for _, setting in group)} for {reason}"
         for reason, group in groupby(unusual, lambda item: item[0])

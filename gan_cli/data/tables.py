@@ -9,6 +9,7 @@ import io
 import math
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,16 +185,18 @@ def _read_text(path: Path, delimiter: str, columns: Sequence[str] | None) -> Tab
     names, has_names = header.names, not header.is_row
     chosen = choose_columns(path, names, columns)
     try:
-        values = np.loadtxt(
-            io.StringIO(text),
-            np.float64,
-            comments=None,
-            delimiter=delimiter,
-            skiprows=int(has_names),
-            usecols=chosen,
-            ndmin=2,
-            quotechar='"',
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # no rows at all: an error of ours
+            values = np.loadtxt(
+                io.StringIO(text),
+                np.float64,
+                comments=None,
+                delimiter=delimiter,
+                skiprows=int(has_names),
+                usecols=chosen,
+                ndmin=2,
+                quotechar='"',
+            )
     except ValueError as error:
         raise DataError(f"{path}: {_explain(error, names, has_names)}") from error
     return Table(tuple(names[index] for index in chosen), values.reshape(-1, len(chosen)))

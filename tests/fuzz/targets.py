@@ -50,6 +50,7 @@ from tests.fuzz import (
     run_directories,
     strategies,
     sweeps,
+    table_files,
 )
 from tests.fuzz.commands import command
 from tests.helpers.run_directories import write_run
@@ -262,6 +263,7 @@ TARGETS: dict[str, Fuzzed] = {
     ),
     "image cache": Fuzzed(image_files.CACHE, image_files.cache),
     "picture metadata": Fuzzed(image_files.METADATA, image_files.metadata),
+    "tables": Fuzzed(table_files.TABLES, table_files.table),
     "class folders": Fuzzed(image_files.TREE, image_files.tree),
     "image archives": Fuzzed(archive_files.ARCHIVES, archive_files.archives),
     "pairs of IDX files": Fuzzed(archive_files.PAIRS, archive_files.pairs),
