@@ -21,15 +21,18 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.dataset_kind import DatasetKind, dataset_kind
 from gan_cli.config.fields import Auto
 from gan_cli.config.nodes import Node
-from gan_cli.config.small_data import settings_for
+from gan_cli.config.small_data import settings_for, table_settings_for
 from gan_cli.errors import ConfigError, DataError, did_you_mean
 from gan_cli.protocols.tables import TableMeasurements
 from gan_cli.storage.interpolations import AUTOMATIC, escape
 
 logger = logging.getLogger(__name__)
 
-# The penalty for tables (docs/data.md); its weight is that of the literature.
-TABLE_PENALTY = {"r1": {"_target_": "gan_cli.components.regularizers.R1", "weight": 10.0, "every": 1}}
+# The penalties for tables; their weights are those of the literature.
+TABLE_PENALTIES = {
+    name: {"_target_": f"gan_cli.components.regularizers.{name.upper()}", "weight": 10.0, "every": 1}
+    for name in ("r1", "r2")
+}
 # Factors on the learning rates and the penalties of the literature for points in the plane.
 POINTS_RATE, POINTS_WEIGHT = 10.0, 0.01
 # And on the learning rates for tables.
@@ -198,12 +201,12 @@ def critic_penalty(situation: Situation, usual: float) -> Choice:
 
 
 def penalty(situation: Situation, usual: object) -> Choice:
-    """Choose the penalties on D's gradient where none is asked for: R1 for the rows of a table.
+    """Choose the penalties on D's gradient where none is asked for: R1 and R2 for the rows of a table.
 
     Tables are small, and without a penalty D tells their rows from all others: G follows it in circles.
     """
     if situation.has_rows and situation.is_plain_game:
-        return Choice(TABLE_PENALTY, "a table", "loss/penalty=r1")
+        return Choice(TABLE_PENALTIES, "a table", "loss/penalty=[r1,r2]")
     return Choice(usual)
 
 
@@ -212,6 +215,14 @@ def by_number_of_images(situation: Situation, usual: object, setting: str) -> Ch
     if situation.images is None:
         return Choice(usual)
     return Choice(getattr(settings_for(situation.images), setting), f"{situation.images:,} images")
+
+
+def by_number_of_rows(situation: Situation, usual: object, setting: str) -> Choice:
+    """Choose a setting by the number of rows of the user's own table; see :mod:`gan_cli.config.small_data`."""
+    if situation.table is None:
+        return Choice(usual)
+    rows = situation.table.rows
+    return Choice(getattr(table_settings_for(rows), setting), f"{rows:,} rows")
 
 
 def table_columns(situation: Situation, usual: object) -> Choice:
@@ -231,6 +242,8 @@ CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
     "critic_penalty": critic_penalty,
     "penalty": penalty,
     "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
+    "table_steps": partial(by_number_of_rows, setting="steps"),
+    "table_batch_size": partial(by_number_of_rows, setting="batch_size"),
     "table_columns": table_columns,
     "table_centers": partial(table_standardization, part="centers"),
     "table_scales": partial(table_standardization, part="scales"),

@@ -1,4 +1,4 @@
-"""Settings for a set of images by their number, for networks that start from nothing on a processor or a small GPU."""
+"""Settings for images, and for the rows of a table, by their number: for a processor or a small GPU."""
 
 from __future__ import annotations
 
@@ -34,12 +34,41 @@ BY_NUMBER = (
 MANY = ImageSettings(width=64, batch_size=64, steps=30_000, half_life=1_000, augmentation=0.2)
 
 
+@dataclass(frozen=True)
+class TableSettings:
+    """Settings of a run on the rows of a table.
+
+    Attributes:
+        batch_size: rows per update.
+        steps: updates of G.
+    """
+
+    batch_size: int
+    steps: int
+
+
+# Up to how many rows which settings hold; with the first ones a run takes half a minute on a CPU core.
+BY_ROWS = ((5_000, TableSettings(batch_size=64, steps=3_000)), (50_000, TableSettings(batch_size=128, steps=6_000)))
+MANY_ROWS = TableSettings(batch_size=256, steps=10_000)
+
+
 # Batch norm has no variance of fewer samples.
 SMALLEST_BATCH = 2
 
 
 def settings_for(images: int) -> ImageSettings:
-    """Return the settings for a number of images: a batch has at most half of them, as up to half may be held out."""
+    """Return the settings for a number of images."""
     settings = next((settings for up_to, settings in BY_NUMBER if images <= up_to), MANY)
-    power_of_two = 1 << max(0, (images // 2).bit_length() - 1)
-    return replace(settings, batch_size=max(SMALLEST_BATCH, min(settings.batch_size, power_of_two)))
+    return replace(settings, batch_size=_limited(settings.batch_size, images))
+
+
+def table_settings_for(rows: int) -> TableSettings:
+    """Return the settings for a table of so many rows."""
+    settings = next((settings for up_to, settings in BY_ROWS if rows <= up_to), MANY_ROWS)
+    return replace(settings, batch_size=_limited(settings.batch_size, rows))
+
+
+def _limited(batch_size: int, count: int) -> int:
+    """Return a batch of at most half of the data, as up to half may be held out."""
+    power_of_two = 1 << max(0, (count // 2).bit_length() - 1)
+    return max(SMALLEST_BATCH, min(batch_size, power_of_two))
