@@ -179,9 +179,7 @@ def test_what_is_no_table_costs_one_line_before_anything_is_written(
 ) -> None:
     path = write(tmp_path, text)
     with pytest.raises(DataError, match=message) as rejected:
-        planning.plan_with_files(
-            compose(["dataset=table", f"dataset.path={path}", *keys]).config
-        ).dataset.load()
+        planning.plan_with_files(compose(["dataset=table", f"dataset.path={path}", *keys]).config).dataset.load()
     assert "\n" not in str(rejected.value)
 
 
@@ -209,7 +207,7 @@ def test_parquet_tables_may_have_text_and_parts_beside_their_numbers(tmp_path: P
     path = str(tmp_path / "a.parquet")
     rows = Table(path, ("b", "a"), class_column="kind").load()
     assert rows.class_names == ("x", "y")
-    np.testing.assert_allclose(np.asarray(rows.array)[:, 0], [-1.5**0.5, 0, 1.5**0.5], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(rows.array)[:, 0], [-(1.5**0.5), 0, 1.5**0.5], rtol=1e-5)
     for name, what in (("parts", "struct"), ("n", "list"), ("kind", "string")):
         with pytest.raises(DataError, match=f"{name} holds {what}.*, not numbers; dataset.columns"):
             Table(path, (name,)).load()

@@ -33,11 +33,36 @@ def _npy(array: Any) -> bytes:
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npy")
 WHOLE = [
-    *(b"a,b,c\n1,2,x\n3,4,y\n5,6,x\n", b"a\tb\tc\n1\t2\tx\n3\t4\ty\n", b"1,2,3\n4,5,6\n", b'"a","b\nc"\n"1","2"\n3,4\n'),
+    *(
+        b"a,b,c\n1,2,x\n3,4,y\n5,6,x\n",
+        b"a\tb\tc\n1\t2\tx\n3\t4\ty\n",
+        b"1,2,3\n4,5,6\n",
+        b'"a","b\nc"\n"1","2"\n3,4\n',
+    ),
     *(_parquet(), _npy(np.arange(6.0).reshape(3, 2)), _npy(np.array([[1, 2**62], [3, -(2**62)]]))),
     *(_npy(np.array([[1e300, 0.0], [-1e300, 5e-324]])), _npy(np.ones((3, 2), np.float16)), _npy(np.zeros((2, 0)))),
 ]
-FIELDS = ["", "a", "b", "c", "1", "2.5", "-3e2", "1e308", "1e-320", "nan", "inf", "0x1p3", "1_0", '"', '""', "'", " ", "#", "${a}"]
+FIELDS = [
+    "",
+    "a",
+    "b",
+    "c",
+    "1",
+    "2.5",
+    "-3e2",
+    "1e308",
+    "1e-320",
+    "nan",
+    "inf",
+    "0x1p3",
+    "1_0",
+    '"',
+    '""',
+    "'",
+    " ",
+    "#",
+    "${a}",
+]
 TEXTS = st.lists(
     st.lists(st.sampled_from(FIELDS), max_size=4).map(",".join), max_size=5
 ).map(lambda rows: "\n".join(rows).encode())  # fmt: skip
