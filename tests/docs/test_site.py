@@ -55,7 +55,7 @@ def test_reference_has_every_option_parameter_setting_and_argument() -> None:
     assert all(
         f"| `{each.key}` |" in pages["reference/settings.md"] for section in sections() for each in section.settings
     )
-    for argument in ("--label CLASS", "--backbone", "--html FILE", "--format", "STATION"):
+    for argument in ("--label LABEL", "--backbone", "--html FILE", "--format", "STATION"):
         assert argument in pages["reference/commands.md"]
 
 
