@@ -105,6 +105,12 @@ def _parser() -> CommandParser:
         f" IWAE) [{LIKELIHOOD_SAMPLES}; 0: none]",
     )
     parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="where the data lie now, as dataset.path of the run, or dataset.root where it has no path; their content"
+        " is to be the same [where they were]",
+    )
+    parser.add_argument(
         "--allow-changed-data",
         action="store_true",
         help="evaluate although the data are not those that the run was trained on",
@@ -132,6 +138,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from gan_cli.evaluation.targets import find_targets
 
     targets = find_targets(typed_folders("gan-eval", arguments.paths))
+    if arguments.data is not None:
+        from gan_cli.evaluation.relocated_run import with_data_in
+
+        targets = with_data_in(targets, arguments.data)
     request = _request(arguments, kinds)
     if targets.single:
         targets.runs[0].stored_config()
@@ -279,6 +289,8 @@ def _save_picture(path: Path, picture: Image) -> None:
 
 def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> None:
     """Raise ``ConfigError`` for options that are wrong whatever the files hold."""
+    if arguments.data == "":
+        raise ConfigError("--data: expected a path, got nothing")
     if arguments.likelihood == 1:
         raise ConfigError(f"--likelihood: expected 0 or an integer from 2 to {MAX_SAMPLES:,}, got 1")
     if arguments.neighbours is not None and arguments.neighbours.suffix.lower() not in PICTURES:

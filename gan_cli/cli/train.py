@@ -112,8 +112,10 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
 
 def _resume(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Path | None) -> int:
     """Resume one run, with the changes of overrides."""
+    from gan_cli.config.data_places import advising_of_moves
     from gan_cli.config.resume import recompose
     from gan_cli.config.stored_errors import stored_errors
+    from gan_cli.storage.run_search import shell_line
 
     with stored_errors(directory, overrides, "overrides.yaml"):
         composition = recompose(directory, overrides, user_conf_dir)
@@ -123,7 +125,9 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Pa
     _reject_distributed_replicas(composition)
     with stored_errors(directory, overrides):
         if composition.dry_run:
-            print(single.dry_run(composition))
+            advice = f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"
+            with advising_of_moves(composition.config, advice):
+                print(single.dry_run(composition))
             return 0
         return single.resume(composition, directory)
 

@@ -6,6 +6,7 @@ Hydra's grammar has its own meaning for many characters that names of files have
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,15 +20,20 @@ from gan_cli.storage.interpolations import escape
 
 # Last parts of the keys that are paths, and those of the command itself, whose ``~`` is replaced at once.
 PATH_NAMES = ("path", "root", "dir", "folder", "file")
+# Keys that are paths by another name.
+OTHER_PATHS = ("dataset.labels",)
 COMMAND_KEYS = ("resume", "sweep.continue", "hydra.run.dir", "hydra.sweep.dir")
+# No interpolation, and no text of OmegaConf either.
+UNCLOSED = re.compile(r"\$\{[^}]*\Z")
 NOT_A_PATH = ("", "null", "???")
 
 
 def read_paths(overrides: Sequence[str], multirun: bool = False) -> list[str]:
     """Return overrides in which paths that Hydra's grammar would read in another way are quoted.
 
-    A path that the grammar reads as it stands, one in quotes, and one with the grammar's backslashes before special
-    characters, are left as they are. In a multirun, a comma separates paths unless a file of that whole name exists.
+    Several paths in brackets are a list, unless a file of that whole name exists. A path that the grammar reads as it
+    stands, one in quotes, and one with the grammar's backslashes before special characters, are left as they are. In a
+    multirun, a comma separates paths unless a file of that whole name exists.
     """
     return [_read_path(override, multirun) for override in overrides]
 
@@ -42,13 +48,15 @@ def user_conf_dir(folder: Path | None) -> Path | None:
     """Return the folder of ``--config-dir`` with ``~`` replaced, or None without one.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: there is no such folder, or Hydra could not keep its name.
     """
     if folder is None:
         return None
     expanded = Path(os.path.expanduser(folder))  # noqa: PTH111 - never raises
     if not expanded.is_dir():
         raise ConfigError(f"--config-dir: there is no folder {str(folder)!r}")
+    if UNCLOSED.search(str(expanded.resolve())):
+        raise ConfigError(f"--config-dir: expected a path without '${{' that is not closed, got {str(folder)!r}")
     return expanded
 
 
@@ -72,6 +80,8 @@ def _read_path(override: str, multirun: bool) -> str:
     item = OverrideText.split(override)
     if not is_path_key(item.key) or item.prefix == "~" or item.value is None or item.value in NOT_A_PATH:
         return override
+    if (listed := _listed_paths(item)) is not None:
+        return item.with_value(f"[{','.join(_path_text(item, value) for value in listed)}]")
     swept = multirun and item.key not in COMMAND_KEYS and "," in item.value
     if swept and not os.path.exists(item.value):  # noqa: PTH110 - raises for no name
         values = [_path_text(item, value) for value in _split_at_commas(item.value)]
@@ -79,9 +89,19 @@ def _read_path(override: str, multirun: bool) -> str:
     return item.with_value(_path_text(item, item.value))
 
 
+def _listed_paths(item: OverrideText) -> list[str] | None:
+    """Return the paths of a list of several, ``[a,b]``, or of one in quotes; None for a path that stands for itself."""
+    value = (item.value or "").strip()
+    if item.key in COMMAND_KEYS or not (value.startswith("[") and value.endswith("]")):
+        return None
+    values = _split_at_commas(value[1:-1])
+    several = len(values) > 1 or value[1:2] in ("'", '"')
+    return None if not several or not all(values) or os.path.exists(item.value or "") else values  # noqa: PTH110
+
+
 def is_path_key(key: str) -> bool:
     """Return whether the value of a key is a path."""
-    return key in COMMAND_KEYS or ("." in key and key.rpartition(".")[2] in PATH_NAMES)
+    return key in (*COMMAND_KEYS, *OTHER_PATHS) or ("." in key and key.rpartition(".")[2] in PATH_NAMES)
 
 
 def _path_text(item: OverrideText, value: str) -> str:
@@ -108,7 +128,7 @@ def _parse(override: str) -> object:
 
 
 def _split_at_commas(values: str) -> list[str]:
-    """Split at the commas outside quotes and braces."""
+    """Split at the commas outside quotes, braces and brackets."""
     parts, quote, depth = [""], "", 0
     for character in values:
         if character == "," and not quote and not depth:
@@ -116,6 +136,6 @@ def _split_at_commas(values: str) -> list[str]:
             continue
         if character in "'\"" and quote in ("", character) and (quote or not parts[-1].strip()):
             quote = "" if quote else character
-        depth += (character == "{") - (character == "}" and depth > 0)
+        depth += (character in "{[" and not quote) - (character in "}]" and not quote and depth > 0)
         parts[-1] += character
     return [part.strip() for part in parts]

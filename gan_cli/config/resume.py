@@ -13,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config.compose import Composition, compose, named_option_folder
+from gan_cli.config.data_places import moved_places, moves
 from gan_cli.config.flat import flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
-from gan_cli.config.override_text import OverrideText
+from gan_cli.config.override_text import OverrideText, value_text
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError, printable, truncated_repr
@@ -34,7 +35,8 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
     stored, earlier = directory.stored_config(), _earlier_overrides(directory)
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
     try:
-        before = compose(earlier, user_conf_dir)
+        # With the data where they are now: what follows their number is the same in both.
+        before = compose([*earlier, *moves(overrides)], user_conf_dir)
     except ConfigError as error:
         folder = named_option_folder(directory.stored_option_sources(), earlier) if user_conf_dir is None else None
         if folder is None:
@@ -49,7 +51,7 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
             _reject_change(directory, group, before.choices[group], option)
     combined = [*_drop_replaced_callbacks(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
-    return Composition(_apply_changes(directory, stored, before, after), after.hydra, after.overrides)
+    return Composition(_apply_changes(directory, stored, before, after, overrides), after.hydra, after.overrides)
 
 
 def _earlier_overrides(directory: RunDirectory) -> list[str]:
@@ -87,13 +89,22 @@ def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
     Raises:
         ConfigError: a change concerns a key that is not in ``RESUMABLE_KEYS``.
     """
-    earlier = _earlier_overrides(directory)
+    earlier, moved = _earlier_overrides(directory), moves(wanted.overrides)
     before = wanted
     if earlier != list(wanted.overrides):
         with _suspended_hydra_job():
-            before = compose(earlier, wanted.user_conf_dir)
-    config = _apply_changes(directory, directory.stored_config(), before, wanted)
+            before = compose([*earlier, *moved], wanted.user_conf_dir)
+    config = _apply_changes(directory, directory.stored_config(), before, wanted, moved)
     return Composition(config, wanted.hydra, wanted.overrides)
+
+
+def store_changes(directory: RunDirectory, config: DictConfig) -> None:
+    """Store the length of a resumed run, and where its data lie, so that they hold from now on."""
+    stored = directory.stored_config()
+    changes = moved_places(stored, config)
+    if (steps := config.train.steps) != OmegaConf.select(stored, "train.steps"):
+        changes["train.steps"] = steps
+    directory.store_changes(changes, [f"{key}={value_text(value)}" for key, value in changes.items()])
 
 
 @contextlib.contextmanager
@@ -107,8 +118,13 @@ def _suspended_hydra_job() -> Iterator[None]:
         GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, job
 
 
-def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition) -> DictConfig:
-    """Return the stored configuration with the differences between two compositions, if those keys may change."""
+def _apply_changes(
+    directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition, overrides: Sequence[str]
+) -> DictConfig:
+    """Return the stored configuration with the differences between two compositions, if those keys may change.
+
+    Both have the places of the data that the overrides name, which replace the stored ones.
+    """
     config = stored.copy()
     old, new = flatten_config(before.config), flatten_config(after.config)
     # What the program chooses in both it may choose otherwise by now, for other data: the run keeps what it has.
@@ -120,8 +136,9 @@ def _apply_changes(directory: RunDirectory, stored: DictConfig, before: Composit
         _reject_change(directory, key, old.get(key), new.get(key))
     for key in old.keys() - new.keys():
         _delete(config, key)
+    moved = {OverrideText.split(override).key for override in moves(overrides)}
     for key in sorted(new):
-        if key not in old or old[key] != new[key]:
+        if key in moved or key not in old or old[key] != new[key]:
             try:
                 OmegaConf.update(config, key, new.get(key), force_add=True)
             except OmegaConfBaseException as error:

@@ -278,6 +278,8 @@ RESUMABLE_KEYS = (
     "diagnostics",
     "evaluation",
     "device",
+    "dataset.path",
+    "dataset.labels",
     "dataset.root",
     "callback",
     "dry_run",

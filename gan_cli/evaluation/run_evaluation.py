@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from gan_cli.algorithms.spec import algorithm_options, spec_of
+from gan_cli.config.data_places import advising_of_moves
 from gan_cli.config.stored_errors import stored_errors
 from gan_cli.data.fingerprint import fingerprint
 from gan_cli.errors import ConfigError
@@ -25,6 +26,7 @@ from gan_cli.evaluation.text import evaluate_text
 from gan_cli.inference.loading import GeneratorWeights, learned_sequences
 from gan_cli.runtime.device import inference_device
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.run_search import shell_line
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class RunEvaluations:
             DataError: the data cannot be read, or are others than the run was trained on.
             DivergedError: a sample is not finite.
         """
-        directory.stored_config()
-        with stored_errors(directory):
+        config = directory.stored_config()
+        advice = f"{shell_line('gan-eval ', directory.path)} --data PATH"
+        with stored_errors(directory), advising_of_moves(config, advice):
             is_text = learned_sequences(directory)
             evaluated = self._evaluate_text(directory) if is_text else self._evaluate_samples(directory)
         return EvaluatedRun({**evaluated.document, "options": self._request.options}, evaluated.pictures)

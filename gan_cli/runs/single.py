@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from omegaconf import OmegaConf
 
 from gan_cli.config.automatic import log_choices
 from gan_cli.config.compose import Composition
+from gan_cli.config.data_places import advising_of_moves, moved_places
+from gan_cli.config.resume import store_changes
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.data.fingerprint import DataIdentity, reject_changed_classes, reject_changed_data
 from gan_cli.errors import ConfigError, DataError
@@ -34,6 +37,7 @@ from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.interrupts import Interrupts, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.run_search import shell_line
 from gan_cli.storage.state_structure import require_like
 from gan_cli.storage.thread_record import stored_threads
 from gan_cli.telemetry import run_log
@@ -93,8 +97,10 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         if group.broadcast_from_rank0(partial(_is_complete, plan, directory, step)):
             logger.info("%s has made its %d steps: train.steps=N with a larger N trains it on", directory.path, step)
             return 0
-        check_data = partial(_require_same_data, plan, directory, state)
-        assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
+        moved = moved_places(directory.stored_config(), composition.config)
+        check_data = partial(_require_same_data, plan, directory, state, moved)
+        with advising_of_moves(composition.config, f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"):
+            assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):
             with loading.checkpoint_errors(directory):
                 require_like(state["algorithm"], assembled.algorithm.state_dict())
@@ -103,7 +109,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
                 with Interrupts() as interrupted:
                     return follower.run_worker(assembled.algorithm, plan.config.train, group, step, interrupted)
             run = make_training_run(assembled, directory, _observers(plan, directory))
-            directory.store_steps(plan.config.train.steps)
+            store_changes(directory, composition.config)
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory):
                     run.stateful.load_state_dict(state["sinks"])
@@ -150,9 +156,21 @@ def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
 
 
 def _require_same_data(
-    plan: Plan, directory: RunDirectory, state: dict[str, Any], current: DataIdentity | None
+    plan: Plan,
+    directory: RunDirectory,
+    state: dict[str, Any],
+    moved: Mapping[str, Any],
+    current: DataIdentity | None,
 ) -> None:
-    """Raise ``DataError`` where the data have changed since the checkpoint and that is not allowed."""
+    """Raise ``DataError`` where the data have changed since the checkpoint and that is not allowed.
+
+    Args:
+        plan: of the resumed run.
+        directory: its directory.
+        state: that of the checkpoint.
+        moved: new places of the data, by key.
+        current: identity of the data that are there.
+    """
     with loading.checkpoint_errors(directory):
         before = loading.data_identity_in(state)  # checkpoints of older versions lack it
     try:
@@ -163,3 +181,7 @@ def _require_same_data(
         if plan.config.conditional:
             reject_changed_classes(before, current)
         logger.warning("%s", error)
+        return
+    for key, place in moved.items():
+        known = "with the content that this run began with" if before and current else "and cannot be compared"
+        logger.info("%s: the data lie in %s now, %s", key, place, known)

@@ -75,16 +75,25 @@ class RunDirectory:
             OmegaConf.save(hydra, self.hydra / "hydra.yaml")
             OmegaConf.save(list(overrides), self.hydra / "overrides.yaml")
 
-    def store_steps(self, steps: int) -> None:
-        """Store another length of the run, so that it is resumed to that length from now on; raises ``OutputError``."""
-        config, overrides = self._read("config.yaml"), self.stored_overrides()
-        if not isinstance(config, DictConfig) or OmegaConf.select(config, "train.steps") == steps:
+    def store_changes(self, changes: Mapping[str, Any], overrides: Sequence[str]) -> None:
+        """Store other values of settings, with which the run is resumed from now on.
+
+        Args:
+            changes: value by dotted key; interpolations in it stay.
+            overrides: the same as overrides.
+
+        Raises:
+            OutputError: the files cannot be written.
+        """
+        config, earlier = self._read("config.yaml"), self.stored_overrides()
+        if not changes or not isinstance(config, DictConfig):
             return
-        config.train.steps = steps
-        others = [item for item in overrides if item.lstrip("+").partition("=")[0] != "train.steps"]
+        for key, value in changes.items():
+            OmegaConf.update(config, key, value, force_add=True)
+        kept = [item for item in earlier if item.lstrip("+").partition("=")[0] not in changes]
         with writing(self.hydra):
             write_atomic(self.hydra / "config.yaml", OmegaConf.to_yaml(config).encode())
-            now = OmegaConf.create([*others, f"train.steps={steps}"])
+            now = OmegaConf.create([*kept, *overrides])
             write_atomic(self.hydra / "overrides.yaml", OmegaConf.to_yaml(now).encode())
 
     def stored_config(self) -> DictConfig:

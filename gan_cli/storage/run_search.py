@@ -103,7 +103,7 @@ def _require_last_checkpoint(run: RunDirectory, typed: Path, command: str) -> Ru
     names = (file.name for file in run.checkpoints.glob("step_*.pt") if file.is_file())
     latest = max(names, key=lambda name: (len(name), name), default=None)
     if typed.suffix == ".pt" and typed.name not in ("last.pt", latest):
-        raise ConfigError(f"{typed}: only the last checkpoint of a run is loaded: {_line(command, run.path)}")
+        raise ConfigError(f"{typed}: only the last checkpoint of a run is loaded: {shell_line(command, run.path)}")
     return run
 
 
@@ -111,7 +111,7 @@ def _several(runs: list[Path], command: str) -> str:
     names = ", ".join(str(run) for run in runs[:MAX_NAMES])
     count = f"{len(runs):,}" if len(runs) < MAX_COUNTED else f"{MAX_COUNTED:,} or more"
     more = f" and {len(runs) - MAX_NAMES:,} more" if len(runs) > MAX_NAMES else ""
-    return f"{count}: {_line(command, runs[0])}; they are {names}{more}"
+    return f"{count}: {shell_line(command, runs[0])}; they are {names}{more}"
 
 
 def _nearest(typed: Path, command: str) -> str:
@@ -127,9 +127,9 @@ def _latest_hint(command: str) -> str:
     latest = latest_run()
     if latest is None:
         return f"There is no run below {OUTPUTS}{os.sep}; gan-train trains one"
-    return f"The latest one: {_line(command, latest.path)} (or {command}{LATEST})"
+    return f"The latest one: {shell_line(command, latest.path)} (or {command}{LATEST})"
 
 
-def _line(command: str, run: Path) -> str:
+def shell_line(command: str, run: Path) -> str:
     """Return a command with a run, as it is typed in a shell."""
     return f"{command}{shlex.quote(str(run))}"

@@ -243,7 +243,8 @@ def _parse_line(line: bytes) -> tuple[JobIdentity, str, str] | None:
     texts = [name, label, *overrides] if isinstance(overrides, list) else [None]
     if not isinstance(number, int) or not all(isinstance(text, str) for text in texts) or not _is_inside(name):
         return None
-    return JobIdentity(number, tuple(overrides)), name, label
+    # Earlier versions kept overrides that may change by now.
+    return JobIdentity.from_overrides(number, overrides), name, label
 
 
 def _drop_torn_line(file: IO[bytes]) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from gan_cli.config.compose import compose, register
+from gan_cli.config.override_text import quoted
 from gan_cli.config.path_overrides import read_paths, typed_path
+from gan_cli.storage.interpolations import escape
 from gan_cli.sweeps import command
 from tests.conftest import SHORT, TINY, Command
 
@@ -25,21 +27,28 @@ def registered(workplace: Path) -> None:
     register()
 
 
-def path_of(override: str) -> object:
-    return compose(["dataset=image_folder", override]).config.dataset.path
+def path_of(override: str) -> str:
+    return str(compose(["dataset=image_folder", override]).config.dataset.path)
+
+
+def in_folder(path: str) -> str:
+    """Return a relative path as an absolute one; ``~`` is left to where it is read."""
+    return path if path.startswith(("/", "~")) else f"{Path.cwd()}/{path}"
 
 
 @pytest.mark.parametrize(
     "path",
     [ODD, "/a/b c", "~/x", "a,b", "a=b", "#", "[x]", "{a:1}", "1", "1e3", "true", "it's", 'a "b"', "$x", "a\tb", "${x",
-     "x'", "range(1,2)", "choice(a)", " a ", "C:/x", "-", "é"],
+     "x'", "range(1,2)", "choice(a)", " a ", "C:/x", "-", "é", "100%", "%20", "a~b", "a&b;c", "*", "a?", "a\\b", "@x"],
 )  # fmt: skip
 def test_path_is_taken_as_it_stands(path: str) -> None:
-    assert path_of(f"dataset.path={path}") == path
+    assert path_of(f"dataset.path={path}") == in_folder(path)
+    assert read_paths([f"dataset.labels={path}"])[0].partition("=")[2] in (path, quoted(escape(path)))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\\'\"$"), min_size=1, max_size=8))
 def test_any_text_is_a_path(path: str) -> None:
+    assume(not path.strip().startswith("["))  # a list
     (override,) = read_paths([f"dataset.path={path}"])
     assert command.OverridesParser.create().parse_override(override).value() == (None if path == "null" else path)
 
@@ -48,8 +57,36 @@ def test_any_text_is_a_path(path: str) -> None:
     ("value", "path"),
     [("'a b'", "a b"), ('"a,b"', "a,b"), ("'it\\'s'", "it's"), (r"a\,b\ c", "a,b c"), ("null", None)],
 )
-def test_grammar_of_hydra_still_works(value: str, path: object) -> None:
-    assert path_of(f"dataset.path={value}") == path
+def test_grammar_of_hydra_still_works(value: str, path: str | None) -> None:
+    assert path_of(f"dataset.path={value}") == ("None" if path is None else in_folder(path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "paths"),
+    [
+        ("[a (1).tar,b,'c,d']", ["a (1).tar", "b", "c,d"]),
+        ("['[x]']", ["[x]"]),
+        ("[/ü,~/x = 1, [y]]", ["/ü", "~/x = 1", "[y]"]),
+        ("[shards-{0,1}.tar,#]", ["shards-{0,1}.tar", "#"]),
+    ],
+)
+def test_list_of_paths(typed: str, paths: list[str]) -> None:
+    for multirun in (False, True):
+        (override,) = read_paths([f"dataset.path={typed}"], multirun)
+        assert command.OverridesParser.create().parse_override(override).value() == paths
+        assert read_paths([override], multirun) == [override]
+    config = compose(["dataset=image_folder", override]).config
+    assert list(config.dataset.path) == [in_folder(path) for path in paths]
+
+
+def test_file_whose_name_looks_like_a_list_is_one_path(workplace: Path) -> None:
+    Path("[a,b]").mkdir()
+    assert path_of("dataset.path=[a,b]") == f"{workplace}/[a,b]"
+
+
+def test_folder_with_the_name_of_a_home_directory(workplace: Path) -> None:
+    Path("~nobody_at_all").mkdir()
+    assert path_of("dataset.path=~nobody_at_all") == f"{workplace}/~nobody_at_all"
 
 
 def test_interpolations_in_paths_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +164,24 @@ def test_runs_in_odd_folders(workplace: Path, gan_train: Command, monkeypatch: p
     assert (workplace / f"run {ODD}" / "summary.json").is_file()
     assert (home / "run" / "summary.json").is_file()
     assert {each.name for each in home.iterdir()} == {ODD, "run"}
+
+
+@pytest.mark.parametrize("name", ["${x}", " a ", "a#b=c,d", "100%20", "~a", 'it\'s "b"', "a\\b", "-a", "é;&*?"])
+def test_folder_of_options_may_have_any_name(name: str, workplace: Path, gan_train: Command) -> None:
+    (workplace / name / "loss").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[2] / "conf" / "loss" / "jsd.yaml", workplace / name / "loss" / "mine.yaml")
+    for flags in ((f"--config-dir={name}",), ("-m", f"--config-dir={name}", "seed=0,1")):
+        done = gan_train(*flags, "loss=mine", "dataset=ring8", *SHORT, *TINY, "dry_run=true")
+        assert done.status == 0, done.err
+
+
+def test_folder_of_options_that_hydra_cannot_name_costs_one_line(workplace: Path, gan_train: Command) -> None:
+    (workplace / "a${b").mkdir()
+    for flags in ((), ("-m", "seed=0,1")):
+        done = gan_train("--config-dir", "a${b", *flags, "dataset=ring8", *SHORT, *TINY)
+        assert (done.status, len(done.err.splitlines())) == (2, 1)
+        assert "--config-dir: expected a path without '${' that is not closed" in done.err
+    assert [each.name for each in workplace.iterdir()] == ["a${b"]
 
 
 def test_sweeps_in_odd_folders(workplace: Path, gan_train: Command) -> None:
