@@ -54,6 +54,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     known, flags = parser.parse_known_intermixed_args(arguments)
     from gan_cli.config.corrections import require_overrides
     from gan_cli.config.path_overrides import user_conf_dir
+    from gan_cli.config.preview import pop_preview
     from gan_cli.sweeps import command
 
     folder = user_conf_dir(known.config_dir)
@@ -69,7 +70,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
         return _single(command.pop_continue(known.overrides)[1], folder)
-    return _with_hydra(arguments, known.multirun, None if sweep is None else Path(sweep))
+    if pop_preview(known.overrides)[0]:
+        raise ConfigError("augment.preview: expected for one run, without flags")
+    return _with_hydra(pop_preview(arguments)[1], known.multirun, None if sweep is None else Path(sweep))
 
 
 def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun: bool) -> list[str]:
@@ -103,8 +106,9 @@ def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
         from gan_cli.runs import replicas, single
 
     _reject_distributed_replicas(composition)
+    _reject_preview_of_training(composition)
     if composition.dry_run:
-        print(single.dry_run(composition))
+        _print_dry_run(composition)
         return 0
     start = single.start if composition.replicas == 1 else replicas.start
     return start(composition, directory)
@@ -123,13 +127,31 @@ def _resume(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Pa
         from gan_cli.runs import single
 
     _reject_distributed_replicas(composition)
+    _reject_preview_of_training(composition)
     with stored_errors(directory, overrides):
         if composition.dry_run:
             advice = f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"
             with advising_of_moves(composition.config, advice):
-                print(single.dry_run(composition))
+                _print_dry_run(composition)
             return 0
         return single.resume(composition, directory)
+
+
+def _print_dry_run(composition: Composition) -> None:
+    """Print the description of a run, and write the picture of augmented images where it is asked for."""
+    from gan_cli.runs import single
+
+    lines = [single.dry_run(composition)]
+    if composition.augment_preview:
+        from gan_cli.runs.augmentation_preview import write_preview
+
+        lines.append(write_preview(composition.config, Path()))
+    print("\n".join(lines))
+
+
+def _reject_preview_of_training(composition: Composition) -> None:
+    if composition.augment_preview and (not composition.dry_run or torchrun.is_distributed()):
+        raise ConfigError("augment.preview: expected with dry_run=true, in one process: it writes a picture alone")
 
 
 def _reject_distributed_replicas(composition: Composition) -> None:

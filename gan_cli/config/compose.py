@@ -23,6 +23,7 @@ from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure
 from gan_cli.config.numbers import adapt_omegaconf
 from gan_cli.config.override_text import OverrideText, quoted
 from gan_cli.config.path_overrides import own_directory, read_paths
+from gan_cli.config.preview import pop_preview
 from gan_cli.config.resolution import reject_undecodable, resolve_for_good, resolve_overrides
 from gan_cli.config.schema import Config, conf_dir
 from gan_cli.storage.interpolations import reject_growth
@@ -39,6 +40,7 @@ class Composition:
         overrides: those of the command line, with the values of their resolvers.
         chosen: what the program has chosen, by key.
         distinguishing: keys of those that tell the run from others: in a sweep those that differ between its jobs.
+        augment_preview: whether a picture of augmented images is asked for (``augment.preview=true``).
     """
 
     config: DictConfig
@@ -46,6 +48,7 @@ class Composition:
     overrides: Sequence[str]
     chosen: Mapping[str, Choice] = field(default_factory=dict)
     distinguishing: Sequence[str] = ()
+    augment_preview: bool = False
 
     @classmethod
     def from_running_job(cls, config: DictConfig) -> Composition:
@@ -173,14 +176,14 @@ def compose(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Comp
         ConfigError: an option or key is unknown, a value has the wrong type, or a resolver fails.
     """
     search = [] if user_conf_dir is None else [f"hydra.searchpath=[{quoted(f'file://{user_conf_dir.resolve()}')}]"]
-    overrides = read_paths(overrides)
+    preview, overrides = pop_preview(read_paths(overrides))
     try:
         with initialize_config_dir(str(conf_dir()), job_name="train", version_base="1.3"):
             composed = hydra_compose("config", [*overrides, *search], return_hydra_config=True)
         HydraConfig.instance().set_config(composed)
         hydra = OmegaConf.masked_copy(composed, "hydra")
         config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-        return Composition.resolved(config, hydra, list(overrides))
+        return replace(Composition.resolved(config, hydra, list(overrides)), augment_preview=preview)
     # Hydra rejects some overrides (`dataset=null`) with a plain ValueError and variables to copy with a KeyError, and
     # OmegaConf converts integers to floats.
     except (HydraException, OmegaConfBaseException, ValueError, KeyError, OverflowError) as error:

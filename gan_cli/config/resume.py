@@ -51,7 +51,8 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
             _reject_change(directory, group, before.choices[group], option)
     combined = [*_drop_replaced_callbacks(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
-    return Composition(_apply_changes(directory, stored, before, after, overrides), after.hydra, after.overrides)
+    config = _apply_changes(directory, stored, before, after, overrides)
+    return Composition(config, after.hydra, after.overrides, augment_preview=after.augment_preview)
 
 
 def _earlier_overrides(directory: RunDirectory) -> list[str]:

@@ -129,6 +129,14 @@ class ImageFolder(Pictures):
         rows = np.unique(np.linspace(0, len(files) - 1, min(len(files), MAX_HEADERS)).astype(np.int64))
         return (Encoded(files[row].name, folder / files[row].name) for row in rows)
 
+    def load_examples(self, count: int, scratch: Path) -> Images:
+        """Decode at most ``count`` images, spread over the folder, into ``scratch``; raises as :meth:`load`."""
+        folder = self._folder()
+        layout = self._layout(folder, list_images(folder))
+        files = layout.files[:: max(1, len(layout.files) // count)][:count]
+        some = replace(layout, files=files, classes=None, labels=())
+        return load_images(_FolderSource(folder, some), self.target, scratch, "examples", self.strict, self.workers)
+
     def require_files(self) -> None:
         folder = self._folder()
         self._layout(folder, list_images(folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -244,6 +245,20 @@ class Partitioned(Protocol):
 
     def test_split(self) -> Dataset | None:
         """Return the dataset of the part to test with, or None; raises ``DataError`` where files cannot be listed."""
+        ...
+
+
+@runtime_checkable
+class ExampleImages(Protocol):
+    """A dataset of images of which a few can be decoded without the others."""
+
+    def load_examples(self, count: int, scratch: Path) -> Images:
+        """Decode at most ``count`` images, spread over the data; raises as :meth:`Dataset.load`.
+
+        Args:
+            count: number of images.
+            scratch: a folder for files that are needed as long as the images are used.
+        """
         ...
 
 
