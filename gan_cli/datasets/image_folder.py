@@ -135,7 +135,9 @@ class ImageFolder(Pictures):
         layout = self._layout(folder, list_images(folder))
         files = layout.files[:: max(1, len(layout.files) // count)][:count]
         some = replace(layout, files=files, classes=None, labels=())
-        return load_images(_FolderSource(folder, some), self.target, scratch, "examples", self.strict, self.workers)
+        target = self.target
+        images = load_images(_FolderSource(folder, some), target, scratch, "examples", self.strict, self.workers)
+        return replace(images, levels=self.levels)
 
     def require_files(self) -> None:
         folder = self._folder()
