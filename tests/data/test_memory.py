@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_cli.data import memory
-from gan_cli.datasets.mnist import _resize
+from gan_cli.data.resizing import resize_pictures
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.stacked_mnist import StackedMnist
 from gan_cli.errors import DataError
@@ -36,8 +36,8 @@ def test_unknown_memory_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
             " a smaller dataset.count takes fewer",
         ),
         (
-            lambda: _resize(np.zeros((100, 28, 28), np.uint8), 256),
-            "100 images of 256 pixels take 6,553,600 bytes of memory, more than the 1,000,000 for data;"
+            lambda: resize_pictures(np.zeros((100, 1, 28, 28), np.uint8), (256, 256)),
+            "100 images of 256x256 pixels take 6,553,600 bytes of memory, more than the 1,000,000 for data;"
             " a smaller dataset.size takes fewer",
         ),
     ],

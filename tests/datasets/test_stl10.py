@@ -103,6 +103,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [CONTENT[: len(CONTENT) // 2], gzip.compress(b"x" * 9999), packed([(f"{FOLDER}/train_X.bin", b"x")]), packed([])],
+    ids=["cut", "no archive", "another file", "empty"],
 )
 def test_wrong_archives_are_refused(content: bytes, tmp_path: Path) -> None:
     class Other(Small):
