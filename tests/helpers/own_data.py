@@ -1,4 +1,4 @@
-"""The files that docs/data.md names, small and made up: 24 samples each, or as many as an option needs."""
+"""The files that docs/data.md names, small and made up: 40 samples each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-COUNT = 24
+COUNT = 40
 
 
 def _picture(index: int, height: int, width: int, channels: int = 3) -> Image.Image:
