@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from gan_cli.data.deep_pictures import Depth, Placement, place_numbers, read_numbers
+from gan_cli.data.deep_pictures import Placement, place_numbers
 from gan_cli.data.image_fit import Colour, Fit, fit_picture, reduction
 from gan_cli.data.image_metadata import without_metadata
 from gan_cli.protocols.arrays import StoredArray
 from gan_cli.protocols.data import BYTE_LEVELS
+from gan_cli.storage.deep_pixels import Depth, read_numbers
 from gan_cli.storage.reading import read_bytes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from gan_cli.data.deep_pictures import Depth, depth_of, read_numbers
 from gan_cli.data.image_decoding import FORMATS, TURNED, Encoded, upright_turn
 from gan_cli.data.value_range import ValueEnds
+from gan_cli.storage.deep_pixels import Depth, depth_of, read_numbers
 from gan_cli.storage.reading import open_regular
 
 # Pictures whose headers are looked at, and those among them that are decoded for the range of their values.

@@ -200,7 +200,7 @@ class _Look:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of one image."""
+        """Channels, height and width of one image."""
         return image_shape(self.array.source.shape, self.layout)
 
 

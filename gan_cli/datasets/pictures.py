@@ -12,7 +12,6 @@ from PIL import ImageColor
 
 from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.config.fields import Auto
-from gan_cli.data.deep_pictures import Depth
 from gan_cli.data.image_decoding import MAX_PIXELS, Encoded, Target
 from gan_cli.data.image_fit import Colour, Fit
 from gan_cli.data.normalization import Normalization
@@ -22,6 +21,7 @@ from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, check_leve
 from gan_cli.errors import DataError, InvalidValueError, closest, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import BYTE_LEVELS, AutomaticSetting, Images
+from gan_cli.storage.deep_pixels import Depth
 
 # A side in pixels, and a part of a color.
 Side: TypeAlias = Annotated[int, Range(4, 1024)]

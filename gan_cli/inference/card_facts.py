@@ -12,9 +12,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.data.deep_png import read_deep_png
 from gan_cli.errors import printable
 from gan_cli.protocols.data import Dataset
+from gan_cli.storage.deep_png import read_deep_png
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.sample_pictures import read_sample_picture
 

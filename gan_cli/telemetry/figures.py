@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gan_cli.data.deep_png import DeepImage
 from gan_cli.protocols.algorithm import Panel, Plane, PlaneAxes, Preview, ShownTable
 from gan_cli.protocols.arrays import ByteArray, FloatArray
 from gan_cli.protocols.tables import Tabular
+from gan_cli.storage.deep_png import DeepImage
 from gan_cli.telemetry import images
 from gan_cli.telemetry.images import BYTE, EMPTY, FAKE, GAP, HIGHEST, REAL
 from gan_cli.telemetry.lettering import cut_to_width, is_drawable, text_pixels

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gan_cli.data.deep_png import DeepImage
 from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import ByteArray, FloatArray
 from gan_cli.protocols.data import Dataset, PixelDepth
+from gan_cli.storage.deep_png import DeepImage
 from gan_cli.storage.files import replacing
 from gan_cli.storage.sample_pictures import read_sample_picture
 

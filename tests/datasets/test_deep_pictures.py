@@ -13,11 +13,11 @@ from PIL import Image
 
 from gan_cli.config.compose import compose, register
 from gan_cli.config.fields import Auto
-from gan_cli.data.deep_pictures import Depth
 from gan_cli.data.image_fit import Fit
 from gan_cli.data.picture_survey import choose_size
 from gan_cli.datasets.image_folder import ImageFolder
 from gan_cli.errors import DataError, InvalidValueError
+from gan_cli.storage.deep_pixels import Depth
 from tests.helpers.deep_pictures import write_png
 
 RNG = np.random.default_rng(0)

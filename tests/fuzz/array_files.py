@@ -15,10 +15,10 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
-from gan_cli.data.deep_pictures import Depth
 from gan_cli.data.image_decoding import Target, decode
 from gan_cli.datasets.arrays import Arrays
 from gan_cli.datasets.image_folder import ImageFolder
+from gan_cli.storage.deep_pixels import Depth
 from tests.fuzz.data_files import CHANGES
 from tests.fuzz.strategies import damaged
 from tests.helpers.deep_pictures import write_png

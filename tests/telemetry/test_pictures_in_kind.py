@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data.deep_pictures import Depth, read_numbers
-from gan_cli.data.deep_png import DeepImage
 from gan_cli.protocols.algorithm import Preview
+from gan_cli.storage.deep_pixels import Depth, read_numbers
+from gan_cli.storage.deep_png import DeepImage
 from gan_cli.storage.sample_pictures import read_sample_picture
 from gan_cli.telemetry import figures, images
 from tests.helpers.deep_pictures import read_png

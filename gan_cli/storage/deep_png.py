@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gan_cli.data.deep_pictures import Depth, depth_of, read_numbers
+from gan_cli.storage.deep_pixels import Depth, depth_of, read_numbers
 from gan_cli.storage.reading import open_regular
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
