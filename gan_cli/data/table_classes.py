@@ -31,7 +31,7 @@ MAX_WHOLE = 2**53
 
 @dataclass(frozen=True)
 class RowClasses:
-    """Classes of rows.
+    """The class of each row of a table.
 
     Attributes:
         labels: ``(N,)``, int64, in [0, K).

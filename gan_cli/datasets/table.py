@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
 
-from gan_cli.components.ranges import Positive, check_ranges
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.table_classes import read_classes
 from gan_cli.data.tables import MAX_COLUMNS, measure_columns, read_names, read_table
 from gan_cli.datasets.base import expand_path
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # What networks see where nothing is mapped to anything else.
 UNIT_LEVELS = (-1.0, 1.0)
 MAX_LISTED = 5
+# Of a column, within the numbers that a table may hold.
+Center: TypeAlias = Annotated[float, Range(-1e37, 1e37)]
+Scale: TypeAlias = Annotated[float, Range(0, 1e38, above=True)]
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Table:
     columns: tuple[str, ...] | None = None
     condition: tuple[str, ...] = ()
     class_column: str | None = None
-    centers: tuple[float, ...] | None = None
-    scales: tuple[Positive, ...] | None = None
+    centers: tuple[Center, ...] | None = None
+    scales: tuple[Scale, ...] | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a table in a file (dataset.path=FILE)")

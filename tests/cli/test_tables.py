@@ -90,7 +90,7 @@ def test_replicas_of_a_table_are_trained_as_one(workplace: Path, gan_train: Comm
     assert done.status == 0, done.err
 
 
-def test_changed_table_is_told_by_its_rows(run: Path, workplace: Path, gan_train: Command) -> None:
+def test_changed_table_is_recognized_by_its_rows(run: Path, workplace: Path, gan_train: Command) -> None:
     write_table(workplace / "a.csv", 150)
     done = gan_train("resume=run", "train.steps=3")
     assert done.status == 3

@@ -60,6 +60,7 @@ IN_THE_PLANE = ("ring8", "grid25", "parallel_lines")
 NEEDED = {
     "dataset=arrays": [f"dataset.path={ROOT / 'tests' / 'helpers' / 'squares.npy'}"],
     "dataset=image_folder": [f"dataset.path={ROOT / 'docs'}"],
+    "dataset=table": [f"dataset.path={ROOT / 'tests' / 'helpers' / 'points.csv'}"],
     "dataset=huggingface": ["dataset.name=owner/name"],
     "architecture=gaussian": ["dataset=ring8"],
     "architecture=segment": ["dataset=parallel_lines"],
@@ -152,7 +153,7 @@ def small(option: str, workplace: Path, conf: Path | None = None) -> list[str]:
         return [*TINY, f"dataset.path={archive_folder(pictures, workplace / 'pictures.zip')}", "dataset.size=8"]
     if name == "idx":
         return [*TINY, f"dataset.path={write_idx(workplace / 'images-idx3-ubyte', 8)}"]
-    return [*TINY, *NEEDED.get(option, [])] if name == "arrays" else list(TINY)
+    return [*TINY, *(NEEDED[option] if name in ("arrays", "table") else [])]
 
 
 def trainable() -> list[str]:
