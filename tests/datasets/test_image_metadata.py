@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.data.image_decoding import Target, decode
+from gan_cli.data.image_decoding import UPRIGHT, Target, decode
 from gan_cli.data.image_metadata import without_metadata
 from tests.helpers.image_trees import SIZE, dataset, picture, reference
 
@@ -136,6 +136,99 @@ def test_orientation_survives_other_broken_metadata(content: bytes) -> None:
     assert np.array_equal(decode(content, TARGET), turned)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiff_is_turned_once(orientation: int, compression: str | None) -> None:
+    """Pillow turns TIFF itself as it loads it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = saved("TIFF", exif=exif, compression=compression)
+    with Image.open(io.BytesIO(saved("TIFF", compression=compression))) as opened:
+        stored = opened.copy()
+    upright = stored if orientation == 1 else stored.transpose(UPRIGHT[orientation])
+    assert np.array_equal(decode(content, TARGET), reference(upright))
+    assert np.array_equal(decode(without_metadata(content), TARGET), reference(upright))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("number", range(40))
+def test_tiff_with_damaged_descriptions_is_not_left_out(number: int, order: str) -> None:
+    random = np.random.default_rng(number)
+    description = b"a description"
+    prefix = "II" if order == "<" else "MM"
+    with_description = saved("TIFF", tiffinfo={270: description.decode(), 33432: "copyright"}) if order == "<" else None
+    content = bytearray(with_description or _big_endian_tiff(description))
+    (start,) = struct.unpack_from(f"{order}I", content, 4)
+    (count,) = struct.unpack_from(f"{order}H", content, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    described = [place for place in places if struct.unpack_from(f"{order}H", content, place)[0] in (270, 33432)]
+    assert described
+    assert content[:2].decode() == prefix
+    for _ in range(3):
+        content[random.choice(described) + random.integers(2, 12)] = random.integers(256)
+    assert np.array_equal(decode(bytes(content), TARGET), reference(PICTURE))
+
+
+def _big_endian_tiff(description: bytes) -> bytes:
+    """Write an uncompressed TIFF of the picture by hand, with a description."""
+    pixels, place = PICTURE.tobytes(), 8 + 2 + 12 * 10 + 4
+    behind = struct.pack(">HHH", 8, 8, 8) + description + b"\0"
+    entries = [
+        *((256, 3, 1, PICTURE.width << 16), (257, 3, 1, PICTURE.height << 16), (258, 3, 3, place)),
+        *((259, 3, 1, 1 << 16), (262, 3, 1, 2 << 16), (270, 2, len(description) + 1, place + 6)),
+        *((273, 4, 1, place + len(behind)), (277, 3, 1, 3 << 16), (278, 3, 1, PICTURE.height << 16)),
+        (279, 4, 1, len(pixels)),
+    ]
+    listed = struct.pack(">H", len(entries)) + b"".join(struct.pack(">HHII", *entry) for entry in entries) + bytes(4)
+    return b"MM\0*" + struct.pack(">I", 8) + listed + behind + pixels
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("number", range(30))
+def test_bytes_of_exif_data_may_be_any(form: str, number: int) -> None:
+    """Whatever they are, the picture is there, in one of its eight positions."""
+    random = np.random.default_rng(number)
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010E: "a description", 0x0132: "2020:01:01 00:00:00", 0x829A: 0.01})
+    if form != "TIFF":  # which Pillow writes no such parts of
+        exif[0x8769], exif[0x8825] = {0x9003: "2020:01:01 00:00:00"}, {1: "N", 2: (1.0, 2.0, 3.0)}
+    settings = {"WEBP": {"lossless": True}}.get(form, {})
+    content = bytearray(saved(form, exif=exif, **settings))
+    if form == "TIFF":
+        places = [content.index(b"a description") + place for place in range(13)]
+    else:
+        data = exif.tobytes().removeprefix(b"Exif\0\0")
+        places = list(range(content.index(data), content.index(data) + len(data)))
+    for place in random.choice(places, random.integers(1, 9)):
+        content[place] = random.integers(256)
+    if form == "PNG" and number % 2:
+        start = content.index(b"eXIf")
+        (length,) = struct.unpack_from(">I", content, start - 4)
+        struct.pack_into(">I", content, start + 4 + length, zlib.crc32(bytes(content[start : start + 4 + length])))
+    with Image.open(io.BytesIO(saved(form, **settings))) as opened:
+        stored = opened.convert("RGB")
+    positions = [stored, *map(stored.transpose, UPRIGHT.values())]
+    pixels = decode(bytes(content), TARGET)
+    assert any(np.array_equal(pixels, reference(each)) for each in positions)
+
+
+LARGE = {
+    "JPEG": lambda: jpeg(*[(0xE2, b"MPF or something" * 4000)] * 200),
+    "PNG": lambda: png((b"iTXt", b"a\0\0\0\0\0" + b"x" * 10**7), (b"eXIf", TURNED)),
+    "WEBP": lambda: webp((b"XMP ", b"<" * 10**7), flags=4),
+    "TIFF": lambda: saved("TIFF", tiffinfo={270: "x" * 10**7}),
+}
+
+
+@pytest.mark.parametrize("form", LARGE)
+def test_metadata_may_be_large(form: str) -> None:
+    content = LARGE[form]()
+    assert len(content) > 10**7
+    with Image.open(io.BytesIO(saved("JPEG" if form == "JPEG" else "PNG"))) as opened:
+        expected = opened.transpose(UPRIGHT[6]) if form == "PNG" else opened.copy()
+    assert np.array_equal(decode(content, TARGET), reference(expected))
+
+
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_pixels_do_not_depend_on_metadata(form: str) -> None:
     content = saved(form, exif=b"Exif\0\0" + TURNED, icc_profile=b"profile", xmp=b"<x/>")
@@ -156,7 +249,7 @@ def test_cmyk_keeps_its_colours_without_metadata() -> None:
     assert np.array_equal(decode(without_metadata(stream.getvalue()), TARGET), decode(stream.getvalue(), TARGET))
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_damaged_pixels_are_damage_all_the_same(form: str) -> None:
     content = saved(form)
     with pytest.raises(Exception, match=r"."):

@@ -32,7 +32,7 @@ def _saved(form: str) -> bytes:
     return stream.getvalue()
 
 
-PNG, JPEG, WEBP = map(_saved, ("PNG", "JPEG", "WEBP"))
+PNG, JPEG, WEBP, TIFF = map(_saved, ("PNG", "JPEG", "WEBP", "TIFF"))
 ORIENTATION = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
 STARTS = [
     *(b"", b"Exif\0\0", b"Exif\0\0" + ORIENTATION, ORIENTATION, b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0"),
@@ -43,9 +43,10 @@ STARTS = [
 DATA = st.builds(bytes.__add__, st.sampled_from(STARTS), st.binary(max_size=40))
 PNG_KINDS = [b"eXIf", b"iCCP", b"tEXt", b"zTXt", b"iTXt", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"tIME", b"acTL", b"fcTL", b"cICP", b"xxxx"]  # fmt: skip
 JPEG_KINDS = [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE]
+TIFF_KINDS = [270, 271, 274, 282, 305, 306, 700, 33432, 33723, 34377, 34665, 34675, 34853, 40965, 65000]
 WEBP_KINDS = [b"EXIF", b"XMP ", b"xxxx"]
 METADATA = st.tuples(
-    st.sampled_from(["PNG", "JPEG", "WEBP"]),
+    st.sampled_from(["PNG", "JPEG", "WEBP", "TIFF"]),
     st.lists(st.tuples(st.integers(0, 99), DATA, st.booleans()), max_size=4),
 )
 
@@ -65,11 +66,27 @@ def picture_with(form: str, parts: list[tuple[int, bytes, bool]]) -> bytes:
             for number, data, _ in parts
         )
         return JPEG[:2] + segments + JPEG[2:]
+    if form == "TIFF":
+        return _tiff_with(parts)
     flags = sum({0x08 if number % 3 == 0 else 0x04 for number, _, right in parts if right and number % 3 < 2})
     body = b"VP8X" + struct.pack("<I", 10) + bytes([flags, 0, 0, 0, 6, 0, 0, 4, 0, 0]) + WEBP[12:]
     for number, data, _ in parts:
         body += WEBP_KINDS[number % 3] + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def _tiff_with(parts: list[tuple[int, bytes, bool]]) -> bytes:
+    """The TIFF file with a new list of entries at its end, those of metadata among them, and their data behind it."""
+    (start,) = struct.unpack_from("<I", TIFF, 4)
+    (count,) = struct.unpack_from("<H", TIFF, start)
+    entries = [TIFF[place : place + 12] for place in range(start + 2, start + 2 + 12 * count, 12)]
+    place, behind = len(TIFF) + 2 + 12 * (count + len(parts)) + 4, b""
+    for number, data, right in parts:
+        tag, kind = TIFF_KINDS[number % len(TIFF_KINDS)], number % 14
+        entries.append(struct.pack("<HHII", tag, kind, len(data) if right else 2**31, place + len(behind)))
+        behind += data
+    listed = struct.pack("<H", len(entries)) + b"".join(sorted(entries)) + bytes(4)
+    return TIFF[:4] + struct.pack("<I", len(TIFF)) + TIFF[8:] + listed + behind
 
 
 def metadata(drawn: tuple[str, list[tuple[int, bytes, bool]]]) -> None:
