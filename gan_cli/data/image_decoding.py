@@ -285,7 +285,7 @@ def _decode(content: bytes, target: Target) -> StoredArray:
         _reduce(opened, target, turned=method in TURNED)
         image = _in_mode(opened, MODES[target.channels], target.background)
         if opened.format == "TIFF":  # which Pillow has turned itself by now
-            method = _upright(opened)
+            method = upright_turn(opened)
     fitted = fit_picture(
         image if method is None else image.transpose(method), target.size, target.fit, target.background
     )

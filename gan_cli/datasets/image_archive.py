@@ -15,7 +15,6 @@ import numpy as np
 
 from gan_cli.data.archives import Member, list_archives, read_members
 from gan_cli.data.archives_layout import read_archive_layout
-from gan_cli.data.deep_pictures import Depth
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded
 from gan_cli.data.image_files import SUFFIXES, ImageListing
@@ -25,6 +24,7 @@ from gan_cli.datasets.base import expand_path
 from gan_cli.datasets.pictures import Pictures
 from gan_cli.errors import DataError, did_you_mean, require
 from gan_cli.protocols.data import Images
+from gan_cli.storage.deep_pixels import Depth
 
 logger = logging.getLogger(__name__)
 
