@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -70,9 +70,11 @@ class Idx(ImageDataset):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape ``(C, H, W)``; raises ``DataError`` where it is that of a file which cannot be read."""
-        if isinstance(self.size, Auto) or isinstance(self.channels, Auto):
-            return replace(self, **_by_shape(self, self._stored(self._pair()))).shape
-        return (self.channels, self.size, self.size) if isinstance(self.size, int) else (self.channels, *self.size)
+        _, channels, *extent = self._stored(self._pair()) if self._looks_at_file else (0, 0, 0, 0)
+        channels = channels if isinstance(self.channels, Auto) else self.channels
+        if isinstance(self.size, Auto):
+            return (channels, *extent)
+        return (channels, self.size, self.size) if isinstance(self.size, int) else (channels, *self.size)
 
     @property
     def classes(self) -> None:
@@ -89,12 +91,13 @@ class Idx(ImageDataset):
 
     def automatic_settings(self) -> Mapping[str, AutomaticSetting]:
         """Return size and channels where they are ``auto``; see ``SelfSettling``."""
-        stored = self._stored(self._pair())
-        reason = f"images of the shape {stored[1:]}"
-        values = _by_shape(self, stored).items()
-        return {
-            key: AutomaticSetting(list(value) if isinstance(value, tuple) else value, reason) for key, value in values
-        }
+        _, channels, height, width = self._stored(self._pair())
+        reason, found = f"images of the shape {(channels, height, width)}", dict[str, AutomaticSetting]()
+        if isinstance(self.size, Auto):
+            found["size"] = AutomaticSetting(height if height == width else [height, width], reason)
+        if isinstance(self.channels, Auto):
+            found["channels"] = AutomaticSetting(channels, reason)
+        return found
 
     def test_split(self) -> Idx | None:
         """Return the part to test with where there is one, and this is not it.
@@ -136,6 +139,10 @@ class Idx(ImageDataset):
     def require_files(self) -> None:
         self._pair()
 
+    @property
+    def _looks_at_file(self) -> bool:
+        return Auto.auto in (self.size, self.channels)
+
     def _pairs(self) -> list[IdxPair]:
         return find_pairs(expand_path("path", self.path or "").absolute())
 
@@ -173,17 +180,6 @@ class Idx(ImageDataset):
         mapping = read_mapping(pair.images.parent, pair.title)
         names = tuple(mapping.get(value, str(value)) for value in values.tolist())
         return names if len(set(names)) == len(names) else tuple(map(str, values.tolist()))
-
-
-def _by_shape(data: Idx, stored: tuple[int, int, int, int]) -> dict[str, Any]:
-    """Return the settings that are ``auto`` as stored images ``(N, C, H, W)`` have them."""
-    _, channels, height, width = stored
-    found: dict[str, Any] = {}
-    if isinstance(data.size, Auto):
-        found["size"] = height if height == width else (height, width)
-    if isinstance(data.channels, Auto):
-        found["channels"] = channels
-    return found
 
 
 def _read_labels(path: Path) -> ByteArray:

@@ -47,7 +47,7 @@ def test_what_d_sees_of_the_arrows(workplace: Path) -> None:
         assert np.abs(seen - expected).max() < 0.015
 
 
-def test_directions_are_told_from_noisy_arrows() -> None:
+def test_directions_of_noisy_arrows_are_recognised() -> None:
     random = np.random.default_rng(0)
     for quarters in range(4):
         turned = np.rot90(arrow(), quarters) + random.normal(0, 0.2, (50, 1, SIDE, SIDE))

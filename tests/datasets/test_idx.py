@@ -134,9 +134,9 @@ def test_size_and_channels_are_those_of_the_file_unless_they_are_set(tmp_path: P
     composed = compose(["dataset=idx", f"dataset.path={path}", "dataset.size=16", "architecture=mlp"])
     assert composed.config.dataset.size == 16
     assert planning.plan(composed.config).dataset.shape == (3, 16, 16)
-    assert composed.chosen["dataset.channels"].reason == "images as stored"
+    assert composed.chosen["dataset.channels"].reason == "images of the shape (3, 32, 48)"
     nowhere = compose(["dataset=idx", f"dataset.path={tmp_path / 'nothing'}"])
-    assert (nowhere.config.dataset.size, nowhere.config.dataset.channels) == (28, 1)
+    assert (nowhere.config.dataset.size, nowhere.config.dataset.channels) == ("auto", "auto")
 
 
 def test_images_are_resized(tmp_path: Path) -> None:
