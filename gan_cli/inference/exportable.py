@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gan_cli.protocols.data import Dataset
+from gan_cli.protocols.tables import Tabular
 
 # Samples in a traced batch: two, as torch takes a dimension of size 1 for a constant.
 TRACE_BATCH = 2
@@ -75,7 +76,17 @@ def is_image(dataset: Dataset) -> bool:
 
 def value_range(dataset: Dataset) -> str:
     """Return the range of generated samples, in words."""
+    if isinstance(dataset, Tabular):
+        return "standardized: x * scales + centers of the metadata is in the table's own units"
     return f"{'pixels' if is_image(dataset) else 'points'} scaled to [-1, 1]"
+
+
+def table_metadata(dataset: Dataset) -> dict[str, Any]:
+    """Return the names and units of the columns of a table, as plain values; empty for other data."""
+    if not isinstance(dataset, Tabular):
+        return {}
+    columns = dataset.table_columns()
+    return {"columns": list(columns.names), "centers": list(columns.centers), "scales": list(columns.scales)}
 
 
 def samples_comment(dataset: Dataset) -> str:

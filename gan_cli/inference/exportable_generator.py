@@ -10,6 +10,7 @@ from gan_cli.inference.exportable import (
     ExportableNetwork,
     NetworkInput,
     samples_comment,
+    table_metadata,
     value_range,
 )
 from gan_cli.inference.generator import TrainedGenerator
@@ -57,6 +58,7 @@ def exportable_generator(trained: TrainedGenerator, title: str, about: str) -> E
             "latent_dim": trained.latent_dim,
             "shape": list(trained.dataset.shape),
             **label_metadata(trained.condition),
+            **table_metadata(trained.dataset),
         },
     )
 

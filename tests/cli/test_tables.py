@@ -57,7 +57,10 @@ def test_table_through_all_commands(
     assert f"worst_column {worst}" in evaluated.out
     assert 0 < values["marginal_wasserstein"]["value"] <= values["marginal_wasserstein_max"]["value"]
     assert 0 < values["marginal_wasserstein"]["floor"] < 0.5
-    assert gan_export("run", "--format", "safetensors").status == 0
+    assert gan_export("run", "--format", "safetensors", "--out", "exported").status == 0
+    exported = json.loads(Path("exported/config.json").read_text())
+    assert exported["columns"] == NAMES
+    assert exported["centers"][0] == pytest.approx(170, abs=3)
 
     Path("a.csv").unlink()  # neither names nor units are those of the file
     assert gan_sample("run", "--out", "a.csv", "--n", 40).status == 0

@@ -14,6 +14,7 @@ from gan_cli.inference.exportable import (
     ExportableNetwork,
     NetworkInput,
     samples_comment,
+    table_metadata,
     value_range,
 )
 from gan_cli.inference.label_inputs import (
@@ -68,6 +69,7 @@ def _metadata(trained: TrainedDenoiser) -> dict[str, Any]:
         "prediction": trained.settings.prediction.value,
         "timesteps": trained.settings.timesteps,
         "sampling_steps": trained.settings.sampling_steps,
+        **table_metadata(trained.dataset),
     }
 
 
