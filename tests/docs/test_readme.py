@@ -19,8 +19,8 @@ from tests.helpers.image_folder import make_folder
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py, test_data.py), as recipes, or as
-# stations of the tour (tests/tour).
+# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py, test_data.py), as recipes,
+# or as stations of the tour (tests/tour).
 OTHERS = ("extending", "claims", "mixtures", "architecture", "tour", "data")
 PAGES = [page.stem for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in OTHERS]
 DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
