@@ -48,7 +48,7 @@ def read_archive_layout(
         DataError: labels are damaged, of unknown images, or missing for some.
     """
     lists = {place: content for place, content in listing.labels.items() if _base(place[1]) == LABEL_LIST}
-    images = _with_parts(paths, _below_common_folder(listing.images))
+    images = named_images(paths, listing)
     if lists:
         return _with_list(paths, listing, lists, images, split)
     if listing.labels:
@@ -56,6 +56,11 @@ def read_archive_layout(
     if images and all(NUMBERED.fullmatch(image.name) for image in images):
         return None if split is FolderSplit.test else ImageLayout(images, None, (), "", (), ())
     return read_layout(images, split)
+
+
+def named_images(paths: Sequence[Path], listing: ArchiveListing) -> Sequence[Member]:
+    """Return all images of archives, named below the folder that holds them all, in one of the parts if there are."""
+    return _with_parts(paths, _below_common_folder(listing.images))
 
 
 def _below_common_folder(images: Sequence[Member]) -> Sequence[Member]:

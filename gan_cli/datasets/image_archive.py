@@ -13,13 +13,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data.archives import Member, list_archives, read_members
-from gan_cli.data.archives_layout import read_archive_layout
+from gan_cli.data.archives import ArchiveListing, Member, list_archives, read_members
+from gan_cli.data.archives_layout import named_images, read_archive_layout
 from gan_cli.data.image_cache import Labels, cache_key
 from gan_cli.data.image_decoding import Encoded
 from gan_cli.data.image_files import SUFFIXES, ImageListing
-from gan_cli.data.image_layout import FolderSplit, ImageLayout, count_by_suffix, describe
+from gan_cli.data.image_layout import FolderSplit, ImageLayout, count_by_suffix, describe, without_classes
 from gan_cli.data.image_pipeline import load_images
+from gan_cli.data.labelled_images import LabelledImages, find_labelled, read_label_file
+from gan_cli.data.labels import LabelKind
 from gan_cli.datasets.base import expand_path
 from gan_cli.datasets.pictures import Pictures
 from gan_cli.errors import DataError, did_you_mean, require
@@ -55,6 +57,9 @@ class ImageArchive(Pictures):
             a list of archives.
         root: the data root, whose folder ``image_archive`` holds the decoded images.
         split: the part to learn, of archives with parts ``train`` and ``test``.
+        labels: a table of labels in place of those of the archives, as that of ``ImageFolder``; file names in it are
+            below the folder that holds all.
+        label_kind: of the labels in the table.
     """
 
     licence: ClassVar[str] = "Your own images: whatever terms you hold them under."
@@ -62,12 +67,15 @@ class ImageArchive(Pictures):
     path: str | tuple[str, ...] | None
     root: str
     split: FolderSplit = FolderSplit.train
+    labels: str | None = None
+    label_kind: LabelKind = LabelKind.auto
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, EXPECTED)
         for path in self._patterns:
             expand_path("path", path)
         expand_path("root", self.root)
+        require(self.labels != "", "labels", self.labels, "a file, or null")
         super().__post_init__()
 
     @property
@@ -82,8 +90,11 @@ class ImageArchive(Pictures):
             DataError: there are no such archives, or one cannot be read.
         """
         paths = self._paths()
-        layout = read_archive_layout(paths, list_archives(paths), self.split)
-        return 0 if layout is None else len(layout.files)
+        listing = list_archives(paths)
+        layout = read_archive_layout(paths, listing, self.split)
+        if layout is None or not layout.files:
+            return 0
+        return len(self._labelled(paths, listing, layout).places if self.labels else layout.files)
 
     def test_split(self) -> ImageArchive | None:
         """Return the test part of archives that have one, and whose training part this is.
@@ -110,12 +121,16 @@ class ImageArchive(Pictures):
         paths = self._paths()
         listing = list_archives(paths)
         layout = self._layout(paths, listing.left_out, read_archive_layout(paths, listing, self.split))
-        target = self.target
-        source = _ArchiveSource(paths, layout, target.max_file_bytes)
+        labelled, target = self._labelled(paths, listing, layout) if self.labels else None, self.target
+        if labelled is not None:
+            taken = _images_of_part(paths, listing, layout)
+            layout = without_classes(layout, [taken[place] for place in labelled.places])
+        source = _ArchiveSource(paths, layout, target.max_file_bytes, labelled)
         logger.info("%s: %s", source.location, describe(listing.left_out, layout))
         store = expand_path("root", self.root) / "image_archive"
-        key = cache_key(target, _identities(listing.identities, layout))
-        return self.as_data(load_images(source, target, store, key, self.strict, self.workers))
+        key = cache_key(target, _identities(listing.identities, layout, labelled is not None))
+        images = load_images(source, target, store, key, self.strict, self.workers)
+        return self.as_data(images if labelled is None else labelled.label(images))
 
     def sample_pictures(self) -> Iterator[Encoded]:
         """Return evenly spaced pictures of the split; raises ``DataError`` where there are none."""
@@ -142,6 +157,13 @@ class ImageArchive(Pictures):
             DataError: there are none.
         """
         return [path for pattern in self._patterns for path in _find(expand_path("path", pattern).absolute())]
+
+    def _labelled(self, paths: Sequence[Path], listing: ArchiveListing, layout: ImageLayout[Member]) -> LabelledImages:
+        """Return the images of the split that have a label in the table."""
+        table = read_label_file("dataset.labels", self.labels or "", paths[0].parent, self.label_kind)
+        present = [image.name for image in named_images(paths, listing)]
+        names = [image.name for image in _images_of_part(paths, listing, layout)]
+        return find_labelled(table, present, names, location=_location(paths), strict=self.strict)
 
     def _layout(
         self, paths: Sequence[Path], left_out: ImageListing, layout: ImageLayout[Member] | None
@@ -203,11 +225,20 @@ def _numbered(pattern: str) -> list[str]:
     return [f"{pattern[: match.start()]}{number}{pattern[match.end() :]}" for number in numbers]
 
 
-def _identities(archives: Sequence[bytes], layout: ImageLayout[Member]) -> Iterator[bytes]:
-    """Yield what the decoded images and their labels depend on: the members, and the classes of each."""
+def _images_of_part(paths: Sequence[Path], listing: ArchiveListing, layout: ImageLayout[Member]) -> Sequence[Member]:
+    """Return all images of the part, also those beside folders of classes."""
+    images = named_images(paths, listing)
+    return [image for image in images if not layout.part or image.name.startswith(f"{layout.part}/")]
+
+
+def _identities(archives: Sequence[bytes], layout: ImageLayout[Member], labelled: bool) -> Iterator[bytes]:
+    """Yield what the decoded images and their labels depend on: the members, and the classes of each.
+
+    Those with a label in a table have their places for labels.
+    """
     yield from archives
     yield from (member.identity for member in layout.files)
-    yield f"{layout.part}\0{layout.classes}".encode(errors="surrogateescape")
+    yield f"{layout.part}\0{'places' if labelled else layout.classes}".encode(errors="surrogateescape")
     yield np.array(layout.labels, np.int64).tobytes()
 
 
@@ -222,6 +253,7 @@ class _ArchiveSource:
     paths: Sequence[Path]
     layout: ImageLayout[Member]
     max_bytes: int
+    labelled: LabelledImages | None = None
 
     @property
     def location(self) -> str:
@@ -246,7 +278,9 @@ class _ArchiveSource:
         return True
 
     def labels(self, kept: Sequence[int]) -> Labels | None:
-        """Return the class of each image, if there are classes."""
+        """Return the class of each image, or its place among those with a label in a table, if there are such."""
+        if self.labelled is not None:
+            return self.labelled.cached(kept)
         classes, labels = self.layout.classes, self.layout.labels
         if classes is None:
             return None

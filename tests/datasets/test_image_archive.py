@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,29 @@ def test_an_archive_is_read_as_the_folder_in_it(kind: str, prefix: str, tmp_path
     assert expected.labels is not None
     assert loaded.labels.tolist() == expected.labels.tolist()
     assert loaded.class_names == expected.class_names == ("10", "cat", "dog")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_of_a_table_beside_the_archive(kind: str, tmp_path: Path, root: Path) -> None:
+    tree(tmp_path / "photos", *TREE)
+    path = packed(
+        tmp_path / kind, {f"photos/{name}": data for name, data in members(tmp_path / "photos", TREE).items()}
+    )
+    (tmp_path / "ages.csv").write_text("file,age\ncat/1.png,1.5\ndog/1.webp,3.25\n10/1.tif,2.0\n")
+    data = replace(archived(path, root), labels="ages.csv")
+    assert data.count_images() == 3
+    loaded = data.load()
+    assert loaded.labels is None
+    assert loaded.vectors is not None
+    assert loaded.vectors.condition.names == ("age",)
+    assert loaded.vectors.condition.ranges == ((1.5, 3.25),)
+    all_pictures = dataset(tmp_path / "photos", root).load().array
+    by_age = [sorted(TREE).index(name) for name in ("cat/1.png", "10/1.tif", "dog/1.webp")]
+    order = np.argsort(loaded.vectors.values[:, 0])
+    assert np.array_equal(loaded.array[order], all_pictures[by_age])
+    (tmp_path / "ages.csv").write_text("file,age\ncat/9.png,1.5\n")
+    with pytest.raises(DataError, match=r"cat/9\.png"):
+        data.load()
 
 
 @pytest.mark.skipif(shutil.which("tar") is None, reason="needs the command tar")
