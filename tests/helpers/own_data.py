@@ -88,8 +88,7 @@ def _hdf5(path: Path) -> None:
 def _zarr(path: Path) -> None:
     import zarr
 
-    group = zarr.open_group(str(path), mode="w")
-    group.create_array("density", data=_volume())
+    zarr.save_group(str(path), density=_volume())
 
 
 def _zip(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
