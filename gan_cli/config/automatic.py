@@ -23,7 +23,6 @@ from gan_cli.config.fields import Auto
 from gan_cli.config.nodes import Node
 from gan_cli.config.small_data import settings_for, table_settings_for
 from gan_cli.errors import ConfigError, DataError, did_you_mean
-from gan_cli.protocols.tables import TableMeasurements
 from gan_cli.storage.interpolations import AUTOMATIC, escape
 
 logger = logging.getLogger(__name__)
@@ -113,38 +112,25 @@ class Situation:
         if Auto.auto.name not in map(str, values.values()) or not self._kind.settling:
             return {}
         found = self._answer("automatic_settings") or {}
-        return {f"dataset.{key}": Choice(each.value, each.reason) for key, each in found.items()}
+        return {f"dataset.{key}": Choice(_escaped(each.value), each.reason) for key, each in found.items()}
+
+    @cached_property
+    def rows(self) -> int | None:
+        """Number of rows of the user's own table; None for other data, and where it cannot be read."""
+        count = self._answer("count_rows") if self._kind.rows else None
+        return None if count is None else int(count)
 
     def _answer(self, method: str) -> Any:
         """Return what a method of the dataset returns, or None where the data cannot be read."""
         try:
-            node = OmegaConf.to_container(self._dataset, resolve=True)
-            return getattr(Node.parse(node, "dataset", object).build(), method)()
+            return getattr(self._built, method)()
         except (ConfigError, DataError, ValueError):  # told when the configuration is checked, or the data are loaded
             return None
 
     @cached_property
-    def table(self) -> TableMeasurements | None:
-        """Facts of the user's own table; None for other data, and where it cannot be read."""
-        if not self._kind.rows:
-            return None
-        try:
-            node = OmegaConf.to_container(self._without_choices, resolve=True)
-            found = getattr(Node.parse(node, "dataset", object).build(), "measurements", None)
-        except (ConfigError, DataError, ValueError):  # told when the configuration is checked, or the data are loaded
-            return None
-        return found if isinstance(found, TableMeasurements) else None
-
-    @property
-    def _without_choices(self) -> DictConfig:
-        """The dataset, with the usual values of settings that are still to be chosen."""
-        config = self.config.copy()
-        plain = OmegaConf.to_container(self._dataset, resolve=False)
-        for key, _, usual in _calls(plain, ("dataset",)):
-            OmegaConf.update(config, key, usual)
-        dataset = OmegaConf.select(config, "dataset")
-        assert isinstance(dataset, DictConfig)
-        return dataset
+    def _built(self) -> object:
+        """The dataset, built once: what it has read answers several questions."""
+        return Node.parse(OmegaConf.to_container(self._dataset, resolve=True), "dataset", object).build()
 
     @cached_property
     def _kind(self) -> DatasetKind:
@@ -219,21 +205,9 @@ def by_number_of_images(situation: Situation, usual: object, setting: str) -> Ch
 
 def by_number_of_rows(situation: Situation, usual: object, setting: str) -> Choice:
     """Choose a setting by the number of rows of the user's own table; see :mod:`gan_cli.config.small_data`."""
-    if situation.table is None:
+    if situation.rows is None:
         return Choice(usual)
-    rows = situation.table.rows
-    return Choice(getattr(table_settings_for(rows), setting), f"{rows:,} rows")
-
-
-def table_columns(situation: Situation, usual: object) -> Choice:
-    """Choose the columns of a table to learn: all that serve nothing else."""
-    columns = None if situation.table is None else situation.table.columns
-    return Choice(usual if columns is None else [escape(name) for name in columns.names])
-
-
-def table_standardization(situation: Situation, usual: object, part: str) -> Choice:
-    """Choose centers or scales of the columns of a table: those of all its rows."""
-    return Choice(usual if situation.table is None else list(getattr(situation.table.columns, part)))
+    return Choice(getattr(table_settings_for(situation.rows), setting), f"{situation.rows:,} rows")
 
 
 CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
@@ -244,9 +218,6 @@ CHOOSERS: Mapping[str, Callable[[Situation, Any], Choice]] = {
     "penalty_weight": partial(scaled_for_points, factor=POINTS_WEIGHT),
     "table_steps": partial(by_number_of_rows, setting="steps"),
     "table_batch_size": partial(by_number_of_rows, setting="batch_size"),
-    "table_columns": table_columns,
-    "table_centers": partial(table_standardization, part="centers"),
-    "table_scales": partial(table_standardization, part="scales"),
     "steps": partial(by_number_of_images, setting="steps"),
     "batch_size": partial(by_number_of_images, setting="batch_size"),
     "width": partial(by_number_of_images, setting="width"),
@@ -293,6 +264,13 @@ def log_choices(choices: Mapping[str, Choice]) -> None:
     ]
     if parts:
         logger.info("chosen automatically: %s. To choose otherwise, set the key", "; ".join(parts))
+
+
+def _escaped(value: Any) -> Any:
+    """Return a value whose texts, such as names of columns, stand for themselves in a configuration."""
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    return escape(value) if isinstance(value, str) else value
 
 
 def _rounded(number: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import Annotated, ClassVar, TypeAlias
 import numpy as np
 
 from gan_cli.components.ranges import Range, check_ranges
+from gan_cli.config.fields import Auto
 from gan_cli.data.table_classes import read_classes
 from gan_cli.data.tables import MAX_COLUMNS, measure_columns, read_names, read_table
 from gan_cli.datasets.base import expand_path
 from gan_cli.errors import DataError, printable, require
 from gan_cli.protocols.arrays import DoubleArray, FloatArray
 from gan_cli.protocols.conditions import ConditionKind, VectorCondition
-from gan_cli.protocols.data import LabelVectors, Rows
-from gan_cli.protocols.tables import TableColumns, TableMeasurements
+from gan_cli.protocols.data import AutomaticSetting, LabelVectors, Rows
+from gan_cli.protocols.tables import TableColumns
 
 logger = logging.getLogger(__name__)
 
@@ -40,27 +42,27 @@ class Table:
     Args:
         path: a file that ends with .csv, .tsv, .parquet or .npy. The columns of text without names, and of arrays, are
             ``column 1`` and so on.
-        columns: names of the columns to learn; None: all others than those below.
+        columns: names of the columns to learn; ``auto``: all others than those below.
         condition: names of columns of numbers that a model is conditional on with ``conditional=true``.
         class_column: name of a column of whole numbers or text: the class of each row.
-        centers: of the columns to learn, numbers that become 0; None: their means.
-        scales: differences that become 1; None: their deviations.
+        centers: of the columns to learn, numbers that become 0; ``auto``: their means.
+        scales: differences that become 1; ``auto``: their deviations.
     """
 
     licence: ClassVar[str] = "Your own table: whatever terms you hold it under."
 
     path: str | None
-    columns: tuple[str, ...] | None = None
+    columns: Auto | tuple[str, ...] = Auto.auto
     condition: tuple[str, ...] = ()
     class_column: str | None = None
-    centers: tuple[Center, ...] | None = None
-    scales: tuple[Scale, ...] | None = None
+    centers: Auto | tuple[Center, ...] = Auto.auto
+    scales: Auto | tuple[Scale, ...] = Auto.auto
 
     def __post_init__(self) -> None:
         require(bool(self.path), "path", self.path, "a table in a file (dataset.path=FILE)")
         expand_path("path", self.path or "")
         check_ranges(self)
-        columns = self.columns
+        columns = None if isinstance(self.columns, Auto) else self.columns
         if columns is not None:
             allowed = f"1 to {MAX_COLUMNS} different columns, none of them in condition or class_column"
             apart = len({*columns, *self._others}) == len(columns) + len(self._others)
@@ -68,8 +70,8 @@ class Table:
         require(not (self.condition and self.class_column), "condition", list(self.condition), "[] with a class_column")
         for key, numbers in (("centers", self.centers), ("scales", self.scales)):
             count = None if columns is None else len(columns)
-            if numbers is not None:
-                require(len(numbers) == count, key, list(numbers), "null, or one number for each of dataset.columns")
+            if not isinstance(numbers, Auto):
+                require(len(numbers) == count, key, list(numbers), "auto, or one number for each of dataset.columns")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,17 +93,31 @@ class Table:
         Raises:
             DataError: it cannot be read.
         """
-        if self.columns is not None and self.centers is not None and self.scales is not None:
-            return TableColumns(self.columns, self.centers, self.scales)
-        return self.measurements.columns
+        if isinstance(self.columns, Auto) or isinstance(self.centers, Auto) or isinstance(self.scales, Auto):
+            return self._measured.columns
+        return TableColumns(self.columns, self.centers, self.scales)
+
+    def automatic_settings(self) -> Mapping[str, AutomaticSetting]:
+        """Return columns, centers and scales where they are ``auto``; see ``SelfSettling``."""
+        found = self.table_columns()
+        settings = {"columns": found.names, "centers": found.centers, "scales": found.scales}
+        return {
+            key: AutomaticSetting(list(values))
+            for key, values in settings.items()
+            if isinstance(getattr(self, key), Auto)
+        }
+
+    def count_rows(self) -> int:
+        """Return the number of rows; raises ``DataError`` where the file cannot be read."""
+        return self._measured.rows
 
     @cached_property
-    def measurements(self) -> TableMeasurements:
-        """Facts of the whole table; raises ``DataError`` where it cannot be read."""
+    def _measured(self) -> _Measured:
         names, values = self._names, self._read()
         measured = measure_columns(names, values[:, : len(names)])
-        columns = TableColumns(names, self.centers or measured.centers, self.scales or measured.scales)
-        return TableMeasurements(columns, len(values))
+        centers = measured.centers if isinstance(self.centers, Auto) else self.centers
+        scales = measured.scales if isinstance(self.scales, Auto) else self.scales
+        return _Measured(TableColumns(names, centers, scales), len(values))
 
     def load(self) -> Rows:
         """Load rows ``(N, D)``, standardized, with their classes or conditions.
@@ -129,8 +145,7 @@ class Table:
         return self.table_columns().restore(samples).astype(np.float32)
 
     def require_files(self) -> None:
-        if self.columns is None or self.centers is None or self.scales is None:
-            self.table_columns()
+        self.table_columns()
         read_names(self._file)
 
     @property
@@ -144,7 +159,7 @@ class Table:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        if self.columns is not None:
+        if not isinstance(self.columns, Auto):
             return self.columns
         names = tuple(name for name in read_names(self._file) if name not in self._others)
         if not 1 <= len(names) <= MAX_COLUMNS:
@@ -164,6 +179,14 @@ class Table:
         vectors = values.astype(np.float32)
         ranges = tuple((float(low), float(high)) for low, high in zip(vectors.min(0), vectors.max(0), strict=True))
         return LabelVectors(vectors, VectorCondition(ConditionKind.numbers, self.condition, ranges))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Columns of a table, by all of its rows, and the number of these."""
+
+    columns: TableColumns
+    rows: int
 
 
 def _describe(rows: int, columns: int, constant: list[str]) -> str:

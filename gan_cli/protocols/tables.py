@@ -45,19 +45,6 @@ class TableColumns:
         )
 
 
-@dataclass(frozen=True)
-class TableMeasurements:
-    """Facts of a whole table, by which settings are chosen.
-
-    Attributes:
-        columns: those that are learned.
-        rows: number of rows.
-    """
-
-    columns: TableColumns
-    rows: int
-
-
 @runtime_checkable
 class Tabular(Protocol):
     """A dataset of rows of a table."""

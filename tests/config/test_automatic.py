@@ -20,7 +20,7 @@ from gan_cli.config.schema import conf_dir
 from gan_cli.config.small_data import settings_for
 from gan_cli.config.targets import resolve
 from gan_cli.errors import ConfigError
-from gan_cli.protocols.data import CountableImages, Density, SelfSettling, data_kinds
+from gan_cli.protocols.data import CountableImages, Density, Rows, SelfSettling, data_kinds
 from gan_cli.runs import planning
 from gan_cli.storage.run_directory import RunDirectory
 from tests.conftest import SHORT, TINY, Command
@@ -146,6 +146,7 @@ def test_kind_of_a_dataset_read_as_source_is_that_of_the_imported_class(target: 
     modal = all(hasattr(found, name) for name in ("std", "scale", "centres"))  # as `Modal` asks of an instance
     assert dataset_kind(target) == DatasetKind(
         points=set(data_kinds(found)) == {Density},
+        rows=Rows in data_kinds(found),
         modes=modal,
         countable=issubclass(found, CountableImages),
         settling=issubclass(found, SelfSettling),

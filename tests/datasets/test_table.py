@@ -145,8 +145,8 @@ def test_tables_load_rows() -> None:
         ({"columns": ()}, "columns: expected 1 to 256 different columns"),
         ({"columns": ("a",), "condition": ("a",)}, "columns: expected .* none of them in condition"),
         ({"condition": ("a",), "class_column": "b"}, r"condition: expected \[\] with a class_column"),
-        ({"centers": (1.0,)}, "centers: expected null, or one number for each of dataset.columns"),
-        ({"columns": ("a",), "centers": (1.0, 2.0)}, "centers: expected null, or one number"),
+        ({"centers": (1.0,)}, "centers: expected auto, or one number for each of dataset.columns"),
+        ({"columns": ("a",), "centers": (1.0, 2.0)}, "centers: expected auto, or one number"),
         ({"columns": ("a",), "scales": (0.0,)}, "scales: expected .* > 0"),
     ],
 )
