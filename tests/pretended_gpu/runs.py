@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
+from tests.helpers.image_folder import make_folder
 from tests.helpers.options import SMALL_ALGORITHMS, SMALL_WIDTHS, TRAINED_ELSEWHERE, small, trainable
 
 # Two steps as they are, and one that is captured and replayed.
@@ -28,12 +29,20 @@ SHARED = (
 OTHER_GROUPS = ("device", "experiment", "callback")
 
 DIGITS = ("architecture=mlp", "architecture.generator_hidden=[8,8]", "architecture.discriminator_hidden=[8,8]")
+# Images in color that are no squares.
+PICTURES = ("dataset=image_folder", "dataset.path=pictures", "dataset.size=[8,12]")
 POINTS = ("dataset=ring8", "architecture.latent_dim=4", *DIGITS)
 DCGAN = ("architecture=dcgan", "architecture.width=4")
 CHECKPOINTS = ("train.checkpoint_every=2", "train.sample_every=2")
 LONGER = ("train.steps=6", *CHECKPOINTS)
 SKIP = "train.non_finite=skip"
 ROLLBACK = ("train.non_finite=rollback", "diagnostics.rollback.lr_d=1e-38", "train.checkpoint_every=1", "train.steps=5")
+# ADA with what its default leaves out, at a probability at which all of it happens.
+WHOLE_ADA = (
+    "augment=ada",
+    "augment.probability=0.5",
+    *(f"augment.{name}=true" for name in ("filter", "noise", "cutout")),
+)
 DETERMINISTIC, EAGER = "device.deterministic=true", "device.graph=false"
 FEW = "algorithm.sampling_steps=2"
 DIFFUSION = (
@@ -174,6 +183,8 @@ def _together() -> dict[str, Run]:
     pixels = ("--backbone", "pixels", "--n", "20")
     commands = {
         "captured or not": eager(*DIGITS, "loss=wgan_gp", "noise=linear", "device.data=streamed"),
+        "captured or not: all of ada": eager(*DCGAN, *WHOLE_ADA, "augment.images=100", DETERMINISTIC),
+        "captured or not: all of ada, in color": eager(*PICTURES, *DCGAN, *WHOLE_ADA, DETERMINISTIC),
         "resume: ada, conditional": resumed(*DCGAN, "augment=ada", "conditional=true"),
         "resume on another kind of device": Run(
             (training(*DIGITS, "noise=linear", *CHECKPOINTS), ("gan-train", "resume=run", "device=cpu", *LONGER)),
@@ -274,4 +285,7 @@ def names() -> list[str]:
 
 def run_of(name: str, folder: Path) -> Run:
     """The run of a name; its folder may get the data that it needs."""
-    return {**TOGETHER, **PLANTED}.get(name) or option(name, folder)
+    run = {**TOGETHER, **PLANTED}.get(name) or option(name, folder)
+    if any("dataset.path=pictures" in command for command in run.commands):
+        make_folder(folder / "pictures", 16)
+    return run

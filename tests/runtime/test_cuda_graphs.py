@@ -66,6 +66,17 @@ RUNS = {
         "augment.every=3",
         "augment.images=100",
     ),
+    "all of ada": (
+        "architecture=dcgan",
+        "architecture.width=4",
+        "train.batch_size=8",
+        "augment=ada",
+        "augment.filter=true",
+        "augment.noise=true",
+        "augment.cutout=true",
+        "augment.probability=0.5",
+        "augment.images=1000",
+    ),
 }
 STEPS = 12
 
