@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import conv2d
+
+from gan_cli.components.ada.geometry import mirror_pad
 
 
 def amplify_octaves(images: Tensor, gains: Tensor, bank: Tensor) -> Tensor:
@@ -19,7 +21,7 @@ def amplify_octaves(images: Tensor, gains: Tensor, bank: Tensor) -> Tensor:
     taps = gains.to(images.dtype) @ bank.to(images.dtype)
     margin = taps.shape[1] // 2
     # The samples as groups of one image: each has a filter of its own.
-    planes = _mirror_pad(images, margin).flatten(0, 1)[None]
+    planes = mirror_pad(images, margin).flatten(0, 1)[None]
     for shape in ((-1, 1), (1, -1)):
         kernels = taps.reshape(count, 1, *shape).repeat_interleave(channels, dim=0)
         planes = conv2d(planes, kernels, groups=count * channels)
@@ -45,12 +47,3 @@ def cut_out(images: Tensor, centres: Tensor, shares: Tensor) -> Tensor:
     ]
     blanked = inside[0][:, None, :, None] & inside[1][:, None, None, :]
     return images.masked_fill(blanked, 0.0)
-
-
-def _mirror_pad(images: Tensor, margin: int) -> Tensor:
-    """Pad all sides with the mirror image, as often as a small image needs."""
-    while margin:
-        step = min(margin, *(side - 1 for side in images.shape[2:]))
-        images = pad(images, [step] * 4, mode="reflect")
-        margin -= step
-    return images

@@ -94,6 +94,14 @@ def _gather(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return images.flatten(2).gather(2, indices).reshape(count, channels, *rows.shape[1:])
 
 
+def mirror_pad(images: Tensor, margin: int) -> Tensor:
+    """Pad all sides of images with their mirror image; ``pad`` has no deterministic gradient on GPUs."""
+    rows, columns = (
+        _mirrored(torch.arange(-margin, side + margin, device=images.device), side) for side in images.shape[2:]
+    )
+    return images[:, :, rows][:, :, :, columns]
+
+
 def _mirrored(places: Tensor, side: int) -> Tensor:
     """Return integer places reflected into ``[0, side)``; the pixels at the border are not repeated."""
     period = max(1, 2 * (side - 1))
@@ -105,9 +113,7 @@ def _doubled(images: Tensor, taps: Tensor) -> Tensor:
     """Double height and width with the low-pass filter; around that, a frame in which the image is mirrored."""
     margin = (MARGIN + FRAME) // 2
     height, width = images.shape[2:]
-    rows = _mirrored(torch.arange(-margin, height + margin, device=images.device), height)
-    columns = _mirrored(torch.arange(-margin, width + margin, device=images.device), width)
-    wide = images[:, :, rows][:, :, :, columns]
+    wide = mirror_pad(images, margin)
     spread = wide.new_zeros(*wide.shape[:2], 2 * wide.shape[2], 2 * wide.shape[3])
     spread[:, :, ::2, ::2] = 4 * wide
     return _filtered(spread, taps.flip(0))[:, :, : 2 * (height + FRAME), : 2 * (width + FRAME)]
