@@ -77,9 +77,8 @@ class LabelGrid:
         for row, component in enumerate(shown):
             labels[row, :, component] = torch.linspace(*condition.ranges[component], columns)
         latents = torch.tensor([row // condition.size for row in range(rows)]).repeat_interleave(columns)
-        return cls(
-            rows, columns, labels.flatten(0, 1), latents, [_range_name(condition, each) for each in shown], "number"
-        )
+        names = [_range_name(condition, each) for each in shown]
+        return cls(rows, columns, labels.flatten(0, 1), latents, names, "number over its range")
 
 
 def _range_name(condition: VectorCondition, component: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -146,8 +146,10 @@ class TrainingSequences:
 def _labels(source: StoredSamples | Density, dataset: Dataset) -> tuple[ConditionValues, Condition]:
     """Return the label of every sample, and what they are; raises ``ConfigError`` if the loaded data have none."""
     if not isinstance(source, StoredSamples) or source.conditions is None:
-        name = dataset if is_dataclass(dataset) else type(dataset).__name__
-        raise ConfigError(f"conditional: expected false, because these data have no labels: {name}")
+        raise ConfigError(
+            f"conditional: expected false, because these data of {type(dataset).__name__} have no labels, such as those"
+            " of folders, or of a table (dataset.labels=FILE)"
+        )
     condition = condition_of(source, dataset.classes)
     logger.info("conditional on %s", describe_condition(condition, source.class_names))
     return source.conditions, condition

@@ -87,8 +87,8 @@ def advising_of_moves(config: DictConfig, advice: str) -> Iterator[None]:
         missing = [key for key in stored_places(config) if key != "dataset.root" and _is_missing(config, key)]
         if not missing:
             raise
-        message = str(error).rstrip(".")
-        raise DataError(f"{message}. If the data lie elsewhere now: {advice.replace('{key}', missing[0])}") from error
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise DataError(f"{error}{end} If the data lie elsewhere now: {advice.replace('{key}', missing[0])}") from error
 
 
 def _absolute(value: Any, certain: bool) -> Any:

@@ -15,8 +15,11 @@ import numpy as np
 
 from gan_cli.data.image_cache import Labels
 from gan_cli.data.labels import FileClasses, LabelKind, LabelTable, read_labels
-from gan_cli.errors import DataError, printable
+from gan_cli.errors import DataError, did_you_mean, printable
 from gan_cli.protocols.data import Images
+
+# Suffixes of tables of labels.
+TABLES = (".csv", ".tsv", ".json")
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +32,18 @@ class LabelledImages:
         places: theirs among the images that were asked for, ascending.
         rows: of their labels in the table.
         table: all labels.
+        left_out: those without a label, in words; empty where all have one.
     """
 
     places: Sequence[int]
     rows: Sequence[int]
     table: LabelTable
+    left_out: str = ""
+
+    def warn(self) -> None:
+        """Log those that are left out, if there are any."""
+        if self.left_out:
+            logger.warning("%s: left out", self.left_out)
 
     def cached(self, kept: Sequence[int]) -> Labels:
         """Return what the cache of decoded images holds as their labels: the places of those that were kept."""
@@ -51,7 +61,7 @@ class LabelledImages:
 def find_labelled(
     table: LabelTable, present: Sequence[str], names: Sequence[str], *, location: str, strict: bool
 ) -> LabelledImages:
-    """Return those images that have a label; others are left out, with a warning.
+    """Return those images that have a label; others are left out.
 
     Args:
         table: the labels.
@@ -65,13 +75,13 @@ def find_labelled(
     """
     row_of = {name: row for name, row in zip(present, table.find(present), strict=True) if row is not None}
     places = [place for place, name in enumerate(names) if name in row_of]
+    left_out = ""
     if len(places) < len(names):
         first = printable(next(name for name in names if name not in row_of))
-        message = f"{location}: {len(names) - len(places):,} of {len(names):,} images have no label, first {first}"
+        left_out = f"{location}: {len(names) - len(places):,} of {len(names):,} images have no label, first {first}"
         if strict or not places:
-            raise DataError(f"{message}: {table.path} has none for them")
-        logger.warning("%s: left out", message)
-    return LabelledImages(places, [row_of[names[place]] for place in places], table)
+            raise DataError(f"{left_out}: {table.path} has none for them")
+    return LabelledImages(places, [row_of[names[place]] for place in places], table, left_out)
 
 
 def read_label_file(key: str, labels: str, folder: Path, kind: LabelKind) -> LabelTable:
@@ -91,12 +101,19 @@ def read_label_file(key: str, labels: str, folder: Path, kind: LabelKind) -> Lab
         inside = folder / path
         path = inside if inside.exists() else path.absolute()
         exists = path.exists()
+        beside = [] if exists else [file.name for place in {folder, path.parent} for file in _tables_in(place)]
     except (OSError, RuntimeError, ValueError):
-        exists = False
+        exists, beside = False, []
     if not exists:
         raise DataError(
-            f"{key}: there is no file {printable(labels)}, neither in {folder} nor in the working directory"
+            f"{key}: there is no file {printable(labels)}, neither in {folder} nor in the working directory."
+            f"{did_you_mean(Path(labels).name, beside)}"
         )
     table = read_labels(path, kind)
     logger.info("%s: %s", path, table.description)
     return table
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may be tables of labels."""
+    return [path for path in folder.iterdir() if path.suffix.lower() in TABLES] if folder.is_dir() else []

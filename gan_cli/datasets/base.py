@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -133,6 +133,20 @@ def missing_files_error(error: DataError, files: str, place: Path) -> DataError:
     )
 
 
+# Options of dataset that read a file, by what its name ends with.
+READERS: Mapping[str, str] = {
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz"), "image_archive"),
+    **dict.fromkeys((".npy", ".npz", ".h5", ".hdf5"), "arrays"),
+    **dict.fromkeys((".csv", ".tsv", ".parquet"), "table"),
+    ".txt": "text",
+}
+
+
+def _reader_of(path: Path) -> str:
+    option = READERS.get(path.suffix.lower())
+    return f" dataset={option} reads files of this kind" if option else ""
+
+
 def require_folder(folder: Path) -> Path:
     """Return the folder if it exists.
 
@@ -143,7 +157,7 @@ def require_folder(folder: Path) -> Path:
         if folder.is_dir():
             return folder
         if folder.exists():
-            raise DataError(f"{folder}: a file; expected a folder")
+            raise DataError(f"{folder}: a file; expected a folder.{_reader_of(folder)}")
         missing = folder
         while not missing.parent.is_dir():
             missing = missing.parent

@@ -87,13 +87,11 @@ class ImageArchive(Pictures):
         """Return the number of image files of the split, decodable or not.
 
         Raises:
-            DataError: there are no such archives, or one cannot be read.
+            DataError: there are no such archives or no images in them, or one cannot be read.
         """
         paths = self._paths()
         listing = list_archives(paths)
-        layout = read_archive_layout(paths, listing, self.split)
-        if layout is None or not layout.files:
-            return 0
+        layout = self._layout(paths, listing.left_out, read_archive_layout(paths, listing, self.split))
         return len(self._labelled(paths, listing, layout).places if self.labels else layout.files)
 
     def test_split(self) -> ImageArchive | None:
@@ -123,6 +121,7 @@ class ImageArchive(Pictures):
         layout = self._layout(paths, listing.left_out, read_archive_layout(paths, listing, self.split))
         labelled, target = self._labelled(paths, listing, layout) if self.labels else None, self.target
         if labelled is not None:
+            labelled.warn()
             taken = _images_of_part(paths, listing, layout)
             layout = without_classes(layout, [taken[place] for place in labelled.places])
         source = _ArchiveSource(paths, layout, target.max_file_bytes, labelled)

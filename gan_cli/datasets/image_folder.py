@@ -113,6 +113,7 @@ class ImageFolder(Pictures):
         layout = self._layout(folder, listing)
         labelled = self._labelled(listing, layout) if self.labels else None
         if labelled is not None:
+            labelled.warn()
             layout = without_classes(layout, [_files_of_part(listing, layout)[place] for place in labelled.places])
         logger.info("%s: %s", folder, describe(listing, layout))
         store = expand_path("root", self.root) / "image_folder"

@@ -269,7 +269,7 @@ def test_images_without_class_folders_are_refused_before_anything_is_written(
     data = ("dataset=image_folder", f"dataset.path={tmp_path / 'flat'}", "dataset.size=8", "dataset.channels=1")
     done = gan_train(*SHORT, *data, "conditional=true", "architecture.width=4")
     assert done.status == 2
-    assert "conditional: expected false, because these data have no labels" in done.err
+    assert "conditional: expected false, because these data of ImageFolder have no labels" in done.err
     assert list(workplace.iterdir()) == []
 
 
