@@ -20,7 +20,7 @@ from gan_cli.data.array_rows import require_finite, stored_rows
 from gan_cli.data.array_sources import sample_rows
 from gan_cli.data.normalization import Normalization
 from gan_cli.data.value_range import ValueEnds, automatic_range
-from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, check_levels, expand_path
+from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, Level, check_levels, expand_path
 from gan_cli.datasets.pictures import Side
 from gan_cli.errors import DataError, require
 from gan_cli.protocols.arrays import FloatArray
@@ -60,7 +60,7 @@ class Arrays(ImageDataset):
     layout: ArrayLayout = ArrayLayout.auto
     size: Auto | Side | tuple[Side, Side] = Auto.auto
     channels: Auto | Annotated[int, Range(1, 64)] = Auto.auto
-    range: Auto | tuple[float, float] = Auto.auto
+    range: Auto | tuple[Level, Level] = Auto.auto
     mirror: bool = False
 
     def __post_init__(self) -> None:

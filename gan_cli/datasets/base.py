@@ -7,8 +7,9 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
+from gan_cli.components.ranges import Range
 from gan_cli.data.cache import DEFAULT_ROOT, ROOT_VARIABLE
 from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
@@ -133,6 +134,8 @@ def missing_files_error(error: DataError, files: str, place: Path) -> DataError:
     )
 
 
+# A value of the data that is -1 or 1 for networks.
+Level: TypeAlias = Annotated[float, Range(-1e37, 1e37)]
 # Options of dataset that read a file, by what its name ends with.
 READERS: Mapping[str, str] = {
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz"), "image_archive"),

@@ -17,7 +17,7 @@ from gan_cli.data.image_fit import Colour, Fit
 from gan_cli.data.normalization import Normalization
 from gan_cli.data.picture_survey import choose_channels, choose_depth, choose_size, survey, value_ends
 from gan_cli.data.value_range import automatic_range
-from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, check_levels
+from gan_cli.datasets.base import BYTE_BITS, DEEP_BITS, ImageDataset, Level, check_levels
 from gan_cli.errors import DataError, InvalidValueError, closest, require
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import BYTE_LEVELS, AutomaticSetting, Images
@@ -54,7 +54,7 @@ class Pictures(ImageDataset):
     size: Auto | Side | tuple[Side, Side] = 32
     channels: Auto | Annotated[int, Range(1, 4)] = 3
     depth: Depth = Depth.uint8
-    range: Auto | tuple[float, float] = Auto.auto
+    range: Auto | tuple[Level, Level] = Auto.auto
     fit: Fit = Fit.crop
     background: str | tuple[Byte, Byte, Byte] = "white"
     mirror: bool = False

@@ -176,7 +176,9 @@ def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[
             with mistakes.collect():
                 if value is not None or path not in OPTIONAL:
                     nodes[path] = Node.parse(value, path, kind)
-    kind = accepted["architecture"]
+    kind = accepted.get("architecture")
+    if kind is None:  # a base class of families
+        raise ConfigError(f"algorithm._target_: expected a family of models to train, got {family.__name__}")
     return {**nodes, "architecture": compatibility.require_architecture(nodes["architecture"], family, kind)}
 
 

@@ -143,7 +143,8 @@ def _path(drawn: tuple[str, str, bool]) -> None:
             assert "${" in path  # an interpolation
         else:
             found = OmegaConf.select(composed.config, "dataset.path")  # None for Hydra's ???
-            assert found == path or set(path) & set("\\'\"$") or path in ("null", "???"), found
+            as_typed = found is not None and Path(found) in (Path(path), Path(path).absolute())
+            assert as_typed or set(path) & set("\\'\"$") or path in ("null", "???"), found
     flags = ["-m"] if multirun else []
     command(train.main, [*flags, "dry_run=true", "dataset=ring8", f"{key}={path}"])
 

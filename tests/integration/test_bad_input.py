@@ -104,7 +104,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["pac=2", "conditional=true"], ["pac", "2", "1 with conditional=true"]),
     (["loss=r3gan", "device.compile=true"], ["device.compile", "r1, r2", "loss/penalty=none"]),
     (["dataset=ring8", "augment=diffaugment"], ["augment", "expected none", "(2,)"]),
-    (["loss/penalty=r3"], ["loss/penalty=r3: no such option", "Options: dragan, gradient, none, r1, r2, roth"]),
+    (["loss/penalty=r3"], ["loss/penalty=r3: no such option", "Options: auto, dragan, gradient, none, r1, r2, roth"]),
     (["loss/penalty=r1", "loss.penalty.r1.weight=-1"], ["loss.penalty.r1.weight", "from 0 to", "-1"]),
     (["loss/penalty=r1", "loss.penalty.r1.gamma=1"], ["loss.penalty.r1.gamma", "weight"]),
     (["loss/penalty=r1", "loss.penalty.r1.every=0"], ["loss.penalty.r1.every", "from 1 to"]),
