@@ -64,10 +64,11 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, bool, int, str]:
-    """Return what options are sorted by: the default, one listed as such, then the shortest name, mostly the plainest.
+def _likelihood(catalog: Catalog, option: Option) -> tuple[bool, bool, bool, int, str]:
+    """Return what options are sorted by: the default, one listed as such, those that need no file, the shortest name.
 
     Listed is what data without an option of their own in that group get: ``architecture=dcgan``.
     """
     default, listed = (options.get(option.group) == option.name for options in (catalog.defaults, catalog.listed))
-    return not default, not listed, len(option.name), option.name
+    needs_file = any(parameter.key == f"{option.group}.path" for parameter in option.parameters)
+    return not default, not listed, needs_file, len(option.name), option.name

@@ -328,4 +328,4 @@ def test_run_below_its_own_data_resumes_with_the_same_data(tmp_path: Path) -> No
         [*command, "resume=outputs/a", "train.steps=4"], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert resumed.returncode == 0, resumed.stderr
-    assert "left out run directories: outputs/a" in resumed.stderr + resumed.stdout
+    assert "run directories: outputs/a" in resumed.stderr + resumed.stdout
