@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from gan_cli.config.fields import Auto
 from gan_cli.datasets.table import Table
 from gan_cli.errors import InvalidValueError
 from gan_cli.protocols.data import Rows
@@ -78,7 +79,7 @@ def table(drawn: tuple[str, bytes, tuple[str, ...] | None, tuple[tuple[str, ...]
     path = Path(f"table{suffix}")
     path.write_bytes(content)
     try:
-        dataset = Table(str(path), columns, condition, class_column)
+        dataset = Table(str(path), Auto.auto if columns is None else columns, condition, class_column)
     except InvalidValueError:  # a column is to serve twice
         return
     (count,) = dataset.shape
