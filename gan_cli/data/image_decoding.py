@@ -100,7 +100,12 @@ class Target:
     @property
     def max_file_bytes(self) -> int:
         """Length of the longest file that is read."""
-        return max(MAX_FILE_BYTES, BYTES_PER_PIXEL * self.max_pixels)
+        return max_file_bytes(self.max_pixels)
+
+
+def max_file_bytes(max_pixels: int) -> int:
+    """Return the length of the longest file that is read of images with so many pixels at most."""
+    return max(MAX_FILE_BYTES, BYTES_PER_PIXEL * max_pixels)
 
 
 class Encoded(NamedTuple):

@@ -27,7 +27,7 @@ class FolderSplit(Enum):
     all = "all"
 
 
-class NamedImage(Protocol):
+class ListedImage(Protocol):
     """An image in a tree of folders."""
 
     @property
@@ -35,8 +35,13 @@ class NamedImage(Protocol):
         """Path relative to the tree, with ``/`` between its parts."""
         ...
 
+    @property
+    def identity(self) -> bytes:
+        """Bytes that change with the image; no two lists of images have the same concatenation."""
+        ...
 
-Image = TypeVar("Image", bound=NamedImage)
+
+Image = TypeVar("Image", bound=ListedImage)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def deep(channels: int, white: int = 65535) -> npt.NDArray[Any]:
 
 def dataset(folder: Path, **settings: Any) -> ImageFolder:
     chosen: dict[str, Any] = {"size": SIZE, "depth": Depth.auto, **settings}
-    return ImageFolder(str(folder), str(folder.parent / "root"), **chosen)
+    return ImageFolder(path=str(folder), root=str(folder.parent / "root"), **chosen)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

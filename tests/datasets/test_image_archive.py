@@ -19,7 +19,7 @@ from gan_cli.data.image_layout import FolderSplit
 from gan_cli.datasets.image_archive import ImageArchive
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.evaluation.real_data import find_test_split
-from gan_cli.protocols.data import CountableImages, OwnFiles
+from gan_cli.protocols.data import CountableImages, ExampleImages, OwnFiles
 from tests.helpers.archives import archived, packed, png, tar_bytes, tarred, zipped
 from tests.helpers.image_trees import SIZE, dataset, tree
 
@@ -48,6 +48,16 @@ def test_an_archive_is_read_as_the_folder_in_it(kind: str, prefix: str, tmp_path
     assert expected.labels is not None
     assert loaded.labels.tolist() == expected.labels.tolist()
     assert loaded.class_names == expected.class_names == ("10", "cat", "dog")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_are_decoded_without_the_others(kind: str, tmp_path: Path, root: Path) -> None:
+    tree(tmp_path / "photos", *TREE)
+    data = archived(packed(tmp_path / kind, members(tmp_path / "photos", TREE)), root)
+    assert isinstance(data, ExampleImages)
+    examples = data.load_examples(2, tmp_path / "scratch")
+    assert np.array_equal(examples.array, data.load().array[[0, 2]])
+    assert examples.labels is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -279,7 +289,7 @@ def test_a_link_in_a_zip_archive_is_not_followed(tmp_path: Path, root: Path) -> 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_images(kind: str, tmp_path: Path, root: Path) -> None:
     for content in ({}, {"a.txt": b"", "b.zip": b""}):
-        with pytest.raises(DataError, match=r"no images in it; looked for \.png"):
+        with pytest.raises(DataError, match=r"no images there; looked for \.png"):
             archived(packed(tmp_path / kind, content), root).load()
     with pytest.raises(DataError, match=r"dataset\.split=test, but there are no parts"):
         archived(packed(tmp_path / kind, {"a.png": png(0)}), root, split=FolderSplit.test).load()

@@ -143,7 +143,7 @@ def deep(drawn: tuple[bytes, str, int]) -> None:
     _clear()
     Path("images").mkdir()
     Path("images/a.png").write_bytes(encoded)
-    settings = ImageFolder("images", "root", size=8, channels=channels, depth=Depth.auto).automatic_settings()
+    settings = ImageFolder(path="images", root="root", size=8, channels=channels, depth=Depth.auto).automatic_settings()
     low, high = settings["range"].value
     assert low < high
 

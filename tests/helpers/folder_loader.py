@@ -9,7 +9,7 @@ from pathlib import Path
 from gan_cli.datasets.image_folder import ImageFolder
 
 if __name__ == "__main__":
-    dataset = ImageFolder(sys.argv[1], sys.argv[2], size=32)
+    dataset = ImageFolder(path=sys.argv[1], root=sys.argv[2], size=32)
     Path(sys.argv[3]).touch()
     while not Path(sys.argv[4]).exists():
         time.sleep(0.005)
