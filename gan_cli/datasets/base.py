@@ -6,10 +6,11 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeAlias
 
-from gan_cli.components.ranges import Range
+from gan_cli.components.ranges import Range, check_ranges
 from gan_cli.data.cache import DEFAULT_ROOT, ROOT_VARIABLE
 from gan_cli.errors import ConfigError, DataError, InvalidValueError, did_you_mean, require
 from gan_cli.protocols.arrays import FloatArray
@@ -29,6 +30,40 @@ class ImageDataset:
     def pixel_bits(self) -> int:
         """Bits of a channel of pictures of the samples, 8 or 16."""
         return BYTE_BITS
+
+
+@dataclass(frozen=True)
+class PublishedImages(ImageDataset):
+    """Base of published images: from the data root if present, else from a mirror.
+
+    Args:
+        root: the data root; ``~`` is the home directory.
+        mirrors: addresses of folders with the published files, tried in this order; empty for no downloads.
+    """
+
+    root: str
+    mirrors: tuple[str, ...]
+
+    licence: ClassVar[str]
+    title: ClassVar[str]
+    # Folders below the data root in which the data are looked for; they are downloaded into the first. Empty: the root.
+    folders: ClassVar[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        expand_path("root", self.root)
+        check_mirrors(self.mirrors)
+        check_ranges(self)
+
+    @property
+    def place(self) -> Path:
+        """Folder below the data root into which the data are downloaded."""
+        return self.places[0]
+
+    @property
+    def places(self) -> list[Path]:
+        """Folders in which the data are looked for."""
+        root = expand_path("root", self.root)
+        return [root / folder for folder in self.folders]
 
 
 class PlaneDataset:

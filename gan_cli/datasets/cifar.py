@@ -14,17 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gan_cli.data.download import download
-from gan_cli.data.published_files import PublishedFile, open_members, pickles_message, reading_tar
-from gan_cli.datasets.base import (
-    ImageDataset,
-    check_mirrors,
-    checking_present_file,
-    expand_path,
-    is_present,
-    missing_files_error,
-)
+from gan_cli.data.published_files import open_members, pickles_message, reading_tar
+from gan_cli.datasets.base import checking_present_file, is_present
 from gan_cli.datasets.cifar_classes import CIFAR10, CIFAR100_COARSE, CIFAR100_FINE
+from gan_cli.datasets.published import PublishedArchive
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -59,33 +52,13 @@ class Cifar100Labels(Enum):
 
 
 @dataclass(frozen=True)
-class BinaryCifar(ImageDataset):
-    """Photographs in one of CIFAR's binary distributions.
+class BinaryCifar(PublishedArchive):
+    """Photographs in one of CIFAR's binary distributions."""
 
-    Args:
-        root: the data root; ``~`` is the home directory.
-        mirrors: addresses of folders with the archive, tried in this order; empty for no downloads.
-    """
-
-    root: str
-    mirrors: tuple[str, ...]
-
-    licence: ClassVar[str]
-    title: ClassVar[str]
-    # Folders below the data root in which the data are looked for; they are downloaded into the first. Empty: the root.
-    folders: ClassVar[Sequence[str]]
-    archive: ClassVar[str]
-    unpacked: ClassVar[str]
     # Archive and folder of the edition of pickles.
     pickles: ClassVar[tuple[str, str]]
     label_bytes: ClassVar[int]
-    archive_bytes: ClassVar[int]
-    archive_checksum: ClassVar[str]
     checksums: ClassVar[Mapping[str, str]]
-
-    def __post_init__(self) -> None:
-        expand_path("root", self.root)
-        check_mirrors(self.mirrors)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,11 +83,6 @@ class BinaryCifar(ImageDataset):
         """Position of the label that counts among those of an image."""
         return 0
 
-    @property
-    def place(self) -> Path:
-        """Folder of the archive below the data root."""
-        return self._places[0]
-
     def images_in(self, name: str) -> int:
         """Return the number of images in a file."""
         raise NotImplementedError
@@ -137,22 +105,17 @@ class BinaryCifar(ImageDataset):
             pixels[start : start + len(records)] = records[:, self.label_bytes :].reshape(-1, *SHAPE)
         return Images(pixels, labels, class_names=self.class_names)
 
-    @property
-    def _places(self) -> list[Path]:
-        root = expand_path("root", self.root)
-        return [root / folder for folder in self.folders]
-
     def _size(self, name: str) -> int:
         return self.images_in(name) * (self.label_bytes + PIXEL_BYTES)
 
     def _read_files(self) -> Iterator[tuple[Path, ByteArray]]:
         """Return the path and the bytes of each file of the split, one at a time and in any order."""
-        for place in self._places:
+        for place in self.places:
             archive, folder = place / self.archive, place / self.unpacked
             missing = [name for name in self.files if not is_present(folder / name)]
             if is_present(archive):
                 with checking_present_file(self.title):
-                    self._published.check(archive)
+                    self.published.check(archive)
                 return self._from_archive(archive)
             if not missing:
                 return (self._from_file(folder / name) for name in self.files)
@@ -160,20 +123,11 @@ class BinaryCifar(ImageDataset):
                 raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(self.files)}")
         return self._from_archive(self._download())
 
-    @property
-    def _published(self) -> PublishedFile:
-        return PublishedFile(self.archive_bytes, self.archive_checksum)
-
     def _download(self) -> Path:
-        pickles = pickles_message(self._places, self.pickles)
+        pickles = pickles_message(self.places, self.pickles)
         if pickles:
             logger.warning("%s", pickles)
-        try:
-            return download(self.archive, self.mirrors, self.place, self._published.check, self.archive_bytes)
-        except DataError as error:
-            files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
-            explained = DataError(f"{pickles} {error}") if pickles else error
-            raise missing_files_error(explained, files, self.place) from error
+        return self.download_archive(pickles)
 
     def _from_archive(self, archive: Path) -> Iterator[tuple[Path, ByteArray]]:
         """Yield the split's files straight from the archive; its other members are skipped."""

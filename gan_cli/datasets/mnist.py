@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,19 +11,12 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from gan_cli.components.ranges import Range, check_ranges
+from gan_cli.components.ranges import Range
 from gan_cli.data.download import download
 from gan_cli.data.idx import MAX_FILE_BYTES, read_idx
 from gan_cli.data.idx_files import spellings
 from gan_cli.data.resizing import resize_pictures
-from gan_cli.datasets.base import (
-    ImageDataset,
-    check_mirrors,
-    checking_present_file,
-    expand_path,
-    is_present,
-    missing_files_error,
-)
+from gan_cli.datasets.base import PublishedImages, checking_present_file, is_present, missing_files_error
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -40,38 +33,24 @@ class MnistSplit(Enum):
 
 
 @dataclass(frozen=True)
-class IdxDataset(ImageDataset):
+class IdxDataset(PublishedImages):
     """Grey images, stored as 28x28, and their labels in two IDX files, ``<root>/<folder>/<name>[.gz]``.
 
     Other spellings of the names count as well, and the folders in which torchvision keeps the files below its root.
 
     Args:
-        root: the data root; ``~`` is the home directory.
-        mirrors: addresses of folders with the gzipped files, tried in this order; empty for no downloads.
         split: 60,000 images to train on, or 10,000 to test with.
         size: side in pixels that the images are resized to, 8 to 256; None: 28, as they are. The 60,000 take 246 MB at
             64 pixels, 3.9 GB at 256.
     """
 
-    root: str
-    mirrors: tuple[str, ...]
     split: MnistSplit = MnistSplit.train
     size: Annotated[int, Range(8, 256)] | None = None
 
-    licence: ClassVar[str]
-    title: ClassVar[str]
-    folder: ClassVar[str]
-    # Folders below the data root where other programs keep the files.
-    other_folders: ClassVar[Sequence[str]] = ()
     # Names of the classes; empty where they are the digits.
     class_names: ClassVar[tuple[str, ...]] = ()
     # SHA-256 of each file, uncompressed: mirrors pack the same content differently.
     checksums: ClassVar[Mapping[str, str]]
-
-    def __post_init__(self) -> None:
-        expand_path("root", self.root)
-        check_mirrors(self.mirrors)
-        check_ranges(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,11 +60,6 @@ class IdxDataset(ImageDataset):
     @property
     def classes(self) -> int:
         return 10
-
-    @property
-    def place(self) -> Path:
-        """Folder of the files below the data root."""
-        return expand_path("root", self.root) / self.folder
 
     @property
     def names(self) -> tuple[str, str]:
@@ -116,9 +90,7 @@ class IdxDataset(ImageDataset):
 
     def _find_file(self, name: str) -> Path | None:
         """Return the file, uncompressed or gzipped, or None where there is neither."""
-        root = expand_path("root", self.root)
-        places = [self.place, *(root / folder for folder in self.other_folders)]
-        return next(filter(is_present, (place / each for place in places for each in spellings(name))), None)
+        return next(filter(is_present, (place / each for place in self.places for each in spellings(name))), None)
 
     def _download(self, name: str) -> Path:
         try:
@@ -140,8 +112,7 @@ class Mnist(IdxDataset):
 
     licence = "MNIST (LeCun, Cortes & Burges): CC BY-SA 3.0, to be shared with attribution under the same terms."
     title = "MNIST"
-    folder = "mnist"
-    other_folders = ("MNIST/raw", "MNIST")
+    folders = ("mnist", "MNIST/raw", "MNIST")
     checksums = MappingProxyType(
         {
             "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -161,8 +132,7 @@ class FashionMnist(IdxDataset):
 
     licence = "Fashion-MNIST (Zalando SE): MIT licence, free for any use with its copyright notice."
     title = "Fashion-MNIST"
-    folder = "fashion_mnist"
-    other_folders = ("FashionMNIST/raw", "FashionMNIST", "fashion-mnist")
+    folders = ("fashion_mnist", "FashionMNIST/raw", "FashionMNIST", "fashion-mnist")
     class_names = (
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),

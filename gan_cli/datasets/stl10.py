@@ -11,19 +11,12 @@ from typing import IO, Annotated, ClassVar
 
 import numpy as np
 
-from gan_cli.components.ranges import Range, check_ranges
-from gan_cli.data.download import download
+from gan_cli.components.ranges import Range
 from gan_cli.data.memory import require_memory
 from gan_cli.data.published_files import Checksum, PublishedFile, open_members, reading_tar
 from gan_cli.data.resizing import resize_pictures
-from gan_cli.datasets.base import (
-    ImageDataset,
-    check_mirrors,
-    checking_present_file,
-    expand_path,
-    is_present,
-    missing_files_error,
-)
+from gan_cli.datasets.base import checking_present_file, is_present
+from gan_cli.datasets.published import PublishedArchive
 from gan_cli.errors import DataError
 from gan_cli.protocols.arrays import ByteArray
 from gan_cli.protocols.data import Images
@@ -44,7 +37,7 @@ class Stl10Split(Enum):
 
 
 @dataclass(frozen=True)
-class Stl10(ImageDataset):
+class Stl10(PublishedArchive):
     """113,000 photographs, 96x96 RGB, 13,000 of them of ten kinds of things (Coates, Ng & Lee 2011).
 
     Used if present: ``<root>/stl10/stl10_binary.tar.gz``, or the files unpacked from it,
@@ -52,15 +45,11 @@ class Stl10(ImageDataset):
     archive of 2.6 GB is read in place, from end to end at each start; unpacked files take seconds.
 
     Args:
-        root: the data root; ``~`` is the home directory.
-        mirrors: addresses of folders with the archive, tried in this order; empty for no downloads.
         split: 5,000 images to train on, 8,000 to test with, or 100,000 without labels.
         size: side in pixels that the images are resized to, 8 to 256; None: 96, as they are. The 100,000 take 2.8 GB of
             memory at 96 pixels, 0.7 GB at 48.
     """
 
-    root: str
-    mirrors: tuple[str, ...]
     split: Stl10Split = Stl10Split.train
     size: Annotated[int, Range(8, 256)] | None = None
 
@@ -73,7 +62,6 @@ class Stl10(ImageDataset):
         *("airplane", "bird", "car", "cat", "deer"),
         *("dog", "horse", "monkey", "ship", "truck"),
     )
-    # Folders below the data root in which the data are looked for; they are downloaded into the first.
     folders: ClassVar[Sequence[str]] = ("stl10", "", "STL10", "stl-10")
     archive: ClassVar[str] = "stl10_binary.tar.gz"
     unpacked: ClassVar[str] = "stl10_binary"
@@ -81,6 +69,7 @@ class Stl10(ImageDataset):
     # The publisher gives no checksums. These are the MD5 sums that torchvision compares, which find damaged files but
     # no forged ones; the size is that of the archive as those who download it see it.
     archive_bytes: ClassVar[int] = 2_640_397_119
+    algorithm: ClassVar[Checksum] = Checksum.md5
     archive_checksum: ClassVar[str] = "91f7769df0f17e558f3565bffb0c7dfb"
     checksums: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
@@ -91,11 +80,6 @@ class Stl10(ImageDataset):
             "unlabeled_X.bin": "5242ba1fed5e4be9e1e742405eb56ca4",
         }
     )
-
-    def __post_init__(self) -> None:
-        expand_path("root", self.root)
-        check_mirrors(self.mirrors)
-        check_ranges(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,11 +94,6 @@ class Stl10(ImageDataset):
     @property
     def classes(self) -> int:
         return 0 if self.split is Stl10Split.unlabeled else len(self.class_names)
-
-    @property
-    def place(self) -> Path:
-        """Folder of the archive below the data root."""
-        return self._places[0]
 
     def load(self) -> Images:
         """Load pixels ``(N, 3, size, size)`` and labels 0 to 9; no labels of the unlabeled part.
@@ -144,11 +123,6 @@ class Stl10(ImageDataset):
         return self.counts[self.split.value]
 
     @property
-    def _places(self) -> list[Path]:
-        root = expand_path("root", self.root)
-        return [root / folder for folder in self.folders]
-
-    @property
     def _sizes(self) -> dict[str, int]:
         """Names and sizes of the files of the split."""
         part, images = self.split.value, self._count * IMAGE_BYTES
@@ -158,29 +132,18 @@ class Stl10(ImageDataset):
     def _streams(self) -> Iterator[tuple[Path, IO[bytes]]]:
         """Return the path and the content of each file of the split, in any order."""
         names = tuple(self._sizes)
-        for place in self._places:
+        for place in self.places:
             archive, folder = place / self.archive, place / self.unpacked
             missing = [name for name in names if not is_present(folder / name)]
             if not missing:
                 return self._from_folder(folder)
             if is_present(archive):
                 with checking_present_file(self.title):
-                    self._published.check(archive)
+                    self.published.check(archive)
                 return self._from_archive(archive)
             if len(missing) < len(names):
                 raise DataError(f"{folder}: without {', '.join(missing)}; expected {', '.join(names)}")
-        return self._from_archive(self._download())
-
-    @property
-    def _published(self) -> PublishedFile:
-        return PublishedFile(self.archive_bytes, self.archive_checksum, Checksum.md5)
-
-    def _download(self) -> Path:
-        try:
-            return download(self.archive, self.mirrors, self.place, self._published.check, self.archive_bytes)
-        except DataError as error:
-            files = f"{self.archive} (or the folder {self.unpacked} unpacked from it)"
-            raise missing_files_error(error, files, self.place) from error
+        return self._from_archive(self.download_archive())
 
     def _from_archive(self, archive: Path) -> Iterator[tuple[Path, IO[bytes]]]:
         with reading_tar(archive):
@@ -191,7 +154,7 @@ class Stl10(ImageDataset):
         for name, size in self._sizes.items():
             path = folder / name
             with checking_present_file(self.title):
-                PublishedFile(size, self.checksums[name], Checksum.md5).check(path)
+                PublishedFile(size, self.checksums[name], self.algorithm).check(path)
             try:
                 with open_regular(path) as stream:
                     yield path, stream

@@ -14,14 +14,7 @@ import numpy as np
 from gan_cli.data.download import download
 from gan_cli.data.memory import require_memory
 from gan_cli.data.published_files import PublishedFile
-from gan_cli.datasets.base import (
-    ImageDataset,
-    check_mirrors,
-    checking_present_file,
-    expand_path,
-    is_present,
-    missing_files_error,
-)
+from gan_cli.datasets.base import PublishedImages, checking_present_file, is_present, missing_files_error
 from gan_cli.errors import DataError
 from gan_cli.protocols.data import Images
 from gan_cli.storage.reading import open_regular
@@ -39,25 +32,20 @@ class SvhnSplit(Enum):
 
 
 @dataclass(frozen=True)
-class Svhn(ImageDataset):
+class Svhn(PublishedImages):
     """630,420 photographs of digits of house numbers, 32x32 RGB (Netzer et al. 2011), in three MATLAB files.
 
     Used if present: ``<root>/svhn/train_32x32.mat``, ``test_32x32.mat`` and ``extra_32x32.mat``; they are looked for in
     the root itself as well, where torchvision puts them.
 
     Args:
-        root: the data root; ``~`` is the home directory.
-        mirrors: addresses of folders with the files, tried in this order; empty for no downloads.
         split: 73,257 digits to train on, 26,032 to test with, or 531,131 easier ones, which take 3.3 GB of memory.
     """
 
-    root: str
-    mirrors: tuple[str, ...]
     split: SvhnSplit = SvhnSplit.train
 
     licence: ClassVar[str] = "SVHN (Netzer et al.): for non-commercial use only, as its publisher asks."
     title: ClassVar[str] = "SVHN"
-    # Folders below the data root in which the files are looked for; they are downloaded into the first.
     folders: ClassVar[Sequence[str]] = ("svhn", "", "SVHN")
     counts: ClassVar[Mapping[str, int]] = MappingProxyType(
         {"train_32x32.mat": 73_257, "test_32x32.mat": 26_032, "extra_32x32.mat": 531_131}
@@ -77,10 +65,6 @@ class Svhn(ImageDataset):
         }
     )
 
-    def __post_init__(self) -> None:
-        expand_path("root", self.root)
-        check_mirrors(self.mirrors)
-
     @property
     def shape(self) -> tuple[int, ...]:
         return SHAPE
@@ -93,11 +77,6 @@ class Svhn(ImageDataset):
     @property
     def classes(self) -> int:
         return CLASSES
-
-    @property
-    def place(self) -> Path:
-        """Folder of the files below the data root."""
-        return self._places[0]
 
     def load(self) -> Images:
         """Load pixels ``(N, 3, 32, 32)`` and the digits as labels, 0 to 9; the files number them 1 to 10.
@@ -119,14 +98,9 @@ class Svhn(ImageDataset):
         pixels = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
         return Images(pixels, labels[:, 0].astype(np.int64) % CLASSES)
 
-    @property
-    def _places(self) -> list[Path]:
-        root = expand_path("root", self.root)
-        return [root / folder for folder in self.folders]
-
     def _find_file(self) -> Path | None:
         """Return the file if it is there; raises ``DataError`` if it is not the published one."""
-        path = next(filter(is_present, (place / self.split.value for place in self._places)), None)
+        path = next(filter(is_present, (place / self.split.value for place in self.places)), None)
         if path is not None:
             with checking_present_file(self.title):
                 self.published[self.split.value].check(path)

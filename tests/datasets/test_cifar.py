@@ -16,7 +16,7 @@ import pytest
 from gan_cli.datasets.cifar import Cifar10, CifarSplit
 from gan_cli.datasets.cifar_classes import CIFAR10
 from gan_cli.errors import DataError, InvalidValueError
-from tests.data.test_idx import Mirror, mirrors  # noqa: F401 - a fixture
+from tests.helpers.mirrors import Mirror
 
 ARCHIVE, FOLDER = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
 NAMES = [*CifarSplit.train.value, *CifarSplit.test.value]
@@ -114,7 +114,7 @@ def test_unpacked_files_are_used(tmp_path: Path, split: CifarSplit) -> None:
     assert_whole(Small(str(tmp_path), (), split))
 
 
-def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mirror]) -> None:  # noqa: F811
+def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mirror]) -> None:
     mirrors[0].answers = {f"/data/{ARCHIVE}": (200, CONTENT)}
     for _ in range(2):
         assert_whole(Small(str(tmp_path), (mirrors[0].url,)))
@@ -134,7 +134,7 @@ def test_downloads_once_and_leaves_nothing_else(tmp_path: Path, mirrors: list[Mi
 )
 def test_a_wrong_download_gets_no_name_and_the_next_mirror_helps_out(
     tmp_path: Path,
-    mirrors: list[Mirror],  # noqa: F811
+    mirrors: list[Mirror],
     body: bytes,
     missing: int,
     reason: str,
@@ -167,7 +167,7 @@ def test_a_wrong_download_gets_no_name_and_the_next_mirror_helps_out(
 )
 def test_a_wrong_archive_that_is_there_is_never_replaced_but_advice_is_printed(
     tmp_path: Path,
-    mirrors: list[Mirror],  # noqa: F811
+    mirrors: list[Mirror],
     content: bytes,
     found: str,
 ) -> None:
@@ -262,7 +262,7 @@ def test_what_is_published_is_what_is_expected() -> None:
 
 
 @pytest.mark.parametrize(("root", "mirrors", "key"), [("", (), "root"), ("data", ("ftp://x/",), "mirrors")])
-def test_wrong_values_are_refused(root: str, mirrors: tuple[str, ...], key: str) -> None:  # noqa: F811
+def test_wrong_values_are_refused(root: str, mirrors: tuple[str, ...], key: str) -> None:
     with pytest.raises(InvalidValueError) as caught:
         Cifar10(root, mirrors)
     assert caught.value.key == key
@@ -305,7 +305,7 @@ def test_the_edition_of_pickles_is_explained_and_never_opened(tmp_path: Path, pl
 
 def test_the_binary_edition_is_downloaded_beside_the_pickles(
     tmp_path: Path,
-    mirrors: list[Mirror],  # noqa: F811
+    mirrors: list[Mirror],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "cifar-10-batches-py").mkdir()

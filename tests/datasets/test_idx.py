@@ -15,7 +15,7 @@ from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.evaluation.real_data import find_test_split
 from gan_cli.protocols.data import CountableImages, OwnFiles
 from gan_cli.runs import planning
-from tests.data.test_idx import idx_bytes
+from tests.helpers.idx_files import idx_bytes
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (6, 28, 28), dtype=np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from gan_cli.datasets.mnist import Mnist, MnistSplit
 from gan_cli.datasets.stacked_mnist import BLOCK, StackedMnist
 from gan_cli.errors import DataError, InvalidValueError
-from tests.data.test_idx import IMAGES, LABELS, idx_bytes
+from tests.helpers.idx_files import IMAGES, LABELS, idx_bytes
 
 DIGITS = np.random.default_rng(0).integers(1, 256, (20, 28, 28), dtype=np.uint8)
 OF_DIGIT = np.arange(20, dtype=np.uint8) % 10

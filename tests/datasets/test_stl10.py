@@ -14,8 +14,8 @@ from PIL import Image
 from gan_cli.datasets.stl10 import Stl10, Stl10Split
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.evaluation.real_data import find_test_split
-from tests.data.test_idx import Mirror, mirrors  # noqa: F401 - a fixture
 from tests.datasets.test_cifar import packed
+from tests.helpers.mirrors import Mirror
 
 ARCHIVE, FOLDER = "stl10_binary.tar.gz", "stl10_binary"
 COUNTS = {"train": 3, "test": 2, "unlabeled": 4}
@@ -131,7 +131,7 @@ def test_labels_beyond_the_classes(tmp_path: Path) -> None:
         Other(str(tmp_path), ()).load()
 
 
-def test_it_is_downloaded_once(tmp_path: Path, mirrors: list[Mirror]) -> None:  # noqa: F811
+def test_it_is_downloaded_once(tmp_path: Path, mirrors: list[Mirror]) -> None:
     mirrors[0].answers = {f"/data/{ARCHIVE}": (200, CONTENT)}
     for _ in range(2):
         assert len(Small(str(tmp_path), (mirrors[0].url,)).load().array) == 3

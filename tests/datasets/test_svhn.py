@@ -15,7 +15,7 @@ from gan_cli.data.published_files import PublishedFile
 from gan_cli.datasets.svhn import Svhn, SvhnSplit
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.evaluation.real_data import find_test_split
-from tests.data.test_idx import Mirror, mirrors  # noqa: F401 - a fixture
+from tests.helpers.mirrors import Mirror
 
 NAMES = [split.value for split in SvhnSplit]
 
@@ -80,7 +80,7 @@ def test_files_of_another_content(content: bytes, message: str, tmp_path: Path) 
         accepting(CONTENT)(str(tmp_path), ()).load()
 
 
-def test_it_is_downloaded_once(tmp_path: Path, mirrors: list[Mirror]) -> None:  # noqa: F811
+def test_it_is_downloaded_once(tmp_path: Path, mirrors: list[Mirror]) -> None:
     mirrors[0].answers = {f"/data/{NAMES[0]}": (200, CONTENT)}
     for _ in range(2):
         assert len(accepting(CONTENT)(str(tmp_path), (mirrors[0].url,)).load().array) == 4

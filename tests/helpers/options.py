@@ -32,8 +32,8 @@ SMALL_WIDTHS = {
 # Where a recipe has settings for its data, other data would not know them: a part of its own is trained on.
 FEW = {"mnist": ["dataset.split=test", "dataset.size=16"], "stacked_mnist": ["dataset.count=32"]}
 TRAINED_ELSEWHERE = {
-    "dataset=mnist": "below, and downloaded in tests/data/test_idx.py",
-    "dataset=fashion_mnist": "downloaded in tests/data/test_idx.py",
+    "dataset=mnist": "below, and downloaded in tests/datasets/test_mnist.py",
+    "dataset=fashion_mnist": "downloaded in tests/datasets/test_mnist.py",
     "dataset=stacked_mnist": "below",
     "dataset=cifar10": "tests/datasets/test_cifar.py",
     "dataset=cifar100": "tests/datasets/test_cifar100.py",
