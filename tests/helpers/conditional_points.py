@@ -16,15 +16,10 @@ NOISE = 0.02
 SCALE = 1.2
 
 
-@dataclass(frozen=True)
-class AngleRing:
-    """Points (cos a, sin a) with noise of standard deviation 0.02, conditional on the angle in degrees or radians."""
+class PointsWithVectors:
+    """Base of points in the plane that are conditional on vectors."""
 
     licence: ClassVar[str] = "None."
-
-    count: int = 5000
-    degrees: bool = False
-    seed: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -33,6 +28,15 @@ class AngleRing:
     @property
     def classes(self) -> int | None:
         return None
+
+
+@dataclass(frozen=True)
+class AngleRing(PointsWithVectors):
+    """Points (cos a, sin a) with noise of standard deviation 0.02, conditional on the angle in degrees or radians."""
+
+    count: int = 5000
+    degrees: bool = False
+    seed: int = 0
 
     def load(self) -> Images:
         random = np.random.default_rng(self.seed)
@@ -50,20 +54,10 @@ class AngleRing:
 
 
 @dataclass(frozen=True)
-class LabelledPoints:
+class LabelledPoints(PointsWithVectors):
     """Points near (a, b), each a label of 0 or 1 that may hold, scaled to [-0.5, 0.5]."""
 
-    licence: ClassVar[str] = "None."
-
     count: int = 512
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (2,)
-
-    @property
-    def classes(self) -> int | None:
-        return None
 
     def load(self) -> Images:
         random, held = np.random.default_rng(0), self._held()

@@ -139,7 +139,13 @@ def _describe(annotation: Any) -> str:
     if typing.get_origin(kind) in (tuple, list) or kind in (tuple, list):
         items = [item for item in typing.get_args(kind) if item is not Ellipsis]
         if len(items) > 1 and Ellipsis not in typing.get_args(kind):
-            return f"a list of {len(items)}: {', '.join(_describe(item) for item in items)}"
+            described = [_describe(item) for item in items]
+            alike = len(set(described)) == 1
+            return (
+                f"a list of {len(items)} {_plural(described[0])}"
+                if alike
+                else (f"a list of {len(items)}: {', '.join(described)}")
+            )
         return f"a list of {_plural(_describe(items[0]))}" if items else "a list"
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(map(str, typing.get_args(kind)))
