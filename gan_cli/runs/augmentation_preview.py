@@ -21,7 +21,7 @@ from gan_cli.protocols.data import Dataset, ExampleImages, Images
 from gan_cli.runs import planning
 from gan_cli.runtime.rng import SeededStream
 from gan_cli.storage.files import replacing, writing
-from gan_cli.telemetry.images import grid
+from gan_cli.telemetry.figures import grid_figure
 
 COLUMNS = 8
 # Rows of an augmentation whose probability adapts: seldom, as often as not, always.
@@ -49,7 +49,8 @@ def write_preview(config: DictConfig, folder: Path) -> str:
     if plan.augment is None:
         raise ConfigError("augment.preview: nothing is augmented; choose an option, such as augment=ada")
     rows = augmented_rows(plan.augment, _examples(plan.dataset, plan.config.seed), plan.config.seed)
-    picture = grid(torch.cat(list(rows.values())).numpy(), len(next(iter(rows.values()))))
+    samples, columns = torch.cat(list(rows.values())).numpy(), len(next(iter(rows.values())))
+    picture = grid_figure(samples, columns, ["real images, and what D would see of them"], list(rows))
     path = next(path for path in _names(folder) if not path.exists())
     with writing(path), replacing(path) as temporary:
         picture.save(temporary, format="PNG")
