@@ -110,7 +110,7 @@ def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: 
         (
             "diffusion",
             "dataset=text",
-            ["dataset: images or rows or density for Diffusion, got", "algorithm=seqgan"],
+            ["images or rows or density for Diffusion, got", "algorithm=seqgan"],
         ),
         ("diffusion", "algorithm.sampling_steps=2000", ["algorithm.sampling_steps: expected an integer from 1 to"]),
         ("diffusion", "algorithm.guidance=2", ["algorithm.guidance: expected 1 without conditional=true, got 2"]),
@@ -124,7 +124,7 @@ def test_run_is_sampled_and_reported(family: str, trained: Command, gan_sample: 
         (
             "vae",
             "dataset=oracle",
-            ["dataset: images or rows or density for VAE, got Oracle", "algorithm=seqgan"],
+            ["images or rows or density for VAE, got Oracle", "algorithm=seqgan"],
         ),
         ("oracle", "dataset=digits", ["dataset: expected sequences for SeqGAN, got Digits"]),
         ("oracle", "evaluation.backbone=pixels", ["evaluation.backbone: expected auto for sequences"]),
