@@ -13,6 +13,9 @@ from gan_cli.protocols.data import StoredSamples
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.rng import seeded_generator
 
+# Positions that are looked up at a time.
+BLOCK = 2**20
+
 
 class EpochOrder:
     """Rows of consecutive samples: the concatenation of epochs that are reshuffled each.
@@ -39,9 +42,12 @@ class EpochOrder:
     def _order(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
             generator = seeded_generator(self._seed, f"epoch {epoch}", torch.device("cpu"))
+            self._permutation = torch.empty(0, dtype=torch.int64)  # frees the last one
             order = torch.randperm(self._count, generator=generator)
-            self._permutation = order if self._rows is None else self._rows[order]
-            self._epoch = epoch
+            if self._rows is not None:
+                for positions in order.split(BLOCK):  # in place, for the memory of many small samples
+                    positions.copy_(self._rows[positions])
+            self._permutation, self._epoch = order, epoch
         return self._permutation
 
 

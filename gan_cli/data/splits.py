@@ -74,4 +74,6 @@ def split_rows(count: int, share: float, minimum: int = MIN_HELDOUT) -> tuple[In
     """
     order = np.random.default_rng(SPLIT_SEED).permutation(count)
     num_heldout = count - training_count(count, share, minimum)
-    return np.sort(order[num_heldout:]), np.sort(order[:num_heldout])
+    heldout, train = np.sort(order[:num_heldout]), order[num_heldout:]
+    train.sort()  # in place: of many small samples the rows themselves are large
+    return train, heldout
