@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ STORED = tuple(map(np.dtype, (np.uint8, np.uint16, np.float16, np.float32)))
 # Ends of a range that are so many times as far from zero as from each other leave float32 too few digits.
 MAX_OFFSET = 1024
 BLOCK_BYTES = 2**23
+BLOCK_ROWS = 256
 # Of a larger memory map, pages that were read do not stay in the memory of this process.
 MAX_KEPT_BYTES = 2**28
 
@@ -62,11 +64,8 @@ class ConvertedRows:
 
     def _read(self, rows: IntArray) -> npt.NDArray[Any]:
         values = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        length = max(1, BLOCK_BYTES // max(1, math.prod(self.shape[1:]) * self.source.itemsize))
-        for start in range(0, len(rows), length):
-            block = rows[start : start + length]
-            values[start : start + length] = self._convert(self.source[block], block)
-            release_pages(self.source)
+        for part, block in read_blocks(self.source, rows):
+            values[part] = self._convert(block, rows[part])
         return values
 
     def _convert(self, values: npt.NDArray[Any], rows: IntArray) -> npt.NDArray[Any]:
@@ -78,7 +77,20 @@ class ConvertedRows:
         return result
 
 
-def release_pages(array: npt.NDArray[Any]) -> None:
+def read_blocks(array: npt.NDArray[Any], rows: IntArray) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
+    """Yield rows of an array, a few at a time, with the part of ``rows`` that they are.
+
+    With each row the system maps pages around it, tens of kilobytes, which count as memory of the process until they
+    are given back.
+    """
+    length = min(BLOCK_ROWS, max(1, BLOCK_BYTES // max(1, math.prod(array.shape[1:]) * array.itemsize)))
+    for start in range(0, len(rows), length):
+        part = slice(start, start + length)
+        yield part, array[rows[part]]
+        _release_pages(array)
+
+
+def _release_pages(array: npt.NDArray[Any]) -> None:
     """Give the pages of a large memory map back, which the system keeps as long as it has room for them."""
     base: Any = array
     while isinstance(base, np.ndarray):

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_cli.data.array_files import ENCRYPTED, METHODS, ArrayFileError, NpyHeader, read_header
-from gan_cli.data.array_rows import release_pages
+from gan_cli.data.array_rows import read_blocks
 from gan_cli.errors import DataError, did_you_mean, printable, truncated_repr
 from gan_cli.storage.reading import open_regular
 
@@ -94,9 +94,7 @@ class MappedSource:
 
     def sample(self, limit: int) -> npt.NDArray[Any]:
         rows = sample_rows(self.shape, self.dtype.itemsize, limit)
-        values = np.array(self.array[rows])
-        release_pages(self.array)
-        return values
+        return np.concatenate([block for _, block in read_blocks(self.array, rows)])
 
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
         length = max(1, BLOCK_BYTES // max(1, math.prod(self.shape[1:]) * self.dtype.itemsize))

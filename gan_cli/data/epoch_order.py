@@ -45,7 +45,7 @@ class EpochOrder:
             self._permutation = torch.empty(0, dtype=torch.int64)  # frees the last one
             order = torch.randperm(self._count, generator=generator)
             if self._rows is not None:
-                for positions in order.split(BLOCK):  # in place, for the memory of many small samples
+                for positions in torch.split(order, BLOCK):  # in place, for the memory of many small samples
                     positions.copy_(self._rows[positions])
             self._permutation, self._epoch = order, epoch
         return self._permutation
