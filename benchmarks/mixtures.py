@@ -25,6 +25,7 @@ from gan_cli.inference import generator
 from gan_cli.metrics.modes import Modes, modes
 from gan_cli.runtime import rng
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 
 PROTOCOL_SAMPLES, SPREAD_SAMPLES = 2_500, 50_000
 COLUMNS = ("seed", "modes", "HQ, 2,500", "HQ, 50,000", "shares x M", "spread", "spread of modes", "seconds")
@@ -59,7 +60,7 @@ def train(recipe: str, seed: int, folder: Path, overrides: list[str]) -> Path:
 
 def measure(run: Path) -> Measurement:
     """Sample the run's generator, and compare the samples with the mixture it learned."""
-    trained = generator.load_generator(RunDirectory(run))
+    trained = generator.load_generator(RunCheckpoint(RunDirectory(run)))
     mixture = trained.dataset
     centres = mixture.centres().numpy()
     # Seed 1: not the latents of the run's own previews.

@@ -26,6 +26,7 @@ from gan_cli.components.ada.pipeline import Ada
 from gan_cli.inference.generator import load_generator
 from gan_cli.protocols.arrays import DoubleArray, FloatArray
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from gan_cli.telemetry.images import grid
 
 SIDE, IMAGES, SAMPLES = 8, 256, 256
@@ -76,7 +77,7 @@ def direction_shares(samples: FloatArray) -> DoubleArray:
 
 def draw(run: Path) -> FloatArray:
     """Draw samples of a run's generator, ``(SAMPLES, 1, SIDE, SIDE)``."""
-    return load_generator(RunDirectory(run)).draw(SAMPLES, seed=0)
+    return load_generator(RunCheckpoint(RunDirectory(run))).draw(SAMPLES, seed=0)
 
 
 def main() -> None:

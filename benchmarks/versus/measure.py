@@ -34,6 +34,7 @@ from gan_cli.metrics.importance_sampling import Estimate, iwae_bounds, log_weigh
 from gan_cli.protocols.arrays import ByteArray, FloatArray, IntArray
 from gan_cli.protocols.data import Images
 from gan_cli.runtime.rng import seeded_generator
+from gan_cli.storage.stored_model import RunCheckpoint
 
 # Seed of latents that no run draws its previews from.
 SEED = 1
@@ -107,7 +108,7 @@ def measure_samples(runs: Mapping[str, Run], evaluator: Evaluator) -> MeasuredSa
 
 def make_evaluator(run: Run, count: int) -> Evaluator:
     """Return the evaluator for the samples of all runs with a run's dataset."""
-    subject = subjects.from_run(run.directory, GeneratorWeights.average)
+    subject = subjects.from_run(RunCheckpoint(run.directory), GeneratorWeights.average)
     return subject.evaluator(EvaluationOptions((BackboneKind.auto,), count))
 
 

@@ -15,6 +15,7 @@ from gan_cli.algorithms.diffusion.inference import TrainedDenoiser
 from gan_cli.evaluation import subjects
 from gan_cli.evaluation.subjects import GeneratorSubject
 from gan_cli.inference.loading import GeneratorWeights
+from gan_cli.storage.stored_model import RunCheckpoint
 
 # (architecture, shape of a sample) -> network; what the architecture is depends on the model.
 BuildNetwork: TypeAlias = Callable[[Any, tuple[int, ...]], nn.Module]
@@ -71,7 +72,7 @@ def count_parameters(model: str, run: Run) -> dict[str, int]:
 
 def trained_subjects(model: str, run: Run) -> dict[str, GeneratorSubject]:
     """Load the averaged networks of a run: by the model's name, and for a diffusion model also with fewer steps."""
-    subject = subjects.from_run(run.directory, GeneratorWeights.average)
+    subject = subjects.from_run(RunCheckpoint(run.directory), GeneratorWeights.average)
     found, trained = {model: subject}, subject.trained
     if isinstance(trained, TrainedDenoiser):
         for steps in FEWER_STEPS:

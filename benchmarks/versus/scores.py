@@ -19,6 +19,7 @@ from gan_cli.components.likelihoods import kl_to_standard_normal, reparameterize
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.runtime.rng import seeded_generator
 from gan_cli.storage import checkpoints
+from gan_cli.storage.stored_model import RunCheckpoint
 
 BLOCK = 500
 # Codes that the bound of an image is the mean over; the same noise for all images.
@@ -46,7 +47,11 @@ class TrainedModels:
         plan = gan.plan
         network = plan.architecture.discriminator(plan.dataset.shape, 0)
         network.load_state_dict(checkpoints.load_latest(gan.directory.checkpoints)["algorithm"]["judge"]["network"])
-        return cls(load_autoencoder(vae.directory), network.eval().requires_grad_(False), plan.architecture.latent_dim)
+        return cls(
+            load_autoencoder(RunCheckpoint(vae.directory)),
+            network.eval().requires_grad_(False),
+            plan.architecture.latent_dim,
+        )
 
     @cached_property
     def sigma(self) -> float:

@@ -29,7 +29,7 @@ from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, LoadedData, Sequences, data_kinds
 from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import ConfiguredRun, StoredModel
 
 # Parameters of constructors that the program provides; the configuration sets all others.
 PROVIDED = ("context", "architecture", "loss", "noise", "augment", "optimizer", "sampler", "probe_batches", "corpus")
@@ -194,32 +194,32 @@ class AlgorithmSpec(ABC):
         raise ConfigError(f"train.replicas: expected 1 for {cls.__name__}, which does not use it")
 
     @classmethod
-    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedSampler:
-        """Load what generates images or points from a run's latest intact checkpoint.
+    def load_sampler(cls, model: StoredModel, weights: GeneratorWeights) -> TrainedSampler:
+        """Load what generates images or points from a stored model.
 
         Args:
-            directory: directory of the run.
+            model: a run's checkpoint, or another stored model.
             weights: the moving average, or the networks as training left them.
 
         Raises:
             ConfigError: no run directory, no checkpoint, or one of other networks; or a family without such samples.
         """
-        raise ConfigError(f"{directory.path}: {cls.__name__} generates no images or points")
+        raise ConfigError(f"{model.path}: {cls.__name__} generates no images or points")
 
     @classmethod
-    def load_text_sampler(cls, directory: RunDirectory) -> TrainedTextSampler:
-        """Load what generates sequences from a run's latest intact checkpoint; errors as of :meth:`load_sampler`."""
-        raise ConfigError(f"{directory.path}: {cls.__name__} generates no sequences")
+    def load_text_sampler(cls, model: StoredModel) -> TrainedTextSampler:
+        """Load what generates sequences from a stored model; errors as of :meth:`load_sampler`."""
+        raise ConfigError(f"{model.path}: {cls.__name__} generates no sequences")
 
     @classmethod
-    def load_likelihood_model(cls, directory: RunDirectory, weights: GeneratorWeights) -> LikelihoodModel:
+    def load_likelihood_model(cls, model: StoredModel, weights: GeneratorWeights) -> LikelihoodModel:
         """Load what bounds the likelihood of data under a run's model; errors as of :meth:`load_sampler`."""
-        raise ConfigError(f"{directory.path}: {cls.__name__} has no posterior over latents")
+        raise ConfigError(f"{model.path}: {cls.__name__} has no posterior over latents")
 
     @classmethod
-    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+    def load_exportable(cls, model: StoredModel) -> ExportableNetwork:
         """Load the network that ``gan-export`` writes, averaged, and describe it; errors as of :meth:`load_sampler`."""
-        raise ConfigError(f"{directory.path}: networks of {cls.__name__} cannot be exported")
+        raise ConfigError(f"{model.path}: networks of {cls.__name__} cannot be exported")
 
 
 def require_single_rate(optimizer: OptimizerConfig, name: str) -> None:
@@ -239,9 +239,9 @@ def resolve_spec(node: Any) -> type[AlgorithmSpec]:
     return target
 
 
-def spec_of(directory: RunDirectory) -> type[AlgorithmSpec]:
+def spec_of(model: ConfiguredRun) -> type[AlgorithmSpec]:
     """Return the class of the algorithm of a run; raises ``ConfigError`` if this is no run directory."""
-    return resolve_spec(validate_config(directory.stored_config()).algorithm)
+    return resolve_spec(validate_config(model.stored_config()).algorithm)
 
 
 def algorithm_options() -> dict[str, type[AlgorithmSpec]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli import __version__
 from gan_cli.errors import ConfigError, closest, printable, truncated_repr
+from gan_cli.storage.checkpoint_choice import NamedCheckpoint, parse_checkpoint_choice
 
 if TYPE_CHECKING:
     from gan_cli.storage.run_directory import RunDirectory
@@ -85,6 +87,17 @@ def typed_folders(command: str, typed: Sequence[Path]) -> list[Path]:
         return [typed_run(command, None).path]
     meant = [path for path in typed if is_latest(path) or (path.is_file() and run_around(path) is not None)]
     return [typed_run(command, path).path if path in meant else path for path in typed]
+
+
+def add_checkpoint_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--checkpoint``, which of a run's checkpoints a command takes."""
+    parser.add_argument(
+        "--checkpoint",
+        type=partial(parse_checkpoint_choice, option="--checkpoint"),
+        default=NamedCheckpoint.last,
+        metavar="WHICH",
+        help="last, best (kept by checkpoint.best=METRIC), or the step of a checkpoint that is kept [last]",
+    )
 
 
 def add_device_option(parser: argparse.ArgumentParser) -> None:

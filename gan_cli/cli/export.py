@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_cli.cli.arguments import CommandParser, add_run_argument, typed_run, version
+from gan_cli.cli.arguments import CommandParser, add_checkpoint_option, add_run_argument, typed_run, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError, printable
@@ -25,6 +25,7 @@ def _parser() -> CommandParser:
         " is, how good it is (gan-eval) and how to sample from it without gan_cli.",
     )
     add_run_argument(parser)
+    add_checkpoint_option(parser)
     parser.add_argument(
         "--format",
         choices=tuple(EXPORT_PACKAGES),
@@ -54,10 +55,11 @@ def _export(arguments: argparse.Namespace) -> int:
     from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference import export_formats, model_card
     from gan_cli.inference.card_facts import CardFacts
+    from gan_cli.storage.stored_model import RunCheckpoint
     from gan_cli.telemetry import run_log
 
     with run_log.console(), stored_errors(directory):
-        exportable = spec_of(directory).load_exportable(directory)
+        exportable = spec_of(directory).load_exportable(RunCheckpoint(directory, arguments.checkpoint))
     architecture: Any = OmegaConf.to_container(config.architecture, resolve=True)
     exported = export_formats.FORMATS[kind](exportable, architecture)
     with run_log.console():

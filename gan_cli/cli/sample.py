@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gan_cli.cli.arguments import CommandParser, add_device_option, add_run_argument, typed_run, version
+from gan_cli.cli.arguments import (
+    CommandParser,
+    add_checkpoint_option,
+    add_device_option,
+    add_run_argument,
+    typed_run,
+    version,
+)
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import (
     MAX_SAMPLES,
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
     from gan_cli.inference.label_choice import LabelChoice
     from gan_cli.protocols.inference import TrainedSampler
-    from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.storage.stored_model import StoredModel
 
 PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 # Default number of samples: of images or points, and of sentences.
@@ -52,6 +59,7 @@ def _parser() -> CommandParser:
         description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
     )
     add_run_argument(parser)
+    add_checkpoint_option(parser)
     parser.add_argument("--n", type=integer("--n", 1, MAX_SAMPLES), help="how many samples [64; sentences: 16]")
     parser.add_argument("--seed", type=integer("--seed", 0, MAX_SEED), default=0, help="seed of the latents [0]")
     parser.add_argument(
@@ -93,10 +101,11 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference.loading import learned_sequences
+    from gan_cli.storage.stored_model import RunCheckpoint
 
     with stored_errors(directory):
         sample = _sample_text if learned_sequences(directory) else _sample_images
-        return sample(arguments, directory)
+        return sample(arguments, RunCheckpoint(directory, arguments.checkpoint))
 
 
 def _check_names(arguments: argparse.Namespace) -> None:
@@ -112,7 +121,7 @@ def _check_names(arguments: argparse.Namespace) -> None:
     require_output_folder("--separate", arguments.separate)
 
 
-def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
+def _sample_text(arguments: argparse.Namespace, model: StoredModel) -> int:
     """Sample sentences, and print them or write them to a file; returns the exit status."""
     for option in ("label", "separate", "walk"):
         if getattr(arguments, option) is not None:
@@ -129,7 +138,7 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
     from gan_cli.telemetry import run_log
 
     with run_log.console():
-        trained = spec_of(directory).load_text_sampler(directory)
+        trained = spec_of(model).load_text_sampler(model)
         device = inference_device(arguments.device)
         trained.network.to(device)
     require_memory("--n", count, count * math.prod(trained.dataset.shape) * BYTES_PER_VALUE)
@@ -150,7 +159,7 @@ def _sample_text(arguments: argparse.Namespace, directory: RunDirectory) -> int:
     return 0
 
 
-def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> int:
+def _sample_images(arguments: argparse.Namespace, model: StoredModel) -> int:
     """Sample images or points, and write them as a grid, an array, single files or a latent walk."""
     if arguments.temperature is not None:
         raise ConfigError("--temperature: this run learned images or points, not text")
@@ -172,7 +181,7 @@ def _sample_images(arguments: argparse.Namespace, directory: RunDirectory) -> in
     from gan_cli.telemetry.figures import sample_figure
 
     with run_log.console():
-        trained = spec_of(directory).load_sampler(directory, GeneratorWeights.average)
+        trained = spec_of(model).load_sampler(model, GeneratorWeights.average)
         device = inference_device(arguments.device)
         trained.network.to(device)
     if out is not None and out.suffix.lower() == ".csv":

@@ -22,7 +22,7 @@ from gan_cli.metrics.likelihood import BOUNDS
 from gan_cli.metrics.registry import registered
 from gan_cli.protocols.data import Dataset, Density, Sequences, StoredSamples
 from gan_cli.runtime.rng import SeededStream, seeded_generator
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import ConfiguredRun, StoredModel
 
 DEFAULT_COUNT = 1000
 # Samples whose log-weights are computed at a time.
@@ -43,16 +43,16 @@ class LikelihoodEvaluation:
 
 
 def estimate_likelihood(
-    directory: RunDirectory,
+    stored: StoredModel,
     weights: GeneratorWeights = GeneratorWeights.average,
     count: int = DEFAULT_COUNT,
     seed: int = 0,
     device: torch.device = CPU,
 ) -> LikelihoodEvaluation:
-    """Estimate ELBO and importance-weighted bounds (Burda et al. 2016) of a run's latest checkpoint.
+    """Estimate ELBO and importance-weighted bounds (Burda et al. 2016) of a stored model.
 
     Args:
-        directory: directory of the run.
+        stored: a run's checkpoint, or another stored model.
         weights: the moving average, or the networks as training left them.
         count: maximum number of samples; they are a random choice from the test data, the same for all runs.
         seed: seed of the binarisation, one for the whole of the test data, and of the draws from the posterior.
@@ -62,9 +62,9 @@ def estimate_likelihood(
         ConfigError: no run directory, no checkpoint, a model without a posterior, or no test data.
         DataError: the data cannot be read.
     """
-    model = spec_of(directory).load_likelihood_model(directory, weights)
+    model = spec_of(stored).load_likelihood_model(stored, weights)
     model.to(device)
-    samples, origin = _test_samples(directory, count)
+    samples, origin = _test_samples(stored, count)
     targets = model.targets(samples, SeededStream(seed, "test targets", CPU))[:count]
     generator = seeded_generator(seed, "importance", CPU)
     parts: dict[str, list[Tensor]] = {}
@@ -86,10 +86,10 @@ def estimate_likelihood(
     return LikelihoodEvaluation(metrics, provenance)
 
 
-def _test_samples(directory: RunDirectory, count: int) -> tuple[Tensor, str]:
+def _test_samples(run: ConfiguredRun, count: int) -> tuple[Tensor, str]:
     """Return all samples that were never trained on, ``(N, *shape)``, images in random order, and their origin."""
-    dataset: Dataset = run_dataset(directory)
-    share = float(validate_config(directory.stored_config()).train.held_out)
+    dataset: Dataset = run_dataset(run)
+    share = float(validate_config(run.stored_config()).train.held_out)
     part = find_test_split(dataset)
     source = dataset.load() if part is None else part.load()
     assert not isinstance(source, Sequences)  # those have no encoder

@@ -27,6 +27,7 @@ from gan_cli.inference.loading import GeneratorWeights, learned_sequences
 from gan_cli.runtime.device import inference_device
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.run_search import shell_line
+from gan_cli.storage.stored_model import RunCheckpoint
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class RunEvaluations:
             count = DEFAULT_COUNT if request.likelihood is None else request.likelihood
             if count:
                 self._on_stage(f"bounds on the likelihood of {count:,} samples")
-                bounds = estimate_likelihood(directory, self._weights, count, request.seed, self._device)
+                bounds = estimate_likelihood(RunCheckpoint(directory), self._weights, count, request.seed, self._device)
                 metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
                 errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
                 provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
@@ -108,7 +109,7 @@ class RunEvaluations:
         if not request.ema:
             raise ConfigError("--no-ema: the writer of a run on text has no moving average")
         evaluated = evaluate_text(
-            directory,
+            RunCheckpoint(directory),
             request.count,
             request.seed,
             self._device,
@@ -121,7 +122,7 @@ class RunEvaluations:
         request = self._request
         if request.samples is None:
             return subjects.from_run(
-                directory, self._weights, self._device, allow_changed_data=request.allow_changed_data
+                RunCheckpoint(directory), self._weights, self._device, allow_changed_data=request.allow_changed_data
             )
         value_range = None if request.value_range is None else ValueRange(*request.value_range)
         return subjects.from_file(

@@ -35,6 +35,7 @@ from gan_cli.protocols.data import (
 )
 from gan_cli.protocols.inference import TrainedSampler
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import ConfiguredRun, RunCheckpoint, StoredModel
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ class ArraySubject(EvaluationSubject):
 
 
 def from_run(
-    directory: RunDirectory, weights: GeneratorWeights, device: torch.device = CPU, *, allow_changed_data: bool = False
+    stored: StoredModel, weights: GeneratorWeights, device: torch.device = CPU, *, allow_changed_data: bool = False
 ) -> GeneratorSubject:
-    """Load the generator of a run's latest checkpoint, to be computed on the device, and its data.
+    """Load the generator of a stored model, to be computed on the device, and its data.
 
     Args:
-        directory: directory of the run.
+        stored: a run's checkpoint, or another stored model.
         weights: the moving average, or the network as training left it.
         device: where to compute.
         allow_changed_data: accept other data than the run was trained on, with a warning.
@@ -150,22 +151,22 @@ def from_run(
         ConfigError: no run directory, no checkpoint.
         DataError: the data cannot be read, or are others than the run was trained on.
     """
-    trained = spec_of(directory).load_sampler(directory, weights)
+    trained = spec_of(stored).load_sampler(stored, weights)
     source = _load(trained.dataset)
     require_same_data(trained.data, source, allow_changed_data)
     if trained.condition:
-        _require_same_classes(trained, source, directory)
+        _require_same_classes(trained, source, stored.path)
     trained.network.to(device)
-    return GeneratorSubject(trained.dataset, source, _heldout_share(directory), trained, weights, directory.path)
+    return GeneratorSubject(trained.dataset, source, _heldout_share(stored), trained, weights, stored.path)
 
 
-def _require_same_classes(trained: TrainedSampler, source: StoredSamples | Density, directory: RunDirectory) -> None:
+def _require_same_classes(trained: TrainedSampler, source: StoredSamples | Density, run: Path) -> None:
     """Raise ``DataError`` where labels of the data are no classes of the generator's."""
     reject_changed_classes(trained.data, data_identity(source))
     present = condition_of(source, trained.dataset.classes) if isinstance(source, StoredSamples) else 0
     if not _alike(present, trained.condition):
         then, now = _described(trained.condition, " classes"), _described(present)
-        raise DataError(f"the data have other classes than {directory.path} is conditional on ({then} then, {now} now)")
+        raise DataError(f"the data have other classes than {run} is conditional on ({then} then, {now} now)")
 
 
 def _described(condition: Condition, noun: str = "") -> str:
@@ -204,7 +205,7 @@ def from_file(
     samples = read_samples(file, dataset, count, value_range)
     source = _load(dataset)
     if directory.has_checkpoint:
-        require_same_data(loading.trained_data(directory), source, allow_changed_data)
+        require_same_data(loading.trained_data(RunCheckpoint(directory)), source, allow_changed_data)
     return ArraySubject(dataset, source, _heldout_share(directory), samples)
 
 
@@ -214,6 +215,6 @@ def _load(dataset: Dataset) -> StoredSamples | Density:
     return source
 
 
-def _heldout_share(directory: RunDirectory) -> float:
+def _heldout_share(run: ConfiguredRun) -> float:
     """Return the share of the data that the run held out; runs of earlier versions trained on all of them."""
-    return float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
+    return float(OmegaConf.select(run.stored_config(), "train.held_out") or 0)

@@ -30,7 +30,7 @@ from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
 from gan_cli.metrics.sentences import SentenceSets
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, KnownDistribution, Oracle, Sequences
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 # Generated tokens (N, T), as many sequences as are asked for.
 DrawTokens: TypeAlias = Callable[[int], IntArray]
@@ -223,7 +223,7 @@ def sequence_evaluator(
 
 
 def evaluate_text(
-    directory: RunDirectory,
+    stored: StoredModel,
     count: int | None,
     seed: int,
     device: torch.device,
@@ -231,10 +231,10 @@ def evaluate_text(
     allow_changed_data: bool = False,
     on_stage: OnStage = ignore_stage,
 ) -> tuple[dict[str, float], dict[str, float], dict[str, Any]]:
-    """Return the metrics of the language model of a run's latest checkpoint, their floor, and the provenance.
+    """Return the metrics of the language model of a stored model, their floor, and the provenance.
 
     Args:
-        directory: directory of the run.
+        stored: a run's checkpoint, or another stored model.
         count: number of sequences to generate; None: 2,000, or half of the data.
         seed: seed of the generated sequences.
         device: device on which the language model computes.
@@ -247,19 +247,19 @@ def evaluate_text(
     """
     require_extra("metrics of text", "text")
     on_stage("loading the run and its data")
-    trained = spec_of(directory).load_text_sampler(directory)
+    trained = spec_of(stored).load_text_sampler(stored)
     source = trained.dataset.load()
     assert isinstance(source, Sequences)
     require_same_data(trained.data, source, allow_changed_data)
     if source.words != trained.vocabulary.words:
-        raise ConfigError(f"the data of {directory.path} have other words now than when it was trained")
-    share = float(OmegaConf.select(directory.stored_config(), "train.held_out") or 0)
+        raise ConfigError(f"the data of {stored.path} have other words now than when it was trained")
+    share = float(OmegaConf.select(stored.stored_config(), "train.held_out") or 0)
     evaluator = sequence_evaluator(trained.dataset, source, share, seed, count=count, device=device)
     trained.network.to(device)
     on_stage(f"{', '.join(evaluator.names)} of {evaluator.count:,} generated sequences")
     evaluation = evaluator(lambda wanted: trained.sample(wanted, seed), trained.nll)
     facts = {
-        "run": str(directory.path),
+        "run": str(stored.path),
         "checkpoint": f"checkpoints/step_{trained.step:08d}.pt",
         "step": trained.step,
         "checksum": checksum(trained.network.state_dict()),

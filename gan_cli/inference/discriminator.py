@@ -15,8 +15,7 @@ from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.arrays import DoubleArray, FloatArray
 from gan_cli.runtime.rng import BLOCK
-from gan_cli.storage import checkpoints
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,22 @@ class TrainedDiscriminator:
         return scores
 
 
-def load_discriminator(directory: RunDirectory) -> TrainedDiscriminator:
-    """Load the discriminator of a run's latest intact checkpoint.
+def load_discriminator(model: StoredModel) -> TrainedDiscriminator:
+    """Load the discriminator of a stored model.
 
     Args:
-        directory: directory of a GAN, neither conditional nor with packs.
+        model: of a GAN, neither conditional nor with packs.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or a run without such a discriminator.
     """
-    typed = validate_config(directory.stored_config())
+    typed = validate_config(model.stored_config())
     if typed.conditional or typed.pac != 1 or typed.loss.objective is None:
-        raise ConfigError(f"{directory.path}: expected a GAN whose D scores single samples, without classes")
+        raise ConfigError(f"{model.path}: expected a GAN whose D scores single samples, without classes")
     architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
     objective: Objective = Node.parse(typed.loss.objective, "loss.objective", Objective).build()
-    network = architecture.discriminator(run_dataset(directory).shape, 0)
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
+    network = architecture.discriminator(run_dataset(model).shape, 0)
+    state = model.load_state()
+    with checkpoint_errors(model.weights_path):
         network.load_state_dict(state["algorithm"]["judge"]["network"])
     return TrainedDiscriminator(network.eval(), objective)

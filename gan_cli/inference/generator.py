@@ -18,7 +18,7 @@ from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.runtime.rng import BLOCK, fixed_latents, latent_walk
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,20 @@ class TrainedGenerator:
             yield self.samples(latents, labels)
 
 
-def load_generator(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedGenerator:
-    """Load the generator of a run's latest intact checkpoint.
+def load_generator(model: StoredModel, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedGenerator:
+    """Load the generator of a stored model.
 
     Args:
-        directory: directory of the run.
+        model: a run's checkpoint, or another stored model.
         weights: the moving average, or the network as training left it.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = validate_config(directory.stored_config())
-    dataset = run_dataset(directory)
+    typed = validate_config(model.stored_config())
+    dataset = run_dataset(model)
     architecture: Architecture = Node.parse(typed.architecture, "architecture", Architecture).build()
-    loaded = load_network(directory, weights, lambda condition: architecture.generator(dataset.shape, condition))
+    loaded = load_network(model, weights, lambda condition: architecture.generator(dataset.shape, condition))
     return TrainedGenerator(
         loaded.network, architecture.latent_dim, loaded.condition, dataset, loaded.step, loaded.data
     )

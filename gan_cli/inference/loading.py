@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +18,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.stored_condition import read_condition
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, Sequences, data_kinds
-from gan_cli.storage import checkpoints
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import ConfiguredRun, StoredModel
 
 CPU = torch.device("cpu")
 
@@ -30,20 +30,20 @@ class GeneratorWeights(Enum):
     raw = "generator"
 
 
-def run_dataset(directory: RunDirectory) -> Dataset:
+def run_dataset(model: ConfiguredRun) -> Dataset:
     """Return the dataset of a run, not loaded; raise ``ConfigError`` if this is no run directory."""
-    dataset: Dataset = Node.parse(validate_config(directory.stored_config()).dataset, "dataset", Dataset).build()
+    dataset: Dataset = Node.parse(validate_config(model.stored_config()).dataset, "dataset", Dataset).build()
     return dataset
 
 
-def learned_sequences(directory: RunDirectory) -> bool:
+def learned_sequences(model: ConfiguredRun) -> bool:
     """Return True if a run learned sequences; raise ``ConfigError`` if this is no run directory."""
-    return Sequences in data_kinds(type(run_dataset(directory)))
+    return Sequences in data_kinds(type(run_dataset(model)))
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network of a run's checkpoint, in evaluation mode, on the CPU.
+    """A network of a stored model, in evaluation mode, on the CPU.
 
     Attributes:
         network: with the weights of the checkpoint.
@@ -59,31 +59,31 @@ class TrainedNetwork:
 
 
 def load_network(
-    directory: RunDirectory, weights: GeneratorWeights, build: Callable[[Condition], nn.Module]
+    model: StoredModel, weights: GeneratorWeights, build: Callable[[Condition], nn.Module]
 ) -> TrainedNetwork:
-    """Load the network that samples are drawn from, of a run's latest intact checkpoint.
+    """Load the network that samples are drawn from.
 
     Args:
-        directory: directory of the run.
+        model: a run's checkpoint, or another stored model.
         weights: the moving average, or the network as training left it.
         build: makes the network for what it is conditional on.
 
     Raises:
         ConfigError: no checkpoint, or one of other networks.
     """
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
+    state = model.load_state()
+    with checkpoint_errors(model.weights_path):
         condition = read_condition(state["algorithm"]["classes"])  # key of earlier versions, which had classes alone
     network = build(condition)
-    with checkpoint_errors(directory):
+    with checkpoint_errors(model.weights_path):
         network.load_state_dict(state["algorithm"][weights.value])
         return TrainedNetwork(network.eval(), condition, int(state["step"]), data_identity_in(state))
 
 
-def trained_data(directory: RunDirectory) -> Mapping[str, Any] | None:
-    """Return the identity of the data that a run's latest intact checkpoint was trained on; None: unknown."""
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
+def trained_data(model: StoredModel) -> Mapping[str, Any] | None:
+    """Return the identity of the data that a stored model was trained on; None: unknown."""
+    state = model.load_state()
+    with checkpoint_errors(model.weights_path):
         return data_identity_in(state)
 
 
@@ -101,14 +101,12 @@ def network_device(network: nn.Module) -> torch.device:
 
 
 @contextlib.contextmanager
-def checkpoint_errors(directory: RunDirectory) -> Iterator[None]:
-    """Turn errors from a checkpoint that does not fit the run's configuration into a ``ConfigError`` of one line."""
+def checkpoint_errors(place: Path) -> Iterator[None]:
+    """Turn errors from weights in a place that do not fit their configuration into a ``ConfigError`` of one line."""
     try:
         yield
     except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         # torch lists every key and shape that differs, one a line, below a general first line.
         lines = [line.strip() for line in str(error).splitlines()]
         detail = lines[1] if len(lines) > 1 else lines[0] if lines else type(error).__name__
-        raise ConfigError(
-            f"the checkpoint in {directory.checkpoints} does not fit the configuration of its run: {detail}"
-        ) from error
+        raise ConfigError(f"the checkpoint in {place} does not fit the configuration of its run: {detail}") from error

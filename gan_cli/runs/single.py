@@ -85,11 +85,11 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
     ):
         plan = _checked_plan(composition, group)
         state = group.broadcast_from_rank0(lambda: checkpoints.load_latest(directory.checkpoints))
-        with loading.checkpoint_errors(directory):
+        with loading.checkpoint_errors(directory.checkpoints):
             follower.warn_if_world_size_changed(state, group)
         warn_if_device_changed(state, plan.device.torch_device.type)
         torchrun.store_run_directory(directory.path)
-        with loading.checkpoint_errors(directory):
+        with loading.checkpoint_errors(directory.checkpoints):
             step = int(state["step"])
             if plan.config.device.threads is None:
                 # With another number of threads, floating-point sums are rounded differently.
@@ -102,7 +102,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
         with advising_of_moves(composition.config, f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"):
             assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):
-            with loading.checkpoint_errors(directory):
+            with loading.checkpoint_errors(directory.checkpoints):
                 require_like(state["algorithm"], assembled.algorithm.state_dict())
                 assembled.algorithm.load_state_dict(state["algorithm"])
             if group.rank > 0:
@@ -111,7 +111,7 @@ def resume(composition: Composition, directory: RunDirectory) -> int:
             run = make_training_run(assembled, directory, _observers(plan, directory))
             store_changes(directory, composition.config)
             with run_log.copied_to({directory: run.errors}, buffered):
-                with loading.checkpoint_errors(directory):
+                with loading.checkpoint_errors(directory.checkpoints):
                     run.stateful.load_state_dict(state["sinks"])
                 logger.info("continuing from step %d in %s", step, directory.path)
                 with Interrupts() as interrupted:
@@ -171,7 +171,7 @@ def _require_same_data(
         moved: new places of the data, by key.
         current: identity of the data that are there.
     """
-    with loading.checkpoint_errors(directory):
+    with loading.checkpoint_errors(directory.checkpoints):
         before = loading.data_identity_in(state)  # checkpoints of older versions lack it
     try:
         reject_changed_data(before, current)

@@ -14,12 +14,13 @@ import torch
 
 from gan_cli.errors import ConfigError, OutputError
 from gan_cli.storage.checkpoint_archive import DamagedCheckpointError, first_line, load
+from gan_cli.storage.checkpoint_choice import CheckpointChoice, NamedCheckpoint, nearest_step
 from gan_cli.storage.files import fsync, fsync_folder, replacing
 from gan_cli.storage.run_directory import CHECKPOINT_NAME
 
 logger = logging.getLogger(__name__)
 
-LAST = "last.pt"
+LAST, BEST = "last.pt", "best.pt"
 
 
 def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
@@ -33,7 +34,7 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     Raises:
         OutputError: the file cannot be written (a full disk); older checkpoints stay as they are.
     """
-    path = folder / f"step_{step:08d}.pt"
+    path = folder / _file_name(step)
     write(path, state)
     try:
         with replacing(folder / LAST) as temporary:
@@ -79,6 +80,34 @@ def load_latest(folder: Path) -> dict[str, Any]:
     raise ConfigError(f"every checkpoint in {folder} is damaged: nothing to continue from")
 
 
+def load_chosen(folder: Path, choice: CheckpointChoice) -> dict[str, Any]:
+    """Return the state of one checkpoint: the latest undamaged one, the best one, or that of a step.
+
+    Raises:
+        ConfigError: there is none (the message names the nearest), or it is damaged or refers to code.
+    """
+    if choice is NamedCheckpoint.last:
+        return load_latest(folder)
+    path = folder / (BEST if choice is NamedCheckpoint.best else _file_name(choice))
+    if not os.path.lexists(path):
+        raise ConfigError(_missing(folder, choice))
+    try:
+        return load(path)
+    except DamagedCheckpointError as error:
+        raise ConfigError(f"checkpoint {path} is damaged: {error}") from error
+
+
+def _missing(folder: Path, choice: CheckpointChoice) -> str:
+    """Return the message for a chosen checkpoint that is not in the folder."""
+    steps = [_step(path) for path in _numbered(folder)]
+    if not isinstance(choice, int):
+        return f"no best checkpoint in {folder}: a run keeps one with checkpoint.best=METRIC"
+    nearest = nearest_step(choice, steps)
+    if nearest is None:
+        return f"no checkpoint of step {choice} in {folder}"
+    return f"no checkpoint of step {choice} in {folder}: the nearest is of step {nearest}"
+
+
 def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
     """Return the state of the latest undamaged numbered checkpoint that ``accept`` holds for; None without one.
 
@@ -116,6 +145,10 @@ def _numbered(folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"{folder} cannot be read: {error.strerror}") from error
     return sorted((folder / name for name in names if CHECKPOINT_NAME.fullmatch(name)), key=_step, reverse=True)
+
+
+def _file_name(step: int) -> str:
+    return f"step_{step:08d}.pt"
 
 
 def _step(path: Path) -> int:

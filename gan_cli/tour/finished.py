@@ -18,6 +18,7 @@ from gan_cli.report.curves import read_curves
 from gan_cli.report.records import Curve
 from gan_cli.report.run_search import find_runs
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 
 # Of latents that no run draws its own pictures from.
 LATENT_SEED = 1
@@ -61,11 +62,11 @@ class FinishedRun:
     @cached_property
     def discriminator(self) -> TrainedDiscriminator:
         """The trained discriminator of the run."""
-        return load_discriminator(self.directory)
+        return load_discriminator(RunCheckpoint(self.directory))
 
     def samples(self, count: int) -> FloatArray:
         """Return samples ``(count, *shape)`` of the raw generator, in the data's own coordinates."""
-        trained = load_generator(self.directory, GeneratorWeights.raw)
+        trained = load_generator(RunCheckpoint(self.directory), GeneratorWeights.raw)
         return trained.dataset.coordinates(trained.draw(count, LATENT_SEED))
 
     def picture(self, prefix: str = "step", position: float = 1.0) -> Image.Image:

@@ -24,6 +24,7 @@ from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.inference import TrainedSampler
 from gan_cli.runs.planning import plan
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import SHORT, FinishedRun
 
 # ---- Recipes
@@ -98,7 +99,7 @@ def test_evaluations_of_a_sample_are_counted_and_the_hook_is_removed(steps: int)
 
 def test_fewer_steps_change_the_sampler_and_nothing_else(finished_run: FinishedRun) -> None:
     run = finished_run("run", "algorithm=diffusion", "architecture=denoiser_mlp", "dataset=ring8", *SHORT)
-    subject = subjects.from_run(RunDirectory(run), GeneratorWeights.average)
+    subject = subjects.from_run(RunCheckpoint(RunDirectory(run)), GeneratorWeights.average)
     assert isinstance(subject.trained, TrainedDenoiser)
     fewer = change_steps(subject.trained, 3)
     assert measure_cost(fewer, batch=2, batches=1).evaluations == 3

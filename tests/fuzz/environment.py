@@ -16,7 +16,6 @@ from gan_cli.datasets.text import Text
 from gan_cli.errors import UserError, as_user_error, printable
 from gan_cli.inference.loading import checkpoint_errors
 from gan_cli.runtime import torchrun
-from gan_cli.storage.run_directory import RunDirectory
 from tests.fuzz.strategies import VALUES, Draw
 
 NAMES = (
@@ -61,7 +60,7 @@ def environment(variables: dict[str, str]) -> None:
 
 def vocabulary(algorithm: dict[str, Any]) -> None:
     """Words of a checkpoint, and sentences of them as the commands print them."""
-    with checkpoint_errors(RunDirectory(Path("run"))):
+    with checkpoint_errors(Path("run")):
         words = inference._vocabulary(algorithm, Text("x", max_length=4))
         tokens = [[index % len(words.words) for index in range(place, place + 4)] for place in range(9)]
         with redirect_stdout(io.TextIOWrapper(io.BytesIO(), "ascii", errors="backslashreplace")):

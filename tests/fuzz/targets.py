@@ -36,6 +36,7 @@ from gan_cli.inference import generator
 from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.fuzz import (
     archive_files,
     array_files,
@@ -176,7 +177,7 @@ def _generator(drawn: tuple[Any, Any, Any]) -> None:
     (run / "checkpoints").mkdir()
     step, classes, weights = drawn
     torch.save({"step": step, "algorithm": {"classes": classes, "average": weights}}, run / "checkpoints" / "last.pt")
-    generator.load_generator(RunDirectory(run))
+    generator.load_generator(RunCheckpoint(RunDirectory(run)))
 
 
 def _report(drawn: tuple[str, str, str, str, bool]) -> None:

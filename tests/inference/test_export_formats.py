@@ -27,6 +27,7 @@ from gan_cli.inference.generator import TrainedGenerator
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.storage import run_directory
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.image_folder import make_folder
 
@@ -114,7 +115,7 @@ def test_export_computes_what_the_run_does(run: str, kind: str, finished_run: Fi
     assert done.out == f"{folder}\n"
     assert len(done.err.splitlines()) == 1, done.err
     assert {file.name for file in folder.iterdir()} == FILES[kind] | {"README.md", "samples.png", "training.yaml"}
-    trained = generator.load_generator(RunDirectory(Path("run")))
+    trained = generator.load_generator(RunCheckpoint(RunDirectory(Path("run"))))
     network = loaded(kind, folder)
     for count in (1, 2, 37):
         arguments = inputs(trained, count)
@@ -130,7 +131,7 @@ def test_lines_of_the_card_draw_samples_without_gan_cli(finished_run: FinishedRu
         for kind in kinds:
             if all(find_spec(package) for package in PACKAGES[kind]):
                 assert gan_export(run, "--format", kind).status == 0
-                drawn[f"{run}/export/{kind}"] = generator.load_generator(RunDirectory(Path(run)))
+                drawn[f"{run}/export/{kind}"] = generator.load_generator(RunCheckpoint(RunDirectory(Path(run))))
     done = subprocess.run([sys.executable, "-c", ALONE, *drawn], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for folder, trained in drawn.items():
@@ -168,7 +169,7 @@ def test_export_is_of_the_moving_average(gan_train: Command, gan_export: Command
         overrides = (*SHORT, *TINY, "train.steps=10", "optimizer.lr=0.1", f"ema.half_life={half_life}")
         assert gan_train(*overrides, f"hydra.run.dir={half_life}").status == 0
         assert gan_export(half_life, "--format", "torch", "--out", f"out{half_life}").status == 0
-        z = torch.ones(1, generator.load_generator(RunDirectory(Path(str(half_life)))).latent_dim)
+        z = torch.ones(1, generator.load_generator(RunCheckpoint(RunDirectory(Path(str(half_life))))).latent_dim)
         drawn.append(loaded("torch", Path(f"out{half_life}"))(z))
     assert not np.allclose(*drawn)
 
@@ -227,7 +228,7 @@ def test_card_says_what_was_trained_on_what_and_how_well(gan_train: Command, gan
     assert gan_train(*SHORT, "dataset=ring8", "dataset.radius=3", "seed=5", "hydra.run.dir=run").status == 0
     assert gan_export("run", "--format", "torch", "--out", "out").status == 0
     text = Path("out/README.md").read_text()
-    trained = generator.load_generator(RunDirectory(Path("run")))
+    trained = generator.load_generator(RunCheckpoint(RunDirectory(Path("run"))))
     assert trained.dataset.licence in text
     assert "unconditional" in text
     assert "- Training: 2 steps of batches of 4, seed 5." in text

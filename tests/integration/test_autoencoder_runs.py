@@ -16,6 +16,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.evaluation.likelihood import estimate_likelihood
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import Command
 from tests.soak.equality import same_run
 
@@ -74,20 +75,20 @@ def test_likelihood_is_of_data_that_were_not_trained_on(gan_train: Command, work
     assert gan_train(*RUNS["vae"], "train.steps=40", "hydra.run.dir=run").status == 0
     directory = RunDirectory(workplace / "run")
     assert spec_of(directory).has_posterior
-    first, again = (estimate_likelihood(directory, count=30, seed=3) for _ in range(2))
+    first, again = (estimate_likelihood(RunCheckpoint(directory), count=30, seed=3) for _ in range(2))
     assert first == again
     elbo, middle, best = (first.metrics[name] for name in ("elbo", "iwae_50", "iwae_5000"))
     assert elbo.mean < middle.mean < best.mean < 0
     assert 0 < best.error < 3
     assert first.provenance["samples"] == 30
     assert "0.05" in first.provenance["origin"]
-    raw = estimate_likelihood(directory, GeneratorWeights.raw, count=30, seed=3)
+    raw = estimate_likelihood(RunCheckpoint(directory), GeneratorWeights.raw, count=30, seed=3)
     assert raw.metrics["elbo"] != elbo
 
 
 def test_autoencoder_of_a_run_is_the_one_that_was_saved(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["points"], "train.steps=3", "hydra.run.dir=run").status == 0
-    model = load_autoencoder(RunDirectory(workplace / "run"))
+    model = load_autoencoder(RunCheckpoint(RunDirectory(workplace / "run")))
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]
     for network, key in ((model.encoder, "encoder_average"), (model.decoder, "average")):
         for name, value in network.state_dict().items():
@@ -97,7 +98,9 @@ def test_autoencoder_of_a_run_is_the_one_that_was_saved(gan_train: Command, work
     expected = torch.distributions.Normal(model.decoder(z), width).log_prob(x).sum(1)
     torch.testing.assert_close(model.log_likelihood(x, z), expected)
     assert width != pytest.approx(0.1, rel=1e-6)
-    assert math.isfinite(estimate_likelihood(RunDirectory(workplace / "run"), count=10).metrics["iwae_50"].mean)
+    assert math.isfinite(
+        estimate_likelihood(RunCheckpoint(RunDirectory(workplace / "run")), count=10).metrics["iwae_50"].mean
+    )
 
 
 def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace: Path) -> None:
@@ -105,13 +108,13 @@ def test_run_without_a_posterior_has_no_likelihood(gan_train: Command, workplace
     directory = RunDirectory(workplace / "run")
     assert not spec_of(directory).has_posterior
     with pytest.raises(ConfigError, match="algorithm=vae"):
-        estimate_likelihood(directory)
+        estimate_likelihood(RunCheckpoint(directory))
 
 
 def test_run_that_held_nothing_out_has_nothing_to_be_tested_on(gan_train: Command, workplace: Path) -> None:
     assert gan_train(*RUNS["vae"], "train.steps=2", "train.held_out=0", "hydra.run.dir=run").status == 0
     with pytest.raises(ConfigError, match=r"train\.held_out"):
-        estimate_likelihood(RunDirectory(workplace / "run"))
+        estimate_likelihood(RunCheckpoint(RunDirectory(workplace / "run")))
 
 
 @pytest.mark.parametrize(
@@ -136,5 +139,5 @@ def test_what_does_not_fit_costs_one_message(overrides: tuple[str, ...], words: 
 def test_mnist_is_tested_on_its_test_split(gan_train: Command, workplace: Path, real_data: Path) -> None:
     data = ("dataset=mnist", f"dataset.root={real_data}", "train.held_out=0")
     assert gan_train("algorithm=vae", *data, *SMALL, "train.steps=5", "hydra.run.dir=run").status == 0
-    found = estimate_likelihood(RunDirectory(workplace / "run"), count=3)
+    found = estimate_likelihood(RunCheckpoint(RunDirectory(workplace / "run")), count=3)
     assert found.provenance["origin"] == "test split"

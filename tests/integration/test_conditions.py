@@ -17,6 +17,7 @@ from gan_cli.inference import generator
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.conditions import ConditionKind, VectorCondition
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import TINY, Command
 from tests.soak.equality import same_run
 
@@ -94,7 +95,11 @@ def test_streamed_data_are_the_resident_ones(photos: Path, gan_train: Command) -
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:
-    return spec_of(RunDirectory(run)).load_sampler(RunDirectory(run), GeneratorWeights.raw).network.state_dict()
+    return (
+        spec_of(RunDirectory(run))
+        .load_sampler(RunCheckpoint(RunDirectory(run)), GeneratorWeights.raw)
+        .network.state_dict()
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -135,7 +140,7 @@ def test_evaluation_draws_labels_of_the_data(kind: str, photos: Path, gan_train:
 @pytest.mark.parametrize("kind", LABELS)
 def test_exports_compute_what_the_run_does(kind: str, photos: Path, gan_train: Command, gan_export: Command) -> None:
     assert gan_train(*overrides(kind, "gan"), "train.steps=4", "hydra.run.dir=run").status == 0
-    trained = generator.load_generator(RunDirectory(Path("run")))
+    trained = generator.load_generator(RunCheckpoint(RunDirectory(Path("run"))))
     assert isinstance(trained.condition, VectorCondition)
     assert trained.condition.kind is ConditionKind(kind)
     random = np.random.default_rng(0)

@@ -22,6 +22,7 @@ from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import Command, FinishedRun
 from tests.soak.equality import same_run
 
@@ -107,7 +108,7 @@ def test_walk_passes_through_the_samples_of_its_corners(finished_run: FinishedRu
     assert len(list(Path("each").glob("*.png"))) == 3
     with Image.open("walk.webp") as walk:
         assert getattr(walk, "n_frames", 1) > 10
-    trained = load_denoiser(run)
+    trained = load_denoiser(RunCheckpoint(run))
     assert trained.settings.reverse.deterministic
     frames = list(trained.walk(LatentPath(walkers=2, corners=3, frames=4), seed=0))
     assert len(frames) == 12
@@ -120,7 +121,7 @@ def test_walk_passes_through_the_samples_of_its_corners(finished_run: FinishedRu
 
 def test_raw_weights_are_others(finished_run: FinishedRun) -> None:
     run = RunDirectory(finished_run("run", *RUNS["digits"], "train.steps=10"))
-    average, raw = (load_denoiser(run, weights) for weights in GeneratorWeights)
+    average, raw = (load_denoiser(RunCheckpoint(run), weights) for weights in GeneratorWeights)
     assert not np.array_equal(average.draw(2, 0), raw.draw(2, 0))
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["algorithm"]
     for trained, key in ((average, "average"), (raw, "generator")):
@@ -183,7 +184,7 @@ def test_exported_step_and_the_code_of_its_card(
     """The card's code, with known noise in the place of fresh one, makes the samples of the whole reverse process."""
     if kind == "onnx":
         pytest.importorskip("onnxscript")
-    trained = load_denoiser(RunDirectory(finished_run("run", *RUNS[recipe], "train.steps=10")))
+    trained = load_denoiser(RunCheckpoint(RunDirectory(finished_run("run", *RUNS[recipe], "train.steps=10"))))
     done = gan_export("run", "--format", kind, "--out", "here")
     assert done.status == 0, done.err
     monkeypatch.chdir("here")
@@ -232,7 +233,7 @@ def test_exported_weights_are_those_of_the_denoiser(finished_run: FinishedRun, g
     config = json.loads(Path("here/config.json").read_text())
     assert (config["classes"], config["prediction"], config["sampling_steps"]) == (10, "epsilon", 4)
     weights = safetensors.load_file("here/model.safetensors")
-    state = load_denoiser(run).network.state_dict()
+    state = load_denoiser(RunCheckpoint(run)).network.state_dict()
     assert {name.removeprefix("denoiser."): value for name, value in weights.items()}.keys() == state.keys()
     for name, value in state.items():
         assert torch.equal(weights[f"denoiser.{name}"], value)

@@ -11,6 +11,7 @@ import torch
 
 from gan_cli.algorithms.seqgan.inference import load_language_model
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from tests.conftest import Command, FinishedRun
 from tests.helpers.families import FAMILIES, TEXT
 
@@ -23,7 +24,7 @@ def test_sentences_are_written_to_files(finished: FinishedRun, gan_sample: Comma
     assert gan_sample("run", "--n", 7, "--out", "tokens.npy").status == 0
     lines, tokens = Path("deep/lines.txt").read_text().splitlines(), np.load("tokens.npy")
     assert tokens.shape == (7, 5)
-    assert load_language_model(RunDirectory(Path("run"))).vocabulary.to_sentences(tokens) == lines
+    assert load_language_model(RunCheckpoint(RunDirectory(Path("run")))).vocabulary.to_sentences(tokens) == lines
 
 
 def with_words(run: str, **changes: object) -> None:
@@ -36,7 +37,7 @@ def with_words(run: str, **changes: object) -> None:
 
 def test_words_that_no_terminal_should_get_are_escaped(finished: FinishedRun, gan_sample: Command) -> None:
     finished("text", "run", 2)
-    words = load_language_model(RunDirectory(Path("run"))).vocabulary.words
+    words = load_language_model(RunCheckpoint(RunDirectory(Path("run")))).vocabulary.words
     with_words("run", words=[f"{word}\x1b[2J\n\udcff" for word in words])
     printed, written = gan_sample("run", "--n", 5), gan_sample("run", "--n", 5, "--out", "lines.txt")
     assert (printed.status, written.status) == (0, 0)
@@ -76,7 +77,7 @@ def test_low_temperature_samples_the_likeliest_words(finished: FinishedRun, gan_
 
 def test_language_model_nll_is_that_of_torch(finished: FinishedRun) -> None:
     finished("text", "run", 2)
-    writer = load_language_model(RunDirectory(Path("run")))
+    writer = load_language_model(RunCheckpoint(RunDirectory(Path("run"))))
     tokens = torch.from_numpy(writer.sample(20, seed=3))
     logs = writer.network(tokens).log_softmax(2).gather(2, tokens[:, :, None]).squeeze(2)
     for row, (each, found) in enumerate(zip(tokens.tolist(), writer.nll(tokens), strict=True)):

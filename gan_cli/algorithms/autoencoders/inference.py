@@ -17,8 +17,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.loading import GeneratorWeights, checkpoint_errors, network_device, run_dataset
 from gan_cli.protocols.architecture import AutoencoderArchitecture, Decoder
 from gan_cli.protocols.rng import Stream
-from gan_cli.storage import checkpoints
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 # Keys of encoder, decoder and likelihood in a checkpoint.
 KEYS: Mapping[GeneratorWeights, tuple[str, str, str]] = MappingProxyType(
@@ -68,21 +67,19 @@ class TrainedAutoencoder:
         return self.likelihood.log_prob(targets.to(device), logits).cpu()
 
 
-def load_autoencoder(
-    directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average
-) -> TrainedAutoencoder:
-    """Load the VAE of a run's latest intact checkpoint; raise ``ConfigError`` if there is none."""
-    typed = validate_config(directory.stored_config())
-    dataset = run_dataset(directory)
-    state = checkpoints.load_latest(directory.checkpoints)
+def load_autoencoder(model: StoredModel, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedAutoencoder:
+    """Load the VAE of a stored model; raise ``ConfigError`` if there is none."""
+    typed = validate_config(model.stored_config())
+    dataset = run_dataset(model)
+    state = model.load_state()
     if state["algorithm"].get("heads") != 2:
-        raise ConfigError(f"{directory.path}: expected a run with algorithm=vae; this one has no posterior over codes")
+        raise ConfigError(f"{model.path}: expected a run with algorithm=vae; this one has no posterior over codes")
     architecture: AutoencoderArchitecture = Node.parse(
         typed.architecture, "architecture", AutoencoderArchitecture
     ).build()
     likelihood: Likelihood = Node.parse(typed.algorithm["likelihood"], "algorithm.likelihood", Likelihood).build()
     networks = (architecture.encoder(dataset.shape, 2), architecture.decoder(dataset.shape), likelihood)
-    with checkpoint_errors(directory):
+    with checkpoint_errors(model.weights_path):
         for key, network in zip(KEYS[weights], networks, strict=True):
             network.load_state_dict(state["algorithm"][key])
             network.eval().requires_grad_(False)

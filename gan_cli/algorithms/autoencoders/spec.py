@@ -19,7 +19,7 @@ from gan_cli.inference.exportable_generator import exportable_generator
 from gan_cli.inference.generator import TrainedGenerator, load_generator
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.data import Density, Images, Rows
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 # Charts of the loss of every autoencoder: a question -> tags.
 LOSS_CHARTS: Mapping[str, Sequence[str]] = MappingProxyType({"Does the loss fall?": ("loss/total",)})
@@ -61,19 +61,19 @@ class AutoencoderSpec(AlgorithmSpec):
         return frozenset(cls.hparam_metrics) - {"vae/kl", "vae/active_units"}
 
     @classmethod
-    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedGenerator:
-        """Load the decoder of a run's latest intact checkpoint."""
-        return load_generator(directory, weights)
+    def load_sampler(cls, model: StoredModel, weights: GeneratorWeights) -> TrainedGenerator:
+        """Load the decoder of a stored model."""
+        return load_generator(model, weights)
 
     @classmethod
-    def load_likelihood_model(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedAutoencoder:
+    def load_likelihood_model(cls, model: StoredModel, weights: GeneratorWeights) -> TrainedAutoencoder:
         """Load encoder, decoder and likelihood; raises ``ConfigError`` for a run without a posterior."""
-        return load_autoencoder(directory, weights)
+        return load_autoencoder(model, weights)
 
     @classmethod
-    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+    def load_exportable(cls, model: StoredModel) -> ExportableNetwork:
         """Load the decoder, averaged, and describe it for export."""
-        trained = load_generator(directory)
+        trained = load_generator(model)
         return exportable_generator(trained, f"Decoder of {cls.noun}", f"The decoder of {cls.description}")
 
 

@@ -22,7 +22,7 @@ from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset
 from gan_cli.protocols.inference import LatentPath
 from gan_cli.runtime.rng import latent_walk
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,21 @@ class TrainedDenoiser:
         return process.to(network_device(self.network))
 
 
-def load_denoiser(directory: RunDirectory, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedDenoiser:
-    """Load the denoiser of a run's latest intact checkpoint.
+def load_denoiser(model: StoredModel, weights: GeneratorWeights = GeneratorWeights.average) -> TrainedDenoiser:
+    """Load the denoiser of a stored model.
 
     Args:
-        directory: directory of the run.
+        model: a run's checkpoint, or another stored model.
         weights: the moving average, or the network as training left it.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = validate_config(directory.stored_config())
-    dataset = run_dataset(directory)
+    typed = validate_config(model.stored_config())
+    dataset = run_dataset(model)
     settings = DiffusionSettings.from_node(Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED))
     architecture: DenoiserArchitecture = Node.parse(typed.architecture, "architecture", DenoiserArchitecture).build()
-    loaded = load_network(directory, weights, lambda condition: architecture.denoiser(dataset.shape, condition))
+    loaded = load_network(model, weights, lambda condition: architecture.denoiser(dataset.shape, condition))
     facts = {
         "schedule": _describe_node(typed.algorithm["schedule"]),
         "sampler": _describe_node(typed.algorithm["reverse"]),

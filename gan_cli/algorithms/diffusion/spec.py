@@ -23,7 +23,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.data import Density, Images, Rows, data_kinds
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 # Timesteps are reported in this many parts of equal length, as in Nichol & Dhariwal's code.
 QUARTILES = tuple(f"loss/t_quartile_{number}" for number in (1, 2, 3, 4))
@@ -88,11 +88,11 @@ class DiffusionSpec(AlgorithmSpec):
         return frozenset((HELD_OUT,))
 
     @classmethod
-    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedDenoiser:
-        """Load the denoiser of a run's latest intact checkpoint, with the sampler of its configuration."""
-        return load_denoiser(directory, weights)
+    def load_sampler(cls, model: StoredModel, weights: GeneratorWeights) -> TrainedDenoiser:
+        """Load the denoiser of a stored model, with the sampler of its configuration."""
+        return load_denoiser(model, weights)
 
     @classmethod
-    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+    def load_exportable(cls, model: StoredModel) -> ExportableNetwork:
         """Load the denoiser, averaged, and describe one step of the reverse process for export."""
-        return exportable_step(load_denoiser(directory))
+        return exportable_step(load_denoiser(model))

@@ -29,7 +29,7 @@ from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.architecture import Architecture
 from gan_cli.protocols.data import Density, Images, Rows, data_kinds
 from gan_cli.runtime.batch_norm import couples_samples
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 logger = logging.getLogger(__name__)
 
@@ -114,14 +114,14 @@ class GANSpec(AlgorithmSpec):
         return stacked
 
     @classmethod
-    def load_sampler(cls, directory: RunDirectory, weights: GeneratorWeights) -> TrainedGenerator:
-        """Load G of a run's latest intact checkpoint."""
-        return load_generator(directory, weights)
+    def load_sampler(cls, model: StoredModel, weights: GeneratorWeights) -> TrainedGenerator:
+        """Load G of a stored model."""
+        return load_generator(model, weights)
 
     @classmethod
-    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+    def load_exportable(cls, model: StoredModel) -> ExportableNetwork:
         """Load G, averaged, and describe it for export."""
-        trained = load_generator(directory)
+        trained = load_generator(model)
         return exportable_generator(trained, "Generator of a GAN", "The generator of a generative adversarial network")
 
 

@@ -20,8 +20,7 @@ from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import MAX_WORD_LENGTH, Dataset, Sequences
 from gan_cli.runtime.rng import seeded_generator
-from gan_cli.storage import checkpoints
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 # Sequences sampled at a time.
 BLOCK = 1024
@@ -65,17 +64,17 @@ class TrainedLanguageModel:
         return (language_model.nll(self.network, tokens) * mask).sum(1) / mask.sum(1)
 
 
-def load_language_model(directory: RunDirectory) -> TrainedLanguageModel:
-    """Load the language model of a run's latest intact checkpoint.
+def load_language_model(model: StoredModel) -> TrainedLanguageModel:
+    """Load the language model of a stored model.
 
     Raises:
         ConfigError: no run directory, no checkpoint, or one of other networks.
     """
-    typed = validate_config(directory.stored_config())
-    dataset = run_dataset(directory)
+    typed = validate_config(model.stored_config())
+    dataset = run_dataset(model)
     architecture: SequenceArchitecture = Node.parse(typed.architecture, "architecture", SequenceArchitecture).build()
-    state = checkpoints.load_latest(directory.checkpoints)
-    with checkpoint_errors(directory):
+    state = model.load_state()
+    with checkpoint_errors(model.weights_path):
         algorithm = state["algorithm"]
         vocabulary = _vocabulary(algorithm, dataset)
         network = architecture.language_model(len(vocabulary.words))

@@ -18,7 +18,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.protocols.architecture import SequenceArchitecture
 from gan_cli.protocols.data import Dataset, LoadedData, Sequences
-from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import StoredModel
 
 
 class SeqGANSpec(AlgorithmSpec):
@@ -87,11 +87,11 @@ class SeqGANSpec(AlgorithmSpec):
         return frozenset(("metrics/nll_oracle", "metrics/nll_test"))
 
     @classmethod
-    def load_text_sampler(cls, directory: RunDirectory) -> TrainedLanguageModel:
-        """Load the language model of a run's latest intact checkpoint."""
-        return load_language_model(directory)
+    def load_text_sampler(cls, model: StoredModel) -> TrainedLanguageModel:
+        """Load the language model of a stored model."""
+        return load_language_model(model)
 
     @classmethod
-    def load_exportable(cls, directory: RunDirectory) -> ExportableNetwork:
+    def load_exportable(cls, model: StoredModel) -> ExportableNetwork:
         """Raise ``ConfigError``: a recurrent network is sampled token by token, not in one pass."""
-        raise ConfigError(f"{directory.path}: this run learned text; generators of images and points can be exported")
+        raise ConfigError(f"{model.path}: this run learned text; generators of images and points can be exported")
