@@ -120,7 +120,7 @@ def as_user_error(error: BaseException) -> UserError | None:
         return OutputError(os.strerror(errno.EMFILE))
     # torch raises a plain RuntimeError for some failed allocations; only its message tells.
     failed_allocation = isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("allocate memory", "out of memory")
+        words in str(error) for words in ("allocate memory", "out of memory", "bad_alloc", "ALLOC_FAILED")
     )
     if isinstance(error, MemoryError) or failed_allocation:
         return OutOfMemoryError(f"not enough memory for these sizes: {(str(error).splitlines() or [''])[0]}")

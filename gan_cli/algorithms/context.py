@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from gan_cli.algorithms.micro_batches import DividedStream, MicroBatches
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, TrackNonFinite
 from gan_cli.protocols.algorithm import PlaneAxes, ShownTable
 from gan_cli.protocols.arrays import FloatArray
@@ -56,6 +57,7 @@ class Context:
         num_replicas: runs that are trained in lockstep, each on a share of every batch (``gan/replicas.py``).
         streams: name -> random stream; None: those of the seed.
         group: the processes that train one model, each on a share of every batch.
+        micro_batches: the parts of this share that pass through the networks one after another.
         nonfinite_policy: constructs the policy for non-finite updates, on a device, of networks by their names.
     """
 
@@ -81,14 +83,17 @@ class Context:
     num_replicas: int = 1
     streams: Mapping[str, Stream] | None = None
     group: ProcessGroup = field(default_factory=SingleProcess)
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
     nonfinite_policy: Callable[[torch.device, Sequence[str]], NonFinitePolicy] = TrackNonFinite
 
     def stream(self, name: str, batch_size: int) -> Stream:
         """Return the random stream of that name, from which this process draws batches of ``batch_size`` rows."""
         if self.streams is not None and name in self.streams:
             return self.streams[name]
-        stream = SeededStream(self.seed, name, self.device.torch_device)
-        return stream if self.group.size == 1 else SharedStream(stream, self.group, batch_size)
+        stream: Stream = SeededStream(self.seed, name, self.device.torch_device)
+        if self.group.size > 1:
+            stream = SharedStream(stream, self.group, batch_size)
+        return stream if self.micro_batches.count == 1 else DividedStream(stream, self.micro_batches, batch_size)
 
     def mean_loss(self, losses: Tensor) -> Tensor:
         """Reduce losses ``(N,)`` to a scalar loss, 0-dimensional: the mean of each replica, summed over replicas."""
@@ -103,6 +108,11 @@ class Context:
     def global_batch_size(self) -> int:
         """Samples per update in all processes together."""
         return self.batch_size * self.group.size
+
+    @property
+    def samples_at_once(self) -> int:
+        """Samples that pass through the networks at once in this process: of a micro-batch, or of a batch."""
+        return self.batch_size // self.micro_batches.count
 
     @property
     def packs_per_update(self) -> int:

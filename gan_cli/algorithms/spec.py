@@ -29,6 +29,7 @@ from gan_cli.protocols.algorithm import Algorithm, Schedule, StackedRuns
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, LoadedData, Sequences, data_kinds
 from gan_cli.protocols.inference import LikelihoodModel, TrainedSampler, TrainedTextSampler
+from gan_cli.runtime.batch_norm import couples_samples
 from gan_cli.storage.stored_model import ConfiguredRun, StoredModel
 
 # Parameters of constructors that the program provides; the configuration sets all others.
@@ -41,6 +42,7 @@ ALGORITHM_SPECIFIC_KEYS = (
     "conditional",
     "pac",
     "ema.half_life",
+    "train.micro_batch",
     "train.replicas",
     "device.compile",
     "device.graph",
@@ -178,6 +180,11 @@ class AlgorithmSpec(ABC):
     def reports(cls, loss: Loss | None) -> frozenset[str]:
         """Return the tags of its reports that a sweep may optimize, because lower or higher values are better."""
         return frozenset()
+
+    @classmethod
+    def batch_statistics(cls, parts: Parts, outline: Outline) -> list[str]:
+        """Name what is computed from all samples that pass through the networks at once: of a micro-batch alone."""
+        return [f"batch norm of the {name}" for name, network in outline.networks.items() if couples_samples(network)]
 
     @classmethod
     def split_data(cls, source: LoadedData, dataset: Dataset, config: Config, device: torch.device) -> TrainingData:

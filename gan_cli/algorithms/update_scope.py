@@ -7,7 +7,8 @@ its average over processes, the finite check, the optimizer, the restoring of a 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.buffers import MetricBuffer, RingBuffer
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.micro_batches import BatchT, join_rows
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.protocols.algorithm import NonFiniteReport
 
@@ -68,6 +70,13 @@ class StepScope:
 class UpdateScope:
     """One update of one network: ``with scope: scope.step(loss, name=row, ...)``.
 
+    Where a batch may be divided into micro-batches, the loss and the rows of each are accumulated, and applied once::
+
+        with scope:
+            for part in scope.parts(batch):
+                scope.accumulate(loss_of(part), name=row)
+            scope.apply()
+
     Attributes:
         applied: whether the latest update was applied, 0-dimensional, boolean, on the device; None where the non-finite
             policy skips no update.
@@ -99,6 +108,10 @@ class UpdateScope:
         self._max_norm = max_norm
         self._timer = context.timer
         self._group = context.group
+        self._micro_batches = context.micro_batches
+        self._divisor = 1
+        self._loss: Tensor | None = None
+        self._rows: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._restorable: list[Tensor] = []
         self._copies: list[Tensor] = []
         self._running_timer: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -110,23 +123,51 @@ class UpdateScope:
         self._restorable += tensors
         self._copies += self._step_scope.nonfinite_policy.snapshot(tensors)
 
-    def record(self, name: str, row: Tensor) -> None:
-        """Add a row ``(width,)`` to the ring buffer of that name, unless the update is skipped."""
-        self._step_scope.metric_buffer.record(name, row.detach())
-
-    def step(self, loss: Tensor, /, **rows: Tensor) -> Tensor:
-        """Make the optimizer's step along the gradient of ``loss`` with respect to this network alone.
+    def parts(self, batch: BatchT) -> Iterator[BatchT]:
+        """Yield the micro-batches of a batch, each to be accumulated before the next; or the batch itself.
 
         Args:
-            loss: 0-dimensional.
+            batch: a tensor, or a dataclass of tensors, with a row for each sample.
+        """
+        self._divisor = self._micro_batches.count
+        yield from self._micro_batches.divide(batch)
+
+    def accumulate(self, loss: Tensor, /, **rows: Tensor) -> None:
+        """Add the gradient of a part's loss, with respect to this network alone, to that of the whole batch.
+
+        Args:
+            loss: 0-dimensional, the mean over a micro-batch, or over the whole batch where there are none.
             rows: rows to :meth:`record` by the names of their ring buffers; the update does not depend on them.
+        """
+        loss = loss if self._divisor == 1 else loss / self._divisor
+        if self._loss is None:
+            self._optimizer.clear_gradient()
+        self._optimizer.add_gradient(loss)  # of this network's parameters alone: D gets none in G's update
+        loss = loss.detach()
+        self._loss = loss if self._loss is None else self._loss + loss
+        for name, row in rows.items():
+            self.record(name, row)
+
+    def record(self, name: str, row: Tensor) -> None:
+        """Add a row ``(width,)`` to the ring buffer of that name, unless the update is skipped.
+
+        The columns of a micro-batch are part of the batch's row.
+        """
+        self._rows[name].append(row.detach())
+
+    def recorded(self, name: str) -> Tensor:
+        """Return the latest row of that name in this update: of the whole batch, joined if it was divided."""
+        return self._rows[name][-1] if self._divisor == 1 else join_rows(self._rows[name])
+
+    def apply(self) -> Tensor:
+        """Make the optimizer's step along the accumulated gradient.
 
         Returns:
-            The loss, detached. With several processes it and the gradient are averaged over all, which are waited for,
-            so that all apply or skip the update alike.
+            The loss of the whole batch, detached. With several processes it and the gradient are averaged over all,
+            which are waited for, so that all apply or skip the update alike.
         """
-        self._optimizer.differentiate(loss)  # gradients of this network's parameters alone: D gets none in G's update
-        loss = loss.detach()
+        assert self._loss is not None
+        loss = self._loss
         if self._group.size > 1:
             self._group.all_reduce_mean([*self._optimizer.present_gradients, loss])
         if self._max_norm is not None:
@@ -134,12 +175,15 @@ class UpdateScope:
         with self._timer("optimizer"):
             # optimizer.step(), and what the policy does about a loss or gradient that is not finite.
             self.applied = self._step_scope.nonfinite_policy.apply_update(self._network_name, self._optimizer, loss)
-        for name, row in rows.items():
-            self.record(name, row)
         return loss
 
+    def step(self, loss: Tensor, /, **rows: Tensor) -> Tensor:
+        """Accumulate the loss of an undivided batch, and apply the update; returns the loss as :meth:`apply` does."""
+        self.accumulate(loss, **rows)
+        return self.apply()
+
     def __enter__(self) -> UpdateScope:
-        self.applied = None
+        self.applied, self._loss, self._divisor = None, None, 1
         self.snapshot(self._mutable)
         self._running_timer = self._timer(self._network_name)
         self._running_timer.__enter__()
@@ -148,6 +192,10 @@ class UpdateScope:
     def __exit__(self, error: type[BaseException] | None, *details: Any) -> None:
         self._running_timer.__exit__(error, *details)
         if error is None:
+            for name, rows in self._rows.items():
+                for row in rows if self._divisor == 1 else [join_rows(rows)]:
+                    self._step_scope.metric_buffer.record(name, row)
             self._step_scope.nonfinite_policy.restore(self._restorable, self._copies, self.applied)
             self._step_scope.metric_buffer.commit(self.applied)
         self._restorable, self._copies = [], []
+        self._rows.clear()

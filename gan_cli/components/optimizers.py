@@ -188,8 +188,16 @@ class ScheduledOptimizer:
 
     def differentiate(self, loss: Tensor) -> None:
         """Set the gradients of the optimizer's parameters, and of nothing else, to those of ``loss``, 0-dimensional."""
+        self.clear_gradient()
+        self.add_gradient(loss)
+
+    def clear_gradient(self) -> None:
+        """Leave the parameters without gradients."""
         for parameter in self.parameters:  # as zero_grad(), which measures and groups what it sets to None
             parameter.grad = None
+
+    def add_gradient(self, loss: Tensor) -> None:
+        """Add the gradients of ``loss``, 0-dimensional, to those of the optimizer's parameters, and to no others."""
         # No gradients of tensors that are not among the inputs: D's weights in G's update, and samples.
         torch.autograd.backward(loss, inputs=self.parameters)
 

@@ -117,6 +117,7 @@ class Dragan(_WeightedPenalty):
     """
 
     gradient_sides: ClassVar[frozenset[Side]] = frozenset()
+    batch_statistic: ClassVar[str] = "the standard deviation of DRAGAN"
     weight: Weight = 10.0
     target: NonNegative = 1.0
     spread: Positive = 0.5

@@ -80,6 +80,11 @@ class TrainSection:
 
     steps: Count = setting(2000, "generator updates to train for")
     batch_size: Annotated[int, Range(1, 1_048_576)] = setting(64, "samples per update")
+    micro_batch: Annotated[int, Range(1, 1_048_576)] | None = setting(
+        None,
+        "samples that pass through the networks at once, for a batch larger than memory: a divisor of batch_size; their"
+        " gradients add up. null: the whole batch",
+    )
     log_every: Count = setting(50, "steps between two lines of metrics.jsonl and TensorBoard scalars")
     sample_every: CountOrNone = setting(250, "steps between two sample grids; 0: none")
     eval_every: CountOrNone = setting(
@@ -264,6 +269,7 @@ class Config:
 # Keys that may change when a run is resumed: its length, what it writes, where it computes and finds its data.
 RESUMABLE_KEYS = (
     "train.steps",
+    "train.micro_batch",
     "train.log_every",
     "train.sample_every",
     "train.eval_every",

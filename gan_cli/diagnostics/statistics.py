@@ -143,9 +143,23 @@ def auc(real: Tensor, fake: Tensor) -> Tensor:
     return below.float().mean() / (2 * len(fake))
 
 
+def input_gradient_norms(critic: Callable[[Tensor], Tensor], fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the norms of d critic / d G(z), ``(N / pac,)``, and the logits, ``(N / pac,)``.
+
+    Args:
+        critic: ``(N, *shape) -> (N / pac,)`` logits.
+        fake: ``(N, *shape)`` generated samples.
+    """
+    samples = fake.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = critic(samples)
+        (input_gradient,) = torch.autograd.grad(logits.sum(), samples)
+    return input_gradient.reshape(len(logits), -1).float().norm(dim=1), logits.detach()
+
+
 def gradient_metrics(
-    objective: Objective, critic: Callable[[Tensor], Tensor], fake: Tensor, real_logits: Tensor
-) -> tuple[dict[str, Tensor], Tensor]:
+    objective: Objective, input_norms: Tensor, fake_logits: Tensor, real_logits: Tensor
+) -> dict[str, Tensor]:
     """Compute norms of dL_G / dG(z) per sample: mean and deviation, and the mean for each alternative loss of G.
 
     Norms are per sample, not of the batch's mean, in which gradients of different directions would cancel. For a critic
@@ -153,19 +167,15 @@ def gradient_metrics(
 
     Args:
         objective: the losses of G.
-        critic: ``(N, *shape) -> (N / pac,)`` logits.
-        fake: ``(N, *shape)`` generated samples.
+        input_norms: ``(N / pac,)``, of :func:`input_gradient_norms`.
+        fake_logits: ``(N / pac,)``, of the same generated samples.
         real_logits: ``(N / pac,)``, of real samples, for relativistic objectives.
 
     Returns:
-        The metrics, 0-dimensional, and the logits of the generated samples, ``(N / pac,)``.
+        The metrics, 0-dimensional.
     """
-    samples = fake.detach().requires_grad_()
     with torch.enable_grad():
-        logits = critic(samples)
-        (input_gradient,) = torch.autograd.grad(logits.sum(), samples)
-        input_norms = input_gradient.reshape(len(logits), -1).float().norm(dim=1)
-        leaf_logits = logits.detach().requires_grad_()
+        leaf_logits = fake_logits.detach().requires_grad_()
         losses = {"": objective.g_loss(real_logits, leaf_logits)}
         losses |= {f"_{name}": loss for name, loss in objective.g_choices(leaf_logits).items()}
         norms = {
@@ -174,4 +184,4 @@ def gradient_metrics(
         }
     metrics = {f"diagnosis/gradient{name}": norm.mean() for name, norm in norms.items()}
     metrics["diagnosis/gradient_deviation"] = norms[""].std(correction=0)
-    return metrics, logits.detach()
+    return metrics

@@ -101,6 +101,9 @@ class Penalty(Protocol):
         gradient_sides: the batches whose ``input_gradient`` it uses.
         weight: factor on its values.
         every: it is evaluated at every n-th update of D, and then multiplied by n (lazy regularization).
+
+    A class may also have ``batch_statistic``, the name of what it computes from a batch as a whole, for a line of runs
+    with micro-batches.
     """
 
     gradient_sides: ClassVar[frozenset[Side]]

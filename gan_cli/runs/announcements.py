@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gan_cli.config.compose import Composition
+from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.protocols.callbacks import Alarm
 from gan_cli.report.formatting import format_count
 from gan_cli.runs.planning import Plan
+from gan_cli.runtime import torchrun
 
 
 def opening(plan: Plan, composition: Composition) -> Iterator[str]:
@@ -28,7 +30,25 @@ def opening(plan: Plan, composition: Composition) -> Iterator[str]:
         chosen = ", ".join(f"{name} {option}" for name, option in parts.items() if option)
         yield f"{chosen}, {format_count(updates, 'update')} of D per update of G"
     meaning = f"; a step is {plan.family.step}" if plan.family.step else ""
-    yield f"training for {plan.config.train.steps:,} steps of batch size {plan.config.train.batch_size}{meaning}"
+    yield f"training for {plan.config.train.steps:,} steps of {describe_batch(plan.config)}{meaning}"
+    if note := describe_micro_batches(plan):
+        yield note
+
+
+def describe_batch(config: Config) -> str:
+    """Return the size of a batch, and of the micro-batches that it is divided into."""
+    train = config.train
+    parts = "" if train.micro_batch is None else f", {train.micro_batch} samples at once"
+    return f"batch size {train.batch_size}{parts}"
+
+
+def describe_micro_batches(plan: Plan) -> str:
+    """Return what is computed over micro-batches instead of batches; empty where nothing is."""
+    statistics = plan.family.batch_statistics(plan, plan.outline)
+    size, share = plan.config.train.micro_batch, plan.config.train.batch_size // torchrun.world_size()
+    if size is None or size == share or not statistics:
+        return ""
+    return f"train.micro_batch: over {size} samples, not over {share}: {', '.join(statistics)}"
 
 
 def describe_alarms(alarms: Sequence[Alarm], lasting: Sequence[Alarm]) -> str:

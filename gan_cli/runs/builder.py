@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_cli.algorithms.context import Context, StepTimer, untimed
+from gan_cli.algorithms.micro_batches import MicroBatches
 from gan_cli.algorithms.nonfinite import SkipNonFinite, TrackNonFinite
 from gan_cli.algorithms.training_data import TrainingData
 from gan_cli.architectures.conditioning import require_supported
+from gan_cli.config.micro_batch import count_micro_batches
 from gan_cli.config.schema import NonFinite
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
@@ -93,5 +95,6 @@ def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) 
         probe_every=max(1, diagnostics.every * train.log_every),
         timer=timer,
         group=group,
+        micro_batches=MicroBatches(count_micro_batches(plan.config, group.size)),
         nonfinite_policy=SkipNonFinite if plan.config.non_finite is NonFinite.skip else TrackNonFinite,
     )

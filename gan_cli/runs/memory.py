@@ -80,14 +80,18 @@ def memory_need(config: Config, parts: Parts, outline: Outline, activations: flo
     staged = train.batch_size * numel * min(largest, BATCHES_PER_PASS)
     grid = train.sample_count * numel * (POINTS_PER_SAMPLE if len(parts.dataset.shape) == 1 else 1)
     probe = min(config.diagnostics.samples, 1024) if config.diagnostics.every else 0
-    shown = f"train.batch_size={train.batch_size}"
+    processes = torchrun.world_size()
+    # Several processes divide a batch among themselves, and each its share into micro-batches.
+    share = -(-train.batch_size // processes)
+    at_once = share if train.micro_batch is None else train.micro_batch
+    micro = "" if train.micro_batch is None else f", train.micro_batch={train.micro_batch}"
+    shown = f"train.batch_size={train.batch_size}{micro}"
     replicated = f", train.replicas={train.replicas}" if train.replicas > 1 else ""
     of_networks = weight_bytes(outline, 2 + parts.optimizer.num_moments) * train.replicas
-    # Several processes divide a batch among themselves.
-    of_batches = (int(train.batch_size * activations) + FLOAT * staged) // torchrun.world_size()
     sizes = {
         f"for weights, gradients and moments (architecture, optimizer{replicated})": of_networks,
-        f"for batches ({shown}{replicated})": of_batches * train.replicas,
+        f"for activations ({shown}{replicated})": int(at_once * activations) * train.replicas,
+        f"for batches ({shown}{replicated})": FLOAT * staged // processes * train.replicas,
         f"for sample grids (train.sample_count={train.sample_count})": FLOAT * grid if train.sample_every else 0,
         f"for probes (diagnostics.samples={config.diagnostics.samples})": FLOAT * probe * (3 * numel + probe),
         f"for evaluations (evaluation.samples={config.evaluation.samples})": (

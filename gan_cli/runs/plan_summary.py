@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from gan_cli.config.nodes import Node
+from gan_cli.runs.announcements import describe_batch, describe_micro_batches
 from gan_cli.runs.estimate import Estimate
 from gan_cli.runs.planning import Plan, accepted_parts
 from gan_cli.telemetry.quantities import format_bytes, format_duration
@@ -37,10 +38,11 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
         "optimizer": describe(plan.optimizer),
         "memory": f"{format_bytes(plan.memory.total)} or more",
         "device": plan.device.describe(),
-        "train": f"{train.steps:,} steps of batch size {train.batch_size}",
-        "seed": str(config.seed),
+        "train": f"{train.steps:,} steps of {describe_batch(config)}",
     }
-    return rows
+    if note := describe_micro_batches(plan):
+        rows["micro-batches"] = note.removeprefix("train.micro_batch: ")
+    return rows | {"seed": str(config.seed)}
 
 
 def rows_of_estimate(need: Estimate) -> dict[str, str]:

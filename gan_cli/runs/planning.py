@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.config.micro_batch import count_micro_batches
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config, DeviceSection, LossSection
 from gan_cli.config.sweep_metric import SweepMetric
@@ -78,6 +79,7 @@ def plan(config: DictConfig) -> Plan:
         raise ConfigError(f"loss.penalty: expected penalties by name or null, got {typed.loss.penalty!r}")
     if not isinstance(typed.callback, dict | None):
         raise ConfigError(f"callback: expected callbacks by name or null, got {typed.callback!r}")
+    micro_batches = count_micro_batches(typed, torchrun.world_size())
     algorithm = Node.parse(typed.algorithm, "algorithm", AlgorithmSpec, PROVIDED)
     family = cast(type[AlgorithmSpec], algorithm.target)
     accepted = accepted_parts(family)
@@ -102,7 +104,7 @@ def plan(config: DictConfig) -> Plan:
     forward = _count_forward(family, parts.architecture, sizes, outline)
     _require_enough_samples(typed, forward.coupled)
     flops = forward.flops * typed.train.batch_size * typed.train.replicas
-    work = _workload(outline, parts.dataset, flops // 2, typed.train.replicas)
+    work = _workload(outline, parts.dataset, flops // (2 * micro_batches), typed.train.replicas)
     device = choose(_device_section(typed), work, family.eager_because)
     itemsize = 4 if device.autocast is None else 2
     # Of two samples; and of two products, one at least is kept for the backward pass.
@@ -243,16 +245,19 @@ class ForwardPass:
 
 def _require_enough_samples(config: Config, coupled: Collection[str]) -> None:
     """Raise ``ConfigError`` where batch norm would have to compute a variance of one sample, or of one pack in D."""
-    # Batch norm is over each process's part of the batch, unless it is synchronized.
+    # Batch norm is over each process's part of the batch, unless it is synchronized, and over a micro-batch of that.
     processes = 1 if config.device.sync_batch_norm else torchrun.world_size()
+    parts = count_micro_batches(config, torchrun.world_size())
     for name in sorted(coupled):
         pac = config.pac if name == "discriminator" else 1
-        if config.train.batch_size // (pac * processes) < 2:
+        if config.train.batch_size // (pac * processes * parts) < 2:
             packs = f" in two packs of pac={pac}" if pac > 1 else ""
             on = f" on each of {processes} processes" if processes > 1 else ""
+            key, fewest, value = "train.batch_size", 2 * pac * processes, config.train.batch_size
+            if config.train.micro_batch is not None:
+                key, fewest, value, on = "train.micro_batch", 2 * pac, config.train.micro_batch, ""
             raise ConfigError(
-                f"train.batch_size: expected at least {2 * pac * processes} samples{packs}{on} for batch norm in the"
-                f" {name}, got {config.train.batch_size}"
+                f"{key}: expected at least {fewest} samples{packs}{on} for batch norm in the {name}, got {value}"
             )
 
 

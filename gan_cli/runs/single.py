@@ -28,6 +28,7 @@ from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
 from gan_cli.runs.estimate import estimate, measure
+from gan_cli.runs.out_of_memory import advising_micro_batches
 from gan_cli.runs.plan_summary import rows_of_estimate, rows_of_plan, table
 from gan_cli.runs.planning import Plan
 from gan_cli.runs.thread_adaptation import contention_callback
@@ -57,6 +58,10 @@ def dry_run(composition: Composition) -> str:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it, and return the exit status."""
+    return advising_micro_batches(composition, partial(_start, composition, wanted))
+
+
+def _start(composition: Composition, wanted: Path) -> int:
     with run_log.console() as buffered, exit_on_signal(), distributed.process_group() as group:
         plan = _checked_plan(composition, group)
         assembled = assemble_run(plan, composition, partial(_build, group=group), group)
@@ -77,6 +82,10 @@ def start(composition: Composition, wanted: Path) -> int:
 
 def resume(composition: Composition, directory: RunDirectory) -> int:
     """Resume the run of ``directory`` from its latest undamaged checkpoint, and return the exit status."""
+    return advising_micro_batches(composition, partial(_resume, composition, directory))
+
+
+def _resume(composition: Composition, directory: RunDirectory) -> int:
     with (
         run_log.console() as buffered,
         exit_on_signal(),
@@ -152,7 +161,10 @@ def _build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
 
 def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
     train = plan.config.train
-    return [Progress(train.steps, train.log_every), contention_callback(plan.device, directory.threads)]
+    return [
+        Progress(train.steps, train.log_every, train.eval_every),
+        contention_callback(plan.device, directory.threads),
+    ]
 
 
 def _require_same_data(

@@ -17,6 +17,7 @@ from gan_cli.runs import builder, loop, planning, recovery
 from gan_cli.runs.announcements import describe_alarms
 from gan_cli.runs.assembly import TrainingRun
 from gan_cli.runs.monitoring import AlarmError
+from gan_cli.runs.out_of_memory import raising_out_of_memory
 from gan_cli.runs.summary import Outcome
 from gan_cli.runtime.interrupts import Interrupts, deadline
 from gan_cli.storage import thread_record
@@ -41,7 +42,8 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
         if step == 0 and may_roll_back(run.plan.config):
             run.callbacks.on_checkpoint(0, run.algorithm)  # so that there is always a checkpoint to roll back to
         try:
-            reached = _train_with_rollbacks(run, step, stop_requested)
+            with raising_out_of_memory():
+                reached = _train_with_rollbacks(run, step, stop_requested)
             run.saver.finish()  # before all else: after an interrupt the process may be killed at any moment
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"

@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent, StepEvent
 from gan_cli.telemetry import terminal
-from gan_cli.telemetry.progress_line import Pace, ProgressLine, format_value, progress_line
-from gan_cli.telemetry.quantities import format_duration
+from gan_cli.telemetry.progress_line import Pace, ProgressLine, format_value, progress_line, time_left
 from gan_cli.telemetry.run_log import is_shared, progress_logger
 
 # Lines of history of a run, and the longest time between two of them.
@@ -26,26 +25,30 @@ ESTIMATE_AFTER = 5.0
 class Progress(Callback):
     """Shows the latest metrics, the time left and the alarms."""
 
-    def __init__(self, steps: int, log_every: int) -> None:
+    def __init__(self, steps: int, log_every: int, eval_every: int = 0) -> None:
         """Prepare the display of a run.
 
         Args:
             steps: their number in the whole run.
             log_every: number of steps from one report to the next.
+            eval_every: number of steps from one evaluation to the next; 0: there are none, or they count as steps.
         """
         self._steps = steps
+        self._eval_every = eval_every
         self._lines_every = log_every * max(1, math.ceil(steps / log_every / HISTORY_LINES))
         self._values: dict[str, float] = {}
         self._alarms: list[str] = []
         self._phase = ""
         self._first_step = 0
-        self._started = self._last_line = self._due = 0.0
+        self._evaluations, self._evaluating = 0, 0.0
+        self._started = self._warm = self._last_line = self._due = 0.0
         self._estimated = False
         self._display: tqdm[NoReturn] | None = None
 
     def on_start(self, event: StartEvent) -> None:
         self._first_step, self._started = event.step, time.perf_counter()
-        self._last_line = self._started
+        self._last_line, self._estimated = self._started, False
+        self._evaluations, self._evaluating = 0, 0.0
         if terminal.redraws() and not is_shared():
             # tqdm keeps the line below what others write; how wide the terminal is, is measured here.
             self._display = tqdm(
@@ -57,6 +60,8 @@ class Progress(Callback):
 
     def on_step(self, event: StepEvent) -> None:
         now = time.perf_counter()
+        if event.step == self._first_step + 1:
+            self._warm = now
         if now >= self._due:
             self._show(event.step, now)
 
@@ -66,6 +71,9 @@ class Progress(Callback):
         self.show_metrics(event.step, event.report.headline, event.report.phase)
 
     def on_evaluation(self, event: EvaluationEvent) -> None:
+        if self._eval_every and not event.abandoned:
+            self._evaluations += 1
+            self._evaluating += event.seconds
         if event.scalars:
             metrics = [f"{tag.removeprefix('metrics/')} {format_value(value)}" for tag, value in event.scalars.items()]
             self._log(ProgressLine([f"step {event.step}/{self._steps}", *metrics]))
@@ -76,8 +84,10 @@ class Progress(Callback):
         now = time.perf_counter()
         if self._display is not None:
             self._show(step, now)
-        if step % self._lines_every == 0 or step >= self._steps or now - self._last_line > MAX_SILENCE:
-            self._estimated, self._last_line = True, now
+        # Where no line is redrawn, the first report that knows the time left says it.
+        first = self._display is None and not self._estimated and step > self._first_step
+        if first or step % self._lines_every == 0 or step >= self._steps or now - self._last_line > MAX_SILENCE:
+            self._estimated, self._last_line = self._estimated or step > self._first_step, now
             self._log(self._line(step, now))
 
     def close(self) -> None:
@@ -93,15 +103,25 @@ class Progress(Callback):
             self._display.set_description_str(self._line(step, now).fit(terminal.width() - 1))
             return
         self._due = math.inf
-        seconds = self._pace(step, now).seconds_for(self._steps - step)
-        if not self._estimated and seconds is not None and step < self._steps:
-            self._log(ProgressLine([f"step {step}/{self._steps}", f"about {format_duration(seconds)} left"]))
+        left = time_left(self._pace(step, now), self._steps - step, self._evaluations_left(step))
+        if not self._estimated and left:
+            self._estimated = True
+            self._log(ProgressLine([f"step {step}/{self._steps}", f"about {left}"]))
 
     def _line(self, step: int, now: float) -> ProgressLine:
-        return progress_line(step, self._steps, self._pace(step, now), self._values, self._alarms, self._phase)
+        pace, evaluations = self._pace(step, now), self._evaluations_left(step)
+        return progress_line(step, self._steps, pace, self._values, self._alarms, self._phase, evaluations)
 
     def _pace(self, step: int, now: float) -> Pace:
-        return Pace(step - self._first_step, now - self._started)
+        """Return the pace since the first step, which is slower than all others; that of the first step at first."""
+        steps, since = step - self._first_step, self._started
+        if steps > 1:
+            steps, since = steps - 1, self._warm
+        return Pace(steps, now - since - self._evaluating, self._evaluations, self._evaluating)
+
+    def _evaluations_left(self, step: int) -> int:
+        """Return how many evaluations are due after a step: one every so many steps, and one at the end."""
+        return -(-self._steps // self._eval_every) - step // self._eval_every if self._eval_every else 0
 
     def _log(self, line: ProgressLine) -> None:
         progress_logger.info(line)

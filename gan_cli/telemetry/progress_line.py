@@ -34,23 +34,52 @@ class ProgressLine:
 
 @dataclass(frozen=True)
 class Pace:
-    """Steps that were made in some seconds of training.
+    """Steps that were made in some seconds of training, and evaluations in some others.
 
     Attributes:
         steps: made since training began or was resumed.
-        seconds: that they took, with reports, pictures and evaluations in between.
+        seconds: that they took, with reports and pictures in between.
+        evaluations: made since then.
+        evaluating: seconds that these took.
     """
 
     steps: int
     seconds: float
+    evaluations: int = 0
+    evaluating: float = 0.0
 
-    def seconds_for(self, steps: int) -> float | None:
-        """Return the seconds that more steps are likely to take; None before the first one."""
-        return self.seconds / self.steps * steps if self.steps else None
+    def seconds_for(self, steps: int, evaluations: int = 0) -> float | None:
+        """Return the seconds that more steps and evaluations are likely to take; None before the first step.
+
+        Evaluations count once one was made.
+        """
+        if not self.steps:
+            return None
+        each = self.evaluating / self.evaluations if self.evaluations else 0.0
+        return self.seconds / self.steps * steps + each * evaluations
+
+
+def time_left(pace: Pace, steps: int, evaluations: int = 0) -> str:
+    """Return the time that so many more steps and evaluations take, as text; empty where it is not known.
+
+    Evaluations are counted where none was made, from which their time could be known.
+    """
+    seconds = pace.seconds_for(steps, evaluations) if steps else None
+    if seconds is None:
+        return ""
+    uncounted = evaluations if not pace.evaluations else 0
+    more = f" and {uncounted} evaluation{'s' if uncounted > 1 else ''}" if uncounted else ""
+    return f"{format_duration(seconds)}{more} left"
 
 
 def progress_line(
-    step: int, steps: int, pace: Pace, values: Mapping[str, float], alarms: Sequence[str] = (), phase: str = ""
+    step: int,
+    steps: int,
+    pace: Pace,
+    values: Mapping[str, float],
+    alarms: Sequence[str] = (),
+    phase: str = "",
+    evaluations: int = 0,
 ) -> ProgressLine:
     """Make the line of a step.
 
@@ -61,12 +90,13 @@ def progress_line(
         values: short name -> latest value, the most important first.
         alarms: names of those that are raised at the moment.
         phase: of training, in a few words; empty where there are no phases.
+        evaluations: that are still to be made.
     """
-    left = pace.seconds_for(steps - step) if step < steps else None
+    left = time_left(pace, steps - step, evaluations)
     return ProgressLine(
         [
             f"step {step}/{steps}",
-            *([f"{format_duration(left)} left"] if left is not None else []),
+            *([left] if left else []),
             *([phase] if phase else []),
             *([_describe_alarms(alarms)] if alarms else []),
             *_describe_values(values),

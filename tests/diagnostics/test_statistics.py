@@ -21,6 +21,7 @@ from gan_cli.diagnostics.statistics import (
     diversity_metrics,
     effective_mode_share,
     gradient_metrics,
+    input_gradient_norms,
     mean_distance,
     nearest_neighbor_accuracy,
     score_metrics,
@@ -132,7 +133,8 @@ def test_gradient_norms_are_those_of_each_sample_by_itself(objective: Objective)
         assert point.grad is not None
         norms.append(float(point.grad.norm()))
     network.zero_grad(set_to_none=True)
-    metrics, logits = gradient_metrics(objective, network, fake, real_logits)
+    input_norms, logits = input_gradient_norms(network, fake)
+    metrics = gradient_metrics(objective, input_norms, logits, real_logits)
     assert float(metrics["diagnosis/gradient"]) == pytest.approx(np.mean(norms))
     assert float(metrics["diagnosis/gradient_deviation"]) == pytest.approx(np.std(norms))
     assert torch.equal(logits, network(fake))
@@ -145,7 +147,7 @@ def test_saturating_and_non_saturating_gradients_are_in_the_ratio_of_the_theory(
     def confident(samples: Tensor) -> Tensor:
         return samples.sum(1) - 5.0
 
-    metrics, _ = gradient_metrics(Minimax(), confident, torch.zeros(4, 3), torch.zeros(4))
+    metrics = gradient_metrics(Minimax(), *input_gradient_norms(confident, torch.zeros(4, 3)), torch.zeros(4))
     ratio = metrics["diagnosis/gradient_non_saturating"] / metrics["diagnosis/gradient_saturating"]
     assert float(ratio) == pytest.approx(math.exp(5))
     assert torch.equal(metrics["diagnosis/gradient"], metrics["diagnosis/gradient_saturating"])

@@ -41,6 +41,10 @@ GAMES = {
     "relativistic, packed": ["dataset=ring8", "architecture=mlp_small", "loss=rgan", "pac=2", "optimizer.lr=5e-5"],
     "images, noise, augmentation": ["architecture=mlp_small", "noise=adaptive", "augment=ada", "loss=hinge"],
     "labels, streamed": ["architecture=mlp_small", "conditional=true", "device.data=streamed", "loss/penalty=r1"],
+    "micro-batches, gradient penalty, noise": [
+        *("dataset=ring8", "architecture=mlp_small", "loss=wgan_gp", "noise=constant", "optimizer.lr=1e-4"),
+        "train.micro_batch=8",
+    ],
     "batch norm over all": ["device.sync_batch_norm=true", "architecture=dcgan", "architecture.width=8"],
     "batch norm, penalty": [
         "device.sync_batch_norm=true",

@@ -24,8 +24,8 @@ def test_sum_holds_weights_gradients_moments_average_and_batches() -> None:
     plan = planned("dataset=ring8", *TINY, "train.sample_every=0", "diagnostics.every=0", "train.batch_size=16")
     g, d = (sum(each.numel() for each in network.parameters()) for network in plan.outline.networks.values())
     # Widths of layers, of whose outputs a backward pass needs half; one batch of real samples is drawn.
-    batches = 16 * (2 * sum(layer.out_features for layer in _linear(plan.outline.networks.values())) + 4 * 2)
-    assert sorted(plan.memory.on_device.values()) == sorted([4 * (4 * (g + d) + g), batches])
+    sample = 2 * sum(layer.out_features for layer in _linear(plan.outline.networks.values()))
+    assert sorted(plan.memory.on_device.values()) == sorted([4 * (4 * (g + d) + g), 16 * sample, 16 * 4 * 2])
     assert plan.memory.on_host == {}
     twice = planned("dataset=ring8", *TINY, "train.sample_every=0", "diagnostics.every=0", "train.batch_size=16",
                     "train.replicas=2")  # fmt: skip
@@ -43,7 +43,11 @@ def _linear(networks):  # type: ignore[no-untyped-def]
             ["architecture.generator_hidden=[65536,65536]"],
             "for weights, gradients and moments (architecture, optimizer)",
         ),
-        (["train.batch_size=1000000"], "for batches (train.batch_size=1000000)"),
+        (["train.batch_size=1000000"], "for activations (train.batch_size=1000000)"),
+        (
+            ["train.batch_size=1000000", "train.micro_batch=100000"],
+            "for activations (train.batch_size=1000000, train.micro_batch=100000)",
+        ),
         (["train.sample_count=100000"], "for sample grids (train.sample_count=100000)"),
         (["train.eval_every=1", "evaluation.samples=1000000"], "for evaluations (evaluation.samples=1000000)"),
         (["dataset=ring8", "dataset.count=10000000"], "for the data (dataset.count)"),

@@ -90,7 +90,7 @@ def test_dumb_terminal_gets_the_history_alone(monkeypatch: pytest.MonkeyPatch) -
     with terminal(monkeypatch, 60, term="dumb") as screen:
         train()
     assert "\x1b" not in screen.text
-    assert len(screen.lines) == 22
+    assert len(screen.lines) == 23
     assert all(len(line) <= 60 for line in screen.lines)
 
 
@@ -116,12 +116,15 @@ def test_alarm_stays_in_the_line_until_it_is_over(monkeypatch: pytest.MonkeyPatc
     assert ["alarm: mode_collapse" in line for line in screen.lines[:3]] == [True, True, False]
 
 
-def test_pipe_gets_twenty_lines_whole_and_with_the_time_left(capfd: pytest.CaptureFixture[str]) -> None:
+def test_pipe_gets_the_first_report_and_twenty_lines_whole_and_with_the_time_left(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     train(evaluated=[500])
     lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 22
+    assert len(lines) == 23
     assert "\r" not in "".join(lines)
-    assert lines[0].startswith("step 50/1000  ")
+    assert [line.partition("  ")[0] for line in lines[:3]] == [f"step {step}/1000" for step in (10, 50, 100)]
+    assert all(" left  " in line for line in lines[:3])
     assert " left  loss D 1.23  G 0.733  D(x) 0.55  D(G(z)) 0.42  images/s 18,503" in lines[0]
     assert "step 500/1000  modes 8  high_quality 0.931" in lines
     assert " left" not in lines[-2]
@@ -144,13 +147,67 @@ def test_run_with_rare_reports_says_early_how_long_it_takes(
     assert capfd.readouterr().err == "step 5/1000  about 17 min left\n"
 
 
+def test_resumed_run_says_the_time_left_at_its_first_report_after_a_step(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run_log.console():
+        progress = Progress(10_000, 10)
+        progress.on_start(StartEvent(510))
+        report = Report({}, {}, HEADLINE)
+        progress.on_report(ReportEvent(510, report, 0))  # once more, from the checkpoint
+        for step in range(511, 531):
+            progress.on_step(StepEvent(step))
+        progress.on_report(ReportEvent(520, report, 0))
+        progress.on_report(ReportEvent(530, report, 0))
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == ["step 520/10000"]
+    assert " left  loss" in lines[0]
+
+
+def test_slow_first_step_does_not_count_once_there_are_others(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 100.0, 101.0, 102.0, 103.0])
+    monkeypatch.setattr("gan_cli.telemetry.console.time", SimpleNamespace(perf_counter=lambda: next(times)))
+    monkeypatch.setattr("gan_cli.telemetry.console.ESTIMATE_AFTER", 1000.0)
+    with run_log.console():
+        progress = Progress(13, 3)
+        progress.on_start(StartEvent(0))
+        for step in (1, 2, 3):
+            progress.on_step(StepEvent(step))
+        progress.on_report(ReportEvent(3, Report({}, {}, HEADLINE), 0))
+    # Three seconds for two steps after the first; ten are left.
+    assert "step 3/13  15 s left  " in capfd.readouterr().err
+
+
+def test_evaluations_are_counted_until_one_was_made_and_then_timed(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 1.0, 2.0, 3.0, 103.0, 104.0])
+    monkeypatch.setattr("gan_cli.telemetry.console.time", SimpleNamespace(perf_counter=lambda: next(times)))
+    report = Report({}, {}, HEADLINE)
+    with run_log.console():
+        progress = Progress(11, 1, eval_every=2)
+        progress.on_start(StartEvent(0))
+        progress.on_step(StepEvent(1))
+        progress.on_report(ReportEvent(1, report, 0))
+        progress.on_step(StepEvent(2))
+        progress.on_evaluation(EvaluationEvent(2, {"metrics/modes": 8.0}, seconds=100.0))
+        progress.on_step(StepEvent(3))
+        progress.on_report(ReportEvent(3, report, 0))
+    first, _, later = capfd.readouterr().err.splitlines()
+    assert first.startswith("step 1/11  20 s and 6 evaluations left  ")
+    # Evaluations at 4, 6, 8, 10 and at the end; a second and a half a step.
+    assert later.startswith("step 3/11  8 min 32 s left  ")
+
+
 def test_jobs_that_share_a_console_say_which_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch, 60) as screen, run_log.console_of_job(run_log.JobConsole("seed=1")):
         train()
-    assert screen.lines[0].startswith("[seed=1] step 50/1000  ")
+    assert screen.lines[0].startswith("[seed=1] step 10/1000  ")
     assert screen.lines[-2] == "[seed=1] the end"
     assert all(len(line) <= 60 for line in screen.lines), "other jobs would overwrite a line that is redrawn"
-    assert len(screen.lines) == 22
+    assert len(screen.lines) == 23
 
 
 def test_jobs_leave_out_what_is_for_a_person_who_has_started_one_run(capfd: pytest.CaptureFixture[str]) -> None:

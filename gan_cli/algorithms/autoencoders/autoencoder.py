@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer, ForwardOutput, moments
+from gan_cli.algorithms.autoencoders.base import AutoencoderTrainer, Coding, ForwardOutput
 from gan_cli.algorithms.autoencoders.spec import PlainAutoencoderSpec
 from gan_cli.algorithms.context import Context
 from gan_cli.components.likelihoods import cholesky_factor
@@ -66,8 +66,11 @@ class Autoencoder(PlainAutoencoderSpec, AutoencoderTrainer):
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         codes = self.networks.encode(target)[:, 0]
         nll = -self.model.likelihood(target, self.networks.logits(codes))
-        self.moments.update(codes.detach(), self.context.group)
-        return ForwardOutput(nll.mean(), {"reconstruction": nll, "moments": moments(codes.detach())})
+        return ForwardOutput(nll.mean(), {"reconstruction": nll}, Coding(codes.detach()))
+
+    def _batch_rows(self, coding: Coding) -> dict[str, Tensor]:
+        self.moments.update(coding.codes, self.context.group)
+        return super()._batch_rows(coding)
 
     def _update_prior(self) -> None:
         """Set the priors of both decoders to the present Gaussian; it is not trained by the optimizer."""

@@ -21,6 +21,7 @@ from gan_cli.algorithms.autoencoders.networks import (
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
 from gan_cli.algorithms.autoencoders.spec import AutoencoderSpec
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.micro_batches import join_rows
 from gan_cli.algorithms.previews import plane_around, preview_latents
 from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
 from gan_cli.components.likelihoods import Likelihood
@@ -37,16 +38,31 @@ RECONSTRUCTED, INTERPOLATED = 32, 16
 
 
 @dataclass(frozen=True)
+class Coding:
+    """Codes of samples, detached, from which a batch's means over its samples are computed.
+
+    Attributes:
+        codes: ``(N, D)``.
+        kl: KL divergence from the prior of each dimension of each code, ``(N, D)``; None without a prior.
+    """
+
+    codes: Tensor
+    kl: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class ForwardOutput:
-    """Result of a forward pass over a batch.
+    """Result of a forward pass over a batch, or over a micro-batch.
 
     Attributes:
         loss: 0-dimensional.
-        rows: name of a ring buffer -> a row for it.
+        rows: name of a ring buffer -> a row for it, with a column for each sample.
+        coding: of each sample.
     """
 
     loss: Tensor
     rows: Mapping[str, Tensor]
+    coding: Coding
 
 
 class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
@@ -98,6 +114,10 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         """Compute the loss of a batch ``(N, *shape)`` with the networks that are trained."""
 
+    def _batch_rows(self, coding: Coding) -> dict[str, Tensor]:
+        """Return name of a ring buffer -> a row for it, from the codes of a whole batch."""
+        return {"moments": moments(coding.codes)}
+
     @abstractmethod
     def _training_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return tag -> 0-dimensional tensor, from the rows of the ring buffers."""
@@ -121,8 +141,14 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
     def _update_networks(self) -> None:
         target = self._next_target()
         with self.scope as scope:
-            output = self._forward(target, self._streams["epsilon"])
-            loss = scope.step(output.loss, **output.rows)
+            codings = []
+            for part in scope.parts(target):
+                output = self._forward(part, self._streams["epsilon"])
+                scope.accumulate(output.loss, **output.rows)
+                codings.append(output.coding)
+            loss = scope.apply()
+            for name, row in self._batch_rows(join_rows(codings)).items():
+                scope.record(name, row)
             scope.record("loss", loss[None])
 
     def _next_target(self) -> Tensor:

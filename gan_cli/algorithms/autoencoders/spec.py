@@ -14,6 +14,7 @@ from gan_cli.components.losses import Loss
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config
 from gan_cli.diagnostics.rules import AlarmRule
+from gan_cli.errors import ConfigError
 from gan_cli.inference.exportable import ExportableNetwork
 from gan_cli.inference.exportable_generator import exportable_generator
 from gan_cli.inference.generator import TrainedGenerator, load_generator
@@ -43,7 +44,9 @@ class AutoencoderSpec(AlgorithmSpec):
     headline: ClassVar[Mapping[str, str]]
     supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
-    supported_settings: ClassVar = frozenset(("ema.half_life", "device.compile", "device.sync_batch_norm"))
+    supported_settings: ClassVar = frozenset(
+        ("ema.half_life", "train.micro_batch", "device.compile", "device.sync_batch_norm")
+    )
 
     @classmethod
     def outline(cls, architecture: object, sizes: Sizes) -> Outline:
@@ -134,6 +137,15 @@ class VAESpec(AutoencoderSpec):
         "vae/kl_per_dimension": "KL of each dimension of z, in nats",
     }
     hparam_metrics: ClassVar[tuple[str, ...]] = ("vae/elbo", "vae/elbo_held_out", "vae/kl", "vae/active_units")
+
+    @classmethod
+    def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
+        """Raise ``ConfigError`` for free bits with micro-batches, and as for every autoencoder."""
+        super().check(config, parts, outline)
+        if config.train.micro_batch is not None and parts.algorithm.arguments.get("free_bits", 0.0):
+            raise ConfigError(
+                "train.micro_batch: expected null with algorithm.free_bits, a floor of the mean over a whole batch"
+            )
 
     @classmethod
     def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:

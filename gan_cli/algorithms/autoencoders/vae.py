@@ -10,9 +10,9 @@ from torch import Tensor
 from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE
 from gan_cli.algorithms.autoencoders.base import (
     AutoencoderTrainer,
+    Coding,
     ForwardOutput,
     mean_over_processes,
-    moments,
 )
 from gan_cli.algorithms.autoencoders.networks import Networks
 from gan_cli.algorithms.autoencoders.spec import VAESpec
@@ -87,11 +87,15 @@ class VAE(VAESpec, AutoencoderTrainer):
     def _forward(self, target: Tensor, epsilon: Stream) -> ForwardOutput:
         mean, nll, kl = self._bound(self.networks, self.model.likelihood, target, epsilon)
         kl_mean = kl.mean(0)
-        rows = {"reconstruction": nll, "kl": kl.sum(1), "kl_each": kl_mean, "moments": moments(mean.detach())}
+        rows, coding = {"reconstruction": nll, "kl": kl.sum(1)}, Coding(mean.detach(), kl.detach())
         group = self.context.group
         if self._free_bits and group.size > 1:  # the floor applies to the mean over the whole batch
             kl_mean = group.all_reduce_sum(kl_mean) / group.size
-        return ForwardOutput(nll.mean() + self._beta * kl_with_free_bits(kl_mean, self._free_bits), rows)
+        return ForwardOutput(nll.mean() + self._beta * kl_with_free_bits(kl_mean, self._free_bits), rows, coding)
+
+    def _batch_rows(self, coding: Coding) -> dict[str, Tensor]:
+        assert coding.kl is not None
+        return super()._batch_rows(coding) | {"kl_each": coding.kl.mean(0)}
 
     def _bound(
         self, networks: Networks, likelihood: Likelihood, target: Tensor, epsilon: Stream

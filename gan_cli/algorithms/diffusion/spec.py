@@ -35,7 +35,7 @@ class DiffusionSpec(AlgorithmSpec):
     name: ClassVar[str] = "diffusion"
     supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
-    supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "device.compile"))
+    supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "train.micro_batch", "device.compile"))
     headline: ClassVar[Mapping[str, str]] = {"loss": "loss/total", "held out": HELD_OUT}
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Does the loss fall, also on held-out samples?": ("loss/total", HELD_OUT),

@@ -139,9 +139,11 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
         with self.context.timer("data"):
             batch = self._noisy_batch()
         with self.scope as scope:
-            losses = self._losses(self._denoise, batch)
-            squares = batch.target.square().flatten(1).mean(1)
-            scope.step(losses.mean(), losses=losses, squares=squares, timesteps=batch.timesteps.float())
+            for part in scope.parts(batch):
+                losses = self._losses(self._denoise, part)
+                squares = part.target.square().flatten(1).mean(1)
+                scope.accumulate(losses.mean(), losses=losses, squares=squares, timesteps=part.timesteps.float())
+            scope.apply()
 
     def _noisy_batch(self) -> NoisyBatch:
         """Draw a batch with timesteps, noise and, where there are classes, labels of which some are left out."""

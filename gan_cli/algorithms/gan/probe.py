@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
-from gan_cli.diagnostics.statistics import diversity_metrics, effective_mode_share, gradient_metrics
+from gan_cli.algorithms.micro_batches import chunk_rows, join_rows
+from gan_cli.diagnostics.statistics import (
+    diversity_metrics,
+    effective_mode_share,
+    gradient_metrics,
+    input_gradient_norms,
+)
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.data import Batch
 from gan_cli.runtime.rng import RandomState, seeded_generator
 
 # Fewer samples have too few pairwise distances for the diversity metrics.
 MIN_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Generated samples, D's logits of them and of real ones, and its gradients at the generated ones.
+
+    Attributes:
+        fake: ``(N, *shape)``.
+        train_logits: ``(N / pac,)``, of samples that D trains on.
+        heldout_logits: ``(N / pac,)``, of samples that it does not.
+        gradient_norms: ``(N / pac,)``, of each logit with respect to its generated sample.
+        fake_logits: ``(N / pac,)``.
+    """
+
+    fake: Tensor
+    train_logits: Tensor
+    heldout_logits: Tensor
+    gradient_norms: Tensor
+    fake_logits: Tensor
 
 
 class DiscriminatorProbe:
@@ -37,7 +64,10 @@ class DiscriminatorProbe:
         self._latent_dim = latent_dim
         self._random = RandomState(context.device.torch_device)
         available = 0 if context.probe_batches is None else min(context.probe_samples, context.probe_batches.available)
-        self._count = available // context.pac * context.pac  # whole packs
+        at_once = context.samples_at_once if context.micro_batches.count > 1 else available
+        self._parts = max(1, available // at_once) if available else 1
+        # Whole micro-batches, or fewer samples than one; and whole packs.
+        self._count = self._parts * (min(available, at_once) // context.pac * context.pac)
 
     @torch.no_grad()
     def metrics(self, step: int) -> dict[str, Tensor]:
@@ -50,31 +80,36 @@ class DiscriminatorProbe:
             return {}
         train, heldout = (probe_batches.train(self._count, step), probe_batches.heldout(self._count, step))
         with self._without_side_effects(step):
-            fake = self._sample_generator(heldout, step)
-            train_logits, heldout_logits = self._score(train, heldout).chunk(2)
-            metrics, fake_logits = gradient_metrics(
-                self._objective,
-                lambda samples: self._pipeline(samples, heldout.labels),
-                fake,
-                heldout_logits,
-            )
+            scored = join_rows(list(self._score_parts(train, heldout, step)))
+        metrics = gradient_metrics(self._objective, scored.gradient_norms, scored.fake_logits, scored.heldout_logits)
         on_train, on_heldout = (
-            self._objective.divergence(real, fake_logits) for real in (train_logits, heldout_logits)
+            self._objective.divergence(real, scored.fake_logits)
+            for real in (scored.train_logits, scored.heldout_logits)
         )
         metrics[f"divergence/{self._objective.divergence_name}_held_out"] = on_heldout
         metrics["diagnosis/held_out_gap"] = on_train - on_heldout
-        metrics |= diversity_metrics(train.samples, heldout.samples, fake)
+        metrics |= diversity_metrics(train.samples, heldout.samples, scored.fake)
         if self._context.centres is not None:
-            metrics["diagnosis/modes"] = effective_mode_share(fake.float(), self._context.centres)
+            metrics["diagnosis/modes"] = effective_mode_share(scored.fake.float(), self._context.centres)
         return metrics
 
-    def _sample_generator(self, like: Batch, step: int) -> Tensor:
+    def _score_parts(self, train: Batch, heldout: Batch, step: int) -> Iterator[_Scored]:
+        """Generate samples, and score them and real ones, as many at once as in training."""
+        parts, device = self._parts, self._context.device.torch_device
+        stream = seeded_generator(self._context.seed, f"checkup {step}", device)
+        z = torch.randn(self._count, self._latent_dim, generator=stream, device=device)
+        for train_part, heldout_part, latents in zip(
+            chunk_rows(train, parts), chunk_rows(heldout, parts), chunk_rows(z, parts), strict=True
+        ):
+            fake = self._generate(latents, heldout_part.labels)
+            train_logits, heldout_logits = self._score(train_part, heldout_part).chunk(2)
+            critic = partial(self._pipeline, labels=heldout_part.labels)
+            yield _Scored(fake, train_logits, heldout_logits, *input_gradient_norms(critic, fake))
+
+    def _generate(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Samples of G itself, not of its moving average: D is trained against these."""
-        device = self._context.device
-        stream = seeded_generator(self._context.seed, f"checkup {step}", device.torch_device)
-        z = torch.randn(self._count, self._latent_dim, generator=stream, device=device.torch_device)
-        with device.precision():
-            fake: Tensor = self._generator(z) if like.labels is None else self._generator(z, like.labels)
+        with self._context.device.precision():
+            fake: Tensor = self._generator(latents) if labels is None else self._generator(latents, labels)
         return fake
 
     def _score(self, first: Batch, second: Batch) -> Tensor:

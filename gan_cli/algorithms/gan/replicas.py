@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
+from gan_cli.algorithms.gan.batches import Gradients
 from gan_cli.algorithms.gan.reports import transfer
 from gan_cli.algorithms.gan.stacked_network import StackedNetwork
-from gan_cli.algorithms.gan.trainer import GANTrainer, Gradients
+from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.architectures.conditioning import example_labels
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import OptimizerConfig, ScheduledOptimizer

@@ -90,8 +90,17 @@ class GANSpec(AlgorithmSpec):
         assert parts.loss is not None  # the constructor takes one
         if parts.loss.penalties:
             _check_penalties(config, parts.loss, outline)
+        if config.train.micro_batch is not None and parts.loss.top_k is not None:
+            raise ConfigError("train.micro_batch: expected null with loss/top_k, which ranks a whole batch")
         if config.train.replicas > 1:
             _check_replicas(config, parts, parts.loss, outline)
+
+    @classmethod
+    def batch_statistics(cls, parts: Parts, outline: Outline) -> list[str]:
+        """Name what is computed from all samples at once: by batch norm, and by penalties that say so."""
+        assert parts.loss is not None  # the constructor takes one
+        of_penalties = (getattr(penalty, "batch_statistic", "") for penalty in parts.loss.penalties.values())
+        return super().batch_statistics(parts, outline) + list(filter(None, of_penalties))
 
     @classmethod
     def alarm_rules(cls, config: Config, parts: Parts) -> list[AlarmRule]:
@@ -162,6 +171,7 @@ def _check_replicas(config: Config, parts: Parts, loss: Loss, outline: Outline) 
     reasons = {
         f"with the penalty {', '.join(sampling_penalties)}, which draws points of its own": bool(sampling_penalties),
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
+        "with train.micro_batch, whose parts are not those of the runs": config.train.micro_batch is not None,
         "with augment, which draws from a stream of its own": parts.augment is not None,
         "with noise=adaptive, which follows one D": isinstance(parts.noise, NoiseLevel),
         "with device.compile=true": config.device.compile,

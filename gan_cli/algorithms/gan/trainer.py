@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 from gan_cli.algorithms.buffers import RingBuffer
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.forward import TrainingForward
+from gan_cli.algorithms.gan.batches import GANProgress, Gradients, UpdateBatch
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
 from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
@@ -25,6 +25,7 @@ from gan_cli.algorithms.gan.reports import DeviceReport, HostReport, gradient_no
 from gan_cli.algorithms.gan.spec import GANSpec
 from gan_cli.algorithms.gan.statistics import headline, logit_metrics, rows_or_nan, top_mean
 from gan_cli.algorithms.inspection import NetworkState, find_nonfinite
+from gan_cli.algorithms.micro_batches import chunk_rows
 from gan_cli.algorithms.update_scope import StepScope, UpdateScope
 from gan_cli.architectures.spectral_norm import PowerIteration
 from gan_cli.components.ema import MovingAverage
@@ -43,38 +44,6 @@ from gan_cli.runtime.rng import PerRankRandomState
 
 # Most batches that G generates in one forward pass, for as many updates of D: G does not change between them.
 MAX_BATCHES_PER_PASS = 8
-
-
-@dataclass(frozen=True)
-class UpdateBatch:
-    """Real and generated samples of one update.
-
-    Attributes:
-        real: ``(N, *shape)``; None for an update of G that uses generated ones only.
-        fake: ``(N, *shape)``.
-        labels: ``(N,)`` or ``(N, K)`` of both, or None.
-    """
-
-    real: Tensor | None
-    fake: Tensor
-    labels: Tensor | None
-
-
-@dataclass(frozen=True)
-class GANProgress:
-    """The progress of training: the number of the latest step, updates of D and real batches so far."""
-
-    step: int = 0
-    updates_d: int = 0
-    batches: int = 0
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """Gradients of the latest updates of D and of G: a tensor for each parameter, or None for an unused one."""
-
-    d: list[Tensor | None]
-    g: list[Tensor | None]
 
 
 class GANTrainer(GANSpec):
@@ -108,35 +77,39 @@ class GANTrainer(GANSpec):
 
     def update_discriminator(self, batch: UpdateBatch, due: DuePenalties) -> None:
         """Update D: minimize its loss on a real and a generated batch, plus the penalties that are due."""
-        assert batch.real is not None
         with self.scope_d as scope:
             self._power_iteration()  # of D's spectral norm: one an update (Miyato et al. 2018, algorithm 1)
             sides = self.regularization.gradient_sides(due)
-            real, fake = self.pipeline.score_pair(batch.real, batch.fake.detach(), batch.labels, sides)
-            loss = self.context.mean_loss(self.objective.d_loss(real.logits, fake.logits))
-            if due:
-                loss = loss + self._penalty(scope, due, real, fake, batch.labels)
-            scope.step(loss, real=real.logits, fake=fake.logits)
+            for part in scope.parts(batch):  # the whole batch, or one micro-batch after another
+                assert part.real is not None
+                real, fake = self.pipeline.score_pair(part.real, self._detached_samples(part), part.labels, sides)
+                loss = self.context.mean_loss(self.objective.d_loss(real.logits, fake.logits))
+                if due:
+                    loss = loss + self._penalty(scope, due, real, fake, part.labels)
+                scope.accumulate(loss, real=real.logits, fake=fake.logits)
+            scope.apply()
             if self._loss.constraint is not None:  # after the step (Arjovsky et al. 2017, algorithm 1)
                 self._loss.constraint.project(self.optimizer_d.parameters)
-            self.pipeline.observe(self.objective, real.logits, fake.logits)
+            self.pipeline.observe(self.objective, scope.recorded("real"), scope.recorded("fake"))
 
     def update_generator(self, batch: UpdateBatch) -> None:
         """Update G: minimize its loss on D's logits of a generated batch."""
         with self.scope_g as scope:
-            fake = self.pipeline(batch.fake, batch.labels)
-            real = fake  # a placeholder, unless the objective is relativistic
-            if self.objective.relativistic:
-                assert batch.real is not None
-                with torch.no_grad():
-                    real = self.pipeline(batch.real, batch.labels)
-                scope.record("game_real", real)
-            losses = self.objective.g_loss(real, fake)
-            if self._loss.top_k is None:
-                loss = self.context.mean_loss(losses)
-            else:
-                loss = top_mean(losses, fake, self._top_k_share)
-            scope.step(loss, game_fake=fake)
+            for part in scope.parts(batch):
+                fake = self.pipeline(self._samples(part), part.labels)
+                real = fake  # a placeholder, unless the objective is relativistic
+                if self.objective.relativistic:
+                    assert part.real is not None
+                    with torch.no_grad():
+                        real = self.pipeline(part.real, part.labels)
+                    scope.record("game_real", real)
+                losses = self.objective.g_loss(real, fake)
+                if self._loss.top_k is None:
+                    loss = self.context.mean_loss(losses)
+                else:
+                    loss = top_mean(losses, fake, self._top_k_share)
+                scope.accumulate(loss, game_fake=fake)
+            scope.apply()
 
     def __init__(
         self,
@@ -245,9 +218,8 @@ class GANTrainer(GANSpec):
             batches = min(MAX_BATCHES_PER_PASS, count - start)
             real, labels = self._real_batch(batches)
             with torch.no_grad():
-                fake = self._generate_batch(labels, batches)
-            each = [None] * batches if labels is None else labels.chunk(batches)
-            yield from map(UpdateBatch, real.chunk(batches), fake.chunk(batches), each)
+                several = self._with_samples(real, labels, batches)
+            yield from chunk_rows(several, batches)
 
     def _generator_batch(self) -> UpdateBatch:
         """Generate a batch for G's update; with a real one if the objective is relativistic or D reuses the batch."""
@@ -255,7 +227,7 @@ class GANTrainer(GANSpec):
             real, labels = self._real_batch(1)
         else:
             real, labels = None, self._sample_labels()
-        return UpdateBatch(real, self._generate_batch(labels), labels)
+        return self._with_samples(real, labels)
 
     def _real_batch(self, batches: int) -> tuple[Tensor, Tensor | None]:
         """Return the next real batches, and their labels if D is conditional."""
@@ -269,11 +241,25 @@ class GANTrainer(GANSpec):
             return None
         return self._labels[self.latent_stream.integers(len(self._labels), self.context.batch_size)]
 
-    def _generate_batch(self, labels: Tensor | None, batches: int = 1) -> Tensor:
-        """Generate batches of samples from fresh latents."""
+    def _with_samples(self, real: Tensor | None, labels: Tensor | None, batches: int = 1) -> UpdateBatch:
+        """Draw fresh latents for batches, and generate their samples unless that is done by micro-batches."""
         z = self.latent_stream.normal(batches * self.context.batch_size, self.latent_dim)
+        whole = self.context.micro_batches.count == 1
+        return UpdateBatch(real, z, labels, self._generate(z, labels, batches) if whole else None)
+
+    def _samples(self, batch: UpdateBatch) -> Tensor:
+        """Return the generated samples of a batch, those of a micro-batch generated now."""
+        return self._generate(batch.latents, batch.labels) if batch.fake is None else batch.fake
+
+    @torch.no_grad()
+    def _detached_samples(self, batch: UpdateBatch) -> Tensor:
+        """Return :meth:`_samples` detached from G."""
+        return self._samples(batch).detach()
+
+    def _generate(self, latents: Tensor, labels: Tensor | None, batches: int = 1) -> Tensor:
+        """Generate the samples of batches, concatenated."""
         with self._timer("G"):
-            return self._generator_forward(z, labels, batches=batches)
+            return self._generator_forward(latents, labels, batches=batches)
 
     @torch.no_grad()
     def report(self) -> Report:
