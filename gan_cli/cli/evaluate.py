@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gan_cli.cli.arguments import CommandParser, add_device_option, typed_folders, version
+from gan_cli.cli.arguments import CommandParser, add_checkpoint_option, add_device_option, typed_folders, version
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.numbers import MAX_SEED, integer, number, require_output_file
 from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError, OutputError, as_user_error, printable
+from gan_cli.evaluation.runs_table import csv_table, headline, text_table
 from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
+from gan_cli.storage.checkpoint_choice import NamedCheckpoint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -115,11 +118,25 @@ def _parser() -> CommandParser:
         action="store_true",
         help="evaluate although the data are not those that the run was trained on",
     )
+    add_checkpoint_option(parser)
+    several = parser.add_mutually_exclusive_group()
+    several.add_argument(
+        "--all",
+        action="store_true",
+        help="measure all checkpoints that the run has kept; the results go to evaluations.jsonl, and as eval/... to"
+        " TensorBoard",
+    )
+    several.add_argument(
+        "--watch",
+        action="store_true",
+        help="the same while the run trains, each new checkpoint as soon as it is there, until the run has ended",
+    )
     add_device_option(parser)
     parser.add_argument(
         "--again",
         action="store_true",
-        help="of several runs, measure those anew that were measured with the same options before [they are skipped]",
+        help="of several runs or checkpoints, measure those anew that were measured with the same options before [they"
+        " are skipped]",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
@@ -143,6 +160,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
         targets = with_data_in(targets, arguments.data)
     request = _request(arguments, kinds)
+    if arguments.all or arguments.watch:
+        return _evaluate_checkpoints(arguments, targets, request)
     if targets.single:
         targets.runs[0].stored_config()
         return _evaluate_one(arguments, targets, request)
@@ -167,6 +186,7 @@ def _request(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> 
         likelihood=arguments.likelihood,
         allow_changed_data=arguments.allow_changed_data,
         device=arguments.device,
+        checkpoint=arguments.checkpoint,
     )
 
 
@@ -175,7 +195,6 @@ def _evaluate_one(arguments: argparse.Namespace, targets: Targets, request: Eval
     from gan_cli.cli.evaluation_progress import EvaluationProgress
     from gan_cli.evaluation.document import table
     from gan_cli.evaluation.run_evaluation import RunEvaluations
-    from gan_cli.evaluation.runs_table import csv_table
     from gan_cli.telemetry import run_log
 
     (directory,) = targets.runs
@@ -191,6 +210,38 @@ def _evaluate_one(arguments: argparse.Namespace, targets: Targets, request: Eval
         print(table(evaluated.document), flush=True)
     _store_all(directory, evaluated, request)
     return 0
+
+
+def _evaluate_checkpoints(arguments: argparse.Namespace, targets: Targets, request: EvaluationRequest) -> int:
+    """Measure the checkpoints of a run, and print them; one that cannot be measured costs a line."""
+    option = "--watch" if arguments.watch else "--all"
+    if not targets.single:
+        raise ConfigError(f"{option}: expected with a single run directory")
+    from gan_cli.cli.evaluation_progress import EvaluationProgress
+    from gan_cli.evaluation.checkpoint_evaluations import CheckpointEvaluations
+    from gan_cli.evaluation.run_evaluation import RunEvaluations
+    from gan_cli.telemetry import run_log
+
+    (directory,) = targets.runs
+    directory.stored_config()
+    with run_log.console(), EvaluationProgress(1) as progress:
+        progress.begin(targets.names[0])
+        evaluations = RunEvaluations(request, progress.stage)
+        measured = CheckpointEvaluations(directory, request, evaluations, progress.say, again=arguments.again)
+        with contextlib.closing(measured):
+            if arguments.watch:
+                measured.watch()
+            else:
+                measured.evaluate_all()
+    files = {step: f"checkpoints/step_{step:08d}.pt" for step in sorted(measured.documents)}
+    documents = {file: measured.documents[step] for step, file in files.items()}
+    if arguments.json:
+        print(json.dumps([{"run": str(directory.path), **document} for document in documents.values()], indent=2))
+    elif arguments.csv:
+        print(csv_table({printable(directory.path / file): document for file, document in documents.items()}))
+    elif documents:
+        print(text_table(documents))
+    return measured.status
 
 
 def _evaluate_several(arguments: argparse.Namespace, targets: Targets, request: EvaluationRequest) -> int:
@@ -214,7 +265,6 @@ def _measure(
     """Add the evaluations of runs to the documents, and return the exit status: that of the first error, or 0."""
     from gan_cli.cli.evaluation_progress import EvaluationProgress
     from gan_cli.evaluation.run_evaluation import RunEvaluations
-    from gan_cli.evaluation.runs_table import headline
     from gan_cli.telemetry import run_log
 
     status = 0
@@ -245,8 +295,6 @@ def _print_several(
     arguments: argparse.Namespace, targets: Targets, documents: Mapping[RunDirectory, dict[str, Any]]
 ) -> None:
     """Print the evaluations of all runs that have one, in the order of the command line."""
-    from gan_cli.evaluation.runs_table import csv_table, text_table
-
     measured = [(name, run) for name, run in zip(targets.names, targets.runs, strict=True) if run in documents]
     if arguments.json:
         print(json.dumps([{"run": str(run.path), **documents[run]} for _, run in measured], indent=2))
@@ -297,6 +345,7 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
         allowed = ", ".join(PICTURES)
         raise ConfigError(f"--neighbours: expected a name that ends in {allowed}, got {str(arguments.neighbours)!r}")
     require_output_file("--neighbours", arguments.neighbours)
+    _check_checkpoints(arguments)
     if arguments.weights is not None and BackboneKind.inception not in kinds:
         raise ConfigError("--weights: these are Inception's; add --backbone inception")
     if arguments.range is not None:
@@ -307,6 +356,19 @@ def _check(arguments: argparse.Namespace, kinds: tuple[BackboneKind, ...]) -> No
         from gan_cli.config.extras import require_extra
 
         require_extra("backbone inception", "fid")
+
+
+def _check_checkpoints(arguments: argparse.Namespace) -> None:
+    """Raise ``ConfigError`` for options that do not go with the checkpoints that are to be measured."""
+    chosen = arguments.checkpoint is not NamedCheckpoint.last
+    several = "--watch" if arguments.watch else "--all" if arguments.all else None
+    wanted = {"--samples": arguments.samples is not None, "--neighbours": arguments.neighbours is not None}
+    if several is not None:
+        for option, is_wanted in {**wanted, "--checkpoint": chosen}.items():
+            if is_wanted:
+                raise ConfigError(f"{option}: expected without {several}, which measures all checkpoints of a run")
+    if chosen and wanted["--samples"]:
+        raise ConfigError("--checkpoint: expected without --samples, which are measured in place of the generator's")
 
 
 def _check_range(arguments: argparse.Namespace) -> None:

@@ -99,12 +99,17 @@ def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
     return Composition(config, wanted.hydra, wanted.overrides)
 
 
+# Settings of a resumed run that hold from now on: what decides on its length, and on its best checkpoint.
+LASTING_KEYS = ("train.steps", "checkpoint.best", "stop.metric", "stop.patience", "stop.margin")
+
+
 def store_changes(directory: RunDirectory, config: DictConfig) -> None:
-    """Store the length of a resumed run, and where its data lie, so that they hold from now on."""
+    """Store the :data:`LASTING_KEYS` of a resumed run, and where its data lie, so that they hold from now on."""
     stored = directory.stored_config()
     changes = moved_places(stored, config)
-    if (steps := config.train.steps) != OmegaConf.select(stored, "train.steps"):
-        changes["train.steps"] = steps
+    for key in LASTING_KEYS:
+        if (value := OmegaConf.select(config, key)) != OmegaConf.select(stored, key):
+            changes[key] = value
     directory.store_changes(changes, [f"{key}={value_text(value)}" for key, value in changes.items()])
 
 

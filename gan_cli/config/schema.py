@@ -15,6 +15,7 @@ from gan_cli.components.ranges import Count, CountOrNone, Range, Seed, check_ran
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.fields import setting
 from gan_cli.config.numbers import as_integer
+from gan_cli.config.stopping import CheckpointSection, StopSection
 from gan_cli.errors import require
 from gan_cli.storage.files import OnWriteError
 from gan_cli.storage.thread_record import MAX_THREADS
@@ -240,6 +241,8 @@ class Config:
     train: TrainSection = field(default_factory=TrainSection)
     diagnostics: DiagnosticsSection = field(default_factory=DiagnosticsSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    checkpoint: CheckpointSection = field(default_factory=CheckpointSection)
+    stop: StopSection = field(default_factory=StopSection)
     sweep: SweepSection = field(default_factory=SweepSection)
     objective: str | None = setting(None, "deprecated alias of sweep.metric")
     conditional: bool = setting(False, "condition G and D on the class of each sample; needs data with labels")
@@ -283,6 +286,8 @@ RESUMABLE_KEYS = (
     "objective",
     "diagnostics",
     "evaluation",
+    "checkpoint",
+    "stop",
     "device",
     "dataset.path",
     "dataset.labels",

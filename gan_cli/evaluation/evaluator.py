@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -50,11 +50,13 @@ class Evaluation(Generic[SamplesT]):
         metrics: name -> value; ``metrics/registry.py`` says which are better high and which low.
         provenance: all that the metrics depend on, as plain values.
         samples: the generated samples, as they were compared.
+        errors: name -> standard error of those metrics whose error was asked for.
     """
 
     metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
     samples: SamplesT
+    errors: Mapping[str, float] = field(default_factory=dict)
 
 
 class SampleEvaluator(Protocol):
@@ -66,8 +68,8 @@ class SampleEvaluator(Protocol):
 
     count: int
 
-    def __call__(self, draw: Callable[[int], Any]) -> Evaluation[Any]:
-        """Draw samples and measure them."""
+    def __call__(self, draw: Callable[[int], Any], *, errors_of: Collection[str] = ()) -> Evaluation[Any]:
+        """Draw samples and measure them, and estimate the standard errors of the metrics that are named."""
         ...
 
     def floor(self) -> dict[str, float]:
@@ -112,8 +114,12 @@ class Evaluator:
         self._on_stage = on_stage
         self._references = [self._reference(entry.backbone) for entry in backbone_measures]
 
-    def __call__(self, draw: DrawSamples) -> Evaluation[Samples]:
+    def __call__(self, draw: DrawSamples, *, errors_of: Collection[str] = ()) -> Evaluation[Samples]:
         """Draw samples and measure them.
+
+        Args:
+            draw: generates samples.
+            errors_of: names of the metrics whose standard errors are estimated.
 
         Raises:
             DivergedError: a sample is not finite.
@@ -121,6 +127,7 @@ class Evaluator:
         self._on_stage(f"drawing {self.count:,} samples")
         samples = self.quantize(draw(self.count))
         metrics: dict[str, float] = {}
+        errors: dict[str, float] = {}
         provenance = self.provenance(len(samples))
         for entry, reference in zip(self.backbone_measures, self._references, strict=True):
             self._on_stage(f"features of {len(samples):,} generated samples by {entry.backbone.name}")
@@ -128,8 +135,10 @@ class Evaluator:
             for measure in entry.measures:
                 self._on_stage(", ".join(measure.tags(entry.backbone.name).values()))
                 metrics.update(measure(reference, generated))
+                if not set(errors_of).isdisjoint(measure.tags(entry.backbone.name).values()):
+                    errors.update(measure.errors(reference, generated))
                 provenance["backbones"][entry.backbone.name].update(measure.inputs.remarks(reference, generated))
-        return Evaluation(metrics, provenance, samples)
+        return Evaluation(metrics, provenance, samples, {name: errors[name] for name in errors if name in errors_of})
 
     def floor(self) -> dict[str, float]:
         """Return the same metrics for real samples in the place of generated ones; cached in the store."""

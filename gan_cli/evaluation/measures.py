@@ -6,12 +6,14 @@ import hashlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
 from gan_cli.evaluation.backbones.base import Backbone, BackboneOutput
 from gan_cli.evaluation.reference_features import ReferenceFeatures
+from gan_cli.evaluation.standard_errors import deviation_over_halves
 from gan_cli.metrics.registry import Metric
+from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, Density, StoredSamples
 
 Arguments: TypeAlias = tuple[object, ...]
@@ -73,6 +75,20 @@ class Measure:
     def floor(self, reference: ReferenceFeatures) -> dict[str, float]:
         """Return the same numbers for real samples in place of generated ones: their value from noise alone."""
         return self._numbers(reference, self.inputs.floor(reference))
+
+    def errors(self, reference: ReferenceFeatures, generated: BackboneOutput) -> dict[str, float]:
+        """Return the standard errors of the numbers for generated samples, estimated from halves of these.
+
+        Halves are compared with half as many real samples, where their number counts.
+        """
+        count = len(generated.features)
+        smaller = replace(reference, num_matched=min(reference.num_matched, count // 2))
+
+        def numbers_of(rows: IntArray) -> dict[str, float]:
+            predicted = None if generated.predicted is None else generated.predicted[rows]
+            return self(smaller, BackboneOutput(generated.features[rows], predicted))
+
+        return deviation_over_halves(numbers_of, count)
 
     @property
     def cache_key(self) -> list[str]:

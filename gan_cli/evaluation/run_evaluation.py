@@ -15,6 +15,7 @@ from gan_cli.config.stored_errors import stored_errors
 from gan_cli.data.fingerprint import fingerprint
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation import subjects
+from gan_cli.evaluation.backbones.classifier_network import checksum
 from gan_cli.evaluation.document import document
 from gan_cli.evaluation.evaluator import Evaluator, OnStage, ignore_stage
 from gan_cli.evaluation.factory import EvaluationOptions
@@ -25,6 +26,7 @@ from gan_cli.evaluation.sample_files import ValueRange
 from gan_cli.evaluation.text import evaluate_text
 from gan_cli.inference.loading import GeneratorWeights, learned_sequences
 from gan_cli.runtime.device import inference_device
+from gan_cli.storage.checkpoint_choice import CheckpointChoice
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.run_search import shell_line
 from gan_cli.storage.stored_model import RunCheckpoint
@@ -60,7 +62,18 @@ class RunEvaluations:
         self._evaluator: tuple[object, Evaluator] | None = None
 
     def __call__(self, directory: RunDirectory) -> EvaluatedRun:
-        """Evaluate a run's latest checkpoint, or the samples of the file.
+        """Evaluate the chosen checkpoint of a run, or the samples of the file; raises as :meth:`of_checkpoint`."""
+        return self.of_checkpoint(directory, self._request.checkpoint, pictures=True)
+
+    def of_checkpoint(
+        self, directory: RunDirectory, checkpoint: CheckpointChoice, *, pictures: bool = False
+    ) -> EvaluatedRun:
+        """Evaluate a checkpoint of a run, whichever the options name, or the samples of the file.
+
+        Args:
+            directory: of the run.
+            checkpoint: which of its checkpoints.
+            pictures: whether the picture of neighbours is drawn.
 
         Raises:
             ConfigError: no run directory, no checkpoint, or options that do not suit the run.
@@ -70,15 +83,30 @@ class RunEvaluations:
         config = directory.stored_config()
         advice = f"{shell_line('gan-eval ', directory.path)} --data PATH"
         with stored_errors(directory), advising_of_moves(config, advice):
-            is_text = learned_sequences(directory)
-            evaluated = self._evaluate_text(directory) if is_text else self._evaluate_samples(directory)
+            stored = RunCheckpoint(directory, checkpoint)
+            if learned_sequences(directory):
+                evaluated = self._evaluate_text(stored)
+            else:
+                evaluated = self._evaluate_samples(directory, stored, pictures)
         return EvaluatedRun({**evaluated.document, "options": self._request.options}, evaluated.pictures)
 
-    def _evaluate_samples(self, directory: RunDirectory) -> EvaluatedRun:
+    def network_checksum(self, directory: RunDirectory, checkpoint: CheckpointChoice) -> str:
+        """Return the checksum of the network of a checkpoint, as evaluations have it in their provenance.
+
+        Raises:
+            ConfigError: no run directory, or no such checkpoint.
+        """
+        stored = RunCheckpoint(directory, checkpoint)
+        with stored_errors(directory):
+            spec, is_text = spec_of(stored), learned_sequences(directory)
+            trained = spec.load_text_sampler(stored) if is_text else spec.load_sampler(stored, self._weights)
+            return checksum(trained.network.state_dict())
+
+    def _evaluate_samples(self, directory: RunDirectory, stored: RunCheckpoint, pictures: bool) -> EvaluatedRun:
         request = self._request
         self._on_stage("loading the run and its data")
-        subject = self._subject(directory)
-        picture = self._picture_file(directory, subject)
+        subject = self._subject(directory, stored)
+        picture = self._picture_file(directory, subject) if pictures else None
         evaluator = self._evaluator_for(subject)
         evaluation = evaluator(lambda count: subject.draw(count, request.seed))
         metrics, provenance = dict(evaluation.metrics), subject.full_provenance(evaluation.provenance)
@@ -86,20 +114,20 @@ class RunEvaluations:
             count = DEFAULT_COUNT if request.likelihood is None else request.likelihood
             if count:
                 self._on_stage(f"bounds on the likelihood of {count:,} samples")
-                bounds = estimate_likelihood(RunCheckpoint(directory), self._weights, count, request.seed, self._device)
+                bounds = estimate_likelihood(stored, self._weights, count, request.seed, self._device)
                 metrics |= {name: estimate.mean for name, estimate in bounds.metrics.items()}
                 errors = {name: estimate.error for name, estimate in bounds.metrics.items()}
                 provenance["measures"] = {"likelihood": {**bounds.provenance, "standard_errors": errors}}
         elif request.likelihood is not None:
             families = " or ".join(name for name, spec in algorithm_options().items() if spec.has_posterior)
             raise ConfigError(f"--likelihood: expected with a run of {families} alone: other models have no posterior")
-        pictures = {}
+        drawn = {}
         if picture is not None:
             self._on_stage("nearest training samples")
-            pictures[picture] = nearest_picture(evaluator, evaluation.samples)
-        return EvaluatedRun(document(metrics, evaluator.floor(), provenance), pictures)
+            drawn[picture] = nearest_picture(evaluator, evaluation.samples)
+        return EvaluatedRun(document(metrics, evaluator.floor(), provenance), drawn)
 
-    def _evaluate_text(self, directory: RunDirectory) -> EvaluatedRun:
+    def _evaluate_text(self, stored: RunCheckpoint) -> EvaluatedRun:
         request = self._request
         defaults = EvaluationRequest()
         for option in ("backbones", "samples", "value_range", "weights", "neighbours", "likelihood"):
@@ -109,7 +137,7 @@ class RunEvaluations:
         if not request.ema:
             raise ConfigError("--no-ema: the writer of a run on text has no moving average")
         evaluated = evaluate_text(
-            RunCheckpoint(directory),
+            stored,
             request.count,
             request.seed,
             self._device,
@@ -118,12 +146,10 @@ class RunEvaluations:
         )
         return EvaluatedRun(document(*evaluated))
 
-    def _subject(self, directory: RunDirectory) -> subjects.EvaluationSubject:
+    def _subject(self, directory: RunDirectory, stored: RunCheckpoint) -> subjects.EvaluationSubject:
         request = self._request
         if request.samples is None:
-            return subjects.from_run(
-                RunCheckpoint(directory), self._weights, self._device, allow_changed_data=request.allow_changed_data
-            )
+            return subjects.from_run(stored, self._weights, self._device, allow_changed_data=request.allow_changed_data)
         value_range = None if request.value_range is None else ValueRange(*request.value_range)
         return subjects.from_file(
             directory, request.samples, request.count, value_range, allow_changed_data=request.allow_changed_data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, TypeAlias
@@ -24,9 +24,10 @@ from gan_cli.evaluation.real_data import (
     require_evaluation_memory,
     require_same_data,
 )
+from gan_cli.evaluation.standard_errors import deviation_over_halves
 from gan_cli.inference.loading import CPU
 from gan_cli.metrics.ngram_lm import DISCOUNT, ORDER, NGramModel
-from gan_cli.metrics.registry import MIN_SAMPLES, Need, registered
+from gan_cli.metrics.registry import MIN_SAMPLES, Metric, Need, registered
 from gan_cli.metrics.sentences import SentenceSets
 from gan_cli.protocols.arrays import IntArray
 from gan_cli.protocols.data import Dataset, KnownDistribution, Oracle, Sequences
@@ -92,12 +93,15 @@ class SequenceEvaluator:
         self._model = NGramModel(data.reference, data.vocabulary, data.end)
         self._references = data.held_out[: size.references]
 
-    def __call__(self, draw: DrawTokens, likelihood: Likelihood | None = None) -> Evaluation[IntArray]:
+    def __call__(
+        self, draw: DrawTokens, likelihood: Likelihood | None = None, *, errors_of: Collection[str] = ()
+    ) -> Evaluation[IntArray]:
         """Draw sequences and measure them.
 
         Args:
             draw: draws the generated sequences.
             likelihood: the model's own NLL of sequences, if it has one: held-out ones are scored by it.
+            errors_of: names of the metrics of generated sequences whose standard errors are estimated.
 
         Raises:
             ConfigError: the sequences are not of the data's length or vocabulary.
@@ -106,7 +110,8 @@ class SequenceEvaluator:
         metrics = self._metrics(tokens, self.data.training)
         if likelihood is not None:
             metrics |= _computed("model_nll", self._nll(likelihood, self.data.held_out))
-        return Evaluation(metrics, self.provenance(len(tokens)), tokens)
+        errors = self._errors(tokens, errors_of) if errors_of else {}
+        return Evaluation(metrics, self.provenance(len(tokens)), tokens, errors)
 
     def floor(self) -> dict[str, float]:
         """Return the same metrics for real sequences in the place of generated ones; ``nll_test`` is the entropy."""
@@ -157,10 +162,15 @@ class SequenceEvaluator:
 
     def _metrics(self, tokens: IntArray, training: IntArray) -> dict[str, float]:
         """Return the metrics of sequences, generated or real, with respect to the training sequences."""
+        oracle = {} if self._oracle is None else _computed("oracle_nll", self._nll(self._oracle.nll, tokens))
+        return {**oracle, **_computed("sentences", self._sets(tokens, training, self.size.hypotheses))}
+
+    def _sets(self, tokens: IntArray, training: IntArray, hypotheses: int) -> SentenceSets:
+        """Return what metrics of sequences are computed from, with the first ones as hypotheses of BLEU."""
         data = self.data
-        sets = SentenceSets(
+        return SentenceSets(
             generated=tokens,
-            hypotheses=tokens[: self.size.hypotheses],
+            hypotheses=tokens[:hypotheses],
             training=training,
             held_out=data.held_out,
             references=self._references,
@@ -168,8 +178,26 @@ class SequenceEvaluator:
             vocabulary=data.vocabulary,
             end=data.end,
         )
-        oracle = {} if self._oracle is None else _computed("oracle_nll", self._nll(self._oracle.nll, tokens))
-        return {**oracle, **_computed("sentences", sets)}
+
+    def _errors(self, tokens: IntArray, names: Collection[str]) -> dict[str, float]:
+        """Return the standard errors of some metrics of generated sequences, by name."""
+        needs: list[Need] = ["sentences"] if self._oracle is None else ["oracle_nll", "sentences"]
+        metrics = [each for need in needs for each in registered(need) if _has_any(each, names)]
+
+        def numbers_of(rows: IntArray) -> dict[str, float]:
+            half, found = tokens[rows], dict[str, float]()
+            for metric in metrics:
+                inputs: Tensor | SentenceSets
+                if metric.needs == "oracle_nll":
+                    assert self._oracle is not None
+                    inputs = self._nll(self._oracle.nll, half)
+                else:
+                    inputs = self._sets(half, self.data.training, max(2, self.size.hypotheses // 2))
+                found |= {name: float(value) for name, value in metric.compute(inputs).items()}
+            return found
+
+        found = deviation_over_halves(numbers_of, len(tokens))
+        return {name: error for name, error in found.items() if name in names}
 
     def _nll(self, likelihood: Likelihood, tokens: IntArray) -> Tensor:
         """Return the NLL of sequences in nats a token, ``(N,)``."""
@@ -184,6 +212,10 @@ class SequenceEvaluator:
         if not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
             raise ConfigError(f"expected tokens from 0 to {vocabulary - 1}, got {tokens.min()} to {tokens.max()}")
         return tokens
+
+
+def _has_any(metric: Metric, names: Collection[str]) -> bool:
+    return any(info.name in names for info in metric.numbers)
 
 
 def _computed(needs: Need, inputs: Tensor | SentenceSets) -> dict[str, float]:

@@ -122,6 +122,8 @@ class ReportEvent:
         alarms: those that this report has raised.
         ended: names of the alarms that were over with this report.
         stop: whether the run is to end after the next step; without effect on ``train.replicas``.
+        finished: whether the run is to end at this step, as completed; for steps with a checkpoint alone
+            (``train.checkpoint_every``), and without effect on ``train.replicas``.
     """
 
     step: int
@@ -130,6 +132,7 @@ class ReportEvent:
     alarms: Sequence[Alarm] = ()
     ended: Sequence[str] = ()
     stop: bool = False
+    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,16 @@ class EvaluationEvent:
         scalars: tag -> metric (``metrics/...``), once an earlier callback has measured them.
         seconds: time that measuring took, which is none of training.
         abandoned: whether a signal that ends the run came meanwhile; nothing was measured then.
+        errors: tag -> standard error of those metrics whose error was estimated.
+        finished: whether the run is to end at this step, as completed; without effect on ``train.replicas``.
     """
 
     step: int
     scalars: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     abandoned: bool = False
+    errors: Mapping[str, float] = field(default_factory=dict)
+    finished: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.config.compose import Composition
+from gan_cli.config.metric_choice import MetricChoice
 from gan_cli.config.sweep_metric import SweepMetric
 from gan_cli.data.fingerprint import DataIdentity, data_identity
 from gan_cli.data.samplers import require_whole_batch
@@ -23,6 +24,7 @@ from gan_cli.evaluation.text import QUICK_SIZE, sequence_evaluator
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback, CheckpointEvent, EndEvent
 from gan_cli.protocols.data import LoadedData, Sequences, StoredSamples, data_noun
+from gan_cli.runs import selection
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
@@ -175,12 +177,17 @@ def make_training_run(
     saver = saver or BackgroundWriter(errors, directory.checkpoints)
     monitor = AlarmMonitor(limits, plan.family.alarm_rules(plan.config, plan), plan.config.non_finite)
     tracker = MetricTracker()
+    reported = plan.family.reports(plan.loss)
+    best = selection.best_checkpoint(plan.config, reported, directory, saver, errors)
+    stopping = selection.early_stopping(plan.config, reported)
     stateful = StatefulCallbacks(
         check_alarms=CheckAlarms(monitor, tracker),
         throughput=Throughput(data_noun(type(plan.dataset))),
         tracker=tracker,
         act_on_alarms=ActOnAlarms(monitor, limits.on_alarm),
         user={name: node.build() for name, node in plan.callbacks.items()},
+        best=best,
+        stopping=stopping,
     )
     metrics_file = MetricsFileWriter(directory, errors)
     infos = {} if plan.loss is None else objective_infos(plan.loss.objective)
@@ -202,10 +209,12 @@ def make_training_run(
         metrics_file.fsync()
         tensorboard.fsync()
 
-    checkpointer = Checkpointer(directory, train.keep_checkpoints, saver, content, fsync)
+    best_steps = (lambda: ()) if best is None else (lambda: best.steps)
+    checkpointer = Checkpointer(directory, train.keep_checkpoints, saver, content, fsync, best_steps)
     # Each receives an event with what earlier ones have added: who adds comes before who writes.
     in_order: list[Callback] = [
         *_evaluation(assembled),
+        *([] if stopping is None else [stopping]),
         stateful.check_alarms,
         stateful.throughput,
         metrics_file,
@@ -217,6 +226,7 @@ def make_training_run(
         *stateful.user.values(),
         stateful.act_on_alarms,  # may raise an error, once all others know of the report
         checkpointer,
+        *([] if best is None else [best]),  # what an alarm rolls back is not considered
     ]
     callbacks = CallbackList(in_order, assembled.group)
     return TrainingRun(
@@ -239,7 +249,9 @@ def _evaluation(assembled: AssembledRun[Algorithm]) -> list[EvaluateSamples]:
     if assembled.evaluator is None:
         return []
     reported = assembled.plan.family.reports(assembled.plan.loss)
-    return [EvaluateSamples(assembled.evaluator, assembled.algorithm.samples, reported)]
+    stop = assembled.plan.config.stop
+    watched = MetricChoice(stop.metric, selection.STOP_KEY) if stop.active and stop.metric is not None else None
+    return [EvaluateSamples(assembled.evaluator, assembled.algorithm.samples, reported, watched)]
 
 
 def _make_evaluator(plan: Plan, source: LoadedData) -> SampleEvaluator:
@@ -252,6 +264,7 @@ def _make_evaluator(plan: Plan, source: LoadedData) -> SampleEvaluator:
         evaluator = factory.training_evaluator(
             config, plan.dataset, source, config.train.held_out, plan.device.torch_device
         )
+    selection.require_available(config, plan.family.reports(plan.loss), evaluator.names)
     metric = SweepMetric.from_config(config)
     if metric is not None and metric.tag.startswith("metrics/"):
         # The metrics of real samples have the names of all metrics, and are cached, so that they cost time only once.

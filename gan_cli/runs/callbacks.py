@@ -22,10 +22,21 @@ from gan_cli.protocols.callbacks import (
     StartEvent,
     StepEvent,
 )
+from gan_cli.runs.best_checkpoint import KeepBest
+from gan_cli.runs.early_stopping import StopWithoutImprovement
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.telemetry.metric_tracker import MetricTracker
 from gan_cli.telemetry.throughput import Throughput
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Decisions of the callbacks of rank 0 on an event, by the names of its attributes."""
+
+    stop: bool = False
+    finished: bool = False
+    abandoned: bool = False
 
 
 class CallbackList:
@@ -34,6 +45,7 @@ class CallbackList:
     Attributes:
         step: of the latest report; 0 before the first.
         stop_requested: whether the run is to end after the next step, the same on all ranks.
+        finished: whether the run is to end at the step of the latest event, as completed, the same on all ranks.
         evaluation_abandoned: whether a signal ended the latest evaluation, the same on all ranks.
     """
 
@@ -44,6 +56,7 @@ class CallbackList:
         self._group = group
         self.step = 0
         self.stop_requested = False
+        self.finished = False
         self.evaluation_abandoned = False
 
     def on_start(self, step: int) -> None:
@@ -68,8 +81,9 @@ class CallbackList:
         report = algorithm.report()
         report = report if nonfinite is None else replace(report, nonfinite=nonfinite)
         event = ReportEvent(step, report, algorithm.images_seen)
-        stop = self._group.broadcast_from_rank0(partial(self.pass_report, event))
-        self.stop_requested = self.stop_requested or stop
+        decided = self._group.broadcast_from_rank0(partial(self.pass_report, event))
+        self.stop_requested = self.stop_requested or decided.stop
+        self.finished = self.finished or decided.finished
 
     def on_preview(self, step: int, algorithm: Algorithm) -> None:
         self.pass_preview(PreviewEvent(step, algorithm.preview()))
@@ -77,7 +91,9 @@ class CallbackList:
     def on_evaluation(self, step: int) -> None:
         """Have samples measured, while all other ranks wait."""
         pass_event = partial(self._pass_evaluation, EvaluationEvent(step))
-        self.evaluation_abandoned = self._group.broadcast_from_rank0(pass_event)
+        decided = self._group.broadcast_from_rank0(pass_event)
+        self.evaluation_abandoned = decided.abandoned
+        self.finished = self.finished or decided.finished
 
     def on_checkpoint(self, step: int, algorithm: Algorithm) -> None:
         """Hand on the state right after an update; one that is not finite is reported first, which raises the alarm.
@@ -99,23 +115,23 @@ class CallbackList:
         while self._started:
             self._started.pop().close()
 
-    def pass_report(self, event: ReportEvent) -> bool:
+    def pass_report(self, event: ReportEvent) -> Decisions:
         """Pass a report through the list, and return whether a callback asks for the run to end."""
         self.step = event.step
         for callback in self._callbacks:
             event = callback.on_report(event) or event
-        return event.stop
+        return Decisions(stop=event.stop, finished=event.finished)
 
     def pass_preview(self, event: PreviewEvent) -> None:
         """Pass preview samples through the list."""
         for callback in self._callbacks:
             event = callback.on_preview(event) or event
 
-    def _pass_evaluation(self, event: EvaluationEvent) -> bool:
-        """Pass an evaluation through the list, and return whether it was abandoned."""
+    def _pass_evaluation(self, event: EvaluationEvent) -> Decisions:
+        """Pass an evaluation through the list, and return whether it was abandoned, or finishes the run."""
         for callback in self._callbacks:
             event = callback.on_evaluation(event) or event
-        return event.abandoned
+        return Decisions(finished=event.finished, abandoned=event.abandoned)
 
     def _pass_checkpoint(self, event: CheckpointEvent) -> None:
         for callback in self._callbacks:
@@ -132,6 +148,8 @@ class StatefulCallbacks:
         tracker: has the latest and best metrics.
         act_on_alarms: has the counts of rollbacks and of skipped updates.
         user: those of the user, by name.
+        best: keeps the best checkpoint; None without ``checkpoint.best``.
+        stopping: ends a run that no longer improves; None without ``stop.metric``.
     """
 
     check_alarms: CheckAlarms
@@ -139,6 +157,14 @@ class StatefulCallbacks:
     tracker: MetricTracker
     act_on_alarms: ActOnAlarms
     user: Mapping[str, Callback] = field(default_factory=dict)
+    best: KeepBest | None = None
+    stopping: StopWithoutImprovement | None = None
+
+    @property
+    def chosen(self) -> Mapping[str, KeepBest | StopWithoutImprovement]:
+        """Those of the last two that the run has, by the section of their settings."""
+        named = {"checkpoint": self.best, "stop": self.stopping}
+        return {name: callback for name, callback in named.items() if callback is not None}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states below the keys of earlier versions, in which two of them share one."""
@@ -147,12 +173,13 @@ class StatefulCallbacks:
             "doctor": self.check_alarms.state_dict(),
             **self.act_on_alarms.state_dict(),
             "callbacks": {name: callback.state_dict() for name, callback in self.user.items()},
+            **{name: callback.state_dict() for name, callback in self.chosen.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the states; to be called before the callbacks are started.
 
-        A callback of the user that the checkpoint does not know, because it was added since, keeps its first state.
+        One that the checkpoint does not know, because it was added since, keeps its first state.
         """
         self.throughput.load_state_dict(state["sinks"])
         self.tracker.load_state_dict(state["sinks"])
@@ -162,3 +189,6 @@ class StatefulCallbacks:
         for name, callback in self.user.items():
             if name in stored:
                 callback.load_state_dict(stored[name])
+        for name, chosen in self.chosen.items():
+            if name in state:
+                chosen.load_state_dict(state[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ class Checkpointer(Callback):
         saver: BackgroundWriter,
         content: Callable[[CheckpointEvent], dict[str, Any]],
         fsync: Callable[[], None],
+        best_steps: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         """Prepare to write checkpoints of a run.
 
@@ -37,12 +38,14 @@ class Checkpointer(Callback):
             saver: the thread that writes them.
             content: returns all that a checkpoint holds.
             fsync: makes what was reported so far durable; a resume reports nothing from before its checkpoint again.
+            best_steps: returns the steps at which a checkpoint became the best one so far.
         """
         self._directory = directory
         self._keep = keep
         self._saver = saver
         self._content = content
         self._fsync = fsync
+        self._best_steps = best_steps
 
     def on_checkpoint(self, event: CheckpointEvent) -> None:
         """Start to write a checkpoint; waits for the one before.
@@ -54,11 +57,11 @@ class Checkpointer(Callback):
 
     def prepare(self, event: CheckpointEvent) -> Callable[[], None]:
         """Copy the state to the host, and return a function that writes it to disk, from any thread."""
-        copied = snapshot(self._content(event))
+        copied, best_steps = snapshot(self._content(event)), tuple(self._best_steps())
 
         def write() -> None:
             self._fsync()
-            checkpoints.save(self._directory.checkpoints, event.step, copied.state(), self._keep)
+            checkpoints.save(self._directory.checkpoints, event.step, copied.state(), self._keep, best_steps)
 
         return write
 

@@ -29,6 +29,11 @@ class LoopCallbacks(Protocol[AlgorithmT_contra]):
         ...
 
     @property
+    def finished(self) -> bool:
+        """True where training ends, complete, at the step of the latest report or evaluation."""
+        ...
+
+    @property
     def evaluation_abandoned(self) -> bool:
         """True where a signal ended the latest evaluation, and is to end training at its step."""
         ...
@@ -67,7 +72,8 @@ def train(
     therefore reports that step first (again, if the earlier process came to it), and neither loses nor doubles one.
     The last step is always reported, due or not; a run that is resumed for more steps drops a report that was not due.
     Evaluations, which may take long, are skipped where a run is interrupted. One that is abandoned ends training at its
-    step, whose checkpoint exists already: the resumed run makes the evaluation anew.
+    step, whose checkpoint exists already: the resumed run makes the evaluation anew. A report or an evaluation that
+    finishes training ends it at its step, which has a checkpoint as well.
 
     Args:
         algorithm: what to train.
@@ -78,14 +84,23 @@ def train(
     """
     last = step >= cadence.steps
     while True:
-        if step > 0 and (last or step % cadence.log_every == 0):
+        reported = step > 0 and (last or step % cadence.log_every == 0)
+        if reported:
             callbacks.on_report(step, algorithm)
-        if cadence.sample_every and (last or step % cadence.sample_every == 0):
+        shown = cadence.sample_every > 0 and (last or callbacks.finished or step % cadence.sample_every == 0)
+        if shown:
             callbacks.on_preview(step, algorithm)
         # Whoever interrupts a run does not want to wait for an evaluation, which the resumed run makes anyway.
-        if cadence.eval_every and step > 0 and (step >= cadence.steps or (not last and step % cadence.eval_every == 0)):
-            callbacks.on_evaluation(step)
-            last = last or callbacks.evaluation_abandoned
+        if step >= cadence.steps or not last:
+            if _evaluation_is_due(cadence, step, callbacks.finished):
+                callbacks.on_evaluation(step)
+                last = last or callbacks.evaluation_abandoned
+            if callbacks.finished and not last:
+                last = True
+                if not reported:
+                    callbacks.on_report(step, algorithm)
+                if cadence.sample_every and not shown:
+                    callbacks.on_preview(step, algorithm)
         if last:
             return step
         algorithm.update(step)
@@ -95,3 +110,10 @@ def train(
         evaluated = cadence.eval_every > 0 and step % cadence.eval_every == 0
         if last or evaluated or step % cadence.checkpoint_every == 0:
             callbacks.on_checkpoint(step, algorithm)
+
+
+def _evaluation_is_due(cadence: TrainSection, step: int, finished: bool) -> bool:
+    """Return whether samples are measured at a step; those of the last one always are, if any."""
+    if not cadence.eval_every or step == 0:
+        return False
+    return step >= cadence.steps or finished or step % cadence.eval_every == 0

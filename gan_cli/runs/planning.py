@@ -27,7 +27,7 @@ from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, 
 from gan_cli.protocols.algorithm import Schedule
 from gan_cli.protocols.callbacks import Callback
 from gan_cli.protocols.data import CountableImages, Dataset, Images, OwnFiles, Sequences, data_kinds
-from gan_cli.runs import compatibility
+from gan_cli.runs import compatibility, selection
 from gan_cli.runs.memory import MemoryNeed, memory_need, probe_samples
 from gan_cli.runtime import torchrun
 from gan_cli.runtime.device import Device, Workload, choose
@@ -101,6 +101,7 @@ def plan(config: DictConfig) -> Plan:
     metric = SweepMetric.from_config(typed)
     if metric is not None:
         metric.require_measured(typed, family.reports(parts.loss))
+    selection.require_measured(typed, family.reports(parts.loss), parts.dataset)
     forward = _count_forward(family, parts.architecture, sizes, outline)
     _require_enough_samples(typed, forward.coupled)
     flops = forward.flops * typed.train.batch_size * typed.train.replicas

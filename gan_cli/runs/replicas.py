@@ -128,7 +128,8 @@ def _train(
 class _ReplicaCallbacks:
     """Hands each run's part of what happens to its own callbacks; the progress shows the means of their headlines."""
 
-    stop_requested = False  # one run cannot end before the others: diagnostics.on_alarm=stop is rejected
+    # One run cannot end before the others: diagnostics.on_alarm=stop and stop.metric are rejected.
+    stop_requested = finished = False
 
     def __init__(
         self, replica_runs: Sequence[ReplicaRun], saver: BackgroundWriter, progress: Progress, contention: AfterReports

@@ -18,7 +18,7 @@ from gan_cli.config.data_places import advising_of_moves, moved_places
 from gan_cli.config.resume import store_changes
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.data.fingerprint import DataIdentity, reject_changed_classes, reject_changed_data
-from gan_cli.errors import ConfigError, DataError
+from gan_cli.errors import ConfigError, DataError, printable
 from gan_cli.inference import loading
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.callbacks import Callback
@@ -106,6 +106,9 @@ def _resume(composition: Composition, directory: RunDirectory) -> int:
         if group.broadcast_from_rank0(partial(_is_complete, plan, directory, step)):
             logger.info("%s has made its %d steps: train.steps=N with a larger N trains it on", directory.path, step)
             return 0
+        if ended := group.broadcast_from_rank0(partial(_ended_early, plan, directory, step)):
+            logger.info("%s has ended at step %d: %s", directory.path, step, ended)
+            return 0
         moved = moved_places(directory.stored_config(), composition.config)
         check_data = partial(_require_same_data, plan, directory, state, moved)
         with advising_of_moves(composition.config, f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"):
@@ -140,6 +143,19 @@ def _is_complete(plan: Plan, directory: RunDirectory, step: int) -> bool:
         )
     summary = directory.stored_summary()
     return steps <= step and summary.get("status") == "completed" and summary.get("step") == step
+
+
+def _ended_early(plan: Plan, directory: RunDirectory, step: int) -> str | None:
+    """Return why a run ended before its last step, and what trains it on; None where it is to be trained on."""
+    summary, stored = directory.stored_summary(), directory.stored_config()
+    reason, stop = summary.get("stopped_because"), plan.config.stop
+    if not isinstance(reason, str) or summary.get("step") != step:
+        return None
+    before = OmegaConf.select(stored, "stop.patience")
+    same = all(OmegaConf.select(stored, f"stop.{key}") == getattr(stop, key) for key in ("metric", "margin"))
+    if not (stop.active and same and isinstance(before, int) and stop.patience <= before):
+        return None
+    return f"{printable(reason)}: a larger stop.patience, or stop.patience=0, trains it on"
 
 
 def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:

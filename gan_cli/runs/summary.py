@@ -52,6 +52,7 @@ def summary(
         "images_seen": algorithm.images_seen,
         "final": callbacks.tracker.final,
         "best": callbacks.tracker.best,
+        **{key: value for callback in callbacks.chosen.values() for key, value in callback.summary().items()},
         "alarms": [alarm.summary() for alarm in callbacks.check_alarms.monitor.alarms],
         "notes": [asdict(note) for note in callbacks.check_alarms.monitor.notes],
         "versions": {

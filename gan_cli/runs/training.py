@@ -50,7 +50,8 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
             outcome.step = run.callbacks.step or step
             raise
         outcome.step, outcome.status = reached, "completed"
-        if reached < cadence.steps or run.callbacks.evaluation_abandoned:
+        unfinished = reached < cadence.steps and not run.callbacks.finished
+        if unfinished or run.callbacks.evaluation_abandoned:
             outcome.status = "stopped" if run.callbacks.stop_requested else "interrupted"
         run.callbacks.on_end(EndEvent(outcome.step, outcome.status))
         run.errors.check()
@@ -61,12 +62,26 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
             logger.info(alarms)
         if outcome.status == "interrupted" and time_is_up():
             logger.info("train.max_minutes=%g is over: resume=%s continues", cadence.max_minutes, run.directory.path)
-        folder = run.composition.option_folder
-        for line in next_steps.after_run(run.directory.path, outcome.step, reached >= cadence.steps, folder):
-            run_log.single_run_logger.info(line)
+        best = run.stateful.best
+        if best is not None:
+            logger.info(best.describe())
+        _log_next_steps(run, outcome)
         # A signal that came too late to interrupt this run still asks the process to end: a sweep has further jobs.
         exit_status = max(run.group.all_gather_object(interrupted.exit_status))
         return DivergedError.exit_status if outcome.status == "stopped" else exit_status
+
+
+def _log_next_steps(run: TrainingRun, outcome: Outcome) -> None:
+    """Log what to do with a run that has ended."""
+    config, best = run.plan.config, run.stateful.best
+    longer = ""
+    if outcome.step >= config.train.steps:
+        longer = f"train.steps={2 * outcome.step}"
+    elif run.callbacks.finished:
+        longer = f"stop.patience={2 * config.stop.patience}"
+    has_best = best is not None and bool(best.steps)
+    for line in next_steps.after_run(run.directory.path, longer, run.composition.option_folder, has_best=has_best):
+        run_log.single_run_logger.info(line)
 
 
 def _train_with_rollbacks(run: TrainingRun, step: int, stop_requested: Callable[[], bool]) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,18 @@ logger = logging.getLogger(__name__)
 LAST, BEST = "last.pt", "best.pt"
 
 
-def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, step: int, state: dict[str, Any], keep: int, best_steps: Sequence[int] = ()) -> Path:
     """Write ``step_XXXXXXXX.pt``, make ``last.pt`` the same file, and drop all but the latest ``keep``.
 
     The write is atomic: the file is complete or absent, whenever the process dies.
+
+    Args:
+        folder: of the checkpoints.
+        step: updates made so far.
+        state: what the checkpoint holds.
+        keep: how many of the latest checkpoints stay.
+        best_steps: steps at which a checkpoint became the best one. The best one stays as well, and so does what was
+            the best one at the time of each checkpoint that stays: a run that goes back to it has that one again.
 
     Returns:
         The numbered file.
@@ -40,8 +48,12 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
         with replacing(folder / LAST) as temporary:
             _link_or_copy(path, temporary)
         fsync_folder(folder)
-        for old in [other for other in _numbered(folder) if other != path][keep - 1 :]:
-            old.unlink()
+        others = [other for other in _numbered(folder) if other != path]
+        kept = [step, *map(_step, others[: keep - 1])]
+        best = {max((each for each in best_steps if each < later), default=None) for later in kept}
+        for old in others[keep - 1 :]:
+            if _step(old) not in best:
+                old.unlink()
     except OSError as error:
         raise OutputError(f"cannot write checkpoint {path}: {first_line(error)}") from error
     return path
@@ -108,6 +120,16 @@ def _missing(folder: Path, choice: CheckpointChoice) -> str:
     return f"no checkpoint of step {choice} in {folder}: the nearest is of step {nearest}"
 
 
+def steps(folder: Path) -> list[int]:
+    """Return the steps of the numbered checkpoints, in order; raises ``ConfigError`` if they cannot be listed."""
+    return sorted(map(_step, _numbered(folder)))
+
+
+def path_of_step(folder: Path, step: int) -> Path:
+    """Return the file of the checkpoint of a step, whether there is one or not."""
+    return folder / _file_name(step)
+
+
 def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
     """Return the state of the latest undamaged numbered checkpoint that ``accept`` holds for; None without one.
 
@@ -120,6 +142,41 @@ def load_latest_accepted(folder: Path, accept: Callable[[dict[str, Any]], bool])
             if accept(state):
                 return state
     return None
+
+
+def make_best(folder: Path, step: int) -> bool:
+    """Make ``best.pt`` the same file as the checkpoint of a step, and return whether there is such a checkpoint.
+
+    Where ``best.pt`` alone is left of that step, it stays.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    path, best = folder / _file_name(step), folder / BEST
+    try:
+        if not path.exists():
+            return _has_step(best, step)
+        if not (best.exists() and best.samefile(path)):
+            with replacing(best) as temporary:
+                _link_or_copy(path, temporary)
+            fsync_folder(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write checkpoint {best}: {first_line(error)}") from error
+    return True
+
+
+def delete_best(folder: Path) -> None:
+    """Delete ``best.pt`` if there is one; raises ``OutputError``."""
+    try:
+        (folder / BEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot delete checkpoint {folder / BEST}: {first_line(error)}") from error
+
+
+def _has_step(path: Path, step: int) -> bool:
+    with contextlib.suppress(DamagedCheckpointError, ConfigError):
+        return path.exists() and bool(load(path)["step"] == step)
+    return False
 
 
 def delete_after(folder: Path, step: int) -> None:

@@ -68,6 +68,16 @@ class RunDirectory:
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
+    @property
+    def evaluations(self) -> Path:
+        """``evaluations.jsonl``: what ``gan-eval --watch`` and ``--all`` measured, a line for each checkpoint."""
+        return self.path / "evaluations.jsonl"
+
+    @property
+    def evaluation_curves(self) -> Path:
+        """``eval/``: TensorBoard's file of the same metrics, which is made of ``evaluations.jsonl``."""
+        return self.path / "eval"
+
     def write_hydra_config(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
         """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
         with writing(self.hydra):
@@ -182,11 +192,12 @@ class RunDirectory:
             OutputError: something cannot be removed.
         """
         with writing(self.path):
-            files = (self.metrics, self.log, self.tags, self.threads, self.summary, self.evaluation)
+            records = (self.metrics, self.log, self.tags, self.threads, self.evaluations)
+            files = (*records, self.summary, self.evaluation)
             for file in (*files, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)
             # .hydra comes last: it is the claim of the run on the directory.
-            for folder in (self.checkpoints, self.samples, self.hydra):
+            for folder in (self.checkpoints, self.samples, self.evaluation_curves, self.hydra):
                 with contextlib.suppress(FileNotFoundError):
                     shutil.rmtree(folder)
 

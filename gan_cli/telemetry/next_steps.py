@@ -13,20 +13,22 @@ TENSORBOARD = "tensorboard --samples_per_plugin images=1000 --logdir"
 CHARTS_PAGE, RUNS_PAGE = "http://localhost:6006/#custom_scalars", "http://localhost:6006/#hparams"
 
 
-def after_run(directory: Path, step: int, completed: bool, option_folder: Path | None = None) -> Iterator[str]:
+def after_run(
+    directory: Path, longer: str = "", option_folder: Path | None = None, *, has_best: bool = False
+) -> Iterator[str]:
     """Yield what to do with a run that has ended.
 
     Args:
         directory: of the run.
-        step: updates made in all.
-        completed: whether these are all that it was to make.
+        longer: override that trains it on, where it has made all steps that it was to make, or has ended early.
         option_folder: the folder of ``--config-dir``, if there was one.
+        has_best: whether its best checkpoint is kept.
     """
     path = _typed(directory)
     flag = "" if option_folder is None else f"--config-dir {_typed(option_folder)} "
-    yield f"samples:   gan-sample {path}"
+    yield f"samples:   gan-sample {path}{' --checkpoint best' if has_best else ''}"
     yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE})"
-    yield f"train on:  gan-train {flag}resume={path}{f' train.steps={2 * step}' if completed else ''}"
+    yield f"train on:  gan-train {flag}resume={path}{f' {longer}' if longer else ''}"
 
 
 def after_sweep(directory: Path) -> Iterator[str]:

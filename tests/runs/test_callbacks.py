@@ -23,7 +23,7 @@ from gan_cli.protocols.callbacks import (
     StartEvent,
     StepEvent,
 )
-from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
+from gan_cli.runs.callbacks import CallbackList, Decisions, StatefulCallbacks
 from gan_cli.runs.monitoring import ActOnAlarms, AlarmError, CheckAlarms
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.storage.files import AppendOnlyFile
@@ -157,7 +157,7 @@ def test_a_state_that_is_not_finite_is_reported_before_it_could_be_saved() -> No
 def test_an_empty_list_follows_rank_0() -> None:
     """It takes part in what all ranks compute together, and takes over what rank 0 decides."""
     error = AlarmError(AlarmMonitor(DiagnosticsSection(), []).check(1, {"loss/d": float("nan")}).raised[0], since=0)
-    group: Any = Rank1(False, None, True, error)
+    group: Any = Rank1(Decisions(), None, Decisions(stop=True), error)
     callbacks, algorithm = CallbackList([], group), FakeAlgorithm()
     shared: Any = algorithm
     callbacks.on_report(1, shared)

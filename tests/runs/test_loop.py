@@ -16,6 +16,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.stop_requested = False
+        self.finished = False
         self.evaluation_abandoned = False
 
     def update(self, step: int) -> None:
@@ -152,3 +153,42 @@ def test_run_in_two_pieces_repeats_no_update_and_loses_no_report(stop: int) -> N
     for name in ("report", "preview", "evaluation"):
         kept = [event for event in first.order(name) if event[1] < stop]
         assert kept + second.order(name) == whole.order(name)
+
+
+class Finishes(Recorder):
+    """Finishes training at a report or an evaluation of a step."""
+
+    def __init__(self, event: str, step: int) -> None:
+        super().__init__()
+        self._at = (event, step)
+
+    def on_report(self, step: int, algorithm: Recorder) -> None:
+        super().on_report(step, algorithm)
+        self.finished = self.finished or self._at == ("report", step)
+
+    def on_evaluation(self, step: int) -> None:
+        super().on_evaluation(step)
+        self.finished = self.finished or self._at == ("evaluation", step)
+
+
+@pytest.mark.parametrize(
+    ("event", "step", "last"),
+    [
+        # A step that would have been reported and shown anyway, and one of an evaluation alone.
+        ("evaluation", 4, ["checkpoint", "report", "preview", "evaluation"]),
+        ("evaluation", 6, ["checkpoint", "evaluation", "report", "preview"]),
+        ("report", 8, ["checkpoint", "report", "preview", "evaluation"]),
+    ],
+)
+def test_training_that_is_finished_ends_at_its_step_which_is_saved_reported_shown_and_measured(
+    event: str, step: int, last: list[str]
+) -> None:
+    run = Finishes(event, step)
+    assert run.train(cadence(100, log=4, sample=4, checkpoint=100, evaluation=2)) == step
+    assert [name for name, at in run.order("checkpoint", "report", "preview", "evaluation") if at == step] == last
+
+
+def test_run_that_is_interrupted_where_it_is_finished_is_not_measured() -> None:
+    run = Finishes("report", 4)
+    assert run.train(cadence(100, log=4, checkpoint=4, evaluation=50), stop_after=4) == 4
+    assert run.order("evaluation") == []

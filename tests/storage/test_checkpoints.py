@@ -53,6 +53,47 @@ def test_latest_few_are_kept_and_last_is_the_latest(tmp_path: Path) -> None:
     assert checkpoint_archive.load(tmp_path / "last.pt")["step"] == 100_000_000
 
 
+def test_best_one_stays_and_what_was_the_best_of_each_that_stays(tmp_path: Path) -> None:
+    """Records at steps 1, 3 and 6: after the latest three, the best ones of their times are 3, 3 and 6."""
+    records: list[int] = []
+    for step in range(1, 9):
+        checkpoints.save(tmp_path, step, state(step), 3, records)
+        if step in (1, 3, 6):
+            records.append(step)
+            assert checkpoints.make_best(tmp_path, step)
+    assert names(tmp_path) == ["best.pt", "last.pt", *(f"step_{step:08d}.pt" for step in (3, 6, 7, 8))]
+    assert checkpoint_archive.load(tmp_path / "best.pt")["step"] == 6
+    checkpoints.save(tmp_path, 9, state(9), 3, records)
+    assert names(tmp_path) == ["best.pt", "last.pt", *(f"step_{step:08d}.pt" for step in (6, 7, 8, 9))]
+
+
+def test_best_is_the_file_of_its_step_or_stays_where_it_is_that_step(tmp_path: Path) -> None:
+    save(tmp_path, 1, 2, 3)
+    assert checkpoints.make_best(tmp_path, 2)
+    assert (tmp_path / "best.pt").samefile(tmp_path / "step_00000002.pt")
+    assert checkpoints.make_best(tmp_path, 1)
+    (tmp_path / "step_00000001.pt").unlink()
+    assert checkpoints.make_best(tmp_path, 1)
+    assert not checkpoints.make_best(tmp_path, 5)
+    assert checkpoint_archive.load(tmp_path / "best.pt")["step"] == 1
+    truncate(tmp_path / "best.pt", 0.5)
+    assert not checkpoints.make_best(tmp_path, 1)
+    checkpoints.delete_best(tmp_path)
+    checkpoints.delete_best(tmp_path)
+    assert "best.pt" not in names(tmp_path)
+
+
+def test_best_that_cannot_be_written_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, 1)
+
+    def refuse(*names: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match=r"cannot write checkpoint .*best\.pt: No space left on device"):
+        checkpoints.make_best(tmp_path, 1)
+
+
 def test_last_is_written_where_the_file_system_knows_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*names: Any) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
