@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gan_cli.bench.trial import StepBenchmark
@@ -15,6 +16,7 @@ from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, make_training_run
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.storage import run_directory
+from gan_cli.telemetry.loggers.tracking import TrackerConfig
 
 TIMES = 3
 # Maximum seconds for the steps before each report.
@@ -61,7 +63,11 @@ def _started_run(assembled: AssembledRun[Algorithm]) -> Iterator[TrainingRun]:
     with tempfile.TemporaryDirectory(prefix="gan-bench-") as scratch:
         directory = run_directory.claim(Path(scratch) / "run")
         directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
-        run = make_training_run(assembled, directory, observers=())
+        own = {name: each for name, each in assembled.plan.loggers.items() if not isinstance(each, TrackerConfig)}
+        plan = replace(
+            assembled.plan, loggers=own
+        )  # trackers would keep a run that is none, and do not keep one waiting
+        run = make_training_run(replace(assembled, plan=plan), directory, observers=())
         run.callbacks.on_start(0)
         with contextlib.closing(run.callbacks), contextlib.closing(run.saver):
             yield run

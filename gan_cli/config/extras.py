@@ -35,8 +35,11 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("fid", ("torch_fidelity",)),
         Extra("figures", ("matplotlib",)),
         Extra("huggingface", ("datasets",)),
+        Extra("mlflow", ("mlflow",)),
         Extra("sweep"),
         Extra("text", ("nltk",)),
+        Extra("trackio", ("trackio",)),
+        Extra("wandb", ("wandb",)),
     )
 }
 # Format of gan-export -> those packages of the extra `export` that writing it takes.

@@ -16,6 +16,7 @@ from gan_cli.config.compose import Composition, compose, named_option_folder
 from gan_cli.config.data_places import moved_places, moves
 from gan_cli.config.flat import flatten_config
 from gan_cli.config.hydra_errors import explain_hydra_error
+from gan_cli.config.loggers import ON_ERROR, with_loggers
 from gan_cli.config.override_text import OverrideText, value_text
 from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
@@ -32,7 +33,7 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
     Raises:
         ConfigError: an override would change a key that is not in ``RESUMABLE_KEYS``.
     """
-    stored, earlier = directory.stored_config(), _earlier_overrides(directory)
+    stored, earlier = with_loggers(directory.stored_config()), _earlier_overrides(directory)
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
     try:
         # With the data where they are now: what follows their number is the same in both.
@@ -49,7 +50,7 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
         group, _, option = override.partition("=")
         if group in before.choices:
             _reject_change(directory, group, before.choices[group], option)
-    combined = [*_drop_replaced_callbacks(drop_replaced(earlier, overrides), overrides), *overrides]
+    combined = [*_drop_replaced_nodes(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
     config = _apply_changes(directory, stored, before, after, overrides)
     return Composition(config, after.hydra, after.overrides, augment_preview=after.augment_preview)
@@ -76,12 +77,15 @@ def _earlier_overrides(directory: RunDirectory) -> list[str]:
     return kept
 
 
-def _drop_replaced_callbacks(earlier: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """Return earlier overrides without those of callbacks, where new ones choose callbacks, whose keys are others."""
-    if not any(override.partition("=")[0] == "callback" for override in overrides):
-        return list(earlier)
+def _drop_replaced_nodes(earlier: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return earlier overrides without those of callbacks or loggers where new ones choose others, with other keys."""
+    chosen = {override.partition("=")[0] for override in overrides} & {"callback", "logger"}
     keys = [override.lstrip("+~").partition("=")[0] for override in earlier]
-    return [override for override, key in zip(earlier, keys, strict=True) if key.partition(".")[0] != "callback"]
+    return [
+        override
+        for override, key in zip(earlier, keys, strict=True)
+        if key.partition(".")[0] not in chosen or key == f"logger.{ON_ERROR}"
+    ]
 
 
 def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
@@ -95,7 +99,7 @@ def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
     if earlier != list(wanted.overrides):
         with _suspended_hydra_job():
             before = compose([*earlier, *moved], wanted.user_conf_dir)
-    config = _apply_changes(directory, directory.stored_config(), before, wanted, moved)
+    config = _apply_changes(directory, with_loggers(directory.stored_config()), before, wanted, moved)
     return Composition(config, wanted.hydra, wanted.overrides)
 
 

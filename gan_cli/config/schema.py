@@ -236,6 +236,7 @@ class Config:
     augment: NodeConfig | None = setting(None, "random changes to D's images; null: none")
     optimizer: NodeConfig = setting(None, "optimizer of both networks")
     callback: NodeConfigs | None = setting(None, "callbacks of your own, by name; null: none")
+    logger: NodeConfigs | None = setting(None, "loggers by name, and on_error; see config/loggers.py")
     ema: MovingAverageSection = field(default_factory=MovingAverageSection)
     device: DeviceSection = field(default_factory=DeviceSection)
     train: TrainSection = field(default_factory=TrainSection)
@@ -293,6 +294,7 @@ RESUMABLE_KEYS = (
     "dataset.labels",
     "dataset.root",
     "callback",
+    "logger",
     "dry_run",
     "resume",
 )

@@ -172,6 +172,8 @@ KEYS = _terms(
         "logfreq loginterval printfreq printevery": (Term("train.log_every"),),
         "sampleinterval samplefreq displayfreq": (Term("train.sample_every"),),
         "evalinterval evalfreq": (Term("train.eval_every"),),
+        "loggers reportto logwith tracker": (Term("logger"),),
+        "wandbproject": (Term("logger.wandb.project", "logger=wandb"),),
         "minutes maxtime timelimit": (Term("train.max_minutes"),),
         "model arch net network": (Term("architecture"),),
         "criterion lossfn ganmode gantype losstype advloss": (Term("loss"),),
@@ -213,6 +215,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "optimizer": _options({"adamw": "optimizer=adam", "momentum": "optimizer=sgd"}),
     "device": _options({"gpu nvidia": "device=cuda", "metal apple": "device=mps"}),
     "noise": _options({"anneal annealed annealing": "noise=linear", "gaussian fixed instance": "noise=constant"}),
+    "logger": _options({"tb": "logger=tensorboard", "wb weightsandbiases": "logger=wandb", "table": "logger=csv"}),
     "augment": _options({"adaptive": "augment=ada"}),
     "algorithm": _options({"ddpm": "algorithm=diffusion", "ae": "algorithm=autoencoder"}),
     "architecture": _options(

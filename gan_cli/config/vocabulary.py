@@ -16,7 +16,7 @@ from gan_cli.config.reference.settings import sections
 # Options of these set keys of others, and bring none of their own.
 WITHOUT_KEYS = ("experiment", "sweep")
 # Groups that take several options at once: loss/penalty=[r1,r2].
-MULTIPLE = ("loss/penalty", "callback", "experiment", "sweep")
+MULTIPLE = ("loss/penalty", "logger", "callback", "experiment", "sweep")
 
 
 @dataclass(frozen=True)

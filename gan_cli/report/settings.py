@@ -20,6 +20,7 @@ IGNORED_KEYS = (
     "objective",
     "dataset.root",
     "callback",
+    "logger",
     "train.replicas",
     "train.log_every",
     "train.sample_every",

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from omegaconf import OmegaConf
-
 from gan_cli.algorithms.objective_tags import objective_infos
 from gan_cli.config.compose import Composition
 from gan_cli.config.metric_choice import MetricChoice
@@ -27,20 +25,22 @@ from gan_cli.protocols.data import LoadedData, Sequences, StoredSamples, data_no
 from gan_cli.runs import selection
 from gan_cli.runs.callbacks import CallbackList, StatefulCallbacks
 from gan_cli.runs.checkpointing import Checkpointer, checkpoint_content
+from gan_cli.runs.logged_run import logged_run
 from gan_cli.runs.monitoring import ActOnAlarms, CheckAlarms
 from gan_cli.runs.planning import Plan
-from gan_cli.runs.summary import Outcome, hparams, summary
+from gan_cli.runs.summary import Outcome, summary
 from gan_cli.runtime import distributed
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import WriteErrorHandler
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry.images import pixel_type
+from gan_cli.telemetry.loggers.interface import Durable
 from gan_cli.telemetry.metric_tracker import MetricTracker
 from gan_cli.telemetry.metrics_file import MetricsFileWriter
 from gan_cli.telemetry.sample_writer import SampleWriter
 from gan_cli.telemetry.tags_file import TagsFileWriter
-from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout, TensorBoardWriter
+from gan_cli.telemetry.tensorboard_writer import TensorBoardLayout
 from gan_cli.telemetry.throughput import Throughput
 
 logger = logging.getLogger(__name__)
@@ -193,21 +193,18 @@ def make_training_run(
     infos = {} if plan.loss is None else objective_infos(plan.loss.objective)
     evaluated = () if assembled.evaluator is None else assembled.evaluator.names
     layout = TensorBoardLayout.for_family(plan.family)
-    tensorboard = TensorBoardWriter(
-        directory,
-        errors,
-        layout.with_metrics(infos, (f"metrics/{name}" for name in evaluated)),
-        hparams(composition),
-        OmegaConf.to_yaml(composition.config),
-    )
+    layout = layout.with_metrics(infos, (f"metrics/{name}" for name in evaluated))
+    logged = logged_run(plan, composition, directory, errors, layout, tracker)
+    loggers = [config.callback(logged) for config in plan.loggers.values()]
 
     def content(event: CheckpointEvent) -> dict[str, Any]:
         device_kind = plan.device.torch_device.type
         return checkpoint_content(event, stateful.state_dict(), assembled.data, assembled.group.size, device_kind)
 
     def fsync() -> None:
-        metrics_file.fsync()
-        tensorboard.fsync()
+        for writer in (metrics_file, *loggers):
+            if isinstance(writer, Durable):
+                writer.fsync()
 
     best_steps = (lambda: ()) if best is None else (lambda: best.steps)
     checkpointer = Checkpointer(directory, train.keep_checkpoints, saver, content, fsync, best_steps)
@@ -220,7 +217,7 @@ def make_training_run(
         metrics_file,
         TagsFileWriter(directory, errors, infos),
         SampleWriter(directory, errors, pixel_type(assembled.plan.dataset)),
-        tensorboard,
+        *loggers,
         tracker,
         *observers,
         *stateful.user.values(),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gan_cli.algorithms.spec import PROVIDED, AlgorithmSpec, Outline, Parts, Sizes
 from gan_cli.components.losses import DiscriminatorSteps, Loss, WarmUp
 from gan_cli.components.optimizers import OptimizerConfig
+from gan_cli.config.loggers import ChosenLoggers
 from gan_cli.config.micro_batch import count_micro_batches
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config, DeviceSection, LossSection
@@ -33,6 +34,7 @@ from gan_cli.runtime import torchrun
 from gan_cli.runtime.device import Device, Workload, choose
 from gan_cli.runtime.flops import FlopCounter
 from gan_cli.runtime.meta_device import SkipInitialization
+from gan_cli.telemetry.loggers.interface import LoggerConfig
 
 # Larger networks are counted on the meta device.
 MAX_WEIGHTS_BUILT = 8_000_000
@@ -49,6 +51,7 @@ class Plan(Parts):
         outline: its networks on the meta device, without memory behind their weights.
         device: where it computes, with every ``auto`` decided.
         callbacks: those of the user, by name; every run builds its own.
+        loggers: settings of its loggers, by name.
         memory: what it needs at least.
         probe_samples: samples of each kind in a probe.
         forward_flops: floating-point operations of one forward pass of a batch through all networks.
@@ -58,6 +61,7 @@ class Plan(Parts):
     outline: Outline
     device: Device
     callbacks: Mapping[str, Node]
+    loggers: Mapping[str, LoggerConfig]
     memory: MemoryNeed
     probe_samples: int
     forward_flops: int
@@ -115,12 +119,14 @@ def plan(config: DictConfig) -> Plan:
         memory.require_available(device.torch_device)
     # Built above only to find wrong values before the run: as callbacks have a state, every run builds its own.
     callbacks = {name: nodes[f"callback.{name}"] for name in typed.callback or {}}
+    loggers = {name: built[f"logger.{name}"] for name in ChosenLoggers.read(typed.logger).nodes}
     return Plan(
         **vars(parts),
         config=typed,
         outline=outline,
         device=device,
         callbacks=callbacks,
+        loggers=loggers,
         memory=memory,
         probe_samples=probe_samples(typed, memory, activations, device.torch_device),
         forward_flops=flops // 2,
@@ -168,6 +174,7 @@ def _parse_parts(config: Config, family: type[AlgorithmSpec], accepted: Mapping[
         "augment": (config.augment, Augmentation),
         "optimizer": (config.optimizer, OptimizerConfig),
         **{f"callback.{name}": (node, Callback) for name, node in (config.callback or {}).items()},
+        **{f"logger.{name}": (node, LoggerConfig) for name, node in ChosenLoggers.read(config.logger).nodes.items()},
     }
     with Mistakes() as mistakes:
         with mistakes.collect():

@@ -66,6 +66,8 @@ def summary(
     }
 
 
+# Groups whose options say what a run writes, not what it is.
+NO_HPARAMS = ("callback", "logger")
 # Settings that the HParams page always has, each under a name of its own.
 USUAL_NUMBERS = {
     "train.batch_size": "batch_size",
@@ -83,8 +85,9 @@ def hparams(composition: Composition) -> HParams:
     They are the options of the groups, the usual numbers, and what tells the run from others.
     """
     config = composition.config
-    chosen = {group: option for group, option in composition.choices.items() if group != "callback"}
-    distinguishing = {USUAL_NUMBERS.get(key, key): key for key in composition.distinguishing if key != "callback"}
+    chosen = {group: option for group, option in composition.choices.items() if group not in NO_HPARAMS}
+    telling = [key for key in composition.distinguishing if key.partition(".")[0] not in NO_HPARAMS]
+    distinguishing = {USUAL_NUMBERS.get(key, key): key for key in telling}
     values = {
         **{group: str(option) for group, option in chosen.items() if option is not None},
         **{name: OmegaConf.select(config, key) for key, name in USUAL_NUMBERS.items()},

@@ -47,6 +47,16 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def table(self) -> Path:
+        """``metrics.csv``: the same as a table; only with logger=csv."""
+        return self.path / "metrics.csv"
+
+    @property
+    def tracked(self) -> Path:
+        """``loggers.json``: the runs of trackers that this one is logged to; only with such a logger."""
+        return self.path / "loggers.json"
+
+    @property
     def log(self) -> Path:
         return self.path / "train.log"
 
@@ -186,13 +196,15 @@ class RunDirectory:
         return max((int(name[1]) for name in names if name), default=None)
 
     def clear(self) -> None:
-        """Remove the files of a run and its claim on the directory; files of other origin stay.
+        """Remove the files of a run and its claim on the directory, but not the names of its tracked runs.
+
+        Files of other origin stay.
 
         Raises:
             OutputError: something cannot be removed.
         """
         with writing(self.path):
-            records = (self.metrics, self.log, self.tags, self.threads, self.evaluations)
+            records = (self.metrics, self.table, self.log, self.tags, self.threads, self.evaluations)
             files = (*records, self.summary, self.evaluation)
             for file in (*files, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)

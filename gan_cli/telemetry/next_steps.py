@@ -9,6 +9,8 @@ from pathlib import Path
 
 # TensorBoard keeps ten images of a tag unless told otherwise.
 TENSORBOARD = "tensorboard --samples_per_plugin images=1000 --logdir"
+# Files that it reads; there are none with logger=csv, say.
+EVENTS = "events.out.*"
 # Of the page with a chart for each question, and of that with a table of all runs.
 CHARTS_PAGE, RUNS_PAGE = "http://localhost:6006/#custom_scalars", "http://localhost:6006/#hparams"
 
@@ -27,7 +29,8 @@ def after_run(
     path = _typed(directory)
     flag = "" if option_folder is None else f"--config-dir {_typed(option_folder)} "
     yield f"samples:   gan-sample {path}{' --checkpoint best' if has_best else ''}"
-    yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE})"
+    if any(directory.glob(EVENTS)):
+        yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE})"
     yield f"train on:  gan-train {flag}resume={path}{f' {longer}' if longer else ''}"
 
 
@@ -35,7 +38,8 @@ def after_sweep(directory: Path) -> Iterator[str]:
     """Yield what to do with a sweep that has ended."""
     path = _typed(directory)
     yield f"compare:   gan-report {path}"
-    yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE}, {RUNS_PAGE})"
+    if any(directory.glob(f"*/{EVENTS}")):
+        yield f"curves:    {TENSORBOARD} {path}  ({CHARTS_PAGE}, {RUNS_PAGE})"
 
 
 def _typed(path: Path) -> str:

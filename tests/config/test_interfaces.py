@@ -77,6 +77,7 @@ GROUPS: Mapping[str, tuple[list[str], str]] = {
     "optimizer": ([], "optimizer"),
     "optimizer/decay": (["optimizer/decay=linear"], "optimizer.decay"),
     "callback": ([], "callback.mine"),
+    "logger": ([], "logger.mine"),
 }
 # Nodes inside the options of a group.
 INNER = {

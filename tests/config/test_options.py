@@ -10,7 +10,7 @@ import pytest
 from gan_cli.algorithms.spec import PROVIDED
 from gan_cli.config.targets import parameters, resolve
 from tests.conftest import SHORT, Command
-from tests.helpers.options import TRAINED_ELSEWHERE, needed, option_nodes, small, trainable
+from tests.helpers.options import TRAINED_ELSEWHERE, missing_package, needed, option_nodes, small, trainable
 
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
@@ -31,6 +31,8 @@ def test_option_trains(option: str, gan_train: Command, workplace: Path) -> None
 def test_option_survives_a_dry_run_that_writes_nothing(option: str, gan_train: Command, workplace: Path) -> None:
     if option in ("device=cuda", "device=mps"):
         pytest.skip("needs such a device")
+    if missing_package(option):
+        pytest.skip(f"needs {missing_package(option)}")
     done = gan_train("dry_run=true", option, *needed(option))
     assert done.status == 0, done.err
     assert "parameters" in done.out

@@ -16,6 +16,7 @@ from gan_cli.cli import sample
 from gan_cli.evaluation import factory
 from tests.conftest import SHORT, TINY, Command, FinishedRun
 from tests.helpers.image_folder import make_folder
+from tests.helpers.options import missing_package
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -72,6 +73,8 @@ def test_flags_that_are_answered_at_once(arguments: list[str], gan_train: Comman
 def test_gan_train(arguments: list[str], gan_train: Command, finished_run: FinishedRun) -> None:
     if f"resume={EXAMPLE}" in arguments:
         finished_run(EXAMPLE, *SHORT, *TINY)
+    for package in filter(missing_package, arguments):
+        pytest.skip(f"needs what {package} takes")
     make_data(arguments)
     done = gan_train(*rehearsed(arguments), "dry_run=true")
     assert done.status == 0, done.err

@@ -44,7 +44,7 @@ def composed(recipe: tuple[str, ...]) -> Any:
 @functools.cache
 def places(recipe: tuple[str, ...]) -> list[str]:
     """Return the keys of the nodes of a recipe, and of a penalty and a callback more."""
-    found = ["loss.penalty.other", "callback.other"]
+    found = ["loss.penalty.other", "callback.other", "logger.other"]
 
     def walk(node: object, path: str) -> None:
         if isinstance(node, dict):

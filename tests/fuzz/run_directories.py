@@ -22,7 +22,7 @@ from tests.fuzz.strategies import SCALARS, VALUES, damaged, json_text
 
 TINY = ("dataset=ring8", "architecture.generator_hidden=[4]", "architecture.discriminator_hidden=[4]", "device.threads=1",
         "train.batch_size=4", "train.sample_count=1", "train.steps=2", "train.checkpoint_every=1", "train.log_every=1",
-        "train.sample_every=1", "train.held_out=0", "diagnostics.every=0")  # fmt: skip
+        "train.sample_every=1", "train.held_out=0", "diagnostics.every=0", "logger=[tensorboard,csv]")  # fmt: skip
 COMMANDS: Mapping[str, tuple[Callable[[], Any], list[str]]] = {
     "report": (report.main, ["run"]),
     "page": (report.main, ["run", "--html", "page.html"]),
@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], Any], list[str]]] = {
 }
 PLACES = (
     *("metrics.jsonl", "train.log", "summary.json", "evaluation.json", "tags.json", "threads.jsonl", "samples", "checkpoints"),
+    *("metrics.csv", ".metrics.csv.tmp"),
     *(".hydra/lock", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", ".hydra"),
     *("checkpoints/last.pt", "checkpoints/step_00000002.pt", "checkpoints/step_00000009.pt", ".summary.json.tmp"),
     *("samples/step_00000000.png", "samples/step_00000007.png", "samples/step_00000002.txt", "samples/progress.webp"),

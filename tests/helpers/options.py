@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -40,6 +41,7 @@ TRAINED_ELSEWHERE = {
     "dataset=svhn": "tests/datasets/test_svhn.py",
     "dataset=stl10": "tests/datasets/test_stl10.py",
     "dataset=huggingface": "tests/datasets/huggingface",
+    **{f"logger={name}": "tests/telemetry/test_trackers.py" for name in ("mlflow", "trackio", "wandb")},
 }
 # Recipes of other models, cut down.
 SMALL_AUTOENCODER, SMALL_WRITER = (SMALL_WIDTHS[name] for name in ("vae", "lstm"))
@@ -94,6 +96,17 @@ def _sample_files() -> Path:
 
 
 OF_FILES = {"dataset=image_archive": "pictures.zip", "dataset=idx": "images-idx3-ubyte"}
+
+
+# Options whose packages the environment of the tests may lack.
+PACKAGES = {f"logger={name}": name for name in ("mlflow", "trackio", "wandb")}
+
+
+def missing_package(option: str) -> str | None:
+    """The package that the option cannot do without and that is not installed."""
+    group, _, names = option.partition("=")
+    packages = [PACKAGES.get(f"{group}={name}") for name in names.strip("[]").split(",")]
+    return next((package for package in packages if package is not None and find_spec(package) is None), None)
 
 
 def needed(option: str) -> list[str]:

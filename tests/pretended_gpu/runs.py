@@ -26,7 +26,7 @@ SHARED = (
     ("algorithm/schedule", "algorithm/reverse"),
 )
 # Groups whose options say nothing about how a step is computed, and recipes, which combine the options of others.
-OTHER_GROUPS = ("device", "experiment", "callback")
+OTHER_GROUPS = ("device", "experiment", "callback", "logger")
 
 DIGITS = ("architecture=mlp", "architecture.generator_hidden=[8,8]", "architecture.discriminator_hidden=[8,8]")
 # Images in color that are no squares.

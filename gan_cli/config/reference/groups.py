@@ -21,6 +21,7 @@ GROUPS = {
     "algorithm/schedule": "of a diffusion model: how much noise each timestep adds",
     "algorithm/reverse": "of a diffusion model: the steps from noise to a sample",
     "algorithm/estimator": "of SeqGAN: how G gets a gradient through tokens that are drawn",
+    "logger": "where scalars, grids and alarms go beside metrics.jsonl; several as logger=[tensorboard,wandb]",
     "callback": "what else happens at a report, a checkpoint or the end: classes of your own (docs/extending.md)",
     "experiment": "a whole protocol at once: published ones, and recipes of this project",
     "sweep": "the values or the search space of a sweep (gan-train -m)",

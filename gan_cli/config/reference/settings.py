@@ -14,6 +14,7 @@ from typing import Any
 
 from gan_cli.components.ranges import without_metadata
 from gan_cli.config.fields import section_class
+from gan_cli.config.loggers import LoggerSection
 from gan_cli.config.reference.annotations import describe_type
 from gan_cli.config.reference.options import Parameter
 from gan_cli.config.schema import Config
@@ -37,7 +38,7 @@ class Section:
 @cache
 def sections() -> tuple[Section, ...]:
     """Return all sections of the configuration, the top level first."""
-    return tuple(_sections(Config, ""))
+    return (*_sections(Config, ""), *_sections(LoggerSection, "logger"))
 
 
 def find_sections(name: str) -> tuple[Section, ...]:
