@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gan_cli import __version__
 from gan_cli.errors import ConfigError, closest, printable, truncated_repr
-from gan_cli.storage.checkpoint_choice import NamedCheckpoint, parse_checkpoint_choice
+from gan_cli.storage.checkpoint_choice import CheckpointChoice, NamedCheckpoint, parse_checkpoint_choice
 
 if TYPE_CHECKING:
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.storage.stored_model import StoredModel
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -50,6 +51,18 @@ class CommandParser(argparse.ArgumentParser):
         raise ConfigError(f"{truncated_repr(unknown[0])}: {self.prog} takes no such argument. {hint}")
 
 
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``RUN_DIR``, a run or another model that a command is about; :func:`typed_model` finds it."""
+    parser.add_argument(
+        "run",
+        type=Path,
+        nargs="?",
+        metavar="RUN_DIR",
+        help="a run directory with a checkpoint; last: the latest below outputs/; the folder of gan-export --format"
+        " hub; hub:OWNER/NAME or hub:OWNER/NAME@REVISION: such a folder on the Hugging Face Hub",
+    )
+
+
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``RUN_DIR``, the run that a command is about; :func:`typed_run` finds it."""
     parser.add_argument(
@@ -77,6 +90,26 @@ def typed_run(command: str, typed: Path | None) -> RunDirectory:
     if directory.path != typed:
         print(f"{command}: {printable(directory.path)}", file=sys.stderr)
     return directory
+
+
+def typed_model(command: str, typed: Path | None, choice: CheckpointChoice = NamedCheckpoint.last) -> StoredModel:
+    """Return the model that was typed, and name its folder on stderr where what was typed is another path.
+
+    Args:
+        command: its name.
+        typed: what :func:`typed_run` takes, the folder of an export, or ``hub:OWNER/NAME``.
+        choice: which checkpoint of a run.
+
+    Raises:
+        ConfigError: there is no such model.
+        DataError: it is on the Hub, which cannot be reached.
+    """
+    from gan_cli.inference.model_search import find_model
+
+    model = find_model(typed, f"{command} ", choice)
+    if model.path != typed:
+        print(f"{command}: {printable(model.path)}", file=sys.stderr)
+    return model
 
 
 def typed_folders(command: str, typed: Sequence[Path]) -> list[Path]:

@@ -12,8 +12,8 @@ from gan_cli.cli.arguments import (
     CommandParser,
     add_checkpoint_option,
     add_device_option,
-    add_run_argument,
-    typed_run,
+    add_model_argument,
+    typed_model,
     version,
 )
 from gan_cli.cli.exit_status import exit_with_status
@@ -58,7 +58,7 @@ def _parser() -> CommandParser:
         prog="gan-sample",
         description="Draw from the generator (its moving average) of a run. The same seed gives the same samples.",
     )
-    add_run_argument(parser)
+    add_model_argument(parser)
     add_checkpoint_option(parser)
     parser.add_argument("--n", type=integer("--n", 1, MAX_SAMPLES), help="how many samples [64; sentences: 16]")
     parser.add_argument("--seed", type=integer("--seed", 0, MAX_SEED), default=0, help="seed of the latents [0]")
@@ -96,16 +96,14 @@ def _parser() -> CommandParser:
 def _sample(arguments: argparse.Namespace) -> int:
     # Before anything is loaded, so that a mistake in the command is reported at once.
     _check_names(arguments)
-    directory = typed_run("gan-sample", arguments.run)
-    directory.stored_config()
+    model = typed_model("gan-sample", arguments.run, arguments.checkpoint)
 
     from gan_cli.config.stored_errors import stored_errors
     from gan_cli.inference.loading import learned_sequences
-    from gan_cli.storage.stored_model import RunCheckpoint
 
-    with stored_errors(directory):
-        sample = _sample_text if learned_sequences(directory) else _sample_images
-        return sample(arguments, RunCheckpoint(directory, arguments.checkpoint))
+    with stored_errors(model):
+        sample = _sample_text if learned_sequences(model) else _sample_images
+        return sample(arguments, model)
 
 
 def _check_names(arguments: argparse.Namespace) -> None:

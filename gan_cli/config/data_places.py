@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -73,6 +73,12 @@ def relocated(config: DictConfig, place: str) -> DictConfig:
     return moved
 
 
+def without_folders(config: DictConfig) -> DictConfig:
+    """Return a configuration in which of each path on this machine only the name is left, wherever it stands."""
+    names: dict[str, Any] = _names_of_paths(OmegaConf.to_container(config, resolve=False))
+    return OmegaConf.create(names)
+
+
 @contextlib.contextmanager
 def advising_of_moves(config: DictConfig, advice: str) -> Iterator[None]:
     """Add advice to a ``DataError`` of the block where a place of the data is not there, as on another machine.
@@ -100,6 +106,20 @@ def _absolute(value: Any, certain: bool) -> Any:
     if os.path.isabs(value) or not (exists or (certain and not value.startswith("~"))):  # noqa: PTH117
         return value
     return str(Path(escape(str(Path.cwd()))) / value)
+
+
+def _names_of_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _names_of_paths(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_names_of_paths(each) for each in value]
+    if isinstance(value, str) and len(value) > 1 and (value.startswith("~") or _is_absolute(value)):
+        return PureWindowsPath(value).name or "."  # which has the separators of both systems
+    return value
+
+
+def _is_absolute(text: str) -> bool:
+    return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
 
 
 def _is_certain(config: DictConfig, key: str) -> bool:

@@ -34,6 +34,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("export", ("safetensors", "onnx", "onnxscript")),
         Extra("fid", ("torch_fidelity",)),
         Extra("figures", ("matplotlib",)),
+        Extra("hub", ("huggingface_hub", "safetensors")),
         Extra("huggingface", ("datasets",)),
         Extra("mlflow", ("mlflow",)),
         Extra("sweep"),
@@ -42,11 +43,12 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("wandb", ("wandb",)),
     )
 }
-# Format of gan-export -> those packages of the extra `export` that writing it takes.
-EXPORT_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "safetensors": ("safetensors",),
-    "onnx": ("onnx", "onnxscript"),
-    "torch": (),
+# Format of gan-export -> an extra, and those of its packages that writing the format takes.
+EXPORT_PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "safetensors": ("export", ("safetensors",)),
+    "onnx": ("export", ("onnx", "onnxscript")),
+    "torch": ("export", ()),
+    "hub": ("hub", ("safetensors",)),
 }
 
 

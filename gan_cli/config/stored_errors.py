@@ -5,24 +5,39 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
 
 from gan_cli import __version__
 from gan_cli.config.override_text import OverrideText
 from gan_cli.errors import ConfigError, printable
-from gan_cli.storage.run_directory import RunDirectory
 
 # Messages about a configuration begin with a key, or a group with its option.
 KEY = re.compile(r"([A-Za-z_][\w/]*(?:\.\w+)*)[:=]")
 
 
+class StoredConfiguration(Protocol):
+    """A configuration in a file, such as that of a run directory, or of an exported model.
+
+    Attributes:
+        config_file: the file.
+        written_by: version of this program that wrote it; None: unknown.
+    """
+
+    @property
+    def config_file(self) -> Path: ...
+    @property
+    def written_by(self) -> str | None: ...
+
+
 @contextlib.contextmanager
-def stored_errors(directory: RunDirectory, typed: Sequence[str] = (), name: str = "config.yaml") -> Iterator[None]:
+def stored_errors(stored: StoredConfiguration, typed: Sequence[str] = (), name: str | None = None) -> Iterator[None]:
     """Name the file, and the versions, in errors about keys of a run's stored configuration, which nobody has typed.
 
     Args:
-        directory: of the run; a newer version, or a plugin that is not installed here, may have written it.
+        stored: the configuration; a newer version, or a plugin that is not installed here, may have written it.
         typed: overrides of the command line; errors about their keys stay as they are.
-        name: of the file in ``.hydra`` that the keys come of.
+        name: of the file beside it that the keys come of; None: its own.
     """
     try:
         yield
@@ -30,8 +45,8 @@ def stored_errors(directory: RunDirectory, typed: Sequence[str] = (), name: str 
         found = KEY.match(str(error))
         if found is None or any(_is_about(found[1], OverrideText.split(item).key) for item in (*typed, "resume")):
             raise
-        file = printable(str(directory.hydra / name))
-        written = directory.written_by
+        file = printable(str(stored.config_file if name is None else stored.config_file.with_name(name)))
+        written = stored.written_by
         versions = "" if written in (None, __version__) else f", of gan_cli {written}, read by gan_cli {__version__}"
         raise ConfigError(f"{file}{versions}: {error}") from error
 

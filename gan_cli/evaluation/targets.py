@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_cli.errors import ConfigError
+from gan_cli.inference.exported_model import find_exported
+from gan_cli.inference.hub import PREFIX
 from gan_cli.report.formatting import format_count, join_words
 from gan_cli.report.run_search import find_runs, run_names
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.run_search import shell_line
 
 COMPLETED = "completed"
 
@@ -36,8 +39,10 @@ def find_targets(paths: Sequence[Path]) -> Targets:
     """Find the runs to measure: a run that is named itself in any state, those below a folder once completed.
 
     Raises:
-        ConfigError: a path is no folder, or there is no completed run below it.
+        ConfigError: a path is no folder, or there is no completed run below it; or it is an exported model.
     """
+    for path in paths:
+        _reject_exported(path)
     named = [path for path in paths if RunDirectory(path).is_claimed]
     if len(named) == len(paths) == 1:
         return Targets((RunDirectory(named[0]),), (named[0].name,), (), single=True)
@@ -58,6 +63,16 @@ def find_targets(paths: Sequence[Path]) -> Targets:
             found.setdefault(run.resolve(), run)
     runs = list(found.values())
     return Targets(tuple(map(RunDirectory, runs)), tuple(run_names(runs)), tuple(notes), single=False)
+
+
+def _reject_exported(path: Path) -> None:
+    """Raise ``ConfigError`` for a model that was exported, from which no data can be found to compare it with."""
+    if str(path).startswith(PREFIX) or (not RunDirectory(path).is_claimed and find_exported(path) is not None):
+        line = shell_line("gan-sample ", path)
+        raise ConfigError(
+            f"{path} is an exported model, without its data: {line} --n 10000 --out samples.npy, then gan-eval RUN_DIR"
+            " --samples samples.npy with a run on the same data"
+        )
 
 
 def _state(run: Path) -> str:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.errors import printable
 from gan_cli.protocols.data import Dataset
+from gan_cli.storage.checkpoint_choice import CheckpointChoice, NamedCheckpoint
 from gan_cli.storage.deep_png import read_deep_png
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.sample_pictures import read_sample_picture
@@ -21,14 +22,14 @@ from gan_cli.storage.sample_pictures import read_sample_picture
 logger = logging.getLogger(__name__)
 
 PICTURE_NAME = re.compile(r"step_(\d{8,})\.png")
-# Pictures that are tried, the last ones of a run, and the longest side of that on the card.
+# Pictures of a run that are tried, and the longest side of that on the card.
 MAX_TRIES = 8
 MAX_SIDE = 768
 
 
 @dataclass(frozen=True)
 class CardPicture:
-    """The last samples of a run.
+    """Samples of a run at one of its steps.
 
     Attributes:
         png: content of the file.
@@ -49,7 +50,9 @@ class CardFacts:
         config: the stored configuration.
         summary: ``summary.json``; empty where the run has none (it still runs, or was killed), or a damaged one.
         evaluation: ``evaluation.json``; empty where it was not measured, or the file is damaged.
-        picture: its last samples, or None.
+        picture: its samples of the exported step, or those of the nearest one, or None.
+        checkpoint: which of the run's checkpoints is exported.
+        repository: ``OWNER/NAME`` on the Hub that the card is for, or None.
     """
 
     dataset: str
@@ -58,10 +61,27 @@ class CardFacts:
     summary: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     picture: CardPicture | None
+    checkpoint: CheckpointChoice = NamedCheckpoint.last
+    repository: str | None = None
 
     @classmethod
-    def from_run(cls, directory: RunDirectory, dataset: Dataset) -> CardFacts:
-        """Read the facts from a run directory, which has to have a configuration alone; logs what is damaged."""
+    def from_run(
+        cls,
+        directory: RunDirectory,
+        dataset: Dataset,
+        step: int,
+        checkpoint: CheckpointChoice = NamedCheckpoint.last,
+        repository: str | None = None,
+    ) -> CardFacts:
+        """Read the facts from a run directory, which has to have a configuration alone; logs what is damaged.
+
+        Args:
+            directory: of the run.
+            dataset: that it learned.
+            step: of the exported checkpoint.
+            checkpoint: which one that is.
+            repository: that the card is for, or None.
+        """
         for damage in directory.damage():
             logger.warning("%s; the card does without it", damage)
         options = directory.stored_options()
@@ -71,12 +91,19 @@ class CardFacts:
             config=directory.stored_config(),
             summary=directory.stored_summary(),
             evaluation=directory.stored_evaluation(),
-            picture=_last_picture(directory.samples),
+            picture=_picture(directory.samples, step),
+            checkpoint=checkpoint,
+            repository=repository,
         )
 
     def setting(self, key: str) -> Any:
         """Return a value of the configuration by its dotted key, or None; interpolations stay as they are."""
         return OmegaConf.select(self.config, key)
+
+    @property
+    def checkpoint_name(self) -> str:
+        """The checkpoint as ``--checkpoint`` takes it."""
+        return self.checkpoint.value if isinstance(self.checkpoint, NamedCheckpoint) else str(self.checkpoint)
 
     @property
     def alarms(self) -> Sequence[Mapping[str, Any]]:
@@ -95,10 +122,14 @@ def _dataset_name(dataset: Dataset, options: Mapping[str, str]) -> str:
     return options.get("dataset") or type(dataset).__name__
 
 
-def _last_picture(folder: Path) -> CardPicture | None:
-    """Return the last sample grid that can be read; None where there is none. Logs that a later one is damaged."""
+def _picture(folder: Path, wanted: int) -> CardPicture | None:
+    """Return the sample grid of the step nearest to the wanted one that can be read; None where there is none.
+
+    Logs that a nearer one is damaged.
+    """
     named = ((PICTURE_NAME.fullmatch(path.name), path) for path in folder.glob("step_*.png"))
-    steps = sorted(((int(match[1]), path) for match, path in named if match), reverse=True)
+    found = ((int(match[1]), path) for match, path in named if match)
+    steps = sorted(found, key=lambda each: (abs(each[0] - wanted), each[1]))
     for step, path in steps[:MAX_TRIES]:
         try:
             picture = read_sample_picture(path)

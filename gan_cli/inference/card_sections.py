@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,8 +23,9 @@ ON_THE_HUB: Mapping[str, tuple[str, str]] = {
     "huggingface": ("", "other"),
     "digits": ("", "cc-by-4.0"),
 }
-# Most metrics and alarms that a card lists, and most characters of an alarm's message.
-MAX_METRICS, MAX_ALARMS, MAX_MESSAGE = 12, 6, 300
+# Most metrics and alarms that a card lists, most characters of an alarm's message, and most metrics that the Hub shows
+# beside it.
+MAX_METRICS, MAX_ALARMS, MAX_MESSAGE, MAX_INDEXED = 12, 6, 300, 6
 PIPELINE = "unconditional-image-generation"
 
 
@@ -38,11 +40,37 @@ def front_matter(exportable: ExportableNetwork, kind: str, facts: CardFacts) -> 
     lines += [f"- {json.dumps(tag)}" for tag in dict.fromkeys(tags) if tag]
     if is_image(exportable.dataset):
         lines.append(f"pipeline_tag: {PIPELINE}")
-    return [*lines, "datasets:", f"- {json.dumps(name)}"] if name else lines
+    if name:
+        lines += ["datasets:", f"- {json.dumps(name)}"]
+    return lines + _model_index(exportable, facts)
+
+
+def _model_index(exportable: ExportableNetwork, facts: CardFacts) -> list[str]:
+    """Return the lines of YAML by which the Hub shows metrics; none where the exported network was not measured."""
+    figures = mapping(facts.evaluation.get("figures"))
+    values = {name: mapping(figures[name]).get("value") for name in _by_rank(figures)}
+    finite = {name: value for name, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
+    measured = mapping(facts.evaluation.get("generator")).get("step")
+    if not finite or measured != exportable.step or not is_image(exportable.dataset):
+        return []
+    dataset, algorithm = json.dumps(facts.dataset), facts.options.get("algorithm", "model")
+    name = (facts.repository or f"{algorithm}-{facts.dataset}").rpartition("/")[2]
+    return [
+        "model-index:",
+        f"- name: {json.dumps(name)}",
+        "  results:",
+        f"  - task: {{type: {PIPELINE}}}",
+        f"    dataset: {{type: {dataset}, name: {dataset}}}",
+        "    metrics:",
+        *(
+            f"    - {{type: {json.dumps(printable(metric))}, value: {json.dumps(finite[metric])}}}"
+            for metric in list(finite)[:MAX_INDEXED]
+        ),
+    ]
 
 
 def training_lines(exportable: ExportableNetwork, facts: CardFacts) -> list[str]:
-    """Return in three lines what was learned, by what, and for how long."""
+    """Return in four lines what was learned, by what, for how long, and which of its checkpoints this is."""
     shape = " x ".join(map(str, exportable.dataset.shape))
     options = {group: facts.options[group] for group in ("algorithm", "architecture", "loss") if group in facts.options}
     more = {group: option for group in ("noise", "augment") if (option := facts.options.get(group, "none")) != "none"}
@@ -55,6 +83,7 @@ def training_lines(exportable: ExportableNetwork, facts: CardFacts) -> list[str]
         f"- Learned: {facts.dataset}, samples of shape {shape}.",
         f"- Model: {model or type(exportable.network).__name__}; {count:,} parameters, the moving average of training.",
         f"- Training: {steps}, seed {facts.setting('seed')}{state}.",
+        f"- Checkpoint: that of step {exportable.step:,} (`--checkpoint {facts.checkpoint_name}`).",
     ]
 
 
@@ -96,17 +125,22 @@ def limits(facts: CardFacts) -> list[str]:
 
 def _metric_rows(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield a row for each metric, the most telling ones first."""
+    for name in _by_rank(figures):
+        figure = mapping(figures[name])
+        value, floor = (_number(figure.get(key)) for key in ("value", "floor"))
+        better = printable(figure.get("better") or "-").replace("|", "\\|")
+        yield f"| `{printable(name).replace('|', '/')}` | {value} | {floor} | {better} |"
+
+
+def _by_rank(figures: Mapping[str, Any]) -> list[str]:
+    """Return the names of metrics, the most telling ones first."""
     infos = metric_infos()
 
     def rank(name: str) -> int:
         info = infos.get(name.partition("/")[0])
         return UNRANKED if info is None else info.rank
 
-    for name in sorted(figures, key=rank):
-        figure = mapping(figures[name])
-        value, floor = (_number(figure.get(key)) for key in ("value", "floor"))
-        better = printable(figure.get("better") or "-").replace("|", "\\|")
-        yield f"| `{printable(name).replace('|', '/')}` | {value} | {floor} | {better} |"
+    return sorted(figures, key=rank)
 
 
 def _provenance(evaluation: Mapping[str, Any], step: int) -> str:

@@ -15,6 +15,8 @@ from gan_cli.storage.reading import open_regular
 CARD = "README.md"
 # Files beside the card: the last samples of the run, and its configuration.
 PICTURE, CONFIGURATION = "samples.png", "training.yaml"
+# Weights, and a description of their network, of the formats that have them apart.
+WEIGHTS, DESCRIPTION = "model.safetensors", "config.json"
 # Beginning of every model card, and of those of earlier versions: a folder whose card has one may be overwritten.
 MARK = b"---\n# written by gan-export\n"
 EARLIER_MARK = b"<!-- written by gan-export -->"

@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli import __version__
+from gan_cli.inference.export_folder import DESCRIPTION, WEIGHTS
 from gan_cli.inference.exportable import ExportableNetwork
 
 OPSET = 18
@@ -61,20 +62,36 @@ def as_safetensors(exportable: ExportableNetwork, architecture: Arguments) -> Ex
         exportable: the network.
         architecture: node of the run's configuration that it was built from.
     """
+    weights = {name: tensor.contiguous() for name, tensor in exportable.network.state_dict().items()}
+    return with_weights(exportable, architecture, weights, {})
+
+
+def with_weights(
+    exportable: ExportableNetwork, architecture: Arguments, weights: Mapping[str, Tensor], more: Mapping[str, Any]
+) -> Exported:
+    """Return weights as safetensors, with a ``config.json`` that describes their network.
+
+    Args:
+        exportable: the network, or one that it is a part of.
+        architecture: node of the run's configuration that it was built from.
+        weights: its own, each with memory of its own.
+        more: what ``config.json`` says beside the usual.
+    """
     from safetensors.torch import save
 
-    weights = {name: tensor.contiguous() for name, tensor in exportable.network.state_dict().items()}
-    body, layers = _describe_body(exportable)
+    whole = weights.keys() == exportable.network.state_dict().keys()
+    body, layers = _describe_body(exportable) if whole else (None, None)
     config = {
         **metadata(exportable),
         "architecture": dict(architecture),
         "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
         "body": body,
         "layers": layers,
+        **more,
     }
     files = {
-        "model.safetensors": save(weights, {"format": "pt", **_text_metadata(exportable)}),
-        "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+        WEIGHTS: save(dict(weights), {"format": "pt", **_text_metadata(exportable)}),
+        DESCRIPTION: (json.dumps(config, indent=2) + "\n").encode(),
     }
     return Exported(files, body)
 

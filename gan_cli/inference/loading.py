@@ -18,6 +18,7 @@ from gan_cli.errors import ConfigError
 from gan_cli.inference.stored_condition import read_condition
 from gan_cli.protocols.conditions import Condition
 from gan_cli.protocols.data import Dataset, Sequences, data_kinds
+from gan_cli.runtime.meta_device import SkipInitialization
 from gan_cli.storage.stored_model import ConfiguredRun, StoredModel
 
 CPU = torch.device("cpu")
@@ -74,10 +75,25 @@ def load_network(
     state = model.load_state()
     with checkpoint_errors(model.weights_path):
         condition = read_condition(state["algorithm"]["classes"])  # key of earlier versions, which had classes alone
+    with checkpoint_errors(model.weights_path):
+        _require_fit(build, condition, state["algorithm"][weights.value])
     network = build(condition)
     with checkpoint_errors(model.weights_path):
         network.load_state_dict(state["algorithm"][weights.value])
         return TrainedNetwork(network.eval(), condition, int(state["step"]), data_identity_in(state))
+
+
+def _require_fit(
+    build: Callable[[Condition], nn.Module], condition: Condition, weights: Mapping[str, torch.Tensor]
+) -> None:
+    """Raise torch's error for weights of another network, before there is memory for one of any size.
+
+    A model of unknown origin may name a network that no machine can hold; its weights are there, and small.
+    """
+    with torch.device("meta"), SkipInitialization():
+        outline = build(condition)
+    # A plain copy: torch notes in a state dict itself that it is to be assigned, not copied.
+    outline.load_state_dict(dict(weights), assign=True)
 
 
 def trained_data(model: StoredModel) -> Mapping[str, Any] | None:

@@ -12,12 +12,17 @@ import torch
 from gan_cli import __version__
 from gan_cli.inference import card_sections
 from gan_cli.inference.card_facts import CardFacts
-from gan_cli.inference.export_folder import CONFIGURATION, MARK, PICTURE
+from gan_cli.inference.export_folder import CONFIGURATION, MARK, PICTURE, WEIGHTS
 from gan_cli.inference.export_formats import Exported
 from gan_cli.inference.exportable import ExportableNetwork, is_image
 from gan_cli.protocols.data import Dataset
 
-PIP_PACKAGES = {"safetensors": "torch safetensors", "onnx": "onnxruntime numpy", "torch": "torch"}
+PIP_PACKAGES = {
+    "hub": "torch safetensors",
+    "safetensors": "torch safetensors",
+    "onnx": "onnxruntime numpy",
+    "torch": "torch",
+}
 
 
 def model_card(exportable: ExportableNetwork, kind: str, exported: Exported, facts: CardFacts) -> str:
@@ -39,6 +44,7 @@ def model_card(exportable: ExportableNetwork, kind: str, exported: Exported, fac
         f"{exportable.about}. {made}",
         "\n".join(card_sections.training_lines(exportable, facts)),
         "## Sample",
+        *USED_BY_COMMAND.get(kind, _no_command)(facts),
         _usage(exportable, kind, exported),
         _table("what", "value", _interface(exportable) | dict(exportable.rows)),
         "## Evaluation",
@@ -47,14 +53,14 @@ def model_card(exportable: ExportableNetwork, kind: str, exported: Exported, fac
         "\n".join(card_sections.limits(facts)),
         "## Data and configuration",
         f"{facts.dataset}: {_about(dataset)} Licence of the data: {dataset.licence}",
-        f"The run's whole configuration is in `{CONFIGURATION}`; `gan-train --help` explains its keys.",
+        f"The configuration that it was trained with is in `{CONFIGURATION}`; `gan-train --help` explains its keys.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def usage_snippet(exportable: ExportableNetwork, kind: str, exported: Exported) -> str:
     """Return Python code that draws ``samples`` in the folder of the export; mere weights are only loaded."""
-    if kind == "safetensors" and exported.body is None:
+    if WEIGHTS in exported.files and exported.body is None:
         return 'from safetensors.torch import load_file\n\nweights = load_file("model.safetensors")'
     return "\n".join([*SNIPPETS[kind](exportable, exported), *_own_coordinates(exportable.dataset)])
 
@@ -98,7 +104,12 @@ def _onnx_snippet(exportable: ExportableNetwork, exported: Exported) -> list[str
     ]
 
 
-SNIPPETS = {"safetensors": _safetensors_snippet, "onnx": _onnx_snippet, "torch": _torch_snippet}
+SNIPPETS = {
+    "hub": _safetensors_snippet,
+    "safetensors": _safetensors_snippet,
+    "onnx": _onnx_snippet,
+    "torch": _torch_snippet,
+}
 
 
 def own_levels(dataset: Dataset) -> tuple[float, float]:
@@ -121,6 +132,23 @@ def _own_coordinates(dataset: Dataset) -> list[str]:
     return [f"points = samples * {factor}  # in the data's own coordinates"]
 
 
+def _no_command(facts: CardFacts) -> list[str]:
+    return []
+
+
+def _hub_command(facts: CardFacts) -> list[str]:
+    """Return how gan_cli draws samples from the folder, and from the Hub where it is for that."""
+    folder = "gan-sample . --n 64 --seed 0 --out grid.png  # in a copy of this folder"
+    lines = [f"gan-sample hub:{facts.repository} --n 64 --seed 0 --out grid.png"] if facts.repository else []
+    code = _fenced("\n".join([*lines, folder]), "bash")
+    return [
+        f"With gan_cli (`pip install 'gan-cli[hub]'`), the same samples for the same seed as from its run:\n\n{code}"
+    ]
+
+
+USED_BY_COMMAND = {"hub": _hub_command}
+
+
 def _interface(exportable: ExportableNetwork) -> dict[str, str]:
     """Return inputs and outputs of the network by name."""
     rows = {f"input `{each.name}`": each.about for each in exportable.inputs}
@@ -133,7 +161,7 @@ def _interface(exportable: ExportableNetwork) -> dict[str, str]:
 
 def _usage(exportable: ExportableNetwork, kind: str, exported: Exported) -> str:
     code = _fenced(usage_snippet(exportable, kind, exported), "python")
-    if kind == "safetensors" and exported.body is None:
+    if WEIGHTS in exported.files and exported.body is None:
         return (
             f"In this folder, after `pip install {PIP_PACKAGES[kind]}`, the weights are loaded by\n\n{code}\n\n"
             "The network they belong to is more than a chain of layers of `torch.nn`: `architecture` in `config.json`"

@@ -35,6 +35,11 @@ class RunDirectory:
         return self.path / ".hydra"
 
     @property
+    def config_file(self) -> Path:
+        """File of the configuration, which :meth:`stored_config` reads."""
+        return self.hydra / "config.yaml"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -118,14 +123,7 @@ class RunDirectory:
 
     def stored_config(self) -> DictConfig:
         """Read ``.hydra/config.yaml``, classes under their present names; nothing in it is resolved or built."""
-        config = self._read("config.yaml")
-        if not isinstance(config, DictConfig):
-            raise ConfigError(f"{self.hydra / 'config.yaml'}: expected a mapping")
-        untrusted_yaml.reject_resolvers(config, self.hydra / "config.yaml")
-        plain = OmegaConf.to_container(config, resolve=False)
-        reject_growth(plain, f"{self.hydra / 'config.yaml'}: ")
-        present = with_present_names(plain)
-        return config if present == plain else OmegaConf.create(present)
+        return parse_stored_config(self._read("config.yaml"), self.config_file)
 
     def stored_overrides(self) -> list[str]:
         """Read the overrides of the command line from ``.hydra/overrides.yaml``; no interpolation is resolved."""
@@ -248,6 +246,27 @@ class RunDirectory:
             raise ConfigError(f"{self.path}: another process is training in this directory")
         with file:
             yield
+
+
+def parse_stored_config(config: DictConfig | ListConfig, file: Path) -> DictConfig:
+    """Return a configuration that was loaded from a file, classes under their present names.
+
+    Nothing in it is resolved or built.
+
+    Args:
+        config: as :func:`gan_cli.storage.untrusted_yaml.load` returns it.
+        file: that it comes from, for messages.
+
+    Raises:
+        ConfigError: it is no mapping, calls a resolver, or grows beyond bounds where interpolations are resolved.
+    """
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{file}: expected a mapping")
+    untrusted_yaml.reject_resolvers(config, file)
+    plain = OmegaConf.to_container(config, resolve=False)
+    reject_growth(plain, f"{file}: ")
+    present = with_present_names(plain)
+    return config if present == plain else OmegaConf.create(present)
 
 
 def _option(option: object) -> str:

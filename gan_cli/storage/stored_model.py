@@ -36,9 +36,15 @@ class StoredModel(ConfiguredRun, Protocol):
     """A trained model on disk, from which networks are built: configuration and weights.
 
     Attributes:
+        config_file: file of the configuration, for messages.
+        written_by: version of this program that wrote it; None: unknown.
         weights_path: file or folder of the weights, for messages.
     """
 
+    @property
+    def config_file(self) -> Path: ...
+    @property
+    def written_by(self) -> str | None: ...
     @property
     def weights_path(self) -> Path: ...
 
@@ -66,6 +72,14 @@ class RunCheckpoint:
     @property
     def path(self) -> Path:
         return self.directory.path
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory.config_file
+
+    @property
+    def written_by(self) -> str | None:
+        return self.directory.written_by
 
     @property
     def weights_path(self) -> Path:

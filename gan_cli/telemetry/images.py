@@ -248,6 +248,15 @@ def save(image: Image.Image | DeepImage, path: Path) -> None:
         (image.convert("RGB") if image.mode == "P" else image).save(path)  # JPEG has no palettes
 
 
+def png_bytes(image: Image.Image | DeepImage) -> bytes:
+    """Return an image as the content of a PNG file."""
+    if isinstance(image, DeepImage):
+        return image.png()
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 def is_one_picture(sample: FloatArray) -> bool:
     """Return True for a sample ``(C, H, W)`` that is grey, RGB, or RGB and alpha."""
     return len(sample) in (GREY, RGB, RGBA)

@@ -44,6 +44,7 @@ from tests.fuzz import (
     data_files,
     environment,
     evaluation,
+    exported_models,
     image_files,
     labels,
     node_kinds,
@@ -281,7 +282,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**array_files.KINDS, **evaluation.KINDS, **labels.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**array_files.KINDS, **evaluation.KINDS, **exported_models.KINDS, **labels.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]
