@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from gan_cli.cli.exit_status import OPENMP_SETTINGS
+from gan_cli.runtime.openmp import OPENMP_SETTINGS
 
 
 def restart_with_settings() -> None:

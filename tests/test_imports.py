@@ -18,7 +18,7 @@ PACKAGE = Path(gan_cli.__file__).parent
 
 # Each package may import those of later lines, and none of its own line (docs/architecture.md lists it).
 ORDER = (
-    ("cli",),
+    ("cli", "interface"),
     ("tour",),
     ("sweeps", "bench"),
     ("runs",),
@@ -54,9 +54,12 @@ WITHOUT_TORCH = (
     "errors",
     "evaluation.document",
     "inference.export_folder",
+    "interface.functions",
     "metrics",
     "report",
+    "runs.launch",
     "runtime.cpu_contention",
+    "runtime.openmp",
     "runtime.torchrun",
     "storage.run_directory",
     "storage.untrusted_yaml",

@@ -14,6 +14,8 @@ from gan_cli.config.reference.settings import Section, find_sections, sections
 CATALOG = Catalog()
 # Modules of the commands whose arguments are options of their own.
 COMMANDS = ("sample", "evaluate", "report", "export", "bench", "tour")
+# Modules whose functions and classes are names of the package itself.
+PACKAGE = {"gan_cli": "gan_cli.interface.functions", "gan_cli.Run": "gan_cli.interface.run"}
 # Interfaces for parts of one's own, and what they pass around.
 INTERFACES = ("adversarial", "architecture", "data", "algorithm", "callbacks", "rng")
 
@@ -145,8 +147,11 @@ def _python_page() -> str:
     lines = [
         "# Python interfaces",
         "",
-        "What a part of your own implements ([Add parts of your own](../extending.md)), and what it is given.",
+        "What the package offers to a program ([From Python](../python.md)); below it, what a part of your own"
+        " implements ([Add parts of your own](../extending.md)), and what it is given.",
     ]
+    for title, module in PACKAGE.items():
+        lines += ["", f"## {title}", "", f"::: {module}"]
     for name in INTERFACES:
         module = importlib.import_module(f"gan_cli.protocols.{name}")
         lines += ["", f"## {name}", "", f"::: {module.__name__}"]

@@ -14,12 +14,7 @@ from typing import NoReturn
 
 import gan_cli.runtime.cpu_contention  # noqa: F401 - its clock has to start before the long imports
 from gan_cli.errors import as_user_error
-from gan_cli.runtime import keyboard_interrupt, torchrun
-
-# torch's OpenMP reads them when it is loaded. Its threads wait for each other by spinning for milliseconds, which makes
-# a run beside another busy process twenty times slower. 3,000 iterations take some 100 microseconds: most waits are
-# over by then, so that a run that has the machine to itself loses little.
-OPENMP_SETTINGS = {"GOMP_SPINCOUNT": "3000"}
+from gan_cli.runtime import keyboard_interrupt, openmp, torchrun
 
 
 def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
@@ -32,8 +27,7 @@ def exit_with_status(command: str, work: Callable[[], int]) -> NoReturn:
     # The process ends anyway: collecting garbage at its exit would take half a second for nothing.
     atexit.register(gc.freeze)
     _prepare_streams()
-    for name, value in OPENMP_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    openmp.limit_spinning()
     keyboard_interrupt.raise_on_interrupt()
     try:
         status = _status(command, work)

@@ -90,98 +90,39 @@ def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun:
 
 
 def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
-    """Train one run; its directory is made once the configuration is checked and the data are read."""
-    from gan_cli.config.compose import compose, register
+    """Train or resume one run; a new directory is made once the configuration is checked and the data are read."""
+    from gan_cli.runs.launch import compose_launch
 
-    register(plugins=any("hydra/" in override for override in overrides))
-    resumed = _resumed_run(overrides)
-    if resumed is not None:
-        return _resume(resumed, overrides, user_conf_dir)
     with gc_paused():  # to count the images of a folder takes torch
-        composition = compose(overrides, user_conf_dir)
-    if composition.choices.get("sweep") is not None:
-        raise ConfigError(f"sweep={composition.choices['sweep']}: is of many runs; add --multirun (-m)")
-    directory = composition.wanted_directory
+        launch = compose_launch(overrides, user_conf_dir)
     with gc_paused():
         from gan_cli.runs import replicas, single
 
-    _reject_distributed_replicas(composition)
-    _reject_preview_of_training(composition)
-    if composition.dry_run:
-        _print_dry_run(composition)
-        return 0
-    start = single.start if composition.replicas == 1 else replicas.start
-    return start(composition, directory)
+    composition = launch.composition
+    with launch.explained_errors():
+        if composition.dry_run:
+            _print_dry_run(composition, launch.resumed)
+            return 0
+        if launch.resumed is not None:
+            return single.resume(composition, launch.resumed)
+        start = single.start if composition.replicas == 1 else replicas.start
+        return start(composition, composition.wanted_directory)
 
 
-def _resume(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Path | None) -> int:
-    """Resume one run, with the changes of overrides."""
+def _print_dry_run(composition: Composition, resumed: RunDirectory | None) -> None:
+    """Print the description of a run, and write the picture of augmented images where it is asked for."""
     from gan_cli.config.data_places import advising_of_moves
-    from gan_cli.config.resume import recompose
-    from gan_cli.config.stored_errors import stored_errors
+    from gan_cli.runs import single
     from gan_cli.storage.run_search import shell_line
 
-    with stored_errors(directory, overrides, "overrides.yaml"):
-        composition = recompose(directory, overrides, user_conf_dir)
-    with gc_paused():
-        from gan_cli.runs import single
+    advice = "" if resumed is None else f"{shell_line('gan-train resume=', resumed.path)} {{key}}=NEW"
+    with advising_of_moves(composition.config, advice) if advice else contextlib.nullcontext():
+        lines = [single.dry_run(composition)]
+        if composition.augment_preview:
+            from gan_cli.runs.augmentation_preview import write_preview
 
-    _reject_distributed_replicas(composition)
-    _reject_preview_of_training(composition)
-    with stored_errors(directory, overrides):
-        if composition.dry_run:
-            advice = f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"
-            with advising_of_moves(composition.config, advice):
-                _print_dry_run(composition)
-            return 0
-        return single.resume(composition, directory)
-
-
-def _print_dry_run(composition: Composition) -> None:
-    """Print the description of a run, and write the picture of augmented images where it is asked for."""
-    from gan_cli.runs import single
-
-    lines = [single.dry_run(composition)]
-    if composition.augment_preview:
-        from gan_cli.runs.augmentation_preview import write_preview
-
-        lines.append(write_preview(composition.config, Path()))
+            lines.append(write_preview(composition.config, Path()))
     print("\n".join(lines))
-
-
-def _reject_preview_of_training(composition: Composition) -> None:
-    if composition.augment_preview and (not composition.dry_run or torchrun.is_distributed()):
-        raise ConfigError("augment.preview: expected with dry_run=true, in one process: it writes a picture alone")
-
-
-def _reject_distributed_replicas(composition: Composition) -> None:
-    if torchrun.is_distributed() and composition.replicas > 1 and not composition.dry_run:
-        raise ConfigError(f"train.replicas: expected 1 in several processes, got {composition.replicas}")
-
-
-def _resumed_run(overrides: Sequence[str]) -> RunDirectory | None:
-    """Return the run of ``resume=RUN_DIR``, or the one that a process restarted by torchrun continues in, or None."""
-    from gan_cli.storage.run_directory import RunDirectory
-    from gan_cli.storage.run_search import locate_run
-
-    typed = _resume_directory(overrides)
-    if typed is not None:
-        return locate_run(Path(typed), "gan-train resume=")
-    restarted = torchrun.stored_run_directory()
-    return RunDirectory(restarted) if restarted is not None and RunDirectory(restarted).has_checkpoint else None
-
-
-def _resume_directory(arguments: Sequence[str]) -> str | None:
-    """Return the run directory of ``resume=DIR`` on the command line, or None."""
-    values = [value for key, _, value in (item.partition("=") for item in arguments) if key.lstrip("+") == "resume"]
-    if not values or values[-1] == "null":
-        return None
-    from gan_cli.config.path_overrides import typed_path
-
-    directory = typed_path(values[-1])
-    if not directory:
-        raise ConfigError("resume: expected a run directory, got nothing")
-    return directory
 
 
 def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None) -> int:
@@ -193,6 +134,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None
     from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.config.override_text import split_flags
+    from gan_cli.runs.launch import resume_directory
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.runtime.parent_watch import children_end_with_this_process
     from gan_cli.sweeps import job_names
@@ -201,7 +143,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None
     from gan_cli.sweeps.launch_errors import launch_errors_explained
     from gan_cli.sweeps.signal_forwarding import forward_signals
 
-    if _resume_directory(arguments) is not None:
+    if resume_directory(arguments) is not None:
         raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"

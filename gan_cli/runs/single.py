@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from omegaconf import OmegaConf
@@ -46,6 +46,15 @@ from gan_cli.telemetry.console import Progress
 
 logger = logging.getLogger(__name__)
 
+# Called with the directory of a run before it is trained; returns callbacks that are the caller's own, for this process
+# alone: their states are in no checkpoint.
+OwnCallbacks: TypeAlias = Callable[[RunDirectory], Sequence[Callback]]
+
+
+def no_callbacks(directory: RunDirectory) -> Sequence[Callback]:
+    """Return no callbacks, for runs of the command line."""
+    return ()
+
 
 def dry_run(composition: Composition) -> str:
     """Return a description of a run for a person; raises as :func:`planning.plan_with_files`."""
@@ -56,12 +65,12 @@ def dry_run(composition: Composition) -> str:
     return table({**rows_of_plan(plan), **rows_of_estimate(estimate(plan, measure(plan)))})
 
 
-def start(composition: Composition, wanted: Path) -> int:
+def start(composition: Composition, wanted: Path, own_callbacks: OwnCallbacks = no_callbacks) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it, and return the exit status."""
-    return advising_micro_batches(composition, partial(_start, composition, wanted))
+    return advising_micro_batches(composition, partial(_start, composition, wanted, own_callbacks))
 
 
-def _start(composition: Composition, wanted: Path) -> int:
+def _start(composition: Composition, wanted: Path, own_callbacks: OwnCallbacks) -> int:
     with run_log.console() as buffered, exit_on_signal(), distributed.process_group() as group:
         plan = _checked_plan(composition, group)
         assembled = assemble_run(plan, composition, partial(_build, group=group), group)
@@ -72,20 +81,21 @@ def _start(composition: Composition, wanted: Path) -> int:
             directory = run_directory.claim(wanted)
             torchrun.store_run_directory(directory.path)
             directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
+            observers = [*_observers(plan, directory), *own_callbacks(directory)]
             with directory.locked():
-                run = make_training_run(assembled, directory, _observers(plan, directory))
+                run = make_training_run(assembled, directory, observers)
                 for line in opening(plan, composition):
                     run_log.single_run_logger.info(line)
                 with run_log.copied_to({directory: run.errors}, buffered):
                     return train_to_end(run, 0, interrupted)
 
 
-def resume(composition: Composition, directory: RunDirectory) -> int:
+def resume(composition: Composition, directory: RunDirectory, own_callbacks: OwnCallbacks = no_callbacks) -> int:
     """Resume the run of ``directory`` from its latest undamaged checkpoint, and return the exit status."""
-    return advising_micro_batches(composition, partial(_resume, composition, directory))
+    return advising_micro_batches(composition, partial(_resume, composition, directory, own_callbacks))
 
 
-def _resume(composition: Composition, directory: RunDirectory) -> int:
+def _resume(composition: Composition, directory: RunDirectory, own_callbacks: OwnCallbacks) -> int:
     with (
         run_log.console() as buffered,
         exit_on_signal(),
@@ -120,7 +130,8 @@ def _resume(composition: Composition, directory: RunDirectory) -> int:
             if group.rank > 0:
                 with Interrupts() as interrupted:
                     return follower.run_worker(assembled.algorithm, plan.config.train, group, step, interrupted)
-            run = make_training_run(assembled, directory, _observers(plan, directory))
+            observers = [*_observers(plan, directory), *own_callbacks(directory)]
+            run = make_training_run(assembled, directory, observers)
             store_changes(directory, composition.config)
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory.checkpoints):

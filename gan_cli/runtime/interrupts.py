@@ -30,7 +30,10 @@ HANDLED_SIGNALS = existing_signals("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SI
 
 
 class Interrupts:
-    """Context in which a first signal is recorded, and a second SIGINT ends the process at once.
+    """Context in which a first signal is recorded, and a second SIGINT ends a command at once.
+
+    Where the process is not one of our commands, such as the kernel of a notebook, a second SIGINT raises
+    ``KeyboardInterrupt``.
 
     A handler that other code had installed before is called with the signal at the end, unless there is an error: by
     then everything is written, and the handler may end the process.
@@ -70,6 +73,8 @@ class Interrupts:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
+            if self._previous.get(number) is signal.default_int_handler:
+                raise KeyboardInterrupt
             # Without any clean-up, which could hang. Files that matter are only ever renamed into place.
             os._exit(128 + number)
         self.received = number

@@ -190,8 +190,13 @@ class RunDirectory:
     @property
     def latest_step(self) -> int | None:
         """Step of the latest checkpoint by the names of the files, or None where there is none."""
+        return max(self.checkpoint_steps, default=None)
+
+    @property
+    def checkpoint_steps(self) -> list[int]:
+        """Steps of the numbered checkpoints by the names of the files, in ascending order."""
         names = (CHECKPOINT_NAME.fullmatch(path.name) for path in self.checkpoints.glob("step_*.pt"))
-        return max((int(name[1]) for name in names if name), default=None)
+        return sorted(int(name[1]) for name in names if name)
 
     def clear(self) -> None:
         """Remove the files of a run and its claim on the directory, but not the names of its tracked runs.

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gan_cli.cli.exit_status import OPENMP_SETTINGS
+from gan_cli.runtime.openmp import OPENMP_SETTINGS
 from tests.helpers.paths import ROOT
 
 PRINT_SETTING = """
