@@ -106,6 +106,7 @@ def main() -> None:
             for name, overrides in modes.items():
                 command = [*fixed, f"train.batch_size={arguments.batch}", *overrides]
                 found[name].append(in_process_of_its_own(command, arguments.steps))
+                print(f"{name}: {found[name][-1]}", file=sys.stderr)
     print(f"{cpu_model()}, torch {torch.__version__}; batch {arguments.batch}, {' '.join(arguments.override)}\n")
     print(heading(["batch", "MiB, steps", "MiB, process", "s a step", "CPU s"]))
     for name, each in found.items():

@@ -78,7 +78,7 @@ class OutputError(UserError):
 
 
 class DataError(UserError):
-    """Training data that cannot be read or downloaded."""
+    """Training data that cannot be read or downloaded, or a hub of models that cannot be reached."""
 
     exit_status = 3
 

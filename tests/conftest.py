@@ -22,6 +22,7 @@ from gan_cli.datasets.oracle import Oracle
 from gan_cli.evaluation.backbones.classifier import load_or_train_classifier
 from tests.helpers import oracles
 from tests.helpers.composition import composing_once
+from tests.helpers.fake_hub import TOKEN, FakeHub, fake_hub
 from tests.helpers.preloaded import PreloadedProcess
 
 # Overrides that make any run small and quick.
@@ -113,6 +114,23 @@ gan_export = _command("gan-export", export.main)
 gan_eval = _command("gan-eval", evaluate.main)
 gan_bench = _command("gan-bench", bench.main)
 gan_report = _command("gan-report", report.main)
+
+
+@pytest.fixture
+def hub(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """An empty Hugging Face Hub that huggingface_hub asks in this process, with a login and a cache of its own."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    with fake_hub() as served:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        # Read from the environment when huggingface_hub is imported, which was before.
+        template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", served.address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(workplace / "hub_cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(workplace / "no_token"))
+        # The fake has the older way to store large files alone.
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        yield served
 
 
 @pytest.fixture(scope="session")

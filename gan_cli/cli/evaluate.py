@@ -78,9 +78,10 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--samples",
         type=Path,
-        metavar="FILE",
-        help="measure these instead of the generator's: .npy, images (N, C, H, W), or points (N, 2) in the data's own"
-        " coordinates, as gan-sample --out writes them; evaluation.json is left as it is",
+        metavar="PATH",
+        help="measure these instead of the generator's: a folder, or a zip or tar archive, of pictures of the size of"
+        " the data; .npy or .npz, images (N, C, H, W), or points (N, 2) in the data's own coordinates, as gan-sample"
+        " --out writes them; evaluation.json is left as it is",
     )
     parser.add_argument(
         "--range",

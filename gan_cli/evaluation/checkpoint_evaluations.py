@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from gan_cli.evaluation.request import EvaluationRequest
 from gan_cli.evaluation.run_evaluation import RunEvaluations
 from gan_cli.evaluation.runs_table import headline
 from gan_cli.storage import checkpoints
+from gan_cli.storage.checkpoint_choice import MAX_STEP
 from gan_cli.storage.evaluations_file import append_evaluation, read_evaluations
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.telemetry.evaluation_curves import EvaluationCurves
@@ -152,11 +154,12 @@ class CheckpointEvaluations:
 def _metrics(document: Mapping[str, Any]) -> dict[str, float]:
     """Return the finite metrics of an evaluation by name."""
     values = {name: figure.get("value") for name, figure in document["figures"].items()}
-    return {name: float(value) for name, value in values.items() if isinstance(value, float | int)}
+    return {name: value for name, value in values.items() if isinstance(value, float) and math.isfinite(value)}
 
 
 def _has_step(stored: Mapping[str, Any]) -> bool:
-    return isinstance(stored["generator"].get("step"), int)
+    step = stored["generator"].get("step")
+    return isinstance(step, int) and 0 <= step <= MAX_STEP
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Samples in a file of NumPy's: read and checked, and their values brought to the scale of the generator's."""
+"""Samples in files of others: read and checked, and their values brought to the scale of the generator's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from gan_cli.errors import ConfigError
 from gan_cli.evaluation.real_data import require_evaluation_memory
+from gan_cli.evaluation.sample_sources import open_samples
 from gan_cli.metrics.features import blocks
 from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import Dataset
-from gan_cli.storage.reading import open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ class FileSamples:
 
     Attributes:
         samples: ``(N, *shape)``; images in [-1, 1].
-        facts: the file, the checksum of the samples, the type and the ends of its values, and the range.
+        facts: the file, the checksum of the samples, the type and the ends of its values, the range, and of pictures
+            how many there are, of arrays in a file of several which one it is.
     """
 
     samples: FloatArray
@@ -71,35 +72,38 @@ class FileSamples:
 def read_samples(
     file: Path, dataset: Dataset, count: int | None = None, value_range: ValueRange | None = None
 ) -> FileSamples:
-    """Read samples from a ``.npy`` file, to be compared with those of a dataset.
+    """Read samples of a file or a folder, to be compared with those of a dataset.
 
     Args:
-        file: an array ``(N, *shape)`` of finite numbers; points in the dataset's own coordinates.
+        file: an array ``(N, *shape)`` of finite numbers (``.npy``, ``.npz``), points in the dataset's own coordinates;
+            or a folder, a zip or tar archive, of pictures of that size.
         dataset: a dataset of samples of that shape.
         count: number of samples, from the first on; None: all.
-        value_range: values of black and of white in images; None: :func:`detect_range` says.
+        value_range: values of black and of white in images; None: those of the pictures' format, or of an array what
+            :func:`detect_range` says.
 
     Raises:
-        ConfigError: the file cannot be read, holds no such array or too few samples, or values beyond the range.
+        ConfigError: the file cannot be read, holds no such samples or too few, or values beyond the range.
     """
-    values = _mapped(file)
-    _check_shape(values, dataset.shape, file)
-    if len(values) < MIN_SAMPLES:
-        raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {len(values)} in {file}")
-    count = len(values) if count is None else count
+    source = open_samples(file, dataset)
+    if source.total < MIN_SAMPLES:
+        raise ConfigError(f"--samples: expected {MIN_SAMPLES} samples or more, got {source.total} in {file}")
+    count = source.total if count is None else count
     if count > MAX_SAMPLES:
         raise ConfigError(f"--samples: {file} has {count:,} samples, more than {MAX_SAMPLES:,}: --n measures the first")
-    if count > len(values):
-        raise ConfigError(f"--n: expected {len(values)} at most, the samples in {file}, got {count}")
+    if count > source.total:
+        raise ConfigError(f"--n: expected {source.total} at most, the samples in {file}, got {count}")
     require_evaluation_memory(count, dataset.shape)
-    used = values[:count]
+    used = source.first(count)
     low, high = _ends(used, file)
-    facts = {"file": str(file), "checksum": _checksum(used), "values": f"{values.dtype} from {low:g} to {high:g}"}
+    values = f"{used.dtype} from {low:g} to {high:g}"
+    facts = {"file": str(file), "checksum": _checksum(used), "values": values, **source.facts}
     if len(dataset.shape) == 1:
         if value_range is not None:
             raise ConfigError("--range: this run learned points, not images")
         return FileSamples(_scaled_points(dataset, used.astype(np.float32)), facts)
-    taken = value_range or _own_range(dataset, low, high) or detect_range(values.dtype, low, high)
+    stored = None if source.levels is None else ValueRange(*source.levels)
+    taken = value_range or stored or _own_range(dataset, low, high) or detect_range(used.dtype, low, high)
     if taken is None:
         raise ConfigError(
             f"--samples: values from {low:g} to {high:g} in {file} are no images in [-1, 1], [0, 1] or [0, 255];"
@@ -112,7 +116,7 @@ def read_samples(
     if value_range is None:
         logger.info(
             "--samples: %s from %g to %g, taken as images in %s (--range LOW HIGH says otherwise)",
-            *(values.dtype, low, high, taken),
+            *(used.dtype, low, high, taken),
         )
     return FileSamples(_scaled_images(used, taken), {**facts, "range": [taken.low, taken.high]})
 
@@ -139,32 +143,6 @@ def detect_range(dtype: npt.DTypeLike, low: float, high: float) -> ValueRange | 
     if SYMMETRIC.holds(low, high):
         return SYMMETRIC
     return BYTES if BYTES.holds(low, high) and high >= MIN_BRIGHTEST else None
-
-
-def _mapped(file: Path) -> npt.NDArray[Any]:
-    """Map an array of numbers into memory: a header that announces more data than the file has allocates none."""
-    try:
-        open_regular(file).close()
-        with np.errstate(over="ignore"):  # a shape whose product is no 64-bit number is refused all the same
-            values = np.lib.format.open_memmap(file, mode="r")
-    except OSError as error:
-        raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
-        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
-    if values.dtype.kind not in "fiub":
-        raise ConfigError(
-            f"--samples: {file} is no array of numbers as NumPy stores it (.npy), but one of {values.dtype}"
-        )
-    return values
-
-
-def _check_shape(values: npt.NDArray[Any], shape: tuple[int, ...], file: Path) -> None:
-    if values.ndim == len(shape) + 1 and values.shape[1:] == shape:
-        return
-    wanted = ", ".join(map(str, shape))
-    channels_last = len(shape) == 3 and values.shape[1:] == (*shape[1:], shape[0])
-    advice = ": its channels come last; array.transpose(0, 3, 1, 2) puts them first" if channels_last else ""
-    raise ConfigError(f"--samples: expected an array of shape (N, {wanted}), got {values.shape} in {file}{advice}")
 
 
 def _ends(values: npt.NDArray[Any], file: Path) -> tuple[float, float]:

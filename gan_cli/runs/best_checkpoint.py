@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gan_cli.errors import printable
 from gan_cli.protocols.callbacks import Callback, EvaluationEvent, ReportEvent, StartEvent
 from gan_cli.runs.measurement import Measurement, Measurements, is_better
 from gan_cli.storage import checkpoints
@@ -89,7 +90,8 @@ class KeepBest(Callback):
         """Restore the state; of another metric, nothing."""
         if state["metric"] == self._measurements.choice.tag:
             self._records = [
-                Measurement(int(each["step"]), str(each["tag"]), number(each["value"])) for each in state["records"]
+                Measurement(int(each["step"]), printable(each["tag"]), number(each["value"]))
+                for each in state["records"]
             ]
 
     def _consider(self, measured: Measurement | None) -> None:

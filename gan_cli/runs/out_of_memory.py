@@ -1,4 +1,4 @@
-"""What follows when memory runs out while a run trains: one line, with the largest micro-batch that fits a probe."""
+"""Advice where memory runs out while a run trains: the largest micro-batch that fits a probe, in one line."""
 
 from __future__ import annotations
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from enum import Enum
 
 from gan_cli.config.nodes import Node
+from gan_cli.report.formatting import format_count
 from gan_cli.runs.announcements import describe_batch, describe_micro_batches
 from gan_cli.runs.estimate import Estimate
+from gan_cli.runs.memory import MemoryNeed
 from gan_cli.runs.planning import Plan, accepted_parts
-from gan_cli.telemetry.quantities import format_bytes, format_duration
+from gan_cli.telemetry.quantities import MINUTE, format_bytes, format_duration
 
-MEASURED = "an estimate from a few steps, without evaluations"
+MEASURED = "an estimate from a few steps"
 
 
 def rows_of_plan(plan: Plan) -> dict[str, str]:
@@ -36,7 +38,7 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
     rows |= {name: describe(getattr(plan, name)) for name in ("noise", "augment") if name in accepted}
     rows |= {
         "optimizer": describe(plan.optimizer),
-        "memory": f"{format_bytes(plan.memory.total)} or more",
+        "memory": "\n".join([f"{format_bytes(plan.memory.total)} or more", *_memory_lines(plan.memory)]),
         "device": plan.device.describe(),
         "train": f"{train.steps:,} steps of {describe_batch(config)}",
     }
@@ -47,11 +49,44 @@ def rows_of_plan(plan: Plan) -> dict[str, str]:
 
 def rows_of_estimate(need: Estimate) -> dict[str, str]:
     """Return what a run is likely to take, as rows of the table."""
-    seconds, why = need.seconds, need.costs.why_not
-    time = (
-        f"not estimated: {why}" if seconds is None else f"about {format_duration(seconds)} on this machine; {MEASURED}"
+    seconds, costs = need.seconds, need.costs
+    if seconds is None:
+        time = f"not estimated: {costs.why_not}"
+    else:
+        of_batch = f" of {costs.batch} samples, scaled up" if costs.batch else ""
+        time = f"about {format_duration(seconds)} on this machine, {_short(costs.step)} a step; {MEASURED}{of_batch}"
+    rows = {"time": time}
+    if need.evaluations:
+        rows["evaluations"] = _evaluations(need)
+    if costs.peak:
+        rows["peak memory"] = f"about {format_bytes(costs.peak)} in the measured steps, without the data"
+    kept = f"{format_count(need.checkpoints, 'checkpoint')} of {format_bytes(need.checkpoint)}"
+    return rows | {"disk": f"about {format_bytes(need.disk)}, with {kept}"}
+
+
+def _evaluations(need: Estimate) -> str:
+    """Return how many evaluations there are, and what is known of their time."""
+    what = f"{need.evaluations} of up to {need.drawn:,} samples, beside that time"
+    if need.seconds is None:
+        return what
+    return f"{what}: drawing them takes about {_short(need.drawing)} each, comparing them with real ones comes on top"
+
+
+def _memory_lines(need: MemoryNeed) -> list[str]:
+    """Return the parts of what a run needs, the largest first, as lines of a table."""
+    parts = sorted({**need.on_device, **need.on_host}.items(), key=lambda part: -part[1])
+    return [f"  {format_bytes(size):<14}{what}" for what, size in parts]
+
+
+def _short(seconds: float) -> str:
+    """Return the time of one step: ``42 ms``, ``3.1 s``."""
+    return (
+        f"{1000 * seconds:.3g} ms"
+        if seconds < 1
+        else f"{seconds:.1f} s"
+        if seconds < MINUTE
+        else format_duration(seconds)
     )
-    return {"time": time, "disk": f"about {format_bytes(need.disk)}"}
 
 
 def table(rows: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ import torch
 from gan_cli.runtime.container import ControlGroups
 
 MEMORY_INFO = Path("/proc/meminfo")
+# Of this process: its memory, and where a 5 sets its largest so far to what it has now.
+PROCESS_STATUS, PROCESS_CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def available_memory(device: torch.device) -> int | None:
@@ -46,3 +48,27 @@ def total_host_memory() -> int | None:
         return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return None
+
+
+class PeakMemory:
+    """Largest memory from here on: what is allocated on a GPU, or all that the process has on the host."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._known = True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            try:
+                PROCESS_CLEAR.write_text("5")
+            except OSError:  # another system than Linux, or a container that forbids it
+                self._known = False
+
+    def read(self) -> int:
+        """Return the largest number of bytes so far; 0 where the system does not tell."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        if not self._known:
+            return 0
+        lines = PROCESS_STATUS.read_text().splitlines()
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)

@@ -47,7 +47,7 @@ FAULTS = {
     "weights alone": (("run", "--weights", "w.pth"), "--weights: these are Inception's; add --backbone inception"),
     "package": (("run", "--backbone", "inception"), "pip install 'gan-cli[fid]'"),
     "no file": (("run", "--samples", "no.npy"), "--samples: no.npy cannot be read (No such file or directory)"),
-    "folder": (("run", "--samples", "run"), "--samples: run cannot be read (Is a directory)"),
+    "folder": (("run", "--samples", "run"), "--samples: run has no pictures; looked for .png"),
     "text": (("run", "--samples", "text.npy"), "--samples: text.npy is no array of numbers"),
     "objects": (("run", "--samples", "objects.npy"), "--samples: objects.npy is no array of numbers"),
     "words": (("run", "--samples", "words.npy"), "--samples: words.npy is no array of numbers"),

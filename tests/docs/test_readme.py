@@ -20,9 +20,9 @@ from tests.helpers.options import missing_package
 from tests.helpers.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
-# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py, test_data.py), as recipes,
-# or as stations of the tour (tests/tour).
-OTHERS = ("extending", "claims", "mixtures", "architecture", "tour", "data")
+# Pages whose commands are tried elsewhere: with the files that they need (test_extending.py, test_data.py,
+# test_sharing.py), as recipes, or as stations of the tour (tests/tour).
+OTHERS = ("extending", "claims", "mixtures", "architecture", "tour", "data", "sharing")
 PAGES = [page.stem for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in OTHERS]
 DOCS = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 MAX_README_LINES = 150
@@ -132,12 +132,13 @@ def test_gan_eval(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for run in (EXAMPLE, "outputs/multirun/2026-01-31/12-00-00/0"):
-        finished_run(run, *SHORT, *TINY)
+        checkpoints = finished_run(run, *SHORT, *TINY) / "checkpoints"
+        shutil.copy(checkpoints / "last.pt", checkpoints / "best.pt")
     monkeypatch.setattr(factory, "DEFAULT_SAMPLES", 100)
     monkeypatch.setenv("GAN_DATA", str(shutil.copytree(digits_root, "data")))
     done = gan_eval(*arguments)
     assert done.status == 0, done.err
-    assert list(Path("outputs").rglob("evaluation.json"))
+    assert list(Path("outputs").rglob("evaluation*.json*"))
 
 
 @pytest.mark.parametrize("arguments", of("gan-report"), ids=" ".join)

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import shutil
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
+from PIL import Image
 
+from gan_cli import __version__
 from gan_cli.cli import bench, evaluate, sample
 from gan_cli.data.cache import DamagedError, Store, serialize_arrays
 from gan_cli.datasets.digits import Digits
 from gan_cli.datasets.gaussian_mixtures import Ring
 from gan_cli.evaluation.backbones import classifier, classifier_network
 from gan_cli.evaluation.backbones.classifier_network import Classifier
+from gan_cli.evaluation.checkpoint_evaluations import CheckpointEvaluations
 from gan_cli.evaluation.reference_features import cached_metrics, compute_reference
+from gan_cli.evaluation.request import EvaluationRequest
+from gan_cli.evaluation.run_evaluation import EvaluatedRun
+from gan_cli.evaluation.runs_table import text_table
 from gan_cli.evaluation.sample_files import ValueRange, read_samples
+from gan_cli.storage import checkpoints
+from gan_cli.storage.run_directory import RunDirectory
 from tests.evaluation.test_reference_features import Flat, few_images
-from tests.fuzz.strategies import SCALARS, damaged
+from tests.fuzz.strategies import SCALARS, VALUES, damaged, json_text
 from tests.helpers.run_directories import write_run
 
 DTYPES = (
@@ -86,6 +98,51 @@ def _samples(drawn: tuple[bytes, bool, int | None, ValueRange | None]) -> None:
     assert np.isfinite(read.samples).all()
     if not points:
         assert np.abs(read.samples).max() <= 1.02
+
+
+def _npz(content: bytes, name: str, compressed: bool) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
+        archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _pictures(contents: list[bytes], suffix: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for index, content in enumerate(contents):
+            archive.writestr(f"{index}{suffix}", content)
+    return stream.getvalue()
+
+
+def _picture(size: tuple[int, int], mode: str, form: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, form)
+    return stream.getvalue()
+
+
+ENCODED = st.builds(
+    _picture, st.sampled_from([(8, 8), (8, 8), (7, 8), (3000, 1)]), st.sampled_from(["L", "RGB", "1", "RGBA", "I;16", "P"]),
+    st.just("PNG"),
+)  # fmt: skip
+WHOLE_PICTURES = [_picture((8, 8), "L", "PNG")] * 10
+ANY_PICTURE = ENCODED.flatmap(lambda content: st.just(content) | damaged(content)) | st.binary(max_size=20)
+PICTURES = st.builds(
+    lambda drawn, suffix: _pictures([*WHOLE_PICTURES, *drawn], suffix),
+    st.lists(ANY_PICTURE, max_size=4),
+    st.sampled_from([".png", ".png", ".jpg", "/x.png", "\\x.tif"]),
+)
+NPZ = st.builds(_npz, ARRAYS, st.sampled_from(["samples.npy", "arr_0.npy", "x.npy", "x"]), st.booleans())
+
+
+def _sample_sources(drawn: tuple[str, bytes, bool]) -> None:
+    suffix, content, points = drawn
+    file = Path(f"samples{suffix}")
+    file.write_bytes(content)
+    dataset = Ring() if points else Digits()
+    read = read_samples(file, dataset)
+    assert read.samples.shape[1:] == dataset.shape
+    assert np.isfinite(read.samples).all()
 
 
 STORED_NAMES = ("features", "predicted", "mean", "factor", "count", "names", "values", "x")
@@ -205,6 +262,49 @@ def _command_line(drawn: tuple[str, list[tuple[str, str]], list[tuple[str, str]]
     assert sorted(Path().iterdir()) == before
 
 
+def _whole_line() -> dict[str, Any]:
+    return {
+        "step": 1,
+        "figures": {"frechet/pixels": {"value": 1.5, "floor": None}},
+        "generator": {"step": 1, "checksum": "0"},
+        "samples": {"generated": 10},
+        "seed": 0,
+        "versions": {"gan_cli": __version__},
+        "options": EvaluationRequest().options,
+    }
+
+
+def _changed_line(place: tuple[str, ...], value: Any) -> str:
+    line = _whole_line()
+    node: Any = line
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    return json.dumps(line)
+
+
+PLACES_OF_A_LINE = (
+    *(("figures",), ("figures", "a\x1b[31m"), ("figures", "frechet/pixels", "value"), ("generator",)),
+    *(("generator", "step"), ("generator", "checksum"), ("samples", "generated"), ("seed",), ("versions",)),
+)
+LINES = VALUES.map(json_text) | st.builds(_changed_line, st.sampled_from(PLACES_OF_A_LINE), VALUES)
+
+
+def _evaluation_lines(lines: list[str]) -> None:
+    """Read what was measured before, and make TensorBoard's curves of it with one more measurement."""
+    run = RunDirectory(Path("run"))
+    shutil.rmtree(run.path, ignore_errors=True)
+    run.path.mkdir()
+    run.evaluations.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+    evaluated = EvaluatedRun(_whole_line())
+    evaluations: Any = SimpleNamespace(of_checkpoint=lambda *which: evaluated, network_checksum=lambda *which: "0")
+    checkpoints.write(run.checkpoints / "step_00000001.pt", {"step": 1})
+    with contextlib.closing(CheckpointEvaluations(run, EvaluationRequest(), evaluations, str)) as measured:
+        measured.evaluate_all()
+    assert measured.documents.keys() == {1}
+    text_table({"1": measured.documents[1]})
+
+
 # Name -> inputs, and what they are handed to.
 KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
     "sample arrays": (
@@ -216,10 +316,16 @@ KINDS: Mapping[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         ),
         _samples,
     ),
+    "sample sources": (
+        st.tuples(st.just(".npz"), NPZ | NPZ.flatmap(damaged), st.booleans())
+        | st.tuples(st.sampled_from([".zip", ".npz"]), PICTURES | PICTURES.flatmap(damaged), st.booleans()),
+        _sample_sources,
+    ),
     "evaluation stores": (
         st.tuples(st.integers(0, 3), STORED | st.just(serialize_arrays({"mean": np.zeros(16)})).flatmap(damaged)),
         _reference_store,
     ),
     "command numbers": (COMMAND_LINES, _command_line),
+    "evaluation lines": (st.lists(LINES, max_size=3), _evaluation_lines),
     "classifier stores": (_forged_classifiers() | st.builds(_classifier_file).flatmap(damaged), _classifier),
 }

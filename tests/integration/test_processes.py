@@ -113,3 +113,18 @@ def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(wor
     assert "continuing from step" in (run / "train.log").read_text()
     assert [line["step"] for line in read_metrics(run)] == list(range(5, 3001, 5))
     assert json.loads((run / "summary.json").read_text())["status"] == "completed"
+
+
+@pytest.mark.slow
+def test_two_processes_keep_the_best_and_end_together(gan_train: Command, workplace: Path) -> None:
+    measured = ("train.eval_every=10", "evaluation.samples=40", "checkpoint.best=metrics/frechet")
+    # So large an improvement does not come: the second measurement ends the run.
+    stop = ("stop.metric=metrics/frechet", "stop.patience=1", "stop.margin=1000")
+    group = PreloadedGroup(2, "gan_cli", *RUN, *measured, *stop, "train.steps=1000", "hydra.run.dir=run")
+    statuses, err = group.communicate(300)
+    assert statuses == [0, 0], err
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("completed", 20)
+    assert "stopped_because" in summary
+    best = torch.load("run/checkpoints/best.pt", weights_only=True)
+    assert best["step"] == summary["best_checkpoint"]["step"]

@@ -35,7 +35,7 @@ POINTS = ("dataset=ring8", "architecture.latent_dim=4", *DIGITS)
 DCGAN = ("architecture=dcgan", "architecture.width=4")
 CHECKPOINTS = ("train.checkpoint_every=2", "train.sample_every=2")
 LONGER = ("train.steps=6", *CHECKPOINTS)
-SKIP = "train.non_finite=skip"
+SKIP, MICRO = "train.non_finite=skip", "train.micro_batch=4"
 ROLLBACK = ("train.non_finite=rollback", "diagnostics.rollback.lr_d=1e-38", "train.checkpoint_every=1", "train.steps=5")
 # ADA with what its default leaves out, at a probability at which all of it happens.
 WHOLE_ADA = (
@@ -166,6 +166,8 @@ def _together() -> dict[str, Run]:
         "replicas": (*POINTS, "train.replicas=2", "loss=wgan", "noise=linear", *CHECKPOINTS),
         "replicas, conditional": (*DCGAN, "train.replicas=2", "conditional=true"),
         "evaluated": (*POINTS, "train.eval_every=2", "evaluation.samples=60"),
+        "micro-batches, ada, pac": (*DCGAN, "pac=2", "augment=ada", "loss=wgan_gp", "noise=linear", MICRO),
+        "micro-batches, reuse, relativistic, skip": (*DIGITS, "loss=rgan", "loss.reuse=true", SKIP, MICRO),
     }
     families = {
         "vae, convolutions": ("algorithm=vae", "architecture=vae_conv", *SMALL_WIDTHS["vae_conv"]),
@@ -177,6 +179,7 @@ def _together() -> dict[str, Run]:
             "algorithm.likelihood.learned=true",
             "algorithm.free_bits=0.1",
         ),
+        "vae, micro-batches": ("algorithm=vae", *vae, MICRO),
         "vae, skip, streamed": ("algorithm=vae", *vae, SKIP, "device.data=streamed"),
         "diffusion, conditional": ("algorithm=diffusion", *diffusion, FEW, "conditional=true", "algorithm.guidance=2"),
     }

@@ -47,7 +47,7 @@ def test_each_target_is_resolved_once_and_built_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Node, "build", counted_build)
     planning.plan(config)
     parts = {"dataset", "architecture", "loss.objective", "loss.penalty.r1", "loss.penalty.r2", "loss.anneal", "noise"}
-    parts |= {"optimizer", "optimizer.decay"}
+    parts |= {"optimizer", "optimizer.decay", "logger.tensorboard"}
     assert resolved == Counter({*parts, "algorithm"})
     assert built == Counter(parts)  # the algorithm needs the data
 
