@@ -59,13 +59,14 @@ def finite_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def require_memory(option: str, count: int, size: int) -> None:
+def require_memory(option: str, count: int, size: int, noun: str = "samples") -> None:
     """Check that samples fit in memory.
 
     Args:
         option: the option that says how many there are.
         count: how many there are.
         size: bytes that they take.
+        noun: word for them.
 
     Raises:
         ConfigError: they do not.
@@ -74,7 +75,7 @@ def require_memory(option: str, count: int, size: int) -> None:
 
     if size > data_memory():
         raise ConfigError(
-            f"{option}: {count:,} samples take {size:,} bytes of memory, more than the {data_memory():,} for them here"
+            f"{option}: {count:,} {noun} take {size:,} bytes of memory, more than the {data_memory():,} for them here"
         )
 
 

@@ -34,6 +34,7 @@ EXTRAS: Mapping[str, Extra] = {
         Extra("export", ("safetensors", "onnx", "onnxscript")),
         Extra("fid", ("torch_fidelity",)),
         Extra("figures", ("matplotlib",)),
+        Extra("film", ("imageio_ffmpeg",)),
         Extra("hub", ("huggingface_hub", "safetensors")),
         Extra("huggingface", ("datasets",)),
         Extra("mlflow", ("mlflow",)),

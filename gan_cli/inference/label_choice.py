@@ -11,12 +11,35 @@ import numpy as np
 
 from gan_cli.errors import MAX_VALUE_LENGTH, ConfigError, did_you_mean, printable, truncated_repr
 from gan_cli.inference.class_labels import MAX_NAMES, describe_classes, find_class
-from gan_cli.protocols.arrays import FloatArray
+from gan_cli.protocols.arrays import FloatArray, IntArray
 from gan_cli.protocols.conditions import Condition, ConditionKind, VectorCondition
 from gan_cli.protocols.data import ConditionValues
 
 # Largest number of a label: what a float32 holds.
 MAX_NUMBER = float(np.finfo(np.float32).max)
+# Numbers of a range that each of several latents is shown with, and side of the square over two ranges.
+NUMBERS_ACROSS, SQUARE_SIDE = 8, 8
+# Most samples of latents that are each drawn with every label.
+MAX_CROSSED = 1_000_000
+
+
+@dataclass(frozen=True)
+class SampleOrder:
+    """Samples in the order of a grid, row by row: the latent and the label of each.
+
+    Attributes:
+        latents: index of the latent of each, ``(N,)``.
+        values: their classes ``(N,)`` or vectors ``(N, K)``; None: they have no labels.
+        columns: of the grid; None: any.
+    """
+
+    latents: IntArray
+    values: ConditionValues | None = None
+    columns: int | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.latents)
 
 
 class LabelChoice(ABC):
@@ -29,16 +52,34 @@ class LabelChoice(ABC):
     lines: Sequence[str]
 
     @abstractmethod
-    def values(self, count: int) -> ConditionValues | None:
-        """Return classes ``(count,)`` int64 or vectors ``(count, K)`` float32; None where samples have no labels."""
+    def values(self, count: int, columns: int | None = None) -> ConditionValues | None:
+        """Return classes ``(count,)`` int64 or vectors ``(count, K)`` float32; None where samples have no labels.
+
+        Args:
+            count: number of samples.
+            columns: of the grid that they are arranged in; None: those of :meth:`columns`.
+        """
 
     def columns(self, count: int) -> int | None:
         """Return the columns of a grid of them; None: any."""
         return None
 
-    def shared(self, count: int) -> int:
+    def shared(self, count: int, columns: int | None = None) -> int:
         """Return how many samples in a row of the order share a latent, so that they differ in the label alone."""
         return 1
+
+    def whole_grid(self, least: int) -> int:
+        """Return the least number of samples, of so many or more, whose grid has no row that is cut off."""
+        return least
+
+    def order(self, count: int, columns: int | None = None) -> SampleOrder:
+        """Return the order of so many samples whose latents are drawn for them; ``columns`` as for :meth:`values`."""
+        latents = np.arange(count) // self.shared(count, columns)
+        return SampleOrder(latents, self.values(count, columns), columns or self.columns(count))
+
+    def crossed(self, latents: int) -> SampleOrder:
+        """Return the order of the samples of so many latents, each with every label; ``ConfigError`` if it has none."""
+        return SampleOrder(np.arange(latents), self.values(latents))
 
 
 @dataclass(frozen=True)
@@ -47,7 +88,7 @@ class NoLabels(LabelChoice):
 
     lines: Sequence[str] = ()
 
-    def values(self, count: int) -> None:
+    def values(self, count: int, columns: int | None = None) -> None:
         return None
 
 
@@ -62,7 +103,7 @@ class OneLabel(LabelChoice):
     value: int | FloatArray
     lines: Sequence[str] = ()
 
-    def values(self, count: int) -> ConditionValues:
+    def values(self, count: int, columns: int | None = None) -> ConditionValues:
         if isinstance(self.value, int):
             return np.full(count, self.value, np.int64)
         return np.tile(self.value, (count, 1))
@@ -79,11 +120,24 @@ class EachLabel(LabelChoice):
     each: ConditionValues
     lines: Sequence[str] = ()
 
-    def values(self, count: int) -> ConditionValues:
-        return self.each[np.arange(count) // self.columns(count)]
+    def values(self, count: int, columns: int | None = None) -> ConditionValues:
+        rows = np.arange(count) // (columns or self.columns(count))
+        return self.each[rows % len(self.each)]
 
     def columns(self, count: int) -> int:
         return math.ceil(count / len(self.each))
+
+    def whole_grid(self, least: int) -> int:
+        return least if least < len(self.each) else self.columns(least) * len(self.each)
+
+    def crossed(self, latents: int) -> SampleOrder:
+        labels = len(self.each)
+        if labels * latents > MAX_CROSSED:
+            raise ConfigError(
+                f"--label: {latents:,} latents with each of {labels:,} labels are more than {MAX_CROSSED:,} samples;"
+                " --label LABEL draws one of them"
+            )
+        return SampleOrder(np.tile(np.arange(latents), labels), self.each.repeat(latents, axis=0), latents)
 
 
 @dataclass(frozen=True)
@@ -116,8 +170,8 @@ class NumberGrid(LabelChoice):
     down: NumberRange | None = None
     lines: Sequence[str] = ()
 
-    def values(self, count: int) -> FloatArray:
-        columns = self.columns(count)
+    def values(self, count: int, columns: int | None = None) -> FloatArray:
+        columns = columns or self.columns(count)
         rows, vectors = math.ceil(count / columns), np.tile(self.start, (count, 1))
         place = np.arange(count)
         vectors[:, self.across.component] = np.linspace(self.across.first, self.across.last, columns)[place % columns]
@@ -128,8 +182,17 @@ class NumberGrid(LabelChoice):
     def columns(self, count: int) -> int:
         return math.ceil(math.sqrt(count))
 
-    def shared(self, count: int) -> int:
-        return self.columns(count) if self.down is None else count
+    def shared(self, count: int, columns: int | None = None) -> int:
+        return (columns or self.columns(count)) if self.down is None else count
+
+    def crossed(self, latents: int) -> SampleOrder:
+        if self.down is None:
+            count, columns = latents * NUMBERS_ACROSS, NUMBERS_ACROSS
+        elif latents == 1:
+            count, columns = SQUARE_SIDE**2, SQUARE_SIDE
+        else:
+            raise ConfigError(f"--label: ranges of two numbers make a grid of one latent, and there are {latents:,}")
+        return SampleOrder(np.arange(count) // self.shared(count, columns), self.values(count, columns), columns)
 
 
 def choose_labels(

@@ -22,7 +22,7 @@ class LatentPath:
     Attributes:
         walkers: number of walks, side by side.
         corners: latents that each walk passes through.
-        frames: frames from one corner to the next.
+        frames: frames of the whole walk.
     """
 
     walkers: int

@@ -179,15 +179,24 @@ def latent_walk(corners: Tensor, frames: int) -> Tensor:
 
     Args:
         corners: ``(K, N, latent_dim)``: K corners for each of N walks.
-        frames: frames from one corner to the next.
+        frames: of the whole walk; corners are met exactly where they are a multiple of K.
 
     Returns:
-        ``(K * frames, N, latent_dim)``. Spherical interpolation: a straight line would pass closer to the
-        origin than samples of N(0, I) ever come (White 2016).
+        ``(frames, N, latent_dim)``.
     """
-    start, end = corners, corners.roll(-1, dims=0)
+    place = torch.arange(frames) * len(corners)  # in units of 1 / frames of the way from a corner to the next
+    corner, share = place // frames, (place % frames) / frames
+    return slerp(corners[corner], corners[(corner + 1) % len(corners)], share[:, None, None])
+
+
+def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Interpolate spherically: a straight line would pass closer to the origin than N(0, I) ever comes (White 2016).
+
+    Args:
+        start: ``(..., latent_dim)``, where ``share`` is 0.
+        end: ``(..., latent_dim)``, where it is 1.
+        share: of the way, to be broadcast with both.
+    """
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).clamp(-0.9995, 0.9995)
-    angle = cosine.acos()[:, None, :, None]
-    share = torch.linspace(0, 1, frames + 1)[:-1].reshape(1, -1, 1, 1)
-    path = (torch.sin((1 - share) * angle) * start[:, None] + torch.sin(share * angle) * end[:, None]) / angle.sin()
-    return path.flatten(0, 1)
+    angle = cosine.acos()[..., None]
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +45,19 @@ class DeepImage:
         """Width and height, as Pillow has them."""
         return self.width, self.height
 
-    def png(self) -> bytes:
-        """Encode as PNG, with rows that stand as they are, of which an enlarged picture repeats many."""
+    def png(self, texts: Mapping[str, str] = MappingProxyType({})) -> bytes:
+        """Encode as PNG, with rows that stand as they are, of which an enlarged picture repeats many.
+
+        Args:
+            texts: keyword -> text, for chunks of international text.
+        """
         height, width, channels = self.pixels.shape
         header = struct.pack(">IIBBBBB", width, height, BITS, COLOR_TYPES[channels], 0, 0, 0)
         rows = np.ascontiguousarray(self.pixels, ">u2").view(np.uint8).reshape(height, -1)
         filtered = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1)
         compressed = zlib.compress(filtered.tobytes(), level=1)
-        return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
+        chunks = [(b"IHDR", header), *((b"iTXt", _text(*each)) for each in texts.items()), (b"IDAT", compressed)]
+        return SIGNATURE + b"".join(_chunk(*each) for each in (*chunks, (b"IEND", b"")))
 
 
 def read_deep_png(file: Path, max_side: int) -> DeepImage | None:
@@ -62,6 +69,11 @@ def read_deep_png(file: Path, max_side: int) -> DeepImage | None:
             return DeepImage(read_numbers(image, Depth.uint16).astype(np.uint16))
     except Exception:  # Pillow raises nearly anything on damaged files
         return None
+
+
+def _text(keyword: str, text: str) -> bytes:
+    """Return the content of a chunk of text that is not compressed, of no language."""
+    return keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8", "replace")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import ByteArray, FloatArray
@@ -255,6 +255,17 @@ def png_bytes(image: Image.Image | DeepImage) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def save_png(image: Image.Image | DeepImage, path: Path, texts: Mapping[str, str]) -> None:
+    """Write an image as PNG with chunks of text, keyword -> text; raises ``OSError``."""
+    if isinstance(image, DeepImage):
+        path.write_bytes(image.png(texts))
+        return
+    chunks = PngImagePlugin.PngInfo()
+    for keyword, text in texts.items():
+        chunks.add_itxt(keyword, text.encode("utf-8", "replace").decode("utf-8"))
+    image.save(path, "PNG", pnginfo=chunks)
 
 
 def is_one_picture(sample: FloatArray) -> bool:

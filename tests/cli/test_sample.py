@@ -28,7 +28,7 @@ def test_grid_is_the_default(images: Path, gan_sample: Command) -> None:
 def test_separate_images_keep_their_size(images: Path, gan_sample: Command) -> None:
     assert gan_sample(images, "--separate", "out", "--n", 5).status == 0
     files = sorted(Path("out").iterdir())
-    assert [file.name for file in files] == [f"{index:05d}.png" for index in range(5)]
+    assert [file.name for file in files] == [f"seed0000_{index:05d}.png" for index in range(5)]
     for file in files:
         with Image.open(file) as image:
             assert (image.size, image.mode) == ((8, 8), "L")
@@ -61,7 +61,7 @@ def test_networks_compute_on_the_device_that_is_asked_for(images: Path, gan_samp
 def test_separate_and_array_agree(images: Path, gan_sample: Command) -> None:
     assert gan_sample(images, "--out", "a.npy", "--separate", "out", "--n", 3).status == 0
     for index, sample in enumerate(np.load("a.npy")):
-        with Image.open(f"out/{index:05d}.png") as image:
+        with Image.open(f"out/seed0000_{index:05d}.png") as image:
             assert np.abs(np.asarray(image) - (sample[0] + 1) * 127.5).max() <= 0.5001
 
 

@@ -9,7 +9,9 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.recipes import CONF, CONF_DIR, EXPERIMENT_DIR
 from gan_cli.cli import sample
@@ -34,6 +36,8 @@ COMMANDS = [
     if line.startswith("gan-")
 ]
 ANSWERED = (["--help"], ["--version"])
+# Of the generator of `mlp`.
+LATENT_DIM = 100
 EXAMPLE = "outputs/2026-01-31/12-00-00"
 pytestmark = pytest.mark.usefixtures("remembered_entropy")
 
@@ -117,6 +121,12 @@ def test_gan_bench(arguments: list[str], gan_bench: Command) -> None:
 @pytest.mark.parametrize("arguments", of("gan-sample"), ids=" ".join)
 def test_gan_sample(arguments: list[str], finished_run: FinishedRun, gan_sample: Command) -> None:
     finished_run(EXAMPLE, *SHORT, *TINY)
+    if any(word.endswith(".mp4") for word in arguments):
+        pytest.importorskip("imageio_ffmpeg")
+    # The user's own files, which some commands read.
+    np.save("z.npy", np.zeros((2, LATENT_DIM), np.float32))
+    for name in ("photo.png", "other.png"):
+        Image.new("L", (8, 8)).save(name)
     done = gan_sample(*arguments)
     assert done.status == 0, done.err
     for written in done.out.splitlines():

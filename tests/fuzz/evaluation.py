@@ -65,7 +65,7 @@ ENDS = st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 16.0), (-3.
 ODD = st.sampled_from([float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 300.0])
 
 
-def _array(dtype: str, shape: tuple[int, ...], ends: tuple[float, float], odd: float | None, order: str) -> bytes:
+def array_bytes(dtype: str, shape: tuple[int, ...], ends: tuple[float, float], odd: float | None, order: str) -> bytes:
     values = np.random.default_rng(0).uniform(0, 1, shape) * (ends[1] - ends[0]) + ends[0]
     if odd is not None and values.size:
         values.flat[values.size // 2] = odd
@@ -83,7 +83,7 @@ def _archive(content: bytes) -> bytes:
 
 
 ARRAYS = st.builds(
-    _array, st.sampled_from(DTYPES), SHAPES, ENDS, st.none() | ODD, st.sampled_from(["C", "F"])
+    array_bytes, st.sampled_from(DTYPES), SHAPES, ENDS, st.none() | ODD, st.sampled_from(["C", "F"])
 )  # fmt: skip
 RANGES = st.none() | st.builds(ValueRange, st.just(0.0), st.sampled_from([1.0, 16.0, 255.0, 65535.0]))
 

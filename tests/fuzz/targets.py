@@ -47,6 +47,7 @@ from tests.fuzz import (
     exported_models,
     image_files,
     labels,
+    latents,
     node_kinds,
     numbers,
     run_directories,
@@ -282,7 +283,7 @@ TARGETS: dict[str, Fuzzed] = {
     "numbers": Fuzzed(numbers.INPUTS, numbers.read),
     "node kinds": Fuzzed(node_kinds.configurations(), node_kinds.read),
     "command lines": Fuzzed(st.tuples(st.integers(0, 4), strategies.ARGUMENTS), _arguments),
-    **{name: Fuzzed(*kind) for name, kind in {**array_files.KINDS, **evaluation.KINDS, **exported_models.KINDS, **labels.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
+    **{name: Fuzzed(*kind) for name, kind in {**array_files.KINDS, **evaluation.KINDS, **exported_models.KINDS, **labels.KINDS, **latents.KINDS, **run_directories.KINDS, **configuration.KINDS, **sweeps.KINDS, **environment.KINDS}.items()},
 }  # fmt: skip
 
 __all__ = ["CANARY", "TARGETS", "Fuzzed"]

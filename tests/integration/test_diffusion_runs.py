@@ -110,7 +110,7 @@ def test_walk_passes_through_the_samples_of_its_corners(finished_run: FinishedRu
         assert getattr(walk, "n_frames", 1) > 10
     trained = load_denoiser(RunCheckpoint(run))
     assert trained.settings.reverse.deterministic
-    frames = list(trained.walk(LatentPath(walkers=2, corners=3, frames=4), seed=0))
+    frames = list(trained.walk(LatentPath(walkers=2, corners=3, frames=12), seed=0))
     assert len(frames) == 12
     corners = trained.draw(6, 0).reshape(3, 2, 1, 8, 8)
     for corner in range(3):

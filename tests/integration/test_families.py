@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Command, FinishedRun
@@ -203,6 +204,27 @@ def test_decoder_is_exported(family: str, title: str, finished: FinishedRun, gan
     assert f"# {title}: digits\n" in Path("here/README.md").read_text()
 
 
+@pytest.mark.parametrize("family", ["vae", "autoencoder", "diffusion"])
+def test_sample_of_a_seed_is_the_first_one_of_its_own(family: str, finished: FinishedRun, gan_sample: Command) -> None:
+    finished(family, "run", 6)
+    done = gan_sample("run", "--seeds", "4,2", "--out", "both.npy")
+    assert done.status == 0, done.err
+    for row, seed in enumerate((4, 2)):
+        assert gan_sample("run", "--seed", seed, "--n", 1, "--out", "one.npy").status == 0
+        np.testing.assert_allclose(np.load("both.npy")[row], np.load("one.npy")[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["vae", "autoencoder"])
+def test_latent_space_of_a_decoder(family: str, finished: FinishedRun, gan_sample: Command) -> None:
+    finished(family, "run", 6)
+    assert gan_sample("run", "--seeds", "1-2", "--truncation", 0.5, "--out", "some.npy").status == 0
+    done = gan_sample("run", "--invert", "some.npy")
+    assert done.status == 0, done.err
+    assert np.load("inversion.npy").shape == (2, 2)
+    assert gan_sample("run", "--directions", 2).status == 0
+    assert np.load("directions.npy").shape == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("family", "option", "words"),
     [
@@ -211,6 +233,13 @@ def test_decoder_is_exported(family: str, title: str, finished: FinishedRun, gan
         ("vae", ["--temperature", 2], "--temperature"),
         ("vae", ["--out", "grid.txt"], ".npy"),
         ("text", ["--temperature", 0], "--temperature: expected a number > 0"),
+        ("text", ["--seeds", "1-3"], "--seeds: this run learned text"),
+        ("text", ["--invert", "a.png"], "--invert: this run learned text"),
+        ("diffusion", ["--invert", "a.png"], "--invert: this takes a generator that maps a latent"),
+        ("diffusion", ["--directions", 2], "--directions: this takes a generator"),
+        ("diffusion", ["--latents", "z.npy"], "--latents: this takes a generator"),
+        ("diffusion", ["--truncation", 0.7], "--truncation: this takes a generator"),
+        ("diffusion", ["--walk", "a.gif", "--seeds", "1,2"], "--walk with --seeds 1-2: this takes a generator"),
     ],
 )
 def test_wrong_way_to_sample(

@@ -26,7 +26,7 @@ def test_latents_are_standard_normal_all_different_and_a_function_of_the_seed() 
 
 def test_walk_passes_its_corners_and_closes_without_a_jump() -> None:
     corners = torch.nn.functional.normalize(torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(0)), dim=-1)
-    path = latent_walk(corners, frames=20)
+    path = latent_walk(corners, frames=60)
     assert path.shape == (60, 4, 16)
     torch.testing.assert_close(path[::20], corners)
     strides = (path.roll(-1, dims=0) - path).norm(dim=-1)  # the last of them leads back to the first frame
@@ -36,13 +36,22 @@ def test_walk_passes_its_corners_and_closes_without_a_jump() -> None:
 
 def test_walk_stays_on_the_sphere() -> None:
     corners = 4.0 * torch.eye(3).reshape(3, 1, 3)  # a straight line between two would pass at 2.83
-    torch.testing.assert_close(latent_walk(corners, frames=7).norm(dim=-1), torch.full((21, 1), 4.0))
+    torch.testing.assert_close(latent_walk(corners, frames=21).norm(dim=-1), torch.full((21, 1), 4.0))
+
+
+def test_walk_of_any_length_is_evenly_spaced() -> None:
+    corners = torch.eye(3).reshape(3, 1, 3)
+    path = latent_walk(corners, frames=7)
+    assert path.shape == (7, 1, 3)
+    strides = torch.nn.functional.cosine_similarity(path.roll(-1, dims=0), path, dim=-1).acos()
+    torch.testing.assert_close(path[0], corners[0])
+    assert float(strides.max()) <= 3 * torch.pi / 2 / 7 + 1e-5  # less where a corner is passed between two frames
 
 
 def test_walk_between_equal_or_opposite_corners_stays_finite() -> None:
     corner = torch.eye(2, 8)[None]  # their cosine is 1 or -1 exactly
     for corners in (corner, torch.cat([corner, corner]), torch.cat([corner, -corner])):
-        assert latent_walk(corners, frames=5).isfinite().all()
+        assert latent_walk(corners, frames=10).isfinite().all()
 
 
 CPU = torch.device("cpu")
