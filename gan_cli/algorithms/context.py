@@ -44,6 +44,8 @@ class Context:
         log_every: steps between two reports.
         sample_count: samples in a preview.
         half_life: of the generator's moving average, in steps.
+        frozen_g: blocks of the generator that are not trained, from its input on.
+        frozen_d: those of the discriminator.
         labels: class ``(M,)`` or vector ``(M, K)`` of every sample, where networks are conditional.
         probe_batches: real samples for diagnostics; None: no diagnostics of samples.
         probe_samples: samples of each kind in a probe.
@@ -70,6 +72,8 @@ class Context:
     log_every: int
     sample_count: int
     half_life: float
+    frozen_g: int = 0
+    frozen_d: int = 0
     labels: ConditionValues | None = None
     probe_batches: ProbeBatches | None = None
     probe_samples: int = 0

@@ -42,7 +42,8 @@ class NetworkState:
         """Yield buffers, gradients, moments and weights after an update, in the order in which it computed them."""
         for name, tensor in self.network.named_buffers():
             yield f"{self.name}'s {name}", tensor
-        for (name, _), gradient in zip(self.network.named_parameters(), gradients, strict=False):
+        trained = (name for name, parameter in self.network.named_parameters() if parameter.requires_grad)
+        for name, gradient in zip(trained, gradients, strict=False):
             if gradient is not None:
                 yield f"gradient of {self.name}'s {name}", gradient
         yield from self._moments_and_weights()

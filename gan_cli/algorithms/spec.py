@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from gan_cli.algorithms.stored_networks import StoredNetwork
 from gan_cli.algorithms.training_data import TrainingData, TrainingSamples
 from gan_cli.components.losses import Loss
 from gan_cli.components.noise import Scheduled
@@ -42,6 +43,8 @@ ALGORITHM_SPECIFIC_KEYS = (
     "conditional",
     "pac",
     "ema.half_life",
+    "freeze.d",
+    "freeze.g",
     "train.micro_batch",
     "train.replicas",
     "device.compile",
@@ -99,6 +102,14 @@ class Outline:
         """Name of each network -> number of its parameters."""
         return {name: sum(each.numel() for each in network.parameters()) for name, network in self.networks.items()}
 
+    @property
+    def num_trained(self) -> dict[str, int]:
+        """Name of each network -> number of its parameters that are not frozen."""
+        return {
+            name: sum(each.numel() for each in network.parameters() if each.requires_grad)
+            for name, network in self.networks.items()
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -146,6 +157,8 @@ class AlgorithmSpec(ABC):
         own_alarms: names of alarms whose thresholds are not in the section ``diagnostics``.
         has_posterior: whether :meth:`load_likelihood_model` loads a model.
         eager_because: why its steps are not captured as CUDA graphs, as the end of a message; None: they are.
+        stored_networks: the networks in its state whose weights another run may begin with (``init``). Classes that
+            declare the same ones are of one family.
     """
 
     supported_data: ClassVar[tuple[type, ...]]
@@ -157,6 +170,7 @@ class AlgorithmSpec(ABC):
     own_alarms: ClassVar[tuple[str, ...]] = ()
     has_posterior: ClassVar[bool] = False
     eager_because: ClassVar[str | None] = "its steps are not captured"
+    stored_networks: ClassVar[tuple[StoredNetwork, ...]] = ()
 
     @classmethod
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from gan_cli.architectures.blocks import Block, blocks_of
 from gan_cli.architectures.conditioning import ConditionEmbedding, embed_vectors, initialize_embedding
 from gan_cli.errors import require
 from gan_cli.protocols.conditions import Condition, VectorCondition
@@ -107,6 +108,10 @@ class ConditionalGenerator(nn.Module):
         self.body = body
         self.embedding = embedding
 
+    def blocks_from_input(self) -> Sequence[Block]:
+        """Return the blocks of the body: the embedding belongs to none, as its labels may be new."""
+        return blocks_of(self.body)
+
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate samples ``(N, *shape)``; labels, ``(N,)`` or ``(N, K)``, are required with an embedding."""
         if self.embedding is not None:
@@ -134,6 +139,10 @@ class ProjectionDiscriminator(nn.Module):
         if embedding is not None:
             # At the scale of the head's weights: where the class dominates the logit, G learns one image per class.
             initialize_embedding(embedding, embedding.embedding_dim**-0.5)
+
+    def blocks_from_input(self) -> Sequence[Block]:
+        """Return the blocks of the features, and the head as the last one."""
+        return [*blocks_of(self.features), [self.head]]
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
         """Compute logits ``(N,)``; labels, ``(N,)`` or ``(N, K)``, are required with an embedding."""

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gan_cli.architectures.blocks import Block, layers_as_blocks
 from gan_cli.architectures.layers import (
     Activation,
     ConditionalGenerator,
@@ -142,6 +143,11 @@ class _BranchedGenerator(nn.Module):
         self.codes = codes
         self.table = nn.Embedding(codes, width)
         self.first, self.rest = body[0], body[1:]
+
+    def blocks_from_input(self) -> Sequence[Block]:
+        """Return the first layer with the table of codes, then the others."""
+        first, *others = layers_as_blocks([self.first, *self.rest.children()])
+        return [[self.table, *first], *others]
 
     def forward(self, z: Tensor) -> Tensor:
         code = z[:, : self.codes].argmax(1)

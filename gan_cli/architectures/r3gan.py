@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
+from gan_cli.architectures.blocks import Block, blocks_of
 from gan_cli.architectures.conditioning import initialize_embedding
 from gan_cli.architectures.layers import ConditionalGenerator, embedding
 from gan_cli.architectures.pyramid import Size, pyramid
@@ -150,6 +152,10 @@ class _Discriminator(nn.Module):
         self.embedding = embedding(classes, width)
         if self.embedding is not None:
             initialize_embedding(self.embedding, 1 / math.sqrt(width * _num_classes(classes)))
+
+    def blocks_from_input(self) -> Sequence[Block]:
+        """Return the blocks of the backbone, and what makes a logit of its last feature map."""
+        return [*blocks_of(self.backbone), [self.basis, self.linear]]
 
     def forward(self, samples: Tensor, labels: Tensor | None = None) -> Tensor:
         vectors = self.linear(self.basis(self.backbone(samples)).flatten(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -10,6 +11,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from gan_cli.architectures.blocks import Block
 from gan_cli.architectures.conditioning import embed_vectors, initialize_embedding
 from gan_cli.architectures.layers import Norm, ProjectionDiscriminator, embedding, norm_2d, upsample
 from gan_cli.architectures.pyramid import Pyramid, Size, pyramid
@@ -157,6 +159,10 @@ class _Generator(nn.Module):
         )
         self.norm = nn.Sequential(*norm_2d(norm, widths[-1]))
         self.last = _conv(widths[-1], fit.channels, 3)
+
+    def blocks_from_input(self) -> Sequence[Block]:
+        """Return the linear map, the residual blocks, and the last convolution."""
+        return [[self.dense], *([block] for block in self.blocks), [self.norm, self.last]]
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.unflatten(self.dense(z))

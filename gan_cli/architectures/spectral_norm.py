@@ -57,8 +57,11 @@ class PowerIteration:
     """Makes a power iteration for all weights that have spectral norm: ``u = W v``, ``v = W^T u``, each of norm 1."""
 
     def __init__(self, network: nn.Module) -> None:
-        """Find the weights of ``network`` that have spectral norm; it may have none."""
-        self._batches = _batches(network)
+        """Find the weights of ``network`` that have spectral norm and are trained; it may have none.
+
+        Those of frozen layers keep their singular vectors: another estimate of the norm would change the layer.
+        """
+        self._batches = _batches(network, trained_only=True)
 
     @torch.no_grad()
     def __call__(self) -> None:
@@ -127,7 +130,7 @@ class _Batch:
     @property
     def originals(self) -> list[Tensor]:
         """The weights before they are normalised."""
-        return [layer.parametrizations.weight.original for layer in self.layers]  # type: ignore[union-attr, misc]
+        return [_original(layer) for layer in self.layers]
 
     def weights(self) -> Tensor:
         """Stack the weights, ``(N, rows, columns)``."""
@@ -197,14 +200,14 @@ class _NormalizeTogether:
                 norm.normalized = None
 
 
-def _batches(network: nn.Module) -> list[_Batch]:
+def _batches(network: nn.Module, trained_only: bool = False) -> list[_Batch]:
     """Return the weights of a network that have spectral norm in as few batches as ``MAX_PADDING`` allows."""
     layers = [
         (layer, norm)
         for layer in network.modules()
         if is_parametrized(layer, "weight")
         for norm in layer.parametrizations.weight  # type: ignore[union-attr]
-        if isinstance(norm, SpectralNorm)
+        if isinstance(norm, SpectralNorm) and (_original(layer).requires_grad or not trained_only)
     ]
     shapes = [(norm._u.numel(), norm._v.numel()) for _, norm in layers]
     batch_of = _merged(Counter(shapes))
@@ -213,6 +216,12 @@ def _batches(network: nn.Module) -> list[_Batch]:
         members = [pair for pair, shape in zip(layers, shapes, strict=True) if batch_of[shape] == size]
         batches.append(_Batch([layer for layer, _ in members], [norm for _, norm in members], *size))
     return batches
+
+
+def _original(layer: nn.Module) -> Tensor:
+    """Return the weight of a layer before it is normalised."""
+    original: Tensor = layer.parametrizations.weight.original  # type: ignore[union-attr, assignment]
+    return original
 
 
 def _merged(counts: Counter[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:

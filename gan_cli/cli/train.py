@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import os
 import shutil
 import sys
@@ -22,8 +21,6 @@ from gan_cli.runtime import torchrun
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from gan_cli.config.compose import Composition
-    from gan_cli.storage.run_directory import RunDirectory
 
 # Beginnings of Optuna's messages that no trial has a value, or none of the last ones of a grid.
 NO_TRIAL_COMPLETED = ("No trials are completed yet.", "`Study.stop` is supposed to be invoked")
@@ -69,7 +66,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if torchrun.is_distributed() and (flags or known.multirun):
         raise ConfigError("torchrun: expected one run in several processes, without flags; sweeps go without torchrun")
     if not flags and not known.multirun:
-        return _single(command.pop_continue(known.overrides)[1], folder)
+        from gan_cli.cli.one_run import train_one
+
+        return train_one(command.pop_continue(known.overrides)[1], folder)
     if pop_preview(known.overrides)[0]:
         raise ConfigError("augment.preview: expected for one run, without flags")
     return _with_hydra(pop_preview(arguments)[1], known.multirun, None if sweep is None else Path(sweep))
@@ -89,48 +88,13 @@ def _with_literal_paths(arguments: Sequence[str], folder: Path | None, multirun:
     return [*own, *flags, *read_paths(overrides, multirun)]
 
 
-def _single(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
-    """Train or resume one run; a new directory is made once the configuration is checked and the data are read."""
-    from gan_cli.runs.launch import compose_launch
-
-    with gc_paused():  # to count the images of a folder takes torch
-        launch = compose_launch(overrides, user_conf_dir)
-    with gc_paused():
-        from gan_cli.runs import replicas, single
-
-    composition = launch.composition
-    with launch.explained_errors():
-        if composition.dry_run:
-            _print_dry_run(composition, launch.resumed)
-            return 0
-        if launch.resumed is not None:
-            return single.resume(composition, launch.resumed)
-        start = single.start if composition.replicas == 1 else replicas.start
-        return start(composition, composition.wanted_directory)
-
-
-def _print_dry_run(composition: Composition, resumed: RunDirectory | None) -> None:
-    """Print the description of a run, and write the picture of augmented images where it is asked for."""
-    from gan_cli.config.data_places import advising_of_moves
-    from gan_cli.runs import single
-    from gan_cli.storage.run_search import shell_line
-
-    advice = "" if resumed is None else f"{shell_line('gan-train resume=', resumed.path)} {{key}}=NEW"
-    with advising_of_moves(composition.config, advice) if advice else contextlib.nullcontext():
-        lines = [single.dry_run(composition)]
-        if composition.augment_preview:
-            from gan_cli.runs.augmentation_preview import write_preview
-
-            lines.append(write_preview(composition.config, Path()))
-    print("\n".join(lines))
-
-
 def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None) -> int:
     """Let Hydra parse its flags and, in a multirun, launch the jobs of a new or a continued sweep, each a run."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from gan_cli.config.compose import register
+    from gan_cli.config.fork import typed_fork
     from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.config.override_text import split_flags
@@ -145,6 +109,8 @@ def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None
 
     if resume_directory(arguments) is not None:
         raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
+    if typed_fork(arguments) is not None:
+        raise ConfigError("fork: begins one run, and takes no flags; init=RUN_DIR begins the jobs of a sweep")
     # Otherwise Hydra would catch exceptions, print them its own way and hide the traceback of a bug.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     created = register(plugins=multirun or any("hydra/" in argument for argument in arguments))
@@ -260,24 +226,6 @@ def _remove_unstarted_sweeps(created: Sequence[str]) -> None:
         with contextlib.suppress(OSError):
             path.rmdir()
             os.removedirs(path.parent)
-
-
-@contextlib.contextmanager
-def gc_paused() -> Iterator[None]:
-    """Disable garbage collection inside, and freeze all objects afterwards; meant for imports.
-
-    Importing torch alone makes half a million objects that stay alive. To traverse them again and again takes a fifth
-    of the time to the first step. Frozen objects are still freed when their reference count drops to zero, but cycles
-    among them are not collected.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.enable()
 
 
 if __name__ == "__main__":

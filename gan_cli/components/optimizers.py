@@ -69,7 +69,8 @@ class OptimizerConfig(ABC):
         return self._scheduled(parameters, self.lr)
 
     def _scheduled(self, parameters: Iterable[Tensor], lr: float) -> ScheduledOptimizer:
-        return ScheduledOptimizer(self.optimizer(list(parameters), lr), self.decay)
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        return ScheduledOptimizer(self.optimizer(trained, lr), self.decay)
 
     @property
     def num_moments(self) -> int:

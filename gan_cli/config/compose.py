@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.config import automatic, experiments, hydra_plugins, option_files
 from gan_cli.config.automatic import Choice
 from gan_cli.config.data_places import with_absolute_places, with_stored_places
+from gan_cli.config.earlier_runs import with_absolute_runs, with_stored_runs
 from gan_cli.config.hydra_errors import explain_hydra_error, is_defaults_failure, is_omegaconf_failure
 from gan_cli.config.numbers import adapt_omegaconf
 from gan_cli.config.override_text import OverrideText, quoted
@@ -66,9 +67,10 @@ class Composition:
         reject_growth(OmegaConf.to_container(config, resolve=False))
         config, chosen = automatic.settle(config)
         keys = [OverrideText.split(override).key for override in overrides]
-        composition = cls(with_absolute_places(resolve_for_good(config)), hydra, overrides, chosen, keys)
+        absolute = with_absolute_runs(with_absolute_places(resolve_for_good(config)))
+        composition = cls(absolute, hydra, overrides, chosen, keys)
         resolved = resolve_overrides(overrides, composition.config, composition.choices)
-        resolved = with_stored_places(resolved, composition.config)
+        resolved = with_stored_runs(with_stored_places(resolved, composition.config), composition.config)
         reject_undecodable([OmegaConf.to_container(composition.config, resolve=False), resolved])
         return replace(composition, overrides=resolved)
 

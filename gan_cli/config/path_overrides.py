@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
+from gan_cli.config.earlier_runs import with_full_keys
 from gan_cli.config.override_text import OverrideText, quoted
 from gan_cli.errors import ConfigError, truncated_repr
 from gan_cli.storage.interpolations import escape
@@ -21,8 +22,8 @@ from gan_cli.storage.interpolations import escape
 # Last parts of the keys that are paths, and those of the command itself, whose ``~`` is replaced at once.
 PATH_NAMES = ("path", "root", "dir", "folder", "file")
 # Keys that are paths by another name.
-OTHER_PATHS = ("dataset.labels",)
-COMMAND_KEYS = ("resume", "sweep.continue", "hydra.run.dir", "hydra.sweep.dir")
+OTHER_PATHS = ("dataset.labels", "init", "init.run")
+COMMAND_KEYS = ("resume", "fork", "fork.run", "sweep.continue", "hydra.run.dir", "hydra.sweep.dir")
 # No interpolation, and no text of OmegaConf either.
 UNCLOSED = re.compile(r"\$\{[^}]*\Z")
 NOT_A_PATH = ("", "null", "???")
@@ -33,9 +34,10 @@ def read_paths(overrides: Sequence[str], multirun: bool = False) -> list[str]:
 
     Several paths in brackets are a list, unless a file of that whole name exists. A path that the grammar reads as it
     stands, one in quotes, and one with the grammar's backslashes before special characters, are left as they are. In a
-    multirun, a comma separates paths unless a file of that whole name exists.
+    multirun, a comma separates paths unless a file of that whole name exists. Short keys become those that they stand
+    for (``init=DIR``).
     """
-    return [_read_path(override, multirun) for override in overrides]
+    return [_read_path(override, multirun) for override in with_full_keys(overrides)]
 
 
 def typed_path(value: str) -> str:

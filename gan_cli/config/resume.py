@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from gan_cli.config.schema import RESUMABLE_KEYS, may_change
 from gan_cli.config.sweep_metric import drop_replaced
 from gan_cli.errors import ConfigError, printable, truncated_repr
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.run_search import shell_line
 
 
 def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: Path | None = None) -> Composition:
@@ -33,18 +36,9 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
     Raises:
         ConfigError: an override would change a key that is not in ``RESUMABLE_KEYS``.
     """
-    stored, earlier = with_loggers(directory.stored_config()), _earlier_overrides(directory)
+    stored, earlier = with_loggers(directory.stored_config()), earlier_overrides(directory)
     overrides = [override for override in overrides if override.lstrip("+").partition("=")[0] != "resume"]
-    try:
-        # With the data where they are now: what follows their number is the same in both.
-        before = compose([*earlier, *moves(overrides)], user_conf_dir)
-    except ConfigError as error:
-        folder = named_option_folder(directory.stored_option_sources(), earlier) if user_conf_dir is None else None
-        if folder is None:
-            raise
-        raise ConfigError(
-            f"the run was started with --config-dir {printable(folder)}, which it needs: {error}"
-        ) from error
+    before = compose_again(directory, earlier, overrides, user_conf_dir)
     # Options first, by name: one that does not suit the earlier overrides could not be composed with them.
     for override in overrides:
         group, _, option = override.partition("=")
@@ -52,11 +46,36 @@ def recompose(directory: RunDirectory, overrides: Sequence[str], user_conf_dir: 
             _reject_change(directory, group, before.choices[group], option)
     combined = [*_drop_replaced_nodes(drop_replaced(earlier, overrides), overrides), *overrides]
     after = compose(combined, user_conf_dir) if overrides else before
-    config = _apply_changes(directory, stored, before, after, overrides)
+    config = apply_changes(stored, before, after, overrides, partial(_reject_change, directory))
     return Composition(config, after.hydra, after.overrides, augment_preview=after.augment_preview)
 
 
-def _earlier_overrides(directory: RunDirectory) -> list[str]:
+def compose_again(
+    directory: RunDirectory, earlier: Sequence[str], overrides: Sequence[str], user_conf_dir: Path | None
+) -> Composition:
+    """Compose the configuration of an earlier run again, with the data where they are now.
+
+    Args:
+        directory: of the run.
+        earlier: its overrides.
+        overrides: new ones, of which those count that move data: what follows their number is then the same.
+        user_conf_dir: a folder of the user's own options (``--config-dir``).
+
+    Raises:
+        ConfigError: they cannot be composed; the message names the folder of options that the run had.
+    """
+    try:
+        return compose([*earlier, *moves(overrides)], user_conf_dir)
+    except ConfigError as error:
+        folder = named_option_folder(directory.stored_option_sources(), earlier) if user_conf_dir is None else None
+        if folder is None:
+            raise
+        raise ConfigError(
+            f"the run was started with --config-dir {printable(folder)}, which it needs: {error}"
+        ) from error
+
+
+def earlier_overrides(directory: RunDirectory) -> list[str]:
     """Return the overrides that an earlier run was composed of, to compose them again.
 
     Hydra's own, but for its search path, are left out: where the run was to be written, say. Hydra would call the
@@ -94,12 +113,14 @@ def resume_config(directory: RunDirectory, wanted: Composition) -> Composition:
     Raises:
         ConfigError: a change concerns a key that is not in ``RESUMABLE_KEYS``.
     """
-    earlier, moved = _earlier_overrides(directory), moves(wanted.overrides)
+    earlier, moved = earlier_overrides(directory), moves(wanted.overrides)
     before = wanted
     if earlier != list(wanted.overrides):
         with _suspended_hydra_job():
             before = compose([*earlier, *moved], wanted.user_conf_dir)
-    config = _apply_changes(directory, with_loggers(directory.stored_config()), before, wanted, moved)
+    config = apply_changes(
+        with_loggers(directory.stored_config()), before, wanted, moved, partial(_reject_change, directory)
+    )
     return Composition(config, wanted.hydra, wanted.overrides)
 
 
@@ -128,12 +149,21 @@ def _suspended_hydra_job() -> Iterator[None]:
         GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, job
 
 
-def _apply_changes(
-    directory: RunDirectory, stored: DictConfig, before: Composition, after: Composition, overrides: Sequence[str]
+def apply_changes(
+    stored: DictConfig,
+    before: Composition,
+    after: Composition,
+    overrides: Sequence[str],
+    check: Callable[[str, Any, Any], None],
 ) -> DictConfig:
-    """Return the stored configuration with the differences between two compositions, if those keys may change.
+    """Return the stored configuration with the differences between two compositions.
 
-    Both have the places of the data that the overrides name, which replace the stored ones.
+    Args:
+        stored: of an earlier run.
+        before: its composition now, with the places of the data that the overrides name.
+        after: the wanted composition.
+        overrides: places of the data in them replace the stored ones.
+        check: raises an error where a key must not change from one value to another.
     """
     config = stored.copy()
     old, new = flatten_config(before.config), flatten_config(after.config)
@@ -143,7 +173,7 @@ def _apply_changes(
         for key in [key for key in values if _is_within(key, chosen)]:
             del values[key]
     for key in sorted(old.keys() | new.keys()):
-        _reject_change(directory, key, old.get(key), new.get(key))
+        check(key, old.get(key), new.get(key))
     for key in old.keys() - new.keys():
         _delete(config, key)
     moved = {OverrideText.split(override).key for override in moves(overrides)}
@@ -177,5 +207,10 @@ def _reject_change(directory: RunDirectory, key: str, was: Any, wanted: Any) -> 
     if str(was) != str(wanted) and not may_change(key):
         raise ConfigError(
             f"resume={directory.path}: {key}={wanted} would change what the run is (it has {key}={was})."
-            f" May change: {', '.join(RESUMABLE_KEYS[:-2])}"
+            f" May change: {', '.join(RESUMABLE_KEYS[:-2])}. With the change, as a new run from its last checkpoint:"
+            f" {shell_line('gan-train fork=', directory.path)} {shlex.quote(f'{key}={_as_typed(wanted)}')}"
         )
+
+
+def _as_typed(value: Any) -> str:
+    return value if isinstance(value, str) else value_text(value)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from gan_cli.components.ranges import Count, CountOrNone, Range, Seed, check_ranges
+from gan_cli.config.beginnings import ForkSection, FreezeSection, InitSection
 from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
 from gan_cli.config.fields import setting
 from gan_cli.config.numbers import as_integer
@@ -251,6 +252,9 @@ class Config:
         1, "samples that D scores together (PacGAN): 2 to 4 against mode collapse"
     )
     seed: Seed = setting(0, "seeds weights, data order, latents and noise")
+    init: InitSection = field(default_factory=InitSection)
+    freeze: FreezeSection = field(default_factory=FreezeSection)
+    fork: ForkSection = field(default_factory=ForkSection)
     resume: str | None = setting(None, "run directory to resume, from its last checkpoint")
     dry_run: bool = setting(False, "compose, check, build, print what would run; write nothing")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import SupportsIndex
 
 from gan_cli.errors import ConfigError, DataError, did_you_mean, truncated_repr
@@ -40,6 +42,24 @@ def checkpoint_choice(value: str | int) -> CheckpointChoice:
     except ConfigError as error:
         hint = did_you_mean(str(value), NamedCheckpoint.__members__)
         raise ConfigError(f"{error}.{hint}" if hint else str(error)) from None
+
+
+def truncation_bound(value: float | None) -> float | None:
+    """Return a bound of latents, or None without one; raises ``ConfigError`` where it is no number above 0."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"truncation: expected a number > 0, got {truncated_repr(value)}")
+    return float(value)
+
+
+def shown_path(path: Path) -> Path:
+    """Return a path as a person reads it: relative where it lies below the working directory."""
+    try:
+        here = Path.cwd()
+    except OSError:  # it has been removed
+        return path
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @contextmanager

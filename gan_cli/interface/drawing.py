@@ -12,9 +12,11 @@ from torch import Tensor
 from gan_cli.data.memory import data_memory
 from gan_cli.errors import ConfigError
 from gan_cli.inference.label_choice import LabelChoice, choose_labels
+from gan_cli.inference.latents import Truncation, require_generator
 from gan_cli.protocols.arrays import FloatArray
 from gan_cli.protocols.data import class_names
 from gan_cli.protocols.inference import TrainedSampler
+from gan_cli.runtime.rng import fixed_latents
 from gan_cli.telemetry.figures import sample_figure
 from gan_cli.telemetry.images import BYTE, grid_size
 
@@ -33,18 +35,25 @@ class Drawing:
         count: number of samples.
         seed: of the latents.
         labels: of the samples.
+        truncation: bound of the latents' coordinates; None: they are of N(0, I).
     """
 
     trained: TrainedSampler
     count: int
     seed: int
     labels: LabelChoice
+    truncation: float | None = None
 
     def samples(self) -> FloatArray:
         """Return the samples ``(count, *shape)`` on the scale of [-1, 1]."""
         require_memory(self.count, self.trained)
-        labels = label_tensor(self.labels, self.count)
-        return self.trained.draw(self.count, self.seed, labels, self.labels.shared(self.count))
+        labels, shared = label_tensor(self.labels, self.count), self.labels.shared(self.count)
+        if self.truncation is None:
+            return self.trained.draw(self.count, self.seed, labels, shared)
+        generator = require_generator(self.trained, "truncation")
+        latents = fixed_latents(self.seed, -(-self.count // shared), generator.latent_dim)
+        truncated = Truncation(self.truncation)(latents).repeat_interleave(shared, 0)[: self.count]
+        return generator.samples(truncated, labels)
 
     def coordinates(self) -> FloatArray:
         """Return the samples ``(count, *shape)`` in the data's own units, as ``gan-sample --out FILE.npy`` does."""

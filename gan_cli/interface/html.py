@@ -7,14 +7,15 @@ from html import escape
 from pathlib import Path
 
 from gan_cli.errors import ConfigError, printable
+from gan_cli.interface.arguments import shown_path
 from gan_cli.report.formatting import format_number
 from gan_cli.report.loading import read_run
-from gan_cli.report.records import RunRecord
+from gan_cli.report.records import CEILING, RunRecord
 from gan_cli.report.samples import first_readable_image, read_quote
 from gan_cli.telemetry.quantities import format_duration
 
 # Width and height at most at which samples are shown, in pixels.
-MAX_SIDE = 320
+MAX_SIDE = 400
 # Rows of metrics at most, and beginnings of the tags that are shown, in their order.
 MAX_METRICS = 10
 SHOWN = ("metrics/", "frechet/", "divergence/", "loss/", "elbo", "modes")
@@ -43,7 +44,7 @@ def _facts(record: RunRecord, status: str) -> Mapping[str, str]:
     options = (record.options.get(group) for group in GROUPS)
     chosen = ", ".join(option for option in options if option is not None and option != "none")
     seconds = "" if record.seconds is None else f" in {format_duration(record.seconds)}"
-    facts = {"run": str(record.path), "status": f"{status} at step {record.step:,}{seconds}"}
+    facts = {"run": str(shown_path(record.path)), "status": f"{status} at step {record.step:,}{seconds}"}
     if chosen:
         facts["options"] = chosen
     if record.overrides:
@@ -57,7 +58,7 @@ def _facts(record: RunRecord, status: str) -> Mapping[str, str]:
 def _shown_tags(record: RunRecord) -> list[str]:
     """Return tags of the metrics that say most: how good samples are, then the losses."""
     evaluated = [tag for tag in record.evaluated if tag in record.final]
-    others = [tag for head in SHOWN for tag in record.final if tag.startswith(head)]
+    others = [tag for head in SHOWN for tag in record.final if tag.startswith(head) and tag != CEILING]
     return list(dict.fromkeys([*evaluated, *others]))[:MAX_METRICS]
 
 
@@ -70,7 +71,7 @@ def _samples(record: RunRecord) -> str:
     """Return the last samples that can be read: a picture, or sentences; empty where there are none."""
     image = first_readable_image(record.samples)
     if image is not None:
-        size = f"max-width:{MAX_SIDE}px;max-height:{MAX_SIDE}px;image-rendering:pixelated"
+        size = f"max-width:{MAX_SIDE}px;max-height:{MAX_SIDE}px"
         return f'<img src="{image.uri}" alt="{escape(image.name)}" style="{size}">'
     return "".join(_sentences(record))
 

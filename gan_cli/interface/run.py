@@ -12,17 +12,22 @@ from gan_cli.interface.arguments import (
     checkpoint_choice,
     named_as_arguments,
     seed_number,
+    shown_path,
+    truncation_bound,
     whole_number,
 )
 from gan_cli.interface.metric_table import Columns, metric_table
 from gan_cli.storage.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
     from omegaconf import DictConfig
     from PIL.Image import Image
     from torch import nn
 
+    from gan_cli.inference.directions import Directions
+    from gan_cli.inference.inversion import Inversion
     from gan_cli.interface.drawing import Drawing
     from gan_cli.interface.models import LoadedModels
     from gan_cli.protocols.arrays import FloatArray
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 # Default numbers of samples and of sentences, and most of them: those of ``gan-sample``.
 SAMPLES, SENTENCES, MAX_SAMPLES = 64, 16, 1_000_000
 MAX_COLUMNS = 1000
+# Defaults of an interpolation and of an inversion.
+FRAMES, STARTS, INVERSION_STEPS = 16, 8, 500
 
 
 class Run:
@@ -129,18 +136,22 @@ class Run:
 
     def sample(
         self,
-        n: int = SAMPLES,
+        n: int | None = None,
         seed: int = 0,
         label: str | int | None = None,
+        truncation: float | None = None,
         checkpoint: str | int = "last",
     ) -> FloatArray:
         """Draw images or points, with the numbers of ``gan-sample --n N --seed SEED --out FILE.npy``.
 
         Args:
-            n: number of samples, 1 to 1,000,000.
+            n: number of samples, 1 to 1,000,000; None: 64, or a few more where each class has a row of a grid.
             seed: of the latents, 0 to 2^63 - 1; the same seed gives the same samples.
             label: of a conditional run, the class, by name or number, or the labels or numbers, as
                 ``gan-sample --label`` takes them; None: all in turn.
+            truncation: greater than 0, bound of the latents' coordinates, which follow the truncated normal
+                distribution: 0.7 gives more typical samples, and less different ones; None: no bound. Of models that
+                make a sample in one pass.
             checkpoint: ``"last"``, ``"best"``, or a step of :attr:`checkpoints`.
 
         Returns:
@@ -151,22 +162,24 @@ class Run:
             ConfigError: an argument is wrong, there is no such checkpoint, or the run learned text.
         """
         with named_as_arguments():
-            return self._drawing(n, seed, label, checkpoint).coordinates()
+            return self._drawing(n, seed, label, truncation, checkpoint).coordinates()
 
     def grid(
         self,
-        n: int = SAMPLES,
+        n: int | None = None,
         seed: int = 0,
         label: str | int | None = None,
+        truncation: float | None = None,
         checkpoint: str | int = "last",
         columns: int | None = None,
     ) -> Image:
-        """Draw samples as a picture: images in a grid, points as a scatter plot, rows of a table by column.
+        """Draw samples as a picture without words: a grid of images, a scatter plot of points, or a figure of a table.
 
         Args:
-            n: number of samples.
+            n: number of samples; None: as of :meth:`sample`.
             seed: of the latents.
             label: as of :meth:`sample`.
+            truncation: as of :meth:`sample`.
             checkpoint: as of :meth:`sample`.
             columns: of a grid; None: about as many as there are rows; of a conditional run, a row for each class.
 
@@ -175,7 +188,98 @@ class Run:
         """
         with named_as_arguments():
             width = None if columns is None else whole_number("columns", columns, 1, MAX_COLUMNS)
-            return self._drawing(n, seed, label, checkpoint).picture(width)
+            return self._drawing(n, seed, label, truncation, checkpoint).picture(width)
+
+    def interpolate(
+        self,
+        seed_a: int,
+        seed_b: int,
+        frames: int = FRAMES,
+        label: str | int | None = None,
+        truncation: float | None = None,
+        checkpoint: str | int = "last",
+    ) -> FloatArray:
+        """Draw samples on the way from the latent of one seed to that of another, along a great circle.
+
+        Args:
+            seed_a: where the way begins: its first sample is ``sample(1, seed=seed_a)``, if that has the same label.
+            seed_b: where it ends.
+            frames: number of samples, both ends included, 2 to 10,000.
+            label: as of :meth:`sample`, one for the whole way; None: the first class. A range of numbers
+                (``"age=20:60"``) is passed through on the way.
+            truncation: as of :meth:`sample`.
+            checkpoint: as of :meth:`sample`.
+
+        Returns:
+            float32 ``(frames, *shape)`` in the units of :meth:`sample`.
+
+        Raises:
+            ConfigError: as of :meth:`sample`; or the model makes a sample in many steps.
+        """
+        with named_as_arguments():
+            seeds = seed_number("seed_a", seed_a), seed_number("seed_b", seed_b)
+            bound, choice = truncation_bound(truncation), checkpoint_choice(checkpoint)
+            from gan_cli.interface.latent_space import interpolated
+
+            return interpolated(self._models.sampler(choice), seeds, frames, label, bound)
+
+    def invert(
+        self,
+        images: npt.ArrayLike,
+        label: str | int | None = None,
+        starts: int = STARTS,
+        steps: int = INVERSION_STEPS,
+        seed: int = 0,
+        checkpoint: str | int = "last",
+    ) -> Inversion:
+        """Find latents whose samples come closest to images, by gradient descent from several starts.
+
+        Args:
+            images: ``(N, *shape)`` as :meth:`sample` returns them, or one of them ``shape``.
+            label: their label where the run is conditional; None: the likeliest of all classes is found for each.
+            starts: latents that the descent begins from, 1 to 1,000; the best end counts.
+            steps: of the descent, 1 to 100,000.
+            seed: of the starts.
+            checkpoint: as of :meth:`sample`.
+
+        Returns:
+            ``latents`` ``(N, latent_dim)``, ``distances`` ``(N,)``, the root mean square differences on the scale of
+            [-1, 1], ``reconstructions`` ``(N, *shape)`` in the units of :meth:`sample`, ``start_distances``
+            ``(N, starts)``, and ``labels``.
+
+        Raises:
+            ConfigError: as of :meth:`interpolate`; or the images have another shape.
+        """
+        with named_as_arguments():
+            choice = checkpoint_choice(checkpoint)
+            from gan_cli.interface.latent_space import inversion_settings, inverted
+
+            settings = inversion_settings(starts, steps, seed)
+            return inverted(self._models.sampler(choice), images, label, settings)
+
+    def directions(
+        self, k: int = 5, label: str | int | None = None, seed: int = 0, checkpoint: str | int = "last"
+    ) -> Directions:
+        """Compute the directions of the latent space in which samples change most.
+
+        Args:
+            k: number of directions, 1 to ``latent_dim``.
+            label: as of :meth:`sample`.
+            seed: of the latents that the change is averaged over.
+            checkpoint: as of :meth:`sample`.
+
+        Returns:
+            ``vectors`` ``(k, latent_dim)``, orthonormal, the strongest first; ``strengths`` ``(k,)``, the squared
+            change for a unit of the way; ``shares`` ``(k,)`` of the sum over all directions.
+
+        Raises:
+            ConfigError: as of :meth:`interpolate`.
+        """
+        with named_as_arguments():
+            seed, choice = seed_number("seed", seed), checkpoint_choice(checkpoint)
+            from gan_cli.interface.latent_space import directions
+
+            return directions(self._models.sampler(choice), k, label, seed)
 
     def sentences(
         self, n: int = SENTENCES, seed: int = 0, temperature: float = 1.0, checkpoint: str | int = "last"
@@ -256,9 +360,7 @@ class Run:
 
     def __repr__(self) -> str:
         """Return where the run lies and how far it is, on one line."""
-        here = Path.cwd()
-        path = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
-        return f"<Run {printable(path)}: {self.status} at step {self.step:,}>"
+        return f"<Run {printable(shown_path(self.path))}: {self.status} at step {self.step:,}>"
 
     def _repr_html_(self) -> str:
         """Return the last samples and the summary, for a notebook."""
@@ -279,14 +381,14 @@ class Run:
         step = self.summary.get("step")
         return step if isinstance(step, int) else 0
 
-    def _drawing(self, n: int, seed: int, label: str | int | None, checkpoint: str | int) -> Drawing:
+    def _drawing(
+        self, n: int | None, seed: int, label: str | int | None, truncation: float | None, checkpoint: str | int
+    ) -> Drawing:
         """Return what is to be drawn; raises ``ConfigError`` for a wrong argument before a network is loaded."""
-        count, seed, choice = (
-            whole_number("n", n, 1, MAX_SAMPLES),
-            seed_number("seed", seed),
-            checkpoint_choice(checkpoint),
-        )
+        count = None if n is None else whole_number("n", n, 1, MAX_SAMPLES)
+        seed, bound, choice = seed_number("seed", seed), truncation_bound(truncation), checkpoint_choice(checkpoint)
         from gan_cli.interface.drawing import Drawing, chosen_labels
 
         trained = self._models.sampler(choice)
-        return Drawing(trained, count, seed, chosen_labels(trained, label))
+        labels = chosen_labels(trained, label)
+        return Drawing(trained, count or labels.whole_grid(SAMPLES), seed, labels, bound)

@@ -51,20 +51,16 @@ def _train(typed: Sequence[str], callbacks: Sequence[Callback], folder: Path | N
     require_overrides(COMMAND, typed, folder)
     launch = compose_launch(typed, folder)
     _require_one_run(launch)
-    from gan_cli.runs import single
-
     directories: list[RunDirectory] = []
 
     def own_callbacks(directory: RunDirectory) -> Sequence[Callback]:
         directories.append(directory)
         return callbacks
 
-    composition = launch.composition
     with launch.explained_errors():
-        if launch.resumed is not None:
-            return launch.resumed, single.resume(composition, launch.resumed, own_callbacks)
-        exit_status = single.start(composition, composition.wanted_directory, own_callbacks)
-    return directories[0], exit_status
+        exit_status = launch.train(own_callbacks)
+    # A resumed run that has made its steps before is not trained, and asks for no callbacks.
+    return launch.resumed or directories[0], exit_status
 
 
 def _require_one_run(launch: Launch) -> None:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from gan_cli import __version__
 from gan_cli.errors import printable
-from gan_cli.report import charts, columns, samples, settings, summary_text, svg
+from gan_cli.report import charts, columns, family_tree, samples, settings, summary_text, svg
 from gan_cli.report.formatting import MISSING, format_count, format_mean_and_deviation, format_number
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
 from gan_cli.report.records import RunRecord, RunState
@@ -110,6 +110,7 @@ def page(comparison: Comparison) -> str:
         cards=list(_cards(comparison)),
         without_cards=max(0, len(comparison.groups) - MAX_PICTURES),
         groups=[(group, _settings(group.runs[0])) for group in comparison.groups],
+        family=family_tree.family_tree(comparison.runs),
         runs=[_run(group, run) for group in comparison.groups for run in group.runs],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

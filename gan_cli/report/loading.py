@@ -18,7 +18,7 @@ from gan_cli.metrics.registry import MetricInfo
 from gan_cli.metrics.training_tags import own_alarms
 from gan_cli.report.columns import Better, better
 from gan_cli.report.curves import SPEED, parse_number, read_curves, training_seconds
-from gan_cli.report.records import AlarmRecord, BestValue, Curve, RunRecord, RunState
+from gan_cli.report.records import AlarmRecord, BestValue, Curve, Origin, RunRecord, RunState
 from gan_cli.report.settings import follow_references
 from gan_cli.storage.json_files import mapping, read_object
 from gan_cli.storage.run_directory import RunDirectory
@@ -75,6 +75,7 @@ def read_run(path: Path, name: str) -> RunRecord:
         provenance={key: value for key, value in evaluation.items() if key != FIGURES},
         evaluated=tuple(evaluated),
         infos=_infos(_json(directory.tags)),
+        origin=_origin(_json(directory.origin)),
     )
 
 
@@ -88,7 +89,20 @@ def _read_settings(directory: RunDirectory) -> dict[str, Any]:
         tree = OmegaConf.to_container(stored, resolve=False)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{directory.hydra / 'config.yaml'} cannot be read: {str(error).splitlines()[0]}") from error
-    return follow_references(dict(_walk(tree, "")))
+    return _with_short_beginning(follow_references(dict(_walk(tree, ""))))
+
+
+def _with_short_beginning(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those of ``init`` and ``freeze`` that say nothing, and with a fork in short.
+
+    A fork has the settings of its run beside its own: which run that was makes no other experiment of it.
+    """
+    kept = {key: value for key, value in leaves.items() if not key.startswith("fork.")}
+    if leaves.get("fork.run") is not None:
+        kept["fork"] = f"step {leaves.get('fork.step')}"
+    if leaves.get("init.run") is None:
+        kept = {key: value for key, value in kept.items() if not key.startswith("init.")}
+    return {key: value for key, value in kept.items() if value or not key.startswith("freeze.")}
 
 
 def _walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -158,6 +172,19 @@ def _infos(tags: Mapping[str, Any]) -> dict[str, MetricInfo]:
         ceiling = parse_number(mapping(entry).get("ceiling"))
         found[printable(tag)] = MetricInfo(printable(tag), unit, better_values, words, ceiling=ceiling)
     return found
+
+
+def _origin(content: Mapping[str, Any]) -> Origin | None:
+    """Return where a run began by its ``origin.json``, which may hold anything."""
+    for key, is_fork in (("forked_from", True), ("init", False)):
+        entry = mapping(content.get(key))
+        path, step = entry.get("path"), parse_number(entry.get("step"))
+        if isinstance(path, str) and path and "\0" not in path and step is not None:
+            changed = [printable(setting) for setting in mapping(entry.get("changes"))]
+            classes = [setting.removesuffix("._target_") for setting in changed if setting.endswith("._target_")]
+            others = [each for each in changed if not each.startswith(tuple(f"{name}." for name in classes))]
+            return Origin(Path(path), int(step), is_fork, (*classes, *others))
+    return None
 
 
 def _best(curves: Mapping[str, Curve]) -> dict[str, BestValue]:

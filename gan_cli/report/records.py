@@ -71,6 +71,23 @@ class AlarmRecord:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a run began: at a checkpoint of another run.
+
+    Attributes:
+        path: of the other run.
+        step: of its checkpoint.
+        is_fork: whether it went on from there; false: it began with its weights.
+        changes: settings that a fork changed, of a class with another one the class alone.
+    """
+
+    path: Path
+    step: int
+    is_fork: bool
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Content of one run directory.
 
@@ -92,6 +109,7 @@ class RunRecord:
         evaluated: tags of the metrics in ``evaluation.json``.
         infos: of ``tags.json``: tag, or the part of several before the slash -> unit, direction and ceiling; empty for
             runs of earlier versions and without a loss.
+        origin: of ``origin.json``; None for a run that began from no other one.
     """
 
     path: Path
@@ -110,6 +128,7 @@ class RunRecord:
     provenance: Mapping[str, Any]
     evaluated: tuple[str, ...] = ()
     infos: Mapping[str, MetricInfo] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def info(self, tag: str) -> MetricInfo | None:
         """Return what the run itself says of a tag, or None."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from gan_cli.errors import printable
-from gan_cli.report import summary_text
+from gan_cli.report import family_tree, summary_text
 from gan_cli.report.columns import is_measured
 from gan_cli.report.formatting import MISSING, format_mean_and_deviation
 from gan_cli.report.grouping import Comparison, RunGroup, Spread
@@ -34,7 +34,9 @@ def markdown(comparison: Comparison) -> str:
     ruler = ["---" if index < left or name in ("alarms", "directory") else "---:" for index, name in enumerate(header)]
     lines = [_line(header), f"| {' | '.join(ruler)} |", *map(_line, rows)]
     sentences = [f"- {_escaped(sentence)}" for sentence in summary_text.summary(comparison)]
-    return "\n".join([*lines, "", *sentences, "", _escaped(summary_text.legend(comparison))])
+    members = [_escaped(line) for line in family_tree.as_markdown(family_tree.family_tree(comparison.runs))]
+    tree = ["", "Which run began from which:", "", *members] if members else []
+    return "\n".join([*lines, "", *sentences, "", _escaped(summary_text.legend(comparison)), *tree])
 
 
 def csv_text(comparison: Comparison) -> str:

@@ -17,7 +17,7 @@ from gan_cli.runtime import torchrun
 def opening(plan: Plan, composition: Composition) -> Iterator[str]:
     """Yield lines that say what is trained: networks with their numbers of parameters, and the loss."""
     choices = composition.choices
-    networks = [f"{name} {count:,}" for name, count in plan.outline.num_parameters.items()]
+    networks = list(_count_parameters(plan))
     yield f"networks: {choices.get('architecture')}; parameters: {', '.join(networks)}"
     if plan.loss is not None:
         updates = plan.loss.d_steps.regular
@@ -49,6 +49,13 @@ def describe_micro_batches(plan: Plan) -> str:
     if size is None or size == share or not statistics:
         return ""
     return f"train.micro_batch: over {size} samples, not over {share}: {', '.join(statistics)}"
+
+
+def _count_parameters(plan: Plan) -> Iterator[str]:
+    """Yield the number of parameters of each network, and how many of them are trained where some are frozen."""
+    for name, count in plan.outline.num_parameters.items():
+        trained = plan.outline.num_trained[name]
+        yield f"{name} {count:,}" if trained == count else f"{name} {count:,}, of which {trained:,} are trained"
 
 
 def describe_alarms(alarms: Sequence[Alarm], lasting: Sequence[Alarm]) -> str:

@@ -152,6 +152,7 @@ class TrainingRun:
     def finish(self, outcome: Outcome) -> None:
         """Write the summary and close the callbacks."""
         content = summary(outcome, self.algorithm, self.stateful, self.plan.device, self.data)
+        content |= self.directory.stored_origin()
         with self.errors.writing("summary.json", self.directory.summary):
             self.directory.write_summary(content)
         self.callbacks.close()

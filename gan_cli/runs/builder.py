@@ -40,12 +40,15 @@ def assemble(
     return _make_algorithm(plan, _split_data(plan, source), plan.config.seed, timer, group)
 
 
-def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> StackedRuns:
+def assemble_replicas(
+    plan: Plan, source: LoadedData | None = None, prepare: Callable[[Algorithm], object] = lambda algorithm: None
+) -> StackedRuns:
     """Read the data and make ``train.replicas`` algorithms that are trained as one, each with a seed of its own.
 
     Args:
         plan: what to train.
         source: the data, where they are read already.
+        prepare: called with each algorithm, while it is one by itself.
 
     Raises:
         DataError: the data cannot be read.
@@ -53,7 +56,10 @@ def assemble_replicas(plan: Plan, source: LoadedData | None = None) -> StackedRu
     """
     data, first = _split_data(plan, source), plan.config.seed
     seeds = range(first, first + plan.config.train.replicas)
-    return plan.family.stack([_make_algorithm(plan, data, seed, untimed, SingleProcess()) for seed in seeds], plan)
+    runs = [_make_algorithm(plan, data, seed, untimed, SingleProcess()) for seed in seeds]
+    for each in runs:
+        prepare(each)
+    return plan.family.stack(runs, plan)
 
 
 def _split_data(plan: Plan, source: LoadedData | None) -> TrainingData:
@@ -91,6 +97,8 @@ def _make_context(plan: Plan, seed: int, timer: StepTimer, group: ProcessGroup) 
         log_every=train.log_every,
         sample_count=train.sample_count,
         half_life=plan.config.ema.half_life,
+        frozen_g=plan.config.freeze.g,
+        frozen_d=plan.config.freeze.d,
         probe_samples=plan.probe_samples,
         probe_every=max(1, diagnostics.every * train.log_every),
         timer=timer,

@@ -192,3 +192,8 @@ class StatefulCallbacks:
         for name, chosen in self.chosen.items():
             if name in state:
                 chosen.load_state_dict(state[name])
+
+    def load_state_of_other_run(self, state: dict[str, Any]) -> None:
+        """Restore the states of a run that this one goes on from; what was best there is not the best of this one."""
+        self.load_state_dict({name: content for name, content in state.items() if name not in self.chosen})
+        self.tracker.best.clear()

@@ -17,6 +17,7 @@ from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.runs import loop, recovery
 from gan_cli.runs.callbacks import CallbackList
 from gan_cli.runs.monitoring import AlarmError
+from gan_cli.runs.starting_point import StartingPoint
 from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.interrupts import Interrupts
 from gan_cli.storage.run_directory import RunDirectory
@@ -46,7 +47,11 @@ def warn_if_world_size_changed(state: dict[str, Any], group: ProcessGroup) -> No
 
 
 def run_worker(
-    algorithm: Algorithm, cadence: TrainSection, group: ProcessGroup, step: int, interrupted: Interrupts
+    algorithm: Algorithm,
+    cadence: TrainSection,
+    group: ProcessGroup,
+    start: StartingPoint,
+    interrupted: Interrupts,
 ) -> int:
     """Train on a rank other than 0, which writes nothing and follows the decisions of rank 0.
 
@@ -54,7 +59,7 @@ def run_worker(
         algorithm: what to train, the same on all ranks.
         cadence: how often to do what.
         group: the processes of the run.
-        step: updates made so far.
+        start: where the run starts.
         interrupted: the signals that this process has received.
 
     Returns:
@@ -64,12 +69,14 @@ def run_worker(
         DivergedError: rank 0 has raised an alarm that ends the run.
     """
 
-    any_interrupted = group.any_rank(interrupted)
+    any_interrupted, callbacks = group.any_rank(interrupted), CallbackList([], group)
     try:
-        loop.train(algorithm, CallbackList([], group), cadence, step, any_interrupted)
+        if start.save:
+            callbacks.on_checkpoint(start.step, algorithm)
+        loop.train(algorithm, callbacks, cadence, start.step, any_interrupted, start.report)
     except AlarmError as error:
         if error.alarm.name == NON_FINITE and group.broadcast_from_rank0(_never_called):
-            recovery.nonfinite_state(algorithm, step)  # gathers the shards of all ranks, for rank 0 to save
+            recovery.nonfinite_state(algorithm, start.step)  # gathers the shards of all ranks, for rank 0 to save
         raise recovery.divergence_error(error.alarm) from error
     return max(group.all_gather_object(interrupted.exit_status))
 

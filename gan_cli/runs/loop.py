@@ -65,6 +65,7 @@ def train(
     cadence: TrainSection,
     step: int,
     stop_requested: Callable[[], bool],
+    report_first: bool = True,
 ) -> int:
     """Train from ``step`` to ``cadence.steps`` and return the step that was reached.
 
@@ -81,10 +82,12 @@ def train(
         cadence: how often to do what.
         step: updates made so far.
         stop_requested: returns whether to stop after the present step; the state is saved then.
+        report_first: whether the updates before ``step`` are reported, if that is due; of a fork with other settings
+            they are those of another run.
     """
-    last = step >= cadence.steps
+    last, unreported = step >= cadence.steps, 0 if report_first else step
     while True:
-        reported = step > 0 and (last or step % cadence.log_every == 0)
+        reported = step > unreported and (last or step % cadence.log_every == 0)
         if reported:
             callbacks.on_report(step, algorithm)
         shown = cadence.sample_every > 0 and (last or callbacks.finished or step % cadence.sample_every == 0)

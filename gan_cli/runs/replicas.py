@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,10 +15,11 @@ from gan_cli.config.automatic import log_choices
 from gan_cli.config.compose import Composition
 from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
-from gan_cli.protocols.algorithm import StackedRuns
+from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.callbacks import CheckpointEvent, EndEvent, PreviewEvent, ReportEvent, StartEvent, StepEvent
-from gan_cli.runs import builder, loop, planning, recovery
+from gan_cli.runs import builder, loop, planning, recovery, single
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
+from gan_cli.runs.initialization import Inheritance, initial_weights
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.summary import Outcome
 from gan_cli.runs.thread_adaptation import AfterReports, contention_callback
@@ -59,11 +61,20 @@ class ReplicaRun:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on, and return the exit status."""
+    single.reject_fork(composition)
     with run_log.console() as buffered, exit_on_signal():
         plan = planning.plan(composition.config)
         warn_if_alias(plan.config)
         log_choices(composition.chosen)
-        assembled = assemble_run(plan, composition, builder.assemble_replicas, SingleProcess())
+        initial = initial_weights(plan.config, plan.family)
+        inherited: list[Inheritance] = []
+
+        def prepare(algorithm: Algorithm) -> None:
+            if initial is not None:
+                inherited.append(initial.give_to(algorithm))
+
+        build = partial(builder.assemble_replicas, prepare=prepare)
+        assembled = assemble_run(plan, composition, build, SingleProcess())
         # Checkpoints of all runs are written by one thread, and fail as one.
         saver = BackgroundWriter(WriteErrorHandler(plan.config.train.on_write_error), wanted)
         replicas = assembled.algorithm
@@ -71,8 +82,12 @@ def start(composition: Composition, wanted: Path) -> int:
             replica_runs = [_make_replica_run(assembled, index, wanted, saver) for index in range(len(replicas.runs))]
             for replica in replica_runs:
                 open_files.enter_context(replica.run.directory.locked())
+            for replica, each in zip(replica_runs, inherited, strict=False):
+                replica.run.directory.write_origin({"init": each.record()})
             logs = {replica.run.directory: replica.run.errors for replica in replica_runs}
             open_files.enter_context(run_log.copied_to(logs, buffered))
+            for line in inherited[0].describe() if inherited else ():
+                run_log.single_run_logger.info(line)
             return _train(replicas, replica_runs, saver, interrupted)
 
 

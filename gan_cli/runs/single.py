@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -28,9 +28,12 @@ from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
 from gan_cli.runs.estimate import estimate, measure
+from gan_cli.runs.initialization import initial_weights
 from gan_cli.runs.out_of_memory import advising_micro_batches
+from gan_cli.runs.own_callbacks import OwnCallbacks, no_callbacks
 from gan_cli.runs.plan_summary import rows_of_estimate, rows_of_plan, table
 from gan_cli.runs.planning import Plan
+from gan_cli.runs.starting_point import StartingPoint
 from gan_cli.runs.thread_adaptation import contention_callback
 from gan_cli.runs.training import may_roll_back, train_to_end
 from gan_cli.runtime import distributed, torchrun
@@ -46,15 +49,6 @@ from gan_cli.telemetry.console import Progress
 
 logger = logging.getLogger(__name__)
 
-# Called with the directory of a run before it is trained; returns callbacks that are the caller's own, for this process
-# alone: their states are in no checkpoint.
-OwnCallbacks: TypeAlias = Callable[[RunDirectory], Sequence[Callback]]
-
-
-def no_callbacks(directory: RunDirectory) -> Sequence[Callback]:
-    """Return no callbacks, for runs of the command line."""
-    return ()
-
 
 def dry_run(composition: Composition) -> str:
     """Return a description of a run for a person; raises as :func:`planning.plan_with_files`."""
@@ -62,32 +56,40 @@ def dry_run(composition: Composition) -> str:
     with run_log.console():
         warn_if_alias(plan.config)
         log_choices(composition.chosen)
-    return table({**rows_of_plan(plan), **rows_of_estimate(estimate(plan, measure(plan)))})
+    initial = initial_weights(plan.config, plan.family)
+    rows = {} if initial is None else {"init": f"weights of {initial.source}, step {initial.step:,}"}
+    return table({**rows_of_plan(plan), **rows, **rows_of_estimate(estimate(plan, measure(plan)))})
 
 
 def start(composition: Composition, wanted: Path, own_callbacks: OwnCallbacks = no_callbacks) -> int:
     """Train in a new run directory, ``wanted`` or the next free name like it, and return the exit status."""
+    reject_fork(composition)
     return advising_micro_batches(composition, partial(_start, composition, wanted, own_callbacks))
 
 
 def _start(composition: Composition, wanted: Path, own_callbacks: OwnCallbacks) -> int:
     with run_log.console() as buffered, exit_on_signal(), distributed.process_group() as group:
-        plan = _checked_plan(composition, group)
-        assembled = assemble_run(plan, composition, partial(_build, group=group), group)
+        plan = checked_plan(composition, group)
+        initial = group.broadcast_from_rank0(partial(initial_weights, plan.config, plan.family))
+        assembled = assemble_run(plan, composition, partial(build, group=group), group)
         # From the moment there is a directory, a signal has to leave it complete, with a checkpoint.
         with contextlib.closing(assembled.algorithm), Interrupts() as interrupted:
+            begin = StartingPoint(save=initial is not None)
+            inherited = None if initial is None else initial.give_to(assembled.algorithm)
             if group.rank > 0:
-                return follower.run_worker(assembled.algorithm, plan.config.train, group, 0, interrupted)
+                return follower.run_worker(assembled.algorithm, plan.config.train, group, begin, interrupted)
             directory = run_directory.claim(wanted)
             torchrun.store_run_directory(directory.path)
             directory.write_hydra_config(composition.config, composition.hydra.hydra, composition.overrides)
-            observers = [*_observers(plan, directory), *own_callbacks(directory)]
+            if inherited is not None:
+                directory.write_origin({"init": inherited.record()})
+            shown = [*observers(plan, directory), *own_callbacks(directory)]
             with directory.locked():
-                run = make_training_run(assembled, directory, observers)
-                for line in opening(plan, composition):
+                run = make_training_run(assembled, directory, shown)
+                for line in (*opening(plan, composition), *(() if inherited is None else inherited.describe())):
                     run_log.single_run_logger.info(line)
                 with run_log.copied_to({directory: run.errors}, buffered):
-                    return train_to_end(run, 0, interrupted)
+                    return train_to_end(run, begin, interrupted)
 
 
 def resume(composition: Composition, directory: RunDirectory, own_callbacks: OwnCallbacks = no_callbacks) -> int:
@@ -102,7 +104,7 @@ def _resume(composition: Composition, directory: RunDirectory, own_callbacks: Ow
         distributed.process_group() as group,
         follower.locked_by_rank0(directory, group),
     ):
-        plan = _checked_plan(composition, group)
+        plan = checked_plan(composition, group)
         state = group.broadcast_from_rank0(lambda: checkpoints.load_latest(directory.checkpoints))
         with loading.checkpoint_errors(directory.checkpoints):
             follower.warn_if_world_size_changed(state, group)
@@ -120,25 +122,26 @@ def _resume(composition: Composition, directory: RunDirectory, own_callbacks: Ow
             logger.info("%s has ended at step %d: %s", directory.path, step, ended)
             return 0
         moved = moved_places(directory.stored_config(), composition.config)
-        check_data = partial(_require_same_data, plan, directory, state, moved)
+        check_data = partial(require_same_data, plan, directory, state, moved)
         with advising_of_moves(composition.config, f"{shell_line('gan-train resume=', directory.path)} {{key}}=NEW"):
-            assembled = assemble_run(plan, composition, partial(_build, group=group), group, check_data=check_data)
+            assembled = assemble_run(plan, composition, partial(build, group=group), group, check_data=check_data)
         with contextlib.closing(assembled.algorithm):
+            begin = StartingPoint(step, resumed=True)
             with loading.checkpoint_errors(directory.checkpoints):
                 require_like(state["algorithm"], assembled.algorithm.state_dict())
                 assembled.algorithm.load_state_dict(state["algorithm"])
             if group.rank > 0:
                 with Interrupts() as interrupted:
-                    return follower.run_worker(assembled.algorithm, plan.config.train, group, step, interrupted)
-            observers = [*_observers(plan, directory), *own_callbacks(directory)]
-            run = make_training_run(assembled, directory, observers)
+                    return follower.run_worker(assembled.algorithm, plan.config.train, group, begin, interrupted)
+            shown = [*observers(plan, directory), *own_callbacks(directory)]
+            run = make_training_run(assembled, directory, shown)
             store_changes(directory, composition.config)
             with run_log.copied_to({directory: run.errors}, buffered):
                 with loading.checkpoint_errors(directory.checkpoints):
                     run.stateful.load_state_dict(state["sinks"])
                 logger.info("continuing from step %d in %s", step, directory.path)
                 with Interrupts() as interrupted:
-                    return train_to_end(run, step, interrupted)
+                    return train_to_end(run, begin, interrupted)
 
 
 def _is_complete(plan: Plan, directory: RunDirectory, step: int) -> bool:
@@ -169,7 +172,13 @@ def _ended_early(plan: Plan, directory: RunDirectory, step: int) -> str | None:
     return f"{printable(reason)}: a larger stop.patience, or stop.patience=0, trains it on"
 
 
-def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
+def reject_fork(composition: Composition) -> None:
+    """Raise ``ConfigError`` for a fork that is asked for elsewhere than on the command line of one run."""
+    if OmegaConf.select(composition.config, "fork.run") is not None:
+        raise ConfigError("fork: expected fork=RUN_DIR on the command line of one run, without flags")
+
+
+def checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
     """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by this many processes."""
     plan = planning.plan(composition.config)
     warn_if_alias(plan.config)
@@ -182,11 +191,13 @@ def _checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
     return plan
 
 
-def _build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
+def build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
+    """Make the algorithm of a run of one or several processes."""
     return builder.assemble(plan, source=source, group=group)
 
 
-def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
+def observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
+    """Return the callbacks that show the progress of a run, and react to other work on the machine."""
     train = plan.config.train
     return [
         Progress(train.steps, train.log_every, train.eval_every),
@@ -194,7 +205,7 @@ def _observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
     ]
 
 
-def _require_same_data(
+def require_same_data(
     plan: Plan,
     directory: RunDirectory,
     state: dict[str, Any],

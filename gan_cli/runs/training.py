@@ -18,6 +18,7 @@ from gan_cli.runs.announcements import describe_alarms
 from gan_cli.runs.assembly import TrainingRun
 from gan_cli.runs.monitoring import AlarmError
 from gan_cli.runs.out_of_memory import raising_out_of_memory
+from gan_cli.runs.starting_point import StartingPoint
 from gan_cli.runs.summary import Outcome
 from gan_cli.runtime.interrupts import Interrupts, deadline
 from gan_cli.storage import thread_record
@@ -26,8 +27,9 @@ from gan_cli.telemetry import next_steps, run_log
 logger = logging.getLogger(__name__)
 
 
-def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
-    """Train from ``step`` on, write the summary however that ends, and return the exit status."""
+def train_to_end(run: TrainingRun, start: StartingPoint, interrupted: Interrupts) -> int:
+    """Train from a point on, write the summary however that ends, and return the exit status."""
+    step = start.step
     cadence, outcome = run.plan.config.train, Outcome(step=step)
     time_is_up = deadline(cadence.max_minutes)
 
@@ -39,11 +41,12 @@ def train_to_end(run: TrainingRun, step: int, interrupted: Interrupts) -> int:
     with _write_summary_at_end(run, outcome):
         logger.info("training in %s", run.directory.path)
         run.callbacks.on_start(step)
-        if step == 0 and may_roll_back(run.plan.config):
-            run.callbacks.on_checkpoint(0, run.algorithm)  # so that there is always a checkpoint to roll back to
+        # So that there is always a checkpoint to roll back to.
+        if start.save or (step == 0 and may_roll_back(run.plan.config)):
+            run.callbacks.on_checkpoint(step, run.algorithm)
         try:
             with raising_out_of_memory():
-                reached = _train_with_rollbacks(run, step, stop_requested)
+                reached = _train_with_rollbacks(run, start, stop_requested)
             run.saver.finish()  # before all else: after an interrupt the process may be killed at any moment
         except UserError as error:
             outcome.status = "diverged" if isinstance(error, DivergedError) else "failed"
@@ -84,32 +87,33 @@ def _log_next_steps(run: TrainingRun, outcome: Outcome) -> None:
         run_log.single_run_logger.info(line)
 
 
-def _train_with_rollbacks(run: TrainingRun, step: int, stop_requested: Callable[[], bool]) -> int:
+def _train_with_rollbacks(run: TrainingRun, start: StartingPoint, stop_requested: Callable[[], bool]) -> int:
     """Train, with rollbacks where they are configured, and return the step that was reached.
 
     Args:
         run: what to train.
-        step: updates made so far.
+        start: where it starts.
         stop_requested: returns whether this process has been asked to end the run.
 
     Raises:
         DivergedError: an alarm ends the run.
     """
-    config, resumed = run.plan.config, step > 0
+    config, step, report_first = run.plan.config, start.step, start.report
     any_stop_requested = run.group.any_rank(stop_requested)
     while True:
         try:
-            return loop.train(run.algorithm, run.callbacks, config.train, step, any_stop_requested)
+            return loop.train(run.algorithm, run.callbacks, config.train, step, any_stop_requested, report_first)
         except AlarmError as error:
             run.saver.wait()  # recovery reads checkpoints
             alarm = error.alarm
             if alarm.name == NON_FINITE:
                 alarm = _locate_first_nonfinite(run, alarm, error.since, stop_requested)
                 if config.non_finite is not NonFinite.rollback:
-                    as_error = recovery.repeated_divergence_error if resumed else recovery.divergence_error
+                    as_error = recovery.repeated_divergence_error if start.resumed else recovery.divergence_error
                     raise as_error(alarm) from error
             run.callbacks.close()
             step = recovery.roll_back(alarm, config.diagnostics, run.algorithm, run.stateful, run.directory)
+            report_first = True
             run.callbacks.on_start(step)
             run.callbacks.on_checkpoint(step, run.algorithm)  # with the adjusted settings, for a resume
 
@@ -127,6 +131,8 @@ def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrup
     threads, state = torch.get_num_threads(), recovery.latest_finite_state(run.directory, since or alarm.step)
     if state is None and since:
         state = recovery.latest_finite_state(run.directory, alarm.step)
+    if state is None and run.directory.stored_origin():
+        return alarm  # its first weights came from another run, and no checkpoint has them any more
     logger.info("replaying the run, to find the first tensor that was not finite")
     plan = planning.plan(run.composition.config)
     changes = [] if run.plan.device.most_threads is None else thread_record.read(run.directory.threads)

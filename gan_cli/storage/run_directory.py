@@ -93,6 +93,11 @@ class RunDirectory:
         """``eval/``: TensorBoard's file of the same metrics, which is made of ``evaluations.jsonl``."""
         return self.path / "eval"
 
+    @property
+    def origin(self) -> Path:
+        """``origin.json``: the earlier run that this one began from (``init``, ``fork``), where it did."""
+        return self.path / "origin.json"
+
     def write_hydra_config(self, config: DictConfig, hydra: DictConfig, overrides: Sequence[str]) -> None:
         """Write ``.hydra/``: the configuration, Hydra's own and the overrides of the command line."""
         with writing(self.hydra):
@@ -166,6 +171,10 @@ class RunDirectory:
         """Read ``evaluation.json``; empty where there is none, or none that is complete."""
         return _stored_json(self.evaluation)
 
+    def stored_origin(self) -> dict[str, Any]:
+        """Read ``origin.json``; empty where there is none, or none that is complete."""
+        return _stored_json(self.origin)
+
     def damage(self) -> list[str]:
         """Return a clause for each of ``summary.json``, ``evaluation.json`` and ``tags.json`` that does not count."""
         return [text for file in (self.summary, self.evaluation, self.tags) if (text := describe_damage(file))]
@@ -207,7 +216,7 @@ class RunDirectory:
             OutputError: something cannot be removed.
         """
         with writing(self.path):
-            records = (self.metrics, self.table, self.log, self.tags, self.threads, self.evaluations)
+            records = (self.metrics, self.table, self.log, self.tags, self.threads, self.evaluations, self.origin)
             files = (*records, self.summary, self.evaluation)
             for file in (*files, *self.path.glob("events.out.*")):
                 file.unlink(missing_ok=True)
@@ -227,6 +236,10 @@ class RunDirectory:
     def write_evaluation(self, evaluation: Mapping[str, Any]) -> None:
         """Write ``evaluation.json`` atomically; raises ``OutputError``."""
         _write_json(self.evaluation, evaluation)
+
+    def write_origin(self, origin: Mapping[str, Any]) -> None:
+        """Write ``origin.json`` atomically; raises ``OutputError``."""
+        _write_json(self.origin, origin)
 
     @property
     def _lock(self) -> Path:

@@ -97,8 +97,9 @@ class TensorBoardWriter(Callback):
     def on_start(self, event: StartEvent) -> None:
         """Open a new file, at whose step TensorBoard drops what older files hold of this step and later."""
         with writing(self._directory.path):
+            is_first = event.step == 0 or not any(self._directory.path.glob("events.out.*"))  # a fork begins later
             self._board = event_file.EventFile(self._directory.path, purge_step=event.step)
-            if event.step == 0:
+            if is_first:
                 page = plugin_values.text("config", f"```yaml\n{self._config}\n```")
                 session = plugin_values.session_start(self._hparams, self._layout.hparam_metrics)
                 self._board.add([plugin_values.charts("Questions to a run", self._layout.charts), page, *session])

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from gan_cli.cli.train import gc_paused
+from gan_cli.cli.one_run import gc_paused
 
 
 def fail() -> None:

@@ -38,6 +38,8 @@ def test_blocks_are_one_program(workplace: Path, monkeypatch: pytest.MonkeyPatch
     assert program["first"].shape == (4, 2)
     assert program["same"].checkpoints == [200, 300]
     assert program["samples"].shape == (8, 2)
+    assert program["way"].shape == (8, 2)
+    assert program["found"].distances.shape == (2,)
     assert program["run"].status == "stopped"
     assert len(program["figures"]) == 3
 

@@ -158,6 +158,7 @@ def _together() -> dict[str, Run]:
             "conditional=true",
             DETERMINISTIC,
         ),
+        "frozen blocks": (*DCGAN, "freeze.d=1", "freeze.g=1", "architecture.spectral_norm=true", "loss/penalty=r1"),
         "lazy penalties": (*DCGAN, "loss=lsgan", "loss/penalty=r1", "loss.penalty.r1.every=2", "train.steps=8"),
         "skip, ada, adaptive noise": (*DCGAN, SKIP, "augment=ada", "noise=adaptive"),
         "skipped updates": (*DIGITS, SKIP, *DIVERGING),
@@ -202,6 +203,13 @@ def _together() -> dict[str, Run]:
             ),
             captured=False,
             output="this run has been trained on cpu and continues on cuda",
+        ),
+        "init and fork": Run(
+            (
+                training(*DIGITS, *CHECKPOINTS),
+                ("gan-train", *DIGITS, *SHORT, "init=run", "freeze.d=1", "hydra.run.dir=second"),
+                ("gan-train", "fork=run", "optimizer.lr_g=1e-5", "train.steps=8", "hydra.run.dir=third"),
+            )
         ),
         "rollback": Run((training(*DIGITS, *DIVERGING, *ROLLBACK),), output="rollback 1 of"),
         "not finite": Run(

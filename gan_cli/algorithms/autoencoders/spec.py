@@ -10,6 +10,7 @@ from gan_cli.algorithms.autoencoders.alarm_rules import ACTIVE_VARIANCE, Posteri
 from gan_cli.algorithms.autoencoders.inference import TrainedAutoencoder, load_autoencoder
 from gan_cli.algorithms.autoencoders.networks import build_outline
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
+from gan_cli.algorithms.stored_networks import StoredNetwork
 from gan_cli.components.losses import Loss
 from gan_cli.config.nodes import Node
 from gan_cli.config.schema import Config
@@ -46,6 +47,11 @@ class AutoencoderSpec(AlgorithmSpec):
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(
         ("ema.half_life", "train.micro_batch", "device.compile", "device.sync_batch_norm")
+    )
+    stored_networks: ClassVar = (
+        StoredNetwork("encoder", ("encoder",), average=("encoder_average",)),
+        StoredNetwork("decoder", ("generator",), average=("average",)),
+        StoredNetwork("likelihood", ("likelihood",), average=("likelihood_average",)),
     )
 
     @classmethod

@@ -14,6 +14,7 @@ from gan_cli.algorithms.diffusion.networks import DenoiserArchitecture
 from gan_cli.algorithms.diffusion.settings import DiffusionSettings
 from gan_cli.algorithms.diffusion.tags import ALARMS, EXPLAINED, HELD_OUT
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes, require_single_rate
+from gan_cli.algorithms.stored_networks import StoredNetwork
 from gan_cli.architectures.conditioning import example_labels
 from gan_cli.components.losses import Loss
 from gan_cli.components.optimizers import SGD
@@ -36,6 +37,7 @@ class DiffusionSpec(AlgorithmSpec):
     supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(("conditional", "ema.half_life", "train.micro_batch", "device.compile"))
+    stored_networks: ClassVar = (StoredNetwork("g", ("generator",), average=("average",)),)
     headline: ClassVar[Mapping[str, str]] = {"loss": "loss/total", "held out": HELD_OUT}
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Does the loss fall, also on held-out samples?": ("loss/total", HELD_OUT),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.previews import LabelGrid, draw_labels, plane_around, preview_latents, to_numpy
+from gan_cli.architectures.blocks import evaluation_mode
 from gan_cli.protocols.adversarial import Objective
 from gan_cli.protocols.algorithm import Plane, Preview, Surface
 from gan_cli.protocols.arrays import FloatArray
@@ -66,10 +67,8 @@ class PreviewSampler:
         # Each pack consists of a point of the mesh and of real points.
         rest_of_pack = torch.from_numpy(plane.real).to(mesh)[: self._context.pac - 1].flatten().expand(len(mesh), -1)
         # In evaluation mode, so that neither running statistics nor power iterations change.
-        discriminator.eval()
-        with self._device.precision():
+        with evaluation_mode(discriminator), self._device.precision():
             logits = discriminator(torch.cat([mesh, rest_of_pack], dim=1)).float()
-        discriminator.train()
         scores = objective.score(logits).reshape(x.shape)
         limits: tuple[float, float] | None = getattr(objective, "score_limits", None)
         return replace(plane, surface=Surface(scores.cpu().numpy(), objective.score_name, limits))

@@ -11,6 +11,8 @@ import torch
 from gan_cli.algorithms.gan.alarm_rules import alarm_rules
 from gan_cli.algorithms.gan.suggestions import GANSettings
 from gan_cli.algorithms.spec import ALGORITHM_SPECIFIC_KEYS, AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.algorithms.stored_networks import StoredNetwork
+from gan_cli.architectures.blocks import freeze_first, require_blocks
 from gan_cli.architectures.conditioning import example_labels
 from gan_cli.architectures.spectral_norm import has_spectral_norm
 from gan_cli.components.losses import Loss, divergence_names
@@ -40,6 +42,10 @@ class GANSpec(AlgorithmSpec):
     supported_data: ClassVar = (Images, Rows, Density)
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
+    stored_networks: ClassVar = (
+        StoredNetwork("g", ("generator",), average=("average",)),
+        StoredNetwork("d", ("judge", "network")),
+    )
     # One question each. Divergences have different units, and so a chart each.
     charts: ClassVar = {
         "Is D too strong? AUC of D (0.5: D cannot tell real from generated samples, 1: it always can)": ["d/auc"],
@@ -86,8 +92,9 @@ class GANSpec(AlgorithmSpec):
 
     @classmethod
     def check(cls, config: Config, parts: Parts, outline: Outline) -> None:
-        """Raise ``ConfigError`` for settings that penalties or replicas do not support."""
+        """Raise ``ConfigError`` for settings that networks, penalties or replicas rule out; freeze the outline."""
         assert parts.loss is not None  # the constructor takes one
+        _freeze(config, outline)
         if parts.loss.penalties:
             _check_penalties(config, parts.loss, outline)
         if config.train.micro_batch is not None and parts.loss.top_k is not None:
@@ -152,6 +159,17 @@ def _settings(config: Config, parts: Parts) -> GANSettings:
     )
 
 
+def _freeze(config: Config, outline: Outline) -> None:
+    """Freeze the blocks of the outline that are not trained; raises ``ConfigError`` where there are too few."""
+    names = {"g": ("generator", config.freeze.g), "d": ("discriminator", config.freeze.d)}
+    for key, (name, count) in names.items():
+        if count:
+            require_blocks(f"freeze.{key}", outline.networks[name], f"the {name}", count)
+            freeze_first(outline.networks[name], count)
+    if (config.freeze.g or config.freeze.d) and config.init.run is None and config.fork.run is None:
+        logger.warning("freeze: without init=RUN_DIR, frozen blocks keep the random weights that they begin with")
+
+
 def _check_penalties(config: Config, loss: Loss, outline: Outline) -> None:
     if config.device.compile:
         raise ConfigError(
@@ -173,6 +191,7 @@ def _check_replicas(config: Config, parts: Parts, loss: Loss, outline: Outline) 
         "with loss/top_k, which ranks a whole batch": loss.top_k is not None,
         "with train.micro_batch, whose parts are not those of the runs": config.train.micro_batch is not None,
         "with augment, which draws from a stream of its own": parts.augment is not None,
+        "with freeze, which replicas do not share": bool(config.freeze.g or config.freeze.d),
         "with noise=adaptive, which follows one D": isinstance(parts.noise, NoiseLevel),
         "with device.compile=true": config.device.compile,
         "with device.channels_last=true, a layout that stacked weights cannot have": bool(config.device.channels_last),

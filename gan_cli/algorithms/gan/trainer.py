@@ -19,6 +19,7 @@ from gan_cli.algorithms.context import Context
 from gan_cli.algorithms.forward import TrainingForward
 from gan_cli.algorithms.gan.batches import GANProgress, Gradients, UpdateBatch
 from gan_cli.algorithms.gan.discriminator import DiscriminatorPipeline
+from gan_cli.algorithms.gan.networks import build_networks
 from gan_cli.algorithms.gan.previews import PreviewSampler
 from gan_cli.algorithms.gan.probe import DiscriminatorProbe
 from gan_cli.algorithms.gan.reports import DeviceReport, HostReport, gradient_norms, transfer
@@ -129,9 +130,7 @@ class GANTrainer(GANSpec):
         self.sampler = sampler
         self._timer = context.timer
         device = self._device.torch_device
-        torch.manual_seed(context.seed)
-        self.generator = self._device.place(architecture.generator(context.shape, context.condition))
-        self.discriminator = self._device.place(architecture.discriminator(context.pack_shape, context.condition))
+        self.generator, self.discriminator = build_networks(architecture, context)
         self._power_iteration = PowerIteration(self.discriminator)
         self.ema = MovingAverage(self.generator, context.half_life)
         self._generator_forward = TrainingForward(self.generator, context.device, context.batch_norm_group)

@@ -10,6 +10,7 @@ import torch
 from gan_cli.algorithms.seqgan.alarm_rules import SequenceSettings, sequence_alarm_rules
 from gan_cli.algorithms.seqgan.inference import TrainedLanguageModel, load_language_model
 from gan_cli.algorithms.spec import AlgorithmSpec, Outline, Parts, Sizes
+from gan_cli.algorithms.stored_networks import StoredNetwork
 from gan_cli.algorithms.training_data import TrainingSequences
 from gan_cli.components.losses import Loss
 from gan_cli.config.schema import Config
@@ -27,6 +28,7 @@ class SeqGANSpec(AlgorithmSpec):
     supported_data: ClassVar = (Sequences,)
     step: ClassVar = "an epoch of maximum likelihood, then an epoch of D alone, then an adversarial round"
     eager_because: ClassVar = "a step is a whole epoch or round, whose updates differ from one phase to the next"
+    stored_networks: ClassVar = (StoredNetwork("g", ("generator",)), StoredNetwork("d", ("examiner", "reader")))
     charts: ClassVar[Mapping[str, Sequence[str]]] = {
         "Do G's sequences look real to the oracle, and real ones likely to G?": (
             "metrics/nll_oracle",

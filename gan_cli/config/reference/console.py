@@ -38,6 +38,8 @@ gan-train trains a GAN and says what is going wrong.
   gan-train group=option key=value ...       choose parts, set numbers
   gan-train -m loss=jsd,wgan seed=0,1 ...    a sweep: one run for each combination
   gan-train resume=RUN_DIR train.steps=N     continue a run
+  gan-train init=RUN_DIR ...                 a new run with the weights of another one
+  gan-train fork=RUN_DIR step=N key=value    go on from a checkpoint with other settings
   gan-train dry_run=true ...                 check everything, write nothing
 
 The ten things one needs most (* is the default):
