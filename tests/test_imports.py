@@ -55,6 +55,8 @@ WITHOUT_TORCH = (
     "evaluation.document",
     "inference.export_folder",
     "interface.functions",
+    "inference.hub",
+    "inference.model_search",
     "metrics",
     "report",
     "runs.launch",

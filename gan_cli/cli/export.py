@@ -13,6 +13,8 @@ from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.config.extras import EXPORT_PACKAGES, require_extra
 from gan_cli.errors import ConfigError, printable
 from gan_cli.inference import export_folder, hub
+from gan_cli.inference.exported_model import FILES, ExportedModel, find_exported
+from gan_cli.storage.checkpoint_choice import NamedCheckpoint
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,7 +51,8 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--push",
         metavar="OWNER/NAME",
-        help="push the folder of --format hub to the Hugging Face Hub, by your own login (hf auth login, or HF_TOKEN)",
+        help="push the folder of --format hub to the Hugging Face Hub, by your own login (hf auth login, or HF_TOKEN);"
+        " with such a folder in the place of RUN_DIR, that one as it is",
     )
     parser.add_argument("--private", action="store_true", help="of --push: for your eyes alone")
     parser.add_argument("--version", action="version", version=version())
@@ -58,6 +61,9 @@ def _parser() -> CommandParser:
 
 def _export(arguments: argparse.Namespace) -> int:
     kind = _kind(arguments)
+    exported = None if arguments.run is None else find_exported(arguments.run)
+    if exported is not None:
+        return _push_again(arguments, exported)
     directory = typed_run("gan-export", arguments.run)
     if kind is None:
         raise ConfigError(f"--format: expected {' or '.join(EXPORT_PACKAGES)}, such as --format safetensors")
@@ -83,6 +89,22 @@ def _export(arguments: argparse.Namespace) -> int:
     print(f"{description}: {', '.join(files)}", file=sys.stderr)
     if arguments.push is not None:
         print(hub.push(folder, [*files], arguments.push, f"gan-export: {description}", private=arguments.private))
+    return 0
+
+
+def _push_again(arguments: argparse.Namespace, exported: ExportedModel) -> int:
+    """Push the folder of an earlier export as it is, with what was written into its card since."""
+    if arguments.push is None:
+        raise ConfigError(f"{exported.path} is an export already; --push OWNER/NAME pushes it as it is")
+    if arguments.out is not None or arguments.checkpoint is not NamedCheckpoint.last:
+        option = "--checkpoint" if arguments.out is None else "--out"
+        raise ConfigError(f"{option}: expected with a run; {exported.path} is an export already")
+    exported.description()
+    exported.stored_config()
+    hub.require_login("--push")
+    found = [name for name in (export_folder.CARD, *FILES, export_folder.PICTURE) if (exported.path / name).is_file()]
+    print(f"as it is: {', '.join(found)}", file=sys.stderr)
+    print(hub.push(exported.path, found, arguments.push, "gan-export", private=arguments.private))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable
@@ -77,6 +78,17 @@ def require_memory(option: str, count: int, size: int, noun: str = "samples") ->
         raise ConfigError(
             f"{option}: {count:,} {noun} take {size:,} bytes of memory, more than the {data_memory():,} for them here"
         )
+
+
+def require_array_memory(option: str, file: Path) -> None:
+    """Check that the array in a file fits in memory, as it is read and as float32; whoever reads it finds other faults.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        size = file.stat().st_size
+        require_memory(option, size // 4, 4 * size, "numbers")
 
 
 def require_output_file(option: str, file: Path | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gan_cli.cli.numbers import require_memory
+from gan_cli.cli.numbers import require_array_memory, require_memory
 from gan_cli.cli.sample_arguments import PICTURES
 from gan_cli.cli.sample_model import SampledModel, report, require_grid, require_pictures
 from gan_cli.data.picture_targets import read_picture
@@ -71,6 +71,7 @@ def _read_targets(files: list[Path], model: SampledModel) -> tuple[FloatArray, l
     parts, names = list[FloatArray](), list[str]()
     for file in files:
         if file.suffix.lower() == ".npy":
+            require_array_memory("--invert", file)
             parts.append(read_samples_of("--invert", file, dataset))
             names += [f"{file.name}[{index}]" for index in range(len(parts[-1]))]
         elif model.draws_pictures:
@@ -113,7 +114,8 @@ def draw_directions(arguments: argparse.Namespace, model: SampledModel) -> int:
     generator, count = require_generator(model.trained, "--directions"), arguments.directions
     if count > generator.latent_dim:
         raise ConfigError(f"--directions: expected {generator.latent_dim} at most, latent_dim of this run, got {count}")
-    require_memory("--directions", 1, jacobian_size(generator) * BYTES_PER_NUMBER, "Jacobian")
+    size = jacobian_size(generator)
+    require_memory("--directions", size, size * BYTES_PER_NUMBER, "numbers of a Jacobian")
     picture = picture_place(arguments, model, "directions.png")
     if picture is not None:
         shape = generator.dataset.shape
@@ -127,7 +129,7 @@ def draw_directions(arguments: argparse.Namespace, model: SampledModel) -> int:
         samples = generator.samples(latents, None if label is None else as_tensor(label.repeat(len(latents), axis=0)))
         about = f"the sample of seed {model.seed}"
         if label is not None:
-            about += f", {label_texts(label, model.trained.condition, model.class_names)[0]}"
+            about += f", label {label_texts(label, model.trained.condition, model.class_names)[0]}"
         depth = images.pixel_type(model.trained.dataset) if picture.suffix.lower() == ".png" else images.BYTE
         save_picture(strips_figure(samples, found.shares, POSITIONS, about, depth), picture)
         written.append(picture)

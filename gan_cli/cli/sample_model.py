@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from gan_cli.algorithms.spec import spec_of
-from gan_cli.cli.numbers import require_memory
+from gan_cli.cli.numbers import require_array_memory, require_memory
 from gan_cli.errors import ConfigError, printable
 from gan_cli.inference.label_choice import LabelChoice, choose_labels
 from gan_cli.inference.label_text import GridWords
@@ -90,6 +90,7 @@ def _latent_source(arguments: argparse.Namespace, trained: TrainedSampler, seed:
         return EachSeed(arguments.seeds)
     if arguments.latents is not None:
         latent_dim = require_generator(trained, "--latents").latent_dim
+        require_array_memory("--latents", arguments.latents)
         return FileLatents(arguments.latents, read_latents(arguments.latents, latent_dim))
     return OneSeed(seed)
 

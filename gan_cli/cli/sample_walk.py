@@ -47,6 +47,7 @@ class Film:
         order: of the walks, in the order of a grid.
         columns: of the grid.
         words: around the grid.
+        enlargement: factor by which a small frame is enlarged.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Film:
     order: SampleOrder
     columns: int
     words: GridWords
+    enlargement: int
 
     def describe(self) -> str:
         """Return in a few words how long it is."""
@@ -86,9 +88,10 @@ def plan_film(arguments: argparse.Namespace, model: SampledModel) -> Film:
         )
     require_grid("--walk", shape, order.count, columns, words)
     width, height = images.grid_size(shape, order.count, columns)
-    require_memory("--walk", frames, frames * width * height * BYTES_PER_PIXEL, "frames")
+    enlargement = 1 if words else max(1, SMALL_SIDE // max(width, height))
+    require_memory("--walk", frames, frames * width * height * enlargement**2 * BYTES_PER_PIXEL, "frames")
     corners = max(2, round(seconds / SECONDS_A_CORNER))
-    return Film(path, rate, frames, corners, order, columns, words)
+    return Film(path, rate, frames, corners, order, columns, words, enlargement)
 
 
 def write_walk(model: SampledModel, film: Film) -> None:
@@ -116,5 +119,5 @@ def _walk(model: SampledModel, film: Film) -> Iterator[FloatArray]:
 def _frame(samples: FloatArray, film: Film) -> Image.Image:
     frame = labelled_grid(samples, film.columns, film.words)
     assert isinstance(frame, Image.Image)  # of 8 bits
-    factor = 1 if film.words else max(1, SMALL_SIDE // max(frame.size))
-    return frame.resize((frame.width * factor, frame.height * factor), Image.Resampling.NEAREST)
+    width, height = (film.enlargement * side for side in frame.size)
+    return frame.resize((width, height), Image.Resampling.NEAREST)

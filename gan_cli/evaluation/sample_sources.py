@@ -203,6 +203,8 @@ def open_samples(path: Path, dataset: Dataset) -> SampleSource:
         return _in_archive(path, dataset)
     if name.endswith(".npz"):
         return _in_npz(path, dataset)
+    if name.endswith(SUFFIXES) and path.exists():
+        raise ConfigError(f"--samples: {path} is one picture; expected a folder or an archive of pictures, or an array")
     values = _mapped(path)
     _check_shape(values.shape, dataset.shape, path)
     return ArraySamples(values)

@@ -70,12 +70,13 @@ class ExportedModel:
         Raises:
             ConfigError: a file cannot be read, is damaged, or has not been written to be loaded again.
         """
-        described = self._description()
+        described = self.description()
         weights = read_weights(self.weights_path)
         algorithm = {"generator": weights, "average": weights, "classes": described.get("condition")}
         return {"step": described.get("step"), "data": described.get("data"), "algorithm": algorithm}
 
-    def _description(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
+        """Read what ``config.json`` says of a model that can be loaded again; raises ``ConfigError``."""
         file = self.path / DESCRIPTION
         try:
             described = mapping(read_object(file).get(KEY))

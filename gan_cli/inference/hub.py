@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from gan_cli import __version__
 from gan_cli.config.extras import require_extra
 from gan_cli.errors import ConfigError, DataError, UserError, printable, truncated_repr
 from gan_cli.inference.exported_model import FILES, MAX_WEIGHTS_BYTES
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "hub:"
 # One name on each side of the slash; the Hub has rules of its own beside these.
@@ -90,10 +93,11 @@ def download(name: ModelName) -> Path:
     try:
         with _explained(str(name)):
             info = _api().model_info(name.repository, revision=name.revision, files_metadata=True)
-    except DataError:
+    except DataError as error:
         cached = _cached(name)
         if cached is None:
             raise
+        logger.warning("%s; what was downloaded before is used", error)
         return cached
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     missing = [file for file in FILES if file not in sizes]

@@ -16,7 +16,7 @@ from gan_cli.protocols.data import ConditionValues
 # Characters of a label in the name of a file.
 MAX_SLUG = 40
 # What no file system and no shell takes for anything else.
-UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
+UNSAFE = re.compile(r"[^A-Za-z0-9.=+-]+")
 
 
 @dataclass(frozen=True)

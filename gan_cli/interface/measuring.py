@@ -10,7 +10,7 @@ from gan_cli.config.schema import BackboneKind
 from gan_cli.errors import ConfigError, did_you_mean, truncated_repr
 from gan_cli.evaluation.request import EvaluationRequest
 from gan_cli.evaluation.run_evaluation import RunEvaluations
-from gan_cli.interface.arguments import seed_number, whole_number
+from gan_cli.interface.arguments import checkpoint_choice, seed_number, whole_number
 from gan_cli.metrics.registry import MAX_SAMPLES, MIN_SAMPLES
 from gan_cli.storage.files import writing
 from gan_cli.storage.run_directory import RunDirectory
@@ -29,7 +29,7 @@ def evaluate(directory: RunDirectory, request: EvaluationRequest, *, store: bool
 
 
 def evaluation_request(
-    n: int | None, seed: int, backbone: str | Sequence[str] | None, device: str
+    n: int | None, seed: int, backbone: str | Sequence[str] | None, device: str, checkpoint: str | int
 ) -> EvaluationRequest:
     """Return checked options of an evaluation; raises ``ConfigError`` for a wrong one."""
     return EvaluationRequest(
@@ -37,6 +37,7 @@ def evaluation_request(
         count=None if n is None else whole_number("n", n, MIN_SAMPLES, MAX_SAMPLES),
         seed=seed_number("seed", seed),
         device=device,
+        checkpoint=checkpoint_choice(checkpoint),
     )
 
 

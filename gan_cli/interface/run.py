@@ -308,6 +308,7 @@ class Run:
         n: int | None = None,
         backbone: str | Sequence[str] | None = None,
         seed: int = 0,
+        checkpoint: str | int = "last",
         *,
         store: bool = False,
     ) -> dict[str, Any]:
@@ -317,6 +318,7 @@ class Run:
             n: number of samples, 10 to 100,000; None: 10,000, or half of the data if those are fewer; of text 2,000.
             backbone: ``"pixels"``, ``"classifier"`` or ``"inception"``, or several; None: those that suit the data.
             seed: of latents, of labels and of subsets.
+            checkpoint: as of :meth:`sample`.
             store: whether ``evaluation.json`` and the picture of nearest neighbours are written into the run directory,
                 where ``gan-report`` finds them; by default nothing is written.
 
@@ -325,7 +327,7 @@ class Run:
             samples score in its place as ``["floor"]``; ``["samples"]``, ``["backbones"]`` and others are provenance.
 
         Raises:
-            ConfigError: an argument is wrong, there is no checkpoint, or a backbone needs what is not installed.
+            ConfigError: an argument is wrong, there is no such checkpoint, or a backbone needs what is not installed.
             DataError: the data cannot be read, or are others than the run was trained on.
             DivergedError: a sample is not finite.
             OutputError: a file cannot be written.
@@ -333,7 +335,7 @@ class Run:
         from gan_cli.interface import measuring
 
         with named_as_arguments():
-            request = measuring.evaluation_request(n, seed, backbone, self._device)
+            request = measuring.evaluation_request(n, seed, backbone, self._device, checkpoint)
             return measuring.evaluate(self._directory, request, store=store)
 
     def resume(

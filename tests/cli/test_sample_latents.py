@@ -244,8 +244,16 @@ def test_video_without_its_package(run: Path, gan_sample: Command, monkeypatch: 
 
 def test_more_than_memory_allows(run: Path, gan_sample: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_cli.data.memory.available_host_memory", lambda: 20_000)
-    for arguments in (("--seeds", "1-100"), ("--walk", "a.gif"), ("--directions", 2)):
+    np.save("z.npy", np.zeros((1000, 16), np.float32))
+    drawn = (
+        ("--seeds", "1-100"),
+        ("--walk", "a.gif"),
+        ("--directions", 2),
+        ("--latents", "z.npy"),
+        ("--invert", "z.npy"),
+    )
+    for arguments in drawn:
         done = gan_sample(run, *arguments)
         assert (done.status, done.err.count("\n")) == (2, 1), done.err
         assert "bytes of memory, more than the 16,000 for them here" in done.err
-    assert [path.name for path in Path().iterdir()] == ["run"]
+    assert sorted(path.name for path in Path().iterdir()) == ["run", "z.npy"]

@@ -215,6 +215,11 @@ def test_folder_and_archive_that_cannot_be_read(workplace: Path) -> None:
     assert refused(Path("own.zip")).startswith("--samples: own.zip: 0.png cannot be decoded: ")
 
 
+def test_one_picture_is_no_folder_of_them(workplace: Path) -> None:
+    words = refused(written(digits(1)) / "0.png")
+    assert words == "--samples: own/0.png is one picture; expected a folder or an archive of pictures, or an array"
+
+
 def test_bomb_is_not_unpacked(workplace: Path) -> None:
     bomb = bytes(2**21)
     path = zipped({f"{index}.png": bomb for index in range(600)})

@@ -236,6 +236,8 @@ def test_model_that_is_meant(run: Path, gan_export: Command, gan_sample: Command
     shutil.copytree("run/export/safetensors", "weights")
     words = refused(gan_sample, "weights")
     assert words == "weights/config.json describes no model that can be loaded: gan-export --format hub writes one"
+    done = gan_export("weights", "--push", "ada/digits")
+    assert (done.status, done.err) == (2, f"gan-export: {words}\n")
     done = gan_eval("run/export/hub")
     assert done.status == 2
     assert done.err == (

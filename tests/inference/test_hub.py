@@ -14,7 +14,7 @@ import yaml
 from gan_cli.errors import ConfigError
 from gan_cli.inference import hub as hub_module
 from gan_cli.inference.hub import ModelName, parse_model_name
-from tests.conftest import SHORT, TINY, Command, Finished, FinishedRun
+from tests.conftest import SHORT, TINY, Command, Finished, FinishedRun, log_messages
 from tests.helpers.fake_hub import TOKEN, FakeHub, fake_hub
 
 FILES = {"README.md", "config.json", "model.safetensors", "samples.png", "training.yaml"}
@@ -86,6 +86,25 @@ def test_what_is_pushed_is_sampled_from_as_the_run_is(
     same_samples(gan_sample, "run", "hub:ada/digits", "run/export/hub")
 
 
+def test_folder_is_pushed_as_it_is(run: Path, hub: FakeHub, gan_export: Command, gan_sample: Command) -> None:
+    """What its author has written into the card since goes along."""
+    assert gan_export("run", "--format", "hub", "--out", "out").status == 0
+    card = Path("out/README.md").read_text().replace("license: cc-by-4.0", "license: mit")
+    Path("out/README.md").write_text(card)
+    Path("out/notes.txt").write_text("mine")
+    done = gan_export("out", "--push", "ada/digits")
+    assert (done.status, done.out) == (0, f"{hub.address}/ada/digits\n"), done.err
+    ((_, files),) = hub.repositories["ada/digits"].commits
+    assert files.keys() == FILES
+    assert files["README.md"].decode() == card
+    same_samples(gan_sample, "run", "hub:ada/digits")
+    assert refused(gan_export("out", "--format", "hub")) == (
+        "gan-export: out is an export already; --push OWNER/NAME pushes it as it is"
+    )
+    line = refused(gan_export("out", "--push", "ada/digits", "--out", "other"))
+    assert line == "gan-export: --out: expected with a run; out is an export already"
+
+
 def test_command_says_where_it_has_pushed(run: Path, hub: FakeHub, gan_export: Command) -> None:
     done = gan_export("run", "--push", "ada/digits", "--private", "--out", "out")
     assert (done.status, done.out) == (0, f"out\n{hub.address}/ada/digits\n"), done.err
@@ -105,7 +124,7 @@ def test_revision_is_sampled_from(
 
 
 def test_nothing_is_downloaded_twice_nor_without_a_network(
-    pushed: FakeHub, gan_sample: Command, monkeypatch: pytest.MonkeyPatch
+    pushed: FakeHub, gan_sample: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     same_samples(gan_sample, "run", "hub:ada/digits")
     pushed.requests.clear()
@@ -113,6 +132,8 @@ def test_nothing_is_downloaded_twice_nor_without_a_network(
     assert not [request for request in pushed.requests if request.startswith("GET /ada")]
     pushed.failing = {"/": 503}
     same_samples(gan_sample, "run", "hub:ada/digits")
+    words = "hub:ada/digits: the Hub fails (503); another time it may not; what was downloaded before is used"
+    assert words in log_messages(caplog)
 
 
 def test_commands_of_a_process_of_their_own(run: Path, workplace: Path) -> None:

@@ -122,6 +122,28 @@ def test_samples_of_labels(family: str, photos: Path, gan_train: Command, gan_sa
 
 
 @pytest.mark.parametrize("kind", LABELS)
+def test_latent_space_with_labels(kind: str, photos: Path, gan_train: Command, gan_sample: Command) -> None:
+    assert gan_train(*overrides(kind, "gan"), "train.steps=4", "hydra.run.dir=run").status == 0
+    label = ["--label", "age=20:60,angle=-4"] if kind == "numbers" else []
+    done = gan_sample("run", "--seeds", "1,2", "--separate", "each", "--out", "grid.png", *label)
+    assert done.status == 0, done.err
+    names = sorted(file.name for file in Path("each").iterdir())
+    if kind == "numbers":
+        assert len(names) == 2 * 8
+        assert names[0] == "seed0001_age=20-angle=-4.png"
+    else:
+        assert names == [f"seed000{seed}_{name}.png" for seed in (1, 2) for name in ("hat", "smiling")]
+    assert gan_sample("run", "--walk", "film.gif", "--seeds", "1,2", "--seconds", 0.5, *label).status == 0
+    assert gan_sample("run", "--directions", 2, *label).status == 0
+    one = ["--label", "age=20,angle=-4" if kind == "numbers" else "hat,smiling"]
+    done = gan_sample("run", "--invert", f"each/{names[0]}", "--iterations", 5, *one)
+    assert done.status == 0, done.err
+    ranged = gan_sample("run", "--invert", f"each/{names[0]}", "--iterations", 5, *label)
+    assert ranged.status == (2 if kind == "numbers" else 0)
+    assert ("--invert: expected one number for each" in ranged.err) == (kind == "numbers")
+
+
+@pytest.mark.parametrize("kind", LABELS)
 def test_evaluation_draws_labels_of_the_data(kind: str, photos: Path, gan_train: Command, gan_eval: Command) -> None:
     assert gan_train(*overrides(kind, "gan"), "train.steps=4", "hydra.run.dir=run").status == 0
     done = gan_eval("run", "--backbone", "pixels")

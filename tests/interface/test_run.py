@@ -208,6 +208,16 @@ def test_evaluation_is_that_of_the_command(
     assert document["figures"]["frechet/pixels"]["value"] > 0
 
 
+def test_evaluation_of_a_checkpoint(trained: Trained) -> None:
+    run = trained("points")
+    (run.path / "checkpoints" / "last.pt").rename(run.path / "checkpoints" / "best.pt")
+    best, last = (run.evaluate(n=20, checkpoint=which) for which in ("best", 2))
+    assert best["figures"] == last["figures"]
+    assert best["options"]["checkpoint"] == "best"
+    with pytest.raises(ConfigError, match=r"no checkpoint of step 1 in .*: the nearest is of step 2"):
+        run.evaluate(n=20, checkpoint=1)
+
+
 def test_likelihood_is_not_asked_for_by_default_where_there_is_none(trained: Trained) -> None:
     assert "elbo" not in trained("points").evaluate(n=20)["figures"]
 
