@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from gan_cli.storage.stored_model import StoredModel
 
 
-def find_model(typed: Path | None, command: str, choice: CheckpointChoice = NamedCheckpoint.last) -> StoredModel:
+def find_model(
+    typed: Path | None,
+    command: str,
+    choice: CheckpointChoice = NamedCheckpoint.last,
+    option: str = "--checkpoint",
+) -> StoredModel:
     """Return the model that was typed, which has a configuration; one on the Hub is downloaded.
 
     Args:
@@ -23,6 +28,7 @@ def find_model(typed: Path | None, command: str, choice: CheckpointChoice = Name
             ``@REVISION`` behind it where it is not the latest; None where nothing was typed.
         command: what is typed before a model, for messages: ``"gan-sample "`` or ``"gan-train init="``.
         choice: which checkpoint of a run.
+        option: what has chosen it, for messages.
 
     Raises:
         ConfigError: there is no such model, or a checkpoint was chosen of what has none.
@@ -37,7 +43,7 @@ def find_model(typed: Path | None, command: str, choice: CheckpointChoice = Name
 
         return RunCheckpoint(directory, choice)
     if choice is not NamedCheckpoint.last:
-        raise ConfigError(f"--checkpoint: {typed} is an export, which holds the weights of one checkpoint alone")
+        raise ConfigError(f"{option}: {typed} is an export, which holds the weights of one checkpoint alone")
     return exported
 
 

@@ -10,17 +10,19 @@ from typing import Any
 from gan_cli.algorithms.spec import AlgorithmSpec, spec_of
 from gan_cli.algorithms.stored_networks import InheritedNetwork, StoredNetwork, inherit, network_names
 from gan_cli.config.beginnings import InitSection
+from gan_cli.config.earlier_runs import is_hub_name
 from gan_cli.config.schema import Config
 from gan_cli.errors import ConfigError, did_you_mean
 from gan_cli.inference.loading import checkpoint_errors
+from gan_cli.inference.model_search import find_model
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.storage.checkpoint_choice import parse_checkpoint_choice
-from gan_cli.storage.run_search import locate_run
 from gan_cli.storage.state_fingerprint import state_fingerprint
-from gan_cli.storage.stored_model import RunCheckpoint, StoredModel
+from gan_cli.storage.stored_model import StoredModel
 
 # Most layers of a network that are listed in the log; all of them are in the run's origin.json.
 MAX_LISTED = 8
+CHECKPOINT_KEY = "init.checkpoint"
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,15 @@ def initial_weights(config: Config, family: type[AlgorithmSpec]) -> InitialWeigh
     if section.run is None:
         return None
     chosen = _chosen_networks(section, family)
-    model = _find(section)
+    model = _find(section.run, section.checkpoint)
+    # A model on the Hub lies in a folder of its cache, which says little.
+    source = Path(section.run) if is_hub_name(section.run) else model.path
     theirs = spec_of(model)
     if theirs.stored_networks != family.stored_networks:
         raise ConfigError(
-            f"init: expected a run of {family.__name__}, as this one is; {model.path} is of {theirs.__name__}"
+            f"init: expected a run of {family.__name__}, as this one is; {source} is of {theirs.__name__}"
         )
-    return InitialWeights(model.path, model.weights_path, model.load_state(), family.stored_networks, chosen)
+    return InitialWeights(source, model.weights_path, model.load_state(), family.stored_networks, chosen)
 
 
 def _chosen_networks(section: InitSection, family: type[AlgorithmSpec]) -> Collection[str]:
@@ -129,7 +133,6 @@ def _chosen_networks(section: InitSection, family: type[AlgorithmSpec]) -> Colle
     return section.networks or names
 
 
-def _find(section: InitSection) -> StoredModel:
-    assert section.run is not None
-    choice = parse_checkpoint_choice(section.checkpoint, "init.checkpoint")
-    return RunCheckpoint(locate_run(Path(section.run), "gan-train init="), choice)
+def _find(run: str, checkpoint: str) -> StoredModel:
+    choice = parse_checkpoint_choice(checkpoint, CHECKPOINT_KEY)
+    return find_model(Path(run), "gan-train init=", choice, CHECKPOINT_KEY)
