@@ -127,6 +127,13 @@ class SingleOptimizerTrainer:
         self.ema.set_step(step)
         self.step_scope.nonfinite_policy.set_step(step)
 
+    def _held_out_parts(self, available: int) -> tuple[int, int]:
+        """Return how many held-out samples a report takes, and in how many parts, none larger than a micro-batch."""
+        count = min(MAX_HELD_OUT, available)
+        at_once = self.context.samples_at_once if self.context.micro_batches.count > 1 else count
+        parts = max(1, count // at_once)
+        return min(count, parts * at_once), parts
+
     def _make_report(
         self,
         scalars: dict[str, float],

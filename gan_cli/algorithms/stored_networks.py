@@ -26,11 +26,18 @@ class StoredNetwork:
         name: for ``init.networks``; several may share one.
         path: of its weights in the state.
         average: of their moving average; None where there is none.
+        outline: its name in the family's outline, of networks of which blocks can be frozen.
     """
 
     name: str
     path: StatePath
     average: StatePath | None = None
+    outline: str | None = None
+
+
+def layer_of(tensor: str) -> str:
+    """Return the name of the layer that a tensor belongs to, by the name of the tensor in a network's state."""
+    return TENSOR_NAME.sub("", tensor)
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def _merge(fresh: Mapping[str, Any], stored: Mapping[str, Any], name: str) -> tu
     """Return the weights of a network with those layers of ``stored`` that fit, and what became of them."""
     layers: dict[str, list[str]] = {}
     for key in fresh:
-        layers.setdefault(TENSOR_NAME.sub("", key), []).append(key)
+        layers.setdefault(layer_of(key), []).append(key)
     loaded, missing, merged = [], [], dict(fresh)
     for layer, keys in layers.items():
         if all(_fits(fresh[key], stored.get(key)) for key in keys):

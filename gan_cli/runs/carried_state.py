@@ -75,7 +75,7 @@ def carry_over(
 
 @dataclass(frozen=True)
 class _Merge:
-    """Merges two states.
+    """Merges the state of an earlier run into a new one.
 
     Attributes:
         networks: paths of the networks.

@@ -21,7 +21,7 @@ from gan_cli.config.override_text import value_text
 from gan_cli.errors import ConfigError, truncate_middle
 from gan_cli.inference.loading import checkpoint_errors
 from gan_cli.report.settings import follow_references
-from gan_cli.runs import follower, planning, single
+from gan_cli.runs import follower, planning
 from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.carried_state import CarriedState, carry_over, with_batch_size
@@ -31,7 +31,7 @@ from gan_cli.runs.out_of_memory import advising_micro_batches
 from gan_cli.runs.own_callbacks import OwnCallbacks, no_callbacks
 from gan_cli.runs.plan_summary import table
 from gan_cli.runs.planning import Plan
-from gan_cli.runs.single import build, checked_plan, observers, require_same_data
+from gan_cli.runs.preparation import build, checked_plan, observers, require_same_data
 from gan_cli.runs.starting_point import StartingPoint
 from gan_cli.runs.training import train_to_end
 from gan_cli.runtime import distributed, torchrun
@@ -143,13 +143,11 @@ def _fork(composition: Composition, source: RunDirectory, wanted: Path, own_call
                     return train_to_end(run, begin, interrupted)
 
 
-def dry_run(composition: Composition, source: RunDirectory) -> str:
-    """Return a description of a fork for a person: that of a run, and where it begins with what changes."""
-    description = single.dry_run(composition)
+def describe_branch(composition: Composition, source: RunDirectory) -> str:
+    """Return for a person where a fork would begin, and what would change."""
     branch = find_branch(planning.plan(composition.config), composition, source)
     changes = ", ".join(_describe_changes(branch.changes))
-    rows = {"fork": f"step {branch.step:,} of {source.path}", "changed": changes or "nothing"}
-    return f"{description}\n{table(rows)}"
+    return table({"fork": f"step {branch.step:,} of {source.path}", "changed": changes or "nothing"})
 
 
 def find_branch(plan: Plan, composition: Composition, source: RunDirectory) -> Branch:

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_cli.algorithms.spec import AlgorithmSpec, spec_of
-from gan_cli.algorithms.stored_networks import InheritedNetwork, StoredNetwork, inherit, network_names
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, spec_of
+from gan_cli.algorithms.stored_networks import (
+    FreshLayer,
+    InheritedNetwork,
+    StoredNetwork,
+    inherit,
+    layer_of,
+    network_names,
+)
 from gan_cli.config.beginnings import InitSection
 from gan_cli.config.earlier_runs import is_hub_name
 from gan_cli.config.schema import Config
@@ -82,12 +89,28 @@ class Inheritance:
             f"{each.name} {len(each.loaded)} of {len(each.loaded) + len(each.fresh)}" for each in self.outcomes
         )
         yield f"init: layers with the weights of {self.weights.source}, step {self.weights.step:,}: {counts}"
+        names: dict[tuple[FreshLayer, ...], list[str]] = {}
         for outcome in self.outcomes:
-            listed = [layer.describe() for layer in outcome.fresh[:MAX_LISTED]]
-            rest = len(outcome.fresh) - len(listed)
+            names.setdefault(outcome.fresh, []).append(outcome.name)
+        for fresh in filter(None, names):
+            listed = [layer.describe() for layer in fresh[:MAX_LISTED]]
+            rest = len(fresh) - len(listed)
             more = [f"{rest} more (origin.json lists all)"] if rest else []
-            if listed:
-                yield f"init: fresh layers of {outcome.name}: {', '.join([*listed, *more])}"
+            yield f"init: fresh layers of {' and '.join(names[fresh])}: {', '.join([*listed, *more])}"
+
+    def frozen_at_random(self, outline: Outline) -> Iterator[str]:
+        """Yield a warning for each network with frozen layers that the other run has no weights for.
+
+        Args:
+            outline: networks of the new run, with their blocks frozen.
+        """
+        for network in self.weights.networks:
+            built = outline.networks.get(network.outline or "")
+            parameters = [] if built is None else built.named_parameters()
+            frozen = {layer_of(name) for name, parameter in parameters if not parameter.requires_grad}
+            fresh = {layer.name for outcome in self.outcomes if outcome.name == network.name for layer in outcome.fresh}
+            if both := sorted(frozen & fresh):
+                yield f"freeze.{network.name}: layers that start fresh stay at random weights: {', '.join(both)}"
 
     def record(self) -> dict[str, Any]:
         """Return what the run directory keeps of it, in plain values."""

@@ -114,9 +114,9 @@ class ForkedRun(Launch):
         return fork.fork(self.composition, self.source, self.composition.wanted_directory, own_callbacks)
 
     def describe(self) -> str:
-        from gan_cli.runs import fork
+        from gan_cli.runs import fork, single
 
-        return fork.dry_run(self.composition, self.source)
+        return f"{single.dry_run(self.composition)}\n{fork.describe_branch(self.composition, self.source)}"
 
 
 def compose_launch(overrides: Sequence[str], user_conf_dir: Path | None = None) -> Launch:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_cli.config.diagnostics import DiagnosticsSection
+from gan_cli.config.diagnostics import DiagnosticsSection, OnAlarm
+from gan_cli.config.schema import Config, NonFinite
 from gan_cli.errors import DivergedError, OutputError
 from gan_cli.protocols.algorithm import Algorithm, RollbackAdjustment
 from gan_cli.protocols.callbacks import Alarm
@@ -171,6 +172,11 @@ def roll_back(
         settings.sigma,
     )
     return step
+
+
+def may_roll_back(config: Config) -> bool:
+    """Return whether any alarm leads to a rollback."""
+    return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
 
 
 def is_finite(state: Any) -> bool:

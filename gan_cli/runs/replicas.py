@@ -17,10 +17,11 @@ from gan_cli.config.sweep_metric import warn_if_alias
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.protocols.algorithm import Algorithm, StackedRuns
 from gan_cli.protocols.callbacks import CheckpointEvent, EndEvent, PreviewEvent, ReportEvent, StartEvent, StepEvent
-from gan_cli.runs import builder, loop, planning, recovery, single
+from gan_cli.runs import builder, loop, planning, recovery
 from gan_cli.runs.assembly import AssembledRun, TrainingRun, assemble_run, make_training_run
 from gan_cli.runs.initialization import Inheritance, initial_weights
 from gan_cli.runs.monitoring import AlarmError
+from gan_cli.runs.preparation import reject_fork
 from gan_cli.runs.summary import Outcome
 from gan_cli.runs.thread_adaptation import AfterReports, contention_callback
 from gan_cli.runtime.distributed import SingleProcess
@@ -61,7 +62,7 @@ class ReplicaRun:
 
 def start(composition: Composition, wanted: Path) -> int:
     """Train ``train.replicas`` runs in ``wanted/seed_0``, ``wanted/seed_1`` and so on, and return the exit status."""
-    single.reject_fork(composition)
+    reject_fork(composition)
     with run_log.console() as buffered, exit_on_signal():
         plan = planning.plan(composition.config)
         warn_if_alias(plan.config)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -17,13 +15,9 @@ from gan_cli.config.compose import Composition
 from gan_cli.config.data_places import advising_of_moves, moved_places
 from gan_cli.config.resume import store_changes
 from gan_cli.config.sweep_metric import warn_if_alias
-from gan_cli.data.fingerprint import DataIdentity, reject_changed_classes, reject_changed_data
-from gan_cli.errors import ConfigError, DataError, printable
+from gan_cli.errors import ConfigError, printable
 from gan_cli.inference import loading
-from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.protocols.callbacks import Callback
-from gan_cli.protocols.data import LoadedData
-from gan_cli.runs import builder, follower, planning
+from gan_cli.runs import follower, planning
 from gan_cli.runs.announcements import opening
 from gan_cli.runs.assembly import assemble_run, make_training_run
 from gan_cli.runs.checkpointing import warn_if_device_changed
@@ -33,11 +27,10 @@ from gan_cli.runs.out_of_memory import advising_micro_batches
 from gan_cli.runs.own_callbacks import OwnCallbacks, no_callbacks
 from gan_cli.runs.plan_summary import rows_of_estimate, rows_of_plan, table
 from gan_cli.runs.planning import Plan
+from gan_cli.runs.preparation import build, checked_plan, observers, reject_fork, require_same_data
 from gan_cli.runs.starting_point import StartingPoint
-from gan_cli.runs.thread_adaptation import contention_callback
-from gan_cli.runs.training import may_roll_back, train_to_end
+from gan_cli.runs.training import train_to_end
 from gan_cli.runtime import distributed, torchrun
-from gan_cli.runtime.distributed import ProcessGroup
 from gan_cli.runtime.interrupts import Interrupts, exit_on_signal
 from gan_cli.storage import checkpoints, run_directory
 from gan_cli.storage.run_directory import RunDirectory
@@ -45,7 +38,6 @@ from gan_cli.storage.run_search import shell_line
 from gan_cli.storage.state_structure import require_like
 from gan_cli.storage.thread_record import stored_threads
 from gan_cli.telemetry import run_log
-from gan_cli.telemetry.console import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +80,8 @@ def _start(composition: Composition, wanted: Path, own_callbacks: OwnCallbacks) 
                 run = make_training_run(assembled, directory, shown)
                 for line in (*opening(plan, composition), *(() if inherited is None else inherited.describe())):
                     run_log.single_run_logger.info(line)
+                for line in () if inherited is None else inherited.frozen_at_random(plan.outline):
+                    logger.warning(line)
                 with run_log.copied_to({directory: run.errors}, buffered):
                     return train_to_end(run, begin, interrupted)
 
@@ -170,68 +164,3 @@ def _ended_early(plan: Plan, directory: RunDirectory, step: int) -> str | None:
     if not (stop.active and same and isinstance(before, int) and stop.patience <= before):
         return None
     return f"{printable(reason)}: a larger stop.patience, or stop.patience=0, trains it on"
-
-
-def reject_fork(composition: Composition) -> None:
-    """Raise ``ConfigError`` for a fork that is asked for elsewhere than on the command line of one run."""
-    if OmegaConf.select(composition.config, "fork.run") is not None:
-        raise ConfigError("fork: expected fork=RUN_DIR on the command line of one run, without flags")
-
-
-def checked_plan(composition: Composition, group: ProcessGroup) -> Plan:
-    """Return the plan of a run; raises ``ConfigError`` if it cannot be trained by this many processes."""
-    plan = planning.plan(composition.config)
-    warn_if_alias(plan.config)
-    log_choices(composition.chosen)
-    if group.size > 1 and may_roll_back(plan.config):
-        raise ConfigError(
-            "diagnostics.on_alarm, train.non_finite: expected no rollback with several processes, got rollback:"
-            " resume=DIR goes back to the last checkpoint"
-        )
-    return plan
-
-
-def build(plan: Plan, source: LoadedData, group: ProcessGroup) -> Algorithm:
-    """Make the algorithm of a run of one or several processes."""
-    return builder.assemble(plan, source=source, group=group)
-
-
-def observers(plan: Plan, directory: RunDirectory) -> list[Callback]:
-    """Return the callbacks that show the progress of a run, and react to other work on the machine."""
-    train = plan.config.train
-    return [
-        Progress(train.steps, train.log_every, train.eval_every),
-        contention_callback(plan.device, directory.threads),
-    ]
-
-
-def require_same_data(
-    plan: Plan,
-    directory: RunDirectory,
-    state: dict[str, Any],
-    moved: Mapping[str, Any],
-    current: DataIdentity | None,
-) -> None:
-    """Raise ``DataError`` where the data have changed since the checkpoint and that is not allowed.
-
-    Args:
-        plan: of the resumed run.
-        directory: its directory.
-        state: that of the checkpoint.
-        moved: new places of the data, by key.
-        current: identity of the data that are there.
-    """
-    with loading.checkpoint_errors(directory.checkpoints):
-        before = loading.data_identity_in(state)  # checkpoints of older versions lack it
-    try:
-        reject_changed_data(before, current)
-    except DataError as error:
-        if not plan.config.train.allow_changed_data:
-            raise
-        if plan.config.conditional:
-            reject_changed_classes(before, current)
-        logger.warning("%s", error)
-        return
-    for key, place in moved.items():
-        known = "with the content that this run began with" if before and current else "and cannot be compared"
-        logger.info("%s: the data lie in %s now, %s", key, place, known)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from gan_cli.config.diagnostics import OnAlarm
-from gan_cli.config.schema import Config, NonFinite
+from gan_cli.config.schema import NonFinite
 from gan_cli.diagnostics.rules import NON_FINITE
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.protocols.callbacks import Alarm, EndEvent
@@ -42,7 +41,7 @@ def train_to_end(run: TrainingRun, start: StartingPoint, interrupted: Interrupts
         logger.info("training in %s", run.directory.path)
         run.callbacks.on_start(step)
         # So that there is always a checkpoint to roll back to.
-        if start.save or (step == 0 and may_roll_back(run.plan.config)):
+        if start.save or (step == 0 and recovery.may_roll_back(run.plan.config)):
             run.callbacks.on_checkpoint(step, run.algorithm)
         try:
             with raising_out_of_memory():
@@ -116,11 +115,6 @@ def _train_with_rollbacks(run: TrainingRun, start: StartingPoint, stop_requested
             report_first = True
             run.callbacks.on_start(step)
             run.callbacks.on_checkpoint(step, run.algorithm)  # with the adjusted settings, for a resume
-
-
-def may_roll_back(config: Config) -> bool:
-    """Return whether any alarm leads to a rollback."""
-    return config.non_finite is NonFinite.rollback or config.diagnostics.on_alarm is OnAlarm.rollback
 
 
 def _locate_first_nonfinite(run: TrainingRun, alarm: Alarm, since: int, interrupted: Callable[[], bool]) -> Alarm:

@@ -140,6 +140,22 @@ def test_captured_and_resumed_steps_are_bitwise_those_of_eager_ones(
     assert recorder.replayed
 
 
+@pytest.mark.parametrize("name", ["vae", "autoencoder", "diffusion"])
+def test_held_out_samples_pass_in_parts_no_larger_than_a_micro_batch(name: str) -> None:
+    algorithm = updated(1, *EQUAL[name], "train.micro_batch=4")
+    assert isinstance(algorithm, SingleOptimizerTrainer)
+    assert algorithm._held_out_parts(85) == (84, 21)
+    assert algorithm._held_out_parts(3) == (3, 1)
+    assert algorithm._held_out_parts(10_000) == (512, 128)
+    assert updated(1, *EQUAL["vae"])._held_out_parts(85) == (85, 1)  # type: ignore[union-attr]
+    sizes: list[int] = []
+    for module in algorithm.ema.network.modules():
+        module.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    algorithm.report()
+    assert sizes
+    assert max(sizes) <= 4
+
+
 def test_part_that_is_not_finite_skips_the_whole_update() -> None:
     algorithm = assembled(*RING, "train.micro_batch=4", "train.non_finite=skip")
     assert isinstance(algorithm, GANTrainer)

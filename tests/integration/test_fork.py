@@ -93,7 +93,7 @@ def test_changed_rates_keep_the_moments(gan_train: Command, old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         (("optimizer=rmsprop",), "fork: begins anew: the optimizer of G, the optimizer of D"),
         (("optimizer=sgd", "noise=linear"), "optimizer.lr 0.0002 -> 0.1, noise none -> Linear"),
@@ -106,10 +106,10 @@ def test_changed_rates_keep_the_moments(gan_train: Command, old: Path) -> None:
         (("freeze.d=1",), "fork: begins anew: the optimizer of D"),
     ],
 )
-def test_changed_settings(gan_train: Command, old: Path, typed: tuple[str, ...], said: str) -> None:
+def test_changed_settings(gan_train: Command, old: Path, typed: tuple[str, ...], message: str) -> None:
     done = gan_train("fork=old", "step=6", *typed, "hydra.run.dir=new")
     assert done.status == 0, done.err
-    assert said in done.err
+    assert message in done.err
     assert "no continuation" in done.err
     assert read_summary("new")["status"] == "completed"
     seen = read_summary("new")["images_seen"]

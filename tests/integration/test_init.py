@@ -93,7 +93,10 @@ def test_layers_that_do_not_fit_start_fresh_and_are_listed(gan_train: Command, o
     old()
     done = gan_train(*GAN, "init=old", "conditional=true", "hydra.run.dir=new")
     assert done.status == 0
-    assert "init: fresh layers of g: body.0 (8 x 116, stored 8 x 100), embedding (10 x 16, not stored)" in done.err
+    assert (
+        "init: fresh layers of g and average of g: body.0 (8 x 116, stored 8 x 100), embedding (10 x 16, not stored)"
+        in done.err
+    )
     assert "init: fresh layers of d: embedding (10 x 8, not stored)" in done.err
     fresh = json.loads(Path("new/origin.json").read_text())["init"]["networks"]["g"]["fresh"]
     assert [layer["layer"] for layer in fresh] == ["body.0", "embedding"]
@@ -194,6 +197,14 @@ def test_frozen_blocks_stay_bitwise(gan_train: Command, old: Old, more: tuple[st
         trained = [key for key in after[name] if key.startswith(("head.", "body.2.")) and after[name][key].dim() > 1]
         assert trained
         assert not any(torch.equal(before[name][key], after[name][key]) for key in trained if "_v" not in key)
+
+
+def test_frozen_layers_without_old_weights_are_named(gan_train: Command, old: Old) -> None:
+    old()
+    done = gan_train(*GAN, "init=old", "conditional=true", "freeze.g=1", "freeze.d=1", "hydra.run.dir=new")
+    assert done.status == 0, done.err
+    assert "freeze.g: layers that start fresh stay at random weights: body.0\n" in done.err
+    assert "freeze.d: layers" not in done.err
 
 
 def test_a_frozen_run_resumes_bitwise(gan_train: Command, old: Old) -> None:

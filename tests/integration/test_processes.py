@@ -100,6 +100,20 @@ def test_numbers_that_are_not_finite_end_all_processes_with_one_line(workplace: 
 
 
 @pytest.mark.slow
+def test_two_processes_begin_from_another_run(gan_train: Command, workplace: Path) -> None:
+    assert gan_train(*RUN, "train.steps=20", "hydra.run.dir=old").status == 0
+    settings = (*RUN, "train.steps=20", "seed=1", "init=old")
+    assert PreloadedGroup(2, "gan_cli", *settings, "hydra.run.dir=both").communicate(300)[0] == [0, 0]
+    assert gan_train(*settings, "hydra.run.dir=alone").status == 0
+    forked = ("fork=old", "step=10", "optimizer.lr_g=1e-4")
+    assert PreloadedGroup(2, "gan_cli", *forked, "hydra.run.dir=both_forked").communicate(300)[0] == [0, 0]
+    assert gan_train(*forked, "hydra.run.dir=alone_forked").status == 0
+    for together, single in (("both", "alone"), ("both_forked", "alone_forked")):
+        for name, value in weights(Path(single)).items():
+            torch.testing.assert_close(weights(Path(together))[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
 def test_processes_that_torchrun_starts_again_go_on_from_the_last_checkpoint(workplace: Path) -> None:
     run = Path("run")
     flags = ("--max-restarts=1", "--monitor-interval=0.2")

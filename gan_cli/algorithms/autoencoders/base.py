@@ -21,9 +21,9 @@ from gan_cli.algorithms.autoencoders.networks import (
 from gan_cli.algorithms.autoencoders.panels import interpolations, manifold, reconstructions
 from gan_cli.algorithms.autoencoders.spec import AutoencoderSpec
 from gan_cli.algorithms.context import Context
-from gan_cli.algorithms.micro_batches import join_rows
+from gan_cli.algorithms.micro_batches import chunk_rows, join_rows
 from gan_cli.algorithms.previews import plane_around, preview_latents
-from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
+from gan_cli.algorithms.single_optimizer import SingleOptimizerTrainer
 from gan_cli.components.likelihoods import Likelihood
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.protocols.algorithm import Panel, Preview, Report
@@ -163,7 +163,10 @@ class AutoencoderTrainer(SingleOptimizerTrainer, AutoencoderSpec):
         values = {name: ring_buffer.values() for name, ring_buffer in self.ring_buffers.items()}
         metrics = {"loss/total": values["loss"].mean(), **self._training_metrics(values)}
         if self._probe_batches.available:  # of a single image, nothing is held out
-            metrics |= self._heldout_metrics(*self._probe_targets(MAX_HELD_OUT, self.progress.step))
+            count, parts = self._held_out_parts(self._probe_batches.available)
+            target, epsilon = self._probe_targets(count, self.progress.step)
+            of_parts = [self._heldout_metrics(part, epsilon) for part in chunk_rows(target, parts)]
+            metrics |= {tag: torch.stack([each[tag] for each in of_parts]).mean() for tag in of_parts[0]}
         scalars, nonfinite = self.step_scope.read(metrics, self.progress.step)
         histograms = {tag: each.cpu().numpy() for tag, each in self._histograms(values).items()}
         return self._make_report(scalars, nonfinite, histograms)

@@ -26,7 +26,8 @@ from gan_cli.algorithms.diffusion.spec import QUARTILES, DiffusionSpec
 from gan_cli.algorithms.diffusion.tags import EXPLAINED, HELD_OUT
 from gan_cli.algorithms.diffusion.transitions import ReverseSampler
 from gan_cli.algorithms.forward import TrainingForward
-from gan_cli.algorithms.single_optimizer import MAX_HELD_OUT, SingleOptimizerTrainer
+from gan_cli.algorithms.micro_batches import chunk_rows, join_rows
+from gan_cli.algorithms.single_optimizer import SingleOptimizerTrainer
 from gan_cli.components.optimizers import OptimizerConfig
 from gan_cli.inference.stored_condition import stored_condition
 from gan_cli.protocols.algorithm import Preview, Report
@@ -189,13 +190,14 @@ class Diffusion(SingleOptimizerTrainer, DiffusionSpec):
 
     def _heldout_loss(self, step: int) -> Tensor:
         """Return the loss of the moving average on held-out samples, at timesteps evenly spaced; 0-dimensional."""
-        count = min(MAX_HELD_OUT, self._probe_batches.available)
+        count, parts = self._held_out_parts(self._probe_batches.available)
         device, last = self._device.torch_device, self.forward_process.timesteps
         stream = SeededStream(self.context.seed, f"held out {step}", device)
         # Evenly spaced timesteps, whose order has nothing to do with that of the samples.
         timesteps = 1 + (torch.arange(count, device=device) * last) // count
         batch = self._probe_batches.heldout(count, step)
-        return self._losses(self._ema_denoiser, self._diffuse(batch, timesteps, stream)).mean()
+        noisy = self._diffuse(batch, timesteps, stream)
+        return join_rows([self._losses(self._ema_denoiser, part) for part in chunk_rows(noisy, parts)]).mean()
 
     @torch.no_grad()
     def preview(self) -> Preview:

@@ -43,8 +43,8 @@ class GANSpec(AlgorithmSpec):
     eager_because: ClassVar = None
     supported_settings: ClassVar = frozenset(ALGORITHM_SPECIFIC_KEYS)
     stored_networks: ClassVar = (
-        StoredNetwork("g", ("generator",), average=("average",)),
-        StoredNetwork("d", ("judge", "network")),
+        StoredNetwork("g", ("generator",), average=("average",), outline="generator"),
+        StoredNetwork("d", ("judge", "network"), outline="discriminator"),
     )
     # One question each. Divergences have different units, and so a chart each.
     charts: ClassVar = {
