@@ -25,11 +25,11 @@ from benchmarks.formatting import heading, row
 from benchmarks.recipes import CONF_DIR
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.async_writer import BackgroundWriter
 from gan_cli.storage.files import OnWriteError, WriteErrorHandler
 from gan_cli.storage.snapshot import snapshot
+from gan_cli.training import builder, planning
 
 DCGAN = ("experiment=bench_dcgan64",)
 KEEP = 3

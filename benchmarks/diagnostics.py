@@ -22,7 +22,7 @@ from benchmarks.recipes import CONF_DIR, WORKLOADS
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.monitor import AlarmMonitor
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 
 @dataclass

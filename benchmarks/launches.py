@@ -118,8 +118,8 @@ def _launches_of_list(sizes: Sequence[int]) -> int:
 def count(overrides: Sequence[str]) -> Work:
     """Count a step of a run with these overrides on the pretended device, which must be there."""
     from gan_cli.config.compose import compose, register
-    from gan_cli.runs import builder, planning
     from gan_cli.runtime.device import Device
+    from gan_cli.training import builder, planning
 
     work, generators_of = Work(), list[Callable[[], Sequence[object]]]()
 

@@ -27,7 +27,7 @@ import torch
 from benchmarks.formatting import heading, row
 from benchmarks.machine import cpu_model
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 IMAGES, SIDE = 2048, 64

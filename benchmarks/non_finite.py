@@ -25,7 +25,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.algorithms.nonfinite import NonFinitePolicy, SkipNonFinite, TrackNonFinite
 from gan_cli.components.optimizers import ScheduledOptimizer
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 
 class Unchecked(TrackNonFinite):

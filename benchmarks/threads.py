@@ -19,8 +19,8 @@ from benchmarks.formatting import Spread, heading, row
 from benchmarks.openmp import restart_with_settings
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
 from gan_cli.runtime.flops import FlopCounter
+from gan_cli.training import builder, planning
 
 WIDTHS, BATCHES = (64, 128, 256, 512), (64, 256)
 

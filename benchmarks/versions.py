@@ -37,7 +37,7 @@ COMPILED = ("matplotlib", "numpy", "pillow", "safetensors", "scikit-learn", "sci
 # What depends on torch: steps of every family, optimizers, random streams, CUDA graphs by a stand-in, files, runs.
 TESTS = (
     *("tests/components", "tests/algorithms", "tests/runtime", "tests/storage", "tests/architectures", "tests/data"),
-    *("tests/datasets", "tests/diagnostics", "tests/runs", "tests/inference", "tests/telemetry", "tests/bench"),
+    *("tests/datasets", "tests/diagnostics", "tests/training", "tests/inference", "tests/telemetry", "tests/bench"),
     *("tests/config/test_options.py", "tests/integration/test_resume.py", "tests/integration/test_families.py"),
 )
 # Extras of pyproject.toml whose functions the tests need, and what they need themselves.

@@ -8,12 +8,9 @@ raised as the exceptions of ``gan_cli.errors``. docs/python.md shows all of it. 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import os
-
     from gan_cli import errors as errors
     from gan_cli.interface.functions import open as open
     from gan_cli.interface.functions import runs as runs
@@ -28,22 +25,9 @@ _MODULES = {
     "Callback": "protocols.callbacks",
     "Run": "interface.run",
     "open": "interface.functions",
+    "runs": "interface.functions",
     "train": "interface.functions",
 }
-
-
-class _RunsPackage(ModuleType):
-    """The package ``gan_cli.runs``, which has the name of a public function, and is called as that one."""
-
-    def __call__(self, folder: str | os.PathLike[str] = "outputs") -> list[Run]:
-        """Open all runs at and below a folder; see :func:`gan_cli.interface.functions.runs`."""
-        from gan_cli.interface import functions
-
-        return functions.runs(folder)
-
-
-# Whatever imports a module of that package binds its name here: so the package itself has to be what is called.
-importlib.import_module("gan_cli.runs").__class__ = _RunsPackage
 
 
 if not TYPE_CHECKING:  # or else every name would be there for a type checker
@@ -61,4 +45,4 @@ if not TYPE_CHECKING:  # or else every name would be there for a type checker
 
 def __dir__() -> list[str]:
     """List the public names, also those that are not imported yet."""
-    return sorted({*_MODULES, "errors", "runs", *(name for name in globals() if name.startswith("__"))})
+    return sorted({*_MODULES, "errors", *(name for name in globals() if name.startswith("__"))})

@@ -60,7 +60,7 @@ def composed_once() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a dry run in this process estimate from a single step."""
-    monkeypatch.setattr("gan_cli.runs.estimate.MEASURING_SECONDS", 0.0)
+    monkeypatch.setattr("gan_cli.training.estimate.MEASURING_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ from gan_cli.config.resume import recompose
 from gan_cli.config.validate import validate_config
 from gan_cli.errors import UserError
 from gan_cli.metrics.modes import Modes, modes
-from gan_cli.runs import planning, single
 from gan_cli.runtime.parent_watch import children_end_with_this_process, end_with_parent
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.tour.finished import FinishedRun
+from gan_cli.training import planning, single
 
 # Each run uses one thread of the CPU, whatever the machine has.
 DEVICE_OVERRIDES = ("device=cpu", "device.threads=1")

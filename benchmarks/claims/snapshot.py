@@ -12,10 +12,10 @@ import torch
 
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.arrays import FloatArray
-from gan_cli.runs.planning import Plan
 from gan_cli.runtime import rng
 from gan_cli.storage import checkpoint_archive
 from gan_cli.tour.finished import LATENT_SEED
+from gan_cli.training.planning import Plan
 
 # Seed of real points beside the samples.
 REAL_SEED = 1

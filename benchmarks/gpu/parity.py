@@ -132,7 +132,7 @@ def cadence(setting: Setting) -> tuple[str, ...]:
 
 def train(folder: Path, setting: Setting, *overrides: str) -> None:
     """Train a run, or replicas, in this process; raises ``UserError`` where it does not end well."""
-    from gan_cli.runs import replicas, single
+    from gan_cli.training import replicas, single
 
     register()
     composition = compose([f"device={setting.device}", *overrides], CONF_DIR)
@@ -144,8 +144,8 @@ def train(folder: Path, setting: Setting, *overrides: str) -> None:
 def resume(folder: Path, setting: Setting) -> None:
     """Go on with a run to its full number of steps."""
     from gan_cli.config.resume import recompose
-    from gan_cli.runs import single
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.training import single
 
     directory = RunDirectory(folder)
     overrides = [f"resume={folder}", f"train.steps={steps(setting)}"]

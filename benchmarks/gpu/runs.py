@@ -15,8 +15,8 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import Images, LoadedData
-from gan_cli.runs import builder, planning
-from gan_cli.runs.planning import Plan
+from gan_cli.training import builder, planning
+from gan_cli.training.planning import Plan
 
 # As many images as MNIST has.
 COUNT = 60_000

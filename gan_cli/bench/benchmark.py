@@ -24,12 +24,12 @@ from gan_cli.config.compose import Composition
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.algorithm import Algorithm
 from gan_cli.protocols.data import LoadedData
-from gan_cli.runs import builder, planning
-from gan_cli.runs.assembly import AssembledRun, assemble_run
-from gan_cli.runs.planning import Plan
 from gan_cli.runtime import cuda_graphs
 from gan_cli.runtime.distributed import SingleProcess
 from gan_cli.runtime.host import processor_name
+from gan_cli.training import builder, planning
+from gan_cli.training.assembly import AssembledRun, assemble_run
+from gan_cli.training.planning import Plan
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.schema import TrainSection
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs.assembly import AssembledRun, TrainingRun, make_training_run
-from gan_cli.runs.monitoring import AlarmError
 from gan_cli.storage import run_directory
 from gan_cli.telemetry.loggers.tracking import TrackerConfig
+from gan_cli.training.assembly import AssembledRun, TrainingRun, make_training_run
+from gan_cli.training.monitoring import AlarmError
 
 TIMES = 3
 # Maximum seconds for the steps before each report.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from gan_cli.bench.results import Spread
 from gan_cli.protocols.algorithm import Algorithm
-from gan_cli.runs.planning import Plan
 from gan_cli.runtime.cuda_graphs import WARMUP_STEPS
 from gan_cli.runtime.synchronization import synchronizer
+from gan_cli.training.planning import Plan
 
 BLOCKS = 5
 # Share of the measuring time that is spent on finding out how many steps fit into it.

@@ -70,9 +70,9 @@ def _bench(arguments: argparse.Namespace) -> int:
 
     # torch and what needs it are imported once the command is known to be right
     from gan_cli.bench import benchmark, table
-    from gan_cli.runs import single
     from gan_cli.storage.files import writing
     from gan_cli.telemetry import run_log
+    from gan_cli.training import single
 
     if composition.dry_run:
         print(single.dry_run(composition))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gan_cli.runs.launch import Launch
+    from gan_cli.training.launch import Launch
 
 
 def train_one(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
@@ -17,12 +17,12 @@ def train_one(overrides: Sequence[str], user_conf_dir: Path | None) -> int:
 
     The directory of a new run is made once the configuration is checked and the data are read.
     """
-    from gan_cli.runs.launch import compose_launch
+    from gan_cli.training.launch import compose_launch
 
     with gc_paused():  # to count the images of a folder takes torch
         launch = compose_launch(overrides, user_conf_dir)
     with gc_paused():
-        from gan_cli.runs import fork, replicas, single  # noqa: F401 - the long imports, with garbage collection off
+        from gan_cli.training import fork, replicas, single  # noqa: F401 - the long imports, with garbage collection off
 
     with launch.explained_errors():
         if launch.composition.dry_run:
@@ -35,7 +35,7 @@ def _print_dry_run(launch: Launch) -> None:
     """Print the description of a run, and write the picture of augmented images where it is asked for."""
     lines = [launch.describe()]
     if launch.composition.augment_preview:
-        from gan_cli.runs.augmentation_preview import write_preview
+        from gan_cli.training.augmentation_preview import write_preview
 
         lines.append(write_preview(launch.composition.config, Path()))
     print("\n".join(lines))

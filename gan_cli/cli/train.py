@@ -98,7 +98,6 @@ def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None
     from gan_cli.config.hydra_errors import explain_hydra_error, is_omegaconf_failure, raised_by_hydra
     from gan_cli.config.hydra_flags import lazy_help_texts
     from gan_cli.config.override_text import split_flags
-    from gan_cli.runs.launch import resume_directory
     from gan_cli.runtime.interrupts import exit_on_signal
     from gan_cli.runtime.parent_watch import children_end_with_this_process
     from gan_cli.sweeps import job_names
@@ -106,6 +105,7 @@ def _with_hydra(arguments: Sequence[str], multirun: bool, continued: Path | None
     from gan_cli.sweeps.job import job
     from gan_cli.sweeps.launch_errors import launch_errors_explained
     from gan_cli.sweeps.signal_forwarding import forward_signals
+    from gan_cli.training.launch import resume_directory
 
     if resume_directory(arguments) is not None:
         raise ConfigError("resume: continues one run, and takes no flags; a job of a sweep is resumed by itself")
@@ -198,7 +198,7 @@ def _patched_argv(arguments: Sequence[str]) -> Iterator[None]:
 def _run(config: DictConfig) -> NoReturn:
     """Train the one run of a command with other flags than ``--multirun``, as Hydra's task function."""
     from gan_cli.config.compose import Composition
-    from gan_cli.runs import replicas, single
+    from gan_cli.training import replicas, single
 
     composition = Composition.from_running_job(config)
     if composition.dry_run:

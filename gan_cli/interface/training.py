@@ -14,8 +14,8 @@ from gan_cli.runtime import openmp, torchrun
 
 if TYPE_CHECKING:
     from gan_cli.protocols.callbacks import Callback
-    from gan_cli.runs.launch import Launch
     from gan_cli.storage.run_directory import RunDirectory
+    from gan_cli.training.launch import Launch
 
 COMMAND = "gan-train"
 
@@ -45,7 +45,7 @@ def _train(typed: Sequence[str], callbacks: Sequence[Callback], folder: Path | N
     """Compose and train a run; returns its directory and the exit status that the command would have."""
     from gan_cli.config.corrections import require_overrides
     from gan_cli.config.path_overrides import user_conf_dir
-    from gan_cli.runs.launch import compose_launch
+    from gan_cli.training.launch import compose_launch
 
     folder = user_conf_dir(folder)
     require_overrides(COMMAND, typed, folder)

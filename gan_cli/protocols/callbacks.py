@@ -201,7 +201,7 @@ class EndEvent:
 class Callback:
     """Base class of callbacks, whose methods do nothing; a subclass overrides those that it needs.
 
-    The methods are called on rank 0 alone, for one callback after the other (``runs/callbacks.py`` has the order).
+    The methods are called on rank 0 alone, for one callback after the other (``training/callbacks.py`` has the order).
     Where an event is returned, it takes the place of the one received for later callbacks; None leaves it as it
     is. An exception ends the run. A constructor only keeps its parameters; files and connections are opened in
     :meth:`on_start`.

@@ -158,7 +158,7 @@ def choose(section: DeviceSection, work: Workload, eager_because: str | None = N
 
     All of it is a function of the configuration and the machine, except the number of threads, which leaves out
     cores that other processes use: checkpoints hold it, so that a resumed run computes as before, and a run under way
-    adapts it (``runs/thread_adaptation.py``).
+    adapts it (``training/thread_adaptation.py``).
 
     Args:
         section: the configuration.

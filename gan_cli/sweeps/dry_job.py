@@ -11,13 +11,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from gan_cli.config.compose import Composition
-from gan_cli.runs.estimate import StepCosts, estimate, measure
-from gan_cli.runs.plan_summary import rows_of_plan
-from gan_cli.runs.planning import Plan, plan_with_files
 from gan_cli.storage.files import write_atomic
 from gan_cli.sweeps.job_registry import JobEntry, JobIdentity, JobRegistry
 from gan_cli.sweeps.job_status import JobState, job_status
 from gan_cli.sweeps.outline import JobOutline, continued_sweep, dry_run_folder, split_overrides
+from gan_cli.training.estimate import StepCosts, estimate, measure
+from gan_cli.training.plan_summary import rows_of_plan
+from gan_cli.training.planning import Plan, plan_with_files
 
 # For all jobs together: a dry run is to be short.
 MAX_MEASURING_SECONDS = 20.0

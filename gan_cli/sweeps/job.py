@@ -170,7 +170,7 @@ def _run_or_skip(composition: Composition, registry: JobRegistry, entry: JobEntr
 
         leave_outline(composition, registry, entry)
         return 0
-    from gan_cli.runs import replicas, single
+    from gan_cli.training import replicas, single
 
     if found.state is JobState.completed and found.step >= composition.config.train.steps:
         return 0

@@ -17,9 +17,9 @@ from gan_cli.algorithms.single_optimizer import SingleOptimizerTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import Batch
-from gan_cli.runs import builder, planning
 from gan_cli.runtime.device import Device
 from gan_cli.runtime.rng import SeededStream
+from gan_cli.training import builder, planning
 from tests.conftest import Command
 from tests.helpers.recorders import FakeRecorder
 from tests.helpers.single_optimizer import tensors_of

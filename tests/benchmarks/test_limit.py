@@ -14,7 +14,7 @@ from benchmarks.recipes import CONF_DIR
 from gan_cli.bench import limit as bench_limit
 from gan_cli.bench.profiling import OperatorTimes
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.benchmarks.test_speed import script
 from tests.conftest import SHORT, TINY
 from tests.helpers.paths import ROOT

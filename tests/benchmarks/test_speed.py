@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.recipes import CONF_DIR
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.helpers.paths import ROOT
 
 

@@ -22,9 +22,9 @@ from gan_cli.algorithms.diffusion.inference import TrainedDenoiser
 from gan_cli.evaluation import subjects
 from gan_cli.inference.loading import GeneratorWeights
 from gan_cli.protocols.inference import TrainedSampler
-from gan_cli.runs.planning import plan
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.stored_model import RunCheckpoint
+from gan_cli.training.planning import plan
 from tests.conftest import SHORT, FinishedRun
 
 # ---- Recipes

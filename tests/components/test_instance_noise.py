@@ -10,8 +10,8 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.noise import add_noise
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
-from gan_cli.runs import builder, planning
 from gan_cli.runtime.rng import SeededStream
+from gan_cli.training import builder, planning
 
 CPU = torch.device("cpu")
 

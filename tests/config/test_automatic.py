@@ -21,8 +21,8 @@ from gan_cli.config.small_data import settings_for
 from gan_cli.config.targets import resolve
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.data import CountableImages, Density, Rows, SelfSettling, data_kinds
-from gan_cli.runs import planning
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.training import planning
 from tests.conftest import SHORT, TINY, Command
 from tests.helpers.options import option_nodes
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import conf_dir
 from gan_cli.errors import ConfigError
-from gan_cli.runs import planning
+from gan_cli.training import planning
 
 EXPERIMENTS = sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))
 LOSSES = sorted(file.stem for file in (conf_dir() / "loss").glob("*.yaml"))

@@ -10,7 +10,7 @@ from gan_cli.config import extras
 from gan_cli.config.compose import compose, register
 from gan_cli.config.extras import EXTRAS, require_extra
 from gan_cli.errors import ConfigError
-from gan_cli.runs.planning import Plan, plan
+from gan_cli.training.planning import Plan, plan
 from tests.helpers.paths import ROOT
 
 

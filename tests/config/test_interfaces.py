@@ -20,7 +20,7 @@ from gan_cli.config.nodes import Node
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.adversarial import Augmentation, Constraint, NoiseLevel, Objective, Penalty
 from gan_cli.protocols.algorithm import Schedule
-from gan_cli.runs.planning import plan
+from gan_cli.training.planning import plan
 from tests.helpers.options import option_nodes
 
 CONSTRUCTED: list[str] = []

@@ -14,7 +14,7 @@ from gan_cli.datasets.idx import Idx, IdxSplit
 from gan_cli.errors import DataError, InvalidValueError
 from gan_cli.evaluation.real_data import find_test_split
 from gan_cli.protocols.data import CountableImages, OwnFiles
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.helpers.idx_files import idx_bytes
 
 RANDOM = np.random.default_rng(0)

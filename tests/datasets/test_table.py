@@ -18,7 +18,7 @@ from gan_cli.datasets.table import Table
 from gan_cli.errors import ConfigError, DataError, InvalidValueError
 from gan_cli.protocols.conditions import ConditionKind
 from gan_cli.protocols.data import Rows, data_kinds, data_noun
-from gan_cli.runs import planning
+from gan_cli.training import planning
 
 SHEET = "height,weight,kind,ones\n1.5,50,cat,1\n1.7,70,dog,1\n1.9,60,cat,1\n"
 

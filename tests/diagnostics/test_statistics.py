@@ -28,7 +28,7 @@ from gan_cli.diagnostics.statistics import (
     subsample,
 )
 from gan_cli.protocols.adversarial import Objective
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 from tests.conftest import SHORT, TINY
 
 

@@ -17,7 +17,7 @@ from torch import nn, optim
 import gan_cli
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import UserError
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.fuzz.numbers import RECIPES, SIZES
 
 

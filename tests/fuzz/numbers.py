@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gan_cli.config.compose import compose, register
 from gan_cli.config.flat import flatten_config
 from gan_cli.errors import UserError
-from gan_cli.runs import planning
-from gan_cli.runs.plan_summary import rows_of_plan, table
+from gan_cli.training import planning
+from gan_cli.training.plan_summary import rows_of_plan, table
 
 # Command lines that have every algorithm, architecture, dataset and component with a number of its own among them.
 RECIPES = (

@@ -33,10 +33,10 @@ from gan_cli.data.image_decoding import decode
 from gan_cli.datasets.oracle import Oracle
 from gan_cli.datasets.text import Text, TokenUnit
 from gan_cli.inference import generator
-from gan_cli.runs import planning
 from gan_cli.storage import checkpoints
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.stored_model import RunCheckpoint
+from gan_cli.training import planning
 from tests.fuzz import (
     archive_files,
     array_files,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 
 def assembled(*overrides: str) -> GANTrainer:

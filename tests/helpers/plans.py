@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gan_cli.config.compose import compose, register
 from gan_cli.diagnostics.rules import AlarmRule
-from gan_cli.runs import planning
-from gan_cli.runs.planning import Plan
+from gan_cli.training import planning
+from gan_cli.training.planning import Plan
 
 
 def planned(*overrides: str) -> Plan:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # All that a run imports, so that every process finds it in memory.
-PRELOAD = ("gan_cli.cli.train", "gan_cli.runs.single", "gan_cli.runs.replicas", "gan_cli.sweeps.job")
+PRELOAD = ("gan_cli.cli.train", "gan_cli.training.single", "gan_cli.training.replicas", "gan_cli.sweeps.job")
 
 # Windows cannot fork: there each process imports all of it.
 _forks = "forkserver" in multiprocessing.get_all_start_methods()

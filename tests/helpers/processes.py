@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
 from gan_cli.runtime import distributed
 from gan_cli.runtime.distributed import ProcessGroup
+from gan_cli.training import builder, planning
 from tests.helpers.paths import ROOT
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")

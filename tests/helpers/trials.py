@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 
 def on_trial(*overrides: str) -> StepBenchmark:

@@ -11,7 +11,7 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.components.optimizers import RMSprop
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 
 C = 0.01
 SMALL = (

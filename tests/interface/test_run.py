@@ -236,14 +236,6 @@ def test_runs_are_all_of_a_folder_in_natural_order(finished_run: FinishedRun) ->
     assert gan_cli.runs("empty") == []
 
 
-def test_package_of_the_same_name_stays_a_package(workplace: Path) -> None:
-    import gan_cli.runs.single
-
-    assert gan_cli.runs.single.__name__ == "gan_cli.runs.single"
-    (workplace / "outputs").mkdir()
-    assert gan_cli.runs() == []
-
-
 def test_last_run_and_files_of_a_run_are_opened(finished_run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     path = finished_run("outputs/a", *SHORT, *TINY).absolute()
     for typed in ("last", "outputs/a", Path("outputs/a"), "outputs/a/metrics.jsonl", path):

@@ -223,7 +223,7 @@ class Ends(gan_cli.Callback):
     def on_step(self, event):
         signal.raise_signal(signal.SIGTERM)
 if {early}:
-    import gan_cli.runs.planning as planning
+    import gan_cli.training.planning as planning
     planning.plan = lambda config: signal.raise_signal(signal.SIGTERM)
 gan_cli.train(*{POINTS!r}, "train.steps=6", callbacks=[Ends()])
 print("went on")

@@ -97,7 +97,7 @@ def _unequal(first: object, second: object, path: str = "state") -> Iterator[str
 @contextlib.contextmanager
 def _updates_never_wait(device: PretendedDevice) -> Iterator[None]:
     """Let updates raise where the host waits for the device."""
-    from gan_cli.runs import loop
+    from gan_cli.training import loop
 
     train = loop.train
 

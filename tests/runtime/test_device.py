@@ -13,9 +13,9 @@ from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import DeviceKind, DeviceSection, Precision
 from gan_cli.errors import ConfigError
-from gan_cli.runs import builder, planning
 from gan_cli.runtime import cpu, device
 from gan_cli.runtime.device import Workload, choose
+from gan_cli.training import builder, planning
 
 SMALL, WIDE = Workload(10**6, convolutional=False, widest=2**10), Workload(10**9, convolutional=False, widest=2**19)
 CONVOLUTIONAL = Workload(10**9, convolutional=True, widest=2**10)

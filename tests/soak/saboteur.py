@@ -41,7 +41,7 @@ def main() -> None:
 
         Mnist.checksums = sabotage.checksums
     if sabotage.waits:
-        import gan_cli.runs.single  # noqa: F401 - what takes long
+        import gan_cli.training.single  # noqa: F401 - what takes long
 
         print("ready", flush=True)
         sys.stdin.read()
@@ -123,7 +123,7 @@ def _set_step(jump: Jump) -> None:
 
 def _watch_reports(jumps: list[Jump], watch: Path | None) -> None:
     from gan_cli.protocols.callbacks import ReportEvent
-    from gan_cli.runs.monitoring import ActOnAlarms
+    from gan_cli.training.monitoring import ActOnAlarms
 
     plain = ActOnAlarms.on_report
 

@@ -227,7 +227,7 @@ def test_fail_fast_ends_the_sweep_and_continue_opens_it_again(gan_train: Command
 def test_bug_shows_its_traceback_and_takes_no_other_job_with_it(
     gan_train: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gan_cli.runs import loop
+    from gan_cli.training import loop
 
     trained, calls = loop.train, iter([True, False])
 

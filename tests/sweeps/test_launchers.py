@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from gan_cli.config.compose import compose, register
 from gan_cli.config.schema import conf_dir
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.conftest import SHORT, TINY, Command, Finished
 from tests.helpers import fake_slurm
 from tests.helpers.run_directories import has_reported, wait_for

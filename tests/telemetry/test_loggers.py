@@ -31,13 +31,13 @@ from gan_cli.protocols.callbacks import (
     ReportEvent,
     StartEvent,
 )
-from gan_cli.runs.logged_run import folder_name
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.tracked_runs import TrackedRun, TrackedRuns
 from gan_cli.telemetry.loggers import tracking
 from gan_cli.telemetry.loggers.interface import LoggedRun
 from gan_cli.telemetry.loggers.pictures import advice, histograms
 from gan_cli.telemetry.loggers.tracking import Tracker, TrackerConfig, TrackerWriter
+from gan_cli.training.logged_run import folder_name
 from tests.conftest import SHORT, TINY, Command
 
 RUN = (*TINY, *SHORT, "train.steps=6", "train.sample_every=2", "train.checkpoint_every=2", "hydra.run.dir=run")
@@ -156,7 +156,7 @@ def test_several_are_chosen_as_a_list(gan_train: Command) -> None:
 
 
 def test_loggers_are_no_hyperparameters_of_a_run() -> None:
-    from gan_cli.runs.summary import hparams
+    from gan_cli.training.summary import hparams
 
     register()
     plain, logged = (hparams(compose(choice)) for choice in ([], ["logger=csv", "logger.on_error=stop"]))

@@ -8,10 +8,10 @@ import shlex
 import pytest
 
 from gan_cli.config.compose import compose, register
-from gan_cli.runs import planning
 from gan_cli.tour.catalogue import STATIONS
 from gan_cli.tour.page import COLUMNS, PAGE, markdown
 from gan_cli.tour.station import Command, Station
+from gan_cli.training import planning
 
 EACH = pytest.mark.parametrize("station", STATIONS, ids=lambda station: station.name)
 

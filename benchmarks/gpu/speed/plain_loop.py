@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
 from benchmarks.gpu.speed.workloads import Workload
 from gan_cli.protocols.data import Images
-from gan_cli.runs.planning import Plan
+from gan_cli.training.planning import Plan
 
 CLIP = 0.01
 

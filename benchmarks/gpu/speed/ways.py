@@ -12,8 +12,8 @@ from benchmarks.gpu.speed.plain_loop import PlainLoop
 from benchmarks.gpu.speed.workloads import Workload
 from gan_cli.bench.trial import StepBenchmark
 from gan_cli.protocols.data import LoadedData
-from gan_cli.runs import builder
-from gan_cli.runs.planning import Plan
+from gan_cli.training import builder
+from gan_cli.training.planning import Plan
 
 RECORDED, EAGER, COMPILED = "recorded", "eager", "compiled and recorded"
 STREAMED = "recorded, streamed"

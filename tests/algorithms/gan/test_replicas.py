@@ -16,8 +16,8 @@ from gan_cli.algorithms.gan.replicas import Replicas
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
-from gan_cli.runs import builder, planning
 from gan_cli.runtime.device import Device
+from gan_cli.training import builder, planning
 from tests.helpers.recorders import FakeRecorder
 
 PLANE = (

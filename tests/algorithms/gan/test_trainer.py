@@ -14,7 +14,7 @@ from gan_cli.algorithms.gan.statistics import top_mean
 from gan_cli.algorithms.gan.trainer import GANTrainer
 from gan_cli.config.compose import compose, register
 from gan_cli.protocols.data import Batch, Images
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.conftest import SHORT, Command
 from tests.helpers.gans import assembled
 

@@ -15,7 +15,7 @@ from gan_cli.algorithms.previews import LabelGrid
 from gan_cli.config.compose import compose, register
 from gan_cli.errors import ConfigError
 from gan_cli.protocols.conditions import ConditionKind, VectorCondition
-from gan_cli.runs import builder, planning
+from gan_cli.training import builder, planning
 from tests.helpers.conditional_points import AngleRing, LabelledPoints, angle_errors
 
 SMALL = (

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.claims.catalogue import CLAIMS
 from benchmarks.claims.harness import Job
 from benchmarks.recipes import EXPERIMENT_DIR
-from gan_cli.runs import planning
+from gan_cli.training import planning
 from tests.helpers.claims import NAMES
 
 RECIPES = sorted({arm.recipe for claim in CLAIMS.values() for arm in claim.arms})
