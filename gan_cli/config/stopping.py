@@ -27,7 +27,7 @@ class StopSection:
         None, "metric that is to improve, e.g. metrics/frechet; null: the run makes all of its train.steps"
     )
     patience: Annotated[int, Range(0, 1_000_000, note="0: never")] = setting(
-        4, "measurements in a row without an improvement after which the run ends; 0: never"
+        6, "measurements in a row without an improvement after which the run ends; 0: never"
     )
     margin: NonNegative = setting(
         1.0, "smallest improvement that counts, in standard errors of the difference of two measurements"
