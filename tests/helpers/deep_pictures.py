@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,23 @@ def write_png(path: Path, pixels: npt.NDArray[Any]) -> Path:
     return path
 
 
+def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The kind and the content of each chunk of a PNG, whose checksums are compared."""
+    place = 8
+    while place < len(content):
+        length = struct.unpack(">I", content[place : place + 4])[0]
+        body = content[place + 4 : place + 8 + length]
+        assert zlib.crc32(body) == struct.unpack(">I", content[place + 8 + length : place + 12 + length])[0]
+        yield body[:4], body[4:]
+        place += 12 + length
+
+
 def read_png(content: bytes) -> npt.NDArray[Any]:
     """Read ``(H, W, C)`` of a PNG of 16 bits whose rows stand unfiltered in one chunk of data."""
     width, height, bits, color = struct.unpack(">IIBB", content[16:26])
     assert bits == 16
-    length = struct.unpack(">I", content[33:37])[0]
-    body = np.frombuffer(zlib.decompress(content[41 : 41 + length]), np.uint8).reshape(height, -1)
+    (data,) = (body for kind, body in chunks(content) if kind == b"IDAT")
+    body = np.frombuffer(zlib.decompress(data), np.uint8).reshape(height, -1)
     assert not body[:, 0].any()
     channels = {value: key for key, value in COLOR.items()}[color]
     return np.frombuffer(body[:, 1:].tobytes(), ">u2").reshape(height, width, channels).astype(np.uint16)

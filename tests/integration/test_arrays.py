@@ -43,12 +43,12 @@ def test_array_is_learned_in_its_own_units(
     assert samples.shape == (12, channels, 8, 12)
     assert low <= samples.min() <= samples.max() <= high
     assert 0.3 < (samples.mean() - low) / (high - low) < 0.7
-    content = Path("single/00000.png").read_bytes()
+    content = Path("single/seed0000_00000.png").read_bytes()
     if dtype != "u1":
         pixels = read_png(content)
         expected = np.moveaxis(samples[0], 0, -1 if channels == 1 else 1).reshape(8, -1, 1)
         assert np.abs(pixels / 65535 * (high - low) + low - expected).max() < (high - low) / 60000
-    assert Path("single/00000.npy").exists() == (channels == 5)
+    assert Path("single/seed0000_00000.npy").exists() == (channels == 5)
     assert Path("run/samples/step_00000005.png").read_bytes()[24] == (8 if dtype == "u1" else 16)
     Path("moved.npy").rename("x.npy")
     for arguments in (("run", "--n", "20"), ("run", "--samples", "s.npy")):

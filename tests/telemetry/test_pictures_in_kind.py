@@ -30,6 +30,16 @@ def test_png_holds_every_digit(channels: int) -> None:
         assert np.array_equal(read_numbers(image, Depth.uint16), pixels)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_with_text(dtype: type, tmp_path: Path) -> None:
+    pixels, texts = np.full((5, 7, 1), 9, dtype), {"label": "Käse, 猫", "seed": "5"}
+    images.save_png(images.drawn(pixels), tmp_path / "a.png", texts)
+    with Image.open(tmp_path / "a.png") as image:
+        image.load()
+        assert dict(image.text) == texts  # type: ignore[attr-defined]
+        assert np.array_equal(np.asarray(image), pixels[..., 0])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grid_of_16_bits_is_that_of_8_bits_with_more_digits(channels: int) -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, (5, channels, 8, 9)).astype(np.float32)
