@@ -132,7 +132,9 @@ def _state(directory: RunDirectory, summary: Mapping[str, Any], last: int) -> Ru
     except ValueError:
         return RunState.died
     went_on = last > (parse_number(summary.get("step")) or 0)
-    return RunState.died if went_on and stored in (RunState.completed, RunState.interrupted) else stored
+    return (
+        RunState.died if went_on and stored in (RunState.completed, RunState.interrupted, RunState.stopped) else stored
+    )
 
 
 def _json(file: Path) -> Mapping[str, Any]:

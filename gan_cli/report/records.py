@@ -22,10 +22,11 @@ HELD_OUT_SUFFIX = "_held_out"
 
 
 class RunState(Enum):
-    """State of a run: the four ends of ``summary.json``, and two for runs without one."""
+    """State of a run: the five ends of ``summary.json``, and two for runs without one."""
 
     completed = "completed"
     interrupted = "interrupted"
+    stopped = "stopped"
     diverged = "diverged"
     failed = "failed"
     running = "running"

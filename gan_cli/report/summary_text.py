@@ -174,6 +174,7 @@ def _unfinished(comparison: Comparison) -> list[str]:
         RunState.failed: "failed",
         RunState.diverged: "diverged",
         RunState.interrupted: "interrupted",
+        RunState.stopped: "stopped by an alarm or a callback",
     }
     sentences = []
     for state, text in words.items():

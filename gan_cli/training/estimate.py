@@ -96,6 +96,8 @@ def estimate(plan: Plan, costs: StepCosts) -> Estimate:
     seconds = train.steps * costs.step + reports * costs.report + previews * costs.preview
     evaluations = -(-train.steps // train.eval_every) if train.eval_every else 0
     checkpoints = min(train.keep_checkpoints, -(-train.steps // train.checkpoint_every))
+    # The best one may be older than those that are kept, each of which has its own best one of before at most.
+    checkpoints += plan.config.checkpoint.best is not None
     checkpoint = weight_bytes(plan.outline, 1 + plan.optimizer.num_moments)
     picture = 2 * train.sample_count * math.prod(plan.dataset.shape)  # also in TensorBoard's file
     disk = checkpoints * checkpoint + previews * picture + reports * REPORT_BYTES

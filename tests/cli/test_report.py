@@ -122,6 +122,14 @@ def test_resumed_run_does_not_pass_for_the_completed_one_it_was(gan_report: Comm
     assert (row["state"], row["step"], row["divergence/jsd"]) == ("died", "40", "0.11")
 
 
+def test_stopped_run_is_named_as_stopped(gan_report: Command, workplace: Path) -> None:
+    write_run(workplace / "run", status="stopped")
+    done = gan_report("run")
+    (row,) = table(done)
+    assert row["state"] == "stopped"
+    assert "stopped by an alarm or a callback: loss=jsd, dataset=ring8, seed 0 at step 30." in done.out
+
+
 def test_runs_that_did_not_complete_do_not_count_beside_those_that_did(gan_report: Command, workplace: Path) -> None:
     write_run(workplace / "a", seed=0)
     write_run(workplace / "b", seed=1, figures={"divergence/jsd": (0.9,)}, status=None)

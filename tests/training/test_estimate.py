@@ -46,6 +46,10 @@ def test_checkpoints_are_those_that_are_kept() -> None:
     assert need.checkpoints == 2
     assert "with 2 checkpoints of " in rows_of_estimate(need)["disk"]
     assert estimate(planned("train.steps=3", "train.checkpoint_every=4"), StepCosts()).checkpoints == 1
+    best = planned(
+        "train.steps=10", "train.keep_checkpoints=2", "train.eval_every=5", "checkpoint.best=metrics/frechet"
+    )
+    assert estimate(best, StepCosts()).checkpoints == 2
 
 
 def test_disk_is_about_what_a_run_writes(gan_train: Command, workplace: Path) -> None:
