@@ -125,6 +125,7 @@ def hub(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         # Read from the environment when huggingface_hub is imported, which was before.
         template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", served.address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(workplace / "hub_cache"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(workplace / "no_token"))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from gan_cli.cli.arguments import typed_model
+from gan_cli.cli.arguments import CommandParser, typed_model
 from gan_cli.cli.exit_status import exit_with_status
 from gan_cli.cli.sample_arguments import check_arguments, sample_parser
 
 
 def main() -> NoReturn:
     """Run ``gan-sample`` on the command line of this process."""
-    exit_with_status("gan-sample", lambda: _sample(sample_parser().parse()))
+    exit_with_status("gan-sample", lambda: _sample(_parser().parse()))
+
+
+def _parser() -> CommandParser:
+    return sample_parser()
 
 
 def _sample(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from gan_cli.storage import checkpoints
 from gan_cli.storage.checkpoint_choice import MAX_STEP
 from gan_cli.storage.evaluations_file import append_evaluation, read_evaluations
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 from gan_cli.telemetry.evaluation_curves import EvaluationCurves
 
 # Seconds between two looks for a new checkpoint.
@@ -110,9 +111,10 @@ class CheckpointEvaluations:
 
     def _evaluate(self, step: int) -> None:
         try:
-            document = self._stored_document(step)
+            checkpoint = RunCheckpoint(self._directory, step).read()
+            document = self._stored_document(checkpoint, step)
             if document is None:
-                document = self._evaluations.of_checkpoint(self._directory, step).document
+                document = self._evaluations.of_checkpoint(checkpoint).document
                 self._keep(step, document)
                 self._report(f"step {step}: {headline(document)}")
         except (ConfigError, DivergedError) as error:
@@ -125,12 +127,12 @@ class CheckpointEvaluations:
         else:
             self.documents[step] = document
 
-    def _stored_document(self, step: int) -> dict[str, Any] | None:
+    def _stored_document(self, checkpoint: RunCheckpoint, step: int) -> dict[str, Any] | None:
         """Return what was measured of the same weights with the same options before, or None."""
         stored = self._stored.get(step)
         if stored is None or not self._skips:
             return None
-        if stored["generator"].get("checksum") != self._evaluations.network_checksum(self._directory, step):
+        if stored["generator"].get("checksum") != self._evaluations.network_checksum(checkpoint):
             return None  # of a run that was rolled back, say
         self._report(f"step {step}: measured with the same options before (--again: anew)")
         return stored

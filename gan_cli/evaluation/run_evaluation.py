@@ -26,7 +26,6 @@ from gan_cli.evaluation.sample_files import ValueRange
 from gan_cli.evaluation.text import evaluate_text
 from gan_cli.inference.loading import GeneratorWeights, learned_sequences
 from gan_cli.runtime.device import inference_device
-from gan_cli.storage.checkpoint_choice import CheckpointChoice
 from gan_cli.storage.run_directory import RunDirectory
 from gan_cli.storage.run_search import shell_line
 from gan_cli.storage.stored_model import RunCheckpoint
@@ -63,16 +62,13 @@ class RunEvaluations:
 
     def __call__(self, directory: RunDirectory) -> EvaluatedRun:
         """Evaluate the chosen checkpoint of a run, or the samples of the file; raises as :meth:`of_checkpoint`."""
-        return self.of_checkpoint(directory, self._request.checkpoint, pictures=True)
+        return self.of_checkpoint(RunCheckpoint(directory, self._request.checkpoint), pictures=True)
 
-    def of_checkpoint(
-        self, directory: RunDirectory, checkpoint: CheckpointChoice, *, pictures: bool = False
-    ) -> EvaluatedRun:
+    def of_checkpoint(self, stored: RunCheckpoint, *, pictures: bool = False) -> EvaluatedRun:
         """Evaluate a checkpoint of a run, whichever the options name, or the samples of the file.
 
         Args:
-            directory: of the run.
-            checkpoint: which of its checkpoints.
+            stored: the checkpoint.
             pictures: whether the picture of neighbours is drawn.
 
         Raises:
@@ -80,25 +76,24 @@ class RunEvaluations:
             DataError: the data cannot be read, or are others than the run was trained on.
             DivergedError: a sample is not finite.
         """
+        directory = stored.directory
         config = directory.stored_config()
         advice = f"{shell_line('gan-eval ', directory.path)} --data PATH"
         with stored_errors(directory), advising_of_moves(config, advice):
-            stored = RunCheckpoint(directory, checkpoint)
             if learned_sequences(directory):
                 evaluated = self._evaluate_text(stored)
             else:
                 evaluated = self._evaluate_samples(directory, stored, pictures)
         return EvaluatedRun({**evaluated.document, "options": self._request.options}, evaluated.pictures)
 
-    def network_checksum(self, directory: RunDirectory, checkpoint: CheckpointChoice) -> str:
+    def network_checksum(self, stored: RunCheckpoint) -> str:
         """Return the checksum of the network of a checkpoint, as evaluations have it in their provenance.
 
         Raises:
             ConfigError: no run directory, or no such checkpoint.
         """
-        stored = RunCheckpoint(directory, checkpoint)
-        with stored_errors(directory):
-            spec, is_text = spec_of(stored), learned_sequences(directory)
+        with stored_errors(stored):
+            spec, is_text = spec_of(stored), learned_sequences(stored)
             trained = spec.load_text_sampler(stored) if is_text else spec.load_sampler(stored, self._weights)
             return checksum(trained.network.state_dict())
 

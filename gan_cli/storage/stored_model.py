@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -90,3 +91,21 @@ class RunCheckpoint:
 
     def load_state(self) -> dict[str, Any]:
         return checkpoints.load_chosen(self.directory.checkpoints, self.choice)
+
+    def read(self) -> ReadCheckpoint:
+        """Read the file now: a run that trains deletes it soon; raises as :meth:`load_state`."""
+        return ReadCheckpoint(self.directory, self.choice, self.load_state())
+
+
+@dataclass(frozen=True)
+class ReadCheckpoint(RunCheckpoint):
+    """A checkpoint that was read, whether its file is there any more or not.
+
+    Attributes:
+        state: its content.
+    """
+
+    state: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def load_state(self) -> dict[str, Any]:
+        return dict(self.state)

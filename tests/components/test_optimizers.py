@@ -71,7 +71,8 @@ def test_recipe_follows_its_paper(recipe: OptimizerConfig, expected: np.ndarray)
 @pytest.mark.parametrize("kind", [Adam, RMSprop])
 def test_each_network_has_its_own_rate_and_lr_fills_in(kind: type[OptimizerConfig]) -> None:
     def rates(recipe: OptimizerConfig) -> tuple[float, float]:
-        return recipe.for_generator([torch.zeros(1)]).rate, recipe.for_discriminator([torch.zeros(1)]).rate
+        weights = [torch.zeros(1, requires_grad=True)]
+        return recipe.for_generator(weights).rate, recipe.for_discriminator(weights).rate
 
     assert rates(kind(lr=0.1)) == (0.1, 0.1)
     assert rates(kind(lr=0.1, lr_g=0.2)) == (0.2, 0.1)
@@ -80,7 +81,7 @@ def test_each_network_has_its_own_rate_and_lr_fills_in(kind: type[OptimizerConfi
 
 def test_decay_is_a_factor_on_the_base_rate_and_does_not_compound() -> None:
     recipe = Adam(lr=0.1, lr_g=0.4, decay=Linear(1.0, 0.0, 10))
-    scheduled = recipe.for_generator([torch.zeros(1)])
+    scheduled = recipe.for_generator([torch.zeros(1, requires_grad=True)])
     for _ in range(3):
         scheduled.set_step(5)
     assert scheduled.rate == pytest.approx(0.2)
@@ -90,7 +91,7 @@ def test_decay_is_a_factor_on_the_base_rate_and_does_not_compound() -> None:
 
 def test_decay_goes_on_from_a_restored_state_at_the_same_rate() -> None:
     recipe = RMSprop(lr=0.1, decay=Linear(1.0, 0.0, 10))
-    first, second = recipe.for_discriminator([torch.zeros(1)]), recipe.for_discriminator([torch.zeros(1)])
+    first, second = (recipe.for_discriminator([torch.zeros(1, requires_grad=True)]) for _ in range(2))
     first.set_step(5)
     second.load_state_dict(first.state_dict())
     second.set_step(6)

@@ -15,6 +15,7 @@ from gan_cli.evaluation.run_evaluation import EvaluatedRun
 from gan_cli.storage import checkpoints
 from gan_cli.storage.evaluations_file import read_evaluations
 from gan_cli.storage.run_directory import RunDirectory
+from gan_cli.storage.stored_model import RunCheckpoint
 
 
 class Evaluations:
@@ -24,14 +25,15 @@ class Evaluations:
         self.measured: list[int] = []
         self.errors: dict[int, Exception] = {}
 
-    def network_checksum(self, directory: RunDirectory, step: int) -> str:
-        return str(checkpoints.load_chosen(directory.checkpoints, step)["value"])
+    def network_checksum(self, stored: RunCheckpoint) -> str:
+        return str(stored.load_state()["value"])
 
-    def of_checkpoint(self, directory: RunDirectory, step: int) -> EvaluatedRun:
+    def of_checkpoint(self, stored: RunCheckpoint) -> EvaluatedRun:
+        step = stored.load_state()["step"]
         self.measured.append(step)
         if step in self.errors:
             raise self.errors[step]
-        value = float(checkpoints.load_chosen(directory.checkpoints, step)["value"])
+        value = float(stored.load_state()["value"])
         return EvaluatedRun(
             {
                 "figures": {"frechet/pixels": {"value": value, "floor": 0.0}},
@@ -94,16 +96,16 @@ def test_checkpoint_that_training_deletes_is_skipped_with_a_line(run: Watched) -
     for step in (10, 20):
         run.save(step)
 
-    def overtaken(directory: RunDirectory, step: int, measure: Any = run.evaluations.of_checkpoint) -> EvaluatedRun:
-        if step == 10:
-            run.save(30, keep=2)  # meanwhile
-        evaluated: EvaluatedRun = measure(directory, step)
+    def overtaken(stored: RunCheckpoint, measure: Any = run.evaluations.of_checkpoint) -> EvaluatedRun:
+        if stored.choice == 10:
+            run.save(30, keep=1)  # meanwhile; 10 was read before
+        evaluated: EvaluatedRun = measure(stored)
         return evaluated
 
     run.evaluations.of_checkpoint = overtaken  # type: ignore[method-assign]
     measured = run.watch(lambda: None)
-    assert run.lines[0] == "step 10: its checkpoint was deleted before it was read (train.keep_checkpoints)"
-    assert (list(measured.documents), measured.status) == ([20, 30], 0)
+    assert run.lines[1] == "step 20: its checkpoint was deleted before it was read (train.keep_checkpoints)"
+    assert (list(measured.documents), measured.status) == ([10, 30], 0)
 
 
 def test_run_that_goes_back_and_makes_a_step_anew_is_measured_anew_unless_it_is_the_same(run: Watched) -> None:

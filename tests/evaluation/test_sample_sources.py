@@ -263,5 +263,5 @@ def test_separate_pictures_of_a_run_score_as_the_run(
     for name, figure in one["figures"].items():
         assert figure["value"] == pytest.approx(other["figures"][name]["value"], rel=0.05, abs=0.05), name
     assert one["generator"]["pictures"] == 40
-    assert one["generator"]["first"] == "00000.png"
+    assert one["generator"]["first"] == "seed0000_00000.png"
     assert "taken as images in" not in folder.err or "[0, 255]" in folder.err

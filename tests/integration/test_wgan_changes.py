@@ -127,7 +127,10 @@ def test_both_networks_are_trained_by_rmsprop_at_5e_5() -> None:
 
 
 def test_command_line_wins_over_the_optimizer_that_wgan_selects() -> None:
-    assert isinstance(planned("optimizer=adam").optimizer.for_generator([torch.zeros(1)]).optimizer, torch.optim.Adam)
+    assert isinstance(
+        planned("optimizer=adam").optimizer.for_generator([torch.zeros(1, requires_grad=True)]).optimizer,
+        torch.optim.Adam,
+    )
 
 
 # ---- and what comes along: five critic steps, and the warm-up of the authors' code

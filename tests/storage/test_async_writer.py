@@ -7,6 +7,7 @@ import io
 import json
 import os
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +185,10 @@ def test_run_makes_steps_while_a_checkpoint_is_being_written(
     """The write of step 2 ends once step 3 is reported; that of step 4 comes after it."""
     reported, writes, on_report = threading.Event(), checkpoints.save, MetricsFileWriter.on_report
 
-    def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    def save(folder: Path, step: int, state: dict[str, Any], keep: int, best_steps: Collection[int]) -> Path:
         assert step > 2 or reported.wait(SECONDS), "training stood still"
         assert state["step"] == step
-        return writes(folder, step, state, keep)
+        return writes(folder, step, state, keep, best_steps)
 
     def report(self: MetricsFileWriter, event: ReportEvent) -> None:
         on_report(self, event)

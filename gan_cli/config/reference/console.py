@@ -36,10 +36,9 @@ gan-train trains a GAN and says what is going wrong.
 
   gan-train                                  8x8 digits, in about a minute
   gan-train group=option key=value ...       choose parts, set numbers
-  gan-train -m loss=jsd,wgan seed=0,1 ...    a sweep: one run for each combination
+  gan-train -m loss=jsd,wgan seed=0,1 ...    a sweep: one run for each
   gan-train resume=RUN_DIR train.steps=N     continue a run
-  gan-train init=RUN_DIR ...                 a new run with the weights of another one
-  gan-train fork=RUN_DIR step=N key=value    go on from a checkpoint with other settings
+  gan-train init=RUN_DIR, fork=RUN_DIR ...   a new run from another one
   gan-train dry_run=true ...                 check everything, write nothing
 
 The ten things one needs most (* is the default):
@@ -74,7 +73,8 @@ class HelpPages:
         )
         keys = "\n".join(_hanging(key, text, 20) for key, text in FIRST_KEYS.items())
         groups = ", ".join(group for group in GROUPS if group not in FIRST_GROUPS)
-        named = [section.name for section in sections() if "." not in section.name and section.name not in ("", "loss")]
+        elsewhere = {"", *GROUPS}
+        named = [each.name for each in sections() if "." not in each.name and each.name not in elsewhere]
         page = OVERVIEW.format(first=first, keys=keys, groups=groups, sections=", ".join(named))
         return "\n".join(map(_rewrapped, page.splitlines()))
 

@@ -101,7 +101,7 @@ def test_wgan_gp_makes_five_d_steps_without_clipping_and_with_the_papers_optimiz
     assert (penalty.weight, penalty.target, penalty.one_sided) == (10.0, 1.0, False)
     assert plan.loss.constraint is None
     assert plan.loss.d_steps.regular == plan.loss.d_steps.largest == 5
-    options = plan.optimizer.for_generator([torch.zeros(1)]).optimizer.param_groups[0]
+    options = plan.optimizer.for_generator([torch.zeros(1, requires_grad=True)]).optimizer.param_groups[0]
     assert (options["lr"], options["betas"]) == (1e-4, (0.0, 0.9))
 
 
