@@ -265,6 +265,11 @@ def spec_of(model: ConfiguredRun) -> type[AlgorithmSpec]:
     return resolve_spec(validate_config(model.stored_config()).algorithm)
 
 
+def option_name(family: type[AlgorithmSpec]) -> str:
+    """Return ``algorithm=NAME`` for a family of this package, for messages; of another one the name of its class."""
+    return next((option for option, known in algorithm_options().items() if known is family), family.__name__)
+
+
 def algorithm_options() -> dict[str, type[AlgorithmSpec]]:
     """Return the class of each option of the group ``algorithm`` in this package, by ``algorithm=NAME``."""
     options = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_cli.algorithms.spec import AlgorithmSpec, Outline, spec_of
+from gan_cli.algorithms.spec import AlgorithmSpec, Outline, option_name, spec_of
 from gan_cli.algorithms.stored_networks import (
     FreshLayer,
     InheritedNetwork,
@@ -138,7 +138,7 @@ def initial_weights(config: Config, family: type[AlgorithmSpec]) -> InitialWeigh
     theirs = spec_of(model)
     if theirs.stored_networks != family.stored_networks:
         raise ConfigError(
-            f"init: expected a run of {family.__name__}, as this one is; {source} is of {theirs.__name__}"
+            f"init: expected a run with {option_name(family)}, as this one has; {source} has {option_name(theirs)}"
         )
     return InitialWeights(source, model.weights_path, model.load_state(), family.stored_networks, chosen)
 

@@ -111,7 +111,10 @@ def test_layers_that_do_not_fit_start_fresh_and_are_listed(gan_train: Command, o
         (("init=old", "init.checkpoint=x"), "init.checkpoint: expected last, best or a step, got 'x'"),
         (("init=old", "init.networks=[averag]"), "some of g, d, average .* got 'averag'. Did you mean 'average'?"),
         (("init=old", "architecture=dcgan", "architecture.width=2"), "init: no layer of .*old fits the networks"),
-        (("init=old", *FAMILIES["vae"]), "init: expected a run of VAE, as this one is; .*old is of GANTrainer"),
+        (
+            ("init=old", *FAMILIES["vae"]),
+            "expected a run with algorithm=vae, as this one has; .*old has algorithm=gan",
+        ),
         (("init=old", "fork=old"), "init: expected none with fork"),
     ],
 )
