@@ -133,7 +133,7 @@ def _terms(meanings: Mapping[str, tuple[Term, ...]]) -> dict[str, tuple[Term, ..
 # Name, in lower case without hyphens and underscores -> what it means: the first whose key is there, else the first.
 KEYS = _terms(
     {
-        "train training iterations iters iter niter numsteps maxsteps totalsteps trainingsteps": (
+        "train training step iterations iters iter niter numsteps maxsteps totalsteps trainingsteps": (
             Term("train.steps", convert=number),
         ),
         "epochs epoch nepochs numepochs maxepochs": (Term("train.steps", convert=steps_of_epochs),),
