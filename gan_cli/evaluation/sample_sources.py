@@ -33,9 +33,9 @@ from gan_cli.data.image_decoding import (
 )
 from gan_cli.data.image_files import SUFFIXES, list_images
 from gan_cli.errors import ConfigError, DataError, printable
+from gan_cli.inference.array_files import map_array
 from gan_cli.protocols.data import BYTE_LEVELS, Dataset, PixelDepth
 from gan_cli.storage.deep_pixels import WHITE, Depth
-from gan_cli.storage.reading import open_regular
 
 # Names of the array of samples in a file of several, the first that is there.
 ARRAY_NAMES = ("samples", "arr_0")
@@ -325,15 +325,8 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:
-    """Map an array of numbers into memory: a header that announces more data than the file has allocates none."""
-    try:
-        open_regular(file).close()
-        with np.errstate(over="ignore"):  # a shape whose product is no 64-bit number is refused all the same
-            values = np.lib.format.open_memmap(file, mode="r")
-    except OSError as error:
-        raise ConfigError(f"--samples: {file} cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
-        raise ConfigError(f"--samples: {file} is no array of numbers as NumPy stores it (.npy)") from error
+    """Map an array of numbers into memory; raises as :func:`map_array`, and for an array of anything else."""
+    values = map_array("--samples", file)
     if values.dtype.kind not in KINDS:
         raise ConfigError(
             f"--samples: {file} is no array of numbers as NumPy stores it (.npy), but one of {values.dtype}"

@@ -1,4 +1,4 @@
-"""Arrays of floats in ``.npy`` files that a user names; nothing is unpickled."""
+"""Arrays of numbers in ``.npy`` files that a user names; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gan_cli.protocols.data import Dataset
 from gan_cli.storage.reading import open_regular
 
 
-def map_floats(option: str, file: Path) -> npt.NDArray[Any]:
-    """Map an array of floats into memory: a header that announces more than the file has allocates nothing.
+def map_array(option: str, file: Path) -> npt.NDArray[Any]:
+    """Map an array into memory: a header that announces more than the file has allocates nothing.
 
     Args:
         option: the option that names the file, for messages.
@@ -27,11 +27,17 @@ def map_floats(option: str, file: Path) -> npt.NDArray[Any]:
     try:
         open_regular(file).close()
         with np.errstate(over="ignore"):  # a shape whose product is no 64-bit number is refused all the same
-            values = np.lib.format.open_memmap(file, mode="r")
+            values: npt.NDArray[Any] = np.lib.format.open_memmap(file, mode="r")
     except OSError as error:
         raise ConfigError(f"{option}: {file} cannot be read ({error.strerror or error})") from error
     except Exception as error:  # NumPy parses a header as Python, and raises nearly anything on a damaged one
         raise ConfigError(f"{option}: {file} is no array of numbers as NumPy stores it (.npy)") from error
+    return values
+
+
+def map_floats(option: str, file: Path) -> npt.NDArray[Any]:
+    """Map an array of floats into memory; raises as :func:`map_array`, and for numbers of another kind."""
+    values = map_array(option, file)
     if values.dtype.kind != "f":
         raise ConfigError(f"{option}: expected floats, got {values.dtype} in {file}")
     return values
