@@ -110,9 +110,14 @@ def train(
         step += 1
         callbacks.on_step(step)
         last = step >= cadence.steps or stop_requested() or callbacks.stop_requested
-        evaluated = cadence.eval_every > 0 and step % cadence.eval_every == 0
-        if last or evaluated or step % cadence.checkpoint_every == 0:
+        if last or checkpoint_is_due(cadence, step):
             callbacks.on_checkpoint(step, algorithm)
+
+
+def checkpoint_is_due(cadence: TrainSection, step: int) -> bool:
+    """Return whether a checkpoint is saved at a step whatever happens, and not because a run is interrupted there."""
+    evaluated = cadence.eval_every > 0 and step % cadence.eval_every == 0
+    return step >= cadence.steps or evaluated or step % cadence.checkpoint_every == 0
 
 
 def _evaluation_is_due(cadence: TrainSection, step: int, finished: bool) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from gan_cli.config.metric_choice import MetricChoice
-from gan_cli.config.schema import Config, TrainSection
+from gan_cli.config.schema import Config
 from gan_cli.protocols.callbacks import EvaluationEvent, ReportEvent
+from gan_cli.training.loop import checkpoint_is_due
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,6 @@ class Measurements:
     def _find(self, step: int, scalars: Mapping[str, float], errors: Mapping[str, float]) -> Measurement | None:
         found = self.choice.matching(scalars)
         return Measurement(step, found[0], scalars[found[0]], errors.get(found[0])) if found else None
-
-
-def checkpoint_is_due(cadence: TrainSection, step: int) -> bool:
-    """Return whether a checkpoint is saved at a step whatever happens, and not because a run is interrupted there."""
-    evaluated = cadence.eval_every > 0 and step % cadence.eval_every == 0
-    return step >= cadence.steps or evaluated or step % cadence.checkpoint_every == 0
 
 
 def is_better(sign: int, value: float, other: float, margin: float = 0.0) -> bool:
